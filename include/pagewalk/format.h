@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PAGEWALK_FORMAT_H
+#define PAGEWALK_FORMAT_H
+
+/**
+ * @file
+ * Formats: how entries are encoded, and the geometry of the tree.
+ *
+ * A format is constant data; all functions here are pure and may be called
+ * from any thread, and in any environment (no allocation, no libc).
+ */
+
+#include <pagewalk/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A page-table format. Opaque; never freed. */
+struct pgw_format;
+
+/** The shape of a tree. Index arrays by level; level 0 holds the smallest leaves. */
+struct pgw_geometry {
+	uint8_t top_level;   /**< level of the root table: 3 for four-level tables */
+	uint8_t granule_lg2; /**< smallest leaf */
+	uint8_t va_bits;     /**< bits of a virtual address that are translated, or select the half */
+	uint8_t max_pa_bits; /**< the most physical address bits that an entry can hold */
+	bool split_root;     /**< the two halves have a root each (arm64); else one root holds both */
+	/** log2 of what one slot of a table at this level spans, in bytes. */
+	uint8_t span_lg2[PGW_MAX_LEVELS];
+	/** log2 of the slots of a table at this level. */
+	uint8_t slots_lg2[PGW_MAX_LEVELS];
+};
+
+/** A named attribute of an entry, for printing. An array of them ends with a NULL name. */
+struct pgw_attr {
+	const char *name;    /**< short, as in the architecture's manual, lower case */
+	uint64_t mask;       /**< the attribute is present if (entry & mask) == value */
+	uint64_t value;
+	uint8_t level_first; /**< the levels at which the bits mean this, inclusive */
+	uint8_t level_last;
+	uint32_t needs;      /**< enum pgw_control_bit that must be set for it to mean anything, or 0 */
+};
+
+/** Control bits of the CPU that change what entries mean. */
+enum pgw_control_bit {
+	PGW_CTL_X86_WP = 1 << 0,   /**< CR0.WP: read-only binds the kernel too */
+	PGW_CTL_X86_NXE = 1 << 1,  /**< EFER.NXE: bit 63 is execute-disable, else reserved */
+	PGW_CTL_X86_SMEP = 1 << 2, /**< CR4.SMEP: the kernel never executes user pages */
+	PGW_CTL_X86_PKE = 1 << 3,  /**< CR4.PKE: bits 62:59 of leaves are a protection key */
+};
+
+/** What is known about the control bits and the physical address width. */
+struct pgw_control {
+	uint32_t known;  /**< enum pgw_control_bit whose state is known */
+	uint32_t set;    /**< of these, the ones that are set; others must be 0 */
+	uint8_t pa_bits; /**< physical address width (x86 MAXPHYADDR), 0 = not known */
+};
+
+/** One entry, decoded on its own: rights of this level only, not effective ones. */
+struct pgw_entry {
+	enum pgw_entry_kind kind;
+	uint8_t size_lg2; /**< of a leaf: log2 of the bytes it maps */
+	uint8_t rights;   /**< enum pgw_right that this entry would give if all other levels gave everything */
+	uint64_t pa;      /**< of the leaf's first byte or of the table; 0 for other kinds */
+};
+
+/**
+ * Find a format by name, e.g. "x86_64-la48".
+ * @return the format, or NULL
+ */
+PGW_API const struct pgw_format *pgw_format_by_name(const char *name);
+
+/** The format with this index, counting from 0; NULL past the last. */
+PGW_API const struct pgw_format *pgw_format_at(size_t index);
+
+/** The format's name, e.g. "x86_64-la57"; static. */
+PGW_API const char *pgw_format_name(const struct pgw_format *format);
+
+/** The name of the encoding that formats may share, e.g. "x86_64"; static. */
+PGW_API const char *pgw_format_arch(const struct pgw_format *format);
+
+/** The shape of the tree; static. */
+PGW_API const struct pgw_geometry *pgw_format_geometry(const struct pgw_format *format);
+
+/** The manual's name of a table at this level, e.g. "PML4"; static; NULL above the top level. */
+PGW_API const char *pgw_format_table_name(const struct pgw_format *format, unsigned level);
+
+/** The attributes that entries can show, ended by a NULL name; static. */
+PGW_API const struct pgw_attr *pgw_format_attrs(const struct pgw_format *format);
+
+/**
+ * The bits of a leaf at this level that pgw_format_attrs() or the rights speak
+ * of: the attributes that the MMU sees, without address and software bits.
+ */
+PGW_API uint64_t pgw_format_attr_mask(const struct pgw_format *format, unsigned level);
+
+/** The addresses of a half, inclusive. */
+PGW_API void pgw_format_half_range(const struct pgw_format *format, enum pgw_half half,
+                                   uint64_t *ret_first, uint64_t *ret_last);
+
+/**
+ * Fill in what is not known: WP=1, NXE=1, SMEP=1, PKE=0, pa_bits = the most
+ * that the format can hold. Bits that the format does not have become 0.
+ * @return a control in which everything counts as known; compare with what
+ *         went in to see what was assumed
+ */
+PGW_API struct pgw_control pgw_control_assume(const struct pgw_format *format,
+                                              const struct pgw_control *control);
+
+/**
+ * Decode one entry on its own.
+ *
+ * @param control a complete one, see pgw_control_assume()
+ * @param entry   the raw word
+ * @param level   of the table that holds it; at most the format's top level
+ */
+PGW_API void pgw_entry_decode(const struct pgw_format *format, const struct pgw_control *control,
+                              uint64_t entry, unsigned level, struct pgw_entry *ret);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

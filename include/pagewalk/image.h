@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PAGEWALK_IMAGE_H
+#define PAGEWALK_IMAGE_H
+
+/**
+ * @file
+ * Images: files that hold a machine's memory, and what can be known about the
+ * system inside: registers, VMCOREINFO, page-table roots. Hosted only.
+ *
+ * Every byte of an image is treated as hostile. An open image is constant: its
+ * functions may be called from several threads, but those that find something
+ * (roots, VMCOREINFO by scanning, markers) do so on their first call and must
+ * not make that call from two threads at once.
+ */
+
+#include <pagewalk/format.h>
+#include <pagewalk/phys.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct pgw_image;
+
+/** How to open an image. All zero, or NULL instead of it, is the default. */
+struct pgw_image_options {
+	/** Called now and then during long work, from the thread that asked for it; may be NULL. */
+	void (*progress)(void *arg, uint64_t done, uint64_t total);
+	void *progress_arg;
+};
+
+/**
+ * Open a file: an ELF core written by QEMU's dump-guest-memory or by kdump.
+ *
+ * The file is mapped and read in place; it is never changed. One that shrinks
+ * while it is open gives unreadable memory, not a signal: the first image that
+ * is opened installs a SIGBUS handler that passes on signals that are not its own.
+ *
+ * @param source path of the file
+ * @param opts   or NULL
+ * @param ret    to be closed with pgw_image_close()
+ * @param err    detail on failure; may be NULL
+ * @return 0; -PGW_ENOENT, -PGW_EIO (cannot be opened or read, a directory, not
+ *         a regular file), -PGW_ENOEXEC (not a file of a known kind),
+ *         -PGW_EOPNOTSUPP (a known kind that is not supported), -PGW_EOVERFLOW
+ *         (a header field is out of bounds), -PGW_ENOMEM
+ */
+PGW_API int pgw_image_open(const char *source, const struct pgw_image_options *opts,
+                           struct pgw_image **ret, struct pgw_error *err);
+
+/** Close an image and free all that its functions returned. NULL is fine. */
+PGW_API void pgw_image_close(struct pgw_image *image);
+
+/** The image's physical memory; valid until it is closed. */
+PGW_API const struct pgw_phys *pgw_image_phys(const struct pgw_image *image);
+
+/** What the file says of itself. */
+struct pgw_image_info {
+	const char *kind;          /**< "elf-core" */
+	const char *arch;          /**< as pgw_format_arch(): "x86_64"; NULL if no format is known for the machine */
+	const char *writer;        /**< "QEMU", "kdump" or "unknown" */
+	unsigned elf_machine;      /**< e_machine */
+	uint64_t file_size;        /**< bytes, when it was opened */
+	uint64_t nr_segments;      /**< PT_LOAD segments, empty ones too */
+	uint64_t nr_ranges;        /**< readable ranges of memory after sorting and joining */
+	uint64_t readable_bytes;   /**< of memory, each address once */
+	uint64_t unreadable_bytes; /**< of memory that segments claim but the file does not hold */
+	bool truncated;            /**< a segment or a note reaches past the end of the file */
+	uint64_t nr_overlaps;      /**< segments that claim addresses which an earlier one has; the earlier wins */
+	unsigned nr_cpus;          /**< CPU states in notes */
+};
+
+PGW_API const struct pgw_image_info *pgw_image_get_info(const struct pgw_image *image);
+
+/** Which registers of a struct pgw_cpu are known. */
+enum pgw_cpu_known {
+	PGW_CPU_X86_CR = 1 << 0, /**< cr0, cr3, cr4, idt_base, cs_flags: from a QEMU note */
+};
+
+/** The registers of one CPU, as far as paging needs them. */
+struct pgw_cpu {
+	uint32_t known; /**< enum pgw_cpu_known */
+	uint64_t cr0;
+	uint64_t cr3;
+	uint64_t cr4;
+	uint64_t idt_base;
+	uint32_t cs_flags; /**< as QEMU writes it; bit 21 is CS.L, bits 14:13 the DPL */
+};
+
+/** @param index below nr_cpus @return 0 or -PGW_EINVAL */
+PGW_API int pgw_image_cpu(const struct pgw_image *image, unsigned index, struct pgw_cpu *ret);
+
+/** Where a VMCOREINFO text was found. */
+enum pgw_vmcoreinfo_source {
+	PGW_VMCOREINFO_NOTE, /**< a note of the file */
+	PGW_VMCOREINFO_RAM,  /**< a page of memory that holds the note's copy */
+	_PGW_VMCOREINFO_SOURCE_MAX,
+};
+
+/** One VMCOREINFO text. */
+struct pgw_vmcoreinfo {
+	enum pgw_vmcoreinfo_source source;
+	uint64_t pa;      /**< of the page, if source is RAM */
+	uint64_t offset;  /**< in the file, if source is NOTE */
+	const char *text; /**< KEY=VALUE lines; not terminated */
+	size_t size;
+};
+
+/**
+ * The VMCOREINFO texts of an image: those in notes; if there is none, those
+ * found by looking at every page of memory. More than one can be there (the
+ * kdump kernel has its own).
+ *
+ * @param ret_list the image's
+ * @return 0 (also if there are none), -PGW_EIO, -PGW_ENOMEM
+ */
+PGW_API int pgw_image_vmcoreinfo(struct pgw_image *image, const struct pgw_vmcoreinfo **ret_list,
+                                 size_t *ret_nr);
+
+/**
+ * The value of a key, e.g. "OSRELEASE" or "SYMBOL(_stext)".
+ * @return true and the value's place in the text, without the newline
+ */
+PGW_API bool pgw_vmcoreinfo_get(const struct pgw_vmcoreinfo *info, const char *key,
+                                const char **ret_value, size_t *ret_size);
+/** SYMBOL(name), hexadecimal. @return false if it is not there or not a number */
+PGW_API bool pgw_vmcoreinfo_symbol(const struct pgw_vmcoreinfo *info, const char *name, uint64_t *ret);
+/** NUMBER(name), decimal, perhaps negative (then modulo 2^64), or hexadecimal with 0x. */
+PGW_API bool pgw_vmcoreinfo_number(const struct pgw_vmcoreinfo *info, const char *name, uint64_t *ret);
+
+/** How a root was found; several may be true. */
+enum pgw_root_found {
+	PGW_ROOT_FROM_CPU = 1 << 0,             /**< a CPU's register, see cpus */
+	PGW_ROOT_FROM_KPTI = 1 << 1,            /**< the other one of a KPTI pair */
+	PGW_ROOT_FROM_VMCOREINFO_NOTE = 1 << 2, /**< swapper_pg_dir in a VMCOREINFO note */
+	PGW_ROOT_FROM_VMCOREINFO_RAM = 1 << 3,  /**< the same, in a VMCOREINFO found in memory */
+	PGW_ROOT_FROM_SELF_MAP = 1 << 4,        /**< it maps swapper_pg_dir where that is */
+};
+
+/** What a root is for. */
+enum pgw_root_state {
+	PGW_ROOT_KERNEL,     /**< the kernel's own (swapper_pg_dir) */
+	PGW_ROOT_RUNNING,    /**< a process's, loaded on a CPU */
+	PGW_ROOT_MAPPED,     /**< maps user memory, loaded on no CPU */
+	PGW_ROOT_EMPTY,      /**< maps no user memory: freed, or not used yet */
+	PGW_ROOT_TRAMPOLINE, /**< the kernel's real-mode trampoline: has a kernel half of one entry */
+	PGW_ROOT_UNKNOWN,    /**< not enough is known to say */
+	_PGW_ROOT_STATE_MAX,
+};
+
+/** What the self-map proof said: does the root map swapper_pg_dir to where it is? */
+enum pgw_root_proof {
+	PGW_PROOF_NONE,   /**< could not be tried: no symbol is known */
+	PGW_PROOF_PASSED,
+	PGW_PROOF_FAILED,
+	_PGW_ROOT_PROOF_MAX,
+};
+
+/** One root. */
+struct pgw_root_info {
+	struct pgw_root root;
+	const struct pgw_format *format;
+	struct pgw_control control; /**< what is known of the control bits */
+	uint32_t found;             /**< enum pgw_root_found */
+	enum pgw_root_state state;
+	enum pgw_root_proof proof;
+	bool is_kpti_user;          /**< the user half of a KPTI pair: user memory and the entry code only */
+	bool has_twin;              /**< twin is the other root of the pair */
+	struct pgw_root twin;
+	uint64_t cpus;              /**< bit n: CPU n runs on it (on its pair); CPUs past 63 are not shown */
+};
+
+/**
+ * The roots of an image, ascending by address, each once: CPU registers, KPTI
+ * twins, VMCOREINFO and, where a root proved itself, every page that maps
+ * swapper_pg_dir to the same place.
+ *
+ * @param ret_list the image's
+ * @return 0 (also if there are none), -PGW_EIO, -PGW_ENOMEM
+ */
+PGW_API int pgw_image_roots(struct pgw_image *image, const struct pgw_root_info **ret_list,
+                            size_t *ret_nr);
+
+/**
+ * The kernel's root, without looking for all the others: from VMCOREINFO,
+ * confirmed by the self-map proof; else a CPU's root, whose kernel half is as good.
+ *
+ * @param err says what was looked for if nothing was found; may be NULL
+ * @return 0, -PGW_ENOENT, -PGW_EIO, -PGW_ENOMEM
+ */
+PGW_API int pgw_image_kernel_root(struct pgw_image *image, struct pgw_root_info *ret,
+                                  struct pgw_error *err);
+
+/**
+ * The root that CPU index runs on, with its KPTI twin if it has one. For a CPU
+ * stopped in user mode under KPTI, the kernel's root of the pair.
+ * @return 0, -PGW_EINVAL (no such CPU), -PGW_ENOENT (its registers are not in the image)
+ */
+PGW_API int pgw_image_cpu_root(struct pgw_image *image, unsigned index, struct pgw_root_info *ret);
+
+/** A named boundary of the kernel's memory layout. */
+struct pgw_marker {
+	uint64_t va;
+	const char *name;   /**< as the kernel prints it */
+	uint64_t max_lines; /**< the kernel prints at most so many lines of it; 0 = all */
+};
+
+/**
+ * The kernel's own table of markers (Linux with its page-table dump built in),
+ * found in memory through the kernel's root. Ascending; the end marker is not included.
+ *
+ * @param ret_list the image's
+ * @return 0 (also if it is not there: *ret_nr is 0), -PGW_EIO, -PGW_ENOMEM
+ */
+PGW_API int pgw_image_markers(struct pgw_image *image, const struct pgw_root_info *kernel_root,
+                              const struct pgw_marker **ret_list, size_t *ret_nr);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

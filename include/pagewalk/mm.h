@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PAGEWALK_MM_H
+#define PAGEWALK_MM_H
+
+/**
+ * @file
+ * Address spaces and their lock.
+ *
+ * An mm is {how its tables are read, which half it covers, its lock}. It
+ * covers one half: a root that holds both is attached twice, as a user mm that
+ * points to its kernel mm. docs/locking.md has the rules.
+ */
+
+#include <pagewalk/format.h>
+#include <pagewalk/phys.h>
+#include <pagewalk/platform.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The default budget of table visits of one operation on foreign tables. */
+#define PGW_BUDGET_DEFAULT (UINT64_C(1) << 26)
+
+/** What pgw_mm_attach() needs. Fields not named are 0. */
+struct pgw_mm_attach_args {
+	const struct pgw_platform *platform;
+	const struct pgw_format *format;
+	const struct pgw_phys *phys;   /**< borrowed until pgw_mm_free() */
+	struct pgw_root root;
+	enum pgw_half half;
+	struct pgw_control control;    /**< what is known; the rest is assumed, see pgw_control_assume() */
+	struct pgw_mm *kernel_mm;      /**< of a user mm: the kernel half beside it, or NULL; borrowed */
+	uint64_t budget;               /**< table visits an operation may make; 0 = PGW_BUDGET_DEFAULT, UINT64_MAX = any */
+};
+
+/**
+ * An mm over foreign tables. Its lock is a snapshot's: always held.
+ * The root is not read here; a root that is not there shows as unreadable.
+ *
+ * @param ret the caller's, to be freed with pgw_mm_free()
+ * @return 0, -PGW_ENOMEM, or -PGW_EINVAL: a required argument is missing, the
+ *         root is not aligned to a table or wider than the format allows, or
+ *         kernel_mm is not a kernel mm of the same format, or half is the
+ *         kernel's and kernel_mm is set
+ */
+PGW_API int pgw_mm_attach(const struct pgw_mm_attach_args *args, struct pgw_mm **ret);
+
+/** What pgw_mm_new() needs. Fields not named are 0. */
+struct pgw_mm_new_args {
+	const struct pgw_platform *platform;
+	const struct pgw_format *format;
+	enum pgw_half half;
+	struct pgw_control control;
+	struct pgw_mm *kernel_mm; /**< as in pgw_mm_attach_args */
+};
+
+/**
+ * An mm with tables of its own, empty but for the root table.
+ * @return as pgw_mm_attach()
+ */
+PGW_API int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret);
+
+/**
+ * Free an mm, and if it owns its tables, those. NULL is fine. Nobody may use
+ * the mm or hold its lock any more; user mms go before their kernel mm.
+ */
+PGW_API void pgw_mm_free(struct pgw_mm *mm);
+
+PGW_API const struct pgw_format *pgw_mm_format(const struct pgw_mm *mm);
+PGW_API enum pgw_half pgw_mm_half(const struct pgw_mm *mm);
+PGW_API enum pgw_mm_kind pgw_mm_get_kind(const struct pgw_mm *mm);
+PGW_API struct pgw_root pgw_mm_root(const struct pgw_mm *mm);
+PGW_API struct pgw_mm *pgw_mm_kernel_mm(const struct pgw_mm *mm);
+/** The control bits that the mm goes by, known or assumed. */
+PGW_API const struct pgw_control *pgw_mm_control(const struct pgw_mm *mm);
+
+/*
+ * The mmap lock. On a snapshot every function here succeeds and does nothing.
+ *
+ * Fair: who waits is served in the order of arrival, readers that wait side by
+ * side together; a new reader queues behind a waiting writer. Not recursive: a
+ * thread that takes a lock it holds breaks PGW_RULE_MMAP_RECURSION. A thread
+ * that takes several takes a user mm's before its kernel mm's.
+ */
+
+/** @return 0; -PGW_EDEADLK or -PGW_EPERM after a violation whose handler returned */
+PGW_API int pgw_mmap_read_lock(struct pgw_mm *mm);
+/** Never waits. @return 0, -PGW_EBUSY, or as pgw_mmap_read_lock() */
+PGW_API int pgw_mmap_read_trylock(struct pgw_mm *mm);
+/** Release a lock held for read or downgraded. @return 0 or -PGW_EPERM */
+PGW_API int pgw_mmap_read_unlock(struct pgw_mm *mm);
+/** @return as pgw_mmap_read_lock() */
+PGW_API int pgw_mmap_write_lock(struct pgw_mm *mm);
+/** @return as pgw_mmap_read_trylock() */
+PGW_API int pgw_mmap_write_trylock(struct pgw_mm *mm);
+/** @return 0 or -PGW_EPERM */
+PGW_API int pgw_mmap_write_unlock(struct pgw_mm *mm);
+/**
+ * Turn a write lock into a read lock without a moment in between: other
+ * readers may enter, no writer has been in. @return 0 or -PGW_EPERM
+ */
+PGW_API int pgw_mmap_write_downgrade(struct pgw_mm *mm);
+
+/**
+ * Assert that this thread holds the lock in any mode.
+ * @return 0, or -PGW_EPERM after a violation whose handler returned
+ */
+PGW_API int pgw_mmap_assert_locked(const struct pgw_mm *mm);
+/** Assert that this thread holds the lock for write; a downgraded lock does not count. */
+PGW_API int pgw_mmap_assert_write_locked(const struct pgw_mm *mm);
+
+/** How this thread holds the lock; a snapshot's is always PGW_LOCK_WRITE. */
+PGW_API enum pgw_lock_mode pgw_mmap_lock_mode(const struct pgw_mm *mm);
+
+/** What a new leaf is to be. */
+struct pgw_leaf {
+	uint64_t va;     /**< aligned to the leaf's size, inside the mm's half */
+	uint64_t pa;     /**< aligned to the leaf's size */
+	uint8_t level;   /**< one at which the format has leaves */
+	uint8_t rights;  /**< enum pgw_right; the format must be able to express them */
+	uint64_t attrs;  /**< further bits of the entry, within pgw_format_attr_mask(); rights do not belong here */
+};
+
+/**
+ * Map one leaf of an owned mm, making the tables above it.
+ *
+ * Locking: a user mm's mmap lock for write; a kernel mm's for read suffices if
+ * the caller owns the range (tables are installed by compare-and-swap).
+ * @return 0, -PGW_EEXIST (something that is not empty is in the way; nothing
+ *         changed but tables that now exist), -PGW_ENOMEM, -PGW_EINVAL,
+ *         -PGW_EOPNOTSUPP (rights or level that the format does not have; not
+ *         an owned mm), -PGW_EPERM (lock)
+ */
+PGW_API int pgw_mm_map_leaf(struct pgw_mm *mm, const struct pgw_leaf *leaf);
+
+/**
+ * Clear the leaf that maps va on an owned mm, and flush. Tables stay.
+ *
+ * Locking: as pgw_mm_map_leaf().
+ * @return 0, -PGW_ENOENT (no leaf there), -PGW_EINVAL, -PGW_EOPNOTSUPP, -PGW_EPERM
+ */
+PGW_API int pgw_mm_unmap_leaf(struct pgw_mm *mm, uint64_t va);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PAGEWALK_PAGEWALK_H
+#define PAGEWALK_PAGEWALK_H
+
+/** @file Everything. */
+
+#include <pagewalk/analysis.h>
+#include <pagewalk/base.h>
+#include <pagewalk/format.h>
+#include <pagewalk/hosted.h>
+#include <pagewalk/image.h>
+#include <pagewalk/mm.h>
+#include <pagewalk/phys.h>
+#include <pagewalk/platform.h>
+#include <pagewalk/scan.h>
+#include <pagewalk/walk.h>
+
+/** The version of these headers. */
+#define PGW_VERSION "0.1.0"
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PAGEWALK_WALK_H
+#define PAGEWALK_WALK_H
+
+/**
+ * @file
+ * The walker with callbacks, shaped like Linux's, and its locking contract.
+ *
+ * Ranges here are half-open: start to end, where end = UINT64_MAX means
+ * through the last page. Neither needs to be aligned. Arguments are checked
+ * before locks are asserted: start >= end, a NULL mm or NULL ops, and a range
+ * that is not inside the mm's half give -PGW_EINVAL and no callback runs.
+ *
+ * The levels go by Linux's names: pgd, p4d, pud, pmd, pte. A format with fewer
+ * levels folds the ones between: a folded level has one slot, which is the
+ * slot of the level above, and callbacks are made for it all the same.
+ */
+
+#include <pagewalk/mm.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct pgw_mm_walk;
+
+/** What a pud_entry or pmd_entry callback may ask for through walk->action. */
+enum pgw_walk_action {
+	PGW_ACTION_SUBTREE,  /**< go on below this entry; the default, restored for each evaluation */
+	PGW_ACTION_CONTINUE, /**< skip what is below */
+	PGW_ACTION_AGAIN,    /**< look at this entry again */
+};
+
+/**
+ * The callbacks; each is optional. One that returns something other than 0
+ * ends the walk, which returns that value.
+ *
+ * An entry callback gets a pointer to the slot: the live one on owned tables
+ * (read it with pgw_item_load()), the walker's copy on foreign ones. addr is
+ * the address that the walk is at, next the end of the entry or of the range;
+ * for pte_entry always addr plus a page, which wraps to 0 at the top.
+ *
+ * depth in holes is 0 for pgd to 3 for pmd, where the slot really is; -1 where
+ * no table covers the addresses.
+ */
+struct pgw_mm_walk_ops {
+	int (*pgd_entry)(uint64_t *pgd, uint64_t addr, uint64_t next, struct pgw_mm_walk *walk);
+	int (*p4d_entry)(uint64_t *p4d, uint64_t addr, uint64_t next, struct pgw_mm_walk *walk);
+	int (*pud_entry)(uint64_t *pud, uint64_t addr, uint64_t next, struct pgw_mm_walk *walk);
+	int (*pmd_entry)(uint64_t *pmd, uint64_t addr, uint64_t next, struct pgw_mm_walk *walk);
+	/** For every slot of the lowest level, empty ones too. */
+	int (*pte_entry)(uint64_t *pte, uint64_t addr, uint64_t next, struct pgw_mm_walk *walk);
+	/** For every empty slot above the lowest level, clipped to the range; neighbours are not merged. */
+	int (*pte_hole)(uint64_t addr, uint64_t next, int depth, struct pgw_mm_walk *walk);
+
+	/**
+	 * Not in Linux: an entry above the lowest level that the MMU would
+	 * refuse. On foreign tables it is left as it is, on owned pgd and p4d
+	 * tables it is cleared; either way pte_hole follows.
+	 */
+	int (*malformed)(uint64_t entry, uint64_t addr, uint64_t next, int depth, struct pgw_mm_walk *walk);
+	/** Not in Linux: slots whose bytes the source does not have; depth 0 to 4. No pte_hole follows. */
+	int (*unreadable)(uint64_t addr, uint64_t next, int depth, struct pgw_mm_walk *walk);
+};
+
+/** One walk. Callbacks may read all of it and write action. */
+struct pgw_mm_walk {
+	const struct pgw_mm_walk_ops *ops;
+	struct pgw_mm *mm;
+	const struct pgw_root *root; /**< the alternative root, or NULL */
+	enum pgw_walk_action action;
+	bool no_vma;
+	void *arg; /**< the caller's (Linux: private) */
+	uint64_t nr_tables;     /**< tables visited so far */
+	uint64_t nr_malformed;  /**< malformed entries met above the lowest level */
+	uint64_t nr_unreadable; /**< ranges of slots that could not be read */
+};
+
+/**
+ * Walk the tables of a range without looking at VMAs.
+ *
+ * The rule: on a user mm the mmap lock must be held for write, because munmap
+ * frees tables under a downgraded lock; on a kernel mm holding it for read is
+ * enough, because kernel tables are normally not freed. What frees them all
+ * the same is the caller's to exclude.
+ *
+ * @param root another root to start from, or NULL for the mm's
+ * @param arg  for the callbacks, as walk->arg
+ * @return 0, a callback's value, -PGW_EINVAL, -PGW_EPERM (the rule was broken
+ *         and the violation handler returned), -PGW_E2BIG (the budget of table
+ *         visits ran out; foreign tables only)
+ */
+PGW_API int pgw_walk_page_range_novma(struct pgw_mm *mm, uint64_t start, uint64_t end,
+                                      const struct pgw_mm_walk_ops *ops,
+                                      const struct pgw_root *root, void *arg);
+
+/**
+ * Walk a range of a kernel mm that the caller owns, so that nobody frees its
+ * tables. Needs the kernel mm's mmap lock at least for read.
+ * @param kernel_mm a user mm gives -PGW_EINVAL
+ * @return as pgw_walk_page_range_novma()
+ */
+PGW_API int pgw_walk_kernel_page_table_range(struct pgw_mm *kernel_mm, uint64_t start, uint64_t end,
+                                             const struct pgw_mm_walk_ops *ops,
+                                             const struct pgw_root *root, void *arg);
+
+/** The same for a caller whom nobody can disturb: no lock is looked at. */
+PGW_API int pgw_walk_kernel_page_table_range_lockless(struct pgw_mm *kernel_mm, uint64_t start,
+                                                      uint64_t end,
+                                                      const struct pgw_mm_walk_ops *ops,
+                                                      const struct pgw_root *root, void *arg);
+
+/**
+ * Walk ranges that the caller does not own, as a dump does. Needs the mm's
+ * mmap lock for write and, on a user mm, its kernel mm's for write as well.
+ *
+ * The range may cross from the user half into the kernel half if the mm has a
+ * kernel mm; the addresses between the halves are one hole of depth -1.
+ * @return as pgw_walk_page_range_novma()
+ */
+PGW_API int pgw_walk_page_range_debug(struct pgw_mm *mm, uint64_t start, uint64_t end,
+                                      const struct pgw_mm_walk_ops *ops,
+                                      const struct pgw_root *root, void *arg);
+
+/** Read a slot that others may be changing: one atomic load. */
+PGW_API uint64_t pgw_item_load(const uint64_t *item);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
