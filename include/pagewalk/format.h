@@ -65,6 +65,15 @@ struct pgw_entry {
 	uint64_t pa;      /**< of the leaf's first byte or of the table; 0 for other kinds */
 };
 
+/** What a new leaf is to be. */
+struct pgw_leaf {
+	uint64_t va;     /**< aligned to the leaf's size, inside a half of the format */
+	uint64_t pa;     /**< aligned to the leaf's size */
+	uint8_t level;   /**< one at which the format has leaves */
+	uint8_t rights;  /**< enum pgw_right; the format must be able to express them */
+	uint64_t attrs;  /**< further bits of the entry, within pgw_format_attr_mask(); rights do not belong here */
+};
+
 /**
  * Find a format by name, e.g. "x86_64-la48".
  * @return the format, or NULL

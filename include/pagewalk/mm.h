@@ -113,15 +113,6 @@ PGW_API int pgw_mmap_assert_write_locked(const struct pgw_mm *mm);
 /** How this thread holds the lock; a snapshot's is always PGW_LOCK_WRITE. */
 PGW_API enum pgw_lock_mode pgw_mmap_lock_mode(const struct pgw_mm *mm);
 
-/** What a new leaf is to be. */
-struct pgw_leaf {
-	uint64_t va;     /**< aligned to the leaf's size, inside the mm's half */
-	uint64_t pa;     /**< aligned to the leaf's size */
-	uint8_t level;   /**< one at which the format has leaves */
-	uint8_t rights;  /**< enum pgw_right; the format must be able to express them */
-	uint64_t attrs;  /**< further bits of the entry, within pgw_format_attr_mask(); rights do not belong here */
-};
-
 /**
  * Map one leaf of an owned mm, making the tables above it.
  *

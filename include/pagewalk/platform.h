@@ -99,9 +99,17 @@ struct pgw_platform {
 	/** Forget translations of first..last (inclusive) of mm. Optional: NULL where there is no TLB. */
 	void (*tlb_flush)(void *ctx, const struct pgw_mm *mm, uint64_t first, uint64_t last);
 
-	/** Sleep while *word == expected; may return early for no reason. */
+	/**
+	 * Sleep while *word == expected; may return early for no reason. The
+	 * word is an atomic that others change and then wake: no wake that
+	 * comes after the look at it may be lost. Spinning once will do.
+	 */
 	void (*park)(void *ctx, const uint32_t *word, uint32_t expected);
-	/** Wake the threads that sleep on word. */
+	/**
+	 * Wake the threads that sleep on word. It is an address, no more: the
+	 * word may be gone already, its memory unmapped or in other use, so it
+	 * must not be read. Whoever sleeps there by now just returns early.
+	 */
 	void (*wake)(void *ctx, const uint32_t *word);
 
 	/** The calling thread's struct pgw_thread; never NULL. */

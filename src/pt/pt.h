@@ -24,11 +24,13 @@ struct pt_ops {
 	/** va lies in a half of the format; path may be NULL. */
 	void (*translate)(const struct pt *pt, uint64_t va, struct pgw_translation *ret,
 	                  struct pgw_path *path);
-	/** first..last lies in one half of the format. walk has ops, mm, arg filled in. */
-	int (*walk)(const struct pt *pt, uint64_t first, uint64_t last, struct pgw_mm_walk *walk);
+	/**
+	 * [start, end) as in walk.h, inside one half of the format; root_pa is
+	 * where to start. walk has everything but action and the counts filled in.
+	 */
+	int (*walk)(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64_t end,
+	            struct pgw_mm_walk *walk);
 };
-
-struct pt_owner;
 
 /** Operations that change tables: owner loader only. */
 struct pt_edit_ops {
@@ -50,6 +52,7 @@ struct pgw_format {
 	uint64_t attr_mask[PGW_MAX_LEVELS];
 	uint32_t control_bits;   /* enum pgw_control_bit that the format has */
 	uint32_t control_assume; /* of these, the ones assumed to be set */
+	uint8_t min_pa_bits;     /* the least that a CPU of this architecture has */
 	void (*decode)(const struct pgw_format *format, const struct pgw_control *control,
 	               uint64_t entry, unsigned level, struct pgw_entry *ret);
 	const struct pt_ops *reader;

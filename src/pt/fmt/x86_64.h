@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PT_FMT_X86_64_H
+#define PT_FMT_X86_64_H
+
+/*
+ * x86-64 long-mode paging, 4 levels (LA48) or 5 (LA57).
+ *
+ * Sources: Intel SDM vol. 3A chapter 4 (4.5 "4-level paging and 5-level
+ * paging", tables 4-14 to 4-20; 4.6 "Access rights"; 4.9 "Paging and memory
+ * typing"; 4.10.2.4 for G); AMD APM vol. 2 section 5.3 to 5.6.
+ *
+ *   bit    PML5E PML4E PDPTE/PDE table   PDPTE/PDE leaf      PTE
+ *   0      P     P     P                 P                   P
+ *   1      R/W   R/W   R/W               R/W                 R/W
+ *   2      U/S   U/S   U/S               U/S                 U/S
+ *   3      PWT   PWT   PWT               PWT                 PWT
+ *   4      PCD   PCD   PCD               PCD                 PCD
+ *   5      A     A     A                 A                   A
+ *   6      -     -     -                 D                   D
+ *   7      0     0     PS=0              PS=1                PAT
+ *   8      -     -     -                 G                   G
+ *   11:9   -     -     -                 -                   -
+ *   12     addr  addr  addr              PAT                 addr
+ *   M-1:13 addr  addr  addr              addr; 0 below size  addr
+ *   51:M   0     0     0                 0                   0
+ *   58:52  -     -     -                 -                   -
+ *   62:59  -     -     -                 PK if CR4.PKE       PK if CR4.PKE
+ *   63     XD    XD    XD                XD                  XD     (0 if !EFER.NXE)
+ *
+ * M is the physical address width, "-" is ignored, 0 is reserved. An entry
+ * with P = 0 is ignored whole.
+ */
+
+#include "pt/pt_defs.h"
+
+#define X86_P BIT(0)
+#define X86_RW BIT(1)
+#define X86_US BIT(2)
+#define X86_PWT BIT(3)
+#define X86_PCD BIT(4)
+#define X86_A BIT(5)
+#define X86_D BIT(6)
+#define X86_PS BIT(7)        /* levels 1, 2 */
+#define X86_PAT_SMALL BIT(7) /* level 0 */
+#define X86_G BIT(8)
+#define X86_PAT_LARGE BIT(12) /* leaves at levels 1, 2 */
+#define X86_ADDR BITS(51, 12)
+#define X86_PK BITS(62, 59)
+#define X86_XD BIT(63)
+
+#define X86_MAX_PA_BITS 52
+#define X86_MIN_PA_BITS 32
+#define X86_GRANULE_LG2 12
+#define X86_SLOTS_LG2 9
+#define X86_MAX_LEAF_LEVEL 2
+#define X86_SPAN_LG2(level) (X86_GRANULE_LG2 + X86_SLOTS_LG2 * (level))
+
+_Static_assert((X86_ADDR | BITS(11, 0) | BITS(63, 52)) == UINT64_MAX, "every bit has a meaning");
+_Static_assert((X86_ADDR & X86_PAT_LARGE) == X86_PAT_LARGE, "PAT of large leaves is in the address");
+_Static_assert(X86_SPAN_LG2(1) == 21 && X86_SPAN_LG2(2) == 30 && X86_SPAN_LG2(3) == 39 &&
+		       X86_SPAN_LG2(4) == 48,
+	       "2 MiB, 1 GiB, 512 GiB, 256 TiB");
+_Static_assert((X86_PK >> 59) == 15, "sixteen protection keys");
+
+static PGW_ALWAYS_INLINE struct pt_env x86_64_pt_env_init(const struct pgw_control *control)
+{
+	unsigned width = control->pa_bits;
+	uint64_t above = width < X86_MAX_PA_BITS ? BITS(X86_MAX_PA_BITS - 1, width) : 0;
+
+	/* SDM 4.5.4: with EFER.NXE = 0, bit 63 is reserved. */
+	if (!(control->set & PGW_CTL_X86_NXE))
+		above |= X86_XD;
+	return (struct pt_env){ .reserved = above, .ctl = control->set };
+}
+
+/* The address bits below the size of a large leaf, which are reserved; bit 12 is PAT. */
+static PGW_ALWAYS_INLINE uint64_t x86_64_large_reserved(unsigned level)
+{
+	return BITS(X86_SPAN_LG2(level) - 1u, 13);
+}
+
+static PGW_ALWAYS_INLINE enum pgw_entry_kind x86_64_pt_entry_kind(const struct pt_env *env,
+								  uint64_t entry, unsigned level)
+{
+	if (!(entry & X86_P))
+		return entry ? PGW_ENTRY_ABSENT : PGW_ENTRY_EMPTY;
+	if (entry & env->reserved)
+		return PGW_ENTRY_MALFORMED;
+	if (level == 0)
+		return PGW_ENTRY_LEAF;
+	if (!(entry & X86_PS))
+		return PGW_ENTRY_TABLE;
+	if (level > X86_MAX_LEAF_LEVEL || (entry & x86_64_large_reserved(level)))
+		return PGW_ENTRY_MALFORMED;
+	return PGW_ENTRY_LEAF;
+}
+
+static PGW_ALWAYS_INLINE uint64_t x86_64_pt_table_pa(uint64_t entry)
+{
+	return entry & X86_ADDR;
+}
+
+static PGW_ALWAYS_INLINE uint64_t x86_64_pt_addr_mask(unsigned level)
+{
+	return X86_ADDR & ~low_bits(X86_SPAN_LG2(level));
+}
+
+static PGW_ALWAYS_INLINE uint64_t x86_64_pt_leaf_pa(uint64_t entry, unsigned level)
+{
+	return entry & x86_64_pt_addr_mask(level);
+}
+
+static PGW_ALWAYS_INLINE unsigned x86_64_pt_leaf_lg2(uint64_t entry, unsigned level)
+{
+	(void)entry;
+	return X86_SPAN_LG2(level);
+}
+
+/*
+ * SDM 4.6.1: an access is a user's if U/S is 1 at every level, may write if
+ * R/W is 1 at every level, may execute if XD is 0 at every level. XD is kept
+ * inverted, so that the levels combine by AND.
+ */
+static PGW_ALWAYS_INLINE pt_acc_t x86_64_pt_acc_root(const struct pt_env *env)
+{
+	(void)env;
+	return X86_RW | X86_US | X86_XD;
+}
+
+static PGW_ALWAYS_INLINE pt_acc_t x86_64_pt_acc_table(pt_acc_t acc, uint64_t entry)
+{
+	return acc & (entry ^ X86_XD);
+}
+
+static PGW_ALWAYS_INLINE uint8_t x86_64_pt_rights(const struct pt_env *env, pt_acc_t acc,
+						  uint64_t entry, unsigned level)
+{
+	pt_acc_t all = x86_64_pt_acc_table(acc, entry);
+	bool user = all & X86_US;
+	bool write = all & X86_RW;
+	bool exec = all & X86_XD;
+	unsigned rights = PGW_KERNEL_R;
+
+	(void)level;
+	if (write || !(env->ctl & PGW_CTL_X86_WP))
+		rights |= PGW_KERNEL_W;
+	if (exec && !(user && (env->ctl & PGW_CTL_X86_SMEP)))
+		rights |= PGW_KERNEL_X;
+	if (user)
+		rights |= PGW_USER_R | (write ? PGW_USER_W : 0u) | (exec ? PGW_USER_X : 0u);
+	return (uint8_t)rights;
+}
+
+static PGW_ALWAYS_INLINE uint64_t x86_64_pt_table_encode(uint64_t pa, enum pgw_half half)
+{
+	return pa | X86_P | X86_RW | X86_A | (half == PGW_HALF_USER ? X86_US : 0);
+}
+
+static PGW_ALWAYS_INLINE uint64_t x86_64_attr_bits(unsigned level)
+{
+	return X86_PWT | X86_PCD | X86_A | X86_D | X86_G | X86_PK |
+	       (level == 0 ? X86_PAT_SMALL : X86_PAT_LARGE);
+}
+
+static PGW_ALWAYS_INLINE bool x86_64_pt_leaf_encode(const struct pt_env *env,
+						    const struct pgw_leaf *leaf, uint64_t *ret)
+{
+	unsigned level = leaf->level;
+	uint64_t entry;
+
+	if (level > X86_MAX_LEAF_LEVEL || (leaf->attrs & ~x86_64_attr_bits(level)) ||
+	    (leaf->pa & ~x86_64_pt_addr_mask(level)))
+		return false;
+	entry = leaf->pa | leaf->attrs | X86_P | (level ? X86_PS : 0);
+	if (leaf->rights & (PGW_USER_R | PGW_USER_W | PGW_USER_X))
+		entry |= X86_US;
+	if (leaf->rights & (PGW_KERNEL_W | PGW_USER_W))
+		entry |= X86_RW;
+	if (!(leaf->rights & (PGW_KERNEL_X | PGW_USER_X)))
+		entry |= X86_XD;
+	/* What cannot be said comes out different from what was asked for. */
+	if (x86_64_pt_entry_kind(env, entry, level) != PGW_ENTRY_LEAF ||
+	    x86_64_pt_rights(env, x86_64_pt_acc_root(env), entry, level) != leaf->rights)
+		return false;
+	*ret = entry;
+	return true;
+}
+
+#define pt_env_init x86_64_pt_env_init
+#define pt_entry_kind x86_64_pt_entry_kind
+#define pt_table_pa x86_64_pt_table_pa
+#define pt_leaf_pa x86_64_pt_leaf_pa
+#define pt_leaf_lg2 x86_64_pt_leaf_lg2
+#define pt_addr_mask x86_64_pt_addr_mask
+#define pt_acc_root x86_64_pt_acc_root
+#define pt_acc_table x86_64_pt_acc_table
+#define pt_rights x86_64_pt_rights
+#define pt_table_encode x86_64_pt_table_encode
+#define pt_leaf_encode x86_64_pt_leaf_encode
+
+/* The shapes and names of the two formats. */
+
+#define X86_64_GEOMETRY(top)                                                                       \
+	{                                                                                          \
+		.top_level = (top), .granule_lg2 = X86_GRANULE_LG2,                                \
+		.va_bits = X86_SPAN_LG2((top) + 1), .max_pa_bits = X86_MAX_PA_BITS,                \
+		.span_lg2 = { X86_SPAN_LG2(0), X86_SPAN_LG2(1), X86_SPAN_LG2(2), X86_SPAN_LG2(3),  \
+			      X86_SPAN_LG2(4) },                                                   \
+		.slots_lg2 = { X86_SLOTS_LG2, X86_SLOTS_LG2, X86_SLOTS_LG2, X86_SLOTS_LG2,         \
+			       X86_SLOTS_LG2 },                                                    \
+	}
+
+static const char *const x86_64_table_names[PGW_MAX_LEVELS] = { "PT", "PD", "PDPT", "PML4",
+								"PML5" };
+
+#define X86_64_PK(n)                                                                               \
+	{                                                                                          \
+		.name = "pk" #n, .mask = X86_PK, .value = (uint64_t)(n) << 59, .level_last = 2,    \
+		.needs = PGW_CTL_X86_PKE                                                           \
+	}
+
+static const struct pgw_attr x86_64_attrs[] = {
+	{ .name = "g", .mask = X86_G, .value = X86_G, .level_last = 2 },
+	{ .name = "a", .mask = X86_A, .value = X86_A, .level_last = 4 },
+	{ .name = "d", .mask = X86_D, .value = X86_D, .level_last = 2 },
+	{ .name = "pwt", .mask = X86_PWT, .value = X86_PWT, .level_last = 4 },
+	{ .name = "pcd", .mask = X86_PCD, .value = X86_PCD, .level_last = 4 },
+	{ .name = "pat", .mask = X86_PAT_SMALL, .value = X86_PAT_SMALL },
+	{ .name = "pat", .mask = X86_PAT_LARGE, .value = X86_PAT_LARGE, .level_first = 1, .level_last = 2 },
+	X86_64_PK(1), X86_64_PK(2), X86_64_PK(3), X86_64_PK(4), X86_64_PK(5),
+	X86_64_PK(6), X86_64_PK(7), X86_64_PK(8), X86_64_PK(9), X86_64_PK(10),
+	X86_64_PK(11), X86_64_PK(12), X86_64_PK(13), X86_64_PK(14), X86_64_PK(15),
+	{ .name = NULL },
+};
+
+#define X86_64_ATTR_MASK_SMALL                                                                     \
+	(X86_RW | X86_US | X86_PWT | X86_PCD | X86_A | X86_D | X86_PAT_SMALL | X86_G | X86_PK | X86_XD)
+#define X86_64_ATTR_MASK_LARGE ((X86_64_ATTR_MASK_SMALL & ~X86_PAT_SMALL) | X86_PAT_LARGE)
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pt/fmt/x86_64.h"
+#include "pt/formats.h"
+#include "pt/template.h"
+
+#define X86_64_FORMAT(format_name, top)                                                            \
+	{                                                                                          \
+		.name = (format_name), .arch = "x86_64", .geometry = X86_64_GEOMETRY(top),         \
+		.table_names = x86_64_table_names, .attrs = x86_64_attrs,                          \
+		.attr_mask = { X86_64_ATTR_MASK_SMALL, X86_64_ATTR_MASK_LARGE,                     \
+			       X86_64_ATTR_MASK_LARGE },                                           \
+		.control_bits = PGW_CTL_X86_WP | PGW_CTL_X86_NXE | PGW_CTL_X86_SMEP |              \
+				PGW_CTL_X86_PKE,                                                   \
+		.control_assume = PGW_CTL_X86_WP | PGW_CTL_X86_NXE | PGW_CTL_X86_SMEP,             \
+		.min_pa_bits = X86_MIN_PA_BITS, .decode = pt_decode, .reader = &pt_reader_ops,     \
+		.owner = &pt_owner_ops, .edit = &pt_edit_ops,                                      \
+	}
+
+const struct pgw_format pt_format_x86_64_la48 = X86_64_FORMAT("x86_64-la48", 3);
+const struct pgw_format pt_format_x86_64_la57 = X86_64_FORMAT("x86_64-la57", 4);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pt/formats.h"
+
+#include "base/bits.h"
+
+static const struct pgw_format *const formats[] = {
+	&pt_format_x86_64_la48,
+	&pt_format_x86_64_la57,
+};
+
+const struct pgw_format *pgw_format_at(size_t index)
+{
+	return index < PGW_ARRAY_SIZE(formats) ? formats[index] : NULL;
+}
+
+static bool name_equal(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+const struct pgw_format *pgw_format_by_name(const char *name)
+{
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(formats); i++) {
+		if (name_equal(formats[i]->name, name))
+			return formats[i];
+	}
+	return NULL;
+}
+
+const char *pgw_format_name(const struct pgw_format *format)
+{
+	return format->name;
+}
+
+const char *pgw_format_arch(const struct pgw_format *format)
+{
+	return format->arch;
+}
+
+const struct pgw_geometry *pgw_format_geometry(const struct pgw_format *format)
+{
+	return &format->geometry;
+}
+
+const char *pgw_format_table_name(const struct pgw_format *format, unsigned level)
+{
+	return level <= format->geometry.top_level ? format->table_names[level] : NULL;
+}
+
+const struct pgw_attr *pgw_format_attrs(const struct pgw_format *format)
+{
+	return format->attrs;
+}
+
+uint64_t pgw_format_attr_mask(const struct pgw_format *format, unsigned level)
+{
+	return level < PGW_MAX_LEVELS ? format->attr_mask[level] : 0;
+}
+
+void pgw_format_half_range(const struct pgw_format *format, enum pgw_half half, uint64_t *ret_first,
+			   uint64_t *ret_last)
+{
+	/* A root of both halves gives its top bit to the choice between them. */
+	unsigned bits = format->geometry.va_bits - (format->geometry.split_root ? 0u : 1u);
+
+	*ret_first = half == PGW_HALF_KERNEL ? ~low_bits(bits) : 0;
+	*ret_last = half == PGW_HALF_KERNEL ? UINT64_MAX : low_bits(bits);
+}
+
+struct pgw_control pgw_control_assume(const struct pgw_format *format,
+				      const struct pgw_control *control)
+{
+	uint32_t known = control->known & format->control_bits;
+	uint8_t max = format->geometry.max_pa_bits, min = format->min_pa_bits;
+	struct pgw_control ret = {
+		.known = format->control_bits,
+		.set = (control->set & known) | (format->control_assume & ~known),
+		.pa_bits = control->pa_bits ? control->pa_bits : max,
+	};
+
+	ret.pa_bits = ret.pa_bits > max ? max : ret.pa_bits < min ? min : ret.pa_bits;
+	return ret;
+}
+
+void pgw_entry_decode(const struct pgw_format *format, const struct pgw_control *control,
+		      uint64_t entry, unsigned level, struct pgw_entry *ret)
+{
+	format->decode(format, control, entry, level, ret);
+}
