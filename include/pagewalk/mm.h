@@ -120,8 +120,9 @@ PGW_API enum pgw_lock_mode pgw_mmap_lock_mode(const struct pgw_mm *mm);
  * the caller owns the range (tables are installed by compare-and-swap).
  * @return 0, -PGW_EEXIST (something that is not empty is in the way; nothing
  *         changed but tables that now exist), -PGW_ENOMEM, -PGW_EINVAL,
- *         -PGW_EOPNOTSUPP (rights or level that the format does not have; not
- *         an owned mm), -PGW_EPERM (lock)
+ *         -PGW_EOPNOTSUPP (rights or level that the format does not have; user
+ *         rights in the kernel half; not an owned mm), -PGW_EPERM (lock),
+ *         -PGW_EOVERFLOW (a new table lies where entries cannot point)
  */
 PGW_API int pgw_mm_map_leaf(struct pgw_mm *mm, const struct pgw_leaf *leaf);
 

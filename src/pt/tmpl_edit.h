@@ -51,6 +51,9 @@ static int pt_map_leaf(const struct pt *pt, const struct pgw_platform *platform,
 		return -PGW_EOPNOTSUPP;
 	if (!pt_va_half(pt->format, leaf->va, &half))
 		return -PGW_EINVAL;
+	/* A kernel half's tables keep users out, whatever a leaf says. */
+	if (half == PGW_HALF_KERNEL && (leaf->rights & (PGW_USER_R | PGW_USER_W | PGW_USER_X)))
+		return -PGW_EOPNOTSUPP;
 	for (unsigned level = geo->top_level; level > leaf->level; level--) {
 		uint64_t seen;
 		int err;

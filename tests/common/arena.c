@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "common/arena.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static bool arena_fails(struct arena *arena)
+{
+	return arena->fail_after >= 0 && arena->fail_after-- == 0;
+}
+
+static void *table_alloc(void *ctx, size_t size)
+{
+	struct arena *arena = ctx;
+	void *table = arena->free_list;
+
+	if (arena_fails(arena) || (!table && arena->size - arena->used < size))
+		return NULL;
+	if (table) {
+		memcpy(&arena->free_list, table, sizeof(table));
+	} else {
+		table = arena->block + arena->used;
+		arena->used += size;
+	}
+	memset(table, 0, size);
+	arena->nr_tables++;
+	return table;
+}
+
+static void table_free(void *ctx, void *table, size_t size)
+{
+	struct arena *arena = ctx;
+
+	memset(table, 0xee, size);
+	memcpy(table, &arena->free_list, sizeof(table));
+	arena->free_list = table;
+	arena->nr_tables--;
+}
+
+static void *obj_alloc(void *ctx, size_t size)
+{
+	struct arena *arena = ctx;
+	void *obj = arena_fails(arena) ? NULL : calloc(1, size);
+
+	arena->nr_objs += obj != NULL;
+	return obj;
+}
+
+static void obj_free(void *ctx, void *obj, size_t size)
+{
+	struct arena *arena = ctx;
+
+	(void)size;
+	arena->nr_objs--;
+	free(obj);
+}
+
+static void tlb_flush(void *ctx, const struct pgw_mm *mm, uint64_t first, uint64_t last)
+{
+	struct arena *arena = ctx;
+
+	(void)mm;
+	arena->nr_flushes++;
+	arena->flush_first = first;
+	arena->flush_last = last;
+}
+
+/* One thread never has to wait. */
+static void park(void *ctx, const uint32_t *word, uint32_t expected)
+{
+	(void)ctx, (void)word, (void)expected;
+	fprintf(stderr, "a test of one thread waits for a lock\n");
+	abort();
+}
+
+static void wake(void *ctx, const uint32_t *word)
+{
+	(void)ctx, (void)word;
+}
+
+static struct pgw_thread *current(void *ctx)
+{
+	return &((struct arena *)ctx)->thread;
+}
+
+static void violation(void *ctx, const struct pgw_violation *v)
+{
+	struct arena *arena = ctx;
+
+	arena->nr_violations++;
+	arena->violation = *v;
+}
+
+void arena_init(struct arena *arena, size_t size)
+{
+	*arena = (struct arena){
+		.platform = {
+			.ctx = arena,
+			.table_alloc = table_alloc,
+			.table_free = table_free,
+			.obj_alloc = obj_alloc,
+			.obj_free = obj_free,
+			.tlb_flush = tlb_flush,
+			.park = park,
+			.wake = wake,
+			.current = current,
+			.violation = violation,
+		},
+		.size = size,
+		.fail_after = -1,
+	};
+	arena->block = aligned_alloc(65536, size);
+	if (!arena->block || pgw_phys_memory_init(&arena->memory, ARENA_PA, arena->block, size))
+		abort();
+	memset(arena->block, 0, size);
+	arena->platform.table_offset = (uint64_t)(uintptr_t)arena->block - ARENA_PA;
+}
+
+void arena_fini(struct arena *arena)
+{
+	if (arena->nr_tables || arena->nr_objs || arena->thread.nr_held) {
+		fprintf(stderr, "left behind: %ld tables, %ld objects, %u locks\n",
+			arena->nr_tables, arena->nr_objs, arena->thread.nr_held);
+		abort();
+	}
+	free(arena->block);
+}
+
+/* splitmix64 */
+uint64_t test_random(uint64_t *state)
+{
+	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+uint64_t test_seed(void)
+{
+	const char *text = getenv("PGW_TEST_SEED");
+	struct timespec now;
+	uint64_t seed;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	seed = text ? strtoull(text, NULL, 0) : (uint64_t)now.tv_nsec * 2654435761u + (uint64_t)now.tv_sec;
+	printf("# PGW_TEST_SEED=%#llx\n", (unsigned long long)seed);
+	return seed;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TESTS_ARENA_H
+#define TESTS_ARENA_H
+
+/*
+ * A platform for tests of one thread: tables come from one block that starts
+ * at a made-up physical address, so that the same tables can be owned and
+ * attached; violations are recorded, not fatal.
+ */
+
+#include <pagewalk/pagewalk.h>
+
+#define ARENA_PA UINT64_C(0x123400000)
+
+struct arena {
+	struct pgw_platform platform;
+	struct pgw_phys_memory memory; /* the block as a source */
+	struct pgw_thread thread;
+	unsigned char *block;
+	size_t size, used;
+	void *free_list;
+	long nr_tables, nr_objs;        /* live */
+	long fail_after;                /* the allocation that fails, counting from 0; -1 = none */
+	unsigned nr_violations;
+	struct pgw_violation violation; /* the last one */
+	unsigned nr_flushes;
+	uint64_t flush_first, flush_last;
+};
+
+/** @param size bytes for tables, a multiple of 64 KiB */
+void arena_init(struct arena *arena, size_t size);
+/** Asserts that nothing was left behind. */
+void arena_fini(struct arena *arena);
+
+/** A 64-bit pseudo-random number; the seed is printed once by test_seed(). */
+uint64_t test_random(uint64_t *state);
+/** PGW_TEST_SEED or a new seed; prints it. */
+uint64_t test_seed(void);
+
+#endif
