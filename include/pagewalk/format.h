@@ -48,6 +48,13 @@ enum pgw_control_bit {
 	PGW_CTL_X86_NXE = 1 << 1,  /**< EFER.NXE: bit 63 is execute-disable, else reserved */
 	PGW_CTL_X86_SMEP = 1 << 2, /**< CR4.SMEP: the kernel never executes user pages */
 	PGW_CTL_X86_PKE = 1 << 3,  /**< CR4.PKE: bits 62:59 of leaves are a protection key */
+	PGW_CTL_ARM64_WXN = 1 << 4,  /**< SCTLR_EL1.WXN: nobody executes what he may write */
+	PGW_CTL_ARM64_HPD0 = 1 << 5, /**< TCR_EL1.HPD0: the user half's tables restrict nothing */
+	PGW_CTL_ARM64_HPD1 = 1 << 6, /**< TCR_EL1.HPD1: the kernel half's tables restrict nothing */
+	PGW_CTL_ARM64_HD = 1 << 7,   /**< TCR_EL1.HD: hardware makes clean leaves with DBM writable */
+	PGW_CTL_RISCV_SVNAPOT = 1 << 8, /**< bit 63 of leaves makes naturally aligned runs, else reserved */
+	PGW_CTL_RISCV_SVPBMT = 1 << 9,  /**< bits 62:61 of leaves are a memory type, else reserved */
+	PGW_CTL_MEMORY_TYPES = 1 << 10, /**< memory_types of struct pgw_control is meant */
 };
 
 /** What is known about the control bits and the physical address width. */
@@ -55,6 +62,7 @@ struct pgw_control {
 	uint32_t known;  /**< enum pgw_control_bit whose state is known */
 	uint32_t set;    /**< of these, the ones that are set; others must be 0 */
 	uint8_t pa_bits; /**< physical address width (x86 MAXPHYADDR), 0 = not known */
+	uint64_t memory_types; /**< arm64: MAIR_EL1, if PGW_CTL_MEMORY_TYPES is in known */
 };
 
 /** One entry, decoded on its own: rights of this level only, not effective ones. */
@@ -75,7 +83,8 @@ struct pgw_leaf {
 };
 
 /**
- * Find a format by name, e.g. "x86_64-la48".
+ * Find a format by name, e.g. "x86_64-la48", "arm64-16k-47", "riscv-sv57".
+ * "arm64-4k", "arm64-16k" and "arm64-64k" mean the ones with 48 bits.
  * @return the format, or NULL
  */
 PGW_API const struct pgw_format *pgw_format_by_name(const char *name);
@@ -109,8 +118,18 @@ PGW_API void pgw_format_half_range(const struct pgw_format *format, enum pgw_hal
                                    uint64_t *ret_first, uint64_t *ret_last);
 
 /**
- * Fill in what is not known: WP=1, NXE=1, SMEP=1, PKE=0, pa_bits = the most
- * that the format can hold. Bits that the format does not have become 0.
+ * The memory type of a leaf, e.g. "device-nGnRE" (arm64, by MAIR_EL1) or "io"
+ * (riscv Svpbmt); static. NULL if the format or the control bits cannot say.
+ * @param control a complete one, see pgw_control_assume()
+ */
+PGW_API const char *pgw_format_memory_type(const struct pgw_format *format,
+                                           const struct pgw_control *control, uint64_t entry);
+
+/**
+ * Fill in what is not known: x86 WP=1, NXE=1, SMEP=1, PKE=0; arm64 WXN=0,
+ * HPD=0, HD=0, memory types in Linux's order; riscv Svnapot and Svpbmt present;
+ * pa_bits = the most that the format can hold. Bits that the format does not
+ * have become 0.
  * @return a control in which everything counts as known; compare with what
  *         went in to see what was assumed
  */
@@ -126,6 +145,17 @@ PGW_API struct pgw_control pgw_control_assume(const struct pgw_format *format,
  */
 PGW_API void pgw_entry_decode(const struct pgw_format *format, const struct pgw_control *control,
                               uint64_t entry, unsigned level, struct pgw_entry *ret);
+
+/**
+ * The raw entry of a leaf in a run, which differs from the run's first in
+ * nothing but the address.
+ *
+ * @param entry the first leaf's
+ * @param level of the table that holds it
+ * @param bytes how far on the leaf is, in the addresses that it maps
+ */
+PGW_API uint64_t pgw_entry_advance(const struct pgw_format *format, uint64_t entry, unsigned level,
+                                   uint64_t bytes);
 
 #ifdef __cplusplus
 }

@@ -12,7 +12,8 @@
 		.control_bits = PGW_CTL_X86_WP | PGW_CTL_X86_NXE | PGW_CTL_X86_SMEP |              \
 				PGW_CTL_X86_PKE,                                                   \
 		.control_assume = PGW_CTL_X86_WP | PGW_CTL_X86_NXE | PGW_CTL_X86_SMEP,             \
-		.min_pa_bits = X86_MIN_PA_BITS, .decode = pt_decode, .reader = &pt_reader_ops,     \
+		.min_pa_bits = X86_MIN_PA_BITS, .decode = pt_decode,                         \
+		.advance = pt_advance, .reader = &pt_reader_ops,     \
 		.owner = &pt_owner_ops, .edit = &pt_edit_ops,                                      \
 	}
 

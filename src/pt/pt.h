@@ -45,6 +45,7 @@ struct pt_edit_ops {
 
 struct pgw_format {
 	const char *name;
+	const char *alias; /* a shorter name, or NULL */
 	const char *arch;
 	struct pgw_geometry geometry;
 	const char *const *table_names; /* by level */
@@ -52,9 +53,14 @@ struct pgw_format {
 	uint64_t attr_mask[PGW_MAX_LEVELS];
 	uint32_t control_bits;   /* enum pgw_control_bit that the format has */
 	uint32_t control_assume; /* of these, the ones assumed to be set */
+	uint64_t assume_memory_types; /* of struct pgw_control, if not known */
 	uint8_t min_pa_bits;     /* the least that a CPU of this architecture has */
+	/* The name of a leaf's memory type, or NULL; static. NULL if the format cannot say. */
+	const char *(*memory_type)(const struct pgw_control *control, uint64_t entry);
 	void (*decode)(const struct pgw_format *format, const struct pgw_control *control,
 	               uint64_t entry, unsigned level, struct pgw_entry *ret);
+	uint64_t (*advance)(const struct pgw_format *format, uint64_t entry, unsigned level,
+			    uint64_t bytes);
 	const struct pt_ops *reader;
 	const struct pt_ops *owner;
 	const struct pt_edit_ops *edit;

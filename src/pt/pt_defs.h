@@ -29,12 +29,16 @@
  * The primitives, all force-inlined; the prototypes in pt/template.h are
  * declared after the format's definitions, so the compiler checks them:
  *
- *   pt_env_init       control bits -> what the primitives want to know
+ *   pt_env_init       control bits and geometry -> what the primitives want to know
  *   pt_entry_kind     what an entry is
  *   pt_table_pa       the table that a table entry points to
- *   pt_leaf_pa        the first byte of the leaf
- *   pt_leaf_lg2       the size of the leaf
+ *   pt_leaf_pa        where a leaf's item maps an address to
+ *   pt_leaf_lg2       the size of the leaf: more than the item's span for one of
+ *                     a contiguous run
  *   pt_addr_mask      the bits of a leaf that hold its address
+ *   pt_item_step      what to add to an item to map the next one's span, if
+ *                     nothing carries
+ *   pt_entry_advance  the entry of the same kind so many bytes on
  *   pt_acc_root       rights before any entry was seen
  *   pt_acc_table      ... after a table entry
  *   pt_rights         effective rights of a leaf
@@ -50,6 +54,7 @@
 struct pt_env {
 	uint64_t reserved; /* bits that no valid entry may have set, at any level */
 	uint32_t ctl;      /* enum pgw_control_bit, complete */
+	bool wide;         /* arm64: addresses have more than 48 bits */
 };
 
 /** Accumulated restrictions of the levels above; each format's own bits. */

@@ -5,17 +5,25 @@
 static void pt_decode(const struct pgw_format *format, const struct pgw_control *control,
 		      uint64_t entry, unsigned level, struct pgw_entry *ret)
 {
-	struct pt_env env = pt_env_init(control);
+	struct pt_env env = pt_env_init(format, control);
 
-	(void)format;
 	*ret = (struct pgw_entry){ .kind = pt_entry_kind(&env, entry, level) };
 	if (ret->kind == PGW_ENTRY_TABLE) {
-		ret->pa = pt_table_pa(entry);
+		ret->pa = pt_table_pa(&env, entry);
 	} else if (ret->kind == PGW_ENTRY_LEAF) {
-		ret->pa = pt_leaf_pa(entry, level);
-		ret->size_lg2 = (uint8_t)pt_leaf_lg2(entry, level);
-		ret->rights = pt_rights(&env, pt_acc_root(&env), entry, level);
+		ret->size_lg2 = (uint8_t)pt_leaf_lg2(&env, entry, level);
+		ret->pa = pt_leaf_pa(&env, entry, level, 0) & ~low_bits(ret->size_lg2);
+		ret->rights = pt_rights(&env, pt_acc_root(&env, PGW_HALF_USER), entry, level);
 	}
+}
+
+static uint64_t pt_advance(const struct pgw_format *format, uint64_t entry, unsigned level,
+			   uint64_t bytes)
+{
+	struct pgw_control unknown = { 0 };
+	struct pt_env env = pt_env_init(format, &unknown);
+
+	return pt_entry_advance(&env, entry, level, bytes);
 }
 
 #endif

@@ -20,12 +20,12 @@ static int edit_install(const struct pt *pt, const struct pgw_platform *platform
 	size_t size = pt_table_size(&pt->format->geometry, level - 1);
 	void *table = platform->table_alloc(platform->ctx, size);
 	uint64_t pa = (uint64_t)(uintptr_t)table - pt->host_offset;
-	uint64_t entry = pt_table_encode(pa, half);
-	struct pt_env env = pt_env_init(&pt->control);
+	struct pt_env env = pt_env_init(pt->format, &pt->control);
+	uint64_t entry = pt_table_encode(&env, pa, half);
 
 	if (!table)
 		return -PGW_ENOMEM;
-	if (pt_table_pa(entry) != pa || pt_entry_kind(&env, entry, level) != PGW_ENTRY_TABLE) {
+	if (pt_table_pa(&env, entry) != pa || pt_entry_kind(&env, entry, level) != PGW_ENTRY_TABLE) {
 		platform->table_free(platform->ctx, table, size);
 		return -PGW_EOVERFLOW;
 	}
@@ -38,64 +38,106 @@ static int edit_install(const struct pt *pt, const struct pgw_platform *platform
 	return 0;
 }
 
-static int pt_map_leaf(const struct pt *pt, const struct pgw_platform *platform,
-		       const struct pgw_leaf *leaf)
+/* The items of one leaf: one, or those of a contiguous run. */
+static unsigned edit_nr_items(const struct pgw_geometry *geo, unsigned leaf_lg2, unsigned level)
+{
+	return 1u << (leaf_lg2 - geo->span_lg2[level]);
+}
+
+/* Write a leaf's items, all or none. */
+static int edit_set_leaf(const struct pt_env *env, uint64_t *items, unsigned nr, unsigned span_lg2,
+			 uint64_t entry, unsigned level)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		uint64_t expected = 0;
+
+		if (__atomic_compare_exchange_n(
+			    &items[i], &expected,
+			    pt_entry_advance(env, entry, level, (uint64_t)i << span_lg2), false,
+			    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+			continue;
+		while (i--)
+			__atomic_store_n(&items[i], 0, __ATOMIC_RELAXED);
+		return -PGW_EEXIST;
+	}
+	return 0;
+}
+
+/* Descend to the table of a level, making the tables on the way. */
+static int edit_descend(const struct pt *pt, const struct pgw_platform *platform, uint64_t va,
+			unsigned to_level, uint64_t **ret_table)
 {
 	const struct pgw_geometry *geo = &pt->format->geometry;
-	struct pt_env env = pt_env_init(&pt->control);
-	uint64_t table_pa = pt->root_pa, entry, expected = 0;
-	enum pgw_half half;
-	uint64_t *item;
+	struct pt_env env = pt_env_init(pt->format, &pt->control);
+	uint64_t *table = pt_host_table(pt, pt->root_pa);
 
-	if (!pt_leaf_encode(&env, leaf, &entry))
-		return -PGW_EOPNOTSUPP;
-	if (!pt_va_half(pt->format, leaf->va, &half))
-		return -PGW_EINVAL;
-	/* A kernel half's tables keep users out, whatever a leaf says. */
-	if (half == PGW_HALF_KERNEL && (leaf->rights & (PGW_USER_R | PGW_USER_W | PGW_USER_X)))
-		return -PGW_EOPNOTSUPP;
-	for (unsigned level = geo->top_level; level > leaf->level; level--) {
-		uint64_t seen;
+	for (unsigned level = geo->top_level; level > to_level; level--) {
+		uint64_t *item = table + pt_index(geo, va, level);
+		uint64_t seen = pt_owner_item(item);
 		int err;
 
-		item = pt_host_table(pt, table_pa) + pt_index(geo, leaf->va, level);
-		seen = pt_owner_item(item);
 		if (!seen) {
-			err = edit_install(pt, platform, item, level, half, &seen);
+			err = edit_install(pt, platform, item, level, pt_half_of(va), &seen);
 			if (err)
 				return err;
 		}
 		if (pt_entry_kind(&env, seen, level) != PGW_ENTRY_TABLE)
 			return -PGW_EEXIST;
-		table_pa = pt_table_pa(seen);
+		table = pt_host_table(pt, pt_table_pa(&env, seen));
 	}
-	item = pt_host_table(pt, table_pa) + pt_index(geo, leaf->va, leaf->level);
-	if (!__atomic_compare_exchange_n(item, &expected, entry, false, __ATOMIC_RELEASE,
-					 __ATOMIC_RELAXED))
-		return -PGW_EEXIST;
+	*ret_table = table;
 	return 0;
+}
+
+static int pt_map_leaf(const struct pt *pt, const struct pgw_platform *platform,
+		       const struct pgw_leaf *leaf)
+{
+	const struct pgw_geometry *geo = &pt->format->geometry;
+	struct pt_env env = pt_env_init(pt->format, &pt->control);
+	uint64_t entry, *table;
+	unsigned leaf_lg2;
+	int err;
+
+	if (!pt_leaf_encode(&env, leaf, &entry))
+		return -PGW_EOPNOTSUPP;
+	/* A kernel half's tables keep users out, whatever a leaf says. */
+	if (pt_half_of(leaf->va) == PGW_HALF_KERNEL &&
+	    (leaf->rights & (PGW_USER_R | PGW_USER_W | PGW_USER_X)))
+		return -PGW_EOPNOTSUPP;
+	leaf_lg2 = pt_leaf_lg2(&env, entry, leaf->level);
+	if ((leaf->va | leaf->pa) & low_bits(leaf_lg2))
+		return -PGW_EINVAL;
+	err = edit_descend(pt, platform, leaf->va, leaf->level, &table);
+	if (err)
+		return err;
+	return edit_set_leaf(&env, table + pt_index(geo, leaf->va, leaf->level),
+			     edit_nr_items(geo, leaf_lg2, leaf->level), geo->span_lg2[leaf->level],
+			     entry, leaf->level);
 }
 
 static int pt_unmap_leaf(const struct pt *pt, uint64_t va, uint8_t *ret_lg2)
 {
 	const struct pgw_geometry *geo = &pt->format->geometry;
-	struct pt_env env = pt_env_init(&pt->control);
-	uint64_t table_pa = pt->root_pa;
+	struct pt_env env = pt_env_init(pt->format, &pt->control);
+	uint64_t *table = pt_host_table(pt, pt->root_pa);
 
 	for (unsigned level = geo->top_level;; level--) {
-		uint64_t *item = pt_host_table(pt, table_pa) + pt_index(geo, va, level);
-		uint64_t entry = pt_owner_item(item);
+		uint64_t entry = pt_owner_item(table + pt_index(geo, va, level));
 		enum pgw_entry_kind kind = pt_entry_kind(&env, entry, level);
+		unsigned leaf_lg2;
 
 		if (kind == PGW_ENTRY_TABLE) {
-			table_pa = pt_table_pa(entry);
+			table = pt_host_table(pt, pt_table_pa(&env, entry));
 			continue;
 		}
 		if (kind != PGW_ENTRY_LEAF)
 			return -PGW_ENOENT;
-		/* An exchange, because hardware may set A and D meanwhile. */
-		__atomic_exchange_n(item, 0, __ATOMIC_ACQ_REL);
-		*ret_lg2 = (uint8_t)pt_leaf_lg2(entry, level);
+		leaf_lg2 = pt_leaf_lg2(&env, entry, level);
+		table += pt_index(geo, va & ~low_bits(leaf_lg2), level);
+		/* Exchanges, because hardware may set A and D meanwhile. */
+		for (unsigned i = 0; i < edit_nr_items(geo, leaf_lg2, level); i++)
+			__atomic_exchange_n(&table[i], 0, __ATOMIC_ACQ_REL);
+		*ret_lg2 = (uint8_t)leaf_lg2;
 		return 0;
 	}
 }
@@ -104,7 +146,7 @@ static int pt_unmap_leaf(const struct pt *pt, uint64_t va, uint8_t *ret_lg2)
 static void pt_free_tables(const struct pt *pt, const struct pgw_platform *platform)
 {
 	const struct pgw_geometry *geo = &pt->format->geometry;
-	struct pt_env env = pt_env_init(&pt->control);
+	struct pt_env env = pt_env_init(pt->format, &pt->control);
 	struct {
 		uint64_t *table;
 		size_t index;
@@ -129,7 +171,7 @@ static void pt_free_tables(const struct pt *pt, const struct pgw_platform *platf
 		if (pt_entry_kind(&env, entry, level) != PGW_ENTRY_TABLE)
 			continue;
 		level--;
-		path[level].table = pt_host_table(pt, pt_table_pa(entry));
+		path[level].table = pt_host_table(pt, pt_table_pa(&env, entry));
 		path[level].index = 0;
 	}
 }

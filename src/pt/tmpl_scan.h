@@ -33,22 +33,27 @@ typedef int pt_scan_fn(struct pt_scan *s, const struct pt_scan_at *at);
 
 static int scan_flush(struct pt_scan *s)
 {
-	int err = 0;
+	const struct pgw_extent *p = &s->pending;
+	int err;
 
-	if (s->has_pending) {
-		s->has_pending = false;
-		s->stats->nr_unreadable += s->pending.kind == PGW_ENTRY_UNREADABLE;
-		err = s->fn(&s->pending, s->arg);
-		if (err) {
-			s->stats->truncated = true;
-			s->stats->truncated_va = s->pending.va_last + 1;
-		}
+	if (!s->has_pending)
+		return 0;
+	s->has_pending = false;
+	if (p->kind == PGW_ENTRY_LEAF)
+		s->stats->nr_leaves += (p->va_last >> p->leaf_lg2) - (p->va_first >> p->leaf_lg2) + 1;
+	else if (p->kind == PGW_ENTRY_UNREADABLE)
+		s->stats->nr_unreadable++;
+	err = s->fn(p, s->arg);
+	if (err) {
+		s->stats->truncated = true;
+		s->stats->truncated_va = p->va_last + 1;
 	}
 	return err;
 }
 
 /* Does b follow a so that the two are one run? */
-static PGW_ALWAYS_INLINE bool scan_follows(const struct pgw_extent *a, const struct pgw_extent *b)
+static PGW_ALWAYS_INLINE bool scan_follows(const struct pt_scan *s, const struct pgw_extent *a,
+					   const struct pgw_extent *b)
 {
 	if (a->kind != b->kind || a->level != b->level || a->va_last + 1 != b->va_first)
 		return false;
@@ -56,14 +61,14 @@ static PGW_ALWAYS_INLINE bool scan_follows(const struct pgw_extent *a, const str
 		return true;
 	return a->leaf_lg2 == b->leaf_lg2 && a->rights == b->rights &&
 	       b->pa - a->pa == b->va_first - a->va_first &&
-	       ((a->entry ^ b->entry) & ~pt_addr_mask(a->level)) == 0;
+	       ((a->entry ^ b->entry) & ~pt_addr_mask(&s->env, a->level)) == 0;
 }
 
 static PGW_ALWAYS_INLINE int scan_add(struct pt_scan *s, const struct pgw_extent *extent)
 {
 	int err;
 
-	if (s->has_pending && scan_follows(&s->pending, extent)) {
+	if (s->has_pending && scan_follows(s, &s->pending, extent)) {
 		s->pending.va_last = extent->va_last;
 		return 0;
 	}
@@ -112,13 +117,12 @@ static PGW_ALWAYS_INLINE int scan_leaves(struct pt_scan *s, const struct pt_scan
 		.entry = entry,
 		.kind = PGW_ENTRY_LEAF,
 		.level = (uint8_t)level,
-		.leaf_lg2 = (uint8_t)pt_leaf_lg2(entry, level),
+		.leaf_lg2 = (uint8_t)pt_leaf_lg2(&s->env, entry, level),
 		.rights = pt_rights(&s->env, at->acc, entry, level),
 	};
 
 	scan_clip(at, span_lg2, index, nr, &extent);
-	extent.pa = pt_leaf_pa(entry, level) + (extent.va_first & low_bits(extent.leaf_lg2));
-	s->stats->nr_leaves += nr;
+	extent.pa = pt_leaf_pa(&s->env, entry, level, extent.va_first);
 	return scan_add(s, &extent);
 }
 
@@ -132,11 +136,11 @@ static PGW_ALWAYS_INLINE int scan_below(struct pt_scan *s, const struct pt_scan_
 
 	scan_clip(at, span_lg2, index, 1, &clipped);
 	return below(s, &(struct pt_scan_at){
-				.table_pa = pt_table_pa(entry),
+				.table_pa = pt_table_pa(&s->env, entry),
 				.va = va,
 				.first = clipped.va_first,
 				.last = clipped.va_last,
-				.acc = pt_acc_table(at->acc, entry),
+				.acc = pt_acc_table(&s->env, at->acc, entry),
 			});
 }
 
@@ -155,7 +159,7 @@ static PGW_ALWAYS_INLINE int scan_items(struct pt_scan *s, const struct pt_scan_
 					const struct pt_window *win, bool owner, unsigned level,
 					pt_scan_fn *below)
 {
-	uint64_t step = BIT(s->pt->format->geometry.span_lg2[level]);
+	uint64_t step = pt_item_step(s->pt->format->geometry.span_lg2[level]);
 	unsigned n;
 	int err = 0;
 
@@ -247,7 +251,7 @@ static int scan_root(struct pt_scan *s, uint64_t first, uint64_t last, pt_scan_f
 		.va = first & ~low_bits(pt_root_span_lg2(&s->pt->format->geometry)),
 		.first = first,
 		.last = last,
-		.acc = pt_acc_root(&s->env),
+		.acc = pt_acc_root(&s->env, pt_half_of(first)),
 	};
 	int err, flush_err;
 
@@ -262,7 +266,7 @@ static int pt_scan_reader(const struct pt *pt, uint64_t first, uint64_t last, pg
 {
 	static pt_scan_fn *const top[PGW_MAX_LEVELS] = { scan_reader_0, scan_reader_1, scan_reader_2,
 							 scan_reader_3, scan_reader_4 };
-	struct pt_scan s = { .pt = pt, .env = pt_env_init(&pt->control), .fn = fn, .arg = arg,
+	struct pt_scan s = { .pt = pt, .env = pt_env_init(pt->format, &pt->control), .fn = fn, .arg = arg,
 			     .stats = stats, .budget = pt->budget };
 
 	return scan_root(&s, first, last, top[pt->format->geometry.top_level]);
@@ -273,7 +277,7 @@ static int pt_scan_owner(const struct pt *pt, uint64_t first, uint64_t last, pgw
 {
 	static pt_scan_fn *const top[PGW_MAX_LEVELS] = { scan_owner_0, scan_owner_1, scan_owner_2,
 							 scan_owner_3, scan_owner_4 };
-	struct pt_scan s = { .pt = pt, .env = pt_env_init(&pt->control), .fn = fn, .arg = arg,
+	struct pt_scan s = { .pt = pt, .env = pt_env_init(pt->format, &pt->control), .fn = fn, .arg = arg,
 			     .stats = stats, .budget = UINT64_MAX };
 
 	return scan_root(&s, first, last, top[pt->format->geometry.top_level]);

@@ -13,8 +13,8 @@ static PGW_ALWAYS_INLINE void pt_translate_any(const struct pt *pt, bool owner, 
 					       struct pgw_translation *ret, struct pgw_path *path)
 {
 	const struct pgw_geometry *geo = &pt->format->geometry;
-	struct pt_env env = pt_env_init(&pt->control);
-	pt_acc_t acc = pt_acc_root(&env);
+	struct pt_env env = pt_env_init(pt->format, &pt->control);
+	pt_acc_t acc = pt_acc_root(&env, pt_half_of(va));
 	uint64_t table_pa = pt->root_pa, entry = 0, span;
 	unsigned level = geo->top_level, nr_steps = 0;
 	enum pgw_entry_kind kind;
@@ -36,17 +36,17 @@ static PGW_ALWAYS_INLINE void pt_translate_any(const struct pt *pt, bool owner, 
 		}
 		if (kind != PGW_ENTRY_TABLE)
 			break;
-		acc = pt_acc_table(acc, entry);
-		table_pa = pt_table_pa(entry);
+		acc = pt_acc_table(&env, acc, entry);
+		table_pa = pt_table_pa(&env, entry);
 	}
 	if (path)
 		path->nr_steps = nr_steps;
 	*ret = (struct pgw_translation){ .kind = kind, .level = (uint8_t)level, .entry = entry };
 	span = low_bits(geo->span_lg2[level]);
 	if (kind == PGW_ENTRY_LEAF) {
-		ret->leaf_lg2 = (uint8_t)pt_leaf_lg2(entry, level);
+		ret->leaf_lg2 = (uint8_t)pt_leaf_lg2(&env, entry, level);
 		span = low_bits(ret->leaf_lg2);
-		ret->pa = pt_leaf_pa(entry, level) + (va & span);
+		ret->pa = pt_leaf_pa(&env, entry, level, va);
 		ret->rights = pt_rights(&env, acc, entry, level);
 	}
 	ret->va_first = va & ~span;

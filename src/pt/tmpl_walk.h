@@ -127,7 +127,7 @@ static int walk_descend(struct pt_walk *w, unsigned level, const struct pt_walk_
 	entry = walk_load(w, slot);
 	switch (pt_entry_kind(&w->env, entry, walk_table_level(w, level))) {
 	case PGW_ENTRY_TABLE:
-		return walk_table(w, level - 1, pt_table_pa(entry), addr, next);
+		return walk_table(w, level - 1, pt_table_pa(&w->env, entry), addr, next);
 	case PGW_ENTRY_MALFORMED:
 		return walk_malformed(w, level, entry, addr, next);
 	default:
@@ -255,7 +255,7 @@ static int pt_walk(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64
 	const struct pgw_mm_walk_ops *ops = walk->ops;
 	struct pt_walk w = {
 		.pt = pt,
-		.env = pt_env_init(&pt->control),
+		.env = pt_env_init(pt->format, &pt->control),
 		.walk = walk,
 		.entry = { ops->pte_entry, ops->pmd_entry, ops->pud_entry, ops->p4d_entry,
 			   ops->pgd_entry },

@@ -11,18 +11,25 @@ static bool arena_fails(struct arena *arena)
 	return arena->fail_after >= 0 && arena->fail_after-- == 0;
 }
 
+static void **arena_free_list(struct arena *arena, size_t size)
+{
+	return &arena->free_list[__builtin_ctzl(size)];
+}
+
 static void *table_alloc(void *ctx, size_t size)
 {
 	struct arena *arena = ctx;
-	void *table = arena->free_list;
+	void **free_list = arena_free_list(arena, size);
+	size_t start = (arena->used + size - 1) & ~(size - 1);
+	void *table = *free_list;
 
-	if (arena_fails(arena) || (!table && arena->size - arena->used < size))
+	if (arena_fails(arena) || (!table && (start > arena->size || arena->size - start < size)))
 		return NULL;
 	if (table) {
-		memcpy(&arena->free_list, table, sizeof(table));
+		memcpy(free_list, table, sizeof(table));
 	} else {
-		table = arena->block + arena->used;
-		arena->used += size;
+		table = arena->block + start;
+		arena->used = start + size;
 	}
 	memset(table, 0, size);
 	arena->nr_tables++;
@@ -33,9 +40,11 @@ static void table_free(void *ctx, void *table, size_t size)
 {
 	struct arena *arena = ctx;
 
+	void **free_list = arena_free_list(arena, size);
+
 	memset(table, 0xee, size);
-	memcpy(table, &arena->free_list, sizeof(table));
-	arena->free_list = table;
+	memcpy(table, free_list, sizeof(table));
+	*free_list = table;
 	arena->nr_tables--;
 }
 

@@ -18,7 +18,7 @@ struct arena {
 	struct pgw_thread thread;
 	unsigned char *block;
 	size_t size, used;
-	void *free_list;
+	void *free_list[20]; /* by log2 of the size */
 	long nr_tables, nr_objs;        /* live */
 	long fail_after;                /* the allocation that fails, counting from 0; -1 = none */
 	unsigned nr_violations;

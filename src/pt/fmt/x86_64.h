@@ -62,11 +62,13 @@ _Static_assert(X86_SPAN_LG2(1) == 21 && X86_SPAN_LG2(2) == 30 && X86_SPAN_LG2(3)
 	       "2 MiB, 1 GiB, 512 GiB, 256 TiB");
 _Static_assert((X86_PK >> 59) == 15, "sixteen protection keys");
 
-static PGW_ALWAYS_INLINE struct pt_env x86_64_pt_env_init(const struct pgw_control *control)
+static PGW_ALWAYS_INLINE struct pt_env x86_64_pt_env_init(const struct pgw_format *format,
+							const struct pgw_control *control)
 {
 	unsigned width = control->pa_bits;
 	uint64_t above = width < X86_MAX_PA_BITS ? BITS(X86_MAX_PA_BITS - 1, width) : 0;
 
+	(void)format;
 	/* SDM 4.5.4: with EFER.NXE = 0, bit 63 is reserved. */
 	if (!(control->set & PGW_CTL_X86_NXE))
 		above |= X86_XD;
@@ -95,25 +97,41 @@ static PGW_ALWAYS_INLINE enum pgw_entry_kind x86_64_pt_entry_kind(const struct p
 	return PGW_ENTRY_LEAF;
 }
 
-static PGW_ALWAYS_INLINE uint64_t x86_64_pt_table_pa(uint64_t entry)
+static PGW_ALWAYS_INLINE uint64_t x86_64_pt_table_pa(const struct pt_env *env, uint64_t entry)
 {
+	(void)env;
 	return entry & X86_ADDR;
 }
 
-static PGW_ALWAYS_INLINE uint64_t x86_64_pt_addr_mask(unsigned level)
+static PGW_ALWAYS_INLINE uint64_t x86_64_pt_addr_mask(const struct pt_env *env, unsigned level)
 {
+	(void)env;
 	return X86_ADDR & ~low_bits(X86_SPAN_LG2(level));
 }
 
-static PGW_ALWAYS_INLINE uint64_t x86_64_pt_leaf_pa(uint64_t entry, unsigned level)
+static PGW_ALWAYS_INLINE uint64_t x86_64_pt_leaf_pa(const struct pt_env *env, uint64_t entry,
+							   unsigned level, uint64_t va)
 {
-	return entry & x86_64_pt_addr_mask(level);
+	return (entry & x86_64_pt_addr_mask(env, level)) | (va & low_bits(X86_SPAN_LG2(level)));
 }
 
-static PGW_ALWAYS_INLINE unsigned x86_64_pt_leaf_lg2(uint64_t entry, unsigned level)
+static PGW_ALWAYS_INLINE unsigned x86_64_pt_leaf_lg2(const struct pt_env *env, uint64_t entry,
+							    unsigned level)
 {
-	(void)entry;
+	(void)env, (void)entry;
 	return X86_SPAN_LG2(level);
+}
+
+static PGW_ALWAYS_INLINE uint64_t x86_64_pt_item_step(unsigned span_lg2)
+{
+	return BIT(span_lg2);
+}
+
+static PGW_ALWAYS_INLINE uint64_t x86_64_pt_entry_advance(const struct pt_env *env, uint64_t entry,
+							  unsigned level, uint64_t bytes)
+{
+	(void)env, (void)level;
+	return entry + bytes;
 }
 
 /*
@@ -121,21 +139,23 @@ static PGW_ALWAYS_INLINE unsigned x86_64_pt_leaf_lg2(uint64_t entry, unsigned le
  * R/W is 1 at every level, may execute if XD is 0 at every level. XD is kept
  * inverted, so that the levels combine by AND.
  */
-static PGW_ALWAYS_INLINE pt_acc_t x86_64_pt_acc_root(const struct pt_env *env)
+static PGW_ALWAYS_INLINE pt_acc_t x86_64_pt_acc_root(const struct pt_env *env, enum pgw_half half)
 {
-	(void)env;
+	(void)env, (void)half;
 	return X86_RW | X86_US | X86_XD;
 }
 
-static PGW_ALWAYS_INLINE pt_acc_t x86_64_pt_acc_table(pt_acc_t acc, uint64_t entry)
+static PGW_ALWAYS_INLINE pt_acc_t x86_64_pt_acc_table(const struct pt_env *env, pt_acc_t acc,
+							     uint64_t entry)
 {
+	(void)env;
 	return acc & (entry ^ X86_XD);
 }
 
 static PGW_ALWAYS_INLINE uint8_t x86_64_pt_rights(const struct pt_env *env, pt_acc_t acc,
 						  uint64_t entry, unsigned level)
 {
-	pt_acc_t all = x86_64_pt_acc_table(acc, entry);
+	pt_acc_t all = x86_64_pt_acc_table(env, acc, entry);
 	bool user = all & X86_US;
 	bool write = all & X86_RW;
 	bool exec = all & X86_XD;
@@ -151,8 +171,10 @@ static PGW_ALWAYS_INLINE uint8_t x86_64_pt_rights(const struct pt_env *env, pt_a
 	return (uint8_t)rights;
 }
 
-static PGW_ALWAYS_INLINE uint64_t x86_64_pt_table_encode(uint64_t pa, enum pgw_half half)
+static PGW_ALWAYS_INLINE uint64_t x86_64_pt_table_encode(const struct pt_env *env, uint64_t pa,
+								enum pgw_half half)
 {
+	(void)env;
 	return pa | X86_P | X86_RW | X86_A | (half == PGW_HALF_USER ? X86_US : 0);
 }
 
@@ -169,7 +191,7 @@ static PGW_ALWAYS_INLINE bool x86_64_pt_leaf_encode(const struct pt_env *env,
 	uint64_t entry;
 
 	if (level > X86_MAX_LEAF_LEVEL || (leaf->attrs & ~x86_64_attr_bits(level)) ||
-	    (leaf->pa & ~x86_64_pt_addr_mask(level)))
+	    (leaf->pa & ~x86_64_pt_addr_mask(env, level)))
 		return false;
 	entry = leaf->pa | leaf->attrs | X86_P | (level ? X86_PS : 0);
 	if (leaf->rights & (PGW_USER_R | PGW_USER_W | PGW_USER_X))
@@ -180,7 +202,7 @@ static PGW_ALWAYS_INLINE bool x86_64_pt_leaf_encode(const struct pt_env *env,
 		entry |= X86_XD;
 	/* What cannot be said comes out different from what was asked for. */
 	if (x86_64_pt_entry_kind(env, entry, level) != PGW_ENTRY_LEAF ||
-	    x86_64_pt_rights(env, x86_64_pt_acc_root(env), entry, level) != leaf->rights)
+	    x86_64_pt_rights(env, x86_64_pt_acc_root(env, PGW_HALF_USER), entry, level) != leaf->rights)
 		return false;
 	*ret = entry;
 	return true;
@@ -192,6 +214,8 @@ static PGW_ALWAYS_INLINE bool x86_64_pt_leaf_encode(const struct pt_env *env,
 #define pt_leaf_pa x86_64_pt_leaf_pa
 #define pt_leaf_lg2 x86_64_pt_leaf_lg2
 #define pt_addr_mask x86_64_pt_addr_mask
+#define pt_item_step x86_64_pt_item_step
+#define pt_entry_advance x86_64_pt_entry_advance
 #define pt_acc_root x86_64_pt_acc_root
 #define pt_acc_table x86_64_pt_acc_table
 #define pt_rights x86_64_pt_rights
