@@ -59,9 +59,18 @@ struct pgw_dump_summary {
  */
 PGW_API int pgw_dump(const struct pgw_dump_args *args, struct pgw_dump_summary *ret);
 
+/** The lines of a kernel's page-table dump, and two that a kernel does not need. */
+enum pgw_ptdump_kind {
+	PGW_PTDUMP_BANNER,
+	PGW_PTDUMP_SERIES,
+	PGW_PTDUMP_SKIPPED,
+	PGW_PTDUMP_MALFORMED,  /**< a series of entries above the lowest level that the MMU would refuse */
+	PGW_PTDUMP_UNREADABLE, /**< a series of slots whose bytes are not in the image */
+};
+
 /** One line of the kernel's own page-table dump. */
 struct pgw_ptdump_line {
-	enum { PGW_PTDUMP_BANNER, PGW_PTDUMP_SERIES, PGW_PTDUMP_SKIPPED } kind;
+	enum pgw_ptdump_kind kind;
 	const char *name;    /**< banner: the marker's */
 	uint64_t start;      /**< series */
 	uint64_t end;        /**< series, exclusive: 0 means 2^64 */

@@ -65,9 +65,14 @@ struct pgw_image_info {
 	uint64_t nr_ranges;        /**< readable ranges of memory after sorting and joining */
 	uint64_t readable_bytes;   /**< of memory, each address once */
 	uint64_t unreadable_bytes; /**< of memory that segments claim but the file does not hold */
-	bool truncated;            /**< a segment or a note reaches past the end of the file */
-	uint64_t nr_overlaps;      /**< segments that claim addresses which an earlier one has; the earlier wins */
-	unsigned nr_cpus;          /**< CPU states in notes */
+	/** A segment reaches past the end of the file, or a note past the end of its segment. */
+	bool truncated;
+	/**
+	 * Segments that lost addresses to others: of two the earlier in the file
+	 * wins, but bytes that are there win over bytes that are missing.
+	 */
+	uint64_t nr_overlaps;
+	unsigned nr_cpus;          /**< CPUs that have a note, with registers that are known or not */
 };
 
 PGW_API const struct pgw_image_info *pgw_image_get_info(const struct pgw_image *image);
@@ -137,20 +142,20 @@ enum pgw_root_found {
 	PGW_ROOT_FROM_SELF_MAP = 1 << 4,        /**< it maps swapper_pg_dir where that is */
 };
 
-/** What a root is for. */
+/** What a root is for. A KPTI user half has the state of its pair. */
 enum pgw_root_state {
 	PGW_ROOT_KERNEL,     /**< the kernel's own (swapper_pg_dir) */
 	PGW_ROOT_RUNNING,    /**< a process's, loaded on a CPU */
 	PGW_ROOT_MAPPED,     /**< maps user memory, loaded on no CPU */
 	PGW_ROOT_EMPTY,      /**< maps no user memory: freed, or not used yet */
-	PGW_ROOT_TRAMPOLINE, /**< the kernel's real-mode trampoline: has a kernel half of one entry */
+	PGW_ROOT_TRAMPOLINE, /**< the kernel's for starting CPUs: maps itself where it is, for the kernel only */
 	PGW_ROOT_UNKNOWN,    /**< not enough is known to say */
 	_PGW_ROOT_STATE_MAX,
 };
 
 /** What the self-map proof said: does the root map swapper_pg_dir to where it is? */
 enum pgw_root_proof {
-	PGW_PROOF_NONE,   /**< could not be tried: no symbol is known */
+	PGW_PROOF_NONE,   /**< not tried: no symbol is known, or a KPTI user half, which does not map it */
 	PGW_PROOF_PASSED,
 	PGW_PROOF_FAILED,
 	_PGW_ROOT_PROOF_MAX,
@@ -193,7 +198,8 @@ PGW_API int pgw_image_kernel_root(struct pgw_image *image, struct pgw_root_info 
 
 /**
  * The root that CPU index runs on, with its KPTI twin if it has one. For a CPU
- * stopped in user mode under KPTI, the kernel's root of the pair.
+ * stopped in user mode under KPTI, the kernel's root of the pair. Memory is not
+ * searched: there is a proof only if a VMCOREINFO note has the symbol.
  * @return 0, -PGW_EINVAL (no such CPU), -PGW_ENOENT (its registers are not in the image)
  */
 PGW_API int pgw_image_cpu_root(struct pgw_image *image, unsigned index, struct pgw_root_info *ret);
@@ -207,7 +213,8 @@ struct pgw_marker {
 
 /**
  * The kernel's own table of markers (Linux with its page-table dump built in),
- * found in memory through the kernel's root. Ascending; the end marker is not included.
+ * found in memory through the kernel's root. They come in the kernel's order,
+ * which is ascending but for single entries; the end marker is not included.
  *
  * @param ret_list the image's
  * @return 0 (also if it is not there: *ret_nr is 0), -PGW_EIO, -PGW_ENOMEM

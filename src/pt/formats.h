@@ -8,5 +8,21 @@
 
 extern const struct pgw_format pt_format_x86_64_la48;
 extern const struct pgw_format pt_format_x86_64_la57;
+extern const struct pgw_format pt_format_arm64_4k_36;
+extern const struct pgw_format pt_format_arm64_4k_39;
+extern const struct pgw_format pt_format_arm64_4k_42;
+extern const struct pgw_format pt_format_arm64_4k_47;
+extern const struct pgw_format pt_format_arm64_4k_48;
+extern const struct pgw_format pt_format_arm64_4k_52_lpa2;
+extern const struct pgw_format pt_format_arm64_16k_36;
+extern const struct pgw_format pt_format_arm64_16k_47;
+extern const struct pgw_format pt_format_arm64_16k_48;
+extern const struct pgw_format pt_format_arm64_16k_52_lpa2;
+extern const struct pgw_format pt_format_arm64_64k_42;
+extern const struct pgw_format pt_format_arm64_64k_48;
+extern const struct pgw_format pt_format_arm64_64k_52_lpa;
+extern const struct pgw_format pt_format_riscv_sv39;
+extern const struct pgw_format pt_format_riscv_sv48;
+extern const struct pgw_format pt_format_riscv_sv57;
 
 #endif

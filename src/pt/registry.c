@@ -6,6 +6,22 @@
 static const struct pgw_format *const formats[] = {
 	&pt_format_x86_64_la48,
 	&pt_format_x86_64_la57,
+	&pt_format_arm64_4k_36,
+	&pt_format_arm64_4k_39,
+	&pt_format_arm64_4k_42,
+	&pt_format_arm64_4k_47,
+	&pt_format_arm64_4k_48,
+	&pt_format_arm64_4k_52_lpa2,
+	&pt_format_arm64_16k_36,
+	&pt_format_arm64_16k_47,
+	&pt_format_arm64_16k_48,
+	&pt_format_arm64_16k_52_lpa2,
+	&pt_format_arm64_64k_42,
+	&pt_format_arm64_64k_48,
+	&pt_format_arm64_64k_52_lpa,
+	&pt_format_riscv_sv39,
+	&pt_format_riscv_sv48,
+	&pt_format_riscv_sv57,
 };
 
 const struct pgw_format *pgw_format_at(size_t index)
@@ -23,7 +39,8 @@ static bool name_equal(const char *a, const char *b)
 const struct pgw_format *pgw_format_by_name(const char *name)
 {
 	for (size_t i = 0; i < PGW_ARRAY_SIZE(formats); i++) {
-		if (name_equal(formats[i]->name, name))
+		if (name_equal(formats[i]->name, name) ||
+		    (formats[i]->alias && name_equal(formats[i]->alias, name)))
 			return formats[i];
 	}
 	return NULL;
@@ -69,6 +86,12 @@ void pgw_format_half_range(const struct pgw_format *format, enum pgw_half half, 
 	*ret_last = half == PGW_HALF_KERNEL ? UINT64_MAX : low_bits(bits);
 }
 
+const char *pgw_format_memory_type(const struct pgw_format *format,
+				   const struct pgw_control *control, uint64_t entry)
+{
+	return format->memory_type ? format->memory_type(control, entry) : NULL;
+}
+
 struct pgw_control pgw_control_assume(const struct pgw_format *format,
 				      const struct pgw_control *control)
 {
@@ -80,6 +103,10 @@ struct pgw_control pgw_control_assume(const struct pgw_format *format,
 		.pa_bits = control->pa_bits ? control->pa_bits : max,
 	};
 
+	if (known & PGW_CTL_MEMORY_TYPES)
+		ret.memory_types = control->memory_types;
+	else
+		ret.memory_types = format->assume_memory_types;
 	ret.pa_bits = ret.pa_bits > max ? max : ret.pa_bits < min ? min : ret.pa_bits;
 	return ret;
 }
@@ -88,4 +115,10 @@ void pgw_entry_decode(const struct pgw_format *format, const struct pgw_control 
 		      uint64_t entry, unsigned level, struct pgw_entry *ret)
 {
 	format->decode(format, control, entry, level, ret);
+}
+
+uint64_t pgw_entry_advance(const struct pgw_format *format, uint64_t entry, unsigned level,
+			   uint64_t bytes)
+{
+	return format->advance(format, entry, level, bytes);
 }

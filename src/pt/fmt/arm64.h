@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PT_FMT_ARM64_H
+#define PT_FMT_ARM64_H
+
+/*
+ * arm64 stage 1 translation of the EL1&0 regime, VMSAv8-64. The includer
+ * defines ARM64_GRANULE_LG2 as 12, 14 or 16.
+ *
+ * Source: Arm ARM (DDI 0487) section D8: D8.2 "Translation process", D8.3
+ * "Translation table descriptor formats", D8.4 "Memory access control", D8.5
+ * "Memory region attributes", D8.6 "Other descriptor fields". Our levels count
+ * from the leaves: 0 is Arm's level 3.
+ *
+ *   bit    table                     block, page
+ *   0      valid                     valid
+ *   1      1                         0 block, 1 page (at level 0: 0 is reserved)
+ *   4:2    -                         AttrIndx
+ *   5      -                         NS
+ *   6      -                         AP[1]: EL0 may access
+ *   7      -                         AP[2]: read-only
+ *   9:8    -, LPA2: PA[51:50]        SH, LPA2: PA[51:50]
+ *   10     -                         AF
+ *   11     -                         nG
+ *   15:12  address; 64K: PA[51:48]   address; 64K: PA[51:48]
+ *   16     address                   block: nT; page: address
+ *   47:17  address                   address
+ *   49:48  0, LPA2: PA[49:48]        0, LPA2: PA[49:48]
+ *   50     -                         GP
+ *   51     -                         DBM
+ *   52     -                         Contiguous
+ *   53     -                         PXN
+ *   54     -                         UXN
+ *   58:55  -                         software
+ *   59     PXNTable                  -
+ *   60     UXNTable                  -
+ *   61     APTable[0]: no EL0        -
+ *   62     APTable[1]: read-only     -
+ *   63     NSTable                   -
+ *
+ * Bits of the address below the size of a block are RES0, and ignored here as
+ * by every MMU seen.
+ */
+
+#include "pt/pt_defs.h"
+
+#define ARM64_VALID BIT(0)
+#define ARM64_TABLE BIT(1)
+#define ARM64_ATTRINDX BITS(4, 2)
+#define ARM64_NS BIT(5)
+#define ARM64_AP_EL0 BIT(6)
+#define ARM64_AP_RO BIT(7)
+#define ARM64_SH BITS(9, 8)
+#define ARM64_SH_OUTER (UINT64_C(2) << 8)
+#define ARM64_SH_INNER (UINT64_C(3) << 8)
+#define ARM64_AF BIT(10)
+#define ARM64_NG BIT(11)
+#define ARM64_GP BIT(50)
+#define ARM64_DBM BIT(51)
+#define ARM64_CONT BIT(52)
+#define ARM64_PXN BIT(53)
+#define ARM64_UXN BIT(54)
+#define ARM64_PXNTABLE BIT(59)
+#define ARM64_UXNTABLE BIT(60)
+#define ARM64_APTABLE_NO_EL0 BIT(61)
+#define ARM64_APTABLE_RO BIT(62)
+
+#define ARM64_SLOTS_LG2 (ARM64_GRANULE_LG2 - 3)
+#define ARM64_SPAN_LG2(level) (ARM64_GRANULE_LG2 + ARM64_SLOTS_LG2 * (level))
+
+_Static_assert(ARM64_GRANULE_LG2 == 12 || ARM64_GRANULE_LG2 == 14 || ARM64_GRANULE_LG2 == 16,
+	       "4K, 16K, 64K");
+_Static_assert((ARM64_PXNTABLE | ARM64_UXNTABLE | ARM64_APTABLE_NO_EL0 | ARM64_APTABLE_RO) ==
+		       BITS(62, 59),
+	       "the hierarchical controls are side by side");
+
+/* The low 48 bits of an address, where a table or page holds them. */
+#define ARM64_ADDR_LOW BITS(47, ARM64_GRANULE_LG2)
+
+static PGW_ALWAYS_INLINE struct pt_env arm64_pt_env_init(const struct pgw_format *format,
+							 const struct pgw_control *control)
+{
+	return (struct pt_env){
+		/* An output address beyond the implemented size is an address size fault (D8.2). */
+		.reserved = control->pa_bits ? ~low_bits(control->pa_bits) : 0,
+		.ctl = control->set,
+		.wide = format->geometry.max_pa_bits > 48,
+	};
+}
+
+/* Where an entry keeps its address: D8.3.1, tables of descriptor formats. */
+static PGW_ALWAYS_INLINE uint64_t arm64_addr_field(const struct pt_env *env)
+{
+	if (!env->wide)
+		return ARM64_ADDR_LOW;
+	return ARM64_ADDR_LOW | (ARM64_GRANULE_LG2 == 16 ? BITS(15, 12) : BITS(49, 48) | BITS(9, 8));
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_addr_get(const struct pt_env *env, uint64_t entry)
+{
+	uint64_t pa = entry & ARM64_ADDR_LOW;
+
+	if (!env->wide)
+		return pa;
+	if (ARM64_GRANULE_LG2 == 16)
+		return pa | ((entry & BITS(15, 12)) << 36);
+	return pa | (entry & BITS(49, 48)) | ((entry & BITS(9, 8)) << 42);
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_addr_put(const struct pt_env *env, uint64_t pa)
+{
+	uint64_t entry = pa & ARM64_ADDR_LOW;
+
+	if (!env->wide)
+		return entry;
+	if (ARM64_GRANULE_LG2 == 16)
+		return entry | ((pa & BITS(51, 48)) >> 36);
+	return entry | (pa & BITS(49, 48)) | ((pa & BITS(51, 50)) >> 42);
+}
+
+/* D8.2: blocks at level 1 always; the next two as the granule and LPA2 give them. */
+static PGW_ALWAYS_INLINE bool arm64_can_have_leaf(const struct pt_env *env, unsigned level)
+{
+	if (level <= 1)
+		return true;
+	if (ARM64_GRANULE_LG2 == 12)
+		return level == 2 || (level == 3 && env->wide);
+	return level == 2 && env->wide;
+}
+
+static PGW_ALWAYS_INLINE enum pgw_entry_kind arm64_pt_entry_kind(const struct pt_env *env,
+								 uint64_t entry, unsigned level)
+{
+	if (!(entry & ARM64_VALID))
+		return entry ? PGW_ENTRY_ABSENT : PGW_ENTRY_EMPTY;
+	if (arm64_addr_get(env, entry) & env->reserved)
+		return PGW_ENTRY_MALFORMED;
+	if (level && (entry & ARM64_TABLE))
+		return PGW_ENTRY_TABLE;
+	if (level ? !arm64_can_have_leaf(env, level) : !(entry & ARM64_TABLE))
+		return PGW_ENTRY_MALFORMED;
+	return PGW_ENTRY_LEAF;
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_pt_table_pa(const struct pt_env *env, uint64_t entry)
+{
+	return arm64_addr_get(env, entry);
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_pt_addr_mask(const struct pt_env *env, unsigned level)
+{
+	return arm64_addr_put(env, ~low_bits(ARM64_SPAN_LG2(level)));
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_pt_leaf_pa(const struct pt_env *env, uint64_t entry,
+						   unsigned level, uint64_t va)
+{
+	uint64_t span = low_bits(ARM64_SPAN_LG2(level));
+
+	return (arm64_addr_get(env, entry) & ~span) | (va & span);
+}
+
+/* D8.6.1: the items of a contiguous run; 0 where the bit means nothing. */
+static PGW_ALWAYS_INLINE unsigned arm64_cont_lg2(unsigned level)
+{
+	if (ARM64_GRANULE_LG2 == 12)
+		return level <= 2 ? 4 : 0;
+	if (ARM64_GRANULE_LG2 == 14)
+		return level == 0 ? 7 : level == 1 ? 5 : 0;
+	return level <= 1 ? 5 : 0;
+}
+
+static PGW_ALWAYS_INLINE unsigned arm64_pt_leaf_lg2(const struct pt_env *env, uint64_t entry,
+						    unsigned level)
+{
+	(void)env;
+	return ARM64_SPAN_LG2(level) + (entry & ARM64_CONT ? arm64_cont_lg2(level) : 0);
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_pt_item_step(unsigned span_lg2)
+{
+	return BIT(span_lg2);
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_pt_entry_advance(const struct pt_env *env, uint64_t entry,
+							 unsigned level, uint64_t bytes)
+{
+	uint64_t field = arm64_pt_addr_mask(env, level);
+
+	return (entry & ~field) |
+	       (arm64_addr_put(env, arm64_addr_get(env, entry) + bytes) & field);
+}
+
+/*
+ * D8.4.3 "Hierarchical control of data access permissions": each level may
+ * take away. The accumulated restrictions are the bits of table descriptors;
+ * bit 0 says that TCR_EL1.HPDn turns them off.
+ */
+static PGW_ALWAYS_INLINE pt_acc_t arm64_pt_acc_root(const struct pt_env *env, enum pgw_half half)
+{
+	return env->ctl & (half == PGW_HALF_KERNEL ? PGW_CTL_ARM64_HPD1 : PGW_CTL_ARM64_HPD0) ? 1 : 0;
+}
+
+static PGW_ALWAYS_INLINE pt_acc_t arm64_pt_acc_table(const struct pt_env *env, pt_acc_t acc,
+						     uint64_t entry)
+{
+	(void)env;
+	return acc & 1 ? acc : acc | (entry & BITS(62, 59));
+}
+
+/*
+ * D8.4.1, D8.4.2. EL0 may execute what it may not read. EL1 never executes
+ * what EL0 may write; with WXN nobody executes what he may write. A read-only
+ * leaf with DBM is writable where TCR_EL1.HD lets hardware make it so.
+ */
+static PGW_ALWAYS_INLINE uint8_t arm64_pt_rights(const struct pt_env *env, pt_acc_t acc,
+						 uint64_t entry, unsigned level)
+{
+	bool clean = (entry & ARM64_DBM) && (env->ctl & PGW_CTL_ARM64_HD);
+	bool write = (!(entry & ARM64_AP_RO) || clean) && !(acc & ARM64_APTABLE_RO);
+	bool user = (entry & ARM64_AP_EL0) && !(acc & ARM64_APTABLE_NO_EL0);
+	bool wxn = env->ctl & PGW_CTL_ARM64_WXN;
+	unsigned rights = PGW_KERNEL_R;
+
+	(void)level;
+	if (write)
+		rights |= PGW_KERNEL_W;
+	if (user)
+		rights |= PGW_USER_R | (write ? PGW_USER_W : 0u);
+	if (!(entry & ARM64_PXN) && !(acc & ARM64_PXNTABLE) && !(user && write) && !(wxn && write))
+		rights |= PGW_KERNEL_X;
+	if (!(entry & ARM64_UXN) && !(acc & ARM64_UXNTABLE) && !(wxn && user && write))
+		rights |= PGW_USER_X;
+	return (uint8_t)rights;
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_pt_table_encode(const struct pt_env *env, uint64_t pa,
+							enum pgw_half half)
+{
+	uint64_t entry = arm64_addr_put(env, pa) | ARM64_VALID | ARM64_TABLE;
+
+	/* A kernel half's tables keep users out. */
+	return half == PGW_HALF_KERNEL ? entry | ARM64_UXNTABLE | ARM64_APTABLE_NO_EL0 : entry;
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_attr_bits(const struct pt_env *env)
+{
+	return ARM64_ATTRINDX | ARM64_NS | ARM64_AF | ARM64_NG | ARM64_GP | ARM64_DBM | ARM64_CONT |
+	       (env->wide && ARM64_GRANULE_LG2 != 16 ? 0 : ARM64_SH);
+}
+
+static PGW_ALWAYS_INLINE bool arm64_pt_leaf_encode(const struct pt_env *env,
+						   const struct pgw_leaf *leaf, uint64_t *ret)
+{
+	unsigned level = leaf->level;
+	uint64_t entry = arm64_addr_put(env, leaf->pa) | leaf->attrs | ARM64_VALID |
+			 (level ? 0 : ARM64_TABLE);
+
+	if ((leaf->attrs & ~arm64_attr_bits(env)) || arm64_addr_get(env, entry) != leaf->pa ||
+	    ((leaf->attrs & ARM64_CONT) && !arm64_cont_lg2(level)))
+		return false;
+	if (leaf->rights & PGW_USER_R)
+		entry |= ARM64_AP_EL0;
+	if (!(leaf->rights & PGW_KERNEL_W))
+		entry |= ARM64_AP_RO;
+	if (!(leaf->rights & PGW_KERNEL_X))
+		entry |= ARM64_PXN;
+	if (!(leaf->rights & PGW_USER_X))
+		entry |= ARM64_UXN;
+	/* What cannot be said comes out different from what was asked for. */
+	if (arm64_pt_entry_kind(env, entry, level) != PGW_ENTRY_LEAF ||
+	    arm64_pt_rights(env, 0, entry, level) != leaf->rights)
+		return false;
+	*ret = entry;
+	return true;
+}
+
+#define pt_env_init arm64_pt_env_init
+#define pt_entry_kind arm64_pt_entry_kind
+#define pt_table_pa arm64_pt_table_pa
+#define pt_leaf_pa arm64_pt_leaf_pa
+#define pt_leaf_lg2 arm64_pt_leaf_lg2
+#define pt_addr_mask arm64_pt_addr_mask
+#define pt_item_step arm64_pt_item_step
+#define pt_entry_advance arm64_pt_entry_advance
+#define pt_acc_root arm64_pt_acc_root
+#define pt_acc_table arm64_pt_acc_table
+#define pt_rights arm64_pt_rights
+#define pt_table_encode arm64_pt_table_encode
+#define pt_leaf_encode arm64_pt_leaf_encode
+
+/* The shapes. The top table has as many slots as the address bits above it need. */
+
+#define ARM64_TOP_LEVEL(va) (((va) - ARM64_GRANULE_LG2 - 1) / ARM64_SLOTS_LG2)
+#define ARM64_SLOTS_AT(va, level)                                                                  \
+	((level) == ARM64_TOP_LEVEL(va) ? ((va) - ARM64_SPAN_LG2(level)) & 63 : ARM64_SLOTS_LG2)
+#define ARM64_SPAN_AT(level) (ARM64_SPAN_LG2(level) < 64 ? ARM64_SPAN_LG2(level) : 63)
+
+#define ARM64_GEOMETRY(va, pa)                                                                     \
+	{                                                                                          \
+		.top_level = ARM64_TOP_LEVEL(va), .granule_lg2 = ARM64_GRANULE_LG2,                \
+		.va_bits = (va), .max_pa_bits = (pa), .split_root = true,                          \
+		.span_lg2 = { ARM64_SPAN_AT(0), ARM64_SPAN_AT(1), ARM64_SPAN_AT(2),                \
+			      ARM64_SPAN_AT(3), ARM64_SPAN_AT(4) },                                \
+		.slots_lg2 = { ARM64_SLOTS_AT(va, 0), ARM64_SLOTS_AT(va, 1),                       \
+			       ARM64_SLOTS_AT(va, 2), ARM64_SLOTS_AT(va, 3),                       \
+			       ARM64_SLOTS_AT(va, 4) },                                            \
+	}
+
+_Static_assert(ARM64_GRANULE_LG2 != 12 || (ARM64_TOP_LEVEL(39) == 2 && ARM64_TOP_LEVEL(48) == 3 &&
+					   ARM64_TOP_LEVEL(52) == 4 && ARM64_SLOTS_AT(52, 4) == 4),
+	       "4K: three levels for 39 bits, four for 48, five for 52");
+_Static_assert(ARM64_GRANULE_LG2 != 14 || (ARM64_TOP_LEVEL(36) == 1 && ARM64_TOP_LEVEL(47) == 2 &&
+					   ARM64_TOP_LEVEL(48) == 3 && ARM64_SLOTS_AT(48, 3) == 1),
+	       "16K: two levels for 36 bits, three for 47, four for 48");
+_Static_assert(ARM64_GRANULE_LG2 != 16 || (ARM64_TOP_LEVEL(42) == 1 && ARM64_TOP_LEVEL(48) == 2 &&
+					   ARM64_SLOTS_AT(52, 2) == 10),
+	       "64K: two levels for 42 bits, three for 48 and 52");
+
+/* Arm's numbers, by our level. */
+static const char *const arm64_table_names[PGW_MAX_LEVELS] = { "L3", "L2", "L1", "L0", "L-1" };
+
+#define ARM64_ATTR(attr_name, bits)                                                                \
+	{ .name = (attr_name), .mask = (bits), .value = (bits), .level_last = 3 }
+
+static const struct pgw_attr arm64_attrs[] = {
+	ARM64_ATTR("af", ARM64_AF),
+	ARM64_ATTR("ng", ARM64_NG),
+	ARM64_ATTR("cont", ARM64_CONT),
+	ARM64_ATTR("dbm", ARM64_DBM),
+	ARM64_ATTR("gp", ARM64_GP),
+	ARM64_ATTR("ns", ARM64_NS),
+	/* The last two only where bits 9:8 are not address: arm64_attrs_wide ends before them. */
+	{ .name = "ish", .mask = ARM64_SH, .value = ARM64_SH_INNER, .level_last = 3 },
+	{ .name = "osh", .mask = ARM64_SH, .value = ARM64_SH_OUTER, .level_last = 3 },
+	{ .name = NULL },
+};
+
+#if ARM64_GRANULE_LG2 != 16
+static const struct pgw_attr arm64_attrs_lpa2[] = {
+	ARM64_ATTR("af", ARM64_AF),
+	ARM64_ATTR("ng", ARM64_NG),
+	ARM64_ATTR("cont", ARM64_CONT),
+	ARM64_ATTR("dbm", ARM64_DBM),
+	ARM64_ATTR("gp", ARM64_GP),
+	ARM64_ATTR("ns", ARM64_NS),
+	{ .name = NULL },
+};
+#endif
+
+#define ARM64_ATTR_MASK_LPA2                                                                       \
+	(ARM64_ATTRINDX | ARM64_NS | ARM64_AP_EL0 | ARM64_AP_RO | ARM64_AF | ARM64_NG | ARM64_GP | \
+	 ARM64_DBM | ARM64_CONT | ARM64_PXN | ARM64_UXN)
+#define ARM64_ATTR_MASK (ARM64_ATTR_MASK_LPA2 | ARM64_SH)
+
+/* D24 MAIR_EL1: the byte that AttrIndx chooses. */
+static const char *arm64_memory_type(const struct pgw_control *control, uint64_t entry)
+{
+	unsigned index = (unsigned)((entry & ARM64_ATTRINDX) >> 2);
+	uint8_t attr = (uint8_t)(control->memory_types >> (8 * index));
+
+	switch (attr) {
+	case 0x00:
+		return "device-nGnRnE";
+	case 0x04:
+		return "device-nGnRE";
+	case 0x08:
+		return "device-nGRE";
+	case 0x0c:
+		return "device-GRE";
+	case 0x44:
+		return "normal-nc";
+	case 0xf0:
+		return "normal-tagged";
+	case 0xff:
+		return "normal";
+	case 0xbb:
+		return "normal-wt";
+	default:
+		return attr & 0xf0 ? "normal-other" : "device-other";
+	}
+}
+
+#define ARM64_FORMAT(format_name, format_alias, va, pa, attrs_array, mask)                                       \
+	{                                                                                          \
+		.name = (format_name), .alias = (format_alias), .arch = "arm64",                   \
+		.geometry = ARM64_GEOMETRY(va, pa),                                                \
+		.table_names = arm64_table_names, .attrs = (attrs_array),                          \
+		.attr_mask = { (mask), (mask), (mask), (mask), (mask) },                           \
+		.control_bits = PGW_CTL_ARM64_WXN | PGW_CTL_ARM64_HPD0 | PGW_CTL_ARM64_HPD1 |      \
+				PGW_CTL_ARM64_HD | PGW_CTL_MEMORY_TYPES,                           \
+		.assume_memory_types = UINT64_C(0x000000040044f0ff), .min_pa_bits = 32,            \
+		.memory_type = arm64_memory_type, .decode = pt_decode, .advance = pt_advance,      \
+		.reader = &pt_reader_ops, .owner = &pt_owner_ops, .edit = &pt_edit_ops,            \
+	}
+
+#endif

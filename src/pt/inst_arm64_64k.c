@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#define ARM64_GRANULE_LG2 16
+#include "pt/formats.h"
+#include "pt/fmt/arm64.h"
+#include "pt/template.h"
+
+const struct pgw_format pt_format_arm64_64k_42 =
+	ARM64_FORMAT("arm64-64k-42", NULL, 42, 52, arm64_attrs, ARM64_ATTR_MASK);
+const struct pgw_format pt_format_arm64_64k_48 =
+	ARM64_FORMAT("arm64-64k-48", "arm64-64k", 48, 52, arm64_attrs, ARM64_ATTR_MASK);
+const struct pgw_format pt_format_arm64_64k_52_lpa =
+	ARM64_FORMAT("arm64-64k-52-lpa", NULL, 52, 52, arm64_attrs, ARM64_ATTR_MASK);
