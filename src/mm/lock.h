@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef MM_LOCK_H
+#define MM_LOCK_H
+
+/*
+ * The mmap lock: a fair reader-writer lock whose writer can become a reader.
+ * It knows threads and the platform, but no mm, and reports nothing.
+ * What it guarantees: docs/locking.md.
+ */
+
+#include <stdatomic.h>
+
+#include <pagewalk/platform.h>
+
+/** Bits of the state word. */
+#define MMAP_LOCK_WRITER (UINT32_C(1) << 31)     /* a thread holds it for write */
+#define MMAP_LOCK_QUEUED (UINT32_C(1) << 30)     /* the queue is not empty */
+#define MMAP_LOCK_READERS (MMAP_LOCK_QUEUED - 1) /* how many hold it for read or downgraded */
+
+struct mmap_waiter;
+
+/** All zero is a free lock; there is nothing to destroy. */
+struct pgw_mmap_lock {
+	_Atomic uint32_t state;   /* MMAP_LOCK_*; see lock.c for who may change it */
+	_Atomic uint32_t guard;   /* of the queue: 0 free, 1 taken, 2 taken and perhaps slept on */
+	struct mmap_waiter *head; /* the queue, first come first; guarded by guard */
+	struct mmap_waiter *tail; /* guarded by guard; valid while head is not NULL */
+};
+
+/**
+ * Take the lock, waiting for it.
+ * @return 0, -PGW_EDEADLK (this thread holds it), -PGW_E2BIG (this thread holds
+ *         PGW_MAX_HELD locks)
+ */
+int mmap_lock_read(struct pgw_mmap_lock *lock, const struct pgw_platform *platform);
+int mmap_lock_write(struct pgw_mmap_lock *lock, const struct pgw_platform *platform);
+
+/** The same without waiting: -PGW_EBUSY. */
+int mmap_lock_read_try(struct pgw_mmap_lock *lock, const struct pgw_platform *platform);
+int mmap_lock_write_try(struct pgw_mmap_lock *lock, const struct pgw_platform *platform);
+
+/**
+ * Release the lock; turn a write lock into a read lock.
+ * @return 0, or -PGW_EPERM: this thread does not hold it so, nothing changed
+ */
+int mmap_lock_read_unlock(struct pgw_mmap_lock *lock, const struct pgw_platform *platform);
+int mmap_lock_write_unlock(struct pgw_mmap_lock *lock, const struct pgw_platform *platform);
+int mmap_lock_downgrade(struct pgw_mmap_lock *lock, const struct pgw_platform *platform);
+
+/** How this thread holds the lock. */
+enum pgw_lock_mode mmap_lock_mode(const struct pgw_mmap_lock *lock,
+				  const struct pgw_platform *platform);
+
+/** Does any thread hold it? By the time the caller looks at the answer it may have changed. */
+bool mmap_lock_is_taken(const struct pgw_mmap_lock *lock);
+
+#endif

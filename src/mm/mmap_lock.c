@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* The mmap lock of an mm: lock.c, with breaches reported and snapshots exempt. */
+
+#include "mm/mm_priv.h"
+
+#include "base/bits.h"
+
+/** A snapshot cannot change: its lock is held for write, by everybody, always. */
+static bool is_snapshot(const struct pgw_mm *mm)
+{
+	return mm->kind == PGW_MM_SNAPSHOT;
+}
+
+/** Report what lock.c refused, under the name of the rule behind it. */
+static PGW_NOINLINE int refused(const struct pgw_mm *mm, int status, const char *function)
+{
+	switch (status) {
+	case -PGW_EDEADLK:
+		return mm_violation(mm, PGW_RULE_MMAP_RECURSION, function);
+	case -PGW_E2BIG:
+		return mm_violation(mm, PGW_RULE_MMAP_TOO_MANY, function);
+	case -PGW_EPERM:
+		return mm_violation(mm, PGW_RULE_MMAP_NOT_HELD, function);
+	default:
+		return status; /* busy: an answer, no breach */
+	}
+}
+
+static PGW_ALWAYS_INLINE int outcome(const struct pgw_mm *mm, int status, const char *function)
+{
+	return pgw_likely(!status) ? 0 : refused(mm, status, function);
+}
+
+int pgw_mmap_read_lock(struct pgw_mm *mm)
+{
+	if (is_snapshot(mm))
+		return 0;
+	return outcome(mm, mmap_lock_read(&mm->lock, mm->platform), __func__);
+}
+
+int pgw_mmap_read_trylock(struct pgw_mm *mm)
+{
+	if (is_snapshot(mm))
+		return 0;
+	return outcome(mm, mmap_lock_read_try(&mm->lock, mm->platform), __func__);
+}
+
+int pgw_mmap_read_unlock(struct pgw_mm *mm)
+{
+	if (is_snapshot(mm))
+		return 0;
+	return outcome(mm, mmap_lock_read_unlock(&mm->lock, mm->platform), __func__);
+}
+
+int pgw_mmap_write_lock(struct pgw_mm *mm)
+{
+	if (is_snapshot(mm))
+		return 0;
+	return outcome(mm, mmap_lock_write(&mm->lock, mm->platform), __func__);
+}
+
+int pgw_mmap_write_trylock(struct pgw_mm *mm)
+{
+	if (is_snapshot(mm))
+		return 0;
+	return outcome(mm, mmap_lock_write_try(&mm->lock, mm->platform), __func__);
+}
+
+int pgw_mmap_write_unlock(struct pgw_mm *mm)
+{
+	if (is_snapshot(mm))
+		return 0;
+	return outcome(mm, mmap_lock_write_unlock(&mm->lock, mm->platform), __func__);
+}
+
+int pgw_mmap_write_downgrade(struct pgw_mm *mm)
+{
+	if (is_snapshot(mm))
+		return 0;
+	return outcome(mm, mmap_lock_downgrade(&mm->lock, mm->platform), __func__);
+}
+
+int pgw_mmap_assert_locked(const struct pgw_mm *mm)
+{
+	return mm_assert_locked(mm, PGW_RULE_MMAP_LOCKED, __func__);
+}
+
+int pgw_mmap_assert_write_locked(const struct pgw_mm *mm)
+{
+	return mm_assert_write_locked(mm, PGW_RULE_MMAP_WRITE_LOCKED, __func__);
+}
+
+enum pgw_lock_mode pgw_mmap_lock_mode(const struct pgw_mm *mm)
+{
+	return is_snapshot(mm) ? PGW_LOCK_WRITE : mmap_lock_mode(&mm->lock, mm->platform);
+}
