@@ -30,13 +30,46 @@ struct fixture {
 	struct pgw_mm *owned, *mapped, *copied;
 	struct model model;
 	uint64_t random;
+	const struct pgw_format *format;
 	const struct pgw_geometry *geo;
 	uint64_t first, last; /* of the half */
 };
 
+/* The attribute bit that makes a leaf a run of several items, or 0. */
+static uint64_t run_bit(const struct fixture *f)
+{
+	for (const struct pgw_attr *a = pgw_format_attrs(f->format); a->name; a++) {
+		if (!strcmp(a->name, "cont") || !strcmp(a->name, "napot"))
+			return a->mask;
+	}
+	return 0;
+}
+
+/* How many items make a run: the Arm ARM's table of the contiguous bit; Svnapot's 64 KiB. */
+static unsigned run_lg2(const struct fixture *f, unsigned level)
+{
+	static const struct {
+		const char *arch;
+		unsigned granule_lg2, level, lg2;
+	} table[] = {
+		{ "arm64", 12, 0, 4 },	 { "arm64", 12, 1, 4 }, { "arm64", 12, 2, 4 },
+		{ "arm64", 14, 0, 7 },	 { "arm64", 14, 1, 5 }, { "arm64", 16, 0, 5 },
+		{ "arm64", 16, 1, 5 },	 { "riscv64", 12, 0, 4 },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (!strcmp(table[i].arch, pgw_format_arch(f->format)) &&
+		    table[i].granule_lg2 == f->geo->granule_lg2 && table[i].level == level)
+			return table[i].lg2;
+	}
+	return 0;
+}
+
 static uint64_t leaf_size(const struct fixture *f, const struct pgw_leaf *leaf)
 {
-	return UINT64_C(1) << f->geo->span_lg2[leaf->level];
+	unsigned run = leaf->attrs & run_bit(f) ? run_lg2(f, leaf->level) : 0;
+
+	return UINT64_C(1) << (f->geo->span_lg2[leaf->level] + run);
 }
 
 static void fixture_init(struct fixture *f, const struct pgw_format *format, enum pgw_half half,
@@ -48,6 +81,7 @@ static void fixture_init(struct fixture *f, const struct pgw_format *format, enu
 	memset(f, 0, sizeof(*f));
 	arena_init(&f->arena, 64 << 20);
 	f->random = seed;
+	f->format = format;
 	f->geo = pgw_format_geometry(format);
 	pgw_format_half_range(format, half, &f->first, &f->last);
 	args.platform = attach.platform = &f->arena.platform;
@@ -116,6 +150,9 @@ static struct pgw_leaf random_leaf(struct fixture *f)
 
 	if (r & 0x300)
 		leaf.level = (uint8_t)(leaf.level % 2);
+	/* A run in a small top table may be larger than the half. */
+	if ((r & 0xc00) == 0 && run_lg2(f, leaf.level) <= f->geo->slots_lg2[leaf.level])
+		leaf.attrs = run_bit(f);
 	size = leaf_size(f, &leaf);
 	pa_max = (UINT64_C(1) << f->geo->max_pa_bits) - 1;
 	leaf.rights = (uint8_t)(test_random(&f->random) & _PGW_RIGHT_ALL);
@@ -186,6 +223,20 @@ struct scan_check {
 	struct pgw_extent previous;
 };
 
+/* The raw entry of a leaf in a run follows from the run's first. */
+static void check_entry(const struct fixture *f, const struct pgw_extent *extent,
+			const struct pgw_leaf *leaf)
+{
+	struct pgw_entry decoded;
+	uint64_t entry = pgw_entry_advance(f->format, extent->entry, extent->level,
+					   leaf->va - extent->va_first);
+
+	pgw_entry_decode(f->format, pgw_mm_control(f->mapped), entry, extent->level, &decoded);
+	assert_int_equal(decoded.kind, PGW_ENTRY_LEAF);
+	assert_int_equal(decoded.pa, leaf->pa);
+	assert_int_equal(UINT64_C(1) << decoded.size_lg2, leaf_size(f, leaf));
+}
+
 static int check_extent(const struct pgw_extent *extent, void *arg)
 {
 	struct scan_check *check = arg;
@@ -195,7 +246,7 @@ static int check_extent(const struct pgw_extent *extent, void *arg)
 	assert_int_equal(extent->kind, PGW_ENTRY_LEAF);
 	/* Maximal: nothing that runs on from the one before is a run of its own. */
 	if (check->has_previous && p->va_last + 1 == va && p->level == extent->level &&
-	    p->rights == extent->rights)
+	    p->rights == extent->rights && p->leaf_lg2 == extent->leaf_lg2)
 		assert_false(p->pa + (p->va_last - p->va_first) + 1 == extent->pa);
 	check->previous = *extent;
 	check->has_previous = true;
@@ -207,6 +258,8 @@ static int check_extent(const struct pgw_extent *extent, void *arg)
 		assert_int_equal(leaf->pa, extent->pa + (va - extent->va_first));
 		assert_int_equal(leaf->level, extent->level);
 		assert_int_equal(leaf->rights, extent->rights);
+		assert_int_equal(leaf_size(check->f, leaf), UINT64_C(1) << extent->leaf_lg2);
+		check_entry(check->f, extent, leaf);
 		if (va + (leaf_size(check->f, leaf) - 1) == extent->va_last)
 			return 0;
 		va += leaf_size(check->f, leaf);
