@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "image/image_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+
+/* ELF64, System V ABI chapter 4: offsets in the file header. */
+#define EH_SIZE 64
+#define EH_CLASS 4
+#define EH_DATA 5
+#define EH_TYPE 16
+#define EH_PHOFF 32
+#define EH_SHOFF 40
+#define EH_PHENTSIZE 54
+#define EH_PHNUM 56
+
+#define ELFCLASS64 2
+#define ELFDATA2LSB 1
+#define ET_CORE 4
+#define PN_XNUM 0xffff /* the number is in section 0's sh_info */
+
+/* Section header. */
+#define SH_SIZE 64
+#define SH_INFO 44
+
+/* Program header. */
+#define PH_SIZE 56
+#define PH_TYPE 0
+#define PH_OFFSET 8
+#define PH_PADDR 24
+#define PH_FILESZ 32
+#define PH_MEMSZ 40
+
+#define PT_LOAD 1
+#define PT_NOTE 4
+
+/* Where the program headers are. */
+struct elf_table {
+	uint64_t offset;
+	uint32_t nr;
+};
+
+static const struct {
+	char magic[13];
+	uint8_t size;
+	const char *expected;
+} other_kinds[] = {
+	{ "KDUMP   ", 8, "an ELF core, not a kdump-compressed dump" },
+	{ "makedumpfile", 13, "an ELF core, not a flattened kdump-compressed dump" },
+	{ "EMiL", 4, "an ELF core, not a LiME dump" },
+	{ "\x28\xb5\x2f\xfd", 4, "an ELF core: decompress the file first (zstd)" },
+	{ "\x1f\x8b", 2, "an ELF core: decompress the file first (gzip)" },
+	{ "\xfd"
+	  "7zXZ",
+	  5, "an ELF core: decompress the file first (xz)" },
+};
+
+static int elf_check_magic(const struct image_map *map, struct pgw_error *err)
+{
+	char start[EH_SIZE] = { 0 };
+	size_t n = map->size < sizeof(start) ? map->size : sizeof(start);
+
+	if (!image_map_read(map, 0, start, n))
+		return image_fail(err, -PGW_EIO, NULL);
+	if (memcmp(start,
+		   "\x7f"
+		   "ELF",
+		   4) == 0) {
+		if (n == EH_SIZE)
+			return 0;
+		return image_fail_at(err, -PGW_ENOEXEC, 0, n, "an ELF header of 64 bytes");
+	}
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(other_kinds); i++) {
+		if (memcmp(start, other_kinds[i].magic, other_kinds[i].size) == 0)
+			return image_fail_at(err, -PGW_EOPNOTSUPP, 0, load_le32(start),
+					     other_kinds[i].expected);
+	}
+	return image_fail_at(err, -PGW_ENOEXEC, 0, load_le32(start), "an ELF magic number");
+}
+
+static int elf_check_kind(const uint8_t *header, struct pgw_error *err)
+{
+	if (header[EH_CLASS] != ELFCLASS64)
+		return image_fail_at(err, -PGW_EOPNOTSUPP, EH_CLASS, header[EH_CLASS],
+				     "a 64-bit ELF file (2)");
+	if (header[EH_DATA] != ELFDATA2LSB)
+		return image_fail_at(err, -PGW_EOPNOTSUPP, EH_DATA, header[EH_DATA],
+				     "a little-endian ELF file (1)");
+	if (load_le16(header + EH_TYPE) != ET_CORE)
+		return image_fail_at(err, -PGW_EOPNOTSUPP, EH_TYPE, load_le16(header + EH_TYPE),
+				     "a core file (4)");
+	return 0;
+}
+
+/* More program headers than fit into 16 bits: the number is elsewhere. */
+static int elf_find_nr_extended(const struct image_map *map, const uint8_t *header, uint32_t *ret,
+				struct pgw_error *err)
+{
+	uint64_t shoff = load_le64(header + EH_SHOFF);
+	uint8_t section[SH_SIZE];
+
+	if (shoff < EH_SIZE || !image_map_read(map, shoff, section, sizeof(section)))
+		return image_fail_at(err, -PGW_EOVERFLOW, EH_SHOFF, shoff,
+				     "a section header inside the file");
+	*ret = load_le32(section + SH_INFO);
+	if (*ret == 0 || *ret > IMAGE_MAX_SEGMENTS)
+		return image_fail_at(err, -PGW_EOVERFLOW, shoff + SH_INFO, *ret,
+				     "a number of program headers from 1 to 1048576");
+	return 0;
+}
+
+static int elf_find_table(const struct image_map *map, const uint8_t *header, struct elf_table *ret,
+			  struct pgw_error *err)
+{
+	uint64_t phentsize = load_le16(header + EH_PHENTSIZE);
+	int status;
+
+	ret->offset = load_le64(header + EH_PHOFF);
+	ret->nr = load_le16(header + EH_PHNUM);
+	if (ret->nr == PN_XNUM) {
+		status = elf_find_nr_extended(map, header, &ret->nr, err);
+		if (status)
+			return status;
+	}
+	if (ret->nr == 0)
+		return image_fail_at(err, -PGW_EOVERFLOW, EH_PHNUM, 0,
+				     "at least one program header");
+	if (phentsize != PH_SIZE)
+		return image_fail_at(err, -PGW_EOVERFLOW, EH_PHENTSIZE, phentsize,
+				     "program headers of 56 bytes");
+	if (ret->offset > map->size || (map->size - ret->offset) / PH_SIZE < ret->nr)
+		return image_fail_at(err, -PGW_EOVERFLOW, EH_PHOFF, ret->offset,
+				     "program headers inside the file");
+	return 0;
+}
+
+/* The part of offset..offset+size that the file holds. */
+static uint64_t elf_clip(struct pgw_image *image, uint64_t offset, uint64_t size)
+{
+	uint64_t there = offset < image->map.size ? image->map.size - offset : 0;
+
+	if (size <= there)
+		return size;
+	image->info.truncated = true;
+	return there;
+}
+
+static int elf_load_segment(struct pgw_image *image, const uint8_t *ph, uint64_t ph_offset,
+			    struct image_segment *ret, struct pgw_error *err)
+{
+	uint64_t file_size = load_le64(ph + PH_FILESZ), end;
+
+	ret->pa = load_le64(ph + PH_PADDR);
+	ret->size = load_le64(ph + PH_MEMSZ);
+	ret->offset = load_le64(ph + PH_OFFSET);
+	if (add_overflows(ret->pa, ret->size, &end))
+		return image_fail_at(err, -PGW_EOVERFLOW, ph_offset + PH_MEMSZ, ret->size,
+				     "a segment that ends below 2^64");
+	if (file_size > ret->size)
+		file_size = ret->size;
+	ret->file_size = elf_clip(image, ret->offset, file_size);
+	image->info.nr_segments++;
+	return 0;
+}
+
+/* Pre: the program headers lie inside the file as it was opened. segments has room for all. */
+static int elf_load_table(struct pgw_image *image, const struct elf_table *table,
+			  struct image_segment *segments, struct pgw_error *err)
+{
+	uint64_t note_bytes = 0;
+	int status = 0;
+
+	for (uint32_t i = 0; i < table->nr && !status; i++) {
+		uint64_t at = table->offset + (uint64_t)i * PH_SIZE, size;
+		uint8_t ph[PH_SIZE];
+
+		if (!image_map_read(&image->map, at, ph, sizeof(ph)))
+			return image_fail(err, -PGW_EIO, NULL);
+		if (load_le32(ph + PH_TYPE) == PT_LOAD) {
+			status = elf_load_segment(image, ph, at, &segments[image->info.nr_segments],
+						  err);
+		} else if (load_le32(ph + PH_TYPE) == PT_NOTE) {
+			size = elf_clip(image, load_le64(ph + PH_OFFSET),
+					load_le64(ph + PH_FILESZ));
+			if (size > IMAGE_MAX_NOTE_BYTES - note_bytes)
+				return image_fail_at(err, -PGW_EOVERFLOW, at + PH_FILESZ,
+						     load_le64(ph + PH_FILESZ),
+						     "at most 64 MiB of notes");
+			note_bytes += size;
+			status = image_notes_parse(image, load_le64(ph + PH_OFFSET), size, err);
+		}
+	}
+	return status;
+}
+
+static void elf_set_arch(struct pgw_image *image)
+{
+	const struct image_arch *arch = image_arch_find(image->info.elf_machine);
+	const struct pgw_format *format;
+
+	if (!arch)
+		return;
+	for (size_t i = 0; !image->arch && (format = pgw_format_at(i)); i++) {
+		if (strcmp(pgw_format_arch(format), arch->name) == 0)
+			image->arch = arch;
+	}
+	if (image->arch)
+		image->info.arch = arch->name;
+}
+
+int image_elf_load(struct pgw_image *image, struct pgw_error *err)
+{
+	struct image_segment *segments;
+	uint8_t header[EH_SIZE];
+	struct elf_table table;
+	int status;
+
+	image->info.kind = "elf-core";
+	image->info.writer = "unknown";
+	image->info.file_size = image->map.size;
+	status = elf_check_magic(&image->map, err);
+	if (status)
+		return status;
+	if (!image_map_read(&image->map, 0, header, sizeof(header)))
+		return image_fail(err, -PGW_EIO, NULL);
+	status = elf_check_kind(header, err);
+	if (!status)
+		status = elf_find_table(&image->map, header, &table, err);
+	if (status)
+		return status;
+	image->info.elf_machine = load_le16(header + IMAGE_ELF_MACHINE);
+	elf_set_arch(image);
+	/* Bounded by the size of the file, which holds the headers. */
+	segments = calloc(table.nr, sizeof(*segments));
+	if (!segments)
+		return image_fail(err, -PGW_ENOMEM, NULL);
+	status = elf_load_table(image, &table, segments, err);
+	if (image->info.nr_cpus < image->nr_cpus)
+		image->info.nr_cpus = (unsigned)image->nr_cpus;
+	if (!status &&
+	    image_segments_build(segments, image->info.nr_segments, &image->memory, &image->info))
+		status = image_fail(err, -PGW_ENOMEM, NULL);
+	free(segments);
+	return status;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef IMAGE_IMAGE_PRIV_H
+#define IMAGE_IMAGE_PRIV_H
+
+/* The image layer's own: docs/images.md tells the whole. */
+
+#include <pagewalk/image.h>
+
+#include "pt/pt.h"
+
+/* Bounds on what a file can make us do. */
+#define IMAGE_MAX_SEGMENTS (UINT32_C(1) << 20)
+#define IMAGE_MAX_NOTE_BYTES (UINT64_C(64) << 20)
+#define IMAGE_MAX_CPUS 8192 /* whose registers are in notes */
+#define IMAGE_MAX_VMCOREINFO 16
+#define IMAGE_MAX_VMCOREINFO_SIZE (UINT32_C(128) << 10)
+#define IMAGE_MAX_MARKERS 64     /* with the end marker */
+#define IMAGE_MAX_MARKER_NAME 64 /* with its NUL */
+
+/* Where an ELF header says for which machine the file is. */
+#define IMAGE_ELF_MACHINE 18
+
+/* Reads of this size and more do not go through the mapping. */
+#define IMAGE_PREAD_MIN (UINT32_C(64) << 10)
+/* The window of a search through memory. */
+#define IMAGE_WINDOW ((size_t)1 << 20)
+/* VMCOREINFO notes and roots are aligned to this, whatever the kernel's page size. */
+#define IMAGE_PAGE 4096u
+
+/**
+ * Fill in err, if there is one.
+ * @return status
+ */
+int image_fail(struct pgw_error *err, int status, const char *expected);
+int image_fail_at(struct pgw_error *err, int status, uint64_t offset, uint64_t found,
+		  const char *expected);
+
+/**
+ * Make room for one more element in an array that grows by doubling.
+ * @param array the array or NULL; replaced
+ * @return 0 or -PGW_ENOMEM (nothing changed)
+ */
+int image_array_grow(void **array, size_t nr, size_t size);
+
+/* guard.c: what happens when a mapped file shrinks */
+
+struct image_guard;
+
+/** Watch a mapping; installs the SIGBUS handler. NULL if there is no memory. */
+struct image_guard *image_guard_new(const void *bytes, size_t size);
+/** To be called before the mapping goes. NULL is fine. */
+void image_guard_free(struct image_guard *guard);
+/** The bytes from the start of the mapping that nothing is known against. */
+size_t image_guard_limit(const struct image_guard *guard);
+/** Nothing from limit on can be read any more. A higher limit than before changes nothing. */
+void image_guard_lower(struct image_guard *guard, size_t limit);
+
+/* map.c: a file, mapped */
+
+struct image_map {
+	const uint8_t *bytes;
+	size_t size; /* when it was opened, at least 1 */
+	size_t page_size;
+	int fd; /* -1: not open */
+	struct image_guard *guard;
+};
+
+int image_map_open(const char *path, struct image_map *ret, struct pgw_error *err);
+/** One that is not open (fd -1, the rest 0) is fine. */
+void image_map_close(struct image_map *map);
+/** Copy len bytes, all or nothing; false if the file does not have them, or not any more. */
+bool image_map_read(const struct image_map *map, uint64_t offset, void *buf, size_t len);
+
+/* segments.c: what the file says where memory is */
+
+/** A PT_LOAD segment as the file has it, clipped to the end of the file. */
+struct image_segment {
+	uint64_t pa;
+	uint64_t size;      /* that it claims; pa + size does not wrap */
+	uint64_t file_size; /* of these, from the start, what the file holds; at most size */
+	uint64_t offset;    /* in the file */
+};
+
+/** Readable memory that lies in one piece in the file. */
+struct image_range {
+	uint64_t first;
+	uint64_t last; /* inclusive */
+	uint64_t offset;
+};
+
+/** Readable memory in one piece. */
+struct image_run {
+	uint64_t first;
+	uint64_t last; /* inclusive */
+};
+
+struct image_memory {
+	struct image_range *ranges; /* ascending, no overlap */
+	size_t nr_ranges;
+	struct image_run *runs; /* ascending, no overlap, neighbours joined */
+	size_t nr_runs;
+};
+
+/**
+ * Sort segments out.
+ * @param info nr_ranges, readable_bytes, unreadable_bytes, nr_overlaps are set
+ * @return 0 or -PGW_ENOMEM
+ */
+int image_segments_build(const struct image_segment *segments, size_t nr, struct image_memory *ret,
+			 struct pgw_image_info *info);
+void image_memory_fini(struct image_memory *memory);
+/** The range that holds pa, or NULL. */
+const struct image_range *image_memory_find(const struct image_memory *memory, uint64_t pa);
+/** The first run that ends at or above pa, or NULL. */
+const struct image_run *image_memory_next(const struct image_memory *memory, uint64_t pa);
+
+/* The image. Constant once open, but for what is found on a first call. */
+
+struct image_arch;
+
+struct pgw_image {
+	struct pgw_phys phys;
+	struct pgw_image_options options;
+	struct image_map map;
+	struct image_memory memory;
+	struct pgw_image_info info;
+	const struct image_arch *arch; /* NULL if the machine is not known */
+
+	struct pgw_cpu *cpus; /* those whose registers are in notes; info.nr_cpus may be more */
+	size_t nr_cpus;
+
+	struct pgw_vmcoreinfo *texts; /* notes first */
+	size_t nr_texts;
+	size_t nr_note_texts;
+	bool texts_searched; /* memory was looked through, or need not be */
+
+	struct pgw_root_info *roots;
+	size_t nr_roots;
+	bool roots_searched;
+
+	struct pgw_marker *markers;
+	size_t nr_markers;
+};
+
+/** Load headers, segments and notes of the mapped file. */
+int image_elf_load(struct pgw_image *image, struct pgw_error *err);
+
+/** Parse a note segment. size may reach past the end of the file. */
+int image_notes_parse(struct pgw_image *image, uint64_t offset, uint64_t size,
+		      struct pgw_error *err);
+
+/** Keep a text: place is a physical address or a file offset. @return 0 or -PGW_ENOMEM */
+int image_vmcoreinfo_add(struct pgw_image *image, enum pgw_vmcoreinfo_source source, uint64_t place,
+			 char *text, size_t size);
+
+/* ram.c: looking through memory */
+
+/** A piece of memory; never crosses a multiple of IMAGE_WINDOW. */
+struct image_window {
+	uint64_t pa;
+	const uint8_t *bytes;
+	size_t size;
+};
+
+/** Not 0 ends the search, which returns the value. */
+typedef int image_window_fn(const struct image_window *window, void *arg);
+
+/** Show all readable memory, ascending. @return 0, fn's value, -PGW_EIO or -PGW_ENOMEM */
+int image_ram_scan(struct pgw_image *image, image_window_fn *fn, void *arg);
+
+/** The offset in a window of its first page that is all there; step by IMAGE_PAGE. */
+static inline size_t image_window_first_page(const struct image_window *window)
+{
+	return (size_t)(-window->pa & (IMAGE_PAGE - 1));
+}
+
+/* kernel_root.c: trees, and the one that is the kernel's */
+
+#define IMAGE_TREE_BUDGET (UINT64_C(1) << 16) /* table visits to look through one tree */
+
+/** A tree of the image, to be walked. */
+void image_tree(const struct pgw_image *image, const struct pgw_root_info *root, struct pt *ret);
+/** Where a root maps va to; a leaf or nothing. @return is it mapped? */
+bool image_root_translate(const struct pgw_image *image, const struct pgw_root_info *root,
+			  uint64_t va, struct pgw_translation *ret);
+
+/** The symbol swapper_pg_dir, as a VMCOREINFO text has it. */
+struct image_swapper {
+	uint64_t va;
+	struct pgw_root_info root; /* claimed; all but state, cpus and twin is filled in */
+};
+
+/** The format of the image's architecture with this many levels, or NULL. */
+const struct pgw_format *image_format(const struct pgw_image *image, unsigned nr_levels);
+/** One text's claim. @return false if it makes none */
+bool image_swapper_claim(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
+			 struct image_swapper *ret);
+/** The claim of the text that is believed most. @return false if no text makes any */
+bool image_swapper_find(const struct pgw_image *image, struct image_swapper *ret);
+/** The root that a CPU has loaded: root, format, control, found, cpus. @return false if it has none
+ */
+bool image_cpu_loaded(const struct pgw_image *image, size_t index, struct pgw_root_info *ret);
+/** Look for the root's KPTI twin; sets has_twin, twin, is_kpti_user. */
+void image_root_find_twin(const struct pgw_image *image, struct pgw_root_info *root);
+/**
+ * What the root is for. Pre: found, cpus, proof are filled in; it is not a KPTI user half.
+ * @param swapper the kernel's, or NULL
+ * @param budget  table visits that are left; lowered by those made
+ */
+enum pgw_root_state image_root_state(const struct pgw_image *image,
+				     const struct image_swapper *swapper,
+				     const struct pgw_root_info *root, bool is_running,
+				     uint64_t *budget);
+/** Does the root map swapper_pg_dir to where it is? */
+enum pgw_root_proof image_root_prove(const struct pgw_image *image,
+				     const struct image_swapper *swapper,
+				     const struct pgw_root_info *root);
+
+/* What an architecture's registers and Linux's conventions on it say. */
+struct image_arch_ops {
+	/** The root in a CPU's registers: root, format, control. */
+	bool (*cpu_root)(const struct pgw_image *image, const struct pgw_cpu *cpu,
+			 struct pgw_root_info *ret);
+	/** The kernel's root by a VMCOREINFO text: va, and the root's address and format. */
+	bool (*swapper)(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
+			struct image_swapper *ret);
+	/** The root's KPTI twin, if it has one, and which of the two is the user's. */
+	bool (*kpti_twin)(const struct pgw_image *image, const struct pgw_root_info *root,
+			  struct pgw_root *ret_twin, bool *ret_is_user);
+	bool (*is_trampoline)(const struct pgw_image *image, const struct pgw_root_info *root);
+};
+
+struct image_arch {
+	unsigned elf_machine;
+	const char *name;                 /* as pgw_format_arch() */
+	const struct image_arch_ops *ops; /* NULL: roots come from the caller only */
+};
+
+/** NULL if the machine is not known. */
+const struct image_arch *image_arch_find(unsigned elf_machine);
+
+extern const struct image_arch_ops image_x86_64_ops;
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "image/image_priv.h"
+
+#include <string.h>
+
+#include "base/bits.h"
+
+void image_tree(const struct pgw_image *image, const struct pgw_root_info *root, struct pt *ret)
+{
+	*ret = (struct pt){
+		.format = root->format,
+		.control = pgw_control_assume(root->format, &root->control),
+		.root_pa = root->root.pa,
+		.budget = IMAGE_TREE_BUDGET,
+		.phys = &image->phys,
+	};
+}
+
+bool image_root_translate(const struct pgw_image *image, const struct pgw_root_info *root,
+			  uint64_t va, struct pgw_translation *ret)
+{
+	enum pgw_half half;
+	struct pt tree;
+
+	if (!pt_va_half(root->format, va, &half))
+		return false;
+	image_tree(image, root, &tree);
+	pt_ops(&tree)->translate(&tree, va, ret, NULL);
+	return ret->kind == PGW_ENTRY_LEAF;
+}
+
+const struct pgw_format *image_format(const struct pgw_image *image, unsigned nr_levels)
+{
+	const struct pgw_format *format;
+
+	for (size_t i = 0; (format = pgw_format_at(i)); i++) {
+		if (image->arch && strcmp(pgw_format_arch(format), image->arch->name) == 0 &&
+		    pgw_format_geometry(format)->top_level + 1u == nr_levels)
+			return format;
+	}
+	return NULL;
+}
+
+static const struct image_arch_ops *arch_ops(const struct pgw_image *image)
+{
+	return image->arch ? image->arch->ops : NULL;
+}
+
+bool image_cpu_loaded(const struct pgw_image *image, size_t index, struct pgw_root_info *ret)
+{
+	const struct image_arch_ops *ops = arch_ops(image);
+
+	if (!ops || index >= image->nr_cpus || !ops->cpu_root(image, &image->cpus[index], ret))
+		return false;
+	ret->found = PGW_ROOT_FROM_CPU;
+	ret->cpus = index < 64 ? BIT(index) : 0;
+	return true;
+}
+
+void image_root_find_twin(const struct pgw_image *image, struct pgw_root_info *root)
+{
+	const struct image_arch_ops *ops = arch_ops(image);
+
+	root->has_twin = ops && ops->kpti_twin(image, root, &root->twin, &root->is_kpti_user);
+}
+
+/* From the root that a CPU has loaded to the one of its KPTI pair that maps the kernel. */
+static void root_use_kernel_twin(const struct pgw_image *image, struct pgw_root_info *root)
+{
+	image_root_find_twin(image, root);
+	if (root->has_twin && root->is_kpti_user) {
+		struct pgw_root user = root->root;
+
+		root->root = root->twin;
+		root->twin = user;
+		root->is_kpti_user = false;
+		root->found = PGW_ROOT_FROM_KPTI;
+	}
+}
+
+enum pgw_root_proof image_root_prove(const struct pgw_image *image,
+				     const struct image_swapper *swapper,
+				     const struct pgw_root_info *root)
+{
+	struct pgw_translation self;
+
+	if (!swapper)
+		return PGW_PROOF_NONE;
+	return image_root_translate(image, root, swapper->va, &self) &&
+			       self.pa == swapper->root.root.pa
+		       ? PGW_PROOF_PASSED
+		       : PGW_PROOF_FAILED;
+}
+
+bool image_swapper_claim(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
+			 struct image_swapper *ret)
+{
+	const struct image_arch_ops *ops = arch_ops(image);
+	struct pgw_root_info cpu;
+
+	if (!ops || !ops->swapper(image, info, ret))
+		return false;
+	for (size_t i = 0; i < image->nr_cpus; i++) {
+		if (image_cpu_loaded(image, i, &cpu)) {
+			ret->root.control = cpu.control;
+			break;
+		}
+	}
+	ret->root.found = info->source == PGW_VMCOREINFO_NOTE ? PGW_ROOT_FROM_VMCOREINFO_NOTE
+							      : PGW_ROOT_FROM_VMCOREINFO_RAM;
+	ret->root.proof = image_root_prove(image, ret, &ret->root);
+	return true;
+}
+
+/* Does what a CPU runs on map the claimed kernel where it is claimed to be? */
+static bool swapper_is_running(const struct pgw_image *image, const struct image_swapper *swapper)
+{
+	struct pgw_root_info cpu;
+
+	for (size_t i = 0; i < image->nr_cpus; i++) {
+		if (!image_cpu_loaded(image, i, &cpu))
+			continue;
+		root_use_kernel_twin(image, &cpu);
+		if (image_root_prove(image, swapper, &cpu) == PGW_PROOF_PASSED)
+			return true;
+	}
+	return false;
+}
+
+bool image_swapper_find(const struct pgw_image *image, struct image_swapper *ret)
+{
+	struct image_swapper claim;
+	int best = 0;
+
+	for (size_t i = 0; i < image->nr_texts; i++) {
+		int rank = 1;
+
+		if (!image_swapper_claim(image, &image->texts[i], &claim))
+			continue;
+		if (claim.root.proof == PGW_PROOF_PASSED)
+			rank = swapper_is_running(image, &claim) ? 3 : 2;
+		if (rank > best) {
+			*ret = claim;
+			best = rank;
+		}
+	}
+	return best > 0;
+}
+
+struct user_half {
+	bool has_leaf;
+	bool is_partial; /* some of it could not be looked at */
+};
+
+static int user_half_extent(const struct pgw_extent *extent, void *arg)
+{
+	struct user_half *user = arg;
+
+	if (extent->kind == PGW_ENTRY_LEAF)
+		user->has_leaf = true;
+	else if (extent->kind == PGW_ENTRY_UNREADABLE)
+		user->is_partial = true;
+	return extent->kind == PGW_ENTRY_LEAF &&
+	       (extent->rights & (PGW_USER_R | PGW_USER_W | PGW_USER_X));
+}
+
+/* Stops at the first leaf that user code may use, or when a budget runs out. */
+static enum pgw_root_state user_half_state(const struct pgw_image *image,
+					   const struct pgw_root_info *root, uint64_t *budget)
+{
+	struct user_half user = { 0 };
+	struct pgw_scan_stats stats = { 0 };
+	uint64_t first, last;
+	struct pt tree;
+	int status;
+
+	image_tree(image, root, &tree);
+	if (tree.budget > *budget)
+		tree.budget = *budget;
+	pgw_format_half_range(root->format, PGW_HALF_USER, &first, &last);
+	status = pt_ops(&tree)->scan(&tree, first, last, user_half_extent, &user, &stats);
+	*budget -= stats.nr_tables;
+	if (status > 0)
+		return PGW_ROOT_MAPPED;
+	return status || user.has_leaf || user.is_partial ? PGW_ROOT_UNKNOWN : PGW_ROOT_EMPTY;
+}
+
+enum pgw_root_state image_root_state(const struct pgw_image *image,
+				     const struct image_swapper *swapper,
+				     const struct pgw_root_info *root, bool is_running,
+				     uint64_t *budget)
+{
+	bool has_kernel = swapper && swapper->root.proof == PGW_PROOF_PASSED;
+	const struct image_arch_ops *ops = arch_ops(image);
+	enum pgw_root_state state;
+
+	if (has_kernel && root->root.pa == swapper->root.root.pa)
+		return PGW_ROOT_KERNEL;
+	if (ops && ops->is_trampoline(image, root))
+		return PGW_ROOT_TRAMPOLINE;
+	state = user_half_state(image, root, budget);
+	if (is_running)
+		return has_kernel || state == PGW_ROOT_MAPPED ? PGW_ROOT_RUNNING : PGW_ROOT_UNKNOWN;
+	return root->proof == PGW_PROOF_FAILED ? PGW_ROOT_UNKNOWN : state;
+}
+
+/* Who runs on the root or its twin. */
+static void root_mark_cpus(const struct pgw_image *image, struct pgw_root_info *root)
+{
+	struct pgw_root_info cpu;
+
+	for (size_t i = 0; i < image->nr_cpus; i++) {
+		if (!image_cpu_loaded(image, i, &cpu))
+			continue;
+		if (cpu.root.pa == root->root.pa)
+			root->found |= PGW_ROOT_FROM_CPU;
+		else if (!root->has_twin || cpu.root.pa != root->twin.pa)
+			continue;
+		root->cpus |= cpu.cpus;
+	}
+}
+
+static void root_describe(const struct pgw_image *image, const struct image_swapper *swapper,
+			  struct pgw_root_info *root)
+{
+	uint64_t budget = IMAGE_TREE_BUDGET;
+	bool is_running;
+
+	root_mark_cpus(image, root);
+	is_running = root->cpus || (root->found & (PGW_ROOT_FROM_CPU | PGW_ROOT_FROM_KPTI));
+	root->proof = image_root_prove(image, swapper, root);
+	if (root->proof == PGW_PROOF_PASSED)
+		root->found |= PGW_ROOT_FROM_SELF_MAP;
+	root->state = image_root_state(image, swapper, root, is_running, &budget);
+}
+
+int pgw_image_cpu_root(struct pgw_image *image, unsigned index, struct pgw_root_info *ret)
+{
+	struct image_swapper swapper;
+	struct pgw_root_info root;
+	bool has_swapper;
+
+	if (index >= image->info.nr_cpus)
+		return -PGW_EINVAL;
+	if (!image_cpu_loaded(image, index, &root))
+		return -PGW_ENOENT;
+	root_use_kernel_twin(image, &root);
+	/* Notes only: what else was found must not change the answer. */
+	has_swapper = image->nr_note_texts && image_swapper_find(image, &swapper);
+	root_describe(image, has_swapper ? &swapper : NULL, &root);
+	*ret = root;
+	return 0;
+}
+
+static bool first_cpu_root(const struct pgw_image *image, struct pgw_root_info *ret)
+{
+	for (size_t i = 0; i < image->nr_cpus; i++) {
+		if (image_cpu_loaded(image, i, ret)) {
+			root_use_kernel_twin(image, ret);
+			return true;
+		}
+	}
+	return false;
+}
+
+int pgw_image_kernel_root(struct pgw_image *image, struct pgw_root_info *ret, struct pgw_error *err)
+{
+	const struct pgw_vmcoreinfo *texts;
+	struct image_swapper swapper;
+	struct pgw_root_info root;
+	bool has_swapper;
+	size_t nr_texts;
+	int status;
+
+	if (!arch_ops(image))
+		return image_fail_at(err, -PGW_ENOENT, IMAGE_ELF_MACHINE, image->info.elf_machine,
+				     "a machine whose roots can be found: x86_64 (62)");
+	status = pgw_image_vmcoreinfo(image, &texts, &nr_texts);
+	if (status)
+		return image_fail(err, status, NULL);
+	has_swapper = image_swapper_find(image, &swapper);
+	if (has_swapper && swapper.root.proof == PGW_PROOF_PASSED) {
+		root = swapper.root;
+		image_root_find_twin(image, &root);
+	} else if (!first_cpu_root(image, &root)) {
+		return image_fail(
+			err, -PGW_ENOENT,
+			has_swapper
+				? "a VMCOREINFO whose swapper_pg_dir maps itself, or a CPU's CR3"
+				: "a VMCOREINFO in a note or in memory, or a CPU's CR3");
+	}
+	root_describe(image, has_swapper ? &swapper : NULL, &root);
+	*ret = root;
+	return 0;
+}

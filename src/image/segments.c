@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "image/image_priv.h"
+
+#include <stdlib.h>
+
+/*
+ * A sweep over ascending addresses. Each segment is cut in two pieces: what the
+ * file holds, and what it only claims. Pieces that hold the current address are
+ * in a heap, best rank on top; so every address goes to the best piece, and
+ * n pieces take n log n steps however they overlap.
+ */
+
+struct piece {
+	uint64_t first;
+	uint64_t last;   /* inclusive */
+	uint64_t offset; /* in the file, of a piece that it holds */
+	uint32_t rank;   /* lower wins: held ones in file order, then missing ones in file order */
+};
+
+struct sweep {
+	struct piece *pieces; /* ascending by first */
+	size_t nr_pieces;
+	size_t next; /* pieces before this one have been in the heap */
+	uint32_t *heap;
+	size_t nr_heap;
+	uint64_t *won; /* by segment: how many addresses it got */
+	size_t nr_segments;
+	struct image_memory *memory;
+	struct pgw_image_info *info;
+};
+
+static int piece_compare(const void *a, const void *b)
+{
+	const struct piece *x = a, *y = b;
+
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+static bool heap_before(const struct sweep *s, size_t i, size_t j)
+{
+	return s->pieces[s->heap[i]].rank < s->pieces[s->heap[j]].rank;
+}
+
+static void heap_swap(struct sweep *s, size_t i, size_t j)
+{
+	uint32_t t = s->heap[i];
+
+	s->heap[i] = s->heap[j];
+	s->heap[j] = t;
+}
+
+static void heap_push(struct sweep *s, size_t piece)
+{
+	size_t i = s->nr_heap++;
+
+	s->heap[i] = (uint32_t)piece;
+	for (; i && heap_before(s, i, (i - 1) / 2); i = (i - 1) / 2)
+		heap_swap(s, i, (i - 1) / 2);
+}
+
+static void heap_pop(struct sweep *s)
+{
+	size_t i = 0;
+
+	s->heap[0] = s->heap[--s->nr_heap];
+	for (;;) {
+		size_t child = 2 * i + 1;
+
+		if (child + 1 < s->nr_heap && heap_before(s, child + 1, child))
+			child++;
+		if (child >= s->nr_heap || heap_before(s, i, child))
+			return;
+		heap_swap(s, i, child);
+		i = child;
+	}
+}
+
+static int sweep_give(struct sweep *s, const struct piece *piece, uint64_t first, uint64_t last)
+{
+	struct image_memory *memory = s->memory;
+	struct image_range range = { first, last, piece->offset + (first - piece->first) };
+	struct image_range *before;
+	int status;
+
+	s->won[piece->rank % s->nr_segments] += last - first + 1;
+	if (piece->rank >= s->nr_segments) {
+		s->info->unreadable_bytes += last - first + 1;
+		return 0;
+	}
+	s->info->readable_bytes += last - first + 1;
+	before = memory->nr_ranges ? &memory->ranges[memory->nr_ranges - 1] : NULL;
+	if (before && before->last + 1 == first &&
+	    before->offset + (first - before->first) == range.offset) {
+		before->last = last;
+		return 0;
+	}
+	status = image_array_grow((void **)&memory->ranges, memory->nr_ranges, sizeof(range));
+	if (!status)
+		memory->ranges[memory->nr_ranges++] = range;
+	return status;
+}
+
+/*
+ * Each turn takes a piece into the heap or one out of it, or gives addresses
+ * up to where one of the two happens. No piece reaches UINT64_MAX; no piece
+ * that is not yet in the heap begins before the current address.
+ */
+static int sweep_run(struct sweep *s)
+{
+	uint64_t at = 0;
+	int status = 0;
+
+	while (!status && (s->nr_heap || s->next < s->nr_pieces)) {
+		const struct piece *next = s->next < s->nr_pieces ? &s->pieces[s->next] : NULL;
+		const struct piece *top;
+		uint64_t last;
+
+		if (next && (next->first == at || !s->nr_heap)) {
+			at = next->first;
+			heap_push(s, s->next++);
+			continue;
+		}
+		top = &s->pieces[s->heap[0]];
+		if (top->last < at) {
+			heap_pop(s);
+			continue;
+		}
+		last = next && next->first <= top->last ? next->first - 1 : top->last;
+		status = sweep_give(s, top, at, last);
+		at = last + 1;
+	}
+	return status;
+}
+
+static void sweep_add(struct sweep *s, const struct image_segment *segment, size_t index)
+{
+	if (segment->file_size)
+		s->pieces[s->nr_pieces++] = (struct piece){
+			.first = segment->pa,
+			.last = segment->pa + (segment->file_size - 1),
+			.offset = segment->offset,
+			.rank = (uint32_t)index,
+		};
+	if (segment->file_size < segment->size)
+		s->pieces[s->nr_pieces++] = (struct piece){
+			.first = segment->pa + segment->file_size,
+			.last = segment->pa + (segment->size - 1),
+			.rank = (uint32_t)(s->nr_segments + index),
+		};
+}
+
+static int memory_join(struct image_memory *memory)
+{
+	for (size_t i = 0; i < memory->nr_ranges; i++) {
+		const struct image_range *range = &memory->ranges[i];
+
+		if (i && range[-1].last + 1 == range->first) {
+			memory->runs[memory->nr_runs - 1].last = range->last;
+			continue;
+		}
+		if (image_array_grow((void **)&memory->runs, memory->nr_runs,
+				     sizeof(memory->runs[0])))
+			return -PGW_ENOMEM;
+		memory->runs[memory->nr_runs++] = (struct image_run){ range->first, range->last };
+	}
+	return 0;
+}
+
+int image_segments_build(const struct image_segment *segments, size_t nr, struct image_memory *ret,
+			 struct pgw_image_info *info)
+{
+	struct sweep s = { .nr_segments = nr, .memory = ret, .info = info };
+	int status = -PGW_ENOMEM;
+
+	if (!nr)
+		return 0;
+	s.pieces = calloc(nr * 2, sizeof(*s.pieces));
+	s.heap = calloc(nr * 2, sizeof(*s.heap));
+	s.won = calloc(nr, sizeof(*s.won));
+	if (s.pieces && s.heap && s.won) {
+		for (size_t i = 0; i < nr; i++)
+			sweep_add(&s, &segments[i], i);
+		qsort(s.pieces, s.nr_pieces, sizeof(*s.pieces), piece_compare);
+		status = sweep_run(&s);
+		for (size_t i = 0; i < nr; i++)
+			info->nr_overlaps += s.won[i] < segments[i].size;
+	}
+	free(s.pieces);
+	free(s.heap);
+	free(s.won);
+	if (!status)
+		status = memory_join(ret);
+	info->nr_ranges = ret->nr_runs;
+	return status;
+}
+
+void image_memory_fini(struct image_memory *memory)
+{
+	free(memory->ranges);
+	free(memory->runs);
+	*memory = (struct image_memory){ 0 };
+}
+
+const struct image_range *image_memory_find(const struct image_memory *memory, uint64_t pa)
+{
+	size_t low = 0, high = memory->nr_ranges;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct image_range *range = &memory->ranges[middle];
+
+		if (pa >= range->first && pa <= range->last)
+			return range;
+		if (range->last < pa)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+const struct image_run *image_memory_next(const struct image_memory *memory, uint64_t pa)
+{
+	size_t low = 0, high = memory->nr_runs;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (memory->runs[middle].last < pa)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < memory->nr_runs ? &memory->runs[low] : NULL;
+}

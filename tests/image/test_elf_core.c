@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is opened and what is refused: every refusal by status, place and reason. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <pagewalk/image.h>
+
+#include "common/arena.h"
+#include "image/mkelf.h"
+
+#define BYTES 512 /* of a segment */
+
+static uint8_t bytes[BYTES];
+
+/* Two CPUs, two small segments, the first with more memory than bytes. */
+static void make_core(struct mkelf *elf)
+{
+	struct mkelf_cpu cpu = { .cr0 = 0x80050033,
+				 .cr3 = 0x1234000,
+				 .cr4 = 0x3506b0,
+				 .idt_base = UINT64_C(0xfffffe0000000000),
+				 .cs_flags = 0xaf9b00 };
+	uint8_t prstatus[336] = { 0 };
+
+	memset(bytes, 0xa5, sizeof(bytes));
+	mkelf_init(elf, MKELF_X86_64);
+	mkelf_note(elf, "CORE", 1, prstatus, sizeof(prstatus));
+	mkelf_note(elf, "CORE", 1, prstatus, sizeof(prstatus));
+	mkelf_qemu_cpu(elf, &cpu);
+	cpu.cr3 = 0x5678abc;
+	mkelf_qemu_cpu(elf, &cpu);
+	mkelf_segment(elf, 0x10000, bytes, BYTES, 2 * BYTES);
+	mkelf_segment(elf, 0x20000, bytes, BYTES, BYTES);
+	mkelf_build(elf);
+}
+
+static void test_open__core_tells_what_it_is(void **state)
+{
+	const struct pgw_image_info *info;
+	struct pgw_image *image;
+	struct mkelf elf;
+	struct pgw_cpu cpu;
+
+	(void)state;
+	make_core(&elf);
+	assert_int_equal(pgw_image_open(mkelf_save(&elf), NULL, &image, NULL), 0);
+	info = pgw_image_get_info(image);
+	assert_string_equal(info->kind, "elf-core");
+	assert_string_equal(info->arch, "x86_64");
+	assert_string_equal(info->writer, "QEMU");
+	assert_int_equal(info->elf_machine, 62);
+	assert_int_equal(info->file_size, elf.size);
+	assert_int_equal(info->nr_segments, 2);
+	assert_int_equal(info->nr_ranges, 2);
+	assert_int_equal(info->readable_bytes, 2 * BYTES);
+	assert_int_equal(info->unreadable_bytes, BYTES);
+	assert_false(info->truncated);
+	assert_int_equal(info->nr_overlaps, 0);
+	assert_int_equal(info->nr_cpus, 2);
+	assert_int_equal(pgw_image_cpu(image, 1, &cpu), 0);
+	assert_int_equal(cpu.known, PGW_CPU_X86_CR);
+	assert_int_equal(cpu.cr0, 0x80050033);
+	assert_int_equal(cpu.cr3, 0x5678abc);
+	assert_int_equal(cpu.cr4, 0x3506b0);
+	assert_int_equal(cpu.idt_base, UINT64_C(0xfffffe0000000000));
+	assert_int_equal(cpu.cs_flags, 0xaf9b00);
+	assert_int_equal(pgw_image_cpu(image, 2, &cpu), -PGW_EINVAL);
+	pgw_image_close(image);
+	mkelf_fini(&elf);
+}
+
+struct poke {
+	uint64_t offset;
+	unsigned size;
+	uint64_t value;
+};
+
+struct hostile {
+	const char *name;
+	struct poke pokes[3]; /* size 0 ends them */
+	int status;
+	uint64_t offset;
+	uint64_t found;
+	const char *expected;
+};
+
+/* The core of make_core() has 3 program headers and 0x20000 as no offset in it. */
+static const struct hostile hostiles[] = {
+	{ "no magic", { { 0, 4, 0x12345678 } }, -PGW_ENOEXEC, 0, 0x12345678, "an ELF magic number" },
+	{ "kdump-compressed", { { 0, 8, UINT64_C(0x20202020504d5544) << 8 | 'K' } }, -PGW_EOPNOTSUPP,
+	  0, 0x4d55444b, "an ELF core, not a kdump-compressed dump" },
+	{ "flattened", { { 0, 8, UINT64_C(0x706d7564656b616d) }, { 8, 8, 0x656c6966 } },
+	  -PGW_EOPNOTSUPP, 0, 0x656b616d, "an ELF core, not a flattened kdump-compressed dump" },
+	{ "LiME", { { 0, 4, 0x4c694d45 } }, -PGW_EOPNOTSUPP, 0, 0x4c694d45,
+	  "an ELF core, not a LiME dump" },
+	{ "zstd", { { 0, 4, 0xfd2fb528 } }, -PGW_EOPNOTSUPP, 0, 0xfd2fb528,
+	  "an ELF core: decompress the file first (zstd)" },
+	{ "gzip", { { 0, 4, 0x00088b1f } }, -PGW_EOPNOTSUPP, 0, 0x00088b1f,
+	  "an ELF core: decompress the file first (gzip)" },
+	{ "xz", { { 0, 8, UINT64_C(0x5a587a37fd) } }, -PGW_EOPNOTSUPP, 0, 0x587a37fd,
+	  "an ELF core: decompress the file first (xz)" },
+	{ "ELF32", { { 4, 1, 1 } }, -PGW_EOPNOTSUPP, 4, 1, "a 64-bit ELF file (2)" },
+	{ "no class", { { 4, 1, 0 } }, -PGW_EOPNOTSUPP, 4, 0, "a 64-bit ELF file (2)" },
+	{ "big-endian", { { 5, 1, 2 } }, -PGW_EOPNOTSUPP, 5, 2, "a little-endian ELF file (1)" },
+	{ "executable", { { 16, 2, 2 } }, -PGW_EOPNOTSUPP, 16, 2, "a core file (4)" },
+	{ "relocatable", { { 16, 2, 1 } }, -PGW_EOPNOTSUPP, 16, 1, "a core file (4)" },
+	{ "no program headers", { { 56, 2, 0 } }, -PGW_EOVERFLOW, 56, 0,
+	  "at least one program header" },
+	{ "program headers too small", { { 54, 2, 32 } }, -PGW_EOVERFLOW, 54, 32,
+	  "program headers of 56 bytes" },
+	{ "program headers too large", { { 54, 2, 0xffff } }, -PGW_EOVERFLOW, 54, 0xffff,
+	  "program headers of 56 bytes" },
+	{ "program headers outside", { { 32, 8, 0x20000 } }, -PGW_EOVERFLOW, 32, 0x20000,
+	  "program headers inside the file" },
+	{ "program headers wrap", { { 32, 8, UINT64_MAX - 8 } }, -PGW_EOVERFLOW, 32, UINT64_MAX - 8,
+	  "program headers inside the file" },
+	{ "too many program headers", { { 56, 2, 0xfffe } }, -PGW_EOVERFLOW, 32, 64,
+	  "program headers inside the file" },
+	{ "extended number, no section header", { { 56, 2, 0xffff } }, -PGW_EOVERFLOW, 40, 0,
+	  "a section header inside the file" },
+	{ "extended number, section header outside", { { 56, 2, 0xffff }, { 40, 8, UINT64_MAX - 3 } },
+	  -PGW_EOVERFLOW, 40, UINT64_MAX - 3, "a section header inside the file" },
+	{ "extended number 0", { { 56, 2, 0xffff }, { 40, 8, 64 }, { 64 + 44, 4, 0 } },
+	  -PGW_EOVERFLOW, 64 + 44, 0, "a number of program headers from 1 to 1048576" },
+	{ "extended number absurd", { { 56, 2, 0xffff }, { 40, 8, 64 }, { 64 + 44, 4, UINT32_MAX } },
+	  -PGW_EOVERFLOW, 64 + 44, UINT32_MAX, "a number of program headers from 1 to 1048576" },
+	{ "extended number, headers outside",
+	  { { 56, 2, 0xffff }, { 40, 8, 64 }, { 64 + 44, 4, 100000 } },
+	  -PGW_EOVERFLOW, 32, 64, "program headers inside the file" },
+	{ "segment wraps", { { 64 + 56 + 24, 8, UINT64_MAX - 0x200 } }, -PGW_EOVERFLOW, 64 + 56 + 40,
+	  2 * BYTES, "a segment that ends below 2^64" },
+	{ "segment absurd", { { 64 + 112 + 40, 8, UINT64_MAX } }, -PGW_EOVERFLOW, 64 + 112 + 40,
+	  UINT64_MAX, "a segment that ends below 2^64" },
+	{ "core of a process", { { 64 + 168 + 8, 4, 6 } }, -PGW_EOPNOTSUPP, 64 + 168 + 8, 6,
+	  "the core of a machine, not of a process" },
+};
+
+static void test_open__hostile_header_is_refused_with_place_and_reason(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(hostiles) / sizeof(hostiles[0]); i++) {
+		const struct hostile *hostile = &hostiles[i];
+		struct pgw_image *image = NULL;
+		struct pgw_error err;
+		struct mkelf elf;
+
+		make_core(&elf);
+		for (size_t j = 0; j < 3 && hostile->pokes[j].size; j++)
+			mkelf_put(&elf, hostile->pokes[j].offset, hostile->pokes[j].size,
+				  hostile->pokes[j].value);
+		print_message("%s\n", hostile->name);
+		assert_int_equal(pgw_image_open(mkelf_save(&elf), NULL, &image, &err),
+				 hostile->status);
+		assert_null(image);
+		assert_int_equal(err.status, hostile->status);
+		assert_int_equal(err.os_errno, 0);
+		assert_true(err.has_offset && err.has_found);
+		assert_int_equal(err.offset, hostile->offset);
+		assert_int_equal(err.found, hostile->found);
+		assert_string_equal(err.expected, hostile->expected);
+		assert_int_equal(pgw_image_open(elf.path, NULL, &image, NULL), hostile->status);
+		mkelf_fini(&elf);
+	}
+}
+
+static void test_open__too_many_notes_are_refused(void **state)
+{
+	struct pgw_image *image;
+	struct pgw_error err;
+	struct mkelf elf;
+
+	(void)state;
+	make_core(&elf);
+	mkelf_put(&elf, mkelf_ph(0) + 32, 8, (UINT64_C(64) << 20) + 1);
+	mkelf_save(&elf);
+	assert_int_equal(ftruncate(elf.fd, 80 << 20), 0);
+	assert_int_equal(pgw_image_open(elf.path, NULL, &image, &err), -PGW_EOVERFLOW);
+	assert_int_equal(err.offset, mkelf_ph(0) + 32);
+	assert_int_equal(err.found, (64 << 20) + 1);
+	assert_string_equal(err.expected, "at most 64 MiB of notes");
+	mkelf_fini(&elf);
+}
+
+static void test_open__too_many_cpus_are_refused(void **state)
+{
+	struct mkelf_cpu cpu = { 0 };
+	struct pgw_image *image;
+	struct pgw_error err;
+	struct mkelf elf;
+
+	(void)state;
+	mkelf_init(&elf, MKELF_X86_64);
+	for (unsigned i = 0; i < 8193; i++)
+		mkelf_qemu_cpu(&elf, &cpu);
+	assert_int_equal(pgw_image_open(mkelf_save(&elf), NULL, &image, &err), -PGW_EOVERFLOW);
+	assert_int_equal(err.offset, mkelf_notes_offset(&elf) + 8192 * (12 + 8 + 440));
+	assert_int_equal(err.found, 8192);
+	assert_string_equal(err.expected, "at most 8192 CPU states in notes");
+	mkelf_fini(&elf);
+}
+
+/* Cut at every length: within headers it does not open, after them it does and says so. */
+static void test_open__truncated_file_opens_if_headers_are_whole(void **state)
+{
+	uint64_t headers = mkelf_ph(3);
+	struct mkelf elf;
+
+	(void)state;
+	make_core(&elf);
+	mkelf_save(&elf);
+	for (size_t size = elf.size + 1; size-- > 0;) {
+		int expected = size == 0      ? -PGW_ENOEXEC :
+			       size < 64      ? -PGW_ENOEXEC :
+			       size < headers ? -PGW_EOVERFLOW :
+						0;
+		const struct pgw_image_info *info;
+		struct pgw_image *image = NULL;
+		struct pgw_error err;
+
+		assert_int_equal(ftruncate(elf.fd, (off_t)size), 0);
+		assert_int_equal(pgw_image_open(elf.path, NULL, &image, &err), expected);
+		if (expected) {
+			assert_non_null(err.expected);
+			continue;
+		}
+		info = pgw_image_get_info(image);
+		assert_int_equal(info->truncated, size < elf.size);
+		assert_int_equal(info->readable_bytes + info->unreadable_bytes, 3 * BYTES);
+		assert_int_equal(info->readable_bytes,
+				 size > elf.size - 2 * BYTES ? size - (elf.size - 2 * BYTES) : 0);
+		pgw_image_close(image);
+	}
+	mkelf_fini(&elf);
+}
+
+static void test_open__truncated_header_says_how_much_is_there(void **state)
+{
+	struct pgw_image *image;
+	struct pgw_error err;
+	struct mkelf elf;
+
+	(void)state;
+	make_core(&elf);
+	mkelf_save(&elf);
+	assert_int_equal(ftruncate(elf.fd, 63), 0);
+	assert_int_equal(pgw_image_open(elf.path, NULL, &image, &err), -PGW_ENOEXEC);
+	assert_int_equal(err.found, 63);
+	assert_string_equal(err.expected, "an ELF header of 64 bytes");
+	assert_int_equal(ftruncate(elf.fd, 0), 0);
+	assert_int_equal(pgw_image_open(elf.path, NULL, &image, &err), -PGW_ENOEXEC);
+	assert_string_equal(err.expected, "a file that is not empty");
+	mkelf_fini(&elf);
+}
+
+static void check_refused(const char *path, int status, int os_errno, const char *expected)
+{
+	struct pgw_image *image = NULL;
+	struct pgw_error err;
+
+	assert_int_equal(pgw_image_open(path, NULL, &image, &err), status);
+	assert_null(image);
+	assert_int_equal(err.status, status);
+	assert_int_equal(err.os_errno, os_errno);
+	assert_false(err.has_offset);
+	if (expected)
+		assert_string_equal(err.expected, expected);
+	else
+		assert_null(err.expected);
+}
+
+/* An opened FIFO would wait for a writer: the test would run into its time limit. */
+static void test_open__what_is_no_file_is_refused(void **state)
+{
+	char folder[] = "/tmp/pgw-test-XXXXXX", path[sizeof(folder) + 8];
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	check_refused(folder, -PGW_EIO, EISDIR, "a regular file");
+	snprintf(path, sizeof(path), "%s/fifo", folder);
+	check_refused(path, -PGW_ENOENT, ENOENT, NULL);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	check_refused(path, -PGW_EIO, 0, "a regular file");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(folder), 0);
+	check_refused("/dev/zero", -PGW_EIO, 0, "a regular file");
+	check_refused("/dev/null/nothing", -PGW_EIO, ENOTDIR, NULL);
+}
+
+static void test_open__unreadable_file_is_refused(void **state)
+{
+	uid_t user = geteuid();
+	struct mkelf elf;
+
+	(void)state;
+	make_core(&elf);
+	mkelf_save(&elf);
+	assert_int_equal(fchmod(elf.fd, 0), 0);
+	/* Root may read everything. */
+	if (user == 0)
+		assert_int_equal(seteuid(65534), 0);
+	check_refused(elf.path, -PGW_EIO, EACCES, NULL);
+	assert_int_equal(seteuid(user), 0);
+	mkelf_fini(&elf);
+}
+
+/* A note whose sizes are absurd ends the notes, nothing else. */
+static void test_notes__absurd_sizes_end_the_notes(void **state)
+{
+	static const uint32_t absurd[] = { 0x7fffffff, 0xfffffffc, 0xffffffff };
+	uint64_t second = 12 + 8 + 336;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		for (unsigned field = 0; field < 8; field += 4) {
+			struct pgw_image *image;
+			struct mkelf elf;
+
+			make_core(&elf);
+			mkelf_put(&elf, mkelf_notes_offset(&elf) + second + field, 4, absurd[i]);
+			assert_int_equal(pgw_image_open(mkelf_save(&elf), NULL, &image, NULL), 0);
+			assert_true(pgw_image_get_info(image)->truncated);
+			assert_int_equal(pgw_image_get_info(image)->nr_cpus, 1);
+			assert_int_equal(pgw_image_get_info(image)->readable_bytes, 2 * BYTES);
+			pgw_image_close(image);
+			mkelf_fini(&elf);
+		}
+	}
+}
+
+/* Version, own size, size of the note: each must fit, or the registers are not known. */
+static void test_notes__qemu_state_is_checked(void **state)
+{
+	static const struct {
+		uint32_t version, size;
+		size_t desc_size;
+		uint32_t known;
+		unsigned nr_cpus;
+	} cases[] = {
+		{ 1, 440, 440, PGW_CPU_X86_CR, 1 },
+		{ 1, 432, 432, PGW_CPU_X86_CR, 1 },
+		{ 1, 432, 440, PGW_CPU_X86_CR, 1 },
+		{ 1, 512, 512, PGW_CPU_X86_CR, 1 },
+		{ 2, 440, 440, 0, 1 },
+		{ 0, 440, 440, 0, 1 },
+		{ 1, 431, 440, 0, 1 },
+		{ 1, 441, 440, 0, 1 },
+		{ 1, UINT32_MAX, 440, 0, 1 },
+		{ 1, 440, 431, 0, 0 },
+		{ 1, 0, 0, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t desc[512] = { 0 };
+		struct pgw_image *image;
+		struct mkelf elf;
+		struct pgw_cpu cpu;
+
+		memcpy(desc, &cases[i].version, 4);
+		memcpy(desc + 4, &cases[i].size, 4);
+		desc[416 + 1] = 0x70;
+		mkelf_init(&elf, MKELF_X86_64);
+		mkelf_note(&elf, "QEMU", 0, desc, cases[i].desc_size);
+		assert_int_equal(pgw_image_open(mkelf_save(&elf), NULL, &image, NULL), 0);
+		assert_int_equal(pgw_image_get_info(image)->nr_cpus, cases[i].nr_cpus);
+		assert_string_equal(pgw_image_get_info(image)->writer,
+				    cases[i].nr_cpus ? "QEMU" : "unknown");
+		if (cases[i].nr_cpus) {
+			assert_int_equal(pgw_image_cpu(image, 0, &cpu), 0);
+			assert_int_equal(cpu.known, cases[i].known);
+			assert_int_equal(cpu.cr3, cases[i].known ? 0x7000 : 0);
+		}
+		pgw_image_close(image);
+		mkelf_fini(&elf);
+	}
+}
+
+static void test_open__unknown_machine_has_no_arch(void **state)
+{
+	static const uint16_t machines[] = { 0, 3, 22, 0xffff };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct pgw_image *image;
+		struct pgw_root_info root;
+		struct pgw_error err;
+		struct mkelf elf;
+
+		make_core(&elf);
+		mkelf_put(&elf, 18, 2, machines[i]);
+		assert_int_equal(pgw_image_open(mkelf_save(&elf), NULL, &image, NULL), 0);
+		assert_null(pgw_image_get_info(image)->arch);
+		assert_int_equal(pgw_image_get_info(image)->elf_machine, machines[i]);
+		assert_int_equal(pgw_image_cpu_root(image, 0, &root), -PGW_ENOENT);
+		assert_int_equal(pgw_image_kernel_root(image, &root, &err), -PGW_ENOENT);
+		assert_int_equal(err.offset, 18);
+		assert_int_equal(err.found, machines[i]);
+		pgw_image_close(image);
+		mkelf_fini(&elf);
+	}
+}
+
+static void read_everything(struct pgw_image *image)
+{
+	const struct pgw_phys *phys = pgw_image_phys(image);
+	const struct pgw_vmcoreinfo *texts;
+	const struct pgw_root_info *roots;
+	uint64_t pa = 0, first, last, before = 0;
+	size_t nr;
+	uint8_t byte;
+
+	for (unsigned i = 0; i < 8 && phys->ops->next_range(phys, pa, &first, &last); i++) {
+		assert_true(first <= last && last >= pa && (i == 0 || first > before));
+		assert_int_equal(pgw_phys_read(phys, first, &byte, 1), 0);
+		assert_int_equal(pgw_phys_read(phys, last, &byte, 1), 0);
+		assert_int_equal(pgw_phys_read(phys, last + 1, &byte, 1), -PGW_EIO);
+		before = last;
+		pa = last + 1;
+	}
+	assert_int_equal(pgw_image_vmcoreinfo(image, &texts, &nr), 0);
+	assert_int_equal(pgw_image_roots(image, &roots, &nr), 0);
+}
+
+/* Whatever the headers say: a clean refusal, or an image that can be read. */
+static void test_open__random_headers_do_no_harm(void **state)
+{
+	uint64_t random = test_seed();
+	unsigned nr_opened = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		uint64_t n = 1 + test_random(&random) % 4;
+		struct pgw_image *image;
+		struct pgw_error err;
+		struct mkelf elf;
+		int status;
+
+		make_core(&elf);
+		while (n--) {
+			uint64_t offset = test_random(&random) % (mkelf_notes_offset(&elf) + 400);
+			unsigned size = 1u << test_random(&random) % 4;
+			uint64_t value = test_random(&random) >> test_random(&random) % 64;
+
+			mkelf_put(&elf, offset, size, value);
+		}
+		status = pgw_image_open(mkelf_save(&elf), NULL, &image, &err);
+		if (status) {
+			assert_true(status == err.status && err.expected);
+		} else {
+			nr_opened++;
+			read_everything(image);
+			pgw_image_close(image);
+		}
+		mkelf_fini(&elf);
+	}
+	assert_true(nr_opened > 25);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_open__core_tells_what_it_is),
+		cmocka_unit_test(test_open__hostile_header_is_refused_with_place_and_reason),
+		cmocka_unit_test(test_open__too_many_notes_are_refused),
+		cmocka_unit_test(test_open__too_many_cpus_are_refused),
+		cmocka_unit_test(test_open__truncated_file_opens_if_headers_are_whole),
+		cmocka_unit_test(test_open__truncated_header_says_how_much_is_there),
+		cmocka_unit_test(test_open__what_is_no_file_is_refused),
+		cmocka_unit_test(test_open__unreadable_file_is_refused),
+		cmocka_unit_test(test_notes__absurd_sizes_end_the_notes),
+		cmocka_unit_test(test_notes__qemu_state_is_checked),
+		cmocka_unit_test(test_open__unknown_machine_has_no_arch),
+		cmocka_unit_test(test_open__random_headers_do_no_harm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

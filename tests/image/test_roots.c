@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Roots of small made-up machines: what they are taken for, and on what grounds. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image/machine.h"
+
+/* Places for processes' roots: pairs lie side by side. */
+#define ROOT_A UINT64_C(0x20000)
+#define ROOT_A_USER UINT64_C(0x21000)
+#define ROOT_B UINT64_C(0x22000)
+#define ROOT_B_USER UINT64_C(0x23000)
+#define ROOT_C UINT64_C(0x24000)
+#define TRAMPOLINE UINT64_C(0x9000)
+#define HIGH UINT64_C(0x200000) /* above the first MiB */
+
+#define USER (PTE_P | PTE_W | PTE_U)
+
+static const struct pgw_root_info *find_root(struct pgw_image *image, uint64_t pa)
+{
+	const struct pgw_root_info *list;
+	size_t nr;
+
+	assert_int_equal(pgw_image_roots(image, &list, &nr), 0);
+	for (size_t i = 0; i < nr; i++) {
+		if (i)
+			assert_true(list[i - 1].root.pa < list[i].root.pa);
+		if (list[i].root.pa == pa)
+			return &list[i];
+	}
+	return NULL;
+}
+
+static size_t nr_roots(struct pgw_image *image)
+{
+	const struct pgw_root_info *list;
+	size_t nr;
+
+	assert_int_equal(pgw_image_roots(image, &list, &nr), 0);
+	return nr;
+}
+
+static void check_root(struct pgw_image *image, uint64_t pa, enum pgw_root_state state,
+		       uint32_t found, enum pgw_root_proof proof)
+{
+	const struct pgw_root_info *root = find_root(image, pa);
+
+	assert_non_null(root);
+	assert_int_equal(root->state, state);
+	assert_int_equal(root->found, found);
+	assert_int_equal(root->proof, proof);
+}
+
+static void test_roots__without_kpti_each_process_has_one(void **state)
+{
+	struct machine machine;
+	struct pgw_image *image;
+	struct pgw_root_info root;
+
+	(void)state;
+	machine_init(&machine, 4);
+	machine_process(&machine, ROOT_A);
+	machine_map(&machine, ROOT_A, 0x400000, MACHINE_USER_PAGE, USER);
+	machine_process(&machine, ROOT_A_USER); /* side by side, but no pair */
+	machine_map(&machine, ROOT_A_USER, 0x400000, MACHINE_USER_PAGE, USER);
+	machine_process(&machine, ROOT_B);
+	machine_cpu(&machine, MACHINE_SWAPPER);
+	machine_cpu(&machine, ROOT_A);
+	image = machine_open(&machine);
+
+	assert_int_equal(nr_roots(image), 4);
+	check_root(image, MACHINE_SWAPPER, PGW_ROOT_KERNEL,
+		   PGW_ROOT_FROM_CPU | PGW_ROOT_FROM_VMCOREINFO_RAM | PGW_ROOT_FROM_SELF_MAP,
+		   PGW_PROOF_PASSED);
+	check_root(image, ROOT_A, PGW_ROOT_RUNNING, PGW_ROOT_FROM_CPU | PGW_ROOT_FROM_SELF_MAP,
+		   PGW_PROOF_PASSED);
+	check_root(image, ROOT_A_USER, PGW_ROOT_MAPPED, PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
+	check_root(image, ROOT_B, PGW_ROOT_EMPTY, PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
+	assert_false(find_root(image, ROOT_A)->has_twin);
+	assert_int_equal(find_root(image, ROOT_A)->cpus, 2);
+	assert_int_equal(find_root(image, MACHINE_SWAPPER)->cpus, 1);
+
+	assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+	assert_int_equal(root.root.pa, MACHINE_SWAPPER);
+	assert_int_equal(root.state, PGW_ROOT_KERNEL);
+	assert_int_equal(root.cpus, 1);
+	assert_string_equal(pgw_format_name(root.format), "x86_64-la48");
+	assert_int_equal(root.control.known,
+			 PGW_CTL_X86_WP | PGW_CTL_X86_SMEP | PGW_CTL_X86_PKE);
+	assert_int_equal(root.control.set, PGW_CTL_X86_WP | PGW_CTL_X86_SMEP);
+	assert_int_equal(root.control.pa_bits, 0);
+	assert_int_equal(pgw_image_cpu_root(image, 2, &root), -PGW_EINVAL);
+	machine_fini(&machine);
+}
+
+static void make_kpti(struct machine *machine, unsigned nr_levels)
+{
+	machine_init(machine, nr_levels);
+	machine_process(machine, ROOT_A);
+	machine_map(machine, ROOT_A, 0x400000, MACHINE_USER_PAGE, USER);
+	machine_kpti(machine, ROOT_A, ROOT_A_USER);
+	machine_process(machine, ROOT_B);
+	machine_kpti(machine, ROOT_B, ROOT_B_USER);
+	machine_kpti(machine, MACHINE_SWAPPER, MACHINE_SWAPPER + MACHINE_PAGE);
+}
+
+static void check_pair(struct pgw_image *image, uint64_t kernel, uint64_t user)
+{
+	const struct pgw_root_info *k = find_root(image, kernel), *u = find_root(image, user);
+
+	assert_non_null(k);
+	assert_non_null(u);
+	assert_true(k->has_twin && u->has_twin);
+	assert_int_equal(k->twin.pa, user);
+	assert_int_equal(u->twin.pa, kernel);
+	assert_false(k->is_kpti_user);
+	assert_true(u->is_kpti_user);
+	assert_int_equal(u->state, k->state);
+	assert_int_equal(u->cpus, k->cpus);
+	assert_int_equal(u->proof, PGW_PROOF_NONE);
+	assert_true(u->found & PGW_ROOT_FROM_KPTI);
+}
+
+static void test_roots__kpti_pairs_are_found_and_told_apart(void **state)
+{
+	(void)state;
+	for (unsigned nr_levels = 4; nr_levels <= 5; nr_levels++) {
+		struct machine machine;
+		struct pgw_root_info root;
+		struct pgw_image *image;
+
+		make_kpti(&machine, nr_levels);
+		machine_cpu(&machine, ROOT_A);
+		image = machine_open(&machine);
+		assert_int_equal(nr_roots(image), 6);
+		check_pair(image, MACHINE_SWAPPER, MACHINE_SWAPPER + MACHINE_PAGE);
+		check_pair(image, ROOT_A, ROOT_A_USER);
+		check_pair(image, ROOT_B, ROOT_B_USER);
+		check_root(image, ROOT_A, PGW_ROOT_RUNNING,
+			   PGW_ROOT_FROM_CPU | PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
+		check_root(image, ROOT_A_USER, PGW_ROOT_RUNNING, PGW_ROOT_FROM_KPTI,
+			   PGW_PROOF_NONE);
+		check_root(image, ROOT_B, PGW_ROOT_EMPTY, PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
+		assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+		assert_true(root.has_twin);
+		assert_int_equal(root.twin.pa, MACHINE_SWAPPER + MACHINE_PAGE);
+		assert_string_equal(pgw_format_name(root.format),
+				    nr_levels == 5 ? "x86_64-la57" : "x86_64-la48");
+		machine_fini(&machine);
+	}
+}
+
+/* CR3 in user mode: the user's half and a PCID in the low bits. */
+static void test_cpu_root__user_mode_gives_the_kernels_root_of_the_pair(void **state)
+{
+	struct machine machine;
+	struct pgw_root_info root;
+	struct pgw_image *image;
+
+	(void)state;
+	make_kpti(&machine, 4);
+	machine_cpu(&machine, ROOT_A_USER | 0x801);
+	machine_cpu(&machine, ROOT_B | 0x002);
+	image = machine_open(&machine);
+	assert_int_equal(pgw_image_cpu_root(image, 0, &root), 0);
+	assert_int_equal(root.root.pa, ROOT_A);
+	assert_int_equal(root.twin.pa, ROOT_A_USER);
+	assert_true(root.has_twin);
+	assert_false(root.is_kpti_user);
+	assert_int_equal(root.found, PGW_ROOT_FROM_KPTI);
+	assert_int_equal(root.state, PGW_ROOT_RUNNING);
+	assert_int_equal(root.proof, PGW_PROOF_NONE);
+	assert_int_equal(root.cpus, 1);
+	assert_int_equal(pgw_image_cpu_root(image, 1, &root), 0);
+	assert_int_equal(root.root.pa, ROOT_B);
+	assert_int_equal(root.found, PGW_ROOT_FROM_CPU);
+	/* Maps no user memory and is on a CPU: could be the kernel's, as far as the registers tell. */
+	assert_int_equal(root.state, PGW_ROOT_UNKNOWN);
+
+	check_pair(image, ROOT_A, ROOT_A_USER);
+	check_root(image, ROOT_A, PGW_ROOT_RUNNING, PGW_ROOT_FROM_KPTI | PGW_ROOT_FROM_SELF_MAP,
+		   PGW_PROOF_PASSED);
+	check_root(image, ROOT_A_USER, PGW_ROOT_RUNNING, PGW_ROOT_FROM_CPU | PGW_ROOT_FROM_KPTI,
+		   PGW_PROOF_NONE);
+	check_root(image, ROOT_B, PGW_ROOT_RUNNING, PGW_ROOT_FROM_CPU | PGW_ROOT_FROM_SELF_MAP,
+		   PGW_PROOF_PASSED);
+	machine_fini(&machine);
+}
+
+/* Each ground for a pair is needed: take one away, and it is none. */
+static void test_roots__what_is_not_quite_a_pair_is_none(void **state)
+{
+	uint64_t idt_slot = 8 * ((MACHINE_IDT_VA >> 39) & 511);
+
+	(void)state;
+	for (int bend = 0; bend < 4; bend++) {
+		struct machine machine;
+		struct pgw_image *image;
+
+		make_kpti(&machine, 4);
+		switch (bend) {
+		case 0: /* does not map the IDT */
+			machine_store(&machine, ROOT_A_USER + idt_slot, 0);
+			break;
+		case 1: /* maps another page there */
+			machine_store(&machine, ROOT_A_USER + idt_slot, 0);
+			machine_map(&machine, ROOT_A_USER, MACHINE_IDT_VA, MACHINE_USER_PAGE, PTE_P);
+			break;
+		case 2: /* another user half */
+			machine_store(&machine, ROOT_A_USER, 0);
+			break;
+		case 3: /* as much of the kernel */
+			machine_process(&machine, ROOT_A_USER);
+			memcpy(machine.ram + ROOT_A_USER, machine.ram + ROOT_A, 2048);
+			break;
+		}
+		machine_cpu(&machine, MACHINE_SWAPPER);
+		image = machine_open(&machine);
+		assert_non_null(find_root(image, ROOT_A));
+		assert_false(find_root(image, ROOT_A)->has_twin);
+		check_pair(image, ROOT_B, ROOT_B_USER);
+		machine_fini(&machine);
+	}
+}
+
+static void test_roots__without_registers_no_pairs_are_claimed(void **state)
+{
+	struct machine machine;
+	struct pgw_image *image;
+
+	(void)state;
+	make_kpti(&machine, 4);
+	image = machine_open(&machine);
+	assert_int_equal(nr_roots(image), 3);
+	check_root(image, ROOT_A, PGW_ROOT_MAPPED, PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
+	assert_false(find_root(image, ROOT_A)->has_twin);
+	machine_fini(&machine);
+}
+
+static void test_roots__trampoline_is_known_by_mapping_itself(void **state)
+{
+	struct machine machine;
+	struct pgw_image *image;
+
+	(void)state;
+	machine_init(&machine, 4);
+	machine_process(&machine, TRAMPOLINE);
+	machine_map(&machine, TRAMPOLINE, TRAMPOLINE, TRAMPOLINE, PTE_P | PTE_W);
+	machine_process(&machine, ROOT_A); /* the same mapping, but not of itself */
+	machine_map(&machine, ROOT_A, TRAMPOLINE, TRAMPOLINE, PTE_P | PTE_W);
+	machine_process(&machine, ROOT_B); /* itself, but for the user */
+	machine_map(&machine, ROOT_B, ROOT_B, ROOT_B, USER);
+	machine_process(&machine, ROOT_C); /* itself, but where no CPU can start */
+	machine_map(&machine, ROOT_C, HIGH, HIGH, PTE_P | PTE_W);
+	mkelf_segment(&machine.elf, HIGH, machine.ram + ROOT_C, MACHINE_PAGE, MACHINE_PAGE);
+	image = machine_open(&machine);
+	check_root(image, HIGH, PGW_ROOT_UNKNOWN, PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
+	check_root(image, TRAMPOLINE, PGW_ROOT_TRAMPOLINE, PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
+	check_root(image, ROOT_A, PGW_ROOT_UNKNOWN, PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
+	check_root(image, ROOT_B, PGW_ROOT_MAPPED, PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
+	machine_fini(&machine);
+}
+
+/* Tables without leaves below them, and tables that are not there. */
+static void test_roots__empty_needs_to_be_seen(void **state)
+{
+	struct machine machine;
+	struct pgw_image *image;
+
+	(void)state;
+	machine_init(&machine, 4);
+	machine_process(&machine, ROOT_A);
+	machine_map(&machine, ROOT_A, 0x400000, 0, 0);
+	machine_store(&machine, ROOT_A, machine_load(&machine, ROOT_A) | USER);
+	machine_process(&machine, ROOT_B);
+	machine_store(&machine, ROOT_B, UINT64_C(0x123456000) | USER);
+	machine_process(&machine, ROOT_C);
+	machine_store(&machine, ROOT_C, UINT64_C(0xdeadbeef00) & ~PTE_P);
+	image = machine_open(&machine);
+	check_root(image, ROOT_A, PGW_ROOT_EMPTY, PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
+	check_root(image, ROOT_B, PGW_ROOT_UNKNOWN, PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
+	check_root(image, ROOT_C, PGW_ROOT_EMPTY, PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
+	machine_fini(&machine);
+}
+
+/* Half the slots of the user half point to the root itself: 2^28 leaves and more, none the user's. */
+static void test_roots__self_reference_ends_in_time(void **state)
+{
+	struct machine machine;
+	struct pgw_image *image;
+
+	(void)state;
+	machine_init(&machine, 4);
+	for (uint64_t root = ROOT_A; root < ROOT_A + 4 * MACHINE_PAGE; root += MACHINE_PAGE) {
+		machine_process(&machine, root);
+		for (uint64_t i = 128; i < 256; i++)
+			machine_store(&machine, root + 8 * i, root | PTE_P | PTE_W);
+	}
+	image = machine_open(&machine);
+	assert_int_equal(nr_roots(image), 5);
+	for (uint64_t root = ROOT_A; root < ROOT_A + 4 * MACHINE_PAGE; root += MACHINE_PAGE)
+		assert_int_equal(find_root(image, root)->state, PGW_ROOT_UNKNOWN);
+	machine_fini(&machine);
+}
+
+/* The other kernel's text comes first and claims a place that does not map itself. */
+static void test_kernel_root__the_text_that_proves_itself_is_taken(void **state)
+{
+	struct machine machine;
+	struct pgw_image *image;
+	struct pgw_root_info root;
+	char liar[256];
+
+	(void)state;
+	machine_init(&machine, 4);
+	snprintf(liar, sizeof(liar),
+		 "OSRELEASE=6.1.0-kdump\nSYMBOL(swapper_pg_dir)=%" PRIx64
+		 "\nNUMBER(phys_base)=4096\nNUMBER(pgtable_l5_enabled)=0\n",
+		 machine_va(MACHINE_SWAPPER));
+	machine_note(&machine, 0x1000, liar);
+	machine_process(&machine, ROOT_A);
+	image = machine_open(&machine);
+	assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+	assert_int_equal(root.root.pa, MACHINE_SWAPPER);
+	assert_int_equal(root.proof, PGW_PROOF_PASSED);
+	assert_int_equal(root.found, PGW_ROOT_FROM_VMCOREINFO_RAM | PGW_ROOT_FROM_SELF_MAP);
+	/* The lie is listed for what it is. */
+	check_root(image, 0x1002000 + 4096, PGW_ROOT_UNKNOWN, PGW_ROOT_FROM_VMCOREINFO_RAM,
+		   PGW_PROOF_FAILED);
+	assert_int_equal(nr_roots(image), 3);
+	machine_fini(&machine);
+}
+
+/* Two kernels prove themselves: the one that a CPU runs is meant. */
+static void test_kernel_root__of_two_kernels_the_running_one_is_taken(void **state)
+{
+	uint64_t other_va = UINT64_C(0xffffffff82000000), other = 0x30000;
+	struct machine machine;
+	struct pgw_image *image;
+	struct pgw_root_info root;
+	char text[256];
+
+	(void)state;
+	for (int running = 0; running < 2; running++) {
+		machine_init(&machine, 4);
+		machine_map(&machine, other, other_va, other, PTE_P | PTE_W);
+		snprintf(text, sizeof(text),
+			 "OSRELEASE=6.1.0-kdump\nSYMBOL(swapper_pg_dir)=%" PRIx64
+			 "\nNUMBER(phys_base)=%" PRId64 "\n",
+			 other_va, (int64_t)(other - 0x2000000));
+		machine_note(&machine, running ? 0x1000 : 0x70000, text);
+		machine_cpu(&machine, running ? MACHINE_SWAPPER : other);
+		image = machine_open(&machine);
+		assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+		assert_int_equal(root.root.pa, running ? MACHINE_SWAPPER : other);
+		assert_int_equal(root.proof, PGW_PROOF_PASSED);
+		machine_fini(&machine);
+	}
+}
+
+static void test_kernel_root__a_note_is_enough(void **state)
+{
+	struct machine machine;
+	struct pgw_image *image;
+	struct pgw_root_info root;
+
+	(void)state;
+	machine_init(&machine, 4);
+	mkelf_note(&machine.elf, "VMCOREINFO", 0, machine_text(&machine),
+		   strlen(machine_text(&machine)));
+	memset(machine.ram + MACHINE_VMCOREINFO, 0, 4096);
+	machine_process(&machine, ROOT_A);
+	machine_cpu(&machine, ROOT_A);
+	image = machine_open(&machine);
+	assert_int_equal(pgw_image_cpu_root(image, 0, &root), 0);
+	assert_int_equal(root.proof, PGW_PROOF_PASSED);
+	assert_int_equal(root.state, PGW_ROOT_RUNNING);
+	assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+	assert_int_equal(root.root.pa, MACHINE_SWAPPER);
+	assert_int_equal(root.found, PGW_ROOT_FROM_VMCOREINFO_NOTE | PGW_ROOT_FROM_SELF_MAP);
+	machine_fini(&machine);
+}
+
+static void test_kernel_root__older_names_of_the_table_will_do(void **state)
+{
+	static const char *const names[] = { "init_top_pgt", "init_level4_pgt" };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct machine machine;
+		struct pgw_image *image;
+		struct pgw_root_info root;
+		char text[256];
+
+		machine_init(&machine, 4);
+		snprintf(text, sizeof(text), "A=B\nSYMBOL(%s)=%" PRIx64 "\nNUMBER(phys_base)=%" PRId64 "\n",
+			 names[i], machine_va(MACHINE_SWAPPER),
+			 (int64_t)(MACHINE_KERNEL_PA - 0x1000000));
+		machine_note(&machine, MACHINE_VMCOREINFO, text);
+		image = machine_open(&machine);
+		assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+		assert_int_equal(root.root.pa, MACHINE_SWAPPER);
+		machine_fini(&machine);
+	}
+}
+
+static void test_kernel_root__without_a_proof_a_cpus_is_taken(void **state)
+{
+	struct machine machine;
+	struct pgw_image *image;
+	struct pgw_root_info root;
+
+	(void)state;
+	machine_init(&machine, 4);
+	machine_note(&machine, MACHINE_VMCOREINFO,
+		     "A=B\nSYMBOL(swapper_pg_dir)=ffffffff81002000\nNUMBER(phys_base)=0\n");
+	machine_process(&machine, ROOT_A);
+	machine_map(&machine, ROOT_A, 0x400000, MACHINE_USER_PAGE, USER);
+	machine_kpti(&machine, ROOT_A, ROOT_A_USER);
+	machine_cpu(&machine, ROOT_A_USER);
+	image = machine_open(&machine);
+	assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+	assert_int_equal(root.root.pa, ROOT_A);
+	assert_int_equal(root.proof, PGW_PROOF_FAILED);
+	assert_int_equal(root.state, PGW_ROOT_RUNNING);
+	/* No root is looked for in memory on such grounds: the pair, and the claim. */
+	assert_int_equal(nr_roots(image), 3);
+	check_root(image, 0x1002000, PGW_ROOT_UNKNOWN, PGW_ROOT_FROM_VMCOREINFO_RAM,
+		   PGW_PROOF_FAILED);
+	machine_fini(&machine);
+
+	machine_init(&machine, 4);
+	memset(machine.ram + MACHINE_VMCOREINFO, 0, 4096);
+	machine_cpu(&machine, MACHINE_SWAPPER);
+	image = machine_open(&machine);
+	assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+	assert_int_equal(root.root.pa, MACHINE_SWAPPER);
+	assert_int_equal(root.found, PGW_ROOT_FROM_CPU);
+	assert_int_equal(root.proof, PGW_PROOF_NONE);
+	assert_int_equal(root.state, PGW_ROOT_UNKNOWN);
+	assert_int_equal(nr_roots(image), 1);
+	machine_fini(&machine);
+}
+
+static void test_kernel_root__nothing_to_go_by_is_said(void **state)
+{
+	struct machine machine;
+	struct pgw_image *image;
+	struct pgw_root_info root;
+	struct pgw_error err;
+
+	(void)state;
+	machine_init(&machine, 4);
+	memset(machine.ram + MACHINE_VMCOREINFO, 0, 4096);
+	image = machine_open(&machine);
+	assert_int_equal(pgw_image_kernel_root(image, &root, &err), -PGW_ENOENT);
+	assert_int_equal(err.status, -PGW_ENOENT);
+	assert_string_equal(err.expected, "a VMCOREINFO in a note or in memory, or a CPU's CR3");
+	assert_int_equal(pgw_image_kernel_root(image, &root, NULL), -PGW_ENOENT);
+	assert_int_equal(nr_roots(image), 0);
+	machine_fini(&machine);
+
+	machine_init(&machine, 4);
+	machine_note(&machine, MACHINE_VMCOREINFO,
+		     "A=B\nSYMBOL(swapper_pg_dir)=ffffffff81002000\nNUMBER(phys_base)=0\n");
+	image = machine_open(&machine);
+	assert_int_equal(pgw_image_kernel_root(image, &root, &err), -PGW_ENOENT);
+	assert_string_equal(err.expected,
+			    "a VMCOREINFO whose swapper_pg_dir maps itself, or a CPU's CR3");
+	machine_fini(&machine);
+}
+
+/* A place that no table can have is no claim at all. */
+static void test_kernel_root__impossible_places_are_no_claims(void **state)
+{
+	static const char *const texts[] = {
+		"A=B\nSYMBOL(swapper_pg_dir)=ffffffff81002008\nNUMBER(phys_base)=0\n",
+		"A=B\nSYMBOL(swapper_pg_dir)=ffffffff81002000\nNUMBER(phys_base)=4503599627370496\n",
+		"A=B\nSYMBOL(swapper_pg_dir)=0\nNUMBER(phys_base)=0\n",
+		"A=B\nSYMBOL(swapper_pg_dir)=ffffffff81002000\n",
+		"A=B\nSYMBOL(swapper_pg_dir)=ffffffff81002000\nNUMBER(phys_base)=x\n",
+		"A=B\nNUMBER(phys_base)=0\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct machine machine;
+
+		machine_init(&machine, 4);
+		machine_note(&machine, MACHINE_VMCOREINFO, texts[i]);
+		assert_int_equal(nr_roots(machine_open(&machine)), 0);
+		machine_fini(&machine);
+	}
+}
+
+static void test_cpu_root__cpu_without_paging_has_none(void **state)
+{
+	struct machine machine;
+	struct pgw_image *image;
+	struct pgw_root_info root;
+
+	(void)state;
+	machine_init(&machine, 4);
+	mkelf_qemu_cpu(&machine.elf, &(struct mkelf_cpu){ .cr0 = 0x60000010 });
+	mkelf_qemu_cpu(&machine.elf, &(struct mkelf_cpu){ .cr0 = 0x80050033, .cr3 = 0x5000 });
+	machine_cpu(&machine, MACHINE_SWAPPER);
+	image = machine_open(&machine);
+	assert_int_equal(pgw_image_cpu_root(image, 0, &root), -PGW_ENOENT);
+	assert_int_equal(pgw_image_cpu_root(image, 1, &root), -PGW_ENOENT);
+	assert_int_equal(pgw_image_cpu_root(image, 2, &root), 0);
+	assert_int_equal(root.cpus, 4);
+	assert_int_equal(nr_roots(image), 1);
+	machine_fini(&machine);
+}
+
+static void test_cpu_root__control_bits_are_the_cpus(void **state)
+{
+	static const struct {
+		uint64_t cr0, cr4;
+		uint32_t set;
+	} cases[] = {
+		{ 0x80000001, 0x20, 0 },
+		{ 0x80010001, 0x20, PGW_CTL_X86_WP },
+		{ 0x80000001, 0x100020, PGW_CTL_X86_SMEP },
+		{ 0x80000001, 0x400020, PGW_CTL_X86_PKE },
+		{ 0x80010001, 0x500020, PGW_CTL_X86_WP | PGW_CTL_X86_SMEP | PGW_CTL_X86_PKE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct machine machine;
+		struct pgw_root_info root;
+
+		machine_init(&machine, 4);
+		mkelf_qemu_cpu(&machine.elf, &(struct mkelf_cpu){ .cr0 = cases[i].cr0,
+								  .cr3 = MACHINE_SWAPPER,
+								  .cr4 = cases[i].cr4 });
+		assert_int_equal(pgw_image_cpu_root(machine_open(&machine), 0, &root), 0);
+		assert_int_equal(root.control.known,
+				 PGW_CTL_X86_WP | PGW_CTL_X86_SMEP | PGW_CTL_X86_PKE);
+		assert_int_equal(root.control.set, cases[i].set);
+		assert_string_equal(pgw_format_name(root.format), "x86_64-la48");
+		machine_fini(&machine);
+	}
+}
+
+/* CPUs past 63 do not fit into the mask, but run all the same. */
+static void test_roots__many_cpus_run(void **state)
+{
+	struct machine machine;
+	struct pgw_image *image;
+
+	(void)state;
+	machine_init(&machine, 4);
+	machine_process(&machine, ROOT_A);
+	machine_map(&machine, ROOT_A, 0x400000, MACHINE_USER_PAGE, USER);
+	for (int i = 0; i < 100; i++)
+		machine_cpu(&machine, i < 70 ? MACHINE_SWAPPER : ROOT_A);
+	image = machine_open(&machine);
+	assert_int_equal(nr_roots(image), 2);
+	assert_int_equal(find_root(image, MACHINE_SWAPPER)->cpus, UINT64_MAX);
+	assert_int_equal(find_root(image, ROOT_A)->cpus, 0);
+	assert_int_equal(find_root(image, ROOT_A)->state, PGW_ROOT_RUNNING);
+	machine_fini(&machine);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_roots__without_kpti_each_process_has_one),
+		cmocka_unit_test(test_roots__kpti_pairs_are_found_and_told_apart),
+		cmocka_unit_test(test_cpu_root__user_mode_gives_the_kernels_root_of_the_pair),
+		cmocka_unit_test(test_roots__what_is_not_quite_a_pair_is_none),
+		cmocka_unit_test(test_roots__without_registers_no_pairs_are_claimed),
+		cmocka_unit_test(test_roots__trampoline_is_known_by_mapping_itself),
+		cmocka_unit_test(test_roots__empty_needs_to_be_seen),
+		cmocka_unit_test(test_roots__self_reference_ends_in_time),
+		cmocka_unit_test(test_roots__many_cpus_run),
+		cmocka_unit_test(test_kernel_root__the_text_that_proves_itself_is_taken),
+		cmocka_unit_test(test_kernel_root__of_two_kernels_the_running_one_is_taken),
+		cmocka_unit_test(test_kernel_root__a_note_is_enough),
+		cmocka_unit_test(test_kernel_root__older_names_of_the_table_will_do),
+		cmocka_unit_test(test_kernel_root__without_a_proof_a_cpus_is_taken),
+		cmocka_unit_test(test_kernel_root__nothing_to_go_by_is_said),
+		cmocka_unit_test(test_kernel_root__impossible_places_are_no_claims),
+		cmocka_unit_test(test_cpu_root__cpu_without_paging_has_none),
+		cmocka_unit_test(test_cpu_root__control_bits_are_the_cpus),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
