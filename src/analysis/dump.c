@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <pagewalk/analysis.h>
+
+#include "base/bits.h"
+
+/*
+ * Memory does not grow with the tables: one extent is held back, to see
+ * whether the next one continues it.
+ */
+struct dump {
+	const struct pgw_dump_args *args;
+	struct pgw_dump_summary *summary;
+	uint64_t attr_mask[PGW_MAX_LEVELS];
+	struct pgw_extent pending;
+	bool has_pending;
+};
+
+static uint64_t dump_nr_leaves(const struct pgw_extent *extent)
+{
+	return (extent->va_last >> extent->leaf_lg2) - (extent->va_first >> extent->leaf_lg2) + 1;
+}
+
+static int dump_report(struct dump *dump, const struct pgw_extent *extent)
+{
+	if (extent->kind == PGW_ENTRY_LEAF) {
+		struct pgw_dump_summary *summary = dump->summary;
+		uint64_t nr_leaves = dump_nr_leaves(extent);
+
+		summary->nr_ranges++;
+		summary->nr_leaves += nr_leaves;
+		summary->bytes += extent->va_last - extent->va_first + 1;
+		summary->level_leaves[extent->level] += nr_leaves;
+	}
+	return dump->args->fn(extent, dump->args->arg);
+}
+
+static int dump_flush(struct dump *dump)
+{
+	if (!dump->has_pending)
+		return 0;
+	dump->has_pending = false;
+	return dump_report(dump, &dump->pending);
+}
+
+/*
+ * Cut an extent of leaves down to the leaves that map any of the wanted
+ * physical addresses. Addresses stay congruent modulo the leaf size, and the
+ * entry's address moves with the first leaf.
+ */
+static bool dump_clip_pa(const struct dump *dump, struct pgw_extent *extent)
+{
+	const struct pgw_dump_filter *filter = &dump->args->filter;
+	uint64_t in_leaf = low_bits(extent->leaf_lg2);
+	uint64_t wanted_first = filter->pa_first & ~in_leaf;
+	uint64_t wanted_last = filter->pa_last | in_leaf;
+	uint64_t pa_last = extent->pa + (extent->va_last - extent->va_first);
+
+	if (extent->pa > wanted_last || pa_last < wanted_first)
+		return false;
+	if (pa_last > wanted_last)
+		extent->va_last -= pa_last - wanted_last;
+	if (extent->pa < wanted_first) {
+		extent->entry =
+			pgw_entry_advance(pgw_mm_format(dump->args->mm), extent->entry,
+					  extent->level, wanted_first - (extent->pa & ~in_leaf));
+		extent->va_first += wanted_first - extent->pa;
+		extent->pa = wanted_first;
+	}
+	return true;
+}
+
+static bool dump_is_wanted(const struct dump *dump, struct pgw_extent *extent)
+{
+	const struct pgw_dump_filter *filter = &dump->args->filter;
+
+	if (filter->levels && !(filter->levels & BIT(extent->level)))
+		return false;
+	if ((extent->rights & filter->rights_all) != filter->rights_all ||
+	    (extent->rights & filter->rights_none))
+		return false;
+	return !filter->has_pa || dump_clip_pa(dump, extent);
+}
+
+/* Does b go on where a ends, in va, in pa and in all that can be seen? */
+static bool dump_continues(const struct dump *dump, const struct pgw_extent *a,
+			   const struct pgw_extent *b)
+{
+	return a->level == b->level && a->leaf_lg2 == b->leaf_lg2 && a->rights == b->rights &&
+	       a->va_last + 1 == b->va_first && b->pa - a->pa == b->va_first - a->va_first &&
+	       ((a->entry ^ b->entry) & dump->attr_mask[a->level]) == 0;
+}
+
+static int dump_leaves(struct dump *dump, const struct pgw_extent *run)
+{
+	struct pgw_extent extent = *run;
+	int err;
+
+	if (!dump_is_wanted(dump, &extent))
+		return 0;
+	if (dump->args->merge == PGW_DUMP_RUNS)
+		return dump_report(dump, &extent);
+	if (dump->has_pending && dump_continues(dump, &dump->pending, &extent)) {
+		dump->pending.va_last = extent.va_last;
+		return 0;
+	}
+	err = dump_flush(dump);
+	if (err)
+		return err;
+	dump->pending = extent;
+	dump->has_pending = true;
+	return 0;
+}
+
+static int dump_extent(const struct pgw_extent *extent, void *arg)
+{
+	struct dump *dump = (struct dump *)arg;
+	int err;
+
+	if (extent->kind == PGW_ENTRY_LEAF)
+		return dump_leaves(dump, extent);
+	err = dump_flush(dump);
+	return err ? err : dump_report(dump, extent);
+}
+
+static void dump_add_stats(struct pgw_scan_stats *sum, const struct pgw_scan_stats *stats)
+{
+	sum->nr_tables += stats->nr_tables;
+	sum->nr_leaves += stats->nr_leaves;
+	sum->nr_malformed += stats->nr_malformed;
+	sum->nr_unreadable += stats->nr_unreadable;
+	if (stats->truncated && !sum->truncated) {
+		sum->truncated = true;
+		sum->truncated_va = stats->truncated_va;
+	}
+}
+
+static bool dump_args_ok(const struct pgw_dump_args *args)
+{
+	return args && args->mm && args->fn &&
+	       (args->merge == PGW_DUMP_RANGES || args->merge == PGW_DUMP_RUNS) &&
+	       (!args->filter.has_pa || args->filter.pa_first <= args->filter.pa_last);
+}
+
+/*
+ * Stops when the range is done, fn says so, or the budget is used up; in the
+ * last case what is held back was seen whole and is still reported.
+ */
+int pgw_dump(const struct pgw_dump_args *args, struct pgw_dump_summary *ret)
+{
+	struct dump dump = { .args = args, .summary = ret };
+	struct pgw_scan_stats stats = { 0 };
+	const struct pgw_format *format;
+	int err, flush_err;
+
+	if (!dump_args_ok(args) || !ret)
+		return -PGW_EINVAL;
+	format = pgw_mm_format(args->mm);
+	for (unsigned level = 0; level <= pgw_format_geometry(format)->top_level; level++)
+		dump.attr_mask[level] = pgw_format_attr_mask(format, level);
+
+	err = pgw_scan(args->mm, args->first, args->last, dump_extent, &dump, &stats);
+	if (err == 0 || (err == -PGW_E2BIG && dump.has_pending)) {
+		uint64_t pending_end = dump.pending.va_last + 1;
+
+		flush_err = dump_flush(&dump);
+		if (flush_err) {
+			err = flush_err;
+			stats.truncated = true;
+			stats.truncated_va = pending_end;
+		}
+	}
+	dump_add_stats(&ret->scan, &stats);
+	return err;
+}
