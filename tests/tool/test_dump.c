@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Merging and filtering of runs, on tables of our own. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/arena.h"
+
+#define PAGE UINT64_C(0x1000)
+#define P UINT64_C(0x001)
+#define RW UINT64_C(0x002)
+#define US UINT64_C(0x004)
+#define A UINT64_C(0x020)
+#define D UINT64_C(0x040)
+#define PS UINT64_C(0x080)
+#define NX (UINT64_C(1) << 63)
+#define SOFTWARE (UINT64_C(1) << 9)
+#define MALFORMED_LARGE (PS | P | UINT64_C(0x2000))
+
+/* Page n of this memory is at physical address n pages. */
+#define NR_PAGES 8
+#define ROOT 1
+#define LAST_USER UINT64_C(0x00007fffffffffff)
+
+struct fixture {
+	_Alignas(4096) uint64_t page[NR_PAGES][512];
+	struct pgw_phys_memory memory;
+	struct pgw_mm *mm;
+	uint64_t *pd, *pt; /* of the lowest addresses */
+	struct pgw_dump_args args;
+	struct pgw_dump_summary summary;
+	char lines[64][120];
+	unsigned nr_lines, stop_at;
+};
+
+static int note(const struct pgw_extent *extent, void *arg)
+{
+	struct fixture *f = (struct fixture *)arg;
+	static const char *const kinds[_PGW_ENTRY_MAX] = {
+		[PGW_ENTRY_LEAF] = "leaf",
+		[PGW_ENTRY_MALFORMED] = "malformed",
+		[PGW_ENTRY_UNREADABLE] = "unreadable",
+	};
+
+	assert_true(f->nr_lines < 64);
+	assert_non_null(kinds[extent->kind]);
+	snprintf(f->lines[f->nr_lines++], sizeof(f->lines[0]), "%llx-%llx %s %u %llx %llx %x",
+		 (unsigned long long)extent->va_first, (unsigned long long)extent->va_last,
+		 kinds[extent->kind], extent->level, (unsigned long long)extent->pa,
+		 (unsigned long long)extent->entry, extent->rights);
+	return f->stop_at && f->nr_lines == f->stop_at ? 42 : 0;
+}
+
+static void fixture_init(struct fixture *f)
+{
+	struct pgw_mm_attach_args attach = {
+		.platform = pgw_hosted_platform(),
+		.format = pgw_format_by_name("x86_64-la48"),
+		.phys = &f->memory.phys,
+		.root.pa = ROOT * PAGE,
+		.half = PGW_HALF_USER,
+	};
+
+	memset(f, 0, sizeof(*f));
+	f->page[ROOT][0] = 2 * PAGE | P | RW | US;
+	f->page[2][0] = 3 * PAGE | P | RW | US;
+	f->page[3][0] = 4 * PAGE | P | RW | US;
+	f->pd = f->page[3];
+	f->pt = f->page[4];
+	assert_int_equal(pgw_phys_memory_init(&f->memory, 0, f->page, sizeof(f->page)), 0);
+	assert_int_equal(pgw_mm_attach(&attach, &f->mm), 0);
+	f->args = (struct pgw_dump_args){ .mm = f->mm, .last = LAST_USER, .fn = note, .arg = f };
+}
+
+static void fixture_fini(struct fixture *f)
+{
+	pgw_mm_free(f->mm);
+}
+
+static int dump(struct fixture *f)
+{
+	f->nr_lines = 0;
+	f->summary = (struct pgw_dump_summary){ 0 };
+	return pgw_dump(&f->args, &f->summary);
+}
+
+static void assert_lines(struct fixture *f, const char *const *expected)
+{
+	unsigned nr = 0;
+
+	assert_int_equal(dump(f), 0);
+	for (; expected[nr]; nr++) {
+		assert_true(nr < f->nr_lines);
+		assert_string_equal(f->lines[nr], expected[nr]);
+	}
+	assert_int_equal(f->nr_lines, nr);
+}
+
+#define ASSERT_DUMP(f, ...) assert_lines(f, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void test_dump__neighbours_that_look_the_same_are_one_range(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	f.pt[0] = 0x10000 | P | NX;
+	f.pt[1] = 0x11000 | P | NX | SOFTWARE; /* the MMU does not look at it */
+	f.pt[2] = 0x12000 | P | NX | A;        /* an attribute */
+	f.pt[3] = 0x13000 | P | NX | A | RW;   /* rights */
+	f.pt[4] = 0x13000 | P | NX | A | RW;   /* another address */
+	f.pt[6] = 0x15000 | P | NX | A | RW;   /* a hole before it */
+	ASSERT_DUMP(&f, "0-1fff leaf 0 10000 8000000000010001 1",
+		    "2000-2fff leaf 0 12000 8000000000012021 1",
+		    "3000-3fff leaf 0 13000 8000000000013023 3",
+		    "4000-4fff leaf 0 13000 8000000000013023 3",
+		    "6000-6fff leaf 0 15000 8000000000015023 3");
+	assert_int_equal(f.summary.nr_ranges, 5);
+	assert_int_equal(f.summary.nr_leaves, 6);
+	assert_int_equal(f.summary.level_leaves[0], 6);
+	assert_int_equal(f.summary.bytes, 6 * PAGE);
+	assert_int_equal(f.summary.scan.nr_leaves, 6);
+	assert_int_equal(f.summary.scan.nr_tables, 4);
+
+	f.args.merge = PGW_DUMP_RUNS;
+	ASSERT_DUMP(&f, "0-fff leaf 0 10000 8000000000010001 1",
+		    "1000-1fff leaf 0 11000 8000000000011201 1",
+		    "2000-2fff leaf 0 12000 8000000000012021 1",
+		    "3000-3fff leaf 0 13000 8000000000013023 3",
+		    "4000-4fff leaf 0 13000 8000000000013023 3",
+		    "6000-6fff leaf 0 15000 8000000000015023 3");
+	fixture_fini(&f);
+}
+
+static void test_dump__sizes_of_leaves_do_not_mix(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	for (unsigned i = 0; i < 512; i++)
+		f.pt[i] = (UINT64_C(0x400000) + i * PAGE) | P | RW;
+	f.pd[1] = UINT64_C(0x600000) | PS | P | RW;
+	f.pd[2] = UINT64_C(0x800000) | PS | P | RW | SOFTWARE;
+	ASSERT_DUMP(&f, "0-1fffff leaf 0 400000 400003 7", "200000-5fffff leaf 1 600000 600083 7");
+	assert_int_equal(f.summary.level_leaves[0], 512);
+	assert_int_equal(f.summary.level_leaves[1], 2);
+	fixture_fini(&f);
+}
+
+static void test_dump__odd_runs_divide_ranges_and_pass_every_filter(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	f.pd[0] = P | PS | RW;
+	f.pd[1] = MALFORMED_LARGE;
+	f.pd[2] = UINT64_C(0x400000) | PS | P | RW;
+	f.pd[3] = 100 * PAGE | P | RW;
+	f.args.filter.rights_all = PGW_USER_X;
+	ASSERT_DUMP(&f, "200000-3fffff malformed 1 0 2081 0",
+		    "600000-7fffff unreadable 0 0 64000 0");
+	assert_int_equal(f.summary.nr_ranges, 0);
+	assert_int_equal(f.summary.scan.nr_leaves, 2);
+	assert_int_equal(f.summary.scan.nr_malformed, 1);
+	assert_int_equal(f.summary.scan.nr_unreadable, 1);
+	f.args.filter.rights_all = 0;
+	ASSERT_DUMP(&f, "0-1fffff leaf 1 0 83 7", "200000-3fffff malformed 1 0 2081 0",
+		    "400000-5fffff leaf 1 400000 400083 7", "600000-7fffff unreadable 0 0 64000 0");
+	fixture_fini(&f);
+}
+
+static void test_dump__rights_must_all_be_there_and_none_of_the_others(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	f.pt[0] = 0x10000 | P | NX;      /* r-- --- */
+	f.pt[1] = 0x11000 | P | RW | NX; /* rw- --- */
+	f.pt[2] = 0x12000 | P | RW;      /* rwx --- */
+	f.pt[3] = 0x13000 | P | US;      /* r-- r-x: SMEP */
+	f.args.filter.rights_all = PGW_KERNEL_W;
+	ASSERT_DUMP(&f, "1000-1fff leaf 0 11000 8000000000011003 3",
+		    "2000-2fff leaf 0 12000 12003 7");
+	f.args.filter.rights_none = PGW_KERNEL_X;
+	ASSERT_DUMP(&f, "1000-1fff leaf 0 11000 8000000000011003 3");
+	f.args.filter.rights_all = 0;
+	ASSERT_DUMP(&f, "0-fff leaf 0 10000 8000000000010001 1",
+		    "1000-1fff leaf 0 11000 8000000000011003 3", "3000-3fff leaf 0 13000 13005 29");
+	f.args.filter.rights_all = PGW_USER_R | PGW_USER_X;
+	ASSERT_DUMP(&f, "3000-3fff leaf 0 13000 13005 29");
+	fixture_fini(&f);
+}
+
+static void test_dump__levels_are_a_set(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	f.pt[511] = 0x10000 | P;
+	f.pd[1] = UINT64_C(0x600000) | PS | P;
+	f.page[2][1] = UINT64_C(0x40000000) | PS | P;
+	f.args.filter.levels = 1 << 1;
+	ASSERT_DUMP(&f, "200000-3fffff leaf 1 600000 600081 5");
+	f.args.filter.levels = 1 << 0 | 1 << 2;
+	ASSERT_DUMP(&f, "1ff000-1fffff leaf 0 10000 10001 5",
+		    "40000000-7fffffff leaf 2 40000000 40000081 5");
+	fixture_fini(&f);
+}
+
+static void test_dump__physical_range_cuts_at_leaf_boundaries(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	for (unsigned i = 0; i < 8; i++)
+		f.pt[i] = (0x10000 + i * PAGE) | P;
+	f.pt[100] = 0x12000 | P;
+	f.pd[1] = UINT64_C(0) | PS | P; /* 0 to 1fffff */
+	f.pd[2] = UINT64_C(0x200000) | PS | P;
+	f.args.filter.has_pa = true;
+	f.args.filter.pa_first = 0x12345;
+	f.args.filter.pa_last = 0x14000;
+	ASSERT_DUMP(&f, "2000-4fff leaf 0 12000 12001 5", "64000-64fff leaf 0 12000 12001 5",
+		    "200000-3fffff leaf 1 0 81 5");
+	assert_int_equal(f.summary.nr_leaves, 5);
+	f.args.filter.pa_first = f.args.filter.pa_last = 0x10fff;
+	ASSERT_DUMP(&f, "0-fff leaf 0 10000 10001 5", "200000-3fffff leaf 1 0 81 5");
+	f.args.filter.pa_first = 0x200000;
+	f.args.filter.pa_last = UINT64_MAX;
+	ASSERT_DUMP(&f, "400000-5fffff leaf 1 200000 200081 5");
+	f.args.filter.pa_first = UINT64_C(1) << 51;
+	ASSERT_DUMP(&f, NULL);
+	fixture_fini(&f);
+}
+
+/* A range that begins inside a leaf: addresses stay congruent, and the leaf counts. */
+static void test_dump__virtual_range_cuts_to_the_byte(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	f.pd[1] = UINT64_C(0x600000) | PS | P;
+	f.pd[2] = UINT64_C(0x800000) | PS | P;
+	f.args.first = 0x312345;
+	f.args.last = 0x412344;
+	ASSERT_DUMP(&f, "312345-412344 leaf 1 712345 600081 5");
+	assert_int_equal(f.summary.nr_leaves, 2);
+	assert_int_equal(f.summary.bytes, 0x100000);
+	f.args.filter.has_pa = true;
+	f.args.filter.pa_first = 0x800000;
+	f.args.filter.pa_last = 0x8fffff;
+	ASSERT_DUMP(&f, "400000-412344 leaf 1 800000 800081 5");
+	f.args.filter.pa_first = 0x600000;
+	f.args.filter.pa_last = 0x7fffff;
+	ASSERT_DUMP(&f, "312345-3fffff leaf 1 712345 600081 5");
+	fixture_fini(&f);
+}
+
+static void test_dump__sums_add_up_over_calls(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	f.pt[0] = 0x10000 | P;
+	assert_int_equal(dump(&f), 0);
+	assert_int_equal(pgw_dump(&f.args, &f.summary), 0);
+	assert_int_equal(f.summary.nr_ranges, 2);
+	assert_int_equal(f.summary.bytes, 2 * PAGE);
+	assert_int_equal(f.summary.scan.nr_tables, 8);
+	fixture_fini(&f);
+}
+
+/* What was seen before the budget ran out is reported, held back or not. */
+static void test_dump__budget_cuts_short_and_says_where(void **state)
+{
+	static struct fixture f;
+	struct pgw_mm_attach_args attach = {
+		.platform = pgw_hosted_platform(),
+		.format = pgw_format_by_name("x86_64-la48"),
+		.phys = &f.memory.phys,
+		.root.pa = ROOT * PAGE,
+		.half = PGW_HALF_USER,
+		.budget = 4,
+	};
+
+	(void)state;
+	fixture_init(&f);
+	f.pt[0] = 0x10000 | P;
+	f.pd[1] = 4 * PAGE | P;
+	assert_int_equal(pgw_mm_attach(&attach, &f.args.mm), 0);
+	assert_int_equal(dump(&f), -PGW_E2BIG);
+	assert_int_equal(f.nr_lines, 1);
+	assert_string_equal(f.lines[0], "0-fff leaf 0 10000 10001 5");
+	assert_true(f.summary.scan.truncated);
+	assert_int_equal(f.summary.scan.truncated_va, 0x200000);
+	pgw_mm_free(f.args.mm);
+	fixture_fini(&f);
+}
+
+static void test_dump__callback_value_ends_it(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	f.pt[0] = 0x10000 | P;
+	f.pd[1] = MALFORMED_LARGE;
+	f.pd[2] = UINT64_C(0x600000) | PS | P;
+	for (int merge = PGW_DUMP_RANGES; merge <= PGW_DUMP_RUNS; merge++) {
+		f.args.merge = (enum pgw_dump_merge)merge;
+		for (f.stop_at = 1; f.stop_at <= 3; f.stop_at++) {
+			assert_int_equal(dump(&f), 42);
+			assert_int_equal(f.nr_lines, f.stop_at);
+			assert_true(f.summary.scan.truncated);
+		}
+		f.stop_at = 0;
+		assert_int_equal(dump(&f), 0);
+		assert_int_equal(f.nr_lines, 3);
+		assert_false(f.summary.scan.truncated);
+	}
+	fixture_fini(&f);
+}
+
+static void test_dump__wrong_arguments_are_refused(void **state)
+{
+	static struct fixture f;
+	struct pgw_dump_args args;
+
+	(void)state;
+	fixture_init(&f);
+	assert_int_equal(pgw_dump(NULL, &f.summary), -PGW_EINVAL);
+	assert_int_equal(pgw_dump(&f.args, NULL), -PGW_EINVAL);
+	args = f.args;
+	args.mm = NULL;
+	assert_int_equal(pgw_dump(&args, &f.summary), -PGW_EINVAL);
+	args = f.args;
+	args.fn = NULL;
+	assert_int_equal(pgw_dump(&args, &f.summary), -PGW_EINVAL);
+	args = f.args;
+	args.last = LAST_USER + 1;
+	assert_int_equal(pgw_dump(&args, &f.summary), -PGW_EINVAL);
+	args = f.args;
+	args.first = 1;
+	args.last = 0;
+	assert_int_equal(pgw_dump(&args, &f.summary), -PGW_EINVAL);
+	args = f.args;
+	args.merge = (enum pgw_dump_merge)2;
+	assert_int_equal(pgw_dump(&args, &f.summary), -PGW_EINVAL);
+	args = f.args;
+	args.filter.has_pa = true;
+	args.filter.pa_first = 1;
+	assert_int_equal(pgw_dump(&args, &f.summary), -PGW_EINVAL);
+	assert_int_equal(f.nr_lines, 0);
+	fixture_fini(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dump__neighbours_that_look_the_same_are_one_range),
+		cmocka_unit_test(test_dump__sizes_of_leaves_do_not_mix),
+		cmocka_unit_test(test_dump__odd_runs_divide_ranges_and_pass_every_filter),
+		cmocka_unit_test(test_dump__rights_must_all_be_there_and_none_of_the_others),
+		cmocka_unit_test(test_dump__levels_are_a_set),
+		cmocka_unit_test(test_dump__physical_range_cuts_at_leaf_boundaries),
+		cmocka_unit_test(test_dump__virtual_range_cuts_to_the_byte),
+		cmocka_unit_test(test_dump__sums_add_up_over_calls),
+		cmocka_unit_test(test_dump__budget_cuts_short_and_says_where),
+		cmocka_unit_test(test_dump__callback_value_ends_it),
+		cmocka_unit_test(test_dump__wrong_arguments_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

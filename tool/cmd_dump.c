@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "markers.h"
+#include "report/ptdump_style.h"
+#include "report/report.h"
+#include "target.h"
+
+/* The output has failed; its reason comes with target_finish(). */
+#define STOP_OUTPUT 1
+
+/* Options that choose ranges, which a dump in the kernel's way does not have. */
+#define RANGES_ONLY                                                                                \
+	(OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) |           \
+	 OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_JSON))
+
+static bool dump_check_options(const struct options *opts)
+{
+	if (opts->style == STYLE_PTDUMP && (opts->given & RANGES_ONLY)) {
+		message("dump: --style ptdump goes with none of --range, --perm, --level, --pa, "
+			"--leaves, --json");
+		return false;
+	}
+	if (opts->style != STYLE_PTDUMP && option_given(opts, OPT_MARKERS)) {
+		message("dump: --markers goes with --style ptdump only");
+		return false;
+	}
+	return true;
+}
+
+/* A root of a format that gives each half its own is of one half, by default the kernel's. */
+static unsigned dump_halves(const struct options *opts, const struct pgw_format *format)
+{
+	if (opts->halves)
+		return opts->halves;
+	if (pgw_format_geometry(format)->split_root)
+		return HALF_BIT(PGW_HALF_KERNEL);
+	if (opts->root != ROOT_KERNEL || opts->style == STYLE_PTDUMP ||
+	    option_given(opts, OPT_RANGE))
+		return BOTH_HALVES;
+	return HALF_BIT(PGW_HALF_KERNEL);
+}
+
+/* What --level says, as levels of this format. */
+static bool dump_levels(const struct parse_levels *wanted, const struct pgw_format *format,
+			uint8_t *ret)
+{
+	const struct pgw_geometry *geo = pgw_format_geometry(format);
+	uint64_t sizes = wanted->sizes;
+	unsigned levels = wanted->levels;
+
+	if (wanted->top)
+		levels |= 1u << geo->top_level;
+	for (unsigned level = 0; level <= geo->top_level; level++) {
+		uint64_t size = UINT64_C(1) << geo->span_lg2[level];
+
+		if (sizes & size)
+			levels |= 1u << level;
+		sizes &= ~size;
+	}
+	if (sizes) {
+		message("dump: --level: %s has no leaves of %" PRIu64 "K", pgw_format_name(format),
+			(sizes & -sizes) >> 10);
+		return false;
+	}
+	*ret = (uint8_t)levels;
+	return true;
+}
+
+static bool dump_filter(const struct options *opts, const struct pgw_format *format,
+			struct pgw_dump_filter *ret)
+{
+	*ret = (struct pgw_dump_filter){
+		.rights_all = opts->rights.all,
+		.rights_none = opts->rights.none,
+		.has_pa = option_given(opts, OPT_PA),
+		.pa_first = opts->pa_first,
+		.pa_last = opts->pa_last,
+	};
+	return dump_levels(&opts->levels, format, &ret->levels);
+}
+
+static int dump_extent(const struct pgw_extent *extent, void *arg)
+{
+	struct report *report = (struct report *)arg;
+
+	report->renderer->extent(report, extent);
+	return out_failed(report->out) ? STOP_OUTPUT : 0;
+}
+
+static int dump_leaves(const struct pgw_extent *extent, void *arg)
+{
+	struct report *report = (struct report *)arg;
+
+	report_leaves(report, extent);
+	return out_failed(report->out) ? STOP_OUTPUT : 0;
+}
+
+/* The part of a half that --range asks for; false if there is none. */
+static bool dump_clip(const struct options *opts, const struct pgw_mm *mm,
+		      struct pgw_dump_args *args)
+{
+	pgw_format_half_range(pgw_mm_format(mm), pgw_mm_half(mm), &args->first, &args->last);
+	if (args->first < opts->first)
+		args->first = opts->first;
+	if (args->last > opts->last)
+		args->last = opts->last;
+	return args->first <= args->last;
+}
+
+/* A half whose budget ran out does not keep the other from being dumped. */
+static int dump_each_half(struct target *target, const struct options *opts,
+			  struct pgw_dump_args *args, struct pgw_dump_summary *summary)
+{
+	int err = 0;
+
+	for (int half = 0; half < _PGW_HALF_MAX && (!err || err == -PGW_E2BIG); half++) {
+		int ret;
+
+		args->mm = target->mm[half];
+		if (!args->mm || !dump_clip(opts, args->mm, args))
+			continue;
+		ret = pgw_dump(args, summary);
+		if (ret)
+			err = ret;
+	}
+	return err;
+}
+
+static void dump_warn(const struct target *target, const struct pgw_scan_stats *scan)
+{
+	if (scan->truncated)
+		message("%s: cut short at 0x%016" PRIx64 ": the budget of table visits ran out",
+			target->file, scan->truncated_va);
+	if (scan->nr_malformed)
+		message("%s: %" PRIu64 " malformed entries", target->file, scan->nr_malformed);
+	if (scan->nr_unreadable)
+		message("%s: %" PRIu64 " ranges unreadable: their tables are not in the image",
+			target->file, scan->nr_unreadable);
+}
+
+static int dump_ranges(struct target *target, const struct options *opts, struct out *out)
+{
+	struct pgw_dump_args args = {
+		.merge = option_given(opts, OPT_LEAVES) ? PGW_DUMP_RUNS : PGW_DUMP_RANGES,
+		.fn = option_given(opts, OPT_LEAVES) ? dump_leaves : dump_extent,
+	};
+	struct report report = {
+		.renderer = option_given(opts, OPT_JSON) ? &renderer_json : &renderer_text,
+		.out = out,
+		.format = target->root.format,
+		.control = target_control(target),
+		.root_pa = target->root.root.pa,
+	};
+	struct pgw_dump_summary summary = { 0 };
+	int err;
+
+	args.arg = &report;
+	if (!dump_filter(opts, target->root.format, &args.filter))
+		return TOOL_USAGE;
+	err = dump_each_half(target, opts, &args, &summary);
+	if (err == STOP_OUTPUT)
+		return TOOL_DONE;
+	if (err && err != -PGW_E2BIG) {
+		message("%s: %s", target->file, pgw_status_text(err));
+		return TOOL_UNREADABLE;
+	}
+	report.renderer->dump_summary(&report, &summary);
+	out_flush(out);
+	dump_warn(target, &summary.scan);
+	return summary.scan.truncated || summary.scan.nr_malformed || summary.scan.nr_unreadable
+		       ? TOOL_FINDING
+		       : TOOL_DONE;
+}
+
+/** A dump in the kernel's way, and what it met that a kernel would not. */
+struct kernel_dump {
+	struct out *out;
+	const struct pgw_format *format;
+	struct pgw_scan_stats met;
+};
+
+static int kernel_line(const struct pgw_ptdump_line *line, void *arg)
+{
+	struct kernel_dump *dump = (struct kernel_dump *)arg;
+
+	dump->met.nr_malformed += line->kind == PGW_PTDUMP_MALFORMED;
+	dump->met.nr_unreadable += line->kind == PGW_PTDUMP_UNREADABLE;
+	if (line->kind == PGW_PTDUMP_SERIES)
+		dump->met.truncated_va = line->end;
+	ptdump_style_line(dump->out, dump->format, line);
+	return out_failed(dump->out) ? STOP_OUTPUT : 0;
+}
+
+/* The kernel's table of markers is reached through the kernel's own root. */
+static int kernel_markers(struct target *target, const struct options *opts, struct markers *file,
+			  struct pgw_ptdump_args *args)
+{
+	struct pgw_root_info kernel;
+
+	if (option_given(opts, OPT_MARKERS)) {
+		int status = markers_read(opts->markers, file);
+
+		args->markers = file->list;
+		args->nr_markers = file->nr;
+		return status;
+	}
+	if (target_kernel_root(target, &kernel, NULL) < 0 ||
+	    pgw_image_markers(target->image, &kernel, &args->markers, &args->nr_markers) < 0)
+		args->nr_markers = 0;
+	return TOOL_DONE;
+}
+
+static int kernel_dump_run(struct target *target, const struct pgw_ptdump_args *args)
+{
+	struct kernel_dump *dump = (struct kernel_dump *)args->arg;
+	int err = pgw_ptdump(args);
+
+	if (err == STOP_OUTPUT)
+		return TOOL_DONE;
+	if (err == -PGW_EOPNOTSUPP) {
+		message("dump: how Linux dumps tables of format %s is not known",
+			pgw_format_name(dump->format));
+		return TOOL_USAGE;
+	}
+	if (err && err != -PGW_E2BIG) {
+		message("%s: %s", target->file, pgw_status_text(err));
+		return TOOL_UNREADABLE;
+	}
+	out_flush(dump->out);
+	dump->met.truncated = err == -PGW_E2BIG;
+	dump_warn(target, &dump->met);
+	return err || dump->met.nr_malformed || dump->met.nr_unreadable ? TOOL_FINDING : TOOL_DONE;
+}
+
+static int dump_as_kernel(struct target *target, const struct options *opts, struct out *out)
+{
+	struct kernel_dump dump = { .out = out, .format = target->root.format };
+	struct pgw_ptdump_args args = { .fn = kernel_line, .arg = &dump };
+	struct markers markers = { 0 };
+	int status;
+
+	args.mm =
+		target->mm[PGW_HALF_USER] ? target->mm[PGW_HALF_USER] : target->mm[PGW_HALF_KERNEL];
+	status = kernel_markers(target, opts, &markers, &args);
+	if (status == TOOL_DONE)
+		status = kernel_dump_run(target, &args);
+	if (!out_failed(out) && status <= TOOL_FINDING && !args.nr_markers &&
+	    !option_given(opts, OPT_MARKERS))
+		message("%s: the kernel's table of markers is not there; --markers can give one",
+			target->file);
+	markers_free(&markers);
+	return status;
+}
+
+static int dump_run(const struct options *opts)
+{
+	struct target target;
+	struct out out;
+	int status;
+
+	if (!dump_check_options(opts))
+		return TOOL_USAGE;
+	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
+	status = target_open(&target, opts);
+	if (status == TOOL_DONE)
+		status = target_choose_root(&target, opts);
+	if (status == TOOL_DONE)
+		status = target_attach(&target, opts, dump_halves(opts, target.root.format));
+	if (status == TOOL_DONE) {
+		status = opts->style == STYLE_PTDUMP ? dump_as_kernel(&target, opts, &out)
+						     : dump_ranges(&target, opts, &out);
+		status = target_finish(&out, status);
+	}
+	target_close(&target);
+	return status;
+}
+
+const struct command cmd_dump = {
+	.name = "dump",
+	.args = "IMAGE",
+	.summary = "what every virtual address maps to, with which rights",
+	.description =
+		"Prints what a root maps, one range of equal neighbours a line: virtual range\n"
+		"(inclusive), physical address, size, size of a leaf, rights of the kernel and of\n"
+		"users, attributes. What is malformed or not in the image has lines of its own,\n"
+		"with ! before the reason. The last line, after #, sums up.\n",
+	.examples = "  pagewalk dump vmcore                      the kernel's mappings\n"
+		    "  pagewalk dump --root cpu0 vmcore          all that CPU 0 could see\n"
+		    "  pagewalk dump --perm k:wx vmcore          what the kernel may write and "
+		    "execute\n"
+		    "  pagewalk dump --pa 0x1000+4K vmcore       where a page is mapped\n"
+		    "  pagewalk dump --style ptdump vmcore       as the kernel's own dump\n"
+		    "  pagewalk dump --leaves --json vmcore      one leaf a record\n",
+	.options = OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) |
+		   OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) |
+		   OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_STYLE) | OPT_BIT(OPT_MARKERS) |
+		   OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.min_args = 1,
+	.max_args = 1,
+	.run = dump_run,
+};

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <unistd.h>
+
+#include "command.h"
+#include "report/report.h"
+#include "target.h"
+
+static int info_report(struct target *target, const struct options *opts, struct out *out)
+{
+	struct report report = {
+		.renderer = option_given(opts, OPT_JSON) ? &renderer_json : &renderer_text,
+		.out = out,
+	};
+	struct report_info info = { .file = target->file, .image = target->image };
+	int err;
+
+	err = target_vmcoreinfo(target, &info.vmcoreinfo, &info.nr_vmcoreinfo);
+	if (err) {
+		message("%s: %s", target->file, pgw_status_text(err));
+		return TOOL_UNREADABLE;
+	}
+	info.kernel.is_found = target_kernel_root(target, &info.kernel.info, &info.kernel.err) == 0;
+	report.renderer->info(&report, &info);
+	return info.kernel.is_found && !pgw_image_get_info(target->image)->truncated ? TOOL_DONE
+										     : TOOL_FINDING;
+}
+
+static int info_run(const struct options *opts)
+{
+	struct target target;
+	struct out out;
+	int status;
+
+	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
+	status = target_open(&target, opts);
+	if (status == TOOL_DONE)
+		status = target_finish(&out, info_report(&target, opts, &out));
+	target_close(&target);
+	return status;
+}
+
+const struct command cmd_info = {
+	.name = "info",
+	.args = "IMAGE",
+	.summary = "what is known of an image, its CPUs and its kernel, and how",
+	.description =
+		"Prints what the file says of itself, the ranges of memory it holds, the CPUs'\n"
+		"registers, VMCOREINFO, the kernel's root and how it was found, and which control\n"
+		"bits are known and which are assumed.\n",
+	.examples = "  pagewalk info vmcore\n"
+		    "  pagewalk info --json vmcore\n",
+	.options = OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.min_args = 1,
+	.max_args = 1,
+	.run = info_run,
+};

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <unistd.h>
+
+#include "command.h"
+#include "report/report.h"
+#include "target.h"
+
+static int roots_report(struct target *target, const struct options *opts, struct out *out)
+{
+	const struct pgw_image_info *image = pgw_image_get_info(target->image);
+	struct report report = {
+		.renderer = option_given(opts, OPT_JSON) ? &renderer_json : &renderer_text,
+		.out = out,
+	};
+	struct report_roots sums = {
+		.truncated = image->truncated,
+		.unreadable_bytes = image->unreadable_bytes,
+	};
+	const struct pgw_root_info *list;
+	int err;
+
+	err = target_roots(target, &list, &sums.nr_roots);
+	if (err) {
+		message("%s: %s", target->file, pgw_status_text(err));
+		return TOOL_UNREADABLE;
+	}
+	for (size_t i = 0; i < sums.nr_roots; i++)
+		report.renderer->root(&report, &list[i]);
+	report.renderer->roots_summary(&report, &sums);
+	return sums.nr_roots && !sums.truncated ? TOOL_DONE : TOOL_FINDING;
+}
+
+static int roots_run(const struct options *opts)
+{
+	struct target target;
+	struct out out;
+	int status;
+
+	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
+	status = target_open(&target, opts);
+	if (status == TOOL_DONE)
+		status = target_finish(&out, roots_report(&target, opts, &out));
+	target_close(&target);
+	return status;
+}
+
+const struct command cmd_roots = {
+	.name = "roots",
+	.args = "IMAGE",
+	.summary = "the page-table roots in an image",
+	.description =
+		"Prints one root a line: physical address, format, what it is for, whether it\n"
+		"maps the kernel's root where that is (proof), the CPUs that run on it, its half\n"
+		"of a KPTI pair and the other one (twin), how it was found.\n",
+	.examples = "  pagewalk roots vmcore\n"
+		    "  pagewalk dump --root 0x25fc000 vmcore     what one of them maps\n",
+	.options = OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.min_args = 1,
+	.max_args = 1,
+	.run = roots_run,
+};

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "parse.h"
+#include "report/report.h"
+#include "target.h"
+
+/** A translation of many addresses on its way. */
+struct translate {
+	struct target *target;
+	struct report report;
+	struct report_translations sums;
+};
+
+/* An address in neither half is empty in both. */
+static struct pgw_mm *translate_mm(const struct target *target, uint64_t va)
+{
+	uint64_t first, last;
+
+	pgw_format_half_range(target->root.format, PGW_HALF_USER, &first, &last);
+	return target->mm[va <= last ? PGW_HALF_USER : PGW_HALF_KERNEL];
+}
+
+static int translate_one(struct translate *translate, uint64_t va)
+{
+	struct report_translation translation = { .va = va };
+	struct report_translations *sums = &translate->sums;
+	struct report *report = &translate->report;
+	int err;
+
+	err = pgw_translate_path(translate_mm(translate->target, va), va, &translation.result,
+				 &translation.path);
+	if (err) {
+		message("%s: %s", translate->target->file, pgw_status_text(err));
+		return TOOL_UNREADABLE;
+	}
+	sums->nr_asked++;
+	sums->nr_mapped += translation.result.kind == PGW_ENTRY_LEAF;
+	sums->nr_malformed += translation.result.kind == PGW_ENTRY_MALFORMED;
+	sums->nr_unreadable += translation.result.kind == PGW_ENTRY_UNREADABLE;
+	report->renderer->translation(report, &translation);
+	return TOOL_DONE;
+}
+
+static bool translate_read_stdin(const struct options *opts)
+{
+	return opts->nr_args == 1 || (opts->nr_args == 2 && strcmp(opts->args[1], "-") == 0);
+}
+
+/* Nothing is printed if one of the arguments is wrong. */
+static bool translate_check_args(const struct options *opts)
+{
+	uint64_t va;
+
+	if (translate_read_stdin(opts))
+		return true;
+	for (int i = 1; i < opts->nr_args; i++) {
+		if (!parse_hex(opts->args[i], &va)) {
+			message("translate: '%s' is not an address in hexadecimal", opts->args[i]);
+			return false;
+		}
+	}
+	return true;
+}
+
+static int translate_args(struct translate *translate, const struct options *opts)
+{
+	int status = TOOL_DONE;
+	uint64_t va = 0;
+
+	for (int i = 1; i < opts->nr_args && status == TOOL_DONE; i++)
+		if (parse_hex(opts->args[i], &va))
+			status = translate_one(translate, va);
+	return status;
+}
+
+/* The word on a line, which is changed; empty if there is none or a # is before it. */
+static char *line_word(char *line)
+{
+	char *word = line + strspn(line, " \t\r\n");
+	size_t len = strcspn(word, "\r\n");
+
+	while (len && (word[len - 1] == ' ' || word[len - 1] == '\t'))
+		len--;
+	word[*word == '#' ? 0 : len] = '\0';
+	return word;
+}
+
+/* A program on the other end of a pipe may wait for each answer before it asks on. */
+static bool stdin_is_interactive(void)
+{
+	struct stat st;
+
+	return fstat(STDIN_FILENO, &st) < 0 || !S_ISREG(st.st_mode);
+}
+
+static int translate_stdin(struct translate *translate)
+{
+	bool flush = stdin_is_interactive();
+	struct out *out = translate->report.out;
+	int status = TOOL_DONE;
+	char line[256];
+
+	while (status == TOOL_DONE && !out_failed(out) && fgets(line, sizeof(line), stdin)) {
+		char *word = line_word(line);
+		uint64_t va;
+
+		if (!*word)
+			continue;
+		if (!parse_hex(word, &va)) {
+			message("translate: '%s' is not an address in hexadecimal", word);
+			return TOOL_USAGE;
+		}
+		status = translate_one(translate, va);
+		if (flush)
+			out_flush(out);
+	}
+	if (ferror(stdin)) {
+		message("standard input cannot be read");
+		return TOOL_UNREADABLE;
+	}
+	return status;
+}
+
+static int translate_report(struct target *target, const struct options *opts, struct out *out)
+{
+	struct translate translate = {
+		.target = target,
+		.report = {
+			.renderer = option_given(opts, OPT_JSON) ? &renderer_json : &renderer_text,
+			.out = out,
+			.format = target->root.format,
+			.control = target_control(target),
+			.root_pa = target->root.root.pa,
+		},
+	};
+	int status;
+
+	status = translate_read_stdin(opts) ? translate_stdin(&translate)
+					    : translate_args(&translate, opts);
+	if (status != TOOL_DONE)
+		return status;
+	translate.report.renderer->translate_summary(&translate.report, &translate.sums);
+	return translate.sums.nr_mapped == translate.sums.nr_asked ? TOOL_DONE : TOOL_FINDING;
+}
+
+static int translate_run(const struct options *opts)
+{
+	struct target target;
+	struct out out;
+	int status;
+
+	if (!translate_check_args(opts))
+		return TOOL_USAGE;
+	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
+	status = target_open(&target, opts);
+	if (status == TOOL_DONE)
+		status = target_choose_root(&target, opts);
+	if (status == TOOL_DONE)
+		status = target_attach(&target, opts, BOTH_HALVES);
+	if (status == TOOL_DONE)
+		status = target_finish(&out, translate_report(&target, opts, &out));
+	target_close(&target);
+	return status;
+}
+
+const struct command cmd_translate = {
+	.name = "translate",
+	.args = "IMAGE [VA]...",
+	.summary = "what single virtual addresses map to, level by level",
+	.description =
+		"Prints for each address what it maps to, and below it every level's entry: "
+		"table,\n"
+		"physical address of the slot, raw entry, kind. Addresses are hexadecimal; with\n"
+		"none, or with -, they are read from standard input, one a line.\n"
+		"The exit status is 1 if any address is not mapped.\n",
+	.examples = "  pagewalk translate vmcore ffffffff81000000\n"
+		    "  pagewalk translate --root cpu0 vmcore 0x400000 0x401000\n"
+		    "  pagewalk translate --json vmcore < addresses\n",
+	.options = OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_JSON) |
+		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.min_args = 1,
+	.max_args = -1,
+	.run = translate_run,
+};

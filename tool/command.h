@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TOOL_COMMAND_H
+#define TOOL_COMMAND_H
+
+#include "options.h"
+
+/** A subcommand. */
+struct command {
+	const char *name;
+	const char *args;        /**< as help shows them */
+	const char *summary;     /**< a line */
+	const char *description; /**< lines */
+	const char *examples;    /**< lines */
+	uint32_t options;        /**< bits of enum option_id */
+	int min_args;
+	int max_args; /**< -1 = any number */
+	/** @return enum tool_status */
+	int (*run)(const struct options *opts);
+};
+
+extern const struct command cmd_info;
+extern const struct command cmd_roots;
+extern const struct command cmd_dump;
+extern const struct command cmd_translate;
+
+#endif

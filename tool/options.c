@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "options.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "message.h"
+
+static bool option_root(struct options *opts, const char *text)
+{
+	if (strncmp(text, "cpu", 3) == 0) {
+		opts->root = ROOT_CPU;
+		return parse_dec(text + 3, &opts->root_value) && opts->root_value <= UINT32_MAX;
+	}
+	opts->root = ROOT_PA;
+	return parse_hex(text, &opts->root_value);
+}
+
+/* The index of text in a list that NULL ends, or -1. */
+static int option_choice(const char *text, const char *const *choices)
+{
+	for (int i = 0; choices[i]; i++)
+		if (strcmp(text, choices[i]) == 0)
+			return i;
+	return -1;
+}
+
+static bool option_half(struct options *opts, const char *text)
+{
+	static const char *const names[] = { "user", "kernel", "both", NULL };
+	int choice = option_choice(text, names);
+
+	_Static_assert(PGW_HALF_USER == 0 && PGW_HALF_KERNEL == 1, "in the order of the names");
+	if (choice >= 0)
+		opts->halves = (unsigned)choice + 1;
+	return choice >= 0;
+}
+
+static bool option_format(struct options *opts, const char *text)
+{
+	opts->format = pgw_format_by_name(text);
+	return opts->format != NULL;
+}
+
+static bool option_range(struct options *opts, const char *text)
+{
+	return parse_range(text, &opts->first, &opts->last);
+}
+
+static bool option_perm(struct options *opts, const char *text)
+{
+	return parse_rights(text, &opts->rights);
+}
+
+static bool option_level(struct options *opts, const char *text)
+{
+	return parse_levels(text, &opts->levels);
+}
+
+static bool option_pa(struct options *opts, const char *text)
+{
+	return parse_range(text, &opts->pa_first, &opts->pa_last);
+}
+
+static bool option_style(struct options *opts, const char *text)
+{
+	static const char *const names[] = {
+		[STYLE_RANGES] = "ranges", [STYLE_PTDUMP] = "ptdump", NULL
+	};
+	int choice = option_choice(text, names);
+
+	if (choice >= 0)
+		opts->style = (enum dump_style)choice;
+	return choice >= 0;
+}
+
+static bool option_markers(struct options *opts, const char *text)
+{
+	opts->markers = text;
+	return true;
+}
+
+static bool option_budget(struct options *opts, const char *text)
+{
+	if (strcmp(text, "none") == 0) {
+		opts->budget = UINT64_MAX;
+		return true;
+	}
+	return parse_dec(text, &opts->budget) && opts->budget > 0;
+}
+
+static bool option_color(struct options *opts, const char *text)
+{
+	static const char *const names[] = {
+		[COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never", NULL
+	};
+	int choice = option_choice(text, names);
+
+	if (choice >= 0)
+		opts->color = (enum color_choice)choice;
+	return choice >= 0;
+}
+
+/** An option; without a value, that it was given is all. */
+struct option_spec {
+	const char *name;
+	const char *value;   /**< what help calls the value, or NULL */
+	const char *expects; /**< "--name: 'text' is not ..." */
+	const char *help;    /**< lines after the first begin in column 22 */
+	bool (*parse)(struct options *opts, const char *text);
+};
+
+#define HELP_COLUMN 22
+#define HELP_NEXT "\n                      "
+
+static const struct option_spec option_specs[] = {
+	[OPT_ROOT] = { "root", "ROOT", "cpuN or a hexadecimal address",
+		       "the root to start from: its physical address, or cpuN" HELP_NEXT
+		       "for the one CPU N runs on (default: the kernel's own)",
+		       option_root },
+	[OPT_HALF] = { "half", "HALF", "user, kernel or both",
+		       "user, kernel or both (default: kernel; both with" HELP_NEXT
+		       "--root, --range or --style ptdump)",
+		       option_half },
+	[OPT_FORMAT] = { "format", "NAME", "a format that is known",
+			 "read the tables as this format, e.g. x86_64-la57", option_format },
+	[OPT_RANGE] = { "range", "RANGE", "FIRST-LAST or FIRST+SIZE, in hexadecimal",
+			"only these virtual addresses: FIRST-LAST, inclusive, or" HELP_NEXT
+			"FIRST+SIZE; hexadecimal, SIZE also as 64K, 2M, 1G",
+			option_range },
+	[OPT_PERM] = { "perm", "PERM", "a list like k:wx,u:!r",
+		       "only leaves with these rights: k:wx = the kernel may write" HELP_NEXT
+		       "and execute, u:r!w = users may read but not write," HELP_NEXT
+		       "ku:x = both may execute; a list must hold as a whole",
+		       option_perm },
+	[OPT_LEVEL] = { "level", "LIST", "a list of 0 to 4, pte to pgd, or sizes like 2M",
+			"only leaves of these levels: 0 to 4, pte, pmd, pud, p4d," HELP_NEXT
+			"pgd, or sizes as 4K,2M,1G",
+			option_level },
+	[OPT_PA] = { "pa", "RANGE", "FIRST-LAST or FIRST+SIZE, in hexadecimal",
+		     "only leaves that map these physical addresses", option_pa },
+	[OPT_LEAVES] = { "leaves", NULL, NULL, "one leaf a line, not merged", NULL },
+	[OPT_STYLE] = { "style", "STYLE", "ranges or ptdump",
+			"ranges (default), or ptdump: merged and printed as Linux's" HELP_NEXT
+			"own page-table dump does",
+			option_style },
+	[OPT_MARKERS] = { "markers", "FILE", NULL,
+			  "the banners of --style ptdump: lines ADDRESS [LINES] NAME" HELP_NEXT
+			  "(default: the kernel's own table, found in the image)",
+			  option_markers },
+	[OPT_BUDGET] = { "budget", "N", "a number above 0, or none",
+			 "visit at most N tables in each half (default: 67108864;" HELP_NEXT
+			 "none: as many as there are)",
+			 option_budget },
+	[OPT_JSON] = { "json", NULL, NULL, "JSON Lines; the last record is a summary", NULL },
+	[OPT_COLOR] = { "color", "WHEN", "auto, always or never", "auto (default), always or never",
+			option_color },
+	[OPT_HELP] = { "help", NULL, NULL, "print this and end", NULL },
+};
+
+/* getopt's table of the options that a command has; getopt returns their id plus 1. */
+static void option_table(const struct command *command, struct option *table)
+{
+	for (int id = 0; id < _OPT_MAX; id++) {
+		if (!(command->options & OPT_BIT(id)))
+			continue;
+		*table++ = (struct option){
+			.name = option_specs[id].name,
+			.has_arg = option_specs[id].value ? required_argument : no_argument,
+			.val = id + 1,
+		};
+	}
+	*table = (struct option){ 0 };
+}
+
+static bool option_take(const struct command *command, struct options *opts, int id,
+			const char *text)
+{
+	const struct option_spec *spec = &option_specs[id];
+
+	opts->given |= OPT_BIT(id);
+	if (!spec->parse || spec->parse(opts, text))
+		return true;
+	message("%s: --%s: '%s' is not %s", command->name, spec->name, text, spec->expects);
+	return false;
+}
+
+static bool option_refused(const struct command *command, int result, const char *word)
+{
+	const char letter[] = { '-', (char)optopt, '\0' };
+
+	/* getopt sets optopt to a letter, to the value of a long option, or to 0. */
+	if (optopt > _OPT_MAX)
+		word = letter;
+	message("%s: %s '%s'; see pagewalk %s --help", command->name,
+		result == ':' ? "a value is missing after" : "no such option:", word,
+		command->name);
+	return false;
+}
+
+static bool option_check_args(const struct command *command, const struct options *opts)
+{
+	if (opts->nr_args < command->min_args) {
+		message("%s: no image is given; see pagewalk %s --help", command->name,
+			command->name);
+		return false;
+	}
+	if (command->max_args >= 0 && opts->nr_args > command->max_args) {
+		message("%s: '%s' is one argument too many", command->name,
+			opts->args[command->max_args]);
+		return false;
+	}
+	return true;
+}
+
+bool options_parse(const struct command *command, int argc, char **argv, struct options *ret)
+{
+	struct option table[_OPT_MAX + 1];
+	struct options opts = { .last = UINT64_MAX };
+	int result;
+
+	option_table(command, table);
+	opterr = 0;
+	while ((result = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
+		if (result == ':' || result == '?')
+			return option_refused(command, result, argv[optind - 1]);
+		if (!option_take(command, &opts, result == 'h' ? OPT_HELP : result - 1, optarg))
+			return false;
+	}
+	opts.args = (const char *const *)argv + optind;
+	opts.nr_args = argc - optind;
+	if (!option_given(&opts, OPT_HELP) && !option_check_args(command, &opts))
+		return false;
+	*ret = opts;
+	return true;
+}
+
+static void option_help(const struct option_spec *spec, struct out *out)
+{
+	size_t width = 4 + strlen(spec->name);
+
+	out_str(out, "  --");
+	out_str(out, spec->name);
+	if (spec->value) {
+		out_char(out, ' ');
+		out_str(out, spec->value);
+		width += 1 + strlen(spec->value);
+	}
+	out_spaces(out, width < HELP_COLUMN ? HELP_COLUMN - width : 1);
+	out_str(out, spec->help);
+	out_char(out, '\n');
+}
+
+void options_help(const struct command *command, struct out *out)
+{
+	out_str(out, "Usage: pagewalk ");
+	out_str(out, command->name);
+	out_str(out, " [OPTION]... ");
+	out_str(out, command->args);
+	out_str(out, "\n\n");
+	out_str(out, command->description);
+	out_str(out, "\nOptions:\n");
+	for (int id = 0; id < _OPT_MAX; id++)
+		if (command->options & OPT_BIT(id))
+			option_help(&option_specs[id], out);
+	out_str(out, "\nExamples:\n");
+	out_str(out, command->examples);
+}
+
+bool options_color(const struct options *opts, int fd)
+{
+	const char *no_color = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
+
+	if (opts->color != COLOR_AUTO)
+		return opts->color == COLOR_ALWAYS;
+	if (no_color && *no_color)
+		return false;
+	return isatty(fd) && term && strcmp(term, "dumb") != 0;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TOOL_OPTIONS_H
+#define TOOL_OPTIONS_H
+
+/* The options of all subcommands: one table says what each is and means. */
+
+#include <pagewalk/analysis.h>
+
+#include "parse.h"
+#include "report/out.h"
+
+enum option_id {
+	OPT_ROOT,
+	OPT_HALF,
+	OPT_FORMAT,
+	OPT_RANGE,
+	OPT_PERM,
+	OPT_LEVEL,
+	OPT_PA,
+	OPT_LEAVES,
+	OPT_STYLE,
+	OPT_MARKERS,
+	OPT_BUDGET,
+	OPT_JSON,
+	OPT_COLOR,
+	OPT_HELP,
+	_OPT_MAX,
+};
+
+/** The bit of an option in struct command and struct options. */
+#define OPT_BIT(id) (UINT32_C(1) << (id))
+
+enum root_choice {
+	ROOT_KERNEL, /**< the default */
+	ROOT_CPU,
+	ROOT_PA,
+};
+
+enum dump_style {
+	STYLE_RANGES,
+	STYLE_PTDUMP,
+};
+
+enum color_choice {
+	COLOR_AUTO,
+	COLOR_ALWAYS,
+	COLOR_NEVER,
+};
+
+struct options {
+	uint32_t given; /**< OPT_BIT() of each option that was there */
+	enum root_choice root;
+	uint64_t root_value; /**< the CPU's number or the physical address */
+	unsigned halves;     /**< bits of enum pgw_half; 0 = not given */
+	const struct pgw_format *format;
+	uint64_t first; /**< of --range; all addresses if it is not given */
+	uint64_t last;
+	struct parse_rights rights;
+	struct parse_levels levels;
+	uint64_t pa_first;
+	uint64_t pa_last;
+	enum dump_style style;
+	const char *markers; /**< path */
+	uint64_t budget;     /**< as struct pgw_mm_attach_args */
+	enum color_choice color;
+	const char *const *args; /**< what is not an option: the image first */
+	int nr_args;
+};
+
+static inline bool option_given(const struct options *opts, enum option_id id)
+{
+	return opts->given & OPT_BIT(id);
+}
+
+struct command;
+
+/**
+ * Read the command line of a subcommand, argv[0] being its name.
+ * @return true, or false after a message
+ */
+bool options_parse(const struct command *command, int argc, char **argv, struct options *ret);
+
+void options_help(const struct command *command, struct out *out);
+
+/** Does this output go in colour, as the options and the environment have it? */
+bool options_color(const struct options *opts, int fd);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "report/json_priv.h"
+
+static void json_leaf(struct report *report, struct json *json, uint64_t entry, unsigned level,
+		      unsigned rights)
+{
+	json_dec(json, "level", level);
+	json_hex(json, "entry", entry);
+	json_str(json, "kernel", report_rights(rights));
+	json_str(json, "user", report_rights(rights >> 3));
+	json_open(json, "attrs", '[');
+	json_raw(json, NULL, report_attr_names(report, entry, level, "\"", ","));
+	json_close(json, ']');
+}
+
+static void json_extent(struct report *report, const struct pgw_extent *extent)
+{
+	struct json json = { .out = report->out };
+	bool is_leaf = extent->kind == PGW_ENTRY_LEAF;
+
+	json_open(&json, NULL, '{');
+	json_hex(&json, "va", extent->va_first);
+	if (is_leaf)
+		json_hex(&json, "pa", extent->pa);
+	json_dec(&json, "size", extent->va_last - extent->va_first + 1);
+	if (is_leaf) {
+		json_leaf(report, &json, extent->entry, extent->level, extent->rights);
+	} else {
+		json_dec(&json, "level", extent->level);
+		json_str(&json, "kind", report_kind(extent->kind));
+		json_hex(&json, extent->kind == PGW_ENTRY_MALFORMED ? "entry" : "table",
+			 extent->entry);
+	}
+	json_hex(&json, "root", report->root_pa);
+	json_end(&json);
+}
+
+static void json_dump_summary(struct report *report, const struct pgw_dump_summary *summary)
+{
+	const struct pgw_scan_stats *scan = &summary->scan;
+	struct json json = { .out = report->out };
+
+	json_open(&json, NULL, '{');
+	json_open(&json, "summary", '{');
+	json_hex(&json, "root", report->root_pa);
+	json_str(&json, "format", pgw_format_name(report->format));
+	json_dec(&json, "ranges", summary->nr_ranges);
+	json_dec(&json, "leaves", summary->nr_leaves);
+	json_dec(&json, "bytes", summary->bytes);
+	json_dec(&json, "tables", scan->nr_tables);
+	json_bool(&json, "truncated", scan->truncated);
+	if (scan->truncated)
+		json_hex(&json, "truncated_va", scan->truncated_va);
+	json_dec(&json, "malformed", scan->nr_malformed);
+	json_dec(&json, "unreadable", scan->nr_unreadable);
+	json_close(&json, '}');
+	json_end(&json);
+}
+
+static void json_path(struct report *report, struct json *json, const struct pgw_path *path)
+{
+	json_open(json, "path", '[');
+	for (unsigned i = 0; i < path->nr_steps; i++) {
+		const struct pgw_step *step = &path->step[i];
+
+		json_open(json, NULL, '{');
+		json_dec(json, "level", step->level);
+		json_str(json, "table", pgw_format_table_name(report->format, step->level));
+		json_hex(json, "item", step->item_pa);
+		if (step->kind == PGW_ENTRY_UNREADABLE)
+			json_null(json, "entry");
+		else
+			json_hex(json, "entry", step->entry);
+		json_str(json, "kind", report_kind(step->kind));
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
+static void json_translation(struct report *report, const struct report_translation *translation)
+{
+	const struct pgw_translation *result = &translation->result;
+	struct json json = { .out = report->out };
+
+	json_open(&json, NULL, '{');
+	json_hex(&json, "va", translation->va);
+	json_str(&json, "kind", report_kind(result->kind));
+	json_hex(&json, "first", result->va_first);
+	json_hex(&json, "last", result->va_last);
+	if (result->kind == PGW_ENTRY_LEAF) {
+		json_hex(&json, "pa", result->pa);
+		json_leaf(report, &json, result->entry, result->level, result->rights);
+	} else {
+		json_dec(&json, "level", result->level);
+	}
+	json_hex(&json, "root", report->root_pa);
+	json_path(report, &json, &translation->path);
+	json_end(&json);
+}
+
+static void json_translate_summary(struct report *report, const struct report_translations *sums)
+{
+	struct json json = { .out = report->out };
+
+	json_open(&json, NULL, '{');
+	json_open(&json, "summary", '{');
+	json_dec(&json, "addresses", sums->nr_asked);
+	json_dec(&json, "mapped", sums->nr_mapped);
+	json_bool(&json, "truncated", false);
+	json_dec(&json, "malformed", sums->nr_malformed);
+	json_dec(&json, "unreadable", sums->nr_unreadable);
+	json_close(&json, '}');
+	json_end(&json);
+}
+
+static void json_names(struct json *json, const char *key, const struct report_bit *names,
+		       uint32_t bits)
+{
+	json_open(json, key, '[');
+	for (; names->name; names++)
+		if (bits & names->bit)
+			json_str(json, NULL, names->name);
+	json_close(json, ']');
+}
+
+void json_root_members(struct json *json, const struct pgw_root_info *root)
+{
+	json_hex(json, "root", root->root.pa);
+	json_str(json, "format", pgw_format_name(root->format));
+	json_str(json, "state", report_root_state(root->state));
+	json_names(json, "found", report_root_found, root->found);
+	json_str(json, "proof", report_root_proof(root->proof));
+	json_open(json, "cpus", '[');
+	for (unsigned cpu = 0; cpu < 64; cpu++)
+		if (root->cpus >> cpu & 1)
+			json_dec(json, NULL, cpu);
+	json_close(json, ']');
+	json_str(json, "kpti", root->is_kpti_user ? "user" : root->has_twin ? "kernel" : NULL);
+	if (root->has_twin)
+		json_hex(json, "twin", root->twin.pa);
+	else
+		json_null(json, "twin");
+}
+
+static void json_root(struct report *report, const struct pgw_root_info *root)
+{
+	struct json json = { .out = report->out };
+
+	json_open(&json, NULL, '{');
+	json_root_members(&json, root);
+	json_end(&json);
+}
+
+static void json_roots_summary(struct report *report, const struct report_roots *sums)
+{
+	struct json json = { .out = report->out };
+
+	json_open(&json, NULL, '{');
+	json_open(&json, "summary", '{');
+	json_dec(&json, "roots", sums->nr_roots);
+	json_bool(&json, "truncated", sums->truncated);
+	json_dec(&json, "unreadable", sums->unreadable_bytes);
+	json_close(&json, '}');
+	json_end(&json);
+}
+
+const struct renderer renderer_json = {
+	.extent = json_extent,
+	.dump_summary = json_dump_summary,
+	.translation = json_translation,
+	.translate_summary = json_translate_summary,
+	.root = json_root,
+	.roots_summary = json_roots_summary,
+	.info = json_info,
+};

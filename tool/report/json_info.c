@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "report/json_priv.h"
+
+#include <string.h>
+
+static void json_file(struct json *json, const struct report_info *info)
+{
+	const struct pgw_image_info *image = pgw_image_get_info(info->image);
+
+	json_untrusted(json, "file", info->file, strlen(info->file));
+	json_dec(json, "file_size", image->file_size);
+	json_str(json, "kind", image->kind);
+	json_str(json, "writer", image->writer);
+	json_str(json, "arch", image->arch);
+	json_dec(json, "elf_machine", image->elf_machine);
+	json_dec(json, "segments", image->nr_segments);
+	json_dec(json, "overlaps", image->nr_overlaps);
+	json_dec(json, "readable", image->readable_bytes);
+	json_dec(json, "unreadable", image->unreadable_bytes);
+}
+
+static void json_memory(struct json *json, const struct pgw_phys *phys)
+{
+	uint64_t first, last, pa = 0;
+
+	json_open(json, "memory", '[');
+	while (phys->ops->next_range(phys, pa, &first, &last)) {
+		json_open(json, NULL, '{');
+		json_hex(json, "first", first);
+		json_hex(json, "last", last);
+		json_close(json, '}');
+		pa = last + 1;
+		if (!pa)
+			break;
+	}
+	json_close(json, ']');
+}
+
+static void json_cpus(struct json *json, const struct report_info *info)
+{
+	unsigned nr_cpus = pgw_image_get_info(info->image)->nr_cpus;
+	struct pgw_cpu cpu;
+
+	json_open(json, "cpus", '[');
+	for (unsigned i = 0; i < nr_cpus; i++) {
+		if (pgw_image_cpu(info->image, i, &cpu) < 0)
+			break;
+		json_open(json, NULL, '{');
+		if (cpu.known & PGW_CPU_X86_CR) {
+			json_hex(json, "cr0", cpu.cr0);
+			json_hex(json, "cr3", cpu.cr3);
+			json_hex(json, "cr4", cpu.cr4);
+		}
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
+static void json_vmcoreinfo(struct json *json, const struct pgw_vmcoreinfo *vmcoreinfo)
+{
+	const char *value;
+	size_t size;
+
+	json_open(json, NULL, '{');
+	if (vmcoreinfo->source == PGW_VMCOREINFO_NOTE) {
+		json_str(json, "source", "note");
+		json_hex(json, "offset", vmcoreinfo->offset);
+	} else {
+		json_str(json, "source", "ram");
+		json_hex(json, "pa", vmcoreinfo->pa);
+	}
+	for (const char *const *key = report_vmcoreinfo_keys; *key; key++)
+		if (pgw_vmcoreinfo_get(vmcoreinfo, *key, &value, &size))
+			json_untrusted(json, *key, value, size);
+	json_close(json, '}');
+}
+
+static void json_control(struct json *json, const struct pgw_root_info *root)
+{
+	struct pgw_control control = pgw_control_assume(root->format, &root->control);
+
+	json_open(json, "control", '{');
+	for (const struct report_bit *bit = report_control_bits; bit->name; bit++) {
+		if (!(control.known & bit->bit))
+			continue;
+		json_open(json, bit->name, '{');
+		json_bool(json, "set", control.set & bit->bit);
+		json_bool(json, "known", root->control.known & bit->bit);
+		json_close(json, '}');
+	}
+	json_open(json, "pa_bits", '{');
+	json_dec(json, "value", control.pa_bits);
+	json_bool(json, "known", root->control.pa_bits != 0);
+	json_close(json, '}');
+	json_close(json, '}');
+}
+
+static void json_kernel_root(struct json *json, const struct report_root *kernel)
+{
+	if (!kernel->is_found) {
+		json_null(json, "kernel_root");
+		return;
+	}
+	json_open(json, "kernel_root", '{');
+	json_root_members(json, &kernel->info);
+	json_control(json, &kernel->info);
+	json_close(json, '}');
+}
+
+static void json_info_summary(struct json *json, const struct pgw_image_info *image)
+{
+	json_open(json, NULL, '{');
+	json_open(json, "summary", '{');
+	json_bool(json, "truncated", image->truncated);
+	json_dec(json, "unreadable", image->unreadable_bytes);
+	json_close(json, '}');
+	json_end(json);
+}
+
+void json_info(struct report *report, const struct report_info *info)
+{
+	struct json json = { .out = report->out };
+
+	json_open(&json, NULL, '{');
+	json_file(&json, info);
+	json_memory(&json, pgw_image_phys(info->image));
+	json_cpus(&json, info);
+	json_open(&json, "vmcoreinfo", '[');
+	for (size_t i = 0; i < info->nr_vmcoreinfo; i++)
+		json_vmcoreinfo(&json, &info->vmcoreinfo[i]);
+	json_close(&json, ']');
+	json_kernel_root(&json, &info->kernel);
+	json_end(&json);
+	json_info_summary(&json, pgw_image_get_info(info->image));
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "report/json_put.h"
+
+static void json_begin(struct json *json, const char *key)
+{
+	if (json->needs_comma)
+		out_char(json->out, ',');
+	json->needs_comma = true;
+	if (key) {
+		out_char(json->out, '"');
+		out_str(json->out, key);
+		out_bytes(json->out, "\":", 2);
+	}
+}
+
+void json_open(struct json *json, const char *key, char bracket)
+{
+	json_begin(json, key);
+	out_char(json->out, bracket);
+	json->needs_comma = false;
+}
+
+void json_close(struct json *json, char bracket)
+{
+	out_char(json->out, bracket);
+	json->needs_comma = true;
+}
+
+void json_end(struct json *json)
+{
+	out_bytes(json->out, "}\n", 2);
+	json->needs_comma = false;
+}
+
+void json_hex(struct json *json, const char *key, uint64_t value)
+{
+	json_begin(json, key);
+	out_char(json->out, '"');
+	out_hex(json->out, value);
+	out_char(json->out, '"');
+}
+
+void json_dec(struct json *json, const char *key, uint64_t value)
+{
+	json_begin(json, key);
+	out_dec(json->out, value);
+}
+
+void json_raw(struct json *json, const char *key, const char *text)
+{
+	json_begin(json, key);
+	out_str(json->out, text);
+}
+
+void json_bool(struct json *json, const char *key, bool value)
+{
+	json_raw(json, key, value ? "true" : "false");
+}
+
+void json_null(struct json *json, const char *key)
+{
+	json_raw(json, key, "null");
+}
+
+void json_str(struct json *json, const char *key, const char *value)
+{
+	if (!value) {
+		json_null(json, key);
+		return;
+	}
+	json_begin(json, key);
+	out_char(json->out, '"');
+	out_str(json->out, value);
+	out_char(json->out, '"');
+}
+
+void json_untrusted(struct json *json, const char *key, const char *text, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	json_begin(json, key);
+	out_char(json->out, '"');
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c < 0x20 || c >= 0x7f) {
+			const char escape[] = {
+				'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]
+			};
+
+			out_bytes(json->out, escape, sizeof(escape));
+			continue;
+		}
+		if (c == '"' || c == '\\')
+			out_char(json->out, '\\');
+		out_char(json->out, (char)c);
+	}
+	out_char(json->out, '"');
+}

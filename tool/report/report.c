@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "report/report.h"
+
+#include <string.h>
+
+void report_leaves(struct report *report, const struct pgw_extent *extent)
+{
+	uint64_t size = UINT64_C(1) << extent->leaf_lg2;
+	struct pgw_extent leaf = *extent;
+
+	if (extent->kind != PGW_ENTRY_LEAF) {
+		report->renderer->extent(report, extent);
+		return;
+	}
+	for (;;) {
+		leaf.va_last = leaf.va_first | (size - 1);
+		if (leaf.va_last >= extent->va_last)
+			break;
+		report->renderer->extent(report, &leaf);
+		leaf.pa += leaf.va_last - leaf.va_first + 1;
+		leaf.va_first = leaf.va_last + 1;
+		leaf.entry = pgw_entry_advance(report->format, leaf.entry, leaf.level, size);
+	}
+	leaf.va_last = extent->va_last;
+	report->renderer->extent(report, &leaf);
+}
+
+static void attrs_append(struct report_attrs *attrs, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len >= sizeof(attrs->text) - attrs->len)
+		return;
+	memcpy(attrs->text + attrs->len, text, len + 1);
+	attrs->len += len;
+}
+
+static void attrs_add(struct report_attrs *attrs, const char *name, const char *quote,
+		      const char *separator)
+{
+	if (attrs->len)
+		attrs_append(attrs, separator);
+	attrs_append(attrs, quote);
+	attrs_append(attrs, name);
+	attrs_append(attrs, quote);
+}
+
+static bool attr_applies(const struct report *report, const struct pgw_attr *attr, uint64_t entry,
+			 unsigned level)
+{
+	return level >= attr->level_first && level <= attr->level_last &&
+	       (entry & attr->mask) == attr->value &&
+	       (report->control->set & attr->needs) == attr->needs;
+}
+
+const char *report_attr_names(struct report *report, uint64_t entry, unsigned level,
+			      const char *quote, const char *separator)
+{
+	uint64_t bits = entry & pgw_format_attr_mask(report->format, level);
+	struct report_attrs *attrs = &report->attrs;
+	const char *type;
+
+	if (attrs->is_valid && attrs->level == level && attrs->bits == bits)
+		return attrs->text;
+	*attrs = (struct report_attrs){ .is_valid = true, .level = level, .bits = bits };
+	for (const struct pgw_attr *attr = pgw_format_attrs(report->format); attr->name; attr++)
+		if (attr_applies(report, attr, bits, level))
+			attrs_add(attrs, attr->name, quote, separator);
+	type = pgw_format_memory_type(report->format, report->control, bits);
+	if (type)
+		attrs_add(attrs, type, quote, separator);
+	return attrs->text;
+}
+
+const char *report_rights(unsigned rights)
+{
+	static const char *const names[] = {
+		"---", "r--", "-w-", "rw-", "--x", "r-x", "-wx", "rwx",
+	};
+
+	return names[rights & 7];
+}
+
+const char *report_level_name(const struct pgw_format *format, unsigned level)
+{
+	static const char *const names[PGW_MAX_LEVELS] = { "pte", "pmd", "pud", "p4d", "pgd" };
+
+	return level == pgw_format_geometry(format)->top_level ? "pgd" : names[level];
+}
+
+const char *report_kind(enum pgw_entry_kind kind)
+{
+	static const char *const names[_PGW_ENTRY_MAX] = {
+		[PGW_ENTRY_EMPTY] = "empty",         [PGW_ENTRY_ABSENT] = "absent",
+		[PGW_ENTRY_TABLE] = "table",         [PGW_ENTRY_LEAF] = "leaf",
+		[PGW_ENTRY_MALFORMED] = "malformed", [PGW_ENTRY_UNREADABLE] = "unreadable",
+	};
+
+	return names[kind];
+}
+
+const char *report_root_state(enum pgw_root_state state)
+{
+	static const char *const names[_PGW_ROOT_STATE_MAX] = {
+		[PGW_ROOT_KERNEL] = "kernel",         [PGW_ROOT_RUNNING] = "running",
+		[PGW_ROOT_MAPPED] = "mapped",         [PGW_ROOT_EMPTY] = "empty",
+		[PGW_ROOT_TRAMPOLINE] = "trampoline", [PGW_ROOT_UNKNOWN] = "unknown",
+	};
+
+	return names[state];
+}
+
+const char *report_root_proof(enum pgw_root_proof proof)
+{
+	static const char *const names[_PGW_ROOT_PROOF_MAX] = {
+		[PGW_PROOF_NONE] = "none",
+		[PGW_PROOF_PASSED] = "passed",
+		[PGW_PROOF_FAILED] = "failed",
+	};
+
+	return names[proof];
+}
+
+const struct report_bit report_root_found[] = {
+	{ PGW_ROOT_FROM_CPU, "cpu" },
+	{ PGW_ROOT_FROM_KPTI, "kpti-pair" },
+	{ PGW_ROOT_FROM_VMCOREINFO_NOTE, "vmcoreinfo-note" },
+	{ PGW_ROOT_FROM_VMCOREINFO_RAM, "vmcoreinfo-ram" },
+	{ PGW_ROOT_FROM_SELF_MAP, "self-map" },
+	{ 0, NULL },
+};
+
+const struct report_bit report_control_bits[] = {
+	{ PGW_CTL_X86_WP, "WP" },
+	{ PGW_CTL_X86_NXE, "NXE" },
+	{ PGW_CTL_X86_SMEP, "SMEP" },
+	{ PGW_CTL_X86_PKE, "PKE" },
+	{ PGW_CTL_ARM64_WXN, "WXN" },
+	{ PGW_CTL_ARM64_HPD0, "HPD0" },
+	{ PGW_CTL_ARM64_HPD1, "HPD1" },
+	{ PGW_CTL_ARM64_HD, "HD" },
+	{ PGW_CTL_RISCV_SVNAPOT, "Svnapot" },
+	{ PGW_CTL_RISCV_SVPBMT, "Svpbmt" },
+	{ 0, NULL },
+};
+
+const char *const report_vmcoreinfo_keys[] = {
+	"OSRELEASE",
+	"BUILD-ID",
+	"PAGESIZE",
+	"KERNELOFFSET",
+	"SYMBOL(swapper_pg_dir)",
+	"SYMBOL(_stext)",
+	"NUMBER(phys_base)",
+	"NUMBER(pgtable_l5_enabled)",
+	NULL,
+};

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef REPORT_REPORT_H
+#define REPORT_REPORT_H
+
+/*
+ * How answers are written: as text for people and line tools, or as JSON
+ * Lines. A command makes a struct report and calls its renderer.
+ */
+
+#include <pagewalk/pagewalk.h>
+
+#include "report/out.h"
+
+struct report;
+
+/** What became of the root that is the default. */
+struct report_root {
+	bool is_found;
+	struct pgw_root_info info;
+	struct pgw_error err; /**< if it was not found */
+};
+
+/** What `pagewalk info` knows. */
+struct report_info {
+	const char *file;
+	const struct pgw_image *image;
+	const struct pgw_vmcoreinfo *vmcoreinfo;
+	size_t nr_vmcoreinfo;
+	struct report_root kernel;
+};
+
+/** What `pagewalk roots` sums up. */
+struct report_roots {
+	size_t nr_roots;
+	bool truncated;            /**< the file is */
+	uint64_t unreadable_bytes; /**< of memory */
+};
+
+/** What `pagewalk translate` sums up. */
+struct report_translations {
+	uint64_t nr_asked;
+	uint64_t nr_mapped;
+	uint64_t nr_malformed;
+	uint64_t nr_unreadable;
+};
+
+/** One answer of `pagewalk translate`. */
+struct report_translation {
+	uint64_t va;
+	struct pgw_translation result;
+	struct pgw_path path;
+};
+
+struct renderer {
+	void (*extent)(struct report *report, const struct pgw_extent *extent);
+	void (*dump_summary)(struct report *report, const struct pgw_dump_summary *summary);
+	void (*translation)(struct report *report, const struct report_translation *translation);
+	void (*translate_summary)(struct report *report, const struct report_translations *sums);
+	void (*root)(struct report *report, const struct pgw_root_info *root);
+	void (*roots_summary)(struct report *report, const struct report_roots *sums);
+	void (*info)(struct report *report, const struct report_info *info);
+};
+
+extern const struct renderer renderer_text;
+extern const struct renderer renderer_json;
+
+/** The names of the attributes of the last entry; neighbours mostly have the same. */
+struct report_attrs {
+	bool is_valid;
+	unsigned level;
+	uint64_t bits;
+	size_t len;
+	char text[512];
+};
+
+struct report {
+	const struct renderer *renderer;
+	struct out *out;
+	/* Of the root that is reported on; info and roots leave them empty. */
+	const struct pgw_format *format;
+	const struct pgw_control *control; /**< a complete one */
+	uint64_t root_pa;
+	struct report_attrs attrs;
+};
+
+/** Write an extent, or if it is one of leaves, each of its leaves. */
+void report_leaves(struct report *report, const struct pgw_extent *extent);
+
+/**
+ * The names of a leaf's attributes, each between quotes, with separator between
+ * them. The text is the report's and changes with the next call.
+ */
+const char *report_attr_names(struct report *report, uint64_t entry, unsigned level,
+			      const char *quote, const char *separator);
+
+/** "rwx" with dashes for what is not allowed; rights shifted so that read is bit 0. */
+const char *report_rights(unsigned rights);
+/** The name that Linux has for a table at this level. */
+const char *report_level_name(const struct pgw_format *format, unsigned level);
+const char *report_kind(enum pgw_entry_kind kind);
+const char *report_root_state(enum pgw_root_state state);
+const char *report_root_proof(enum pgw_root_proof proof);
+
+/** A name for each bit of a word; an array of them ends with a NULL name. */
+struct report_bit {
+	uint32_t bit;
+	const char *name;
+};
+
+extern const struct report_bit report_root_found[];
+extern const struct report_bit report_control_bits[];
+/** The lines of a VMCOREINFO that say something about the tables; NULL ends them. */
+extern const char *const report_vmcoreinfo_keys[];
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "report/text_priv.h"
+
+#define WIDTH_SIZE 8
+#define WIDTH_LEAF 2
+#define WIDTH_ADDRESS 18
+#define WIDTH_TABLE 5
+
+static enum out_color rights_color(unsigned rights)
+{
+	const unsigned kernel_wx = PGW_KERNEL_W | PGW_KERNEL_X;
+	const unsigned user_wx = PGW_USER_W | PGW_USER_X;
+
+	if ((rights & kernel_wx) == kernel_wx || (rights & user_wx) == user_wx)
+		return OUT_RED;
+	if (rights & (PGW_KERNEL_X | PGW_USER_X))
+		return OUT_YELLOW;
+	return OUT_PLAIN;
+}
+
+static void text_rights(struct out *out, unsigned rights)
+{
+	enum out_color color = rights_color(rights);
+
+	if (color != OUT_PLAIN)
+		out_color(out, color);
+	out_str(out, report_rights(rights));
+	out_char(out, '/');
+	out_str(out, report_rights(rights >> 3));
+	if (color != OUT_PLAIN)
+		out_color(out, OUT_PLAIN);
+}
+
+static void text_range(struct out *out, uint64_t first, uint64_t last)
+{
+	out_hex(out, first);
+	out_char(out, '-');
+	out_hex(out, last);
+}
+
+/* "!unreadable", in the place of a physical address. */
+static void text_odd(struct out *out, enum pgw_entry_kind kind)
+{
+	out_color(out, OUT_RED);
+	out_char(out, '!');
+	out_str_padded(out, report_kind(kind), WIDTH_ADDRESS - 1);
+	out_color(out, OUT_PLAIN);
+}
+
+static void text_rights_and_attrs(struct report *report, uint64_t entry, unsigned level,
+				  unsigned rights)
+{
+	const char *attrs = report_attr_names(report, entry, level, "", " ");
+
+	text_rights(report->out, rights);
+	if (*attrs) {
+		out_str(report->out, "  ");
+		out_str(report->out, attrs);
+	}
+}
+
+static void text_extent(struct report *report, const struct pgw_extent *extent)
+{
+	struct out *out = report->out;
+	bool is_leaf = extent->kind == PGW_ENTRY_LEAF;
+
+	text_range(out, extent->va_first, extent->va_last);
+	out_str(out, "  ");
+	if (is_leaf)
+		out_hex(out, extent->pa);
+	else
+		text_odd(out, extent->kind);
+	out_str(out, "  ");
+	out_size(out, extent->va_last - extent->va_first + 1, WIDTH_SIZE);
+	out_str(out, "  ");
+	if (is_leaf) {
+		out_size(out, UINT64_C(1) << extent->leaf_lg2, WIDTH_LEAF);
+		out_str(out, "  ");
+		text_rights_and_attrs(report, extent->entry, extent->level, extent->rights);
+	} else {
+		out_str(out, report_level_name(report->format, extent->level));
+		out_str(out, extent->kind == PGW_ENTRY_MALFORMED ? "  entry=" : "  table=");
+		out_hex(out, extent->entry);
+	}
+	out_char(out, '\n');
+}
+
+/* ", 12 leaves", or without the comma if it is the first of a list. */
+void text_count(struct out *out, const char *before, uint64_t nr, const char *what)
+{
+	out_str(out, before);
+	out_dec(out, nr);
+	out_char(out, ' ');
+	out_str(out, what);
+}
+
+static void text_dump_summary(struct report *report, const struct pgw_dump_summary *summary)
+{
+	const struct pgw_scan_stats *scan = &summary->scan;
+	struct out *out = report->out;
+
+	out_str(out, "# root ");
+	out_hex_short(out, report->root_pa);
+	out_str(out, ", ");
+	out_str(out, pgw_format_name(report->format));
+	text_count(out, ": ", summary->nr_ranges, "ranges");
+	text_count(out, ", ", summary->nr_leaves, "leaves, ");
+	out_size(out, summary->bytes, 0);
+	text_count(out, "; ", scan->nr_tables, "table visits");
+	text_count(out, "; ", scan->nr_malformed, "malformed");
+	text_count(out, ", ", scan->nr_unreadable, "unreadable");
+	if (scan->truncated) {
+		out_str(out, "; cut short at ");
+		out_hex(out, scan->truncated_va);
+	}
+	out_char(out, '\n');
+}
+
+static void text_step(struct report *report, const struct pgw_step *step)
+{
+	struct out *out = report->out;
+
+	out_str(out, "  ");
+	out_str_padded(out, pgw_format_table_name(report->format, step->level), WIDTH_TABLE);
+	out_str(out, "  ");
+	out_hex(out, step->item_pa);
+	out_str(out, "  ");
+	if (step->kind != PGW_ENTRY_UNREADABLE) {
+		out_hex(out, step->entry);
+		out_str(out, "  ");
+	}
+	out_str(out, report_kind(step->kind));
+	out_char(out, '\n');
+}
+
+static void text_translation(struct report *report, const struct report_translation *translation)
+{
+	const struct pgw_translation *result = &translation->result;
+	struct out *out = report->out;
+	bool is_leaf = result->kind == PGW_ENTRY_LEAF;
+
+	out_hex(out, translation->va);
+	out_str(out, "  ");
+	if (is_leaf)
+		out_hex(out, result->pa);
+	else
+		text_odd(out, result->kind);
+	out_str(out, "  ");
+	out_size(out, result->va_last - result->va_first + 1, WIDTH_SIZE);
+	out_str(out, "  ");
+	if (is_leaf) {
+		text_rights_and_attrs(report, result->entry, result->level, result->rights);
+	} else {
+		out_str(out, report_level_name(report->format, result->level));
+		out_str(out, "  ");
+		text_range(out, result->va_first, result->va_last);
+	}
+	out_char(out, '\n');
+	for (unsigned i = 0; i < translation->path.nr_steps; i++)
+		text_step(report, &translation->path.step[i]);
+}
+
+static void text_translate_summary(struct report *report, const struct report_translations *sums)
+{
+	struct out *out = report->out;
+
+	out_str(out, "# root ");
+	out_hex_short(out, report->root_pa);
+	out_str(out, ", ");
+	out_str(out, pgw_format_name(report->format));
+	text_count(out, ": ", sums->nr_mapped, "of ");
+	out_dec(out, sums->nr_asked);
+	out_str(out, " mapped\n");
+}
+
+void text_bits(struct out *out, const struct report_bit *names, uint32_t bits)
+{
+	const char *separator = "";
+
+	for (; names->name; names++) {
+		if (!(bits & names->bit))
+			continue;
+		out_str(out, separator);
+		out_str(out, names->name);
+		separator = ",";
+	}
+	if (!*separator)
+		out_char(out, '-');
+}
+
+void text_cpus(struct out *out, uint64_t cpus)
+{
+	const char *separator = "";
+
+	for (unsigned cpu = 0; cpu < 64; cpu++) {
+		if (!(cpus >> cpu & 1))
+			continue;
+		out_str(out, separator);
+		out_dec(out, cpu);
+		separator = ",";
+	}
+	if (!cpus)
+		out_char(out, '-');
+}
+
+static void text_root(struct report *report, const struct pgw_root_info *root)
+{
+	struct out *out = report->out;
+
+	out_hex(out, root->root.pa);
+	out_str(out, "  ");
+	out_str(out, pgw_format_name(root->format));
+	out_str(out, "  ");
+	out_str_padded(out, report_root_state(root->state), 10);
+	out_str(out, "  proof=");
+	out_str_padded(out, report_root_proof(root->proof), 6);
+	out_str(out, "  cpus=");
+	text_cpus(out, root->cpus);
+	out_str(out, "  kpti=");
+	out_str_padded(out, root->is_kpti_user ? "user" : root->has_twin ? "kernel" : "-", 6);
+	out_str(out, "  twin=");
+	if (root->has_twin)
+		out_hex(out, root->twin.pa);
+	else
+		out_str_padded(out, "-", WIDTH_ADDRESS);
+	out_str(out, "  found=");
+	text_bits(out, report_root_found, root->found);
+	out_char(out, '\n');
+}
+
+static void text_roots_summary(struct report *report, const struct report_roots *sums)
+{
+	struct out *out = report->out;
+
+	text_count(out, "# ", sums->nr_roots, "roots");
+	if (sums->truncated)
+		out_str(out, "; the file is truncated");
+	if (sums->unreadable_bytes) {
+		out_str(out, "; ");
+		out_size(out, sums->unreadable_bytes, 0);
+		out_str(out, " of memory unreadable");
+	}
+	out_char(out, '\n');
+}
+
+const struct renderer renderer_text = {
+	.extent = text_extent,
+	.dump_summary = text_dump_summary,
+	.translation = text_translation,
+	.translate_summary = text_translate_summary,
+	.root = text_root,
+	.roots_summary = text_roots_summary,
+	.info = text_info,
+};

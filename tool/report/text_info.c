@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "report/text_priv.h"
+
+#define WIDTH_LABEL 14
+/* A file may claim any number of ranges and CPUs; JSON has them all. */
+#define MAX_RANGES 16
+#define MAX_CPUS 16
+
+static void text_label(struct out *out, const char *label)
+{
+	out_color(out, OUT_CYAN);
+	out_str_padded(out, label, WIDTH_LABEL);
+	out_color(out, OUT_PLAIN);
+}
+
+static void text_file(struct out *out, const struct report_info *info)
+{
+	const struct pgw_image_info *image = pgw_image_get_info(info->image);
+
+	text_label(out, "file");
+	out_str(out, info->file);
+	text_count(out, ", ", image->file_size, "bytes\n");
+	text_label(out, "kind");
+	out_str(out, image->kind);
+	out_str(out, ", written by ");
+	out_str(out, image->writer);
+	out_str(out, ", of a machine of type ");
+	out_str(out, image->arch ? image->arch : "unknown");
+	out_str(out, " (ELF machine ");
+	out_dec(out, image->elf_machine);
+	out_str(out, ")\n");
+}
+
+static void text_memory(struct out *out, const struct report_info *info)
+{
+	const struct pgw_image_info *image = pgw_image_get_info(info->image);
+	const struct pgw_phys *phys = pgw_image_phys(info->image);
+	uint64_t first, last, pa = 0;
+
+	text_label(out, "memory");
+	out_size(out, image->readable_bytes, 0);
+	text_count(out, " in ", image->nr_ranges, "ranges");
+	text_count(out, " of ", image->nr_segments, "segments; ");
+	out_size(out, image->unreadable_bytes, 0);
+	out_str(out, " unreadable");
+	if (image->nr_overlaps)
+		text_count(out, "; ", image->nr_overlaps, "segments overlap");
+	out_str(out, image->truncated ? "; the file is truncated\n" : "\n");
+	for (unsigned nr = 0; phys->ops->next_range(phys, pa, &first, &last); nr++) {
+		text_label(out, "");
+		if (nr == MAX_RANGES) {
+			text_count(out, "... and ", image->nr_ranges - nr, "more\n");
+			break;
+		}
+		out_hex(out, first);
+		out_char(out, '-');
+		out_hex(out, last);
+		out_str(out, "  ");
+		out_size(out, last - first + 1, 8);
+		out_char(out, '\n');
+		pa = last + 1;
+		if (!pa)
+			break;
+	}
+}
+
+static void text_cpu(struct out *out, unsigned index, const struct pgw_cpu *cpu)
+{
+	text_label(out, index ? "" : "cpus");
+	out_str(out, "cpu");
+	out_dec(out, index);
+	if (cpu->known & PGW_CPU_X86_CR) {
+		out_str(out, " CR0=");
+		out_hex_short(out, cpu->cr0);
+		out_str(out, " CR3=");
+		out_hex_short(out, cpu->cr3);
+		out_str(out, " CR4=");
+		out_hex_short(out, cpu->cr4);
+	} else {
+		out_str(out, " registers unknown");
+	}
+	out_char(out, '\n');
+}
+
+static void text_cpu_list(struct out *out, const struct report_info *info)
+{
+	unsigned nr_cpus = pgw_image_get_info(info->image)->nr_cpus;
+	struct pgw_cpu cpu;
+
+	for (unsigned i = 0; i < nr_cpus; i++) {
+		if (i == MAX_CPUS) {
+			text_label(out, "");
+			text_count(out, "... and ", nr_cpus - i, "more\n");
+			break;
+		}
+		if (pgw_image_cpu(info->image, i, &cpu) == 0)
+			text_cpu(out, i, &cpu);
+	}
+	if (!nr_cpus) {
+		text_label(out, "cpus");
+		out_str(out, "none in the notes\n");
+	}
+}
+
+static void text_vmcoreinfo(struct out *out, const struct pgw_vmcoreinfo *vmcoreinfo)
+{
+	const char *value;
+	size_t size;
+
+	text_label(out, "vmcoreinfo");
+	if (vmcoreinfo->source == PGW_VMCOREINFO_NOTE) {
+		out_str(out, "in a note, at file offset ");
+		out_hex_short(out, vmcoreinfo->offset);
+	} else {
+		out_str(out, "in memory, at ");
+		out_hex_short(out, vmcoreinfo->pa);
+	}
+	out_char(out, '\n');
+	for (const char *const *key = report_vmcoreinfo_keys; *key; key++) {
+		if (!pgw_vmcoreinfo_get(vmcoreinfo, *key, &value, &size))
+			continue;
+		text_label(out, "");
+		out_str(out, *key);
+		out_char(out, '=');
+		out_untrusted(out, value, size);
+		out_char(out, '\n');
+	}
+}
+
+static void text_control(struct out *out, const struct pgw_root_info *root)
+{
+	struct pgw_control control = pgw_control_assume(root->format, &root->control);
+
+	text_label(out, "control bits");
+	for (const struct report_bit *bit = report_control_bits; bit->name; bit++) {
+		if (!(control.known & bit->bit))
+			continue;
+		out_str(out, bit->name);
+		out_str(out, control.set & bit->bit ? "=1 " : "=0 ");
+		out_str(out, root->control.known & bit->bit ? "(known) " : "(assumed) ");
+	}
+	text_count(out, "", control.pa_bits, "physical address bits ");
+	out_str(out, root->control.pa_bits ? "(known)\n" : "(assumed)\n");
+}
+
+static void text_kernel_root(struct out *out, const struct report_root *kernel)
+{
+	const struct pgw_root_info *root = &kernel->info;
+	char error[512];
+
+	text_label(out, "kernel root");
+	if (!kernel->is_found) {
+		pgw_error_format(&kernel->err, error, sizeof(error));
+		out_str(out, "not found: ");
+		out_str(out, error);
+		out_char(out, '\n');
+		return;
+	}
+	out_hex_short(out, root->root.pa);
+	out_str(out, ", ");
+	out_str(out, pgw_format_name(root->format));
+	out_str(out, root->state == PGW_ROOT_KERNEL
+			     ? "\n"
+			     : ", a process's, whose kernel half is as good\n");
+	text_label(out, "");
+	out_str(out, "found by ");
+	text_bits(out, report_root_found, root->found);
+	out_str(out, "; self-map proof: ");
+	out_str(out, report_root_proof(root->proof));
+	out_str(out, "; runs on cpus: ");
+	text_cpus(out, root->cpus);
+	out_char(out, '\n');
+	text_control(out, root);
+}
+
+void text_info(struct report *report, const struct report_info *info)
+{
+	struct out *out = report->out;
+
+	text_file(out, info);
+	text_memory(out, info);
+	text_cpu_list(out, info);
+	for (size_t i = 0; i < info->nr_vmcoreinfo; i++)
+		text_vmcoreinfo(out, &info->vmcoreinfo[i]);
+	if (!info->nr_vmcoreinfo) {
+		text_label(out, "vmcoreinfo");
+		out_str(out, "none in notes or memory\n");
+	}
+	text_kernel_root(out, &info->kernel);
+}

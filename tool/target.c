@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "target.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROGRESS_DELAY_MS 300
+
+/* Has the work gone on for so long that somebody wants to know? */
+static bool progress_is_due(struct progress *progress)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!progress->start.tv_sec && !progress->start.tv_nsec)
+		progress->start = now;
+	return (now.tv_sec - progress->start.tv_sec) * 1000 +
+		       (now.tv_nsec - progress->start.tv_nsec) / 1000000 >=
+	       PROGRESS_DELAY_MS;
+}
+
+static void progress_show(void *arg, uint64_t done, uint64_t total)
+{
+	struct progress *progress = (struct progress *)arg;
+	unsigned percent = total ? (unsigned)((double)done * 100 / (double)total) : 0;
+
+	if ((progress->is_shown && progress->percent == percent) || !progress_is_due(progress))
+		return;
+	progress->is_shown = true;
+	progress->percent = percent;
+	fprintf(stderr, "\rlooking through memory: %u%%", percent);
+	fflush(stderr);
+}
+
+static void progress_clear(struct progress *progress)
+{
+	if (progress->is_shown)
+		fputs("\r\033[K", stderr);
+	*progress = (struct progress){ 0 };
+}
+
+int target_open(struct target *target, const struct options *opts)
+{
+	struct pgw_image_options image_opts = { .progress_arg = &target->progress };
+	struct pgw_error err = { 0 };
+	int ret;
+
+	*target = (struct target){ .file = opts->args[0] };
+	if (isatty(STDERR_FILENO))
+		image_opts.progress = progress_show;
+	ret = pgw_image_open(target->file, &image_opts, &target->image, &err);
+	progress_clear(&target->progress);
+	return ret < 0 ? message_error(target->file, &err) : TOOL_DONE;
+}
+
+void target_close(struct target *target)
+{
+	pgw_mm_free(target->mm[PGW_HALF_USER]);
+	pgw_mm_free(target->mm[PGW_HALF_KERNEL]);
+	pgw_image_close(target->image);
+}
+
+int target_kernel_root(struct target *target, struct pgw_root_info *ret, struct pgw_error *err)
+{
+	int status = pgw_image_kernel_root(target->image, ret, err);
+
+	progress_clear(&target->progress);
+	return status;
+}
+
+int target_roots(struct target *target, const struct pgw_root_info **ret_list, size_t *ret_nr)
+{
+	int status = pgw_image_roots(target->image, ret_list, ret_nr);
+
+	progress_clear(&target->progress);
+	return status;
+}
+
+int target_vmcoreinfo(struct target *target, const struct pgw_vmcoreinfo **ret_list, size_t *ret_nr)
+{
+	int status = pgw_image_vmcoreinfo(target->image, ret_list, ret_nr);
+
+	progress_clear(&target->progress);
+	return status;
+}
+
+static int choose_kernel_root(struct target *target)
+{
+	struct pgw_error err = { 0 };
+
+	return target_kernel_root(target, &target->root, &err) < 0
+		       ? message_error(target->file, &err)
+		       : TOOL_DONE;
+}
+
+static int choose_cpu_root(struct target *target, unsigned cpu)
+{
+	unsigned nr_cpus = pgw_image_get_info(target->image)->nr_cpus;
+	int err = pgw_image_cpu_root(target->image, cpu, &target->root);
+
+	if (err == 0)
+		return TOOL_DONE;
+	if (err == -PGW_EINVAL) {
+		message("%s: there is no cpu%u: the image holds the registers of %u CPUs",
+			target->file, cpu, nr_cpus);
+		return TOOL_USAGE;
+	}
+	message("%s: cpu%u: the image does not hold the root it runs on", target->file, cpu);
+	return TOOL_UNREADABLE;
+}
+
+/* A root by its address is read as the image's others are, which a CPU's register tells soonest. */
+static int choose_pa_root(struct target *target, const struct options *opts)
+{
+	struct pgw_root_info root = { 0 };
+
+	if (pgw_image_cpu_root(target->image, 0, &root) < 0 &&
+	    target_kernel_root(target, &root, NULL) < 0 && !opts->format) {
+		message("%s: nothing in the image tells the format of its tables; say it with "
+			"--format",
+			target->file);
+		return TOOL_UNREADABLE;
+	}
+	target->root = (struct pgw_root_info){
+		.root.pa = opts->root_value,
+		.format = root.format,
+		.control = root.control,
+	};
+	return TOOL_DONE;
+}
+
+static bool has_same_arch(const struct pgw_format *a, const struct pgw_format *b)
+{
+	return a && b && strcmp(pgw_format_arch(a), pgw_format_arch(b)) == 0;
+}
+
+int target_choose_root(struct target *target, const struct options *opts)
+{
+	int status;
+
+	switch (opts->root) {
+	case ROOT_CPU:
+		status = choose_cpu_root(target, (unsigned)opts->root_value);
+		break;
+	case ROOT_PA:
+		status = choose_pa_root(target, opts);
+		break;
+	default:
+		status = choose_kernel_root(target);
+	}
+	if (status != TOOL_DONE || !opts->format)
+		return status;
+	if (!has_same_arch(opts->format, target->root.format))
+		target->root.control = (struct pgw_control){ 0 };
+	target->root.format = opts->format;
+	return TOOL_DONE;
+}
+
+static int attach_half(struct target *target, const struct options *opts, enum pgw_half half)
+{
+	struct pgw_mm_attach_args args = {
+		.platform = pgw_hosted_platform(),
+		.format = target->root.format,
+		.phys = pgw_image_phys(target->image),
+		.root = target->root.root,
+		.half = half,
+		.control = target->root.control,
+		.kernel_mm = half == PGW_HALF_USER ? target->mm[PGW_HALF_KERNEL] : NULL,
+		.budget = opts->budget,
+	};
+	int err = pgw_mm_attach(&args, &target->mm[half]);
+
+	if (err == -PGW_EINVAL) {
+		message("root 0x%" PRIx64 ": no table of format %s can be there", args.root.pa,
+			pgw_format_name(args.format));
+		return TOOL_USAGE;
+	}
+	if (err) {
+		message("%s: %s", target->file, pgw_status_text(err));
+		return TOOL_UNREADABLE;
+	}
+	return TOOL_DONE;
+}
+
+int target_attach(struct target *target, const struct options *opts, unsigned halves)
+{
+	int status = TOOL_DONE;
+
+	if (halves & HALF_BIT(PGW_HALF_KERNEL))
+		status = attach_half(target, opts, PGW_HALF_KERNEL);
+	if (status == TOOL_DONE && (halves & HALF_BIT(PGW_HALF_USER)))
+		status = attach_half(target, opts, PGW_HALF_USER);
+	return status;
+}
+
+const struct pgw_control *target_control(const struct target *target)
+{
+	const struct pgw_mm *user = target->mm[PGW_HALF_USER];
+
+	return pgw_mm_control(user ? user : target->mm[PGW_HALF_KERNEL]);
+}
+
+int target_finish(struct out *out, int status)
+{
+	out_flush(out);
+	if (!out_failed(out) && out->fd == STDOUT_FILENO && close(STDOUT_FILENO) < 0)
+		out->os_errno = errno;
+	if (out->os_errno == EPIPE)
+		return TOOL_DONE;
+	if (!out_failed(out))
+		return status;
+	message("standard output: %s", strerror(out->os_errno));
+	return TOOL_UNREADABLE;
+}

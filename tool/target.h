@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TOOL_TARGET_H
+#define TOOL_TARGET_H
+
+/*
+ * What a command works on: an image, one of its roots, and the two halves of
+ * that root. Functions that fail have written their message and return an
+ * enum tool_status other than TOOL_DONE.
+ */
+
+#include <time.h>
+
+#include <pagewalk/pagewalk.h>
+
+#include "message.h"
+#include "options.h"
+
+#define HALF_BIT(half) (1u << (half))
+#define BOTH_HALVES (HALF_BIT(PGW_HALF_USER) | HALF_BIT(PGW_HALF_KERNEL))
+
+/** The percentage on standard error, if that is a terminal and the work takes a while. */
+struct progress {
+	bool is_shown;
+	unsigned percent;
+	struct timespec start; /**< of the work; 0 = none */
+};
+
+struct target {
+	const char *file;
+	struct pgw_image *image;
+	struct progress progress;
+	struct pgw_root_info root;        /**< after target_choose_root() */
+	struct pgw_mm *mm[_PGW_HALF_MAX]; /**< after target_attach(); NULL if not asked for */
+};
+
+/** To be closed with target_close() also if it fails. */
+int target_open(struct target *target, const struct options *opts);
+void target_close(struct target *target);
+
+/** The root that the options ask for. */
+int target_choose_root(struct target *target, const struct options *opts);
+/** The halves of that root: bits of enum pgw_half. With both, the user mm points to the kernel mm.
+ */
+int target_attach(struct target *target, const struct options *opts, unsigned halves);
+/** The control bits that the attached halves go by. */
+const struct pgw_control *target_control(const struct target *target);
+
+/* Long work of the image, with its progress shown. Negative returns are the library's. */
+int target_kernel_root(struct target *target, struct pgw_root_info *ret, struct pgw_error *err);
+int target_roots(struct target *target, const struct pgw_root_info **ret_list, size_t *ret_nr);
+int target_vmcoreinfo(struct target *target, const struct pgw_vmcoreinfo **ret_list,
+		      size_t *ret_nr);
+
+/** Write what is buffered; a reader that went away is no failure. @return status, or
+ * TOOL_UNREADABLE after a message */
+int target_finish(struct out *out, int status);
+
+#endif
