@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# What people type. The build itself is Meson's: see meson.build.
+PREFIX ?= /usr/local
+BUILD = build
+
+.PHONY: all demo check bench install format lint clean help
+
+all:
+	@scripts/setup demo
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
+	@ninja -C $(BUILD)
+
+demo:
+	@scripts/demo
+
+check:
+	@scripts/check
+
+bench: all
+	@ninja -C $(BUILD) --quiet bench/bench_walk
+	@$(BUILD)/bench/bench_walk
+
+install: all
+	@meson configure $(BUILD) -Dprefix=$(PREFIX) >/dev/null
+	@meson install -C $(BUILD) --quiet $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+
+format:
+	@scripts/setup lint
+	@scripts/lint --format
+
+lint:
+	@scripts/lint
+
+clean:
+	rm -rf build build-clang build-asan build-tsan
+
+help:
+	@echo 'make            build the library and build/pagewalk'
+	@echo 'make demo       build, and show the main job on a bundled image'
+	@echo 'make check      build four ways and run every test'
+	@echo 'make bench      run the benchmarks'
+	@echo 'make install    install; PREFIX (default /usr/local) and DESTDIR are honoured'
+	@echo 'make lint       static analysis, formatting, shell scripts'
+	@echo 'make format     put the C files into the house style'
+	@echo 'make clean      remove the build folders'

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TESTS_MMU_GUEST_H
+#define TESTS_MMU_GUEST_H
+
+/*
+ * The guest's memory, for the test and for the stubs, which are assembly.
+ * Addresses count from the start of RAM.
+ */
+
+#define GUEST_RAM_SIZE 0x4000000
+#define GUEST_STUB 0x200000     /* code: arm64, riscv64 */
+#define GUEST_PARAMS 0x210000   /* what to load into the control registers */
+#define GUEST_STACK 0x21fff0    /* grows down */
+#define GUEST_COMMANDS 0x220000 /* what to do then */
+#define GUEST_TARGET 0x400000   /* what is accessed */
+#define GUEST_TABLES 0x800000   /* to the end of RAM */
+
+#define GUEST_RAM_X86_64 0
+#define GUEST_RAM_ARM64 0x40000000
+#define GUEST_RAM_RISCV64 0x80000000
+
+/* The x86 stub is the firmware: two pages of it run under the tables. */
+#define GUEST_X86_USER_CODE 0xffffe000
+#define GUEST_X86_KERNEL_CODE 0xfffff000
+
+/* struct params */
+#define PARAM_DONE 0 /* the stub writes 1 when it halts */
+#define PARAM_END 8  /* physical address of the end of the commands */
+#define PARAM_REGS 16
+
+/* struct command */
+#define COMMAND_VA 0
+#define COMMAND_OP 8
+#define COMMAND_VALUE 16
+#define COMMAND_FAULT 24
+#define COMMAND_SIZE 32
+
+/* Operations. Bit 2 says: as user code. */
+#define OP_LOAD 0
+#define OP_STORE 1
+#define OP_EXEC 2
+#define OP_USER 4
+
+/* Registers, by their place after PARAM_REGS. */
+#define X86_REG_CR0 0
+#define X86_REG_CR3 1
+#define X86_REG_CR4 2
+#define X86_REG_EFER 3
+#define ARM64_REG_TTBR0 0
+#define ARM64_REG_TTBR1 1
+#define ARM64_REG_TCR 2
+#define ARM64_REG_MAIR 3
+#define ARM64_REG_SCTLR 4
+#define RISCV_REG_SATP 0
+#define RISCV_REG_MENVCFG 1
+#define RISCV_REG_MSTATUS 2
+
+/* The vector of the trap that ends what the x86 stub was told to do. */
+#define X86_TRAP 0x30
+
+#endif
