@@ -72,6 +72,30 @@ struct pgw_phys_memory {
 PGW_API int pgw_phys_memory_init(struct pgw_phys_memory *mem, uint64_t pa_first, const void *bytes,
                                  uint64_t size);
 
+/** What a struct pgw_phys_fault does to the read it hits. */
+enum pgw_phys_fault_kind {
+	PGW_FAULT_FAIL,    /**< it fails */
+	PGW_FAULT_CORRUPT, /**< it gives other bytes than there are: all inverted */
+	_PGW_FAULT_MAX,
+};
+
+/**
+ * A source that goes wrong once, for tests: run something with nth = 0, 1, 2,
+ * ... until nr_reads stays at or below nth, and every error path was taken.
+ * Not for several threads at once.
+ */
+struct pgw_phys_fault {
+	struct pgw_phys phys;         /**< pass this on; never points, every byte is read */
+	const struct pgw_phys *inner; /**< the source behind it */
+	enum pgw_phys_fault_kind kind;
+	uint64_t nth;      /**< the read that goes wrong, counting from 0 */
+	uint64_t nr_reads; /**< so far */
+};
+
+/** @param inner borrowed while fault is used */
+PGW_API void pgw_phys_fault_init(struct pgw_phys_fault *fault, const struct pgw_phys *inner,
+                                 enum pgw_phys_fault_kind kind, uint64_t nth);
+
 #ifdef __cplusplus
 }
 #endif
