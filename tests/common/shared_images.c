@@ -31,8 +31,15 @@ static bool is_newer(const char *path, const struct stat *source)
 
 static bool decompress(const char *from, const char *to)
 {
-	char *argv[] = { "zstd", "-q",	 "-d", "-f", "--sparse", "-o", (char *)(size_t)to,
-			 (char *)(size_t)from, NULL };
+	char *argv[] = { "zstd",
+			 "-q",
+			 "-d",
+			 "-f",
+			 "--sparse",
+			 "-o",
+			 (char *)(size_t)to,
+			 (char *)(size_t)from,
+			 NULL };
 	int status;
 	pid_t pid;
 
@@ -60,8 +67,7 @@ static bool fill_cache(const char *from, const char *to, const struct stat *sour
 	}
 	while (flock(lock, LOCK_EX) && errno == EINTR)
 		;
-	done = is_newer(to, source) ||
-	       (decompress(from, temporary) && rename(temporary, to) == 0);
+	done = is_newer(to, source) || (decompress(from, temporary) && rename(temporary, to) == 0);
 	if (!done)
 		unlink(temporary);
 	close(lock);

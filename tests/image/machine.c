@@ -62,20 +62,20 @@ const char *machine_text(const struct machine *machine)
 
 void machine_note(struct machine *machine, uint64_t pa, const char *text)
 {
-	static const uint8_t header[24] = { 11,	 0,   0,   0,	0,   0,	  0,   0,   0,	 0,   0, 0,
-					    'V', 'M', 'C', 'O', 'R', 'E', 'I', 'N', 'F', 'O' };
+	static const uint8_t header[24] = { 11, 0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
+					    0,  'V', 'M', 'C', 'O', 'R', 'E', 'I', 'N', 'F', 'O' };
 	uint32_t size = (uint32_t)strlen(text);
 
-	assert(pa + sizeof(header) + size <= sizeof(machine->ram));
+	assert(pa + sizeof(header) + size < sizeof(machine->ram));
 	memcpy(machine->ram + pa, header, sizeof(header));
 	memcpy(machine->ram + pa + 4, &size, 4);
-	memcpy(machine->ram + pa + sizeof(header), text, size);
+	memcpy(machine->ram + pa + sizeof(header), text, size + 1);
 }
 
 void machine_init(struct machine *machine, unsigned nr_levels)
 {
-	uint64_t direct = nr_levels == 5 ? UINT64_C(0xff11000000000000) :
-					   UINT64_C(0xffff888000000000);
+	uint64_t direct =
+		nr_levels == 5 ? UINT64_C(0xff11000000000000) : UINT64_C(0xffff888000000000);
 
 	memset(machine, 0, sizeof(*machine));
 	machine->nr_levels = nr_levels;

@@ -97,52 +97,136 @@ struct hostile {
 
 /* The core of make_core() has 3 program headers and 0x20000 as no offset in it. */
 static const struct hostile hostiles[] = {
-	{ "no magic", { { 0, 4, 0x12345678 } }, -PGW_ENOEXEC, 0, 0x12345678, "an ELF magic number" },
-	{ "kdump-compressed", { { 0, 8, UINT64_C(0x20202020504d5544) << 8 | 'K' } }, -PGW_EOPNOTSUPP,
-	  0, 0x4d55444b, "an ELF core, not a kdump-compressed dump" },
-	{ "flattened", { { 0, 8, UINT64_C(0x706d7564656b616d) }, { 8, 8, 0x656c6966 } },
-	  -PGW_EOPNOTSUPP, 0, 0x656b616d, "an ELF core, not a flattened kdump-compressed dump" },
-	{ "LiME", { { 0, 4, 0x4c694d45 } }, -PGW_EOPNOTSUPP, 0, 0x4c694d45,
+	{ "no magic",
+	  { { 0, 4, 0x12345678 } },
+	  -PGW_ENOEXEC,
+	  0,
+	  0x12345678,
+	  "an ELF magic number" },
+	{ "kdump-compressed",
+	  { { 0, 8, UINT64_C(0x20202020504d5544) << 8 | 'K' } },
+	  -PGW_EOPNOTSUPP,
+	  0,
+	  0x4d55444b,
+	  "an ELF core, not a kdump-compressed dump" },
+	{ "flattened",
+	  { { 0, 8, UINT64_C(0x706d7564656b616d) }, { 8, 8, 0x656c6966 } },
+	  -PGW_EOPNOTSUPP,
+	  0,
+	  0x656b616d,
+	  "an ELF core, not a flattened kdump-compressed dump" },
+	{ "LiME",
+	  { { 0, 4, 0x4c694d45 } },
+	  -PGW_EOPNOTSUPP,
+	  0,
+	  0x4c694d45,
 	  "an ELF core, not a LiME dump" },
-	{ "zstd", { { 0, 4, 0xfd2fb528 } }, -PGW_EOPNOTSUPP, 0, 0xfd2fb528,
+	{ "zstd",
+	  { { 0, 4, 0xfd2fb528 } },
+	  -PGW_EOPNOTSUPP,
+	  0,
+	  0xfd2fb528,
 	  "an ELF core: decompress the file first (zstd)" },
-	{ "gzip", { { 0, 4, 0x00088b1f } }, -PGW_EOPNOTSUPP, 0, 0x00088b1f,
+	{ "gzip",
+	  { { 0, 4, 0x00088b1f } },
+	  -PGW_EOPNOTSUPP,
+	  0,
+	  0x00088b1f,
 	  "an ELF core: decompress the file first (gzip)" },
-	{ "xz", { { 0, 8, UINT64_C(0x5a587a37fd) } }, -PGW_EOPNOTSUPP, 0, 0x587a37fd,
+	{ "xz",
+	  { { 0, 8, UINT64_C(0x5a587a37fd) } },
+	  -PGW_EOPNOTSUPP,
+	  0,
+	  0x587a37fd,
 	  "an ELF core: decompress the file first (xz)" },
 	{ "ELF32", { { 4, 1, 1 } }, -PGW_EOPNOTSUPP, 4, 1, "a 64-bit ELF file (2)" },
 	{ "no class", { { 4, 1, 0 } }, -PGW_EOPNOTSUPP, 4, 0, "a 64-bit ELF file (2)" },
 	{ "big-endian", { { 5, 1, 2 } }, -PGW_EOPNOTSUPP, 5, 2, "a little-endian ELF file (1)" },
 	{ "executable", { { 16, 2, 2 } }, -PGW_EOPNOTSUPP, 16, 2, "a core file (4)" },
 	{ "relocatable", { { 16, 2, 1 } }, -PGW_EOPNOTSUPP, 16, 1, "a core file (4)" },
-	{ "no program headers", { { 56, 2, 0 } }, -PGW_EOVERFLOW, 56, 0,
+	{ "no program headers",
+	  { { 56, 2, 0 } },
+	  -PGW_EOVERFLOW,
+	  56,
+	  0,
 	  "at least one program header" },
-	{ "program headers too small", { { 54, 2, 32 } }, -PGW_EOVERFLOW, 54, 32,
+	{ "program headers too small",
+	  { { 54, 2, 32 } },
+	  -PGW_EOVERFLOW,
+	  54,
+	  32,
 	  "program headers of 56 bytes" },
-	{ "program headers too large", { { 54, 2, 0xffff } }, -PGW_EOVERFLOW, 54, 0xffff,
+	{ "program headers too large",
+	  { { 54, 2, 0xffff } },
+	  -PGW_EOVERFLOW,
+	  54,
+	  0xffff,
 	  "program headers of 56 bytes" },
-	{ "program headers outside", { { 32, 8, 0x20000 } }, -PGW_EOVERFLOW, 32, 0x20000,
+	{ "program headers outside",
+	  { { 32, 8, 0x20000 } },
+	  -PGW_EOVERFLOW,
+	  32,
+	  0x20000,
 	  "program headers inside the file" },
-	{ "program headers wrap", { { 32, 8, UINT64_MAX - 8 } }, -PGW_EOVERFLOW, 32, UINT64_MAX - 8,
+	{ "program headers wrap",
+	  { { 32, 8, UINT64_MAX - 8 } },
+	  -PGW_EOVERFLOW,
+	  32,
+	  UINT64_MAX - 8,
 	  "program headers inside the file" },
-	{ "too many program headers", { { 56, 2, 0xfffe } }, -PGW_EOVERFLOW, 32, 64,
+	{ "too many program headers",
+	  { { 56, 2, 0xfffe } },
+	  -PGW_EOVERFLOW,
+	  32,
+	  64,
 	  "program headers inside the file" },
-	{ "extended number, no section header", { { 56, 2, 0xffff } }, -PGW_EOVERFLOW, 40, 0,
+	{ "extended number, no section header",
+	  { { 56, 2, 0xffff } },
+	  -PGW_EOVERFLOW,
+	  40,
+	  0,
 	  "a section header inside the file" },
-	{ "extended number, section header outside", { { 56, 2, 0xffff }, { 40, 8, UINT64_MAX - 3 } },
-	  -PGW_EOVERFLOW, 40, UINT64_MAX - 3, "a section header inside the file" },
-	{ "extended number 0", { { 56, 2, 0xffff }, { 40, 8, 64 }, { 64 + 44, 4, 0 } },
-	  -PGW_EOVERFLOW, 64 + 44, 0, "a number of program headers from 1 to 1048576" },
-	{ "extended number absurd", { { 56, 2, 0xffff }, { 40, 8, 64 }, { 64 + 44, 4, UINT32_MAX } },
-	  -PGW_EOVERFLOW, 64 + 44, UINT32_MAX, "a number of program headers from 1 to 1048576" },
+	{ "extended number, section header outside",
+	  { { 56, 2, 0xffff }, { 40, 8, UINT64_MAX - 3 } },
+	  -PGW_EOVERFLOW,
+	  40,
+	  UINT64_MAX - 3,
+	  "a section header inside the file" },
+	{ "extended number 0",
+	  { { 56, 2, 0xffff }, { 40, 8, 64 }, { 64 + 44, 4, 0 } },
+	  -PGW_EOVERFLOW,
+	  64 + 44,
+	  0,
+	  "a number of program headers from 1 to 1048576" },
+	{ "extended number absurd",
+	  { { 56, 2, 0xffff }, { 40, 8, 64 }, { 64 + 44, 4, UINT32_MAX } },
+	  -PGW_EOVERFLOW,
+	  64 + 44,
+	  UINT32_MAX,
+	  "a number of program headers from 1 to 1048576" },
 	{ "extended number, headers outside",
 	  { { 56, 2, 0xffff }, { 40, 8, 64 }, { 64 + 44, 4, 100000 } },
-	  -PGW_EOVERFLOW, 32, 64, "program headers inside the file" },
-	{ "segment wraps", { { 64 + 56 + 24, 8, UINT64_MAX - 0x200 } }, -PGW_EOVERFLOW, 64 + 56 + 40,
-	  2 * BYTES, "a segment that ends below 2^64" },
-	{ "segment absurd", { { 64 + 112 + 40, 8, UINT64_MAX } }, -PGW_EOVERFLOW, 64 + 112 + 40,
-	  UINT64_MAX, "a segment that ends below 2^64" },
-	{ "core of a process", { { 64 + 168 + 8, 4, 6 } }, -PGW_EOPNOTSUPP, 64 + 168 + 8, 6,
+	  -PGW_EOVERFLOW,
+	  32,
+	  64,
+	  "program headers inside the file" },
+	{ "segment wraps",
+	  { { 64 + 56 + 24, 8, UINT64_MAX - 0x200 } },
+	  -PGW_EOVERFLOW,
+	  64 + 56 + 40,
+	  2 * BYTES,
+	  "a segment that ends below 2^64" },
+	{ "segment absurd",
+	  { { 64 + 112 + 40, 8, UINT64_MAX } },
+	  -PGW_EOVERFLOW,
+	  64 + 112 + 40,
+	  UINT64_MAX,
+	  "a segment that ends below 2^64" },
+	{ "core of a process",
+	  { { 64 + 168 + 8, 4, 6 } },
+	  -PGW_EOPNOTSUPP,
+	  64 + 168 + 8,
+	  6,
 	  "the core of a machine, not of a process" },
 };
 
@@ -190,6 +274,18 @@ static void test_open__too_many_notes_are_refused(void **state)
 	assert_int_equal(err.found, (64 << 20) + 1);
 	assert_string_equal(err.expected, "at most 64 MiB of notes");
 	mkelf_fini(&elf);
+
+	/* All note segments together. */
+	make_core(&elf);
+	mkelf_put(&elf, mkelf_ph(0) + 32, 8, UINT64_C(40) << 20);
+	mkelf_put(&elf, mkelf_ph(2), 4, 4);
+	mkelf_put(&elf, mkelf_ph(2) + 32, 8, UINT64_C(40) << 20);
+	mkelf_save(&elf);
+	assert_int_equal(ftruncate(elf.fd, 80 << 20), 0);
+	assert_int_equal(pgw_image_open(elf.path, NULL, &image, &err), -PGW_EOVERFLOW);
+	assert_int_equal(err.offset, mkelf_ph(2) + 32);
+	assert_int_equal(err.found, 40 << 20);
+	mkelf_fini(&elf);
 }
 
 static void test_open__too_many_cpus_are_refused(void **state)
@@ -220,10 +316,10 @@ static void test_open__truncated_file_opens_if_headers_are_whole(void **state)
 	make_core(&elf);
 	mkelf_save(&elf);
 	for (size_t size = elf.size + 1; size-- > 0;) {
-		int expected = size == 0      ? -PGW_ENOEXEC :
-			       size < 64      ? -PGW_ENOEXEC :
-			       size < headers ? -PGW_EOVERFLOW :
-						0;
+		int expected = size == 0        ? -PGW_ENOEXEC
+			       : size < 64      ? -PGW_ENOEXEC
+			       : size < headers ? -PGW_EOVERFLOW
+						: 0;
 		const struct pgw_image_info *info;
 		struct pgw_image *image = NULL;
 		struct pgw_error err;

@@ -11,9 +11,14 @@
 
 #include "image/machine.h"
 
-/* In the kernel's image, across a page boundary; names behind it, the first across another. */
+/*
+ * The array lies across a page boundary of the kernel's image. The names lie
+ * behind it, the first across another boundary, where what follows in virtual
+ * memory lies elsewhere in physical memory.
+ */
 #define ARRAY (MACHINE_KERNEL_PA + UINT64_C(0x7fe8))
 #define NAMES (MACHINE_KERNEL_PA + UINT64_C(0xa000))
+#define NAMES_PA UINT64_C(0x60000)
 #define KERNEL_SPACE (UINT64_C(1) << 63)
 
 static void put_marker(struct machine *machine, unsigned index, uint64_t start, const char *name,
@@ -24,13 +29,17 @@ static void put_marker(struct machine *machine, unsigned index, uint64_t start, 
 	machine_store(machine, at, start);
 	machine_store(machine, at + 8, name ? machine_va(name_pa) : 0);
 	machine_store(machine, at + 16, max_lines);
-	if (name)
-		memcpy(machine->ram + name_pa, name, strlen(name) + 1);
+	for (size_t i = 0; name && i <= strlen(name); i++, name_pa++)
+		machine->ram[name_pa < NAMES ? name_pa : name_pa - NAMES + NAMES_PA] =
+			(uint8_t)name[i];
 }
 
 static void make_markers(struct machine *machine)
 {
 	machine_init(machine, 4);
+	for (uint64_t i = 0; i < 2 * MACHINE_PAGE; i += MACHINE_PAGE)
+		machine_map(machine, MACHINE_SWAPPER, machine_va(NAMES + i), NAMES_PA + i,
+			    PTE_P | PTE_W);
 	put_marker(machine, 0, 0, "User Space", 0);
 	put_marker(machine, 1, KERNEL_SPACE, "Kernel Space", 0);
 	put_marker(machine, 2, UINT64_C(0xffff888000000000), "Low Kernel Mapping", 0);
@@ -80,16 +89,16 @@ static void test_markers__what_is_not_quite_a_table_is_not_taken(void **state)
 		uint64_t at;
 		uint64_t value;
 	} bends[] = {
-		{ ARRAY, 1 },                                   /* first start */
-		{ ARRAY + 24, KERNEL_SPACE + 1 },               /* second start */
-		{ ARRAY + 8, 0 },                               /* no name */
-		{ ARRAY + 32, UINT64_C(0xffffffff80000000) },   /* unmapped name */
-		{ ARRAY + 32, UINT64_C(0x0000800000000000) },   /* in no half */
-		{ ARRAY + 56, UINT64_C(0xffffffff81002000) },   /* a table for a name */
-		{ NAMES - 8, 0x20726553554e4958 },             /* another first name */
-		{ NAMES + 80 - 8, 0 },                         /* an empty second name */
-		{ NAMES + 160 - 8, 0x000000000a4c4f57 },       /* a control character */
-		{ ARRAY + 24 * 4, UINT64_MAX - 1 },             /* no end marker */
+		{ ARRAY, 1 },                                 /* first start */
+		{ ARRAY + 24, KERNEL_SPACE + 1 },             /* second start */
+		{ ARRAY + 8, 0 },                             /* no name */
+		{ ARRAY + 32, UINT64_C(0xffffffff80000000) }, /* unmapped name */
+		{ ARRAY + 32, UINT64_C(0x0000800000000000) }, /* in no half */
+		{ ARRAY + 56, UINT64_C(0xffffffff81002000) }, /* a table for a name */
+		{ NAMES - 8, 0x20726553554e4958 },            /* another first name */
+		{ NAMES_PA + 80 - 8, 0 },                     /* an empty second name */
+		{ NAMES_PA + 160 - 8, 0x000000000a4c4f57 },   /* a control character */
+		{ ARRAY + 24 * 4, UINT64_MAX - 1 },           /* no end marker */
 	};
 
 	(void)state;

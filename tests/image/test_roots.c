@@ -93,8 +93,7 @@ static void test_roots__without_kpti_each_process_has_one(void **state)
 	assert_int_equal(root.state, PGW_ROOT_KERNEL);
 	assert_int_equal(root.cpus, 1);
 	assert_string_equal(pgw_format_name(root.format), "x86_64-la48");
-	assert_int_equal(root.control.known,
-			 PGW_CTL_X86_WP | PGW_CTL_X86_SMEP | PGW_CTL_X86_PKE);
+	assert_int_equal(root.control.known, PGW_CTL_X86_WP | PGW_CTL_X86_SMEP | PGW_CTL_X86_PKE);
 	assert_int_equal(root.control.set, PGW_CTL_X86_WP | PGW_CTL_X86_SMEP);
 	assert_int_equal(root.control.pa_bits, 0);
 	assert_int_equal(pgw_image_cpu_root(image, 2, &root), -PGW_EINVAL);
@@ -182,16 +181,22 @@ static void test_cpu_root__user_mode_gives_the_kernels_root_of_the_pair(void **s
 	assert_int_equal(pgw_image_cpu_root(image, 1, &root), 0);
 	assert_int_equal(root.root.pa, ROOT_B);
 	assert_int_equal(root.found, PGW_ROOT_FROM_CPU);
-	/* Maps no user memory and is on a CPU: could be the kernel's, as far as the registers tell. */
+	/* Maps no user memory and is on a CPU: could be the kernel's, as far as the registers tell.
+	 */
 	assert_int_equal(root.state, PGW_ROOT_UNKNOWN);
 
 	check_pair(image, ROOT_A, ROOT_A_USER);
+	assert_int_equal(find_root(image, ROOT_A)->cpus, 1);
 	check_root(image, ROOT_A, PGW_ROOT_RUNNING, PGW_ROOT_FROM_KPTI | PGW_ROOT_FROM_SELF_MAP,
 		   PGW_PROOF_PASSED);
 	check_root(image, ROOT_A_USER, PGW_ROOT_RUNNING, PGW_ROOT_FROM_CPU | PGW_ROOT_FROM_KPTI,
 		   PGW_PROOF_NONE);
 	check_root(image, ROOT_B, PGW_ROOT_RUNNING, PGW_ROOT_FROM_CPU | PGW_ROOT_FROM_SELF_MAP,
 		   PGW_PROOF_PASSED);
+	/* What the search has found since does not change the answer. */
+	assert_int_equal(pgw_image_cpu_root(image, 1, &root), 0);
+	assert_int_equal(root.proof, PGW_PROOF_NONE);
+	assert_int_equal(root.state, PGW_ROOT_UNKNOWN);
 	machine_fini(&machine);
 }
 
@@ -212,7 +217,8 @@ static void test_roots__what_is_not_quite_a_pair_is_none(void **state)
 			break;
 		case 1: /* maps another page there */
 			machine_store(&machine, ROOT_A_USER + idt_slot, 0);
-			machine_map(&machine, ROOT_A_USER, MACHINE_IDT_VA, MACHINE_USER_PAGE, PTE_P);
+			machine_map(&machine, ROOT_A_USER, MACHINE_IDT_VA, MACHINE_USER_PAGE,
+				    PTE_P);
 			break;
 		case 2: /* another user half */
 			machine_store(&machine, ROOT_A_USER, 0);
@@ -258,12 +264,16 @@ static void test_roots__trampoline_is_known_by_mapping_itself(void **state)
 	machine_map(&machine, ROOT_A, TRAMPOLINE, TRAMPOLINE, PTE_P | PTE_W);
 	machine_process(&machine, ROOT_B); /* itself, but for the user */
 	machine_map(&machine, ROOT_B, ROOT_B, ROOT_B, USER);
+	machine_process(&machine, ROOT_A_USER); /* something else at its own address */
+	machine_map(&machine, ROOT_A_USER, ROOT_A_USER, MACHINE_USER_PAGE, PTE_P | PTE_W);
 	machine_process(&machine, ROOT_C); /* itself, but where no CPU can start */
 	machine_map(&machine, ROOT_C, HIGH, HIGH, PTE_P | PTE_W);
 	mkelf_segment(&machine.elf, HIGH, machine.ram + ROOT_C, MACHINE_PAGE, MACHINE_PAGE);
 	image = machine_open(&machine);
+	check_root(image, ROOT_A_USER, PGW_ROOT_UNKNOWN, PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
 	check_root(image, HIGH, PGW_ROOT_UNKNOWN, PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
-	check_root(image, TRAMPOLINE, PGW_ROOT_TRAMPOLINE, PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
+	check_root(image, TRAMPOLINE, PGW_ROOT_TRAMPOLINE, PGW_ROOT_FROM_SELF_MAP,
+		   PGW_PROOF_PASSED);
 	check_root(image, ROOT_A, PGW_ROOT_UNKNOWN, PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
 	check_root(image, ROOT_B, PGW_ROOT_MAPPED, PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
 	machine_fini(&machine);
@@ -291,7 +301,8 @@ static void test_roots__empty_needs_to_be_seen(void **state)
 	machine_fini(&machine);
 }
 
-/* Half the slots of the user half point to the root itself: 2^28 leaves and more, none the user's. */
+/* Half the slots of the user half point to the root itself: 2^28 leaves and more, none the user's.
+ */
 static void test_roots__self_reference_ends_in_time(void **state)
 {
 	struct machine machine;
@@ -323,9 +334,10 @@ static void test_kernel_root__the_text_that_proves_itself_is_taken(void **state)
 	machine_init(&machine, 4);
 	snprintf(liar, sizeof(liar),
 		 "OSRELEASE=6.1.0-kdump\nSYMBOL(swapper_pg_dir)=%" PRIx64
-		 "\nNUMBER(phys_base)=4096\nNUMBER(pgtable_l5_enabled)=0\n",
-		 machine_va(MACHINE_SWAPPER));
+		 "\nNUMBER(phys_base)=%" PRId64 "\nNUMBER(pgtable_l5_enabled)=0\n",
+		 machine_va(MACHINE_SWAPPER), (int64_t)(ROOT_C - 0x1002000));
 	machine_note(&machine, 0x1000, liar);
+	machine_map(&machine, ROOT_C, 0x400000, MACHINE_USER_PAGE, USER);
 	machine_process(&machine, ROOT_A);
 	image = machine_open(&machine);
 	assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
@@ -333,13 +345,12 @@ static void test_kernel_root__the_text_that_proves_itself_is_taken(void **state)
 	assert_int_equal(root.proof, PGW_PROOF_PASSED);
 	assert_int_equal(root.found, PGW_ROOT_FROM_VMCOREINFO_RAM | PGW_ROOT_FROM_SELF_MAP);
 	/* The lie is listed for what it is. */
-	check_root(image, 0x1002000 + 4096, PGW_ROOT_UNKNOWN, PGW_ROOT_FROM_VMCOREINFO_RAM,
-		   PGW_PROOF_FAILED);
+	check_root(image, ROOT_C, PGW_ROOT_UNKNOWN, PGW_ROOT_FROM_VMCOREINFO_RAM, PGW_PROOF_FAILED);
 	assert_int_equal(nr_roots(image), 3);
 	machine_fini(&machine);
 }
 
-/* Two kernels prove themselves: the one that a CPU runs is meant. */
+/* Two kernels prove themselves: the one that a CPU runs is meant; if none does, the first. */
 static void test_kernel_root__of_two_kernels_the_running_one_is_taken(void **state)
 {
 	uint64_t other_va = UINT64_C(0xffffffff82000000), other = 0x30000;
@@ -349,7 +360,7 @@ static void test_kernel_root__of_two_kernels_the_running_one_is_taken(void **sta
 	char text[256];
 
 	(void)state;
-	for (int running = 0; running < 2; running++) {
+	for (int running = 0; running < 3; running++) {
 		machine_init(&machine, 4);
 		machine_map(&machine, other, other_va, other, PTE_P | PTE_W);
 		snprintf(text, sizeof(text),
@@ -357,10 +368,11 @@ static void test_kernel_root__of_two_kernels_the_running_one_is_taken(void **sta
 			 "\nNUMBER(phys_base)=%" PRId64 "\n",
 			 other_va, (int64_t)(other - 0x2000000));
 		machine_note(&machine, running ? 0x1000 : 0x70000, text);
-		machine_cpu(&machine, running ? MACHINE_SWAPPER : other);
+		if (running < 2)
+			machine_cpu(&machine, running ? MACHINE_SWAPPER : other);
 		image = machine_open(&machine);
 		assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
-		assert_int_equal(root.root.pa, running ? MACHINE_SWAPPER : other);
+		assert_int_equal(root.root.pa, running == 1 ? MACHINE_SWAPPER : other);
 		assert_int_equal(root.proof, PGW_PROOF_PASSED);
 		machine_fini(&machine);
 	}
@@ -401,9 +413,9 @@ static void test_kernel_root__older_names_of_the_table_will_do(void **state)
 		char text[256];
 
 		machine_init(&machine, 4);
-		snprintf(text, sizeof(text), "A=B\nSYMBOL(%s)=%" PRIx64 "\nNUMBER(phys_base)=%" PRId64 "\n",
-			 names[i], machine_va(MACHINE_SWAPPER),
-			 (int64_t)(MACHINE_KERNEL_PA - 0x1000000));
+		snprintf(text, sizeof(text),
+			 "A=B\nSYMBOL(%s)=%" PRIx64 "\nNUMBER(phys_base)=%" PRId64 "\n", names[i],
+			 machine_va(MACHINE_SWAPPER), (int64_t)(MACHINE_KERNEL_PA - 0x1000000));
 		machine_note(&machine, MACHINE_VMCOREINFO, text);
 		image = machine_open(&machine);
 		assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
@@ -483,7 +495,7 @@ static void test_kernel_root__impossible_places_are_no_claims(void **state)
 {
 	static const char *const texts[] = {
 		"A=B\nSYMBOL(swapper_pg_dir)=ffffffff81002008\nNUMBER(phys_base)=0\n",
-		"A=B\nSYMBOL(swapper_pg_dir)=ffffffff81002000\nNUMBER(phys_base)=4503599627370496\n",
+		"SYMBOL(swapper_pg_dir)=ffffffff81002000\nNUMBER(phys_base)=4503599627370496\n",
 		"A=B\nSYMBOL(swapper_pg_dir)=0\nNUMBER(phys_base)=0\n",
 		"A=B\nSYMBOL(swapper_pg_dir)=ffffffff81002000\n",
 		"A=B\nSYMBOL(swapper_pg_dir)=ffffffff81002000\nNUMBER(phys_base)=x\n",
@@ -509,7 +521,7 @@ static void test_cpu_root__cpu_without_paging_has_none(void **state)
 
 	(void)state;
 	machine_init(&machine, 4);
-	mkelf_qemu_cpu(&machine.elf, &(struct mkelf_cpu){ .cr0 = 0x60000010 });
+	mkelf_qemu_cpu(&machine.elf, &(struct mkelf_cpu){ .cr0 = 0x00050033, .cr4 = 0x3506b0 });
 	mkelf_qemu_cpu(&machine.elf, &(struct mkelf_cpu){ .cr0 = 0x80050033, .cr3 = 0x5000 });
 	machine_cpu(&machine, MACHINE_SWAPPER);
 	image = machine_open(&machine);
@@ -552,6 +564,27 @@ static void test_cpu_root__control_bits_are_the_cpus(void **state)
 	}
 }
 
+/* 2^17 tables and more below one user half, and not a leaf in them: too many to say that it is
+ * empty. */
+static void test_roots__tables_without_end_are_not_called_empty(void **state)
+{
+	struct machine machine;
+	struct pgw_image *image;
+
+	(void)state;
+	machine_init(&machine, 4);
+	machine_process(&machine, ROOT_A);
+	for (uint64_t i = 0; i < 512; i++) {
+		if (i < 256)
+			machine_store(&machine, ROOT_A + 8 * i, ROOT_B | USER);
+		machine_store(&machine, ROOT_B + 8 * i, ROOT_C | USER);
+	}
+	image = machine_open(&machine);
+	assert_int_equal(nr_roots(image), 2);
+	assert_int_equal(find_root(image, ROOT_A)->state, PGW_ROOT_UNKNOWN);
+	machine_fini(&machine);
+}
+
 /* CPUs past 63 do not fit into the mask, but run all the same. */
 static void test_roots__many_cpus_run(void **state)
 {
@@ -583,6 +616,7 @@ int main(void)
 		cmocka_unit_test(test_roots__trampoline_is_known_by_mapping_itself),
 		cmocka_unit_test(test_roots__empty_needs_to_be_seen),
 		cmocka_unit_test(test_roots__self_reference_ends_in_time),
+		cmocka_unit_test(test_roots__tables_without_end_are_not_called_empty),
 		cmocka_unit_test(test_roots__many_cpus_run),
 		cmocka_unit_test(test_kernel_root__the_text_that_proves_itself_is_taken),
 		cmocka_unit_test(test_kernel_root__of_two_kernels_the_running_one_is_taken),

@@ -223,8 +223,8 @@ static void test_read__all_sizes_read_the_same(void **state)
 	image = open_image(&elf);
 	for (size_t len = 65530; len < 65543; len++) {
 		for (size_t at = 34000; at + len <= size && at < 110000; at += 4001) {
-			assert_int_equal(pgw_phys_read(pgw_image_phys(image), 0x10000 + at, buf, len),
-					 0);
+			assert_int_equal(
+				pgw_phys_read(pgw_image_phys(image), 0x10000 + at, buf, len), 0);
 			assert_memory_equal(buf, bytes + at, len);
 		}
 	}

@@ -34,8 +34,8 @@ struct known_image {
 	uint64_t vmcoreinfo_pa;
 	const char *format;
 	uint64_t kernel_root;
-	bool has_kpti;     /* each root but the trampoline's is a pair */
-	bool has_console;  /* the guest printed its page tables */
+	bool has_kpti;                      /* each root but the trampoline's is a pair */
+	bool has_console;                   /* the guest printed its page tables */
 	struct known_root roots[MAX_ROOTS]; /* by self-map */
 	size_t nr_markers;
 };
@@ -50,10 +50,21 @@ static const struct known_image la48_debian = {
 	.vmcoreinfo_pa = 0x11e8000,
 	.format = "x86_64-la48",
 	.kernel_root = 0x17010000,
-	.roots = { { 0x9c000, 't' },    { 0x1064000, 'e' },  { 0x1104000, 'e' },  { 0x1834000, 'e' },
-		   { 0x184c000, 'e' },  { 0x25fc000, 'm' },  { 0x25fe000, 'r' },  { 0x2618000, 'e' },
-		   { 0x261a000, 'e' },  { 0x261c000, 'm' },  { 0x261e000, 'e' },  { 0x16402000, 'e' },
-		   { 0x16f40000, 'e' }, { 0x17010000, 'k' }, { 0x1ff50000, 'e' } },
+	.roots = { { 0x9c000, 't' },
+		   { 0x1064000, 'e' },
+		   { 0x1104000, 'e' },
+		   { 0x1834000, 'e' },
+		   { 0x184c000, 'e' },
+		   { 0x25fc000, 'm' },
+		   { 0x25fe000, 'r' },
+		   { 0x2618000, 'e' },
+		   { 0x261a000, 'e' },
+		   { 0x261c000, 'm' },
+		   { 0x261e000, 'e' },
+		   { 0x16402000, 'e' },
+		   { 0x16f40000, 'e' },
+		   { 0x17010000, 'k' },
+		   { 0x1ff50000, 'e' } },
 	.nr_markers = 13,
 };
 
@@ -104,7 +115,10 @@ static const struct known_image la57_pti = {
 /* Not walked yet; their headers and VMCOREINFO are read all the same. */
 static const struct known_image others[] = {
 	{ .name = "arm64-4k-48", .writer = "unknown", .nr_segments = 1, .readable_bytes = 1 << 28 },
-	{ .name = "arm64-16k-47", .writer = "unknown", .nr_segments = 1, .readable_bytes = 1 << 28 },
+	{ .name = "arm64-16k-47",
+	  .writer = "unknown",
+	  .nr_segments = 1,
+	  .readable_bytes = 1 << 28 },
 	{ .name = "arm64-4k-48-debian",
 	  .writer = "unknown",
 	  .nr_segments = 1,
@@ -239,11 +253,11 @@ static void check_kernel_root(struct pgw_image *image, const struct known_image 
 
 static enum pgw_root_state state_of(char letter)
 {
-	return letter == 'k' ? PGW_ROOT_KERNEL :
-	       letter == 'r' ? PGW_ROOT_RUNNING :
-	       letter == 'm' ? PGW_ROOT_MAPPED :
-	       letter == 'e' ? PGW_ROOT_EMPTY :
-			       PGW_ROOT_TRAMPOLINE;
+	return letter == 'k'   ? PGW_ROOT_KERNEL
+	       : letter == 'r' ? PGW_ROOT_RUNNING
+	       : letter == 'm' ? PGW_ROOT_MAPPED
+	       : letter == 'e' ? PGW_ROOT_EMPTY
+			       : PGW_ROOT_TRAMPOLINE;
 }
 
 static void check_twin(const struct pgw_root_info *root, const struct pgw_root_info *twin)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A file that shrinks while it is mapped: unreadable, no signal, never zeroes in the place of bytes. */
+/* A file that shrinks while it is mapped: unreadable, no signal, never zeroes in the place of
+ * bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -130,9 +131,9 @@ static void test_read__file_cut_inside_a_page_is_unreadable_from_there(void **st
 
 				open_mapped(&m);
 				shrink(&m, end);
-				check_read(&m, end - back, lens[i] < MEMORY - end + back ?
-								   lens[i] :
-								   MEMORY - end + back,
+				check_read(&m, end - back,
+					   lens[i] < MEMORY - end + back ? lens[i]
+									 : MEMORY - end + back,
 					   end);
 				check_read(&m, end - 16, 16, end);
 				check_read(&m, end - 16, 17, end);

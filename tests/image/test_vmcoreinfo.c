@@ -75,21 +75,25 @@ static void test_get__text_is_not_read_past_its_end(void **state)
 
 		memcpy(exact, whole, size);
 		assert_int_equal(pgw_vmcoreinfo_symbol(&info, "a", &number), size >= 21);
-		check_value(&info, "KEY", size < 4 ? NULL : size == 4 ? "" : size == 5 ? "v" :
-						size >= 9  ? "value" :
-						size == 6  ? "va" :
-						size == 7  ? "val" :
-							     "valu");
+		check_value(&info, "KEY",
+			    size < 4    ? NULL
+			    : size == 4 ? ""
+			    : size == 5 ? "v"
+			    : size >= 9 ? "value"
+			    : size == 6 ? "va"
+			    : size == 7 ? "val"
+					: "valu");
 		free(exact);
 	}
 }
 
 static void test_symbol__hexadecimal_without_prefix(void **state)
 {
-	struct pgw_vmcoreinfo info = text_of("SYMBOL(a)=ffffffff8960a000\nSYMBOL(b)=0\nSYMBOL(c)=0x1\n"
-					     "SYMBOL(d)=\nSYMBOL(e)=10000000000000000\nSYMBOL(f)=-1\n"
-					     "SYMBOL(g)=12 \nSYMBOL(h)=FfFf\nSYMBOL(ab)=7\nNUMBER(n)=5\n"
-					     "SYMBOL(i)=ffffffffffffffff\n");
+	struct pgw_vmcoreinfo info =
+		text_of("SYMBOL(a)=ffffffff8960a000\nSYMBOL(b)=0\nSYMBOL(c)=0x1\n"
+			"SYMBOL(d)=\nSYMBOL(e)=10000000000000000\nSYMBOL(f)=-1\n"
+			"SYMBOL(g)=12 \nSYMBOL(h)=FfFf\nSYMBOL(ab)=7\nNUMBER(n)=5\n"
+			"SYMBOL(i)=ffffffffffffffff\n");
 	uint64_t value = 1;
 
 	(void)state;
@@ -111,11 +115,11 @@ static void test_symbol__hexadecimal_without_prefix(void **state)
 
 static void test_number__decimal_negative_or_prefixed(void **state)
 {
-	struct pgw_vmcoreinfo info =
-		text_of("NUMBER(a)=71303168\nNUMBER(b)=-161480704\nNUMBER(c)=0xffff800000000000\n"
-			"NUMBER(d)=010\nNUMBER(e)=-9223372036854775808\nNUMBER(f)=-9223372036854775809\n"
-			"NUMBER(g)=18446744073709551615\nNUMBER(h)=18446744073709551616\nNUMBER(i)=-\n"
-			"NUMBER(j)=0x\nNUMBER(k)=12ab\nNUMBER(l)=\nNUMBER(m)=--1\nNUMBER(n)=-0x1\n");
+	struct pgw_vmcoreinfo info = text_of(
+		"NUMBER(a)=71303168\nNUMBER(b)=-161480704\nNUMBER(c)=0xffff800000000000\n"
+		"NUMBER(d)=010\nNUMBER(e)=-9223372036854775808\nNUMBER(f)=-9223372036854775809\n"
+		"NUMBER(g)=18446744073709551615\nNUMBER(h)=18446744073709551616\nNUMBER(i)=-\n"
+		"NUMBER(j)=0x\nNUMBER(k)=12ab\nNUMBER(l)=\nNUMBER(m)=--1\nNUMBER(n)=-0x1\n");
 	static const struct {
 		const char *name;
 		uint64_t value;
@@ -186,15 +190,35 @@ static void test_find__note_of_the_file_spares_the_search(void **state)
 	machine_fini(&machine);
 }
 
+/* QEMU too writes the note, before or after those of the CPUs. */
+static void test_find__note_beside_cpus_is_qemus(void **state)
+{
+	static const char text[] = "OSRELEASE=1\n";
+
+	(void)state;
+	for (int is_first = 0; is_first < 2; is_first++) {
+		struct machine machine;
+
+		machine_init(&machine, 4);
+		if (is_first)
+			mkelf_note(&machine.elf, "VMCOREINFO", 0, text, strlen(text));
+		machine_cpu(&machine, MACHINE_SWAPPER);
+		if (!is_first)
+			mkelf_note(&machine.elf, "VMCOREINFO", 0, text, strlen(text));
+		assert_string_equal(pgw_image_get_info(machine_open(&machine))->writer, "QEMU");
+		machine_fini(&machine);
+	}
+}
+
 static void test_find__what_only_looks_like_a_note_is_not_taken(void **state)
 {
 	static const struct {
 		uint64_t at;
 		uint32_t value;
 	} bends[] = {
-		{ 0, 12 },	    { 0, 10 },	  { 4, 0 },	     { 4, (128 << 10) + 1 },
-		{ 4, UINT32_MAX },  { 8, 1 },	  { 12, 0x4f434d57 }, { 20, 0x004f464f },
-		{ 24, 0x0a0a0a0a }, { 24, '=' },  { 24, 0 },	     { 4, 8 },
+		{ 0, 12 },          { 0, 10 },   { 4, 0 },           { 4, (128 << 10) + 1 },
+		{ 4, UINT32_MAX },  { 8, 1 },    { 12, 0x4f434d57 }, { 20, 0x004f464f },
+		{ 24, 0x0a0a0a0a }, { 24, '=' }, { 24, 0 },          { 4, 8 },
 		{ 4, 0x7fff0 }, /* reaches past the end of memory */
 	};
 
@@ -323,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_number__decimal_negative_or_prefixed),
 		cmocka_unit_test(test_find__note_in_memory_is_found),
 		cmocka_unit_test(test_find__note_of_the_file_spares_the_search),
+		cmocka_unit_test(test_find__note_beside_cpus_is_qemus),
 		cmocka_unit_test(test_find__what_only_looks_like_a_note_is_not_taken),
 		cmocka_unit_test(test_find__unaligned_notes_are_not_taken),
 		cmocka_unit_test(test_find__several_are_listed_up_to_a_limit),
