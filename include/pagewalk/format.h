@@ -30,6 +30,8 @@ struct pgw_geometry {
 	uint8_t span_lg2[PGW_MAX_LEVELS];
 	/** log2 of the slots of a table at this level. */
 	uint8_t slots_lg2[PGW_MAX_LEVELS];
+	/** Bit n: leaves can have 2^n bytes, in one slot or in a contiguous run of slots. */
+	uint64_t leaf_sizes;
 };
 
 /** A named attribute of an entry, for printing. An array of them ends with a NULL name. */
@@ -119,7 +121,7 @@ PGW_API void pgw_format_half_range(const struct pgw_format *format, enum pgw_hal
 
 /**
  * The memory type of a leaf, e.g. "device-nGnRE" (arm64, by MAIR_EL1) or "io"
- * (riscv Svpbmt); static. NULL if the format or the control bits cannot say.
+ * (riscv Svpbmt); static. NULL if the entry, the format or the control bits do not say.
  * @param control a complete one, see pgw_control_assume()
  */
 PGW_API const char *pgw_format_memory_type(const struct pgw_format *format,

@@ -118,14 +118,9 @@ static PGW_ALWAYS_INLINE uint64_t arm64_addr_put(const struct pt_env *env, uint6
 }
 
 /* D8.2: blocks at level 1 always; the next two as the granule and LPA2 give them. */
-static PGW_ALWAYS_INLINE bool arm64_can_have_leaf(const struct pt_env *env, unsigned level)
-{
-	if (level <= 1)
-		return true;
-	if (ARM64_GRANULE_LG2 == 12)
-		return level == 2 || (level == 3 && env->wide);
-	return level == 2 && env->wide;
-}
+#define ARM64_CAN_HAVE_LEAF(is_wide, level)                                                        \
+	((level) <= 1 || ((level) == 2 && (ARM64_GRANULE_LG2 == 12 || (is_wide))) ||               \
+	 ((level) == 3 && ARM64_GRANULE_LG2 == 12 && (is_wide)))
 
 static PGW_ALWAYS_INLINE enum pgw_entry_kind arm64_pt_entry_kind(const struct pt_env *env,
 								 uint64_t entry, unsigned level)
@@ -136,7 +131,7 @@ static PGW_ALWAYS_INLINE enum pgw_entry_kind arm64_pt_entry_kind(const struct pt
 		return PGW_ENTRY_MALFORMED;
 	if (level && (entry & ARM64_TABLE))
 		return PGW_ENTRY_TABLE;
-	if (level ? !arm64_can_have_leaf(env, level) : !(entry & ARM64_TABLE))
+	if (level ? !ARM64_CAN_HAVE_LEAF(env->wide, level) : !(entry & ARM64_TABLE))
 		return PGW_ENTRY_MALFORMED;
 	return PGW_ENTRY_LEAF;
 }
@@ -160,13 +155,14 @@ static PGW_ALWAYS_INLINE uint64_t arm64_pt_leaf_pa(const struct pt_env *env, uin
 }
 
 /* D8.6.1: the items of a contiguous run; 0 where the bit means nothing. */
+#define ARM64_CONT_LG2(level)                                                                      \
+	(ARM64_GRANULE_LG2 == 12 ? ((level) <= 2 ? 4 : 0) :                                        \
+	 ARM64_GRANULE_LG2 == 14 ? ((level) == 0 ? 7 : (level) == 1 ? 5 : 0) :                     \
+				   ((level) <= 1 ? 5 : 0))
+
 static PGW_ALWAYS_INLINE unsigned arm64_cont_lg2(unsigned level)
 {
-	if (ARM64_GRANULE_LG2 == 12)
-		return level <= 2 ? 4 : 0;
-	if (ARM64_GRANULE_LG2 == 14)
-		return level == 0 ? 7 : level == 1 ? 5 : 0;
-	return level <= 1 ? 5 : 0;
+	return ARM64_CONT_LG2(level);
 }
 
 static PGW_ALWAYS_INLINE unsigned arm64_pt_leaf_lg2(const struct pt_env *env, uint64_t entry,
@@ -295,6 +291,11 @@ static PGW_ALWAYS_INLINE bool arm64_pt_leaf_encode(const struct pt_env *env,
 	((level) == ARM64_TOP_LEVEL(va) ? ((va) - ARM64_SPAN_LG2(level)) & 63 : ARM64_SLOTS_LG2)
 #define ARM64_SPAN_AT(level) (ARM64_SPAN_LG2(level) < 64 ? ARM64_SPAN_LG2(level) : 63)
 
+#define ARM64_SIZES_AT(va, pa, level)                                                              \
+	((level) <= ARM64_TOP_LEVEL(va) && ARM64_CAN_HAVE_LEAF((pa) > 48, level) ?                 \
+		 BIT(ARM64_SPAN_AT(level)) | BIT(ARM64_SPAN_AT(level) + ARM64_CONT_LG2(level)) :   \
+		 0)
+
 #define ARM64_GEOMETRY(va, pa)                                                                     \
 	{                                                                                          \
 		.top_level = ARM64_TOP_LEVEL(va), .granule_lg2 = ARM64_GRANULE_LG2,                \
@@ -304,6 +305,8 @@ static PGW_ALWAYS_INLINE bool arm64_pt_leaf_encode(const struct pt_env *env,
 		.slots_lg2 = { ARM64_SLOTS_AT(va, 0), ARM64_SLOTS_AT(va, 1),                       \
 			       ARM64_SLOTS_AT(va, 2), ARM64_SLOTS_AT(va, 3),                       \
 			       ARM64_SLOTS_AT(va, 4) },                                            \
+		.leaf_sizes = ARM64_SIZES_AT(va, pa, 0) | ARM64_SIZES_AT(va, pa, 1) |              \
+			      ARM64_SIZES_AT(va, pa, 2) | ARM64_SIZES_AT(va, pa, 3),               \
 	}
 
 _Static_assert(ARM64_GRANULE_LG2 != 12 || (ARM64_TOP_LEVEL(39) == 2 && ARM64_TOP_LEVEL(48) == 3 &&

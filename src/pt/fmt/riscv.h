@@ -219,6 +219,11 @@ static PGW_ALWAYS_INLINE bool riscv_pt_leaf_encode(const struct pt_env *env,
 #define pt_table_encode riscv_pt_table_encode
 #define pt_leaf_encode riscv_pt_leaf_encode
 
+/* Leaves at every level, and the runs of Svnapot. */
+#define RISCV_LEAF_SIZES                                                                           \
+	(BIT(RISCV_SPAN_LG2(0)) | BIT(RISCV_NAPOT_LG2) | BIT(RISCV_SPAN_LG2(1)) |                  \
+	 BIT(RISCV_SPAN_LG2(2)) | BIT(RISCV_SPAN_LG2(3)) | BIT(RISCV_SPAN_LG2(4)))
+
 #define RISCV_GEOMETRY(top)                                                                        \
 	{                                                                                          \
 		.top_level = (top), .granule_lg2 = RISCV_GRANULE_LG2,                              \
@@ -227,6 +232,7 @@ static PGW_ALWAYS_INLINE bool riscv_pt_leaf_encode(const struct pt_env *env,
 			      RISCV_SPAN_LG2(3), RISCV_SPAN_LG2(4) },                              \
 		.slots_lg2 = { RISCV_SLOTS_LG2, RISCV_SLOTS_LG2, RISCV_SLOTS_LG2, RISCV_SLOTS_LG2, \
 			       RISCV_SLOTS_LG2 },                                                  \
+		.leaf_sizes = RISCV_LEAF_SIZES & BITS(RISCV_SPAN_LG2(top), 0),                     \
 	}
 
 /* The manual numbers its levels as we do. */
@@ -244,7 +250,8 @@ static const struct pgw_attr riscv_attrs[] = {
 
 static const char *riscv_memory_type(const struct pgw_control *control, uint64_t entry)
 {
-	static const char *const names[] = { "pma", "nc", "io", "reserved" };
+	/* PBMT 0: what the platform says of the address, as without the extension. */
+	static const char *const names[] = { NULL, "nc", "io", "reserved" };
 
 	return control->set & PGW_CTL_RISCV_SVPBMT ? names[(entry & RISCV_PBMT) >> 61] : NULL;
 }

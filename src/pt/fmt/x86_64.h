@@ -194,9 +194,10 @@ static PGW_ALWAYS_INLINE bool x86_64_pt_leaf_encode(const struct pt_env *env,
 	    (leaf->pa & ~x86_64_pt_addr_mask(env, level)))
 		return false;
 	entry = leaf->pa | leaf->attrs | X86_P | (level ? X86_PS : 0);
+	/* Without CR0.WP the kernel writes to what users may only read: they decide. */
 	if (leaf->rights & (PGW_USER_R | PGW_USER_W | PGW_USER_X))
-		entry |= X86_US;
-	if (leaf->rights & (PGW_KERNEL_W | PGW_USER_W))
+		entry |= X86_US | (leaf->rights & PGW_USER_W ? X86_RW : 0);
+	else if (leaf->rights & PGW_KERNEL_W)
 		entry |= X86_RW;
 	if (!(leaf->rights & (PGW_KERNEL_X | PGW_USER_X)))
 		entry |= X86_XD;
@@ -232,6 +233,7 @@ static PGW_ALWAYS_INLINE bool x86_64_pt_leaf_encode(const struct pt_env *env,
 			      X86_SPAN_LG2(4) },                                                   \
 		.slots_lg2 = { X86_SLOTS_LG2, X86_SLOTS_LG2, X86_SLOTS_LG2, X86_SLOTS_LG2,         \
 			       X86_SLOTS_LG2 },                                                    \
+		.leaf_sizes = BIT(X86_SPAN_LG2(0)) | BIT(X86_SPAN_LG2(1)) | BIT(X86_SPAN_LG2(2)),  \
 	}
 
 static const char *const x86_64_table_names[PGW_MAX_LEVELS] = { "PT", "PD", "PDPT", "PML4",
