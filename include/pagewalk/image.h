@@ -22,17 +22,37 @@ extern "C" {
 
 struct pgw_image;
 
+/** A file that holds a piece of memory, byte for byte. */
+struct pgw_image_ram {
+	uint64_t pa; /**< of the file's first byte */
+	const char *path;
+};
+
 /** How to open an image. All zero, or NULL instead of it, is the default. */
 struct pgw_image_options {
+	/** Memory in raw files: if there are any, they are the image, and source is not looked at. */
+	const struct pgw_image_ram *ram;
+	size_t nr_ram;
+	/**
+	 * As pgw_format_arch(): what machine raw memory is of. NULL: all are tried,
+	 * and the one whose kernel root proves itself is taken.
+	 */
+	const char *arch;
 	/** Called now and then during long work, from the thread that asked for it; may be NULL. */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *progress_arg;
 };
 
 /**
- * Open a file: an ELF core written by QEMU's dump-guest-memory or by kdump.
+ * Open an ELF core, written by QEMU's dump-guest-memory or by kdump, or raw memory.
  *
- * The file is mapped and read in place; it is never changed. One that shrinks
+ * A file that is of no known kind is taken for the whole memory of a machine,
+ * from its first address on: places where machines have their memory are
+ * tried, until the kernel's root proves itself. Nothing else is believed: what
+ * does not prove itself is refused. Memory whose place is known is given as
+ * opts->ram; of several files that have an address the first wins.
+ *
+ * A file is mapped and read in place; it is never changed. One that shrinks
  * while it is open gives unreadable memory, not a signal: the first image that
  * is opened installs a SIGBUS handler that passes on signals that are not its own.
  *
@@ -41,9 +61,10 @@ struct pgw_image_options {
  * @param ret    to be closed with pgw_image_close()
  * @param err    detail on failure; may be NULL
  * @return 0; -PGW_ENOENT, -PGW_EIO (cannot be opened or read, a directory, not
- *         a regular file), -PGW_ENOEXEC (not a file of a known kind),
- *         -PGW_EOPNOTSUPP (a known kind that is not supported), -PGW_EOVERFLOW
- *         (a header field is out of bounds), -PGW_ENOMEM
+ *         a regular file), -PGW_ENOEXEC (neither of a known kind nor raw memory
+ *         that says where it belongs), -PGW_EOPNOTSUPP (a known kind that is not
+ *         supported), -PGW_EOVERFLOW (a header field, or the end of a piece of
+ *         memory, is out of bounds), -PGW_EINVAL (no such opts->arch), -PGW_ENOMEM
  */
 PGW_API int pgw_image_open(const char *source, const struct pgw_image_options *opts,
                            struct pgw_image **ret, struct pgw_error *err);
@@ -56,12 +77,12 @@ PGW_API const struct pgw_phys *pgw_image_phys(const struct pgw_image *image);
 
 /** What the file says of itself. */
 struct pgw_image_info {
-	const char *kind;          /**< "elf-core" */
+	const char *kind;          /**< "elf-core" or "raw" */
 	const char *arch;          /**< as pgw_format_arch(): "x86_64"; NULL if no format is known for the machine */
 	const char *writer;        /**< "QEMU", "kdump" or "unknown" */
-	unsigned elf_machine;      /**< e_machine */
-	uint64_t file_size;        /**< bytes, when it was opened */
-	uint64_t nr_segments;      /**< PT_LOAD segments, empty ones too */
+	unsigned elf_machine;      /**< e_machine; of raw memory what it would be, 0 if that is not known */
+	uint64_t file_size;        /**< bytes, when it was opened, of all files */
+	uint64_t nr_segments;      /**< PT_LOAD segments, empty ones too; pieces of raw memory */
 	uint64_t nr_ranges;        /**< readable ranges of memory after sorting and joining */
 	uint64_t readable_bytes;   /**< of memory, each address once */
 	uint64_t unreadable_bytes; /**< of memory that segments claim but the file does not hold */
@@ -73,9 +94,42 @@ struct pgw_image_info {
 	 */
 	uint64_t nr_overlaps;
 	unsigned nr_cpus;          /**< CPUs that have a note, with registers that are known or not */
+	bool is_placed_by_proof;   /**< raw: where its memory is was guessed, and the kernel's root proves it */
 };
 
 PGW_API const struct pgw_image_info *pgw_image_get_info(const struct pgw_image *image);
+
+/** Physical addresses, inclusive. */
+struct pgw_pa_range {
+	uint64_t first;
+	uint64_t last;
+};
+
+/**
+ * The first range of memory that ends at or above pa, of all that the file
+ * describes, whether it holds the bytes or not: what the machine had. Ranges
+ * come in ascending order, neighbours joined; first may lie below pa.
+ * @return false if there is none
+ */
+PGW_API bool pgw_image_next_described(const struct pgw_image *image, uint64_t pa,
+                                      struct pgw_pa_range *ret);
+
+/** Takes the bytes of a file, in order. Not 0 ends the writing, which returns the value. */
+typedef int pgw_write_fn(const void *bytes, size_t size, void *arg);
+
+/**
+ * Write an ELF core that has the notes of the image and describes the same
+ * memory, but holds no more of it than what is to be kept and can be read.
+ * What it leaves out reads as unreadable.
+ *
+ * @param keep ascending, without overlap
+ * @param fn   gets the file's bytes; after a failure, some of them
+ * @return 0, fn's value, -PGW_EINVAL (keep is out of order), -PGW_ENOENT (the
+ *         image has neither notes nor memory), -PGW_EOVERFLOW (more than 2^20
+ *         program headers), -PGW_EIO (the image shrinks), -PGW_ENOMEM
+ */
+PGW_API int pgw_image_write_core(const struct pgw_image *image, const struct pgw_pa_range *keep,
+                                 size_t nr, pgw_write_fn *fn, void *arg);
 
 /** Which registers of a struct pgw_cpu are known. */
 enum pgw_cpu_known {
@@ -140,6 +194,9 @@ enum pgw_root_found {
 	PGW_ROOT_FROM_VMCOREINFO_NOTE = 1 << 2, /**< swapper_pg_dir in a VMCOREINFO note */
 	PGW_ROOT_FROM_VMCOREINFO_RAM = 1 << 3,  /**< the same, in a VMCOREINFO found in memory */
 	PGW_ROOT_FROM_SELF_MAP = 1 << 4,        /**< it maps swapper_pg_dir where that is */
+	PGW_ROOT_FROM_TABLE_BITS = 1 << 5,      /**< arm64: its entries have the bits that Linux gives them */
+	PGW_ROOT_FROM_LEVEL3 = 1 << 6,          /**< x86_64: it holds what looks like level3_kernel_pgt */
+	PGW_ROOT_FROM_IMAGE_HEADER = 1 << 7,    /**< riscv64: it maps the kernel's Image header where Linux has it */
 };
 
 /** What a root is for. A KPTI user half has the state of its pair. */
@@ -153,9 +210,13 @@ enum pgw_root_state {
 	_PGW_ROOT_STATE_MAX,
 };
 
-/** What the self-map proof said: does the root map swapper_pg_dir to where it is? */
+/**
+ * What the self-map proof said: does the root map swapper_pg_dir to where it
+ * is? If no symbol tells where it should be mapped, any address will do that
+ * the kernel's root maps to itself.
+ */
 enum pgw_root_proof {
-	PGW_PROOF_NONE,   /**< not tried: no symbol is known, or a KPTI user half, which does not map it */
+	PGW_PROOF_NONE,   /**< not tried: nothing to try it with, or a user half, which does not map it */
 	PGW_PROOF_PASSED,
 	PGW_PROOF_FAILED,
 	_PGW_ROOT_PROOF_MAX,
@@ -167,6 +228,8 @@ struct pgw_root_info {
 	const struct pgw_format *format;
 	struct pgw_control control; /**< what is known of the control bits */
 	uint32_t found;             /**< enum pgw_root_found */
+	bool has_user;              /**< the halves that it covers: one if the format splits them */
+	bool has_kernel;
 	enum pgw_root_state state;
 	enum pgw_root_proof proof;
 	bool is_kpti_user;          /**< the user half of a KPTI pair: user memory and the entry code only */
@@ -177,18 +240,23 @@ struct pgw_root_info {
 
 /**
  * The roots of an image, ascending by address, each once: CPU registers, KPTI
- * twins, VMCOREINFO and, where a root proved itself, every page that maps
- * swapper_pg_dir to the same place.
+ * twins, the kernel's and, where that proved itself, the processes': every page
+ * that maps swapper_pg_dir to the same place; arm64, whose processes' roots do
+ * not map the kernel: every table whose entries are as Linux makes a process's,
+ * from the top down to a page.
  *
  * @param ret_list the image's
- * @return 0 (also if there are none), -PGW_EIO, -PGW_ENOMEM
+ * @return 0 (also if there are none), -PGW_E2BIG (more of memory looks like
+ *         tables than can be looked through), -PGW_EIO, -PGW_ENOMEM
  */
 PGW_API int pgw_image_roots(struct pgw_image *image, const struct pgw_root_info **ret_list,
                             size_t *ret_nr);
 
 /**
  * The kernel's root, without looking for all the others: from VMCOREINFO,
- * confirmed by the self-map proof; else a CPU's root, whose kernel half is as good.
+ * confirmed by the self-map proof; else by looks (x86_64: level3_kernel_pgt;
+ * arm64: bits of tables; riscv64: the kernel's Image header), confirmed by a
+ * self-map; else a CPU's root, whose kernel half is as good.
  *
  * @param err says what was looked for if nothing was found; may be NULL
  * @return 0, -PGW_ENOENT, -PGW_EIO, -PGW_ENOMEM

@@ -5,36 +5,7 @@
 #include <string.h>
 
 #include "base/bits.h"
-
-/* ELF64, System V ABI chapter 4: offsets in the file header. */
-#define EH_SIZE 64
-#define EH_CLASS 4
-#define EH_DATA 5
-#define EH_TYPE 16
-#define EH_PHOFF 32
-#define EH_SHOFF 40
-#define EH_PHENTSIZE 54
-#define EH_PHNUM 56
-
-#define ELFCLASS64 2
-#define ELFDATA2LSB 1
-#define ET_CORE 4
-#define PN_XNUM 0xffff /* the number is in section 0's sh_info */
-
-/* Section header. */
-#define SH_SIZE 64
-#define SH_INFO 44
-
-/* Program header. */
-#define PH_SIZE 56
-#define PH_TYPE 0
-#define PH_OFFSET 8
-#define PH_PADDR 24
-#define PH_FILESZ 32
-#define PH_MEMSZ 40
-
-#define PT_LOAD 1
-#define PT_NOTE 4
+#include "image/elf.h"
 
 /* Where the program headers are. */
 struct elf_table {
@@ -165,6 +136,17 @@ static int elf_load_segment(struct pgw_image *image, const uint8_t *ph, uint64_t
 	return 0;
 }
 
+static int elf_load_notes(struct pgw_image *image, uint64_t offset, uint64_t size,
+			  struct pgw_error *err)
+{
+	if (!size)
+		return 0;
+	if (image_array_grow((void **)&image->notes, image->nr_notes, sizeof(image->notes[0])))
+		return image_fail(err, -PGW_ENOMEM, NULL);
+	image->notes[image->nr_notes++] = (struct image_notes){ offset, size };
+	return image_notes_parse(image, offset, size, err);
+}
+
 /* Pre: the program headers lie inside the file as it was opened. segments has room for all. */
 static int elf_load_table(struct pgw_image *image, const struct elf_table *table,
 			  struct image_segment *segments, struct pgw_error *err)
@@ -189,10 +171,25 @@ static int elf_load_table(struct pgw_image *image, const struct elf_table *table
 						     load_le64(ph + PH_FILESZ),
 						     "at most 64 MiB of notes");
 			note_bytes += size;
-			status = image_notes_parse(image, load_le64(ph + PH_OFFSET), size, err);
+			status = elf_load_notes(image, load_le64(ph + PH_OFFSET), size, err);
 		}
 	}
 	return status;
+}
+
+/*
+ * Searches look at all readable memory. Where many segments are the same bytes of the
+ * file, that would take time by the square of the file's size.
+ */
+static int elf_sort_segments(struct pgw_image *image, const struct image_segment *segments,
+			     struct pgw_error *err)
+{
+	if (image_segments_build(segments, image->info.nr_segments, &image->memory, &image->info))
+		return image_fail(err, -PGW_ENOMEM, NULL);
+	if (image->info.readable_bytes / IMAGE_MAX_ALIASES > image->map.size)
+		return image_fail(err, -PGW_EOVERFLOW,
+				  "segments that hold at most 16 times the bytes of the file");
+	return 0;
 }
 
 static void elf_set_arch(struct pgw_image *image)
@@ -239,9 +236,8 @@ int image_elf_load(struct pgw_image *image, struct pgw_error *err)
 	status = elf_load_table(image, &table, segments, err);
 	if (image->info.nr_cpus < image->nr_cpus)
 		image->info.nr_cpus = (unsigned)image->nr_cpus;
-	if (!status &&
-	    image_segments_build(segments, image->info.nr_segments, &image->memory, &image->info))
-		status = image_fail(err, -PGW_ENOMEM, NULL);
+	if (!status)
+		status = elf_sort_segments(image, segments, err);
 	free(segments);
 	return status;
 }

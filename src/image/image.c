@@ -5,11 +5,16 @@
 
 #include "base/bits.h"
 
-static const struct image_arch archs[] = {
-	{ .elf_machine = 62, .name = "x86_64", .ops = &image_x86_64_ops }, /* EM_X86_64 */
-	{ .elf_machine = 183, .name = "arm64" },                           /* EM_AARCH64 */
-	{ .elf_machine = 243, .name = "riscv64" },                         /* EM_RISCV */
+static const struct image_arch archs[_IMAGE_ARCH_MAX] = {
+	{ IMAGE_ARCH_X86_64, 62, "x86_64", &image_x86_64_ops },     /* EM_X86_64 */
+	{ IMAGE_ARCH_ARM64, 183, "arm64", &image_arm64_ops },       /* EM_AARCH64 */
+	{ IMAGE_ARCH_RISCV64, 243, "riscv64", &image_riscv64_ops }, /* EM_RISCV */
 };
+
+const struct image_arch *image_arch_at(unsigned id)
+{
+	return &archs[id];
+}
 
 const struct image_arch *image_arch_find(unsigned elf_machine)
 {
@@ -56,6 +61,11 @@ int image_array_grow(void **array, size_t nr, size_t size)
 	return 0;
 }
 
+static const struct image_map *image_file(const struct pgw_image *image, unsigned file)
+{
+	return file ? &image->more_maps[file - 1] : &image->map;
+}
+
 /*
  * Pre: none. Copies piece by piece, as the pieces lie in the file.
  * Stops at the first byte that no range holds or the file has lost.
@@ -73,7 +83,8 @@ static int phys_read(const struct pgw_phys *phys, uint64_t pa, void *buf, size_t
 			return -PGW_EIO;
 		if (range->last - pa < n - 1)
 			n = (size_t)(range->last - pa) + 1;
-		if (!image_map_read(&image->map, range->offset + (pa - range->first), to, n))
+		if (!image_map_read(image_file(image, range->file),
+				    range->offset + (pa - range->first), to, n))
 			return -PGW_EIO;
 		to += n;
 		pa += n;
@@ -100,6 +111,20 @@ static const struct pgw_phys_ops phys_ops = {
 	.next_range = phys_next_range,
 };
 
+static int image_load(struct pgw_image *image, const char *source, struct pgw_error *err)
+{
+	int status;
+
+	if (image->options.nr_ram)
+		return image_ram_load(image, err);
+	status = image_map_open(source, &image->map, err);
+	if (!status)
+		status = image_elf_load(image, err);
+	/* Less than a page is no memory of a machine, but may be what is left of a header. */
+	return status == -PGW_ENOEXEC && image->map.size >= IMAGE_PAGE ? image_raw_load(image, err)
+								       : status;
+}
+
 int pgw_image_open(const char *source, const struct pgw_image_options *opts, struct pgw_image **ret,
 		   struct pgw_error *err)
 {
@@ -109,12 +134,11 @@ int pgw_image_open(const char *source, const struct pgw_image_options *opts, str
 	if (!image)
 		return image_fail(err, -PGW_ENOMEM, NULL);
 	image->map.fd = -1;
+	image->search_left = IMAGE_SEARCH_BUDGET;
 	image->phys = (struct pgw_phys){ .ops = &phys_ops, .ctx = image };
 	if (opts)
 		image->options = *opts;
-	status = image_map_open(source, &image->map, err);
-	if (!status)
-		status = image_elf_load(image, err);
+	status = image_load(image, source, err);
 	if (status) {
 		pgw_image_close(image);
 		return status;
@@ -135,7 +159,12 @@ void pgw_image_close(struct pgw_image *image)
 	free(image->markers);
 	free(image->roots);
 	free(image->cpus);
+	free(image->notes);
+	image_survey_forget(image);
 	image_memory_fini(&image->memory);
+	for (size_t i = 0; i < image->nr_more_maps; i++)
+		image_map_close(&image->more_maps[i]);
+	free(image->more_maps);
 	image_map_close(&image->map);
 	free(image);
 }
@@ -148,6 +177,16 @@ const struct pgw_phys *pgw_image_phys(const struct pgw_image *image)
 const struct pgw_image_info *pgw_image_get_info(const struct pgw_image *image)
 {
 	return &image->info;
+}
+
+bool pgw_image_next_described(const struct pgw_image *image, uint64_t pa, struct pgw_pa_range *ret)
+{
+	const struct image_run *run = image_memory_next_described(&image->memory, pa);
+
+	if (!run)
+		return false;
+	*ret = (struct pgw_pa_range){ run->first, run->last };
+	return true;
 }
 
 int pgw_image_cpu(const struct pgw_image *image, unsigned index, struct pgw_cpu *ret)

@@ -11,9 +11,13 @@
 /* Bounds on what a file can make us do. */
 #define IMAGE_MAX_SEGMENTS (UINT32_C(1) << 20)
 #define IMAGE_MAX_NOTE_BYTES (UINT64_C(64) << 20)
-#define IMAGE_MAX_CPUS 8192 /* whose registers are in notes */
+#define IMAGE_MAX_ALIASES 16 /* of memory for a byte of the file, on average */
+#define IMAGE_MAX_CPUS 8192  /* whose registers are in notes */
 #define IMAGE_MAX_VMCOREINFO 16
 #define IMAGE_MAX_VMCOREINFO_SIZE (UINT32_C(128) << 10)
+#define IMAGE_MAX_PAGES (UINT32_C(1) << 18)       /* of a kind, that are looked at again */
+#define IMAGE_MAX_ANCHORS 4
+#define IMAGE_SEARCH_BUDGET (UINT64_C(1) << 22) /* pages and slots that searches for roots read */
 #define IMAGE_MAX_MARKERS 64     /* with the end marker */
 #define IMAGE_MAX_MARKER_NAME 64 /* with its NUL */
 
@@ -73,8 +77,9 @@ bool image_map_read(const struct image_map *map, uint64_t offset, void *buf, siz
 
 /* segments.c: what the file says where memory is */
 
-/** A PT_LOAD segment as the file has it, clipped to the end of the file. */
+/** A PT_LOAD segment as the file has it, clipped to the end of the file; a piece of raw memory. */
 struct image_segment {
+	unsigned file; /* of the image */
 	uint64_t pa;
 	uint64_t size;      /* that it claims; pa + size does not wrap */
 	uint64_t file_size; /* of these, from the start, what the file holds; at most size */
@@ -86,9 +91,10 @@ struct image_range {
 	uint64_t first;
 	uint64_t last; /* inclusive */
 	uint64_t offset;
+	unsigned file;
 };
 
-/** Readable memory in one piece. */
+/** Memory in one piece. */
 struct image_run {
 	uint64_t first;
 	uint64_t last; /* inclusive */
@@ -97,8 +103,10 @@ struct image_run {
 struct image_memory {
 	struct image_range *ranges; /* ascending, no overlap */
 	size_t nr_ranges;
-	struct image_run *runs; /* ascending, no overlap, neighbours joined */
+	struct image_run *runs; /* readable; ascending, no overlap, neighbours joined */
 	size_t nr_runs;
+	struct image_run *described; /* the same with what the file describes and does not hold */
+	size_t nr_described;
 };
 
 /**
@@ -113,6 +121,47 @@ void image_memory_fini(struct image_memory *memory);
 const struct image_range *image_memory_find(const struct image_memory *memory, uint64_t pa);
 /** The first run that ends at or above pa, or NULL. */
 const struct image_run *image_memory_next(const struct image_memory *memory, uint64_t pa);
+/** The same of memory that the file describes, readable or not. */
+const struct image_run *image_memory_next_described(const struct image_memory *memory, uint64_t pa);
+
+/** A PT_NOTE segment, clipped to the end of the file. */
+struct image_notes {
+	uint64_t offset;
+	uint64_t size;
+};
+
+/* What a look at all of memory has found. */
+
+/** Why a page is looked at again. */
+enum image_page_kind {
+	IMAGE_PAGE_ROOT,   /* it may be a root that maps the kernel, or have one in it */
+	IMAGE_PAGE_USER,   /* it holds what a process's tables hold, where these can be told */
+	IMAGE_PAGE_ANCHOR, /* it is known by its looks, and the kernel's root maps or holds it */
+	_IMAGE_PAGE_KIND_MAX,
+};
+
+struct image_pages {
+	uint64_t *pa; /* of pages of IMAGE_PAGE, ascending */
+	size_t nr;
+	bool is_cut; /* there are more */
+};
+
+struct image_survey {
+	struct image_pages pages[_IMAGE_PAGE_KIND_MAX];
+};
+
+enum image_arch_id {
+	IMAGE_ARCH_X86_64,
+	IMAGE_ARCH_ARM64,
+	IMAGE_ARCH_RISCV64,
+	_IMAGE_ARCH_MAX,
+};
+
+/** The symbol swapper_pg_dir, or where else the kernel's root maps itself; and that root. */
+struct image_swapper {
+	uint64_t va;
+	struct pgw_root_info root; /* all but state, cpus and twin is filled in */
+};
 
 /* The image. Constant once open, but for what is found on a first call. */
 
@@ -121,10 +170,16 @@ struct image_arch;
 struct pgw_image {
 	struct pgw_phys phys;
 	struct pgw_image_options options;
-	struct image_map map;
+	struct image_map map;        /* file 0 */
+	struct image_map *more_maps; /* files of raw memory from 1 on */
+	size_t nr_more_maps;
+	bool is_raw;
 	struct image_memory memory;
 	struct pgw_image_info info;
 	const struct image_arch *arch; /* NULL if the machine is not known */
+
+	struct image_notes *notes;
+	size_t nr_notes;
 
 	struct pgw_cpu *cpus; /* those whose registers are in notes; info.nr_cpus may be more */
 	size_t nr_cpus;
@@ -133,6 +188,13 @@ struct pgw_image {
 	size_t nr_texts;
 	size_t nr_note_texts;
 	bool texts_searched; /* memory was looked through, or need not be */
+
+	struct image_survey surveys[_IMAGE_ARCH_MAX];
+	bool is_surveyed;
+	uint64_t search_left; /* of IMAGE_SEARCH_BUDGET */
+	struct image_swapper kernel;
+	bool has_kernel;
+	bool kernel_searched;
 
 	struct pgw_root_info *roots;
 	size_t nr_roots;
@@ -145,6 +207,13 @@ struct pgw_image {
 /** Load headers, segments and notes of the mapped file. */
 int image_elf_load(struct pgw_image *image, struct pgw_error *err);
 
+/* raw.c */
+
+/** A file of no known kind: find out what machine's memory it is, and where that is. */
+int image_raw_load(struct pgw_image *image, struct pgw_error *err);
+/** The files of the options. */
+int image_ram_load(struct pgw_image *image, struct pgw_error *err);
+
 /** Parse a note segment. size may reach past the end of the file. */
 int image_notes_parse(struct pgw_image *image, uint64_t offset, uint64_t size,
 		      struct pgw_error *err);
@@ -152,6 +221,8 @@ int image_notes_parse(struct pgw_image *image, uint64_t offset, uint64_t size,
 /** Keep a text: place is a physical address or a file offset. @return 0 or -PGW_ENOMEM */
 int image_vmcoreinfo_add(struct pgw_image *image, enum pgw_vmcoreinfo_source source, uint64_t place,
 			 char *text, size_t size);
+/** A plain decimal KEY=VALUE. @return false if it is not there or not a number */
+bool image_vmcoreinfo_dec(const struct pgw_vmcoreinfo *info, const char *key, uint64_t *ret);
 
 /* ram.c: looking through memory */
 
@@ -174,6 +245,21 @@ static inline size_t image_window_first_page(const struct image_window *window)
 	return (size_t)(-window->pa & (IMAGE_PAGE - 1));
 }
 
+/** Keep the texts in a window. @return 0, -PGW_EIO or -PGW_ENOMEM */
+int image_vmcoreinfo_look(struct pgw_image *image, const struct image_window *window);
+/** Forget all texts. */
+void image_vmcoreinfo_forget(struct pgw_image *image);
+
+/* survey.c: one look at all of memory, for all that is to be found in it */
+
+/** Once. @return 0, -PGW_EIO or -PGW_ENOMEM */
+int image_survey(struct pgw_image *image);
+void image_survey_forget(struct pgw_image *image);
+/** Pages of the image's architecture. */
+const struct image_pages *image_pages(const struct pgw_image *image, enum image_page_kind kind);
+/** May a search read nr more pages or slots? */
+bool image_search_spend(struct pgw_image *image, uint64_t nr);
+
 /* kernel_root.c: trees, and the one that is the kernel's */
 
 #define IMAGE_TREE_BUDGET (UINT64_C(1) << 16) /* table visits to look through one tree */
@@ -184,14 +270,17 @@ void image_tree(const struct pgw_image *image, const struct pgw_root_info *root,
 bool image_root_translate(const struct pgw_image *image, const struct pgw_root_info *root,
 			  uint64_t va, struct pgw_translation *ret);
 
-/** The symbol swapper_pg_dir, as a VMCOREINFO text has it. */
-struct image_swapper {
-	uint64_t va;
-	struct pgw_root_info root; /* claimed; all but state, cpus and twin is filled in */
-};
-
 /** The format of the image's architecture with this many levels, or NULL. */
 const struct pgw_format *image_format(const struct pgw_image *image, unsigned nr_levels);
+/** The format of the image's architecture with this granule and width, or NULL. */
+const struct pgw_format *image_format_of(const struct pgw_image *image, unsigned granule_lg2,
+					 unsigned va_bits);
+/** What was found by a text. */
+uint32_t image_text_found(const struct pgw_vmcoreinfo *info);
+/** Control bits as the first CPU that has a root has them. */
+void image_root_take_control(const struct pgw_image *image, struct pgw_root_info *root);
+/** Which halves the root covers, by its format and by what it was found as. */
+void image_root_set_halves(struct pgw_root_info *root);
 /** One text's claim. @return false if it makes none */
 bool image_swapper_claim(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
 			 struct image_swapper *ret);
@@ -216,12 +305,82 @@ enum pgw_root_proof image_root_prove(const struct pgw_image *image,
 				     const struct image_swapper *swapper,
 				     const struct pgw_root_info *root);
 
+/* kernel_search.c: the kernel's root, by all means */
+
+#define IMAGE_MAX_FORMATS 16 /* of one architecture */
+#define IMAGE_MAX_TABLE ((size_t)64 << 10)
+
+/** The formats of the image's architecture, deepest first. @return how many */
+size_t image_formats(const struct pgw_image *image, const struct pgw_format **ret);
+/** Is it where a root of its format can be? */
+bool image_root_is_aligned(const struct pgw_root_info *root);
+/**
+ * The kernel's root, proved or only claimed. Pre: image_survey() has run.
+ * @return false if there is nothing to go by
+ */
+bool image_kernel_find(struct pgw_image *image, struct image_swapper *ret);
+/** An address from first on in the kernel half, that a root maps to pa. @return false if none is
+ * found */
+bool image_root_find_va(struct pgw_image *image, const struct pgw_root_info *root, uint64_t pa,
+			uint64_t first, uint64_t *ret_va);
+
+/* roots.c: all roots */
+
+struct image_roots {
+	struct pgw_image *image;
+	struct pgw_root_info *items;
+	size_t nr;
+};
+
+/** @return 0 or -PGW_ENOMEM */
+int image_roots_add(struct image_roots *roots, const struct pgw_root_info *root);
+
+/* shared_half.c: where every root has the kernel's part of the tree */
+
+/** Does the root map or hold the page that an anchor is? */
+typedef bool image_anchor_fn(const struct pgw_image *image, const struct pgw_root_info *root,
+			     uint64_t anchor);
+
+/** As image_arch_ops.kernel_search, but for what it was found by. */
+bool image_shared_kernel_search(struct pgw_image *image, image_anchor_fn *maps_anchor,
+				struct image_swapper *ret);
+/** As image_arch_ops.process_roots. */
+int image_shared_process_roots(struct image_roots *roots, const struct image_swapper *swapper);
+
+/** Where a file of raw memory may belong. */
+struct image_layout {
+	uint64_t base; /* of the first byte */
+	uint64_t hole; /* where memory ends, to go on at 4 GiB; 0 = nowhere */
+};
+
 /* What an architecture's registers and Linux's conventions on it say. */
 struct image_arch_ops {
-	/** The root in a CPU's registers: root, format, control. */
+	const struct image_layout *layouts; /* to be tried in this order */
+	size_t nr_layouts;
+	/** What the kernel's root is found by, if it is not found: "a VMCOREINFO ...". */
+	const char *sought;
+	/** Bits of enum image_page_kind for a page; the address plays no part. */
+	unsigned (*page_kinds)(const uint8_t *page);
+	/**
+	 * Is an entry that leads to a table as the kernel makes them? NULL if
+	 * what the MMU says will do. Where no symbol says which table is the
+	 * root, it keeps pages of memory from being read as tables.
+	 */
+	bool (*is_table)(uint64_t raw);
+	/** The kernel's root by nothing but its looks: va, root, format, found. */
+	bool (*kernel_search)(struct pgw_image *image, struct image_swapper *ret);
+	/**
+	 * Add processes' roots, by a kernel's root that proved itself.
+	 * @return 0, -PGW_E2BIG (there may be more) or -PGW_ENOMEM
+	 */
+	int (*process_roots)(struct image_roots *roots, const struct image_swapper *swapper);
+	/** The root in a CPU's registers: root, format, control. Optional, as those below. */
 	bool (*cpu_root)(const struct pgw_image *image, const struct pgw_cpu *cpu,
 			 struct pgw_root_info *ret);
-	/** The kernel's root by a VMCOREINFO text: va, and the root's address and format. */
+	/**
+	 * The kernel's root by a VMCOREINFO text: va, and the root's address
+	 * and format; format NULL if the text tells no more than va. Not optional.
+	 */
 	bool (*swapper)(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
 			struct image_swapper *ret);
 	/** The root's KPTI twin, if it has one, and which of the two is the user's. */
@@ -231,14 +390,19 @@ struct image_arch_ops {
 };
 
 struct image_arch {
+	enum image_arch_id id;
 	unsigned elf_machine;
 	const char *name;                 /* as pgw_format_arch() */
-	const struct image_arch_ops *ops; /* NULL: roots come from the caller only */
+	const struct image_arch_ops *ops;
 };
 
 /** NULL if the machine is not known. */
 const struct image_arch *image_arch_find(unsigned elf_machine);
+/** id below _IMAGE_ARCH_MAX. */
+const struct image_arch *image_arch_at(unsigned id);
 
 extern const struct image_arch_ops image_x86_64_ops;
+extern const struct image_arch_ops image_arm64_ops;
+extern const struct image_arch_ops image_riscv64_ops;
 
 #endif

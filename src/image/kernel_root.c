@@ -41,6 +41,21 @@ const struct pgw_format *image_format(const struct pgw_image *image, unsigned nr
 	return NULL;
 }
 
+const struct pgw_format *image_format_of(const struct pgw_image *image, unsigned granule_lg2,
+					 unsigned va_bits)
+{
+	const struct pgw_format *formats[IMAGE_MAX_FORMATS];
+	size_t nr = image_formats(image, formats);
+
+	for (size_t i = 0; i < nr; i++) {
+		const struct pgw_geometry *geo = pgw_format_geometry(formats[i]);
+
+		if (geo->granule_lg2 == granule_lg2 && geo->va_bits == va_bits)
+			return formats[i];
+	}
+	return NULL;
+}
+
 static const struct image_arch_ops *arch_ops(const struct pgw_image *image)
 {
 	return image->arch ? image->arch->ops : NULL;
@@ -50,7 +65,8 @@ bool image_cpu_loaded(const struct pgw_image *image, size_t index, struct pgw_ro
 {
 	const struct image_arch_ops *ops = arch_ops(image);
 
-	if (!ops || index >= image->nr_cpus || !ops->cpu_root(image, &image->cpus[index], ret))
+	if (!ops || !ops->cpu_root || index >= image->nr_cpus ||
+	    !ops->cpu_root(image, &image->cpus[index], ret))
 		return false;
 	ret->found = PGW_ROOT_FROM_CPU;
 	ret->cpus = index < 64 ? BIT(index) : 0;
@@ -61,7 +77,8 @@ void image_root_find_twin(const struct pgw_image *image, struct pgw_root_info *r
 {
 	const struct image_arch_ops *ops = arch_ops(image);
 
-	root->has_twin = ops && ops->kpti_twin(image, root, &root->twin, &root->is_kpti_user);
+	root->has_twin = ops && ops->kpti_twin &&
+			 ops->kpti_twin(image, root, &root->twin, &root->is_kpti_user);
 }
 
 /* From the root that a CPU has loaded to the one of its KPTI pair that maps the kernel. */
@@ -84,7 +101,7 @@ enum pgw_root_proof image_root_prove(const struct pgw_image *image,
 {
 	struct pgw_translation self;
 
-	if (!swapper)
+	if (!swapper || (root->has_user && !root->has_kernel))
 		return PGW_PROOF_NONE;
 	return image_root_translate(image, root, swapper->va, &self) &&
 			       self.pa == swapper->root.root.pa
@@ -92,22 +109,40 @@ enum pgw_root_proof image_root_prove(const struct pgw_image *image,
 		       : PGW_PROOF_FAILED;
 }
 
+uint32_t image_text_found(const struct pgw_vmcoreinfo *info)
+{
+	return info->source == PGW_VMCOREINFO_NOTE ? PGW_ROOT_FROM_VMCOREINFO_NOTE
+						   : PGW_ROOT_FROM_VMCOREINFO_RAM;
+}
+
+void image_root_take_control(const struct pgw_image *image, struct pgw_root_info *root)
+{
+	struct pgw_root_info cpu;
+
+	for (size_t i = 0; i < image->nr_cpus; i++) {
+		if (image_cpu_loaded(image, i, &cpu)) {
+			root->control = cpu.control;
+			return;
+		}
+	}
+}
+
+void image_root_set_halves(struct pgw_root_info *root)
+{
+	/* Only those of processes are found as the user's. */
+	root->has_kernel = !pgw_format_geometry(root->format)->split_root || !root->has_user;
+	root->has_user = !pgw_format_geometry(root->format)->split_root || root->has_user;
+}
+
 bool image_swapper_claim(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
 			 struct image_swapper *ret)
 {
 	const struct image_arch_ops *ops = arch_ops(image);
-	struct pgw_root_info cpu;
 
-	if (!ops || !ops->swapper(image, info, ret))
+	if (!ops || !ops->swapper(image, info, ret) || !ret->root.format)
 		return false;
-	for (size_t i = 0; i < image->nr_cpus; i++) {
-		if (image_cpu_loaded(image, i, &cpu)) {
-			ret->root.control = cpu.control;
-			break;
-		}
-	}
-	ret->root.found = info->source == PGW_VMCOREINFO_NOTE ? PGW_ROOT_FROM_VMCOREINFO_NOTE
-							      : PGW_ROOT_FROM_VMCOREINFO_RAM;
+	image_root_take_control(image, &ret->root);
+	ret->root.found = image_text_found(info);
 	ret->root.proof = image_root_prove(image, ret, &ret->root);
 	return true;
 }
@@ -196,7 +231,10 @@ enum pgw_root_state image_root_state(const struct pgw_image *image,
 
 	if (has_kernel && root->root.pa == swapper->root.root.pa)
 		return PGW_ROOT_KERNEL;
-	if (ops && ops->is_trampoline(image, root))
+	/* A half that is not the user's, and is not the kernel's own either. */
+	if (!root->has_user)
+		return PGW_ROOT_UNKNOWN;
+	if (ops && ops->is_trampoline && ops->is_trampoline(image, root))
 		return PGW_ROOT_TRAMPOLINE;
 	state = user_half_state(image, root, budget);
 	if (is_running)
@@ -226,6 +264,7 @@ static void root_describe(const struct pgw_image *image, const struct image_swap
 	uint64_t budget = IMAGE_TREE_BUDGET;
 	bool is_running;
 
+	image_root_set_halves(root);
 	root_mark_cpus(image, root);
 	is_running = root->cpus || (root->found & (PGW_ROOT_FROM_CPU | PGW_ROOT_FROM_KPTI));
 	root->proof = image_root_prove(image, swapper, root);
@@ -263,31 +302,40 @@ static bool first_cpu_root(const struct pgw_image *image, struct pgw_root_info *
 	return false;
 }
 
+static int fail_unknown_machine(const struct pgw_image *image, struct pgw_error *err)
+{
+	if (image->is_raw)
+		return image_fail(err, -PGW_ENOENT,
+				  "memory of a machine whose kernel's root proves itself");
+	return image_fail_at(err, -PGW_ENOENT, IMAGE_ELF_MACHINE, image->info.elf_machine,
+			     "a machine whose roots can be found: x86_64 (62), arm64 (183), "
+			     "riscv64 (243)");
+}
+
 int pgw_image_kernel_root(struct pgw_image *image, struct pgw_root_info *ret, struct pgw_error *err)
 {
-	const struct pgw_vmcoreinfo *texts;
 	struct image_swapper swapper;
 	struct pgw_root_info root;
 	bool has_swapper;
-	size_t nr_texts;
 	int status;
 
 	if (!arch_ops(image))
-		return image_fail_at(err, -PGW_ENOENT, IMAGE_ELF_MACHINE, image->info.elf_machine,
-				     "a machine whose roots can be found: x86_64 (62)");
-	status = pgw_image_vmcoreinfo(image, &texts, &nr_texts);
-	if (status)
-		return image_fail(err, status, NULL);
+		return fail_unknown_machine(image, err);
+	/* A note that proves itself saves the look at memory. */
 	has_swapper = image_swapper_find(image, &swapper);
+	if (!has_swapper || swapper.root.proof != PGW_PROOF_PASSED) {
+		status = image_survey(image);
+		if (status)
+			return image_fail(err, status, NULL);
+		has_swapper = image_kernel_find(image, &swapper);
+	}
 	if (has_swapper && swapper.root.proof == PGW_PROOF_PASSED) {
 		root = swapper.root;
 		image_root_find_twin(image, &root);
 	} else if (!first_cpu_root(image, &root)) {
-		return image_fail(
-			err, -PGW_ENOENT,
-			has_swapper
-				? "a VMCOREINFO whose swapper_pg_dir maps itself, or a CPU's CR3"
-				: "a VMCOREINFO in a note or in memory, or a CPU's CR3");
+		return image_fail(err, -PGW_ENOENT,
+				  has_swapper ? "a VMCOREINFO whose swapper_pg_dir maps itself"
+					      : arch_ops(image)->sought);
 	}
 	root_describe(image, has_swapper ? &swapper : NULL, &root);
 	*ret = root;

@@ -14,6 +14,7 @@ struct piece {
 	uint64_t first;
 	uint64_t last;   /* inclusive */
 	uint64_t offset; /* in the file, of a piece that it holds */
+	unsigned file;
 	uint32_t rank;   /* lower wins: held ones in file order, then missing ones in file order */
 };
 
@@ -75,13 +76,31 @@ static void heap_pop(struct sweep *s)
 	}
 }
 
+/* Append to ascending runs, joining neighbours. */
+static int run_add(struct image_run **runs, size_t *nr, uint64_t first, uint64_t last)
+{
+	int status;
+
+	if (*nr && (*runs)[*nr - 1].last + 1 == first) {
+		(*runs)[*nr - 1].last = last;
+		return 0;
+	}
+	status = image_array_grow((void **)runs, *nr, sizeof(**runs));
+	if (!status)
+		(*runs)[(*nr)++] = (struct image_run){ first, last };
+	return status;
+}
+
 static int sweep_give(struct sweep *s, const struct piece *piece, uint64_t first, uint64_t last)
 {
 	struct image_memory *memory = s->memory;
-	struct image_range range = { first, last, piece->offset + (first - piece->first) };
+	struct image_range range = { first, last, piece->offset + (first - piece->first),
+				     piece->file };
 	struct image_range *before;
-	int status;
+	int status = run_add(&memory->described, &memory->nr_described, first, last);
 
+	if (status)
+		return status;
 	s->won[piece->rank % s->nr_segments] += last - first + 1;
 	if (piece->rank >= s->nr_segments) {
 		s->info->unreadable_bytes += last - first + 1;
@@ -89,7 +108,7 @@ static int sweep_give(struct sweep *s, const struct piece *piece, uint64_t first
 	}
 	s->info->readable_bytes += last - first + 1;
 	before = memory->nr_ranges ? &memory->ranges[memory->nr_ranges - 1] : NULL;
-	if (before && before->last + 1 == first &&
+	if (before && before->file == range.file && before->last + 1 == first &&
 	    before->offset + (first - before->first) == range.offset) {
 		before->last = last;
 		return 0;
@@ -107,11 +126,12 @@ static int sweep_give(struct sweep *s, const struct piece *piece, uint64_t first
  */
 static int sweep_run(struct sweep *s)
 {
+	const struct piece *pieces = s->pieces;
 	uint64_t at = 0;
 	int status = 0;
 
 	while (!status && (s->nr_heap || s->next < s->nr_pieces)) {
-		const struct piece *next = s->next < s->nr_pieces ? &s->pieces[s->next] : NULL;
+		const struct piece *next = s->next < s->nr_pieces ? &pieces[s->next] : NULL;
 		const struct piece *top;
 		uint64_t last;
 
@@ -120,7 +140,7 @@ static int sweep_run(struct sweep *s)
 			heap_push(s, s->next++);
 			continue;
 		}
-		top = &s->pieces[s->heap[0]];
+		top = &pieces[s->heap[0]];
 		if (top->last < at) {
 			heap_pop(s);
 			continue;
@@ -139,6 +159,7 @@ static void sweep_add(struct sweep *s, const struct image_segment *segment, size
 			.first = segment->pa,
 			.last = segment->pa + (segment->file_size - 1),
 			.offset = segment->offset,
+			.file = segment->file,
 			.rank = (uint32_t)index,
 		};
 	if (segment->file_size < segment->size)
@@ -151,19 +172,12 @@ static void sweep_add(struct sweep *s, const struct image_segment *segment, size
 
 static int memory_join(struct image_memory *memory)
 {
-	for (size_t i = 0; i < memory->nr_ranges; i++) {
-		const struct image_range *range = &memory->ranges[i];
+	int status = 0;
 
-		if (i && range[-1].last + 1 == range->first) {
-			memory->runs[memory->nr_runs - 1].last = range->last;
-			continue;
-		}
-		if (image_array_grow((void **)&memory->runs, memory->nr_runs,
-				     sizeof(memory->runs[0])))
-			return -PGW_ENOMEM;
-		memory->runs[memory->nr_runs++] = (struct image_run){ range->first, range->last };
-	}
-	return 0;
+	for (size_t i = 0; i < memory->nr_ranges && !status; i++)
+		status = run_add(&memory->runs, &memory->nr_runs, memory->ranges[i].first,
+				 memory->ranges[i].last);
+	return status;
 }
 
 int image_segments_build(const struct image_segment *segments, size_t nr, struct image_memory *ret,
@@ -198,6 +212,7 @@ void image_memory_fini(struct image_memory *memory)
 {
 	free(memory->ranges);
 	free(memory->runs);
+	free(memory->described);
 	*memory = (struct image_memory){ 0 };
 }
 
@@ -219,17 +234,27 @@ const struct image_range *image_memory_find(const struct image_memory *memory, u
 	return NULL;
 }
 
-const struct image_run *image_memory_next(const struct image_memory *memory, uint64_t pa)
+static const struct image_run *run_next(const struct image_run *runs, size_t nr, uint64_t pa)
 {
-	size_t low = 0, high = memory->nr_runs;
+	size_t low = 0, high = nr;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (memory->runs[middle].last < pa)
+		if (runs[middle].last < pa)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < memory->nr_runs ? &memory->runs[low] : NULL;
+	return low < nr ? &runs[low] : NULL;
+}
+
+const struct image_run *image_memory_next(const struct image_memory *memory, uint64_t pa)
+{
+	return run_next(memory->runs, memory->nr_runs, pa);
+}
+
+const struct image_run *image_memory_next_described(const struct image_memory *memory, uint64_t pa)
+{
+	return run_next(memory->described, memory->nr_described, pa);
 }

@@ -58,9 +58,8 @@ static int ram_take_note(struct pgw_image *image, uint64_t pa, uint32_t size)
 	return image_vmcoreinfo_add(image, PGW_VMCOREINFO_RAM, pa, text, size);
 }
 
-static int ram_find_notes(const struct image_window *window, void *arg)
+int image_vmcoreinfo_look(struct pgw_image *image, const struct image_window *window)
 {
-	struct pgw_image *image = arg;
 	int status = 0;
 
 	for (size_t i = image_window_first_page(window); i + IMAGE_PAGE <= window->size && !status;
@@ -78,20 +77,19 @@ static int ram_find_notes(const struct image_window *window, void *arg)
 	return status;
 }
 
+void image_vmcoreinfo_forget(struct pgw_image *image)
+{
+	for (; image->nr_texts; image->nr_texts--)
+		free((char *)(uintptr_t)image->texts[image->nr_texts - 1].text);
+}
+
 int pgw_image_vmcoreinfo(struct pgw_image *image, const struct pgw_vmcoreinfo **ret_list,
 			 size_t *ret_nr)
 {
-	int status = 0;
+	int status = image->texts_searched ? 0 : image_survey(image);
 
-	if (!image->texts_searched) {
-		/* A search that failed may have found some: begin anew. */
-		for (; image->nr_texts; image->nr_texts--)
-			free((char *)(uintptr_t)image->texts[image->nr_texts - 1].text);
-		status = image_ram_scan(image, ram_find_notes, image);
-		if (status)
-			return status;
-		image->texts_searched = true;
-	}
+	if (status)
+		return status;
 	*ret_list = image->texts;
 	*ret_nr = image->nr_texts;
 	return 0;
@@ -168,6 +166,14 @@ static bool number_parse(const char *text, size_t size, unsigned base, uint64_t 
 	if (size)
 		*ret = value;
 	return size > 0;
+}
+
+bool image_vmcoreinfo_dec(const struct pgw_vmcoreinfo *info, const char *key, uint64_t *ret)
+{
+	const char *value;
+	size_t size;
+
+	return pgw_vmcoreinfo_get(info, key, &value, &size) && number_parse(value, size, 10, ret);
 }
 
 bool pgw_vmcoreinfo_symbol(const struct pgw_vmcoreinfo *info, const char *name, uint64_t *ret)

@@ -18,9 +18,72 @@
 #define LINUX_KERNEL_MAP UINT64_C(0xffffffff80000000)
 #define LINUX_KPTI_USER BIT(12)
 #define LINUX_TRAMPOLINE_END BIT(20)
+/* The CPU entry area's first page, at every number of levels, is the IDT's read-only alias. */
+#define LINUX_IDT UINT64_C(0xfffffe0000000000)
+
+/*
+ * Linux's entries that point to tables of the kernel: present, writable, no
+ * large page, nothing in the software bits. level3_kernel_pgt, which is linked
+ * into the kernel, has two and no others, both accessed: the kernel's image and
+ * the fixmap.
+ */
+#define LINUX_TABLE_MASK (BITS(63, 52) | BITS(11, 7) | BITS(1, 0))
+#define LINUX_TABLE_VALUE UINT64_C(3)
+#define LINUX_LEVEL3_MASK (LINUX_TABLE_MASK | BITS(11, 0))
+#define LINUX_LEVEL3_VALUE UINT64_C(0x63)
+#define ENTRY_US BIT(2)
 
 #define TABLE_ITEMS 512
 #define HALF_ITEMS 256
+#define KERNEL_ITEM 510 /* of level3_kernel_pgt: the kernel's image */
+#define LAST_ITEM 511
+
+static bool is_level3(const uint8_t *page)
+{
+	for (unsigned i = KERNEL_ITEM; i < TABLE_ITEMS; i++) {
+		if ((load_le64(page + 8 * i) & LINUX_LEVEL3_MASK & ~ENTRY_US) != LINUX_LEVEL3_VALUE)
+			return false;
+	}
+	for (unsigned i = 0; i < KERNEL_ITEM; i++) {
+		if (load_le64(page + 8 * i))
+			return false;
+	}
+	return true;
+}
+
+static unsigned x86_64_page_kinds(const uint8_t *page)
+{
+	if ((load_le64(page + 8 * LAST_ITEM) & LINUX_TABLE_MASK) != LINUX_TABLE_VALUE)
+		return 0;
+	return 1u << IMAGE_PAGE_ROOT | (is_level3(page) ? 1u << IMAGE_PAGE_ANCHOR : 0);
+}
+
+/* Does the last slot of every level above lead to level3_kernel_pgt? */
+static bool x86_64_holds_level3(const struct pgw_image *image, const struct pgw_root_info *root,
+				uint64_t level3)
+{
+	uint64_t table = root->root.pa;
+
+	for (unsigned level = pgw_format_geometry(root->format)->top_level; level > 2; level--) {
+		uint64_t item;
+
+		if (pgw_phys_read(&image->phys, table + 8 * LAST_ITEM, &item, sizeof(item)))
+			return false;
+		table = load_le64(&item);
+		if ((table & LINUX_TABLE_MASK) != LINUX_TABLE_VALUE)
+			return false;
+		table &= ENTRY_ADDRESS;
+	}
+	return table == level3;
+}
+
+static bool x86_64_kernel_search(struct pgw_image *image, struct image_swapper *ret)
+{
+	if (!image_shared_kernel_search(image, x86_64_holds_level3, ret))
+		return false;
+	ret->root.found = PGW_ROOT_FROM_LEVEL3;
+	return true;
+}
 
 static bool x86_64_cpu_root(const struct pgw_image *image, const struct pgw_cpu *cpu,
 			    struct pgw_root_info *ret)
@@ -65,18 +128,16 @@ static bool x86_64_swapper(const struct pgw_image *image, const struct pgw_vmcor
 	return true;
 }
 
-/* The IDT's address, as the first CPU that runs with paging has it. */
-static bool x86_64_idt(const struct pgw_image *image, uint64_t *ret)
+/* The IDT's address, as the first CPU that runs with paging has it, or where Linux keeps it. */
+static uint64_t x86_64_idt(const struct pgw_image *image)
 {
 	struct pgw_root_info root;
 
 	for (size_t i = 0; i < image->nr_cpus; i++) {
-		if (x86_64_cpu_root(image, &image->cpus[i], &root)) {
-			*ret = image->cpus[i].idt_base;
-			return true;
-		}
+		if (x86_64_cpu_root(image, &image->cpus[i], &root))
+			return image->cpus[i].idt_base;
 	}
-	return false;
+	return LINUX_IDT;
 }
 
 static bool load_table(const struct pgw_image *image, uint64_t pa, uint64_t *ret)
@@ -116,11 +177,11 @@ static bool x86_64_kpti_twin(const struct pgw_image *image, const struct pgw_roo
 {
 	struct pgw_root_info kernel = *root, user = *root;
 	struct pgw_translation kernel_idt, user_idt;
-	uint64_t idt;
+	uint64_t idt = x86_64_idt(image);
 
 	kernel.root.pa &= ~LINUX_KPTI_USER;
 	user.root.pa |= LINUX_KPTI_USER;
-	if (!x86_64_idt(image, &idt) || !image_root_translate(image, &kernel, idt, &kernel_idt) ||
+	if (!image_root_translate(image, &kernel, idt, &kernel_idt) ||
 	    !image_root_translate(image, &user, idt, &user_idt) || kernel_idt.pa != user_idt.pa ||
 	    !tables_are_pair(image, kernel.root.pa, user.root.pa))
 		return false;
@@ -138,7 +199,22 @@ static bool x86_64_is_trampoline(const struct pgw_image *image, const struct pgw
 	       self.pa == root->root.pa && !(self.rights & (PGW_USER_R | PGW_USER_W | PGW_USER_X));
 }
 
+/* PCs with much memory: the chipset's hole below 4 GiB (i440FX, microvm; q35; old i440FX; Xen). */
+static const struct image_layout layouts[] = {
+	{ .hole = UINT64_C(0xc0000000) },
+	{ .hole = UINT64_C(0x80000000) },
+	{ .hole = UINT64_C(0xe0000000) },
+	{ .hole = UINT64_C(0xf0000000) },
+	{ .base = 0 },
+};
+
 const struct image_arch_ops image_x86_64_ops = {
+	.layouts = layouts,
+	.nr_layouts = PGW_ARRAY_SIZE(layouts),
+	.sought = "a VMCOREINFO in a note or in memory, or a CPU's CR3",
+	.page_kinds = x86_64_page_kinds,
+	.kernel_search = x86_64_kernel_search,
+	.process_roots = image_shared_process_roots,
 	.cpu_root = x86_64_cpu_root,
 	.swapper = x86_64_swapper,
 	.kpti_twin = x86_64_kpti_twin,

@@ -175,6 +175,75 @@ static void test_markers__hostile_memory_ends_in_time(void **state)
 	machine_fini(&machine);
 }
 
+#define ARM64_TABLES UINT64_C(0x50000)
+#define ARM64_VA UINT64_C(0xffff000000000000)
+#define ARM64_ARRAY UINT64_C(0x58ff8)
+#define ARM64_NAMES UINT64_C(0x5a000)
+
+static void put_arm64_marker(struct machine *machine, unsigned index, uint64_t start,
+			     const char *name)
+{
+	uint64_t at = ARM64_ARRAY + 16 * (uint64_t)index,
+		 name_pa = ARM64_NAMES + 32 * (uint64_t)index;
+
+	machine_store(machine, at, start);
+	machine_store(machine, at + 8, name ? ARM64_VA + name_pa : 0);
+	if (name)
+		memcpy(machine->ram + name_pa, name, strlen(name) + 1);
+}
+
+/* Its elements have no limit of lines. Tables that map a GiB from 0 on; an array below a name. */
+static void make_arm64_markers(struct machine *machine, struct pgw_root_info *root)
+{
+	machine_init(machine, 4);
+	machine_store(machine, ARM64_TABLES, (ARM64_TABLES + MACHINE_PAGE) | 3);
+	machine_store(machine, ARM64_TABLES + MACHINE_PAGE, 1 | 1 << 10);
+	put_arm64_marker(machine, 0, ARM64_VA, "Linear Mapping start");
+	put_arm64_marker(machine, 1, UINT64_C(0xffff800000000000), "Linear Mapping end");
+	put_arm64_marker(machine, 2, UINT64_C(0xfffffbfffdbfd123), "Third");
+	put_arm64_marker(machine, 3, UINT64_MAX, NULL);
+	*root = (struct pgw_root_info){
+		.root.pa = ARM64_TABLES,
+		.format = pgw_format_by_name("arm64-4k-48"),
+	};
+}
+
+static void test_markers__arm64_has_its_own_layout(void **state)
+{
+	static const struct {
+		uint64_t at;
+		uint64_t value;
+	} bends[] = {
+		{ ARM64_ARRAY, ARM64_VA + 8 },            /* first start is no page */
+		{ ARM64_ARRAY + 16, 0x1000 },             /* second is in the user half */
+		{ ARM64_NAMES, 0x20726553554e4958 },      /* another first name */
+		{ ARM64_NAMES + 32, 0x20726553554e4958 }, /* another second name */
+		{ ARM64_ARRAY + 56, ARM64_VA },           /* no end marker */
+	};
+	const struct pgw_marker *list;
+	struct pgw_root_info root;
+	struct machine machine;
+	size_t nr;
+
+	(void)state;
+	make_arm64_markers(&machine, &root);
+	assert_int_equal(pgw_image_markers(machine_open(&machine), &root, &list, &nr), 0);
+	assert_int_equal(nr, 3);
+	assert_string_equal(list[0].name, "Linear Mapping start");
+	assert_int_equal(list[1].va, UINT64_C(0xffff800000000000));
+	assert_int_equal(list[2].va, UINT64_C(0xfffffbfffdbfd123));
+	assert_string_equal(list[2].name, "Third");
+	assert_int_equal(list[2].max_lines, 0);
+	machine_fini(&machine);
+	for (size_t i = 0; i < sizeof(bends) / sizeof(bends[0]); i++) {
+		make_arm64_markers(&machine, &root);
+		machine_store(&machine, bends[i].at, bends[i].value);
+		assert_int_equal(pgw_image_markers(machine_open(&machine), &root, &list, &nr), 0);
+		assert_int_equal(nr, 0);
+		machine_fini(&machine);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +251,7 @@ int main(void)
 		cmocka_unit_test(test_markers__what_is_not_quite_a_table_is_not_taken),
 		cmocka_unit_test(test_markers__search_goes_on_after_a_false_start),
 		cmocka_unit_test(test_markers__number_and_names_are_bounded),
+		cmocka_unit_test(test_markers__arm64_has_its_own_layout),
 		cmocka_unit_test(test_markers__hostile_memory_ends_in_time),
 	};
 

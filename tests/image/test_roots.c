@@ -22,6 +22,7 @@
 #define TRAMPOLINE UINT64_C(0x9000)
 #define HIGH UINT64_C(0x200000) /* above the first MiB */
 
+#define PTE_A (UINT64_C(1) << 5)
 #define USER (PTE_P | PTE_W | PTE_U)
 
 static const struct pgw_root_info *find_root(struct pgw_image *image, uint64_t pa)
@@ -237,18 +238,140 @@ static void test_roots__what_is_not_quite_a_pair_is_none(void **state)
 	}
 }
 
-static void test_roots__without_registers_no_pairs_are_claimed(void **state)
+/* The IDT is where Linux has it: MACHINE_IDT_VA is that. */
+static void test_roots__pairs_are_found_without_registers(void **state)
 {
 	struct machine machine;
 	struct pgw_image *image;
 
 	(void)state;
+	for (unsigned nr_levels = 4; nr_levels <= 5; nr_levels++) {
+		make_kpti(&machine, nr_levels);
+		image = machine_open(&machine);
+		assert_int_equal(nr_roots(image), 6);
+		check_root(image, ROOT_A, PGW_ROOT_MAPPED, PGW_ROOT_FROM_SELF_MAP,
+			   PGW_PROOF_PASSED);
+		check_pair(image, MACHINE_SWAPPER, MACHINE_SWAPPER + MACHINE_PAGE);
+		check_pair(image, ROOT_A, ROOT_A_USER);
+		check_pair(image, ROOT_B, ROOT_B_USER);
+		machine_fini(&machine);
+	}
+}
+
+static void test_roots__both_halves_are_said_to_be_covered(void **state)
+{
+	struct machine machine;
+	struct pgw_root_info root;
+	const struct pgw_root_info *list;
+	struct pgw_image *image;
+	size_t nr;
+
+	(void)state;
 	make_kpti(&machine, 4);
+	machine_cpu(&machine, ROOT_A);
 	image = machine_open(&machine);
-	assert_int_equal(nr_roots(image), 3);
-	check_root(image, ROOT_A, PGW_ROOT_MAPPED, PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
-	assert_false(find_root(image, ROOT_A)->has_twin);
+	assert_int_equal(pgw_image_roots(image, &list, &nr), 0);
+	for (size_t i = 0; i < nr; i++)
+		assert_true(list[i].has_user && list[i].has_kernel);
+	assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+	assert_true(root.has_user && root.has_kernel);
+	assert_int_equal(pgw_image_cpu_root(image, 0, &root), 0);
+	assert_true(root.has_user && root.has_kernel);
 	machine_fini(&machine);
+}
+
+#define FIXMAP UINT64_C(0xffffffffff200000)
+#define LEVEL3_FLAGS UINT64_C(0x63)
+
+/* The table below all others' last slots, as deep as it has to be. */
+static uint64_t level3_of(const struct machine *machine)
+{
+	uint64_t table = MACHINE_SWAPPER;
+
+	for (unsigned level = machine->nr_levels - 1; level > 2; level--)
+		table = machine_load(machine, table + 8 * 511) & ~UINT64_C(0xfff);
+	return table;
+}
+
+/* No VMCOREINFO, and a level3_kernel_pgt as Linux has it. */
+static void make_level3(struct machine *machine, unsigned nr_levels)
+{
+	uint64_t level3;
+
+	machine_init(machine, nr_levels);
+	memset(machine->ram + MACHINE_VMCOREINFO, 0, 4096);
+	machine_map(machine, MACHINE_SWAPPER, FIXMAP, MACHINE_IDT, PTE_P | PTE_W);
+	level3 = level3_of(machine);
+	for (uint64_t item = level3 + 8 * 510; item <= level3 + 8 * 511; item += 8)
+		machine_store(machine, item,
+			      (machine_load(machine, item) & ~UINT64_C(0xfff)) | LEVEL3_FLAGS);
+}
+
+static void test_kernel_root__is_found_by_level3(void **state)
+{
+	(void)state;
+	for (unsigned nr_levels = 4; nr_levels <= 5; nr_levels++) {
+		struct machine machine;
+		struct pgw_root_info root;
+		struct pgw_image *image;
+
+		make_level3(&machine, nr_levels);
+		machine_process(&machine, ROOT_A);
+		machine_map(&machine, ROOT_A, 0x400000, MACHINE_USER_PAGE, USER);
+		/* In a page that the kernel's image has given back: empty, and mapped there. */
+		machine_process(&machine, MACHINE_SWAPPER - MACHINE_PAGE);
+		image = machine_open(&machine);
+		assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+		assert_int_equal(root.root.pa, MACHINE_SWAPPER);
+		assert_int_equal(root.state, PGW_ROOT_KERNEL);
+		assert_int_equal(root.proof, PGW_PROOF_PASSED);
+		assert_int_equal(root.found, PGW_ROOT_FROM_LEVEL3 | PGW_ROOT_FROM_SELF_MAP);
+		assert_string_equal(pgw_format_name(root.format),
+				    nr_levels == 5 ? "x86_64-la57" : "x86_64-la48");
+		assert_int_equal(nr_roots(image), 3);
+		check_root(image, ROOT_A, PGW_ROOT_MAPPED, PGW_ROOT_FROM_SELF_MAP,
+			   PGW_PROOF_PASSED);
+		check_root(image, MACHINE_SWAPPER - MACHINE_PAGE, PGW_ROOT_EMPTY,
+			   PGW_ROOT_FROM_SELF_MAP, PGW_PROOF_PASSED);
+		machine_fini(&machine);
+	}
+}
+
+/* Each trait of level3_kernel_pgt is needed, and a kernel in whose image the root is. */
+static void test_kernel_root__what_is_not_quite_level3_is_not_believed(void **state)
+{
+	(void)state;
+	for (int bend = 0; bend < 5; bend++) {
+		struct machine machine;
+		struct pgw_root_info root;
+		uint64_t level3, item;
+
+		make_level3(&machine, 4);
+		level3 = level3_of(&machine);
+		item = level3 + 8 * 510;
+		switch (bend) {
+		case 0: /* one entry more */
+			machine_store(&machine, level3 + 8 * 7, 0x12345063);
+			break;
+		case 1: /* not accessed */
+			machine_store(&machine, item, machine_load(&machine, item) & ~PTE_A);
+			break;
+		case 2: /* may not be executed */
+			machine_store(&machine, item, machine_load(&machine, item) | PTE_NX);
+			break;
+		case 3: /* no fixmap */
+			machine_store(&machine, item + 8, 0);
+			break;
+		case 4: /* the root elsewhere than in the image */
+			machine_process(&machine, ROOT_A);
+			memset(machine.ram + MACHINE_SWAPPER, 0, 4096);
+			break;
+		}
+		assert_int_equal(pgw_image_kernel_root(machine_open(&machine), &root, NULL),
+				 -PGW_ENOENT);
+		assert_int_equal(nr_roots(machine.image), 0);
+		machine_fini(&machine);
+	}
 }
 
 static void test_roots__trampoline_is_known_by_mapping_itself(void **state)
@@ -485,8 +608,7 @@ static void test_kernel_root__nothing_to_go_by_is_said(void **state)
 		     "A=B\nSYMBOL(swapper_pg_dir)=ffffffff81002000\nNUMBER(phys_base)=0\n");
 	image = machine_open(&machine);
 	assert_int_equal(pgw_image_kernel_root(image, &root, &err), -PGW_ENOENT);
-	assert_string_equal(err.expected,
-			    "a VMCOREINFO whose swapper_pg_dir maps itself, or a CPU's CR3");
+	assert_string_equal(err.expected, "a VMCOREINFO whose swapper_pg_dir maps itself");
 	machine_fini(&machine);
 }
 
@@ -612,7 +734,10 @@ int main(void)
 		cmocka_unit_test(test_roots__kpti_pairs_are_found_and_told_apart),
 		cmocka_unit_test(test_cpu_root__user_mode_gives_the_kernels_root_of_the_pair),
 		cmocka_unit_test(test_roots__what_is_not_quite_a_pair_is_none),
-		cmocka_unit_test(test_roots__without_registers_no_pairs_are_claimed),
+		cmocka_unit_test(test_roots__pairs_are_found_without_registers),
+		cmocka_unit_test(test_roots__both_halves_are_said_to_be_covered),
+		cmocka_unit_test(test_kernel_root__is_found_by_level3),
+		cmocka_unit_test(test_kernel_root__what_is_not_quite_level3_is_not_believed),
 		cmocka_unit_test(test_roots__trampoline_is_known_by_mapping_itself),
 		cmocka_unit_test(test_roots__empty_needs_to_be_seen),
 		cmocka_unit_test(test_roots__self_reference_ends_in_time),

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "image/image_priv.h"
+
+#include <stdlib.h>
+
+#include "base/bits.h"
+
+/* Arm ARM (DDI 0487) D8.3: descriptors. */
+#define DESC_VALID BIT(0)
+#define DESC_NG BIT(11)
+#define DESC_AF BIT(10)
+#define DESC_ADDRESS BITS(47, 16) /* as far as all granules have it in one place */
+#define DESC_PXN BIT(53)
+#define DESC_UXN BIT(54)
+#define DESC_PXNTABLE BIT(59)
+#define DESC_UXNTABLE BIT(60)
+
+/*
+ * Descriptors of tables as Linux makes them since 5.13: a process's always with
+ * PXNTable, the kernel's mostly with UXNTable, and no other bits, but since
+ * 6.13 AF.
+ */
+#define TABLE_MASK ((BITS(63, 61) | BITS(58, 48) | BITS(11, 0)) & ~DESC_AF)
+#define TABLE_VALUE UINT64_C(3)
+#define TABLE_XN (DESC_PXNTABLE | DESC_UXNTABLE)
+
+/* The architecture's least alignment of a root of few slots (D8.2, TTBRn). */
+#define MIN_ROOT_SIZE 64
+
+static bool is_table(uint64_t entry)
+{
+	return (entry & TABLE_MASK) == TABLE_VALUE;
+}
+
+static bool is_user_table(uint64_t entry)
+{
+	return is_table(entry) && (entry & TABLE_XN) == DESC_PXNTABLE;
+}
+
+static bool is_kernel_table(uint64_t entry)
+{
+	return is_table(entry) && (entry & DESC_UXNTABLE);
+}
+
+static unsigned arm64_page_kinds(const uint8_t *page)
+{
+	unsigned kinds = 0;
+
+	for (size_t i = 0; i < IMAGE_PAGE; i += 8) {
+		uint64_t entry = load_le64(page + i);
+
+		if (pgw_likely(!is_table(entry)))
+			continue;
+		if (is_kernel_table(entry))
+			kinds |= 1u << IMAGE_PAGE_ROOT;
+		else if (is_user_table(entry))
+			kinds |= 1u << IMAGE_PAGE_USER;
+	}
+	return kinds;
+}
+
+/* 64K: the kernel falls back to 48 bits without changing the tables' shape, so VA_BITS counts. */
+static bool arm64_swapper(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
+			  struct image_swapper *ret)
+{
+	uint64_t page_size, va_bits, t1sz, voffset;
+
+	*ret = (struct image_swapper){ 0 };
+	if (!pgw_vmcoreinfo_symbol(info, "swapper_pg_dir", &ret->va) || !ret->va)
+		return false;
+	if (!image_vmcoreinfo_dec(info, "PAGESIZE", &page_size) ||
+	    !pgw_vmcoreinfo_number(info, "VA_BITS", &va_bits) ||
+	    !pgw_vmcoreinfo_number(info, "kimage_voffset", &voffset))
+		return true;
+	if (page_size < 65536 && pgw_vmcoreinfo_number(info, "TCR_EL1_T1SZ", &t1sz) && t1sz < 64)
+		va_bits = 64 - t1sz;
+	if (!page_size || (page_size & (page_size - 1)) || va_bits > 64)
+		return true;
+	ret->root.root.pa = ret->va - voffset;
+	ret->root.format =
+		image_format_of(image, (unsigned)__builtin_ctzll(page_size), (unsigned)va_bits);
+	if (ret->root.format && !image_root_is_aligned(&ret->root))
+		ret->root.format = NULL;
+	return true;
+}
+
+/* Whose tables are looked for: what their entries have, beside what makes them table or leaf. */
+struct owner {
+	bool (*is_table)(uint64_t raw);
+	uint64_t leaf_bits; /* all of them */
+	bool whole;         /* every table must fit, not only those on one way down */
+};
+
+static const struct owner kernel_owner = { is_table, DESC_AF | DESC_UXN, true };
+static const struct owner user_owner = { is_user_table, DESC_NG | DESC_PXN, false };
+
+/* The search for an owner's trees of one format. */
+struct search {
+	struct pgw_image *image;
+	const struct owner *owner;
+	const struct pgw_format *format;
+	const struct pgw_geometry *geo;
+	struct pgw_control control;      /* complete */
+	uint64_t *table[PGW_MAX_LEVELS]; /* by level, of which one is in use */
+};
+
+/* What a table or an entry is, if it is to be a part of the owner's tables. */
+enum fit {
+	FIT_NOT,
+	FIT_EMPTY, /* it may be, but no page is reached through it */
+	FIT_PAGE,
+};
+
+static void search_fini(struct search *search)
+{
+	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
+		free(search->table[level]);
+}
+
+static bool search_init(struct search *search, struct pgw_image *image, const struct owner *owner,
+			const struct pgw_root_info *like)
+{
+	bool has_memory = true;
+
+	*search = (struct search){
+		.image = image,
+		.owner = owner,
+		.format = like->format,
+		.geo = pgw_format_geometry(like->format),
+		.control = pgw_control_assume(like->format, &like->control),
+	};
+	for (unsigned level = 0; level <= search->geo->top_level; level++) {
+		search->table[level] = malloc(pt_table_size(search->geo, level));
+		has_memory &= search->table[level] != NULL;
+	}
+	if (!has_memory)
+		search_fini(search);
+	return has_memory;
+}
+
+static enum fit table_fit(struct search *search, uint64_t pa, unsigned level);
+
+/* By itself: a table may hold a page further down. */
+static enum fit entry_fit(const struct search *search, uint64_t raw, unsigned level,
+			  struct pgw_entry *ret)
+{
+	uint64_t leaf_bits = search->owner->leaf_bits;
+
+	pgw_entry_decode(search->format, &search->control, raw, level, ret);
+	switch (ret->kind) {
+	case PGW_ENTRY_EMPTY:
+		return FIT_EMPTY;
+	case PGW_ENTRY_ABSENT: /* swapped out, or on the move: nothing that a root's entry can be */
+		return level < search->geo->top_level ? FIT_EMPTY : FIT_NOT;
+	case PGW_ENTRY_TABLE:
+		return search->owner->is_table(raw) ? FIT_EMPTY : FIT_NOT;
+	case PGW_ENTRY_LEAF:
+		if ((raw & leaf_bits) != leaf_bits ||
+		    (raw & DESC_ADDRESS & low_bits(search->geo->span_lg2[level])))
+			return FIT_NOT;
+		return raw & DESC_AF ? FIT_PAGE : FIT_EMPTY;
+	default:
+		return FIT_NOT;
+	}
+}
+
+/* Stops at a table that does not fit; at the first page, unless the whole must fit. */
+static enum fit table_descend(struct search *search, unsigned level)
+{
+	size_t nr = (size_t)1 << search->geo->slots_lg2[level];
+	enum fit fit = FIT_EMPTY, best = FIT_EMPTY;
+	uint64_t before = 0;
+	struct pgw_entry entry;
+
+	for (size_t i = 0; i < nr && fit != FIT_NOT; i++) {
+		uint64_t raw = load_le64(&search->table[level][i]);
+
+		/* Many entries in a row may share a table, on many levels. */
+		if (!raw || raw == before)
+			continue;
+		before = raw;
+		fit = entry_fit(search, raw, level, &entry);
+		if (entry.kind == PGW_ENTRY_TABLE)
+			fit = table_fit(search, entry.pa, level - 1);
+		if (fit == FIT_PAGE)
+			best = FIT_PAGE;
+		if (best == FIT_PAGE && !search->owner->whole)
+			return FIT_PAGE;
+	}
+	return fit == FIT_NOT ? FIT_NOT : best;
+}
+
+/* Every entry must fit, then a way down must lead to a page. */
+static enum fit table_fit(struct search *search, uint64_t pa, unsigned level)
+{
+	size_t size = pt_table_size(search->geo, level);
+	struct pgw_entry entry;
+
+	if (!image_search_spend(search->image, 1 + size / IMAGE_PAGE))
+		return FIT_NOT;
+	/* One that is not in the image says nothing for or against those above it. */
+	if (pgw_phys_read(&search->image->phys, pa, search->table[level], size))
+		return FIT_EMPTY;
+	for (size_t i = 0; i < size / 8; i++) {
+		uint64_t raw = load_le64(&search->table[level][i]);
+
+		if (raw && entry_fit(search, raw, level, &entry) == FIT_NOT)
+			return FIT_NOT;
+	}
+	return table_descend(search, level);
+}
+
+/*
+ * Does a page hold a kernel's top table, and nothing else? The linear map is at
+ * the lower end of the half and much else at the upper one, so there are
+ * several entries, some in the upper half of the table: what fits a narrower
+ * format is not taken for a wider one.
+ * @return how many entries there are, or 0
+ */
+static unsigned kernel_top(const struct search *search, uint64_t pa, uint64_t *page)
+{
+	size_t nr_slots = (size_t)1 << search->geo->slots_lg2[search->geo->top_level];
+	size_t nr_words = ((size_t)1 << search->geo->granule_lg2) / 8;
+	unsigned nr = 0, nr_upper = 0, nr_sure = 0;
+	struct pgw_entry entry;
+
+	if (pgw_phys_read(&search->image->phys, pa, page, nr_words * 8))
+		return 0;
+	for (size_t i = 0; i < nr_words; i++) {
+		uint64_t raw = load_le64(&page[i]);
+
+		if (!raw)
+			continue;
+		if (i >= nr_slots ||
+		    entry_fit(search, raw, search->geo->top_level, &entry) == FIT_NOT)
+			return 0;
+		nr++;
+		nr_upper += i >= nr_slots / 2;
+		nr_sure += is_kernel_table(raw);
+	}
+	return nr_upper && nr_sure && nr > 1 ? nr : 0;
+}
+
+/* Of the trees that map their root, and are the kernel's all through, the one with the most entries. */
+static bool kernel_search_format(struct search *search, uint64_t *page, struct image_swapper *ret)
+{
+	const struct image_pages *pages = image_pages(search->image, IMAGE_PAGE_ROOT);
+	uint64_t page_size = BIT(search->geo->granule_lg2);
+	unsigned best = 0;
+
+	for (size_t i = 0; i < pages->nr; i++) {
+		uint64_t pa = pages->pa[i] & ~(page_size - 1);
+		struct image_swapper claim = {
+			.root = { .root = { pa }, .format = search->format },
+		};
+		unsigned nr;
+
+		if (i && pages->pa[i - 1] >= pa)
+			continue;
+		if (!image_search_spend(search->image, page_size / IMAGE_PAGE))
+			break;
+		nr = kernel_top(search, pa, page);
+		if (nr <= best ||
+		    !image_root_find_va(search->image, &claim.root, pa, 0, &claim.va) ||
+		    table_fit(search, pa, search->geo->top_level) != FIT_PAGE)
+			continue;
+		best = nr;
+		*ret = claim;
+	}
+	return best > 0;
+}
+
+static bool arm64_kernel_search(struct pgw_image *image, struct image_swapper *ret)
+{
+	const struct pgw_format *formats[IMAGE_MAX_FORMATS];
+	size_t nr = image_formats(image, formats);
+	uint64_t *page = malloc(IMAGE_MAX_TABLE);
+	bool is_found = false;
+
+	for (size_t i = 0; page && i < nr && !is_found; i++) {
+		const struct pgw_root_info like = { .format = formats[i] };
+		struct search search;
+
+		if (!search_init(&search, image, &kernel_owner, &like))
+			break;
+		is_found = kernel_search_format(&search, page, ret);
+		search_fini(&search);
+	}
+	free(page);
+	if (is_found)
+		ret->root.found = PGW_ROOT_FROM_TABLE_BITS;
+	return is_found;
+}
+
+/* Of roots in ascending order, those that lie in the table that an entry points to. */
+static void user_mark_inner(const struct search *search, uint64_t raw,
+			    const struct pgw_root_info *list, size_t nr, bool *is_inner)
+{
+	uint64_t last;
+	struct pgw_entry entry;
+	size_t low = 0, high = nr;
+
+	pgw_entry_decode(search->format, &search->control, raw, search->geo->top_level, &entry);
+	if (entry.kind != PGW_ENTRY_TABLE)
+		return;
+	last = entry.pa + low_bits(search->geo->granule_lg2);
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (list[middle].root.pa < entry.pa)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < nr && list[low].root.pa <= last; low++)
+		is_inner[low] = true;
+}
+
+/*
+ * A table below a root may pass for a root too, if the tables below it hold
+ * nothing but blocks: drop those that another root points to. Pre: ascending.
+ */
+static int user_drop_inner(struct search *search, struct pgw_root_info *list, size_t *nr)
+{
+	size_t size = pt_table_size(search->geo, search->geo->top_level), kept = 0;
+	uint64_t *table = search->table[search->geo->top_level];
+	bool *is_inner = calloc(*nr + 1, sizeof(*is_inner));
+
+	if (!is_inner)
+		return -PGW_ENOMEM;
+	for (size_t i = 0; i < *nr; i++) {
+		if (pgw_phys_read(&search->image->phys, list[i].root.pa, table, size))
+			continue;
+		for (size_t j = 0; j < size / 8; j++)
+			user_mark_inner(search, load_le64(&table[j]), list, *nr, is_inner);
+	}
+	for (size_t i = 0; i < *nr; i++) {
+		if (!is_inner[i])
+			list[kept++] = list[i];
+	}
+	*nr = kept;
+	free(is_inner);
+	return 0;
+}
+
+/* Roots smaller than a page lie side by side, aligned to their size. */
+static int user_search_run(struct search *search, struct image_roots *roots)
+{
+	const struct image_pages *pages = image_pages(search->image, IMAGE_PAGE_USER);
+	uint64_t size = pt_table_size(search->geo, search->geo->top_level), next = 0;
+	size_t first = roots->nr, nr;
+	struct pgw_root_info root = {
+		.format = search->format,
+		.found = PGW_ROOT_FROM_TABLE_BITS,
+		.has_user = true,
+	};
+	int status = 0;
+
+	if (size < MIN_ROOT_SIZE)
+		size = MIN_ROOT_SIZE;
+	for (size_t i = 0; i < pages->nr && !status; i++) {
+		uint64_t pa = pages->pa[i] & ~(size - 1), last = pages->pa[i] + IMAGE_PAGE - 1;
+
+		if (pa < next)
+			pa = next;
+		for (; pa <= last && !status; pa += size) {
+			root.root.pa = pa;
+			if (table_fit(search, pa, search->geo->top_level) == FIT_PAGE)
+				status = image_roots_add(roots, &root);
+		}
+		next = pa;
+	}
+	nr = roots->nr - first;
+	if (!status && nr)
+		status = user_drop_inner(search, &roots->items[first], &nr);
+	roots->nr = first + nr;
+	return status || (search->image->search_left && !pages->is_cut) ? status : -PGW_E2BIG;
+}
+
+static int arm64_process_roots(struct image_roots *roots, const struct image_swapper *swapper)
+{
+	struct search search;
+	int status;
+
+	if (!search_init(&search, roots->image, &user_owner, &swapper->root))
+		return -PGW_ENOMEM;
+	status = user_search_run(&search, roots);
+	search_fini(&search);
+	return status;
+}
+
+static const struct image_layout layouts[] = {
+	{ .base = UINT64_C(0x40000000) },
+	{ .base = 0 },
+	{ .base = UINT64_C(0x80000000) },
+};
+
+const struct image_arch_ops image_arm64_ops = {
+	.layouts = layouts,
+	.nr_layouts = PGW_ARRAY_SIZE(layouts),
+	.sought = "a VMCOREINFO in a note or in memory, or a table like Linux's that maps itself",
+	.page_kinds = arm64_page_kinds,
+	.swapper = arm64_swapper,
+	.is_table = is_table,
+	.kernel_search = arm64_kernel_search,
+	.process_roots = arm64_process_roots,
+};

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "image/image_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "image/elf.h"
+
+/* Bytes are handed on in blocks of at most this size. */
+#define BLOCK ((size_t)64 << 10)
+
+struct core {
+	const struct pgw_image *image;
+	const struct pgw_pa_range *keep;
+	size_t nr_keep;
+	pgw_write_fn *fn;
+	void *arg;
+	uint64_t nr_headers; /* program headers */
+	uint64_t offset;     /* in the file, of the bytes that the next header speaks of */
+	uint8_t *block;
+};
+
+/* Memory that becomes one PT_LOAD: at its start some that is kept, then some that is not. */
+struct piece {
+	uint64_t pa;
+	uint64_t kept;
+	uint64_t size;
+};
+
+typedef int piece_fn(struct core *core, const struct piece *piece);
+
+static void put(uint8_t *to, unsigned size, uint64_t value)
+{
+	for (unsigned i = 0; i < size; i++)
+		to[i] = (uint8_t)(value >> (8 * i));
+}
+
+/* The first of the ranges to keep that ends at or above pa. */
+static const struct pgw_pa_range *keep_next(const struct core *core, uint64_t pa)
+{
+	size_t low = 0, high = core->nr_keep;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (core->keep[middle].last < pa)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < core->nr_keep ? &core->keep[low] : NULL;
+}
+
+/* The first memory from pa on that is to be kept and can be read. */
+static bool kept_next(const struct core *core, uint64_t pa, struct pgw_pa_range *ret)
+{
+	const struct pgw_pa_range *keep;
+
+	while ((keep = keep_next(core, pa))) {
+		const struct image_run *run;
+
+		if (pa < keep->first)
+			pa = keep->first;
+		run = image_memory_next(&core->image->memory, pa);
+		if (!run)
+			return false;
+		if (pa < run->first)
+			pa = run->first;
+		if (pa > keep->last)
+			continue;
+		*ret = (struct pgw_pa_range){
+			.first = pa,
+			.last = keep->last < run->last ? keep->last : run->last,
+		};
+		return true;
+	}
+	return false;
+}
+
+/* Readable memory is a part of what is described, so nothing that is kept leaves the run. */
+static int run_pieces(struct core *core, const struct image_run *run, piece_fn *fn)
+{
+	uint64_t at = run->first, end;
+	int status = 0;
+
+	for (; at <= run->last && !status; at = end) {
+		struct piece piece = { .pa = at };
+		struct pgw_pa_range kept;
+		bool has_kept = kept_next(core, at, &kept);
+
+		if (has_kept && kept.first == at) {
+			piece.kept = kept.last - at + 1;
+			has_kept = kept_next(core, kept.last + 1, &kept);
+		}
+		end = has_kept && kept.first <= run->last ? kept.first : run->last + 1;
+		piece.size = end - at;
+		status = fn(core, &piece);
+	}
+	return status;
+}
+
+/* No run reaches UINT64_MAX, so pa does not wrap. */
+static int each_piece(struct core *core, piece_fn *fn)
+{
+	const struct image_run *run;
+	uint64_t pa = 0;
+	int status = 0;
+
+	while (!status && (run = image_memory_next_described(&core->image->memory, pa))) {
+		status = run_pieces(core, run, fn);
+		pa = run->last + 1;
+	}
+	return status;
+}
+
+static int piece_count(struct core *core, const struct piece *piece)
+{
+	(void)piece;
+	return core->nr_headers++ < IMAGE_MAX_SEGMENTS ? 0 : -PGW_EOVERFLOW;
+}
+
+static int program_header(struct core *core, uint32_t type, const struct piece *piece)
+{
+	uint8_t ph[PH_SIZE] = { 0 };
+
+	put(ph + PH_TYPE, 4, type);
+	put(ph + PH_FLAGS, 4, PF_R);
+	put(ph + PH_OFFSET, 8, core->offset);
+	put(ph + PH_VADDR, 8, piece->pa);
+	put(ph + PH_PADDR, 8, piece->pa);
+	put(ph + PH_FILESZ, 8, piece->kept);
+	put(ph + PH_MEMSZ, 8, piece->size);
+	if (add_overflows(core->offset, piece->kept, &core->offset))
+		return -PGW_EOVERFLOW;
+	return core->fn(ph, sizeof(ph), core->arg);
+}
+
+static int piece_header(struct core *core, const struct piece *piece)
+{
+	return program_header(core, PT_LOAD, piece);
+}
+
+static int piece_bytes(struct core *core, const struct piece *piece)
+{
+	int status = 0;
+
+	for (uint64_t done = 0; done < piece->kept && !status;) {
+		size_t n = piece->kept - done < BLOCK ? (size_t)(piece->kept - done) : BLOCK;
+
+		status = pgw_phys_read(&core->image->phys, piece->pa + done, core->block, n);
+		if (!status)
+			status = core->fn(core->block, n, core->arg);
+		done += n;
+	}
+	return status;
+}
+
+static int notes_bytes(struct core *core, const struct image_notes *notes)
+{
+	int status = 0;
+
+	for (uint64_t done = 0; done < notes->size && !status;) {
+		size_t n = notes->size - done < BLOCK ? (size_t)(notes->size - done) : BLOCK;
+
+		if (!image_map_read(&core->image->map, notes->offset + done, core->block, n))
+			return -PGW_EIO;
+		status = core->fn(core->block, n, core->arg);
+		done += n;
+	}
+	return status;
+}
+
+/* The file header; and where the program headers are too many for it, a section header that counts.
+ */
+static int core_headers(struct core *core)
+{
+	const struct pgw_image *image = core->image;
+	uint64_t headers_end = EH_SIZE + core->nr_headers * PH_SIZE;
+	bool is_extended = core->nr_headers >= PN_XNUM;
+	uint8_t header[EH_SIZE] = "\x7f"
+				  "ELF",
+		section[SH_SIZE] = { 0 };
+	int status;
+
+	header[EH_CLASS] = ELFCLASS64;
+	header[EH_DATA] = ELFDATA2LSB;
+	header[EH_IDENT_VERSION] = EV_CURRENT;
+	put(header + EH_TYPE, 2, ET_CORE);
+	put(header + IMAGE_ELF_MACHINE, 2, image->info.elf_machine);
+	put(header + EH_VERSION, 4, EV_CURRENT);
+	put(header + EH_PHOFF, 8, EH_SIZE);
+	put(header + EH_EHSIZE, 2, EH_SIZE);
+	put(header + EH_PHENTSIZE, 2, PH_SIZE);
+	put(header + EH_PHNUM, 2, is_extended ? PN_XNUM : core->nr_headers);
+	if (is_extended) {
+		put(header + EH_SHOFF, 8, headers_end);
+		put(header + EH_SHENTSIZE, 2, SH_SIZE);
+		put(header + EH_SHNUM, 2, 1);
+		put(section + SH_INFO, 4, core->nr_headers);
+	}
+	core->offset = headers_end + (is_extended ? SH_SIZE : 0);
+
+	status = core->fn(header, sizeof(header), core->arg);
+	for (size_t i = 0; i < image->nr_notes && !status; i++)
+		status = program_header(core, PT_NOTE,
+					&(struct piece){
+						.kept = image->notes[i].size,
+						.size = image->notes[i].size,
+					});
+	if (!status)
+		status = each_piece(core, piece_header);
+	if (!status && is_extended)
+		status = core->fn(section, sizeof(section), core->arg);
+	return status;
+}
+
+static int core_write(struct core *core)
+{
+	const struct pgw_image *image = core->image;
+	int status = core_headers(core);
+
+	for (size_t i = 0; i < image->nr_notes && !status; i++)
+		status = notes_bytes(core, &image->notes[i]);
+	return status ? status : each_piece(core, piece_bytes);
+}
+
+static bool keep_ascends(const struct pgw_pa_range *keep, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (keep[i].first > keep[i].last || (i && keep[i - 1].last >= keep[i].first))
+			return false;
+	}
+	return true;
+}
+
+int pgw_image_write_core(const struct pgw_image *image, const struct pgw_pa_range *keep, size_t nr,
+			 pgw_write_fn *fn, void *arg)
+{
+	struct core core = { .image = image, .keep = keep, .nr_keep = nr, .fn = fn, .arg = arg };
+	int status;
+
+	core.nr_headers = image->nr_notes;
+	if (!keep_ascends(keep, nr))
+		return -PGW_EINVAL;
+	status = each_piece(&core, piece_count);
+	if (status)
+		return status;
+	if (!core.nr_headers)
+		return -PGW_ENOENT;
+	core.block = malloc(BLOCK);
+	if (!core.block)
+		return -PGW_ENOMEM;
+	status = core_write(&core);
+	free(core.block);
+	return status;
+}
