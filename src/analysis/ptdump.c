@@ -10,6 +10,8 @@
 
 static const struct ptdump_arch *const ptdump_archs[] = {
 	&ptdump_x86_64,
+	&ptdump_arm64,
+	&ptdump_riscv64,
 };
 
 /** What the walk shows at one place. */
@@ -62,6 +64,8 @@ static int ptdump_print_series(struct ptdump *dump, uint64_t end)
 {
 	uint64_t max_lines = ptdump_max_lines(dump);
 
+	if (dump->series.kind == PGW_PTDUMP_SERIES && !dump->series.prot && dump->arch->skips_holes)
+		return 0;
 	if (max_lines && dump->nr_lines++ >= max_lines)
 		return 0;
 	dump->series.end = end;
@@ -107,9 +111,21 @@ static int ptdump_pass_marker(struct ptdump *dump)
 }
 
 /*
- * As the kernel does it, a break passes one marker at most, even where
- * several lie inside one series; the next break passes the next.
+ * As the kernel does it, a break passes as many markers as the architecture
+ * has it, even where more lie inside one series; the next break goes on.
  */
+static int ptdump_pass_markers(struct ptdump *dump, uint64_t va)
+{
+	int err = 0;
+
+	for (size_t nr = 0; nr < dump->arch->max_markers && !err; nr++) {
+		if (!ptdump_at_marker(dump, va))
+			break;
+		err = ptdump_pass_marker(dump);
+	}
+	return err;
+}
+
 static int ptdump_note(struct ptdump *dump, const struct ptdump_seen *seen)
 {
 	struct pgw_ptdump_line fresh = {
@@ -117,10 +133,11 @@ static int ptdump_note(struct ptdump *dump, const struct ptdump_seen *seen)
 		.start = seen->va,
 		.depth = seen->depth,
 		.prot = dump->arch->prot(seen->entry),
+		.entry = seen->entry,
 	};
 	uint64_t effective = seen->entry ? dump->effective[seen->depth] : 0;
 	const struct pgw_ptdump_line *series = &dump->series;
-	int err = 0;
+	int err;
 
 	dump->va_next = seen->next;
 	if (dump->has_series && series->kind == fresh.kind && series->depth == fresh.depth &&
@@ -132,8 +149,8 @@ static int ptdump_note(struct ptdump *dump, const struct ptdump_seen *seen)
 		err = ptdump_first_banner(dump, seen->va);
 	else
 		err = ptdump_print_series(dump, seen->va);
-	if (!err && dump->has_series && ptdump_at_marker(dump, seen->va))
-		err = ptdump_pass_marker(dump);
+	if (!err && dump->has_series)
+		err = ptdump_pass_markers(dump, seen->va);
 	dump->series = fresh;
 	dump->series_effective = effective;
 	dump->has_series = true;
@@ -165,7 +182,7 @@ static void ptdump_restrict(struct ptdump *dump, uint64_t entry, int depth)
 {
 	uint64_t prot = dump->arch->prot(entry);
 
-	if (depth != DEPTH_PGD)
+	if (depth != DEPTH_PGD && dump->arch->effective)
 		prot = dump->arch->effective(dump->effective[depth - 1], prot);
 	dump->effective[depth] = prot;
 }
@@ -265,18 +282,32 @@ static const struct pgw_mm_walk_ops ptdump_ops = {
 	.unreadable = ptdump_unreadable,
 };
 
+/* What Linux's dump walks of a half, half-open as the walker takes it. */
+static void ptdump_range(const struct ptdump *dump, const struct pgw_mm *mm, uint64_t *ret_start,
+			 uint64_t *ret_end)
+{
+	const struct pgw_geometry *geo = pgw_format_geometry(pgw_mm_format(mm));
+	uint64_t first, last;
+
+	pgw_format_half_range(pgw_mm_format(mm), pgw_mm_half(mm), &first, &last);
+	if (pgw_mm_half(mm) == PGW_HALF_KERNEL)
+		first += (uint64_t)dump->arch->nr_guard_slots << geo->span_lg2[geo->top_level];
+	*ret_start = first;
+	*ret_end = last == UINT64_MAX ? UINT64_MAX : last + 1;
+}
+
 /* After a walk that failed, *ret_end is as far as it came. */
 static int ptdump_walk(struct ptdump *dump, struct pgw_mm *mm, uint64_t *ret_end)
 {
-	const struct pgw_geometry *geo = pgw_format_geometry(pgw_mm_format(mm));
-	struct ptdump_range range = dump->arch->range(geo, pgw_mm_half(mm));
+	uint64_t start, end;
 	int err;
 
-	err = pgw_walk_page_range_debug(mm, range.start, range.end, &ptdump_ops, NULL, dump);
+	ptdump_range(dump, mm, &start, &end);
+	err = pgw_walk_page_range_debug(mm, start, end, &ptdump_ops, NULL, dump);
 	if (err)
 		*ret_end = dump->va_next;
 	else
-		*ret_end = range.end == UINT64_MAX ? 0 : range.end;
+		*ret_end = end == UINT64_MAX ? 0 : end;
 	return err;
 }
 

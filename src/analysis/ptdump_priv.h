@@ -4,12 +4,6 @@
 
 #include <pagewalk/analysis.h>
 
-/** Addresses that Linux's dump walks, half-open as the walker takes them. */
-struct ptdump_range {
-	uint64_t start;
-	uint64_t end;
-};
-
 /** What Linux's page-table dump does differently on each architecture. To add one, extend
  * ptdump_archs. */
 struct ptdump_arch {
@@ -19,11 +13,19 @@ struct ptdump_arch {
 	/** Does it take an entry above the lowest level for a leaf? depth as in struct
 	 * pgw_mm_walk_ops. */
 	bool (*is_leaf)(uint64_t entry, int depth);
-	/** What an entry below one with the effective protection parent comes to. */
+	/** What an entry below one with the effective protection parent comes to; NULL: upper
+	 * levels do not count. */
 	uint64_t (*effective)(uint64_t parent, uint64_t prot);
-	struct ptdump_range (*range)(const struct pgw_geometry *geo, enum pgw_half half);
+	/** Top-level slots at the start of the kernel half that it leaves out. */
+	unsigned nr_guard_slots;
+	/** Markers that it passes at one break, at most. */
+	size_t max_markers;
+	/** Where nothing is mapped there is no line. */
+	bool skips_holes;
 };
 
 extern const struct ptdump_arch ptdump_x86_64;
+extern const struct ptdump_arch ptdump_arm64;
+extern const struct ptdump_arch ptdump_riscv64;
 
 #endif

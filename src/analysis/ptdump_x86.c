@@ -11,10 +11,6 @@
 #define X86_ADDRESS BITS(51, 12)
 #define X86_NO_EXEC BIT(63)
 
-/* The kernel half begins with 16 top-level slots that are left to hypervisors. */
-#define X86_NR_KERNEL_SLOTS 256
-#define X86_NR_GUARD_SLOTS 16
-
 /*
  * The kernel takes bits 51:12 for the address at every level: the PAT bit of
  * large leaves, bit 12, is neither compared nor shown.
@@ -40,22 +36,11 @@ static uint64_t x86_effective(uint64_t parent, uint64_t prot)
 	return (parent & prot & (X86_USER | X86_WRITE)) | ((parent | prot) & X86_NO_EXEC);
 }
 
-static struct ptdump_range x86_range(const struct pgw_geometry *geo, enum pgw_half half)
-{
-	uint64_t slot = BIT(geo->span_lg2[geo->top_level]);
-
-	if (half == PGW_HALF_USER)
-		return (struct ptdump_range){ .start = 0, .end = BIT(geo->va_bits - 1) };
-	return (struct ptdump_range){
-		.start = 0 - slot * (X86_NR_KERNEL_SLOTS - X86_NR_GUARD_SLOTS),
-		.end = UINT64_MAX,
-	};
-}
-
 const struct ptdump_arch ptdump_x86_64 = {
 	.name = "x86_64",
 	.prot = x86_prot,
 	.is_leaf = x86_is_leaf,
 	.effective = x86_effective,
-	.range = x86_range,
+	.nr_guard_slots = 16, /* left to hypervisors */
+	.max_markers = 1,
 };

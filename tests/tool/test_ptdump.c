@@ -36,13 +36,14 @@ struct fixture {
 	struct pgw_mm *kernel_mm, *user_mm;
 	char lines[64][120];
 	unsigned nr_lines, stop_at;
+	bool show_entries;
 };
 
-static void fixture_init(struct fixture *f)
+static void fixture_init_format(struct fixture *f, const char *format)
 {
 	struct pgw_mm_attach_args args = {
 		.platform = pgw_hosted_platform(),
-		.format = pgw_format_by_name("x86_64-la48"),
+		.format = pgw_format_by_name(format),
 		.phys = &f->memory.phys,
 		.root.pa = ROOT * PAGE,
 		.half = PGW_HALF_KERNEL,
@@ -54,6 +55,11 @@ static void fixture_init(struct fixture *f)
 	args.half = PGW_HALF_USER;
 	args.kernel_mm = f->kernel_mm;
 	assert_int_equal(pgw_mm_attach(&args, &f->user_mm), 0);
+}
+
+static void fixture_init(struct fixture *f)
+{
+	fixture_init_format(f, "x86_64-la48");
 }
 
 static void fixture_fini(struct fixture *f)
@@ -93,6 +99,9 @@ static int note(const struct pgw_ptdump_line *line, void *arg)
 		snprintf(text, size, "%llx-%llx %d %llx%s", (unsigned long long)line->start,
 			 (unsigned long long)line->end, line->depth, (unsigned long long)line->prot,
 			 odd[line->kind]);
+		if (f->show_entries)
+			snprintf(text + strlen(text), size - strlen(text), " entry %llx",
+				 (unsigned long long)line->entry);
 	}
 	return f->stop_at && f->nr_lines == f->stop_at ? 42 : 0;
 }
@@ -371,6 +380,153 @@ static void test_ptdump__five_levels_know_p4d(void **state)
 	fixture_fini(&f);
 }
 
+/* Markers close together, seen from slots of 2 MiB and 1 GiB. */
+static const struct pgw_marker close_markers[] = {
+	{ .va = UINT64_C(0xffff800000000000), .name = "Start" },
+	{ .va = UINT64_C(0xffff800000001000), .name = "A" },
+	{ .va = UINT64_C(0xffff800000002000), .name = "B" },
+	{ .va = UINT64_C(0xffff800000003000), .name = "C" },
+	{ .va = UINT64_C(0xffff800000300000), .name = "D" },
+};
+
+#define ARM64_VALID UINT64_C(1)
+#define ARM64_TABLE UINT64_C(3)
+#define ARM64_PAGE UINT64_C(3)
+#define ARM64_NS (UINT64_C(1) << 5)
+#define ARM64_RO (UINT64_C(1) << 7)
+#define ARM64_AF (UINT64_C(1) << 10)
+#define ARM64_DBM (UINT64_C(1) << 51)
+#define ARM64_CONT (UINT64_C(1) << 52)
+#define ARM64_PROT_NONE (UINT64_C(1) << 58)
+
+/* 48, in arm64's way: a break passes two. */
+static void test_ptdump__arm64_break_passes_two_markers(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fixture_init_format(&f, "arm64-4k-47");
+	f.page[ROOT][0] = 2 * PAGE | ARM64_TABLE;
+	f.page[2][0] = 3 * PAGE | ARM64_TABLE;
+	assert_int_equal(dump(&f, f.kernel_mm, close_markers, 5), 0);
+	ASSERT_LINES(&f, "-- Start", "ffff800000000000-ffff800000200000 3 0", "-- A", "-- B",
+		     "ffff800000200000-ffff800000400000 3 0", "-- C", "-- D",
+		     "ffff800000400000-ffff800040000000 3 0",
+		     "ffff800040000000-ffff808000000000 2 0", "ffff808000000000-0 0 0");
+	fixture_fini(&f);
+}
+
+static void test_ptdump__arm64_compares_what_it_shows(void **state)
+{
+	static struct fixture f;
+	uint64_t *pt = f.page[4];
+
+	(void)state;
+	fixture_init_format(&f, "arm64-4k-48");
+	f.page[ROOT][0] = 2 * PAGE | ARM64_TABLE;
+	f.page[2][0] = 3 * PAGE | ARM64_TABLE | UINT64_C(1) << 59; /* upper levels do not count */
+	f.page[3][0] = 4 * PAGE | ARM64_TABLE | UINT64_C(1) << 62;
+	pt[0] = 0x7000 | ARM64_PAGE | ARM64_AF;
+	pt[1] = 0x5000 | ARM64_PAGE | ARM64_AF | ARM64_DBM | ARM64_NS;
+	pt[2] = 0x5000 | ARM64_PAGE | ARM64_AF | ARM64_CONT;
+	pt[3] = 0x5000 | ARM64_PAGE | ARM64_AF | ARM64_RO;
+	pt[4] = 0x5000 | ARM64_TABLE | ARM64_AF | ARM64_RO;
+	assert_int_equal(dump(&f, f.kernel_mm, NULL, 0), 0);
+	assert_string_equal(f.lines[0], "ffff000000000000-ffff000000002000 4 403");
+	assert_string_equal(f.lines[1], "ffff000000002000-ffff000000003000 4 10000000000403");
+	assert_string_equal(f.lines[2], "ffff000000003000-ffff000000005000 4 483");
+	assert_string_equal(f.lines[3], "ffff000000005000-ffff000000200000 4 0");
+	fixture_fini(&f);
+}
+
+static void test_ptdump__arm64_block_ends_the_descent(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fixture_init_format(&f, "arm64-4k-48");
+	f.page[ROOT][0] = 2 * PAGE | ARM64_TABLE;
+	f.page[2][0] = 3 * PAGE | ARM64_TABLE;
+	f.page[2][1] = UINT64_C(0x40000000) | ARM64_VALID | ARM64_AF;
+	f.page[3][0] = UINT64_C(0x200000) | ARM64_VALID | ARM64_AF;
+	f.page[3][1] = UINT64_C(0x200000) | ARM64_AF | ARM64_PROT_NONE;
+	assert_int_equal(dump(&f, f.kernel_mm, NULL, 0), 0);
+	ASSERT_LINES(&f, "ffff000000000000-ffff000000200000 3 401",
+		     "ffff000000200000-ffff000000400000 3 400",
+		     "ffff000000400000-ffff000040000000 3 0",
+		     "ffff000040000000-ffff000080000000 2 401",
+		     "ffff000080000000-ffff008000000000 2 0", "ffff008000000000-0 0 0");
+	fixture_fini(&f);
+}
+
+static void test_ptdump__arm64_halves_are_what_was_attached(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fixture_init_format(&f, "arm64-4k-39");
+	assert_int_equal(dump(&f, f.user_mm, NULL, 0), 0);
+	ASSERT_LINES(&f, "0-0 0 0");
+	assert_int_equal(dump(&f, f.kernel_mm, NULL, 0), 0);
+	ASSERT_LINES(&f, "ffffff8000000000-0 0 0");
+	fixture_fini(&f);
+}
+
+#define RISCV_V UINT64_C(0x01)
+#define RISCV_RW UINT64_C(0x06)
+#define RISCV_A UINT64_C(0x40)
+#define RISCV_RSW UINT64_C(0x100)
+#define RISCV_NAPOT_64K (UINT64_C(1) << 63 | UINT64_C(8) << 10)
+#define RISCV_NC (UINT64_C(1) << 61)
+#define RISCV_PPN(pa) ((pa) >> 2)
+
+/* 48, in riscv's way: a break passes all, and there are no lines for holes. */
+static void test_ptdump__riscv_break_passes_every_marker(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fixture_init_format(&f, "riscv-sv48");
+	f.page[ROOT][256] = RISCV_PPN(2 * PAGE) | RISCV_V;
+	f.page[2][0] = RISCV_PPN(3 * PAGE) | RISCV_V;
+	assert_int_equal(dump(&f, f.kernel_mm, close_markers, 5), 0);
+	ASSERT_LINES(&f, "-- Start", "-- A", "-- B", "-- C", "-- D");
+	f.page[3][1] = RISCV_PPN(UINT64_C(0x200000)) | RISCV_V | RISCV_RW;
+	assert_int_equal(dump(&f, f.kernel_mm, close_markers, 5), 0);
+	ASSERT_LINES(&f, "-- Start", "-- A", "-- B", "-- C",
+		     "ffff800000200000-ffff800000400000 3 7", "-- D");
+	fixture_fini(&f);
+}
+
+static void test_ptdump__riscv_series_has_its_first_entry(void **state)
+{
+	static struct fixture f;
+	uint64_t *pt = f.page[4];
+
+	(void)state;
+	fixture_init_format(&f, "riscv-sv48");
+	f.page[ROOT][0] = RISCV_PPN(2 * PAGE) | RISCV_V;
+	f.page[2][0] = RISCV_PPN(3 * PAGE) | RISCV_V;
+	f.page[2][1] = RISCV_PPN(UINT64_C(0x40000000)) | RISCV_V | RISCV_RW;
+	f.page[3][0] = RISCV_PPN(4 * PAGE) | RISCV_V;
+	pt[0] = RISCV_PPN(7 * PAGE) | RISCV_V | RISCV_RW;
+	pt[1] = RISCV_PPN(5 * PAGE) | RISCV_V | RISCV_RW; /* addresses do not count */
+	pt[2] = RISCV_PPN(5 * PAGE) | RISCV_V | RISCV_RW | RISCV_RSW;
+	pt[4] = RISCV_A; /* not valid, but not nothing */
+	for (int i = 16; i < 32; i++)
+		pt[i] = RISCV_NAPOT_64K | RISCV_V | RISCV_RW;
+	pt[32] = RISCV_PPN(PAGE) | RISCV_V | RISCV_RW | RISCV_NC;
+	f.show_entries = true;
+	assert_int_equal(dump(&f, f.user_mm, NULL, 0), 0);
+	f.show_entries = false;
+	ASSERT_LINES(&f, "0-2000 4 7 entry 1c07", "2000-3000 4 107 entry 1507",
+		     "4000-5000 4 40 entry 40",
+		     "10000-20000 4 8000000000000007 entry 8000000000002007",
+		     "20000-21000 4 2000000000000007 entry 2000000000000407",
+		     "40000000-80000000 2 7 entry 10000007");
+	fixture_fini(&f);
+}
+
 static void test_ptdump__wrong_arguments_are_refused(void **state)
 {
 	static struct fixture f;
@@ -405,6 +561,12 @@ int main(void)
 		cmocka_unit_test(test_ptdump__callback_value_ends_it),
 		cmocka_unit_test(test_ptdump__budget_ends_it_with_what_was_seen),
 		cmocka_unit_test(test_ptdump__five_levels_know_p4d),
+		cmocka_unit_test(test_ptdump__arm64_break_passes_two_markers),
+		cmocka_unit_test(test_ptdump__arm64_compares_what_it_shows),
+		cmocka_unit_test(test_ptdump__arm64_block_ends_the_descent),
+		cmocka_unit_test(test_ptdump__arm64_halves_are_what_was_attached),
+		cmocka_unit_test(test_ptdump__riscv_break_passes_every_marker),
+		cmocka_unit_test(test_ptdump__riscv_series_has_its_first_entry),
 		cmocka_unit_test(test_ptdump__wrong_arguments_are_refused),
 	};
 
