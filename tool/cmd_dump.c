@@ -30,42 +30,29 @@ static bool dump_check_options(const struct options *opts)
 	return true;
 }
 
-/* A root of a format that gives each half its own is of one half, by default the kernel's. */
-static unsigned dump_halves(const struct options *opts, const struct pgw_format *format)
+/* What is dumped of a root that holds both halves. */
+static unsigned dump_halves(const struct options *opts)
 {
-	if (opts->halves)
-		return opts->halves;
-	if (pgw_format_geometry(format)->split_root)
-		return HALF_BIT(PGW_HALF_KERNEL);
 	if (opts->root != ROOT_KERNEL || opts->style == STYLE_PTDUMP ||
 	    option_given(opts, OPT_RANGE))
 		return BOTH_HALVES;
 	return HALF_BIT(PGW_HALF_KERNEL);
 }
 
-/* What --level says, as levels of this format. */
+/* What --level says, of this format. */
 static bool dump_levels(const struct parse_levels *wanted, const struct pgw_format *format,
-			uint8_t *ret)
+			struct pgw_dump_filter *filter)
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(format);
-	uint64_t sizes = wanted->sizes;
-	unsigned levels = wanted->levels;
+	uint64_t unknown = wanted->sizes & ~geo->leaf_sizes;
 
-	if (wanted->top)
-		levels |= 1u << geo->top_level;
-	for (unsigned level = 0; level <= geo->top_level; level++) {
-		uint64_t size = UINT64_C(1) << geo->span_lg2[level];
-
-		if (sizes & size)
-			levels |= 1u << level;
-		sizes &= ~size;
-	}
-	if (sizes) {
+	if (unknown) {
 		message("dump: --level: %s has no leaves of %" PRIu64 "K", pgw_format_name(format),
-			(sizes & -sizes) >> 10);
+			(unknown & -unknown) >> 10);
 		return false;
 	}
-	*ret = (uint8_t)levels;
+	filter->levels = (uint8_t)(wanted->levels | (wanted->top ? 1u << geo->top_level : 0));
+	filter->sizes = wanted->sizes;
 	return true;
 }
 
@@ -79,7 +66,7 @@ static bool dump_filter(const struct options *opts, const struct pgw_format *for
 		.pa_first = opts->pa_first,
 		.pa_last = opts->pa_last,
 	};
-	return dump_levels(&opts->levels, format, &ret->levels);
+	return dump_levels(&opts->levels, format, ret);
 }
 
 static int dump_extent(const struct pgw_extent *extent, void *arg)
@@ -194,11 +181,11 @@ static int kernel_line(const struct pgw_ptdump_line *line, void *arg)
 	return out_failed(dump->out) ? STOP_OUTPUT : 0;
 }
 
-/* The kernel's table of markers is reached through the kernel's own root. */
+/* The kernel's table of markers is reached through the kernel's own root; else through this one. */
 static int kernel_markers(struct target *target, const struct options *opts, struct markers *file,
 			  struct pgw_ptdump_args *args)
 {
-	struct pgw_root_info kernel;
+	struct pgw_root_info root;
 
 	if (option_given(opts, OPT_MARKERS)) {
 		int status = markers_read(opts->markers, file);
@@ -207,8 +194,9 @@ static int kernel_markers(struct target *target, const struct options *opts, str
 		args->nr_markers = file->nr;
 		return status;
 	}
-	if (target_kernel_root(target, &kernel, NULL) < 0 ||
-	    pgw_image_markers(target->image, &kernel, &args->markers, &args->nr_markers) < 0)
+	if (target_kernel_root(target, &root, NULL) < 0)
+		root = target->root;
+	if (pgw_image_markers(target->image, &root, &args->markers, &args->nr_markers) < 0)
 		args->nr_markers = 0;
 	return TOOL_DONE;
 }
@@ -257,6 +245,7 @@ static int dump_as_kernel(struct target *target, const struct options *opts, str
 
 static int dump_run(const struct options *opts)
 {
+	unsigned halves = 0;
 	struct target target;
 	struct out out;
 	int status;
@@ -268,7 +257,9 @@ static int dump_run(const struct options *opts)
 	if (status == TOOL_DONE)
 		status = target_choose_root(&target, opts);
 	if (status == TOOL_DONE)
-		status = target_attach(&target, opts, dump_halves(opts, target.root.format));
+		status = target_choose_halves(&target, opts, dump_halves(opts), &halves);
+	if (status == TOOL_DONE)
+		status = target_attach(&target, opts, halves);
 	if (status == TOOL_DONE) {
 		status = opts->style == STYLE_PTDUMP ? dump_as_kernel(&target, opts, &out)
 						     : dump_ranges(&target, opts, &out);
@@ -294,7 +285,7 @@ const struct command cmd_dump = {
 		    "  pagewalk dump --pa 0x1000+4K vmcore       where a page is mapped\n"
 		    "  pagewalk dump --style ptdump vmcore       as the kernel's own dump\n"
 		    "  pagewalk dump --leaves --json vmcore      one leaf a record\n",
-	.options = OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) |
+	.options = OPT_BIT(OPT_RAM) | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) |
 		   OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) |
 		   OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_STYLE) | OPT_BIT(OPT_MARKERS) |
 		   OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),

@@ -5,6 +5,18 @@
 #include "report/report.h"
 #include "target.h"
 
+/* Tables of the kernel that are looked at: at 4 KiB, 256 MiB of them. */
+#define INTEGRITY_BUDGET (UINT64_C(1) << 16)
+
+static bool info_is_sound(const struct report_info *info)
+{
+	const struct pgw_integrity *integrity = &info->kernel.integrity;
+
+	return info->kernel.is_found && !pgw_image_get_info(info->image)->truncated &&
+	       !integrity->nr_malformed && !integrity->nr_loops && !integrity->nr_unreadable &&
+	       !integrity->truncated;
+}
+
 static int info_report(struct target *target, const struct options *opts, struct out *out)
 {
 	struct report report = {
@@ -20,9 +32,16 @@ static int info_report(struct target *target, const struct options *opts, struct
 		return TOOL_UNREADABLE;
 	}
 	info.kernel.is_found = target_kernel_root(target, &info.kernel.info, &info.kernel.err) == 0;
+	if (info.kernel.is_found) {
+		err = pgw_integrity(target->image, &info.kernel.info, INTEGRITY_BUDGET,
+				    &info.kernel.integrity);
+		if (err && err != -PGW_E2BIG) {
+			message("%s: %s", target->file, pgw_status_text(err));
+			return TOOL_UNREADABLE;
+		}
+	}
 	report.renderer->info(&report, &info);
-	return info.kernel.is_found && !pgw_image_get_info(target->image)->truncated ? TOOL_DONE
-										     : TOOL_FINDING;
+	return info_is_sound(&info) ? TOOL_DONE : TOOL_FINDING;
 }
 
 static int info_run(const struct options *opts)
@@ -49,7 +68,7 @@ const struct command cmd_info = {
 		"bits are known and which are assumed.\n",
 	.examples = "  pagewalk info vmcore\n"
 		    "  pagewalk info --json vmcore\n",
-	.options = OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPT_BIT(OPT_RAM) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = info_run,

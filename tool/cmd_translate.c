@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,13 +17,17 @@ struct translate {
 	struct report_translations sums;
 };
 
-/* An address in neither half is empty in both. */
+/* An address in neither half is empty in both. NULL if it is in the half that is not attached. */
 static struct pgw_mm *translate_mm(const struct target *target, uint64_t va)
 {
-	uint64_t first, last;
+	for (int half = 0; half < _PGW_HALF_MAX; half++) {
+		uint64_t first, last;
 
-	pgw_format_half_range(target->root.format, PGW_HALF_USER, &first, &last);
-	return target->mm[va <= last ? PGW_HALF_USER : PGW_HALF_KERNEL];
+		pgw_format_half_range(target->root.format, (enum pgw_half)half, &first, &last);
+		if (va >= first && va <= last)
+			return target->mm[half];
+	}
+	return target->mm[target->mm[PGW_HALF_KERNEL] ? PGW_HALF_KERNEL : PGW_HALF_USER];
 }
 
 static int translate_one(struct translate *translate, uint64_t va)
@@ -30,10 +35,16 @@ static int translate_one(struct translate *translate, uint64_t va)
 	struct report_translation translation = { .va = va };
 	struct report_translations *sums = &translate->sums;
 	struct report *report = &translate->report;
+	struct pgw_mm *mm = translate_mm(translate->target, va);
 	int err;
 
-	err = pgw_translate_path(translate_mm(translate->target, va), va, &translation.result,
-				 &translation.path);
+	if (!mm) {
+		message("translate: 0x%016" PRIx64 " is not in the half that root 0x%" PRIx64
+			" is of; see --half",
+			va, report->root_pa);
+		return TOOL_USAGE;
+	}
+	err = pgw_translate_path(mm, va, &translation.result, &translation.path);
 	if (err) {
 		message("%s: %s", translate->target->file, pgw_status_text(err));
 		return TOOL_UNREADABLE;
@@ -150,6 +161,7 @@ static int translate_report(struct target *target, const struct options *opts, s
 
 static int translate_run(const struct options *opts)
 {
+	unsigned halves = 0;
 	struct target target;
 	struct out out;
 	int status;
@@ -161,7 +173,9 @@ static int translate_run(const struct options *opts)
 	if (status == TOOL_DONE)
 		status = target_choose_root(&target, opts);
 	if (status == TOOL_DONE)
-		status = target_attach(&target, opts, BOTH_HALVES);
+		status = target_choose_halves(&target, opts, BOTH_HALVES, &halves);
+	if (status == TOOL_DONE)
+		status = target_attach(&target, opts, halves);
 	if (status == TOOL_DONE)
 		status = target_finish(&out, translate_report(&target, opts, &out));
 	target_close(&target);
@@ -181,7 +195,7 @@ const struct command cmd_translate = {
 	.examples = "  pagewalk translate vmcore ffffffff81000000\n"
 		    "  pagewalk translate --root cpu0 vmcore 0x400000 0x401000\n"
 		    "  pagewalk translate --json vmcore < addresses\n",
-	.options = OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_JSON) |
+	.options = OPT_BIT(OPT_RAM) | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_JSON) |
 		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = -1,

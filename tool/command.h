@@ -22,5 +22,6 @@ extern const struct command cmd_info;
 extern const struct command cmd_roots;
 extern const struct command cmd_dump;
 extern const struct command cmd_translate;
+extern const struct command cmd_trim;
 
 #endif

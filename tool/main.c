@@ -14,6 +14,7 @@ static const struct command *const commands[] = {
 	&cmd_roots,
 	&cmd_dump,
 	&cmd_translate,
+	&cmd_trim,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -9,6 +9,21 @@
 #include "command.h"
 #include "message.h"
 
+/* PA=FILE */
+static bool option_ram(struct options *opts, const char *text)
+{
+	const char *equals = strchr(text, '=');
+	char pa[20];
+
+	if (!equals || !equals[1] || (size_t)(equals - text) >= sizeof(pa) ||
+	    opts->nr_ram == OPTIONS_MAX_RAM)
+		return false;
+	memcpy(pa, text, (size_t)(equals - text));
+	pa[equals - text] = '\0';
+	opts->ram[opts->nr_ram].path = equals + 1;
+	return parse_hex(pa, &opts->ram[opts->nr_ram++].pa);
+}
+
 static bool option_root(struct options *opts, const char *text)
 {
 	if (strncmp(text, "cpu", 3) == 0) {
@@ -117,13 +132,17 @@ struct option_spec {
 #define HELP_NEXT "\n                      "
 
 static const struct option_spec option_specs[] = {
+	[OPT_RAM] = { "ram", "PA=FILE", "a hexadecimal address, = and a file, at most 64 of them",
+		      "instead of IMAGE: FILE holds memory from this physical" HELP_NEXT
+		      "address on, byte for byte; may be given several times",
+		      option_ram },
 	[OPT_ROOT] = { "root", "ROOT", "cpuN or a hexadecimal address",
 		       "the root to start from: its physical address, or cpuN" HELP_NEXT
 		       "for the one CPU N runs on (default: the kernel's own)",
 		       option_root },
 	[OPT_HALF] = { "half", "HALF", "user, kernel or both",
-		       "user, kernel or both (default: kernel; both with" HELP_NEXT
-		       "--root, --range or --style ptdump)",
+		       "user, kernel or both; for a root of one half, which" HELP_NEXT
+		       "(default: see the manual)",
 		       option_half },
 	[OPT_FORMAT] = { "format", "NAME", "a format that is known",
 			 "read the tables as this format, e.g. x86_64-la57", option_format },
@@ -155,6 +174,7 @@ static const struct option_spec option_specs[] = {
 			 "visit at most N tables in each half (default: 67108864;" HELP_NEXT
 			 "none: as many as there are)",
 			 option_budget },
+	[OPT_FORCE] = { "force", NULL, NULL, "replace the file that is there", NULL },
 	[OPT_JSON] = { "json", NULL, NULL, "JSON Lines; the last record is a summary", NULL },
 	[OPT_COLOR] = { "color", "WHEN", "auto, always or never", "auto (default), always or never",
 			option_color },
@@ -204,7 +224,8 @@ static bool option_refused(const struct command *command, int result, const char
 static bool option_check_args(const struct command *command, const struct options *opts)
 {
 	if (opts->nr_args < command->min_args) {
-		message("%s: no image is given; see pagewalk %s --help", command->name,
+		message("%s: %s; see pagewalk %s --help", command->name,
+			opts->nr_args ? "an argument is missing" : "no image is given",
 			command->name);
 		return false;
 	}
@@ -232,6 +253,12 @@ bool options_parse(const struct command *command, int argc, char **argv, struct 
 	}
 	opts.args = (const char *const *)argv + optind;
 	opts.nr_args = argc - optind;
+	if (opts.nr_ram) {
+		/* In front of the arguments is at least --ram, whose place its file takes. */
+		argv[optind - 1] = (char *)(uintptr_t)opts.ram[0].path;
+		opts.args--;
+		opts.nr_args++;
+	}
 	if (!option_given(&opts, OPT_HELP) && !option_check_args(command, &opts))
 		return false;
 	*ret = opts;

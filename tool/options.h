@@ -10,6 +10,7 @@
 #include "report/out.h"
 
 enum option_id {
+	OPT_RAM,
 	OPT_ROOT,
 	OPT_HALF,
 	OPT_FORMAT,
@@ -21,6 +22,7 @@ enum option_id {
 	OPT_STYLE,
 	OPT_MARKERS,
 	OPT_BUDGET,
+	OPT_FORCE,
 	OPT_JSON,
 	OPT_COLOR,
 	OPT_HELP,
@@ -47,8 +49,12 @@ enum color_choice {
 	COLOR_NEVER,
 };
 
+#define OPTIONS_MAX_RAM 64
+
 struct options {
 	uint32_t given; /**< OPT_BIT() of each option that was there */
+	struct pgw_image_ram ram[OPTIONS_MAX_RAM];
+	size_t nr_ram;
 	enum root_choice root;
 	uint64_t root_value; /**< the CPU's number or the physical address */
 	unsigned halves;     /**< bits of enum pgw_half; 0 = not given */
@@ -63,7 +69,8 @@ struct options {
 	const char *markers; /**< path */
 	uint64_t budget;     /**< as struct pgw_mm_attach_args */
 	enum color_choice color;
-	const char *const *args; /**< what is not an option: the image first */
+	/** What is not an option: the image first. With --ram, the first file stands there. */
+	const char *const *args;
 	int nr_args;
 };
 

@@ -14,7 +14,7 @@
 struct parse_levels {
 	uint8_t levels; /**< bit n: level n */
 	bool top;       /**< "pgd": the format's top level */
-	uint64_t sizes; /**< bit n: the level whose leaves have 2^n bytes */
+	uint64_t sizes; /**< bit n: leaves of 2^n bytes */
 };
 
 /** Six bits of rights that must be there, and that must not. */

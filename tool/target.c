@@ -44,7 +44,12 @@ static void progress_clear(struct progress *progress)
 
 int target_open(struct target *target, const struct options *opts)
 {
-	struct pgw_image_options image_opts = { .progress_arg = &target->progress };
+	struct pgw_image_options image_opts = {
+		.ram = opts->ram,
+		.nr_ram = opts->nr_ram,
+		.arch = opts->format ? pgw_format_arch(opts->format) : NULL,
+		.progress_arg = &target->progress,
+	};
 	struct pgw_error err = { 0 };
 	int ret;
 
@@ -112,6 +117,19 @@ static int choose_cpu_root(struct target *target, unsigned cpu)
 	return TOOL_UNREADABLE;
 }
 
+/* An address does not say which half a root covers; the list of all roots may. */
+static void choose_from_list(struct target *target)
+{
+	const struct pgw_root_info *list;
+	size_t nr;
+
+	if (target_roots(target, &list, &nr) < 0)
+		return;
+	for (size_t i = 0; i < nr; i++)
+		if (list[i].root.pa == target->root.root.pa)
+			target->root = list[i];
+}
+
 /* A root by its address is read as the image's others are, which a CPU's register tells soonest. */
 static int choose_pa_root(struct target *target, const struct options *opts)
 {
@@ -129,6 +147,8 @@ static int choose_pa_root(struct target *target, const struct options *opts)
 		.format = root.format,
 		.control = root.control,
 	};
+	if (root.format && pgw_format_geometry(root.format)->split_root)
+		choose_from_list(target);
 	return TOOL_DONE;
 }
 
@@ -156,6 +176,42 @@ int target_choose_root(struct target *target, const struct options *opts)
 	if (!has_same_arch(opts->format, target->root.format))
 		target->root.control = (struct pgw_control){ 0 };
 	target->root.format = opts->format;
+	return TOOL_DONE;
+}
+
+int target_choose_halves(const struct target *target, const struct options *opts,
+			 unsigned otherwise, unsigned *ret)
+{
+	const struct pgw_format *format = target->root.format;
+	bool is_split = pgw_format_geometry(format)->split_root;
+
+	if (is_split && opts->halves == BOTH_HALVES) {
+		message("--half both: a root of format %s is of one half", pgw_format_name(format));
+		return TOOL_USAGE;
+	}
+	if (is_split && !opts->halves && !target->root.has_user && !target->root.has_kernel) {
+		message("root 0x%" PRIx64 ": the image does not tell which half it is of; say it "
+			"with --half",
+			target->root.root.pa);
+		return TOOL_USAGE;
+	}
+	if (is_split && opts->root == ROOT_KERNEL && opts->halves == HALF_BIT(PGW_HALF_USER)) {
+		message("--half user: the kernel's own root is of the kernel half; say with --root "
+			"which process's");
+		return TOOL_USAGE;
+	}
+	if (is_split && opts->halves && target->root.has_user != target->root.has_kernel &&
+	    (opts->halves == HALF_BIT(PGW_HALF_USER)) != target->root.has_user) {
+		message("root 0x%" PRIx64 " is of the %s half", target->root.root.pa,
+			target->root.has_user ? "user" : "kernel");
+		return TOOL_USAGE;
+	}
+	if (opts->halves)
+		*ret = opts->halves;
+	else
+		*ret = !is_split ? otherwise
+		       : target->root.has_user ? HALF_BIT(PGW_HALF_USER)
+					       : HALF_BIT(PGW_HALF_KERNEL);
 	return TOOL_DONE;
 }
 

@@ -39,6 +39,12 @@ void target_close(struct target *target);
 
 /** The root that the options ask for. */
 int target_choose_root(struct target *target, const struct options *opts);
+/**
+ * The halves to attach, as bits of enum pgw_half: what --half says, else otherwise.
+ * A root of a format that gives each half its own is of one half, as the image tells.
+ */
+int target_choose_halves(const struct target *target, const struct options *opts,
+			 unsigned otherwise, unsigned *ret);
 /** The halves of that root: bits of enum pgw_half. With both, the user mm points to the kernel mm.
  */
 int target_attach(struct target *target, const struct options *opts, unsigned halves);

@@ -20,7 +20,9 @@ extern "C" {
 struct pgw_dump_filter {
 	uint8_t rights_all;  /**< enum pgw_right: leaves that have all of these */
 	uint8_t rights_none; /**< and none of these */
-	uint8_t levels;      /**< bit n: leaves of level n; 0 = all */
+	/** Leaves of a level or of a size that is in one of these; both 0: all. */
+	uint8_t levels; /**< bit n: level n */
+	uint64_t sizes; /**< bit n: 2^n bytes, a contiguous run of slots counting as one leaf */
 	bool has_pa;         /**< only leaves that map pa_first to pa_last, clipped to it at leaf boundaries */
 	uint64_t pa_first;
 	uint64_t pa_last;    /**< inclusive */
@@ -76,6 +78,7 @@ struct pgw_ptdump_line {
 	uint64_t end;        /**< series, exclusive: 0 means 2^64 */
 	int depth;           /**< series: 0 = pgd to 4 = pte */
 	uint64_t prot;       /**< series: the entries' attribute bits as the kernel masks them; 0 = nothing mapped */
+	uint64_t entry;      /**< series: the first raw entry; 0 = a hole */
 	uint64_t nr_skipped; /**< skipped: lines left out because of the marker's max_lines */
 };
 
@@ -96,6 +99,49 @@ struct pgw_ptdump_args {
  *         Linux's way is not known for the format
  */
 PGW_API int pgw_ptdump(const struct pgw_ptdump_args *args);
+
+/** How sound a tree is. Each table counts once, however many entries lead to it. */
+struct pgw_integrity {
+	uint64_t nr_tables;     /**< that were looked at */
+	uint64_t nr_malformed;  /**< entries that are valid but have reserved bits set */
+	uint64_t nr_outside;    /**< leaves that map nothing of the memory described: devices, or nonsense */
+	uint64_t nr_shared;     /**< tables that several entries point to */
+	uint64_t nr_loops;      /**< entries that lead back to a table above them */
+	uint64_t nr_unreadable; /**< tables of which the image lacks bytes */
+	bool truncated;         /**< the budget ran out: there may be more of everything */
+};
+
+/**
+ * Look at every table of a root once, both halves if it holds both.
+ *
+ * @param budget tables that may be looked at; memory and time are bounded by it
+ * @param ret    set also if the budget ran out
+ * @return 0, -PGW_E2BIG (the budget ran out), -PGW_EINVAL (no table of the
+ *         format can be at the root's address), -PGW_ENOMEM
+ */
+PGW_API int pgw_integrity(const struct pgw_image *image, const struct pgw_root_info *root,
+                          uint64_t budget, struct pgw_integrity *ret);
+
+/** What a trim kept. */
+struct pgw_trim_summary {
+	size_t nr_roots;
+	uint64_t nr_tables;  /**< of all roots, each once */
+	uint64_t kept_bytes; /**< of memory */
+};
+
+/**
+ * Write an ELF core with nothing of the memory but what the tables are and
+ * what they are found by: the tables of all roots, the VMCOREINFO pages, the
+ * page with the Image header of a riscv kernel. See pgw_image_write_core().
+ *
+ * @param fn  gets the file's bytes; it is called only when all that is to be
+ *            kept is known
+ * @param ret may be NULL
+ * @return as pgw_image_write_core(); also -PGW_ENOENT (there is no root),
+ *         -PGW_E2BIG (more than 2^24 tables)
+ */
+PGW_API int pgw_trim(struct pgw_image *image, pgw_write_fn *fn, void *arg,
+                     struct pgw_trim_summary *ret);
 
 #ifdef __cplusplus
 }

@@ -73,7 +73,8 @@ static bool dump_is_wanted(const struct dump *dump, struct pgw_extent *extent)
 {
 	const struct pgw_dump_filter *filter = &dump->args->filter;
 
-	if (filter->levels && !(filter->levels & BIT(extent->level)))
+	if ((filter->levels || filter->sizes) && !(filter->levels & BIT(extent->level)) &&
+	    !(filter->sizes & BIT(extent->leaf_lg2)))
 		return false;
 	if ((extent->rights & filter->rights_all) != filter->rights_all ||
 	    (extent->rights & filter->rights_none))

@@ -216,6 +216,126 @@ static void test_dump__levels_are_a_set(void **state)
 	fixture_fini(&f);
 }
 
+/* Leaves of one level in two sizes: a size is one of them, a level both. */
+static void test_dump__sizes_are_a_set(void **state)
+{
+	static struct fixture f;
+	struct pgw_mm_attach_args attach = {
+		.platform = pgw_hosted_platform(),
+		.format = pgw_format_by_name("riscv-sv48"),
+		.phys = &f.memory.phys,
+		.root.pa = ROOT * PAGE,
+		.half = PGW_HALF_USER,
+	};
+
+	(void)state;
+	fixture_init(&f);
+	for (unsigned level = ROOT; level < 4; level++)
+		f.page[level][0] = (level + 1) * PAGE >> 2 | P;
+	for (unsigned i = 0; i < 16; i++)
+		f.pt[16 + i] = (UINT64_C(1) << 63) | UINT64_C(0x28) << 10 | 7; /* 64K at 0x20000 */
+	f.pt[32] = UINT64_C(0x30000) >> 2 | 7;
+	f.pd[1] = UINT64_C(0x200000) >> 2 | 7;
+	assert_int_equal(pgw_mm_attach(&attach, &f.args.mm), 0);
+	f.args.filter.sizes = UINT64_C(1) << 16;
+	ASSERT_DUMP(&f, "10000-1ffff leaf 0 20000 800000000000a007 3");
+	assert_int_equal(f.summary.nr_leaves, 1);
+	f.args.filter.sizes |= UINT64_C(1) << 21;
+	ASSERT_DUMP(&f, "10000-1ffff leaf 0 20000 800000000000a007 3",
+		    "200000-3fffff leaf 1 200000 80007 3");
+	f.args.filter.sizes = UINT64_C(1) << 12;
+	ASSERT_DUMP(&f, "20000-20fff leaf 0 30000 c007 3");
+	f.args.filter.sizes = UINT64_C(1) << 21;
+	f.args.filter.levels = 1 << 0;
+	ASSERT_DUMP(&f, "10000-1ffff leaf 0 20000 800000000000a007 3",
+		    "20000-20fff leaf 0 30000 c007 3", "200000-3fffff leaf 1 200000 80007 3");
+	pgw_mm_free(f.args.mm);
+	fixture_fini(&f);
+}
+
+/* The sizes of leaves that can be mapped at a level with these attributes; bit n: 2^n bytes. */
+static uint64_t mappable_size(const struct pgw_format *format, unsigned level, uint64_t attrs)
+{
+	struct pgw_mm_new_args args = {
+		.platform = pgw_hosted_platform(),
+		.format = format,
+		.half = PGW_HALF_KERNEL,
+	};
+	struct pgw_leaf leaf = { .level = (uint8_t)level, .rights = PGW_KERNEL_R, .attrs = attrs };
+	struct pgw_translation at;
+	uint64_t last, size = 0;
+	struct pgw_mm *mm;
+
+	pgw_format_half_range(format, PGW_HALF_KERNEL, &leaf.va, &last);
+	assert_int_equal(pgw_mm_new(&args, &mm), 0);
+	assert_int_equal(pgw_mmap_write_lock(mm), 0);
+	if (pgw_mm_map_leaf(mm, &leaf) == 0) {
+		assert_int_equal(pgw_translate(mm, leaf.va, &at), 0);
+		assert_int_equal(at.kind, PGW_ENTRY_LEAF);
+		size = UINT64_C(1) << at.leaf_lg2;
+	}
+	assert_int_equal(pgw_mmap_write_unlock(mm), 0);
+	pgw_mm_free(mm);
+	return size;
+}
+
+#define LG2(n) (UINT64_C(1) << (n))
+#define ARM64_4K (LG2(12) | LG2(16) | LG2(21) | LG2(25) | LG2(30) | LG2(34))
+#define ARM64_16K (LG2(14) | LG2(21) | LG2(25) | LG2(30))
+#define ARM64_64K (LG2(16) | LG2(21) | LG2(29) | LG2(34))
+#define RISCV (LG2(12) | LG2(16) | LG2(21) | LG2(30))
+#define X86_64 (LG2(12) | LG2(21) | LG2(30))
+
+/* As the manuals have it: the granule, blocks, and contiguous runs of both. */
+static const struct {
+	const char *format;
+	uint64_t sizes;
+} leaf_sizes[] = {
+	{ "x86_64-la48", X86_64 },
+	{ "x86_64-la57", X86_64 },
+	{ "arm64-4k-36", ARM64_4K },
+	{ "arm64-4k-39", ARM64_4K },
+	{ "arm64-4k-42", ARM64_4K },
+	{ "arm64-4k-47", ARM64_4K },
+	{ "arm64-4k-48", ARM64_4K },
+	{ "arm64-4k-52-lpa2", ARM64_4K | LG2(39) },
+	{ "arm64-16k-36", ARM64_16K },
+	{ "arm64-16k-47", ARM64_16K },
+	{ "arm64-16k-48", ARM64_16K },
+	{ "arm64-16k-52-lpa2", ARM64_16K | LG2(36) },
+	{ "arm64-64k-42", ARM64_64K },
+	{ "arm64-64k-48", ARM64_64K | LG2(42) },
+	{ "arm64-64k-52-lpa", ARM64_64K | LG2(42) },
+	{ "riscv-sv39", RISCV },
+	{ "riscv-sv48", RISCV | LG2(39) },
+	{ "riscv-sv57", RISCV | LG2(39) | LG2(48) },
+};
+
+/* --level goes by what the formats say. */
+static void test_dump__formats_name_the_sizes_that_can_be_mapped(void **state)
+{
+	const size_t nr = sizeof(leaf_sizes) / sizeof(leaf_sizes[0]);
+
+	(void)state;
+	assert_null(pgw_format_at(nr));
+	for (size_t i = 0; i < nr; i++) {
+		const struct pgw_format *format = pgw_format_by_name(leaf_sizes[i].format);
+		const struct pgw_geometry *geo = pgw_format_geometry(format);
+		uint64_t sizes = 0;
+
+		for (unsigned level = 0; level <= geo->top_level; level++) {
+			const struct pgw_attr *attr = pgw_format_attrs(format);
+
+			sizes |= mappable_size(format, level, 0);
+			for (; attr->name; attr++)
+				sizes |= mappable_size(format, level, attr->value);
+		}
+		print_message("%s\n", leaf_sizes[i].format);
+		assert_true(geo->leaf_sizes == leaf_sizes[i].sizes);
+		assert_true(sizes == leaf_sizes[i].sizes);
+	}
+}
+
 static void test_dump__physical_range_cuts_at_leaf_boundaries(void **state)
 {
 	static struct fixture f;
@@ -374,6 +494,8 @@ int main(void)
 		cmocka_unit_test(test_dump__odd_runs_divide_ranges_and_pass_every_filter),
 		cmocka_unit_test(test_dump__rights_must_all_be_there_and_none_of_the_others),
 		cmocka_unit_test(test_dump__levels_are_a_set),
+		cmocka_unit_test(test_dump__sizes_are_a_set),
+		cmocka_unit_test(test_dump__formats_name_the_sizes_that_can_be_mapped),
 		cmocka_unit_test(test_dump__physical_range_cuts_at_leaf_boundaries),
 		cmocka_unit_test(test_dump__virtual_range_cuts_to_the_byte),
 		cmocka_unit_test(test_dump__sums_add_up_over_calls),

@@ -127,6 +127,12 @@ void json_root_members(struct json *json, const struct pgw_root_info *root)
 {
 	json_hex(json, "root", root->root.pa);
 	json_str(json, "format", pgw_format_name(root->format));
+	json_open(json, "halves", '[');
+	if (root->has_user)
+		json_str(json, NULL, "user");
+	if (root->has_kernel)
+		json_str(json, NULL, "kernel");
+	json_close(json, ']');
 	json_str(json, "state", report_root_state(root->state));
 	json_names(json, "found", report_root_found, root->found);
 	json_str(json, "proof", report_root_proof(root->proof));
@@ -164,6 +170,22 @@ static void json_roots_summary(struct report *report, const struct report_roots 
 	json_end(&json);
 }
 
+static void json_trim_summary(struct report *report, const struct report_trim *trim)
+{
+	struct json json = { .out = report->out };
+
+	json_open(&json, NULL, '{');
+	json_open(&json, "summary", '{');
+	json_dec(&json, "roots", trim->summary.nr_roots);
+	json_dec(&json, "tables", trim->summary.nr_tables);
+	json_dec(&json, "kept", trim->summary.kept_bytes);
+	json_dec(&json, "readable", trim->image->readable_bytes);
+	json_bool(&json, "truncated", trim->image->truncated);
+	json_dec(&json, "unreadable", trim->image->unreadable_bytes);
+	json_close(&json, '}');
+	json_end(&json);
+}
+
 const struct renderer renderer_json = {
 	.extent = json_extent,
 	.dump_summary = json_dump_summary,
@@ -171,5 +193,6 @@ const struct renderer renderer_json = {
 	.translate_summary = json_translate_summary,
 	.root = json_root,
 	.roots_summary = json_roots_summary,
+	.trim_summary = json_trim_summary,
 	.info = json_info,
 };

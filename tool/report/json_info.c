@@ -13,6 +13,7 @@ static void json_file(struct json *json, const struct report_info *info)
 	json_str(json, "writer", image->writer);
 	json_str(json, "arch", image->arch);
 	json_dec(json, "elf_machine", image->elf_machine);
+	json_bool(json, "placed_by_proof", image->is_placed_by_proof);
 	json_dec(json, "segments", image->nr_segments);
 	json_dec(json, "overlaps", image->nr_overlaps);
 	json_dec(json, "readable", image->readable_bytes);
@@ -88,10 +89,29 @@ static void json_control(struct json *json, const struct pgw_root_info *root)
 		json_bool(json, "known", root->control.known & bit->bit);
 		json_close(json, '}');
 	}
+	if (control.known & PGW_CTL_MEMORY_TYPES) {
+		json_open(json, "MAIR_EL1", '{');
+		json_hex(json, "value", control.memory_types);
+		json_bool(json, "known", root->control.known & PGW_CTL_MEMORY_TYPES);
+		json_close(json, '}');
+	}
 	json_open(json, "pa_bits", '{');
 	json_dec(json, "value", control.pa_bits);
 	json_bool(json, "known", root->control.pa_bits != 0);
 	json_close(json, '}');
+	json_close(json, '}');
+}
+
+static void json_integrity(struct json *json, const struct pgw_integrity *integrity)
+{
+	json_open(json, "integrity", '{');
+	json_dec(json, "tables", integrity->nr_tables);
+	json_dec(json, "malformed", integrity->nr_malformed);
+	json_dec(json, "outside", integrity->nr_outside);
+	json_dec(json, "shared", integrity->nr_shared);
+	json_dec(json, "loops", integrity->nr_loops);
+	json_dec(json, "unreadable", integrity->nr_unreadable);
+	json_bool(json, "truncated", integrity->truncated);
 	json_close(json, '}');
 }
 
@@ -104,6 +124,8 @@ static void json_kernel_root(struct json *json, const struct report_root *kernel
 	json_open(json, "kernel_root", '{');
 	json_root_members(json, &kernel->info);
 	json_control(json, &kernel->info);
+	if (kernel->integrity.nr_tables)
+		json_integrity(json, &kernel->integrity);
 	json_close(json, '}');
 }
 

@@ -127,6 +127,9 @@ const struct report_bit report_root_found[] = {
 	{ PGW_ROOT_FROM_VMCOREINFO_NOTE, "vmcoreinfo-note" },
 	{ PGW_ROOT_FROM_VMCOREINFO_RAM, "vmcoreinfo-ram" },
 	{ PGW_ROOT_FROM_SELF_MAP, "self-map" },
+	{ PGW_ROOT_FROM_TABLE_BITS, "table-bits" },
+	{ PGW_ROOT_FROM_LEVEL3, "level3-table" },
+	{ PGW_ROOT_FROM_IMAGE_HEADER, "image-header" },
 	{ 0, NULL },
 };
 
@@ -153,5 +156,11 @@ const char *const report_vmcoreinfo_keys[] = {
 	"SYMBOL(_stext)",
 	"NUMBER(phys_base)",
 	"NUMBER(pgtable_l5_enabled)",
+	"NUMBER(VA_BITS)",
+	"NUMBER(TCR_EL1_T1SZ)",
+	"NUMBER(kimage_voffset)",
+	"NUMBER(PHYS_OFFSET)",
+	"NUMBER(PAGE_OFFSET)",
+	"NUMBER(va_kernel_pa_offset)",
 	NULL,
 };

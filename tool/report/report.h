@@ -17,6 +17,7 @@ struct report;
 struct report_root {
 	bool is_found;
 	struct pgw_root_info info;
+	struct pgw_integrity integrity; /**< of its tree; not if nr_tables is 0 */
 	struct pgw_error err; /**< if it was not found */
 };
 
@@ -34,6 +35,12 @@ struct report_roots {
 	size_t nr_roots;
 	bool truncated;            /**< the file is */
 	uint64_t unreadable_bytes; /**< of memory */
+};
+
+/** What `pagewalk trim` sums up. */
+struct report_trim {
+	const struct pgw_image_info *image; /**< the one that was trimmed */
+	struct pgw_trim_summary summary;
 };
 
 /** What `pagewalk translate` sums up. */
@@ -58,6 +65,7 @@ struct renderer {
 	void (*translate_summary)(struct report *report, const struct report_translations *sums);
 	void (*root)(struct report *report, const struct pgw_root_info *root);
 	void (*roots_summary)(struct report *report, const struct report_roots *sums);
+	void (*trim_summary)(struct report *report, const struct report_trim *trim);
 	void (*info)(struct report *report, const struct report_info *info);
 };
 

@@ -2,7 +2,6 @@
 #include "report/text_priv.h"
 
 #define WIDTH_SIZE 8
-#define WIDTH_LEAF 2
 #define WIDTH_ADDRESS 18
 #define WIDTH_TABLE 5
 
@@ -36,6 +35,22 @@ static void text_range(struct out *out, uint64_t first, uint64_t last)
 	out_hex(out, first);
 	out_char(out, '-');
 	out_hex(out, last);
+}
+
+/* The columns that the format's longest leaf size takes: "2M", "32M". */
+static size_t leaf_width(const struct pgw_format *format)
+{
+	uint64_t sizes = pgw_format_geometry(format)->leaf_sizes;
+	size_t width = 0;
+
+	for (; sizes; sizes &= sizes - 1) {
+		unsigned power = (unsigned)__builtin_ctzll(sizes) % 10;
+		size_t len = power < 4 ? 2 : power < 7 ? 3 : 4;
+
+		if (len > width)
+			width = len;
+	}
+	return width;
 }
 
 /* "!unreadable", in the place of a physical address. */
@@ -74,7 +89,7 @@ static void text_extent(struct report *report, const struct pgw_extent *extent)
 	out_size(out, extent->va_last - extent->va_first + 1, WIDTH_SIZE);
 	out_str(out, "  ");
 	if (is_leaf) {
-		out_size(out, UINT64_C(1) << extent->leaf_lg2, WIDTH_LEAF);
+		out_size(out, UINT64_C(1) << extent->leaf_lg2, leaf_width(report->format));
 		out_str(out, "  ");
 		text_rights_and_attrs(report, extent->entry, extent->level, extent->rights);
 	} else {
@@ -243,6 +258,18 @@ static void text_roots_summary(struct report *report, const struct report_roots 
 	out_char(out, '\n');
 }
 
+static void text_trim_summary(struct report *report, const struct report_trim *trim)
+{
+	struct out *out = report->out;
+
+	text_count(out, "# ", trim->summary.nr_roots, "roots");
+	text_count(out, ", ", trim->summary.nr_tables, "tables: ");
+	out_size(out, trim->summary.kept_bytes, 0);
+	out_str(out, " kept of ");
+	out_size(out, trim->image->readable_bytes, 0);
+	out_char(out, '\n');
+}
+
 const struct renderer renderer_text = {
 	.extent = text_extent,
 	.dump_summary = text_dump_summary,
@@ -250,5 +277,6 @@ const struct renderer renderer_text = {
 	.translate_summary = text_translate_summary,
 	.root = text_root,
 	.roots_summary = text_roots_summary,
+	.trim_summary = text_trim_summary,
 	.info = text_info,
 };

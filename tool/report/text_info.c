@@ -29,6 +29,11 @@ static void text_file(struct out *out, const struct report_info *info)
 	out_str(out, " (ELF machine ");
 	out_dec(out, image->elf_machine);
 	out_str(out, ")\n");
+	if (image->is_placed_by_proof) {
+		text_label(out, "");
+		out_str(out, "where memory is and of which machine was guessed: "
+			     "there the kernel's root proves itself\n");
+	}
 }
 
 static void text_memory(struct out *out, const struct report_info *info)
@@ -139,8 +144,27 @@ static void text_control(struct out *out, const struct pgw_root_info *root)
 		out_str(out, control.set & bit->bit ? "=1 " : "=0 ");
 		out_str(out, root->control.known & bit->bit ? "(known) " : "(assumed) ");
 	}
+	if (control.known & PGW_CTL_MEMORY_TYPES) {
+		out_str(out, "MAIR_EL1=");
+		out_hex_short(out, control.memory_types);
+		out_str(out, root->control.known & PGW_CTL_MEMORY_TYPES
+				     ? " (known) "
+				     : " (assumed: Linux's order) ");
+	}
 	text_count(out, "", control.pa_bits, "physical address bits ");
 	out_str(out, root->control.pa_bits ? "(known)\n" : "(assumed)\n");
+}
+
+static void text_integrity(struct out *out, const struct pgw_integrity *integrity)
+{
+	text_label(out, "integrity");
+	text_count(out, "", integrity->nr_tables, "tables: ");
+	text_count(out, "", integrity->nr_malformed, "malformed entries, ");
+	text_count(out, "", integrity->nr_outside, "leaves outside memory, ");
+	text_count(out, "", integrity->nr_shared, "tables shared, ");
+	text_count(out, "", integrity->nr_loops, "loops, ");
+	text_count(out, "", integrity->nr_unreadable, "tables unreadable");
+	out_str(out, integrity->truncated ? "; there are more tables\n" : "\n");
 }
 
 static void text_kernel_root(struct out *out, const struct report_root *kernel)
@@ -171,6 +195,8 @@ static void text_kernel_root(struct out *out, const struct report_root *kernel)
 	text_cpus(out, root->cpus);
 	out_char(out, '\n');
 	text_control(out, root);
+	if (kernel->integrity.nr_tables)
+		text_integrity(out, &kernel->integrity);
 }
 
 void text_info(struct report *report, const struct report_info *info)

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <pagewalk/analysis.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/tables.h"
+#include "base/bits.h"
+
+/* Distinct tables of all roots: at 4 KiB, 64 GiB of them. */
+#define TRIM_BUDGET (UINT64_C(1) << 24)
+
+/* Of pages that are not tables. */
+#define TRIM_PAGE UINT64_C(4096)
+
+/* What comes before the text of a VMCOREINFO in memory: the head of an ELF note. */
+#define VMCOREINFO_TEXT_OFFSET 24
+
+/* Linux, Documentation/riscv/boot-image-header: the kernel's first page, at a multiple of 2 MiB. */
+#define RISCV_IMAGE_ALIGN (UINT64_C(2) << 20)
+#define RISCV_IMAGE_MAGIC 48
+#define RISCV_IMAGE_MAGIC2 56
+
+/* What is to be kept. */
+struct keep {
+	struct pgw_pa_range *ranges;
+	size_t nr, capacity;
+	uint64_t table_page; /* of the format at hand */
+};
+
+static int keep_add(struct keep *keep, uint64_t first, uint64_t last)
+{
+	if (keep->nr == keep->capacity) {
+		size_t capacity = keep->capacity ? keep->capacity * 2 : 64;
+		void *grown = reallocarray(keep->ranges, capacity, sizeof(keep->ranges[0]));
+
+		if (!grown)
+			return -PGW_ENOMEM;
+		keep->ranges = grown;
+		keep->capacity = capacity;
+	}
+	keep->ranges[keep->nr++] = (struct pgw_pa_range){ first, last };
+	return 0;
+}
+
+static int range_compare(const void *a, const void *b)
+{
+	const struct pgw_pa_range *x = a, *y = b;
+
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+/* Sort, and make one of those that overlap or touch. */
+static void keep_sort(struct keep *keep)
+{
+	size_t nr = 0;
+
+	if (keep->nr)
+		qsort(keep->ranges, keep->nr, sizeof(keep->ranges[0]), range_compare);
+	for (size_t i = 0; i < keep->nr; i++) {
+		struct pgw_pa_range *from = &keep->ranges[i];
+		struct pgw_pa_range *to = nr ? &keep->ranges[nr - 1] : NULL;
+
+		if (!to || from->first > to->last + 1)
+			keep->ranges[nr++] = *from;
+		else if (to->last < from->last)
+			to->last = from->last;
+	}
+	keep->nr = nr;
+}
+
+/* A root may be smaller than the page that it has to itself. */
+static int keep_table(uint64_t pa, uint64_t size, void *arg)
+{
+	struct keep *keep = (struct keep *)arg;
+	uint64_t in_page = keep->table_page - 1;
+
+	return keep_add(keep, pa & ~in_page, (pa + size - 1) | in_page);
+}
+
+/* Are tables of the two read in the same way, so that one that was seen need not be seen again? */
+static bool roots_read_alike(const struct pgw_root_info *a, const struct pgw_root_info *b)
+{
+	return a->format == b->format && a->control.known == b->control.known &&
+	       a->control.set == b->control.set && a->control.pa_bits == b->control.pa_bits &&
+	       a->control.memory_types == b->control.memory_types;
+}
+
+/* Of the roots from list[0] on, those that are read like it. */
+static int trim_roots_alike(const struct pgw_image *image, const struct pgw_root_info *list,
+			    size_t nr, struct keep *keep, struct pgw_trim_summary *summary)
+{
+	struct tables tables = {
+		.phys = pgw_image_phys(image),
+		.format = list->format,
+		.control = pgw_control_assume(list->format, &list->control),
+		.budget = TRIM_BUDGET - summary->nr_tables,
+		.table = keep_table,
+		.arg = keep,
+	};
+	int status = 0;
+
+	keep->table_page = BIT(pgw_format_geometry(list->format)->granule_lg2);
+	for (size_t i = 0; i < nr && !status; i++) {
+		if (roots_read_alike(list, &list[i]))
+			status = tables_visit(&tables, list[i].root);
+	}
+	summary->nr_tables += tables.met.nr_tables;
+	tables_fini(&tables);
+	return status;
+}
+
+static int trim_roots(struct pgw_image *image, struct keep *keep, struct pgw_trim_summary *summary)
+{
+	const struct pgw_root_info *list;
+	int status = pgw_image_roots(image, &list, &summary->nr_roots);
+
+	for (size_t i = 0; i < summary->nr_roots && !status; i++) {
+		size_t before = 0;
+
+		while (before < i && !roots_read_alike(&list[before], &list[i]))
+			before++;
+		if (before == i)
+			status = trim_roots_alike(image, &list[i], summary->nr_roots - i, keep,
+						  summary);
+	}
+	return status;
+}
+
+static int trim_vmcoreinfo(struct pgw_image *image, struct keep *keep)
+{
+	const struct pgw_vmcoreinfo *list;
+	size_t nr = 0;
+	int status = pgw_image_vmcoreinfo(image, &list, &nr);
+
+	for (size_t i = 0; i < nr && !status; i++) {
+		uint64_t last = list[i].pa + VMCOREINFO_TEXT_OFFSET + list[i].size - 1;
+
+		if (list[i].source == PGW_VMCOREINFO_RAM)
+			status = keep_add(keep, list[i].pa, last | (TRIM_PAGE - 1));
+	}
+	return status;
+}
+
+static bool is_riscv_image(const struct pgw_phys *phys, uint64_t pa)
+{
+	uint8_t header[RISCV_IMAGE_MAGIC2 + 4];
+
+	return pgw_phys_read(phys, pa, header, sizeof(header)) == 0 &&
+	       memcmp(header + RISCV_IMAGE_MAGIC, "RISCV\0\0", 8) == 0 &&
+	       memcmp(header + RISCV_IMAGE_MAGIC2, "RSC\x05", 4) == 0;
+}
+
+/* The page by which the kernel of a riscv machine is found. */
+static int trim_riscv_image(const struct pgw_image *image, struct keep *keep)
+{
+	const char *arch = pgw_image_get_info(image)->arch;
+	const struct pgw_phys *phys = pgw_image_phys(image);
+	uint64_t pa = 0, first, last;
+	int status = 0;
+
+	if (!arch || strcmp(arch, "riscv64") != 0)
+		return 0;
+	while (!status && phys->ops->next_range(phys, pa, &first, &last)) {
+		if (pa < first && add_overflows(first, RISCV_IMAGE_ALIGN - 1, &pa))
+			break;
+		pa &= ~(RISCV_IMAGE_ALIGN - 1);
+		if (pa <= last && is_riscv_image(phys, pa))
+			status = keep_add(keep, pa, pa + TRIM_PAGE - 1);
+		if (add_overflows(pa, pa <= last ? RISCV_IMAGE_ALIGN : 0, &pa))
+			break;
+	}
+	return status;
+}
+
+/* How much of what is to be kept is there. */
+static uint64_t kept_bytes(const struct pgw_image *image, const struct keep *keep)
+{
+	const struct pgw_phys *phys = pgw_image_phys(image);
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < keep->nr; i++) {
+		uint64_t pa = keep->ranges[i].first, first, last;
+
+		while (pa <= keep->ranges[i].last &&
+		       phys->ops->next_range(phys, pa, &first, &last) &&
+		       first <= keep->ranges[i].last) {
+			first = first < pa ? pa : first;
+			last = last > keep->ranges[i].last ? keep->ranges[i].last : last;
+			bytes += last - first + 1;
+			pa = last + 1;
+		}
+	}
+	return bytes;
+}
+
+int pgw_trim(struct pgw_image *image, pgw_write_fn *fn, void *arg, struct pgw_trim_summary *ret)
+{
+	struct pgw_trim_summary summary = { 0 };
+	struct keep keep = { 0 };
+	int status = trim_roots(image, &keep, &summary);
+
+	if (!status && !summary.nr_roots)
+		status = -PGW_ENOENT;
+	if (!status)
+		status = trim_vmcoreinfo(image, &keep);
+	if (!status)
+		status = trim_riscv_image(image, &keep);
+	if (!status) {
+		keep_sort(&keep);
+		summary.kept_bytes = kept_bytes(image, &keep);
+		status = pgw_image_write_core(image, keep.ranges, keep.nr, fn, arg);
+	}
+	free(keep.ranges);
+	if (!status && ret)
+		*ret = summary;
+	return status;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TOOL_NEW_FILE_H
+#define TOOL_NEW_FILE_H
+
+/*
+ * A file that is there when it is complete, and else not at all: written under
+ * another name in its folder, and renamed. Functions that fail have written
+ * their message, unless it is that a signal wants to end the program.
+ */
+
+#include <signal.h>
+
+#include "report/out.h"
+
+struct new_file {
+	const char *path;
+	bool replaces; /**< may take the place of a file that is there */
+	bool is_open;
+	char *temp;         /**< path of what is written */
+	sigset_t unblocked; /**< the signals before; while there is a temporary file they wait */
+	struct out out;
+};
+
+/**
+ * Say what is to be written, and refuse what is clear now: something is there
+ * that may not be replaced, or is no regular file.
+ */
+bool new_file_init(struct new_file *file, const char *path, bool replaces);
+/** Refuse to replace a file that is read from. @return true if it is another one */
+bool new_file_spares(const struct new_file *file, const char *input);
+/** Add bytes; the first ones make the temporary file. @return false: abandon it */
+bool new_file_write(struct new_file *file, const void *bytes, size_t size);
+/** Give what was written its name. @return false: it is abandoned */
+bool new_file_commit(struct new_file *file);
+/** Leave nothing behind. A signal that waited takes effect here. */
+void new_file_abandon(struct new_file *file);
+
+#endif
