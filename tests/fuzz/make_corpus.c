@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* make_corpus FOLDER: write inputs for every fuzz target to begin with. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <pagewalk/pagewalk.h>
+
+#include "common/arena.h"
+#include "image/machine.h"
+
+static const char *folder;
+
+static void save(const char *target, const char *name, const void *bytes, size_t size)
+{
+	char path[4096];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, target);
+	mkdir(path, 0777);
+	snprintf(path, sizeof(path), "%s/%s/%s", folder, target, name);
+	file = fopen(path, "wb");
+	if (!file || fwrite(bytes, 1, size, file) != size || fclose(file)) {
+		perror(path);
+		exit(1);
+	}
+}
+
+static void make_vmcoreinfo(void)
+{
+	static const char *const texts[] = {
+		"x\nOSRELEASE=6.1\nSYMBOL(x)=ffffffff81000000\nNUMBER(x)=-42\n",
+		"phys_base\nNUMBER(phys_base)=0x1fF\nSYMBOL(phys_base)=0x12\nphys_base=1=2\n",
+		"n\nNUMBER(n)=18446744073709551615\nNUMBER(n)=1\nSYMBOL(n)=fffffffffffffffff",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "text%zu", i);
+		save("vmcoreinfo", name, texts[i], strlen(texts[i]));
+	}
+}
+
+/* The notes of a core, behind the machine. */
+static void make_notes(void)
+{
+	struct mkelf_cpu cpu = { .cr0 = 0x80050033, .cr3 = 0x1000, .cr4 = 0x3506b0 };
+	uint8_t prstatus[336] = { 0 }, input[2048] = { MKELF_X86_64 };
+	struct mkelf elf;
+
+	mkelf_init(&elf, MKELF_X86_64);
+	mkelf_note(&elf, "CORE", 1, prstatus, sizeof(prstatus));
+	mkelf_qemu_cpu(&elf, &cpu);
+	mkelf_note(&elf, "VMCOREINFO", 0, "OSRELEASE=6.1\nSYMBOL(swapper_pg_dir)=f\n", 39);
+	assert(elf.notes_size <= sizeof(input) - 2);
+	memcpy(input + 2, elf.notes, elf.notes_size);
+	save("notes", "x86_64", input, 2 + elf.notes_size);
+	input[0] = MKELF_AARCH64;
+	save("notes", "arm64", input, 2 + elf.notes_size);
+	mkelf_note(&elf, "CORE", 6, prstatus, 16);
+	memcpy(input + 2, elf.notes, elf.notes_size);
+	save("notes", "process", input, 2 + elf.notes_size);
+	mkelf_fini(&elf);
+}
+
+/*
+ * A core that is small in the file: what is zero in memory is one page of the file
+ * wherever it is.
+ */
+
+#define NR_ZEROES 4096
+
+static size_t run_length(const uint8_t *bytes, size_t size)
+{
+	size_t n = 0;
+
+	while (n < size && n < NR_ZEROES && !bytes[n] == !bytes[0])
+		n++;
+	/* Short gaps are not worth a program header. */
+	while (bytes[0] && n < size) {
+		size_t gap = run_length(bytes + n, size - n < 65 ? size - n : 65);
+
+		if (gap > 64)
+			break;
+		n += gap;
+		while (n < size && bytes[n])
+			n++;
+	}
+	return n;
+}
+
+static void add_memory(struct mkelf *elf, uint64_t pa, const uint8_t *bytes, size_t size)
+{
+	for (size_t i = 0, n; i < size; i += n) {
+		n = run_length(bytes + i, size - i);
+		mkelf_segment(elf, pa + i, bytes + i, bytes[i] ? n : 0, n);
+	}
+}
+
+static void point_at_zeroes(struct mkelf *elf)
+{
+	uint64_t zeroes = elf->size;
+
+	elf->file = realloc(elf->file, elf->size + NR_ZEROES);
+	assert(elf->file);
+	memset(elf->file + elf->size, 0, NR_ZEROES);
+	elf->size += NR_ZEROES;
+	for (size_t i = 0; i < elf->nr_segments; i++) {
+		if (elf->segments[i].file_size)
+			continue;
+		mkelf_put(elf, mkelf_ph(i + 1) + 8, 8, zeroes);
+		mkelf_put(elf, mkelf_ph(i + 1) + 32, 8, elf->segments[i].mem_size);
+	}
+}
+
+static void save_machine(struct machine *machine, const char *name)
+{
+	struct mkelf *elf = &machine->elf;
+
+	for (uint64_t pa = 0x12000; pa < machine->next_table; pa += 4096) {
+		if (pa < 0x16000 || pa >= 0x3e000)
+			add_memory(elf, pa, machine->ram + pa, 4096);
+	}
+	mkelf_build(elf);
+	point_at_zeroes(elf);
+	save("elf_core", name, elf->file, elf->size);
+	machine_fini(machine);
+}
+
+static void make_elf_cores(void)
+{
+	static struct machine machine;
+	uint8_t memory[64] = { 1 };
+	struct mkelf elf;
+
+	machine_init(&machine, 4);
+	save_machine(&machine, "text-in-memory");
+	machine_init(&machine, 5);
+	machine_cpu(&machine, MACHINE_SWAPPER);
+	save_machine(&machine, "five-levels");
+	machine_init(&machine, 4);
+	machine_process(&machine, 0x3e000);
+	machine_map(&machine, 0x3e000, 0x400000, MACHINE_USER_PAGE, PTE_P | PTE_W | PTE_U);
+	machine_kpti(&machine, 0x3e000, 0x3f000);
+	machine_cpu(&machine, 0x3f000);
+	save_machine(&machine, "kpti");
+
+	mkelf_init(&elf, MKELF_AARCH64);
+	mkelf_segment(&elf, 0x40000000, memory, sizeof(memory), 4096);
+	mkelf_segment(&elf, 0x40000020, memory, sizeof(memory), sizeof(memory));
+	mkelf_build(&elf);
+	save("elf_core", "overlap", elf.file, elf.size);
+	save("elf_core", "cut", elf.file, elf.size - 70);
+	mkelf_fini(&elf);
+}
+
+/* Entries of each format: a table's, and leaves'; see take_choices() in fuzz_tables.c. */
+
+static void put(uint8_t **at, unsigned nr_bytes, uint64_t value)
+{
+	while (nr_bytes--) {
+		*(*at)++ = (uint8_t)value;
+		value >>= 8;
+	}
+}
+
+static size_t put_entries(struct pgw_mm *mm, enum pgw_half half, uint8_t *at)
+{
+	const struct pgw_format *format = pgw_mm_format(mm);
+	const struct pgw_geometry *geo = pgw_format_geometry(format);
+	const uint8_t *start = at;
+	uint64_t first, last;
+
+	pgw_format_half_range(format, half, &first, &last);
+	for (uint8_t level = 0; level < 2; level++) {
+		uint64_t size = UINT64_C(1) << geo->span_lg2[level];
+		struct pgw_leaf leaf = { .va = first + 2 * level * size,
+					 .pa = 4 * size,
+					 .level = level,
+					 .rights = PGW_KERNEL_R | PGW_KERNEL_W };
+		struct pgw_translation translation;
+		struct pgw_path path;
+
+		if (half == PGW_HALF_USER)
+			leaf.rights = PGW_USER_R | PGW_USER_W | PGW_KERNEL_R | PGW_KERNEL_W;
+		if (pgw_mm_map_leaf(mm, &leaf) ||
+		    pgw_translate_path(mm, leaf.va, &translation, &path))
+			continue;
+		put(&at, 8, path.step[0].entry);
+		put(&at, 8, translation.entry);
+		put(&at, 8, pgw_entry_advance(format, translation.entry, level, size));
+	}
+	put(&at, 8, 2);
+	return (size_t)(at - start);
+}
+
+static void make_tables_of(size_t index, const struct pgw_format *format, enum pgw_half half)
+{
+	struct pgw_mm_new_args args = { .format = format, .half = half };
+	uint8_t input[256], *at = input;
+	struct arena arena;
+	struct pgw_mm *mm;
+	char name[64];
+
+	arena_init(&arena, 4 << 20);
+	args.platform = &arena.platform;
+	if (pgw_mm_new(&args, &mm))
+		abort();
+	pgw_mmap_write_lock(mm);
+	put(&at, 1, index);
+	put(&at, 1, (uint64_t)half | index % 4 << 1 | 8);
+	put(&at, 1, index % 10);
+	put(&at, 1, 3);
+	put(&at, 8, UINT64_MAX);
+	put(&at, 1, 0);
+	put(&at, 8 + 8 + 16, 0);
+	at += put_entries(mm, half, at);
+	pgw_mmap_write_unlock(mm);
+	pgw_mm_free(mm);
+	arena_fini(&arena);
+	snprintf(name, sizeof(name), "%s-%s", pgw_format_name(format),
+		 half == PGW_HALF_USER ? "user" : "kernel");
+	save("tables", name, input, (size_t)(at - input));
+}
+
+static void make_tables(void)
+{
+	const struct pgw_format *format;
+
+	for (size_t i = 0; (format = pgw_format_at(i)); i++) {
+		make_tables_of(i, format, PGW_HALF_USER);
+		make_tables_of(i, format, PGW_HALF_KERNEL);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
+		return 2;
+	}
+	folder = argv[1];
+	mkdir(folder, 0777);
+	make_vmcoreinfo();
+	make_notes();
+	make_elf_cores();
+	make_tables();
+	return 0;
+}
