@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 BUILD = build
 
-.PHONY: all demo check bench install format lint clean help
+.PHONY: all demo check bench fuzz install format lint clean help
 
 all:
 	@scripts/setup demo
@@ -17,8 +17,10 @@ check:
 	@scripts/check
 
 bench: all
-	@ninja -C $(BUILD) --quiet bench/bench_walk
-	@$(BUILD)/bench/bench_walk
+	@scripts/bench
+
+fuzz:
+	@scripts/fuzz
 
 install: all
 	@meson configure $(BUILD) -Dprefix=$(PREFIX) >/dev/null
@@ -32,13 +34,14 @@ lint:
 	@scripts/lint
 
 clean:
-	rm -rf build build-clang build-asan build-tsan
+	rm -rf build build-clang build-asan build-tsan build-fuzz
 
 help:
 	@echo 'make            build the library and build/pagewalk'
 	@echo 'make demo       build, and show the main job on a bundled image'
 	@echo 'make check      build four ways and run every test'
 	@echo 'make bench      run the benchmarks'
+	@echo 'make fuzz       run each fuzz target for FUZZ_SECONDS (60)'
 	@echo 'make install    install; PREFIX (default /usr/local) and DESTDIR are honoured'
 	@echo 'make lint       static analysis, formatting, shell scripts'
 	@echo 'make format     put the C files into the house style'

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The whole command, started anew each time: `pagewalk dump --leaves` into a file. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "naive.h"
+#include "subject.h"
+
+extern char **environ;
+
+struct job {
+	const struct subject *subject;
+	char *image;
+	char path[64]; /* where the output goes */
+	char *output;  /* what the command printed */
+	size_t size;
+};
+
+static uint64_t run_command(void *arg)
+{
+	struct job *job = arg;
+	char *argv[] = { getenv("PGW_TOOL"), "dump",     "--leaves", "--half",
+			 "kernel",           job->image, NULL };
+	posix_spawn_file_actions_t actions;
+	int status;
+	pid_t pid;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 1, job->path, O_WRONLY | O_CREAT | O_TRUNC,
+					 0600);
+	posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+	status = posix_spawn(&pid, argv[0], &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (status || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
+	    WEXITSTATUS(status) > 1)
+		return 0;
+	return job->subject->nr_leaves;
+}
+
+static void print_leaf(uint64_t va, uint64_t pa, unsigned level, uint64_t entry, void *arg)
+{
+	static const char *const sizes[] = { "4K", "2M", "1G" };
+
+	fprintf(arg, "%016" PRIx64 "-%016" PRIx64 "  %010" PRIx64 "  %s %" PRIx64 "\n", va,
+		va + (UINT64_C(4096) << 9 * level) - 1, pa, sizes[level], entry & 0xfff);
+}
+
+/* Open, find the root, walk, print; in this process. */
+static uint64_t run_naive(void *arg)
+{
+	struct job *job = arg;
+	FILE *file = fopen(job->path, "w");
+	struct pgw_root_info root;
+	struct pgw_image *image;
+
+	if (!file || pgw_image_open(job->image, NULL, &image, NULL))
+		return 0;
+	if (pgw_image_kernel_root(image, &root, NULL))
+		return 0;
+	naive_walk(pgw_image_phys(image), root.root.pa, job->subject->top_level, 256, 511,
+		   print_leaf, file);
+	pgw_image_close(image);
+	return fclose(file) ? 0 : job->subject->nr_leaves;
+}
+
+/* No more than the bytes of the command's output. */
+static uint64_t run_plain(void *arg)
+{
+	struct job *job = arg;
+	int fd = open(job->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	size_t done = 0;
+	ssize_t n = 1;
+
+	while (fd >= 0 && done < job->size && n > 0) {
+		n = write(fd, job->output + done, job->size - done);
+		done += n > 0 ? (size_t)n : 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	return done == job->size ? job->subject->nr_leaves : 0;
+}
+
+static void keep_output(struct job *job)
+{
+	FILE *file;
+
+	bench_require(run_command(job), "the command failed");
+	file = fopen(job->path, "r");
+	bench_require(file && fseek(file, 0, SEEK_END) == 0, "no output");
+	job->size = (size_t)ftell(file);
+	rewind(file);
+	job->output = malloc(job->size);
+	bench_require(job->output && fread(job->output, 1, job->size, file) == job->size,
+		      "no output");
+	fclose(file);
+}
+
+static void measure(struct bench *bench, char *image)
+{
+	static struct subject subject;
+	struct job job = { .subject = &subject, .image = image };
+	char name[128];
+	struct bench_set set = {
+		.name = name,
+		.unit = "leaf",
+		.reference = 0,
+		.nr_cases = 3,
+		.cases = {
+			{ "naive walk with fprintf", run_naive, &job },
+			{ "the command", run_command, &job },
+			{ "plain write of its output", run_plain, &job },
+		},
+	};
+
+	if (!subject_open(&subject, image))
+		return;
+	snprintf(job.path, sizeof(job.path), "/tmp/pagewalk-bench.%d", (int)getpid());
+	snprintf(name, sizeof(name), "bench_command__%s", subject.name);
+	keep_output(&job);
+	bench_run(bench, &set);
+	unlink(job.path);
+	free(job.output);
+	subject_free(&subject);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench bench;
+	int first = bench_init(&bench, argc, argv);
+
+	bench_require(getenv("PGW_TOOL"), "PGW_TOOL must be the command's path");
+	for (int i = first; i < argc; i++)
+		measure(&bench, argv[i]);
+	return bench_done(&bench);
+}
