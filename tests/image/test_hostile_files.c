@@ -141,8 +141,8 @@ struct poke {
 
 struct row {
 	const char *name;
-	uint64_t size; /* that the file is cut or stretched to; 0 = as it is */
-	struct poke pokes[4];
+	uint64_t size;        /* that the file is cut or stretched to; 0 = as it is */
+	struct poke pokes[5]; /* the last one is none */
 	const char *text;
 };
 

@@ -287,6 +287,39 @@ static void test_raw__pages_without_end_that_look_like_roots_are_refused(void **
 	assert_null(image);
 }
 
+/* More pages than can be looked at again: what would be an incomplete list is none. */
+static void test_roots__too_many_to_list_is_said(void **state)
+{
+	enum { PIECE = 4 * MIB, NR = 257 };
+	static struct pgw_image_ram ram[NR];
+	static uint64_t pages[PIECE / 8];
+	const struct pgw_root_info *list;
+	struct pgw_root_info root;
+	struct machine machine;
+	struct pgw_image *image;
+	size_t nr;
+
+	(void)state;
+	machine_init(&machine, 4);
+	for (size_t i = 511; i < PIECE / 8; i += 512)
+		pages[i] = 0x63;
+	ram[0] = (struct pgw_image_ram){ 0, file_of(machine.ram, sizeof(machine.ram)) };
+	ram[1] = (struct pgw_image_ram){ 4 * GIB, file_of(pages, PIECE) };
+	for (size_t i = 2; i < NR; i++)
+		ram[i] = (struct pgw_image_ram){ ram[i - 1].pa + PIECE, ram[1].path };
+	assert_int_equal(open_ram(ram, NR, NULL, &image, NULL), 0);
+	assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+	assert_int_equal(root.root.pa, MACHINE_SWAPPER);
+	assert_int_equal(pgw_image_roots(image, &list, &nr), -PGW_E2BIG);
+	pgw_image_close(image);
+	/* A few less, and they are looked at. */
+	assert_int_equal(open_ram(ram, NR - 2, NULL, &image, NULL), 0);
+	assert_int_equal(pgw_image_roots(image, &list, &nr), 0);
+	assert_int_equal(nr, 1);
+	pgw_image_close(image);
+	machine_fini(&machine);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +334,7 @@ int main(void)
 					  remove_files),
 		cmocka_unit_test_teardown(
 			test_raw__pages_without_end_that_look_like_roots_are_refused, remove_files),
+		cmocka_unit_test_teardown(test_roots__too_many_to_list_is_said, remove_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,6 +44,16 @@ refused style '' ptdumps text
 refused budget '' 0 -1 0x10 all
 refused color '' red
 
+# --ram stands for the image.
+refused ram '' 0 = 0= =x 0x=x 10000000000000000=x 1x=x
+complains 'roots: --ram and an image' 2 "'$image' is one argument too many" \
+	roots --ram "0=$image" "$image"
+complains 'roots: --ram: no such file' 3 'No such file' roots --ram "0=$tmp/nothing"
+complains 'roots: --ram: past the end of addresses' 3 'ends below 2^64' \
+	roots --ram "ffffffffffffffff=$image"
+complains 'trim: --ram: where to is missing' 2 'an argument is missing' trim --ram "0=$image"
+complains 'dump: --ram: no machine' 3 "kernel's root proves itself" dump --ram "0=$0"
+
 complains 'dump: --level of a size that the format does not have' 2 'no leaves of 64K' \
 	dump --level 64K "$image"
 complains 'dump: a CPU that is not there' 2 'there is no cpu7' dump --root cpu7 "$image"
