@@ -110,7 +110,9 @@ static void memory_fill(struct memory *memory, unsigned stride, const struct fuz
 	size_t nr = items->size / 8;
 
 	memset(memory->bytes, 0, MEMORY);
-	for (size_t i = 0; nr && i < MEMORY / 8; i += stride)
+	if (!nr)
+		return;
+	for (size_t i = 0; i < MEMORY / 8; i += stride)
 		memcpy(memory->bytes + i * 8, items->data + i / stride % nr * 8, 8);
 }
 
@@ -142,9 +144,11 @@ static void take_choices(struct fuzz_input *input, struct memory *memory, struct
 {
 	static const unsigned strides[] = { 1, 2, 7, 8, 64, 129, 256, 511, 512, 513 };
 	const struct pgw_geometry *geo;
+	size_t nr = nr_formats();
 	uint64_t flags, table;
 
-	ret->format = pgw_format_at((size_t)fuzz_take(input, 1) % nr_formats());
+	FUZZ_CHECK(nr > 0);
+	ret->format = pgw_format_at((size_t)fuzz_take(input, 1) % nr);
 	geo = pgw_format_geometry(ret->format);
 	flags = fuzz_take(input, 1);
 	ret->half = flags & 1 ? PGW_HALF_KERNEL : PGW_HALF_USER;

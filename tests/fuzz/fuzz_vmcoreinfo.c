@@ -80,17 +80,18 @@ static void check_number(const struct pgw_vmcoreinfo *info, const char *name, bo
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const uint8_t *newline = size ? memchr(data, '\n', size) : NULL;
-	size_t name_size = newline ? (size_t)(newline - data) : size;
-	size_t skipped = newline ? name_size + 1 : size;
-	struct pgw_vmcoreinfo info = { .text = (const char *)data + skipped,
-				       .size = size - skipped };
+	struct pgw_vmcoreinfo info = { 0 };
 	char name[MAX_NAME + 1] = { 0 };
+	size_t name_size, value_size;
+	const uint8_t *newline;
 	const char *value;
-	size_t value_size;
 
 	if (!size)
 		return 0;
+	newline = memchr(data, '\n', size);
+	name_size = newline ? (size_t)(newline - data) : size;
+	info.size = newline ? size - name_size - 1 : 0;
+	info.text = (const char *)data + (size - info.size);
 	memcpy(name, data, name_size < MAX_NAME ? name_size : MAX_NAME);
 	if (pgw_vmcoreinfo_get(&info, name, &value, &value_size))
 		check_value(&info, name, value, value_size);

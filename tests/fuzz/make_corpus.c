@@ -177,7 +177,7 @@ static size_t put_entries(struct pgw_mm *mm, enum pgw_half half, uint8_t *at)
 	pgw_format_half_range(format, half, &first, &last);
 	for (uint8_t level = 0; level < 2; level++) {
 		uint64_t size = UINT64_C(1) << geo->span_lg2[level];
-		struct pgw_leaf leaf = { .va = first + 2 * level * size,
+		struct pgw_leaf leaf = { .va = first + UINT64_C(2) * level * size,
 					 .pa = 4 * size,
 					 .level = level,
 					 .rights = PGW_KERNEL_R | PGW_KERNEL_W };

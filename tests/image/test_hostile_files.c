@@ -24,7 +24,7 @@
 #include "image/mkelf.h"
 
 #define MIB (UINT64_C(1) << 20)
-#define BYTES 512 /* that the file has of each segment */
+#define BYTES UINT64_C(512) /* that the file has of each segment */
 #define TEXT 320
 
 /* Where the base core has what. */
@@ -142,7 +142,7 @@ struct poke {
 struct row {
 	const char *name;
 	uint64_t size;        /* that the file is cut or stretched to; 0 = as it is */
-	struct poke pokes[5]; /* the last one is none */
+	struct poke pokes[8]; /* the last one is none */
 	const char *text;
 };
 
