@@ -17,6 +17,7 @@ extern char **environ;
 
 struct job {
 	const struct subject *subject;
+	const char *tool; /* the command */
 	char *image;
 	char path[64]; /* where the output goes */
 	char *output;  /* what the command printed */
@@ -26,8 +27,7 @@ struct job {
 static uint64_t run_command(void *arg)
 {
 	struct job *job = arg;
-	char *argv[] = { getenv("PGW_TOOL"), "dump",     "--leaves", "--half",
-			 "kernel",           job->image, NULL };
+	char *argv[] = { "pagewalk", "dump", "--leaves", "--half", "kernel", job->image, NULL };
 	posix_spawn_file_actions_t actions;
 	int status;
 	pid_t pid;
@@ -36,7 +36,7 @@ static uint64_t run_command(void *arg)
 	posix_spawn_file_actions_addopen(&actions, 1, job->path, O_WRONLY | O_CREAT | O_TRUNC,
 					 0600);
 	posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-	status = posix_spawn(&pid, argv[0], &actions, NULL, argv, environ);
+	status = posix_spawn(&pid, job->tool, &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	if (status || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
 	    WEXITSTATUS(status) > 1)
@@ -56,6 +56,7 @@ static void print_leaf(uint64_t va, uint64_t pa, unsigned level, uint64_t entry,
 static uint64_t run_naive(void *arg)
 {
 	struct job *job = arg;
+	struct naive_tree tree = job->subject->tree;
 	FILE *file = fopen(job->path, "w");
 	struct pgw_root_info root;
 	struct pgw_image *image;
@@ -64,8 +65,9 @@ static uint64_t run_naive(void *arg)
 		return 0;
 	if (pgw_image_kernel_root(image, &root, NULL))
 		return 0;
-	naive_walk(pgw_image_phys(image), root.root.pa, job->subject->top_level, 256, 511,
-		   print_leaf, file);
+	tree.phys = pgw_image_phys(image);
+	tree.root = root.root.pa;
+	naive_walk(&tree, print_leaf, file);
 	pgw_image_close(image);
 	return fclose(file) ? 0 : job->subject->nr_leaves;
 }
@@ -102,14 +104,15 @@ static void keep_output(struct job *job)
 	fclose(file);
 }
 
-static void measure(struct bench *bench, char *image)
+static void measure(struct bench *bench, const char *tool, char *image)
 {
 	static struct subject subject;
-	struct job job = { .subject = &subject, .image = image };
+	struct job job = { .subject = &subject, .tool = tool, .image = image };
 	char name[128];
 	struct bench_set set = {
 		.name = name,
 		.unit = "leaf",
+		.is_wall = true,
 		.reference = 0,
 		.nr_cases = 3,
 		.cases = {
@@ -134,9 +137,10 @@ int main(int argc, char **argv)
 {
 	struct bench bench;
 	int first = bench_init(&bench, argc, argv);
+	const char *tool = getenv("PGW_TOOL");
 
-	bench_require(getenv("PGW_TOOL"), "PGW_TOOL must be the command's path");
+	bench_require(tool != NULL, "PGW_TOOL must be the command's path");
 	for (int i = first; i < argc; i++)
-		measure(&bench, argv[i]);
+		measure(&bench, tool, argv[i]);
 	return bench_done(&bench);
 }

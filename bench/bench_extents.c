@@ -60,8 +60,7 @@ static uint64_t naive(void *arg)
 	const struct subject *subject = arg;
 	struct runs runs = { 0 };
 
-	naive_walk(subject->phys, subject->root, subject->top_level, subject->slot_first,
-		   subject->slot_last, join, &runs);
+	naive_walk(&subject->tree, join, &runs);
 	return runs.nr_runs ? runs.nr_leaves : 0;
 }
 

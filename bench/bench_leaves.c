@@ -62,8 +62,7 @@ static uint64_t naive(void *arg)
 	const struct subject *subject = arg;
 	uint64_t nr = 0;
 
-	naive_walk(subject->phys, subject->root, subject->top_level, subject->slot_first,
-		   subject->slot_last, count_leaf, &nr);
+	naive_walk(&subject->tree, count_leaf, &nr);
 	return nr;
 }
 

@@ -61,8 +61,7 @@ static uint64_t naive(void *arg)
 	uint64_t nr = 0, pa;
 
 	for (uint64_t i = 0; i < subject->nr_addresses; i++)
-		nr += naive_translate(subject->phys, subject->root, subject->top_level,
-				      job->addresses[i], &pa);
+		nr += naive_translate(&subject->tree, job->addresses[i], &pa);
 	return nr;
 }
 

@@ -109,35 +109,38 @@ int bench_init(struct bench *bench, int argc, char **argv)
 	return i;
 }
 
-static double now_ns(void)
+/* CPU time leaves out what the machine does beside. */
+static double now_ns(const struct bench_set *set)
 {
 	struct timespec time;
 
-	clock_gettime(CLOCK_MONOTONIC, &time);
+	clock_gettime(set->is_wall ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &time);
 	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
 /* One round of a case. @return ns for a unit */
-static double time_case(const struct bench_case *c, const struct sample *sample)
+static double time_case(const struct bench_set *set, const struct bench_case *c,
+			const struct sample *sample)
 {
-	double start = now_ns();
+	double start = now_ns(set);
 
 	for (uint64_t i = 0; i < sample->nr_runs; i++)
 		bench_require(c->fn(c->arg) == sample->nr_units,
 			      "a case did something else this time");
-	return (now_ns() - start) / (double)(sample->nr_runs * sample->nr_units);
+	return (now_ns(set) - start) / (double)(sample->nr_runs * sample->nr_units);
 }
 
 /* Run it until it is warm and it is known how often it has to run. */
-static void warm_up(const struct bench *bench, const struct bench_case *c, struct sample *sample)
+static void warm_up(const struct bench *bench, const struct bench_set *set,
+		    const struct bench_case *c, struct sample *sample)
 {
 	double start, ns;
 
 	sample->nr_units = c->fn(c->arg);
-	start = now_ns();
+	start = now_ns(set);
 	if (!bench->is_smoke && sample->nr_units)
 		c->fn(c->arg);
-	ns = now_ns() - start;
+	ns = now_ns(set) - start;
 	sample->nr_runs = ns < bench->min_ns ? (uint64_t)(bench->min_ns / (ns + 1)) + 1 : 1;
 }
 
@@ -173,11 +176,13 @@ static void print_case(const struct bench *bench, const struct bench_set *set,
 	double least = sample->ns[0], most = sample->ns[bench->nr_rounds - 1];
 
 	if (bench->is_json)
-		printf("{\"bench\":\"%s\",\"case\":\"%s\",\"unit\":\"%s\",\"units\":%" PRIu64
+		printf("{\"bench\":\"%s\",\"case\":\"%s\",\"unit\":\"%s\",\"clock\":\"%s\","
+		       "\"units\":%" PRIu64
 		       ",\"ns\":%.4f,\"mad\":%.4f,\"min\":%.4f,\"max\":%.4f,\"reference\":\"%s\","
 		       "\"ratio\":%.4f}\n",
-		       set->name, c->name, set->unit, sample->nr_units, ns, away, least, most,
-		       set->cases[set->reference].name, ratio);
+		       set->name, c->name, set->unit, set->is_wall ? "wall" : "cpu",
+		       sample->nr_units, ns, away, least, most, set->cases[set->reference].name,
+		       ratio);
 	else
 		printf("  %-28s %11.2f ns/%s +- %.2f (%.2f to %.2f)  x %.2f\n", c->name, ns,
 		       set->unit, away, least, most, ratio);
@@ -190,7 +195,7 @@ void bench_run(struct bench *bench, const struct bench_set *set)
 	for (unsigned i = 0; i < set->nr_cases; i++) {
 		if (!set->cases[i].fn)
 			continue;
-		warm_up(bench, &set->cases[i], &samples[i]);
+		warm_up(bench, set, &set->cases[i], &samples[i]);
 		if (samples[i].nr_units && samples[i].nr_units == samples[set->reference].nr_units)
 			continue;
 		fprintf(stderr, "bench: %s: %s did %" PRIu64 " units, %s %" PRIu64 "\n", set->name,
@@ -202,7 +207,7 @@ void bench_run(struct bench *bench, const struct bench_set *set)
 	for (unsigned round = 0; round < bench->nr_rounds; round++) {
 		for (unsigned i = 0; i < set->nr_cases; i++) {
 			if (set->cases[i].fn)
-				samples[i].ns[round] = time_case(&set->cases[i], &samples[i]);
+				samples[i].ns[round] = time_case(set, &set->cases[i], &samples[i]);
 		}
 		for (unsigned i = 0; i < set->nr_cases; i++)
 			samples[i].ratio[round] =

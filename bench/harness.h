@@ -26,6 +26,7 @@ struct bench_case {
 struct bench_set {
 	const char *name;   /* bench_<what>__<format>_<shape> */
 	const char *unit;   /* "leaf" */
+	bool is_wall;       /**< others work for it: time on the wall, not of this program's CPU */
 	unsigned reference; /* index of a case */
 	unsigned nr_cases;
 	struct bench_case cases[6];

@@ -34,34 +34,34 @@ static void walk(const struct naive *naive, uint64_t table, unsigned level, uint
 	}
 }
 
-void naive_walk(const struct pgw_phys *phys, uint64_t root, unsigned top_level, unsigned first,
-		unsigned last, naive_fn *fn, void *arg)
+static void walk_tree(const struct naive *naive, const struct naive_tree *tree)
 {
-	struct naive naive = { .phys = phys, .fn = fn, .arg = arg };
 	/* The upper half of the addresses has its upper bits set. */
-	uint64_t base = first >= SLOTS / 2 ? UINT64_MAX << (12 + 9 * (top_level + 1)) : 0;
+	uint64_t base =
+		tree->first >= SLOTS / 2 ? UINT64_MAX << (12 + 9 * (tree->top_level + 1)) : 0;
 
-	walk(&naive, root, top_level, base, first, last);
+	walk(naive, tree->root, tree->top_level, base, tree->first, tree->last);
 }
 
-void naive_tables(const struct pgw_phys *phys, uint64_t root, unsigned top_level, unsigned first,
-		  unsigned last, naive_table_fn *fn, void *arg)
+void naive_walk(const struct naive_tree *tree, naive_fn *fn, void *arg)
 {
-	struct naive naive = { .phys = phys, .table_fn = fn, .arg = arg };
-
-	walk(&naive, root, top_level, 0, first, last);
+	walk_tree(&(struct naive){ .phys = tree->phys, .fn = fn, .arg = arg }, tree);
 }
 
-bool naive_translate(const struct pgw_phys *phys, uint64_t root, unsigned top_level, uint64_t va,
-		     uint64_t *ret_pa)
+void naive_tables(const struct naive_tree *tree, naive_table_fn *fn, void *arg)
 {
-	uint64_t table = root, entry;
+	walk_tree(&(struct naive){ .phys = tree->phys, .table_fn = fn, .arg = arg }, tree);
+}
 
-	for (unsigned level = top_level;; level--) {
+bool naive_translate(const struct naive_tree *tree, uint64_t va, uint64_t *ret_pa)
+{
+	uint64_t table = tree->root, entry;
+
+	for (unsigned level = tree->top_level;; level--) {
 		uint64_t index = (va >> (12 + 9 * level)) & (SLOTS - 1);
 		uint64_t in_page = (UINT64_C(1) << (12 + 9 * level)) - 1;
 
-		if (pgw_phys_read(phys, table + 8 * index, &entry, 8) || !(entry & PRESENT))
+		if (pgw_phys_read(tree->phys, table + 8 * index, &entry, 8) || !(entry & PRESENT))
 			return false;
 		table = entry & ADDRESS;
 		if (level > 0 && !(entry & LARGE))

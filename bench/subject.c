@@ -46,8 +46,9 @@ static void add_table(uint64_t pa, void *arg)
 	if (!(nr_tables & (nr_tables - 1)))
 		subject->tables = realloc(subject->tables, (nr_tables ? 2 * nr_tables : 1) * PAGE);
 	bench_require(subject->tables, "no memory");
-	bench_require(!pgw_phys_read(subject->phys, pa, subject->tables + subject->nr_words, PAGE),
-		      "cannot read a table");
+	bench_require(
+		!pgw_phys_read(subject->tree.phys, pa, subject->tables + subject->nr_words, PAGE),
+		"cannot read a table");
 	subject->nr_words += nr;
 }
 
@@ -94,23 +95,21 @@ static void subject_look(struct subject *subject)
 	struct addresses addresses = { .subject = subject };
 	struct pgw_scan_stats stats;
 
-	subject->root = pgw_mm_root(subject->attached).pa;
-	subject->top_level = pgw_format_geometry(format)->top_level;
-	subject->slot_first = 256;
-	subject->slot_last = 511;
+	subject->tree.root = pgw_mm_root(subject->attached).pa;
+	subject->tree.top_level = pgw_format_geometry(format)->top_level;
+	subject->tree.first = 256;
+	subject->tree.last = 511;
 	pgw_format_half_range(format, PGW_HALF_KERNEL, &subject->va_first, &subject->va_last);
 	bench_require(!pgw_scan(subject->attached, subject->va_first, subject->va_last,
 				ignore_extent, NULL, &stats),
 		      "cannot scan");
 	subject->nr_leaves = stats.nr_leaves;
-	naive_tables(subject->phys, subject->root, subject->top_level, subject->slot_first,
-		     subject->slot_last, add_table, subject);
+	naive_tables(&subject->tree, add_table, subject);
 	subject->addresses = calloc(MAX_ADDRESSES, 8);
 	subject->shuffled = calloc(MAX_ADDRESSES, 8);
 	bench_require(subject->addresses && subject->shuffled, "no memory");
 	addresses.step = subject->nr_leaves / MAX_ADDRESSES + 1;
-	naive_walk(subject->phys, subject->root, subject->top_level, subject->slot_first,
-		   subject->slot_last, add_address, &addresses);
+	naive_walk(&subject->tree, add_address, &addresses);
 	shuffle(subject);
 }
 
@@ -143,7 +142,7 @@ void subject_make(struct subject *subject, const struct shape *shape)
 	memset(subject->block, 0, MADE_BLOCK);
 	bench_require(!pgw_phys_memory_init(&subject->memory, 0, subject->block, MADE_BLOCK),
 		      "memory");
-	subject->phys = &subject->memory.phys;
+	subject->tree.phys = &subject->memory.phys;
 	subject->platform.ctx = subject;
 	subject->platform.table_alloc = block_alloc;
 	subject->platform.table_free = block_free;
@@ -151,7 +150,7 @@ void subject_make(struct subject *subject, const struct shape *shape)
 	bench_require(!pgw_mm_new(&args, &subject->owned), "cannot make an mm");
 	pgw_mmap_write_lock(subject->owned);
 	make_leaves(subject, shape);
-	attach.phys = subject->phys;
+	attach.phys = subject->tree.phys;
 	attach.root = pgw_mm_root(subject->owned);
 	bench_require(!pgw_mm_attach(&attach, &subject->attached), "cannot attach");
 	subject_look(subject);
@@ -162,7 +161,7 @@ bool subject_open(struct subject *subject, const char *path)
 	const char *slash = strrchr(path, '/');
 	struct pgw_mm_attach_args args = { .platform = pgw_hosted_platform(),
 					   .half = PGW_HALF_KERNEL };
-	struct pgw_root_info root;
+	struct pgw_root_info root = { 0 };
 	char text[256] = "not an x86_64 image";
 	struct pgw_error err;
 
@@ -177,7 +176,7 @@ bool subject_open(struct subject *subject, const char *path)
 		pgw_image_close(subject->image);
 		return false;
 	}
-	args.phys = subject->phys = pgw_image_phys(subject->image);
+	args.phys = subject->tree.phys = pgw_image_phys(subject->image);
 	args.format = root.format;
 	args.root = root.root;
 	args.control = root.control;

@@ -6,14 +6,13 @@
 
 #include <pagewalk/pagewalk.h>
 
+#include "naive.h"
+
 struct subject {
-	const char *name; /* "x86_64_dense" */
-	const struct pgw_phys *phys;
+	const char *name;        /* "x86_64_dense" */
 	struct pgw_mm *attached; /* as foreign tables */
 	struct pgw_mm *owned;    /* the same tables as one's own; NULL: an image's */
-	uint64_t root;
-	unsigned top_level;
-	unsigned slot_first, slot_last; /* of the top table, of the half */
+	struct naive_tree tree;  /* the kernel's half */
 	uint64_t va_first, va_last;
 	uint64_t nr_leaves;
 	uint64_t *tables;    /* a copy of all tables, one after the other */
