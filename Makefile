@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 BUILD = build
 
-.PHONY: all demo check bench fuzz install format lint clean help
+.PHONY: all demo check check-long bench fuzz install format lint clean help
 
 all:
 	@scripts/setup demo
@@ -15,6 +15,13 @@ demo:
 
 check:
 	@scripts/check
+
+# Not part of check: the comparison with QEMU's MMU, with many more random tables.
+check-long:
+	@scripts/setup check
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
+	@ninja -C $(BUILD)
+	@PGW_MMU_ROUNDS=$${PGW_MMU_ROUNDS:-20} meson test -C $(BUILD) --no-rebuild --suite mmu -t 20
 
 bench: all
 	@scripts/bench
@@ -40,6 +47,7 @@ help:
 	@echo 'make            build the library and build/pagewalk'
 	@echo 'make demo       build, and show the main job on a bundled image'
 	@echo 'make check      build four ways and run every test'
+	@echo 'make check-long compare with QEMU on many more tables; PGW_MMU_ROUNDS (default 20)'
 	@echo 'make bench      run the benchmarks'
 	@echo 'make fuzz       run each fuzz target for FUZZ_SECONDS (60)'
 	@echo 'make install    install; PREFIX (default /usr/local) and DESTDIR are honoured'

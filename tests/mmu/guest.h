@@ -13,6 +13,7 @@
 #define GUEST_STACK 0x21fff0    /* grows down */
 #define GUEST_COMMANDS 0x220000 /* what to do then */
 #define GUEST_TARGET 0x400000   /* what is accessed */
+#define GUEST_TARGET_SIZE 0x400000
 #define GUEST_TABLES 0x800000   /* to the end of RAM */
 
 #define GUEST_RAM_X86_64 0

@@ -25,7 +25,7 @@ _start:
 	csrw	pmpaddr0, t0
 	li	t0, PMP_ALL
 	csrw	pmpcfg0, t0
-	la	t0, trap
+	lla	t0, trap
 	csrw	mtvec, t0
 	ld	t0, REG(RISCV_REG_MENVCFG)(s0)
 	csrw	CSR_MENVCFG, t0

@@ -89,7 +89,7 @@ next:
 	mov	$SEL_USER_CODE, %r8d
 	lea	user_ops(%rip), %rsi
 1:	push	%rdx			/* ss, rsp, rflags, cs, rip */
-	push	$0
+	push	$(GUEST_RAM_X86_64 + GUEST_STACK)
 	push	$2
 	push	%r8
 	cmp	$OP_EXEC, %ecx

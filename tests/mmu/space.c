@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mmu/space.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/bits.h"
+#include "common/arena.h"
+
+static void *table_alloc(void *ctx, size_t size)
+{
+	struct space *space = ctx;
+	size_t start = (space->used + size - 1) & ~(size - 1);
+
+	if (start > GUEST_RAM_SIZE || GUEST_RAM_SIZE - start < size)
+		return NULL;
+	space->used = start + size;
+	return memset(space->ram + start, 0, size);
+}
+
+/* Tables outlive the mms that own them; the next space starts over. */
+static void table_free(void *ctx, void *table, size_t size)
+{
+	(void)ctx, (void)table, (void)size;
+}
+
+static uint64_t *item_at(const struct space *space, uint64_t pa)
+{
+	return (uint64_t *)(void *)(space->ram + (pa - space->machine->ram_pa));
+}
+
+static bool is_table_memory(const struct space *space, uint64_t pa)
+{
+	return pa >= space->machine->ram_pa + GUEST_TABLES &&
+	       pa < space->machine->ram_pa + GUEST_RAM_SIZE;
+}
+
+/* Remember the items that map va, and that they are neighbours of others. */
+static void keep_path(struct space *space, uint64_t va)
+{
+	struct pgw_translation t;
+	struct pgw_path path;
+
+	assert_int_equal(pgw_translate_path(space->owned[PGW_HALF_USER], va, &t, &path), 0);
+	assert_int_equal(t.kind, PGW_ENTRY_LEAF);
+	assert_int_equal(t.pa, va);
+	for (unsigned i = 0; i < path.nr_steps; i++) {
+		uint64_t pa = path.step[i].item_pa;
+		size_t n = 0;
+
+		while (n < space->nr_kept &&
+		       (pa < space->kept[n].first || pa > space->kept[n].last + 8))
+			n++;
+		if (n == space->nr_kept) {
+			assert_true(n < PGW_ARRAY_SIZE(space->kept));
+			space->kept[space->nr_kept++].first = pa;
+		}
+		if (pa > space->kept[n].last)
+			space->kept[n].last = pa;
+	}
+}
+
+static bool is_kept(const struct space *space, uint64_t item_pa)
+{
+	for (size_t i = 0; i < space->nr_kept; i++) {
+		if (item_pa >= space->kept[i].first && item_pa <= space->kept[i].last)
+			return true;
+	}
+	return false;
+}
+
+static void map_support(struct space *space)
+{
+	struct support support[3];
+	unsigned nr = space->machine->support(&space->setting, support);
+
+	for (unsigned i = 0; i < nr; i++) {
+		uint64_t va = support[i].first;
+
+		for (; va <= support[i].last; va += BIT(space->geo->granule_lg2)) {
+			struct pgw_leaf leaf = {
+				.va = va, .pa = va, .rights = support[i].rights,
+				.attrs = space->machine->leaf_needs,
+			};
+
+			assert_int_equal(pgw_mm_map_leaf(space->owned[PGW_HALF_USER], &leaf), 0);
+			keep_path(space, va);
+		}
+	}
+}
+
+void space_init(struct space *space, const struct machine *machine, const struct setting *setting,
+		unsigned char *ram, uint64_t *random)
+{
+	struct pgw_mm_new_args args = { .format = setting->format, .control = setting->control };
+
+	*space = (struct space){
+		.machine = machine, .setting = *setting,
+		.geo = pgw_format_geometry(setting->format),
+		.random = random, .ram = ram, .used = GUEST_TABLES,
+		.platform = *pgw_hosted_platform(),
+	};
+	space->platform.ctx = space;
+	space->platform.table_alloc = table_alloc;
+	space->platform.table_free = table_free;
+	space->platform.table_offset = (uint64_t)(uintptr_t)ram - machine->ram_pa;
+	assert_int_equal(pgw_phys_memory_init(&space->memory, machine->ram_pa, ram, GUEST_RAM_SIZE),
+			 0);
+	args.platform = &space->platform;
+	for (int half = 0; half < _PGW_HALF_MAX; half++) {
+		args.half = (enum pgw_half)half;
+		assert_int_equal(pgw_mm_new(&args, &space->owned[half]), 0);
+		assert_int_equal(pgw_mmap_write_lock(space->owned[half]), 0);
+		space->root[half] = pgw_mm_root(space->owned[half]).pa;
+	}
+	map_support(space);
+}
+
+static void free_owned(struct space *space)
+{
+	for (int half = 0; half < _PGW_HALF_MAX; half++) {
+		if (space->owned[half])
+			pgw_mmap_write_unlock(space->owned[half]);
+		pgw_mm_free(space->owned[half]);
+		space->owned[half] = NULL;
+	}
+}
+
+void space_fini(struct space *space)
+{
+	free_owned(space);
+	for (int half = 0; half < _PGW_HALF_MAX; half++)
+		pgw_mm_free(space->seen[half]);
+	*space = (struct space){ 0 };
+}
+
+static uint64_t random_below(struct space *space, uint64_t n)
+{
+	return test_random(space->random) % n;
+}
+
+/* Somewhere in the target area, as it is in physical memory. */
+static uint64_t random_target(struct space *space)
+{
+	return space->machine->ram_pa + GUEST_TARGET + random_below(space, GUEST_TARGET_SIZE);
+}
+
+static uint64_t random_va(struct space *space, uint64_t first, uint64_t last, uint64_t size)
+{
+	uint64_t va = first + (test_random(space->random) & (last - first));
+
+	switch (random_below(space, 8)) {
+	case 0:
+		return first;
+	case 1:
+		return last - (size - 1);
+	case 2:
+	case 3:
+	case 4:
+	case 5:
+		/* Near another, likely in the same table. */
+		if (space->nr_leaves) {
+			const struct space_leaf *near =
+				&space->leaf[random_below(space, space->nr_leaves)];
+			uint64_t by = size * random_below(space, 8);
+
+			va = random_below(space, 2) ? near->last + 1 + by : near->va - by;
+			return va < first ? first : va > last ? last : va;
+		}
+		return va;
+	default:
+		return va;
+	}
+}
+
+/* What a leaf of this level maps, or a run of them; log2, 0 if there are none. */
+static unsigned shape_lg2(const struct space *space, unsigned level, bool is_run)
+{
+	unsigned run_lg2 = space->machine->run_lg2(&space->setting, level);
+
+	if (!is_run)
+		return space->geo->span_lg2[level];
+	/* The CPU must have all its addresses. */
+	return run_lg2 <= space->setting.control.pa_bits ? run_lg2 : 0;
+}
+
+/* A leaf that is likely to touch or overlap another, and to map the target area. */
+static struct pgw_leaf random_leaf(struct space *space, enum pgw_half half, unsigned level,
+				   bool is_run)
+{
+	uint64_t r = test_random(space->random), first, last, pa;
+	uint64_t size = BIT(shape_lg2(space, level, is_run));
+	struct pgw_leaf leaf = { .level = (uint8_t)level };
+
+	leaf.attrs = space->machine->attrs(&space->setting, level, test_random(space->random)) |
+		     (is_run ? space->machine->run_bit : 0);
+	pgw_format_half_range(space->setting.format, half, &first, &last);
+	leaf.va = random_va(space, first, last, size) & ~(size - 1);
+	pa = r & 1 ? random_target(space) :
+		     test_random(space->random) & low_bits(space->setting.control.pa_bits);
+	leaf.pa = pa & ~(size - 1);
+	return leaf;
+}
+
+/* The leaf is where it was asked for, as large as it was asked for. */
+static void check_leaf(struct space *space, enum pgw_half half, const struct pgw_leaf *leaf,
+		       unsigned size_lg2)
+{
+	uint64_t inside = test_random(space->random) & low_bits(size_lg2);
+	struct pgw_translation t;
+
+	assert_int_equal(pgw_translate(space->owned[half], leaf->va + inside, &t), 0);
+	assert_int_equal(t.kind, PGW_ENTRY_LEAF);
+	assert_int_equal(t.va_first, leaf->va);
+	assert_int_equal(t.va_last, leaf->va | low_bits(size_lg2));
+	assert_int_equal(t.pa, leaf->pa + inside);
+	assert_int_equal(t.rights, leaf->rights);
+}
+
+/* @return false if it does not fit where it was tried, or its rights cannot be said */
+static bool map_one(struct space *space, enum pgw_half half, unsigned level, bool is_run)
+{
+	struct pgw_leaf leaf = random_leaf(space, half, level, is_run);
+	unsigned size_lg2 = shape_lg2(space, level, is_run);
+
+	for (unsigned i = 0; i < 16; i++) {
+		leaf.rights = (uint8_t)(test_random(space->random) & _PGW_RIGHT_ALL);
+		if (pgw_mm_map_leaf(space->owned[half], &leaf) != 0)
+			continue;
+		check_leaf(space, half, &leaf, size_lg2);
+		space->leaf[space->nr_leaves++] = (struct space_leaf){
+			leaf.va, leaf.pa, leaf.va | low_bits(size_lg2),
+		};
+		return true;
+	}
+	return false;
+}
+
+/* One leaf and one run of every level. */
+static void map_every_shape(struct space *space, unsigned max_level)
+{
+	for (unsigned i = 2 * max_level + 2; i-- > 0;) {
+		unsigned level = i / 2, tries = 0;
+		bool is_run = i % 2;
+
+		if (!shape_lg2(space, level, is_run))
+			continue;
+		while (!map_one(space, PGW_HALF_KERNEL, level, is_run)) {
+			if (++tries == 1000)
+				fail_msg("level %u, %s: cannot be mapped", level,
+					 is_run ? "run" : "single");
+		}
+	}
+}
+
+void space_map_random(struct space *space, size_t nr)
+{
+	unsigned max_level = space->machine->max_leaf_level(space->setting.format);
+
+	map_every_shape(space, max_level);
+	for (unsigned i = 0; i < 4 * SPACE_MAX_LEAVES && space->nr_leaves < nr; i++) {
+		unsigned level = (unsigned)random_below(space, max_level + 1);
+		bool is_run = random_below(space, 4) == 0;
+
+		if (random_below(space, 4))
+			level %= 2;
+		if (shape_lg2(space, level, is_run))
+			map_one(space, (enum pgw_half)random_below(space, _PGW_HALF_MAX), level,
+				is_run);
+	}
+}
+
+void space_seal(struct space *space)
+{
+	size_t size = (size_t)8 << space->geo->slots_lg2[space->geo->top_level];
+	struct pgw_mm_attach_args args = {
+		.platform = &space->platform, .format = space->setting.format,
+		.phys = &space->memory.phys, .control = space->setting.control,
+	};
+
+	/* One root for both halves: as kernels do, its upper half is a copy. */
+	if (!space->geo->split_root) {
+		memcpy(item_at(space, space->root[PGW_HALF_USER] + size / 2),
+		       item_at(space, space->root[PGW_HALF_KERNEL] + size / 2), size / 2);
+		space->root[PGW_HALF_KERNEL] = space->root[PGW_HALF_USER];
+	}
+	for (int half = 0; half < _PGW_HALF_MAX; half++) {
+		args.half = (enum pgw_half)half;
+		args.root.pa = space->root[half];
+		assert_int_equal(pgw_mm_attach(&args, &space->seen[half]), 0);
+	}
+	free_owned(space);
+}
+
+static struct pgw_mm *mm_of(const struct space *space, uint64_t va, bool *ret_canonical)
+{
+	for (int half = 0; half < _PGW_HALF_MAX; half++) {
+		uint64_t first, last;
+
+		pgw_format_half_range(space->setting.format, (enum pgw_half)half, &first, &last);
+		*ret_canonical = va >= first && va <= last;
+		if (*ret_canonical)
+			return space->seen[half];
+	}
+	return space->seen[PGW_HALF_USER];
+}
+
+void space_translate(const struct space *space, uint64_t va, struct pgw_translation *ret,
+		     struct pgw_path *ret_path, bool *ret_canonical)
+{
+	struct pgw_mm *mm = mm_of(space, va, ret_canonical);
+
+	assert_int_equal(pgw_translate_path(mm, va, ret, ret_path), 0);
+	for (unsigned i = 0; i < ret_path->nr_steps; i++) {
+		if (!is_table_memory(space, ret_path->step[i].item_pa))
+			ret->kind = PGW_ENTRY_UNREADABLE;
+	}
+}
+
+/* Write an item, unless the stub needs it. */
+static void set_item(struct space *space, uint64_t item_pa, uint64_t entry)
+{
+	if (!is_kept(space, item_pa))
+		*item_at(space, item_pa) = entry;
+}
+
+/* One of the entries on the way to a random leaf. */
+static struct pgw_step random_step(struct space *space)
+{
+	const struct space_leaf *leaf = &space->leaf[random_below(space, space->nr_leaves)];
+	uint64_t inside = test_random(space->random) & (leaf->last - leaf->va);
+	struct pgw_translation t;
+	struct pgw_path path;
+	bool canonical;
+
+	space_translate(space, leaf->va + inside, &t, &path, &canonical);
+	return path.step[random_below(space, path.nr_steps)];
+}
+
+void space_spoil(struct space *space, size_t nr)
+{
+	for (size_t i = 0; i < nr && space->nr_leaves; i++) {
+		struct pgw_step step = random_step(space);
+		uint64_t rights = step.kind == PGW_ENTRY_LEAF ? space->machine->leaf_rights :
+								space->machine->table_rights;
+
+		if (!is_table_memory(space, step.item_pa))
+			continue;
+		switch (random_below(space, 4)) {
+		case 0:
+		case 1:
+			step.entry ^= test_random(space->random) & rights;
+			break;
+		case 2:
+			for (uint64_t n = random_below(space, 3) + 1; n; n--)
+				step.entry ^= BIT(random_below(space, 64));
+			break;
+		default:
+			step.entry = random_step(space).entry;
+			break;
+		}
+		set_item(space, step.item_pa, step.entry);
+	}
+}
+
+/* Bits of n where mask has its. */
+static uint64_t deposit(uint64_t n, uint64_t mask)
+{
+	uint64_t ret = 0;
+
+	for (; mask; mask &= mask - 1, n >>= 1)
+		ret |= n & 1 ? mask & -mask : 0;
+	return ret;
+}
+
+static uint64_t rights_mask(const struct space *space, unsigned level, unsigned leaf_level)
+{
+	return level == leaf_level ? space->machine->leaf_rights : space->machine->table_rights;
+}
+
+unsigned space_nr_combinations(const struct space *space, unsigned level, unsigned leaf_level)
+{
+	unsigned nr = 1u << __builtin_popcountll(rights_mask(space, level, leaf_level));
+	unsigned nr_slots = 1u << space->geo->slots_lg2[level];
+
+	return nr < nr_slots ? nr : nr_slots;
+}
+
+static void spread_table(struct space *space, const struct pgw_step *step, unsigned leaf_level)
+{
+	uint64_t size = UINT64_C(8) << space->geo->slots_lg2[step->level];
+	uint64_t table_pa = step->item_pa & ~(size - 1);
+	uint64_t mask = rights_mask(space, step->level, leaf_level);
+
+	for (uint64_t i = 0; i < size / 8; i++)
+		set_item(space, table_pa + 8 * i, (step->entry & ~mask) | deposit(i, mask));
+}
+
+/* Any leaf that can be said will do; its rights bits are overwritten. */
+static void map_any_rights(struct space *space, enum pgw_half half, struct pgw_leaf *leaf)
+{
+	for (unsigned rights = 1; rights <= _PGW_RIGHT_ALL; rights++) {
+		leaf->rights = (uint8_t)rights;
+		if (pgw_mm_map_leaf(space->owned[half], leaf) == 0)
+			return;
+	}
+	fail_msg("no leaf of level %u can be mapped", leaf->level);
+}
+
+void space_spread_rights(struct space *space, enum pgw_half half, unsigned level)
+{
+	uint64_t size = BIT(space->geo->span_lg2[level]), first, last;
+	uint64_t target = space->machine->ram_pa + GUEST_TARGET;
+	struct pgw_leaf leaf = { .pa = target & ~(size - 1), .level = (uint8_t)level };
+	struct pgw_translation t;
+	struct pgw_path path;
+	bool canonical;
+
+	/* The last slots: the stub has the first. */
+	pgw_format_half_range(space->setting.format, half, &first, &last);
+	leaf.va = last & ~(size - 1);
+	leaf.attrs = space->machine->leaf_needs;
+	map_any_rights(space, half, &leaf);
+	space_seal(space);
+	space_translate(space, leaf.va, &t, &path, &canonical);
+	assert_int_equal(t.kind, PGW_ENTRY_LEAF);
+	for (unsigned i = 0; i < path.nr_steps; i++)
+		spread_table(space, &path.step[i], level);
+}
+
+uint64_t space_spread_va(const struct space *space, enum pgw_half half, unsigned leaf_level,
+			 const unsigned *combination)
+{
+	uint64_t target = space->machine->ram_pa + GUEST_TARGET, first, last;
+	uint64_t va = target & low_bits(space->geo->span_lg2[leaf_level]);
+
+	for (unsigned level = leaf_level; level <= space->geo->top_level; level++) {
+		uint64_t nr = space_nr_combinations(space, level, leaf_level);
+		uint64_t repeats = BIT(space->geo->slots_lg2[level]) / nr;
+		uint64_t index = combination[level] +
+				 nr * (test_random(space->random) % repeats);
+
+		va |= index << space->geo->span_lg2[level];
+	}
+	pgw_format_half_range(space->setting.format, half, &first, &last);
+	if (space->geo->split_root)
+		return half == PGW_HALF_KERNEL ? first | va : va;
+	/* One root for both halves: its top bit is repeated. */
+	return (uint64_t)((int64_t)(va << (64 - space->geo->va_bits)) >>
+			  (64 - space->geo->va_bits));
+}

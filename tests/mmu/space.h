@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TESTS_SPACE_H
+#define TESTS_SPACE_H
+
+/*
+ * Page tables in the guest's RAM: written by pagewalk's encoder through owned
+ * mms, then changed behind its back, then read as foreign ones.
+ */
+
+#include "mmu/machine.h"
+
+#define SPACE_MAX_LEAVES 512
+
+struct space_leaf {
+	uint64_t va, pa;
+	uint64_t last; /* inclusive; of the whole run */
+};
+
+struct space {
+	const struct machine *machine;
+	struct setting setting;
+	const struct pgw_geometry *geo;
+	uint64_t *random;
+	unsigned char *ram;
+	size_t used; /* of RAM, by tables and what comes before them */
+	struct pgw_platform platform;
+	struct pgw_phys_memory memory;
+	struct pgw_mm *owned[_PGW_HALF_MAX];
+	struct pgw_mm *seen[_PGW_HALF_MAX]; /* the same tables as foreign ones */
+	uint64_t root[_PGW_HALF_MAX];
+	struct space_leaf leaf[SPACE_MAX_LEAVES];
+	size_t nr_leaves;
+	struct {
+		uint64_t first, last;
+	} kept[64]; /* physical addresses of items that the stub needs */
+	size_t nr_kept;
+};
+
+/** An empty space with what the stub needs. Old tables in RAM are gone. */
+void space_init(struct space *space, const struct machine *machine, const struct setting *setting,
+		unsigned char *ram, uint64_t *random);
+void space_fini(struct space *space);
+
+/** Map random leaves: at least one of every size, and up to nr. */
+void space_map_random(struct space *space, size_t nr);
+/** End of mapping; space->seen can be used from here on. */
+void space_seal(struct space *space);
+/** Change random items: flip bits, copy items from elsewhere. */
+void space_spoil(struct space *space, size_t nr);
+
+/**
+ * What an address means, by pgw_translate_path(). Unreadable also where the
+ * way leads through memory that is not tables': it may change meanwhile.
+ */
+void space_translate(const struct space *space, uint64_t va, struct pgw_translation *ret,
+		     struct pgw_path *ret_path, bool *ret_canonical);
+
+/**
+ * Rights in every combination: map a leaf of this level that covers the
+ * target area, then fill each table on the way down to it with the same item,
+ * its rights bits counting up.
+ */
+void space_spread_rights(struct space *space, enum pgw_half half, unsigned level);
+
+/** How many combinations a table of this level shows below such a leaf's level. */
+unsigned space_nr_combinations(const struct space *space, unsigned level, unsigned leaf_level);
+
+/**
+ * An address of the target area, reached through these combinations.
+ * @param combination by level, from leaf_level to the top
+ */
+uint64_t space_spread_va(const struct space *space, enum pgw_half half, unsigned leaf_level,
+			 const unsigned *combination);
+
+#endif
