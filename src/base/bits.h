@@ -10,6 +10,7 @@
 
 #define PGW_ALWAYS_INLINE inline __attribute__((always_inline))
 #define PGW_NOINLINE __attribute__((noinline))
+#define PGW_MAYBE_UNUSED __attribute__((unused))
 #define pgw_likely(x) __builtin_expect(!!(x), 1)
 #define pgw_unlikely(x) __builtin_expect(!!(x), 0)
 #define PGW_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

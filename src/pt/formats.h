@@ -2,9 +2,15 @@
 #ifndef PT_FORMATS_H
 #define PT_FORMATS_H
 
-/* The formats that registry.c knows; each is defined by an inst_*.c. */
+/* The formats that registry.c knows; each is defined by an inst_*.c, its edits by an edit_*.c. */
 
 #include "pt/pt.h"
+
+extern const struct pt_edit_ops pt_edit_x86_64;
+extern const struct pt_edit_ops pt_edit_arm64_4k;
+extern const struct pt_edit_ops pt_edit_arm64_16k;
+extern const struct pt_edit_ops pt_edit_arm64_64k;
+extern const struct pt_edit_ops pt_edit_riscv;
 
 extern const struct pgw_format pt_format_x86_64_la48;
 extern const struct pgw_format pt_format_x86_64_la57;

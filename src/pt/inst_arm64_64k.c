@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #define ARM64_GRANULE_LG2 16
+#define ARM64_EDIT_OPS pt_edit_arm64_64k
 #include "pt/formats.h"
 #include "pt/fmt/arm64.h"
 #include "pt/template.h"

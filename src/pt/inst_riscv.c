@@ -13,7 +13,7 @@
 		.control_assume = PGW_CTL_RISCV_SVNAPOT | PGW_CTL_RISCV_SVPBMT,                    \
 		.min_pa_bits = 32, .memory_type = riscv_memory_type, .decode = pt_decode,          \
 		.advance = pt_advance, .reader = &pt_reader_ops, .owner = &pt_owner_ops,           \
-		.edit = &pt_edit_ops,                                                              \
+		.edit = &pt_edit_riscv,                                                              \
 	}
 
 const struct pgw_format pt_format_riscv_sv39 = RISCV_FORMAT("riscv-sv39", 2);

@@ -14,7 +14,7 @@
 		.control_assume = PGW_CTL_X86_WP | PGW_CTL_X86_NXE | PGW_CTL_X86_SMEP,             \
 		.min_pa_bits = X86_MIN_PA_BITS, .decode = pt_decode,                         \
 		.advance = pt_advance, .reader = &pt_reader_ops,     \
-		.owner = &pt_owner_ops, .edit = &pt_edit_ops,                                      \
+		.owner = &pt_owner_ops, .edit = &pt_edit_x86_64,                                      \
 	}
 
 const struct pgw_format pt_format_x86_64_la48 = X86_64_FORMAT("x86_64-la48", 3);

@@ -22,11 +22,12 @@
  *      #defines that give them their template names, the geometries and
  *      attributes as data;
  *   2. write pt/inst_<format>.c: include the header and pt/template.h, define
- *      one struct pgw_format a geometry;
+ *      one struct pgw_format a geometry; and pt/edit_<format>.c with
+ *      pt/template_edit.h, which defines its struct pt_edit_ops;
  *   3. add the formats to the table in pt/registry.c.
  * The generic suites in tests/pt then run on it.
  *
- * The primitives, all force-inlined; the prototypes in pt/template.h are
+ * The primitives, all force-inlined; the prototypes in pt/primitives.h are
  * declared after the format's definitions, so the compiler checks them:
  *
  *   pt_env_init       control bits and geometry -> what the primitives want to know

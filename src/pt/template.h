@@ -4,35 +4,13 @@
 
 /*
  * Included once by each inst_<format>.c after the format's header: compiles
- * the algorithms for it. The format's primitives are checked against these
- * prototypes, a missing one or a wrong signature is an error.
+ * the algorithms that read tables for it. Those that change tables are
+ * compiled apart, by template_edit.h: reading is what has to stay small.
  */
 
-#include "pt/pt_defs.h"
-
-static struct pt_env pt_env_init(const struct pgw_format *format, const struct pgw_control *control);
-static enum pgw_entry_kind pt_entry_kind(const struct pt_env *env, uint64_t entry, unsigned level);
-static uint64_t pt_table_pa(const struct pt_env *env, uint64_t entry);
-static uint64_t pt_leaf_pa(const struct pt_env *env, uint64_t entry, unsigned level, uint64_t va);
-static unsigned pt_leaf_lg2(const struct pt_env *env, uint64_t entry, unsigned level);
-static uint64_t pt_addr_mask(const struct pt_env *env, unsigned level);
-static uint64_t pt_item_step(unsigned span_lg2);
-static uint64_t pt_entry_advance(const struct pt_env *env, uint64_t entry, unsigned level,
-				 uint64_t bytes);
-static pt_acc_t pt_acc_root(const struct pt_env *env, enum pgw_half half);
-static pt_acc_t pt_acc_table(const struct pt_env *env, pt_acc_t acc, uint64_t entry);
-static uint8_t pt_rights(const struct pt_env *env, pt_acc_t acc, uint64_t entry, unsigned level);
-static uint64_t pt_table_encode(const struct pt_env *env, uint64_t pa, enum pgw_half half);
-static bool pt_leaf_encode(const struct pt_env *env, const struct pgw_leaf *leaf, uint64_t *ret);
-
-/* In every format the kernel half is the one with the top bit set. */
-static PGW_ALWAYS_INLINE enum pgw_half pt_half_of(uint64_t va)
-{
-	return va >> 63 ? PGW_HALF_KERNEL : PGW_HALF_USER;
-}
+#include "pt/primitives.h"
 
 #include "pt/tmpl_decode.h"
-#include "pt/tmpl_edit.h"
 #include "pt/tmpl_scan.h"
 #include "pt/tmpl_translate.h"
 #include "pt/tmpl_walk.h"
@@ -48,12 +26,6 @@ static const struct pt_ops pt_owner_ops = {
 	.scan = pt_scan_owner,
 	.translate = pt_translate_owner,
 	.walk = pt_walk,
-};
-
-static const struct pt_edit_ops pt_edit_ops = {
-	.map_leaf = pt_map_leaf,
-	.unmap_leaf = pt_unmap_leaf,
-	.free_tables = pt_free_tables,
 };
 
 #endif

@@ -356,7 +356,7 @@ static const struct pgw_attr arm64_attrs_lpa2[] = {
 #define ARM64_ATTR_MASK (ARM64_ATTR_MASK_LPA2 | ARM64_SH)
 
 /* D24 MAIR_EL1: the byte that AttrIndx chooses. */
-static const char *arm64_memory_type(const struct pgw_control *control, uint64_t entry)
+static PGW_MAYBE_UNUSED const char *arm64_memory_type(const struct pgw_control *control, uint64_t entry)
 {
 	unsigned index = (unsigned)((entry & ARM64_ATTRINDX) >> 2);
 	uint8_t attr = (uint8_t)(control->memory_types >> (8 * index));
@@ -393,7 +393,7 @@ static const char *arm64_memory_type(const struct pgw_control *control, uint64_t
 				PGW_CTL_ARM64_HD | PGW_CTL_MEMORY_TYPES,                           \
 		.assume_memory_types = UINT64_C(0x000000040044f0ff), .min_pa_bits = 32,            \
 		.memory_type = arm64_memory_type, .decode = pt_decode, .advance = pt_advance,      \
-		.reader = &pt_reader_ops, .owner = &pt_owner_ops, .edit = &pt_edit_ops,            \
+		.reader = &pt_reader_ops, .owner = &pt_owner_ops, .edit = &ARM64_EDIT_OPS,            \
 	}
 
 #endif

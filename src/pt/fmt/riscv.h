@@ -248,7 +248,7 @@ static const struct pgw_attr riscv_attrs[] = {
 
 #define RISCV_ATTR_MASK (RISCV_ATTR_BITS | RISCV_R | RISCV_W | RISCV_X | RISCV_U)
 
-static const char *riscv_memory_type(const struct pgw_control *control, uint64_t entry)
+static PGW_MAYBE_UNUSED const char *riscv_memory_type(const struct pgw_control *control, uint64_t entry)
 {
 	/* PBMT 0: what the platform says of the address, as without the extension. */
 	static const char *const names[] = { NULL, "nc", "io", "reserved" };

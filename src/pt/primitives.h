@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PT_PRIMITIVES_H
+#define PT_PRIMITIVES_H
+
+/*
+ * The format's primitives are checked against these prototypes: a missing one
+ * or a wrong signature is an error. Included after the format's header.
+ */
+
+#include "pt/pt_defs.h"
+
+static struct pt_env pt_env_init(const struct pgw_format *format, const struct pgw_control *control);
+static enum pgw_entry_kind pt_entry_kind(const struct pt_env *env, uint64_t entry, unsigned level);
+static uint64_t pt_table_pa(const struct pt_env *env, uint64_t entry);
+static uint64_t pt_leaf_pa(const struct pt_env *env, uint64_t entry, unsigned level, uint64_t va);
+static unsigned pt_leaf_lg2(const struct pt_env *env, uint64_t entry, unsigned level);
+static uint64_t pt_addr_mask(const struct pt_env *env, unsigned level);
+static uint64_t pt_item_step(unsigned span_lg2);
+static uint64_t pt_entry_advance(const struct pt_env *env, uint64_t entry, unsigned level,
+				 uint64_t bytes);
+static pt_acc_t pt_acc_root(const struct pt_env *env, enum pgw_half half);
+static pt_acc_t pt_acc_table(const struct pt_env *env, pt_acc_t acc, uint64_t entry);
+static uint8_t pt_rights(const struct pt_env *env, pt_acc_t acc, uint64_t entry, unsigned level);
+static uint64_t pt_table_encode(const struct pt_env *env, uint64_t pa, enum pgw_half half);
+static bool pt_leaf_encode(const struct pt_env *env, const struct pgw_leaf *leaf, uint64_t *ret);
+
+/* In every format the kernel half is the one with the top bit set. */
+static PGW_ALWAYS_INLINE enum pgw_half pt_half_of(uint64_t va)
+{
+	return va >> 63 ? PGW_HALF_KERNEL : PGW_HALF_USER;
+}
+
+#endif
