@@ -10,6 +10,8 @@
 #include "base/bits.h"
 #include "common/arena.h"
 
+#define NR_ODD 65 /* items unlike the one they are made from: a bit flipped each; the leaf's, copied */
+
 static void *table_alloc(void *ctx, size_t size)
 {
 	struct space *space = ctx;
@@ -220,23 +222,41 @@ static void check_leaf(struct space *space, enum pgw_half half, const struct pgw
 	assert_int_equal(t.rights, leaf->rights);
 }
 
-/* @return false if it does not fit where it was tried, or its rights cannot be said */
+/*
+ * Map a leaf with the first of all rights that can be said, from some on. Some
+ * can always be: whatever the attributes, the address, the level.
+ * @return 0, -PGW_EEXIST or -PGW_ENOMEM
+ */
+static int map_with_some_rights(struct space *space, enum pgw_half half, struct pgw_leaf *leaf)
+{
+	uint64_t start = test_random(space->random);
+
+	for (uint64_t i = 0; i <= _PGW_RIGHT_ALL; i++) {
+		int err;
+
+		leaf->rights = (uint8_t)((start + i) & _PGW_RIGHT_ALL);
+		err = pgw_mm_map_leaf(space->owned[half], leaf);
+		if (!err || err == -PGW_EEXIST || err == -PGW_ENOMEM)
+			return err;
+		assert_int_equal(err, -PGW_EOPNOTSUPP);
+	}
+	fail_msg("level %u, attributes %#llx: cannot be mapped", leaf->level,
+		 (unsigned long long)leaf->attrs);
+	return -PGW_EOPNOTSUPP;
+}
+
+/* @return false if it does not fit where it was tried */
 static bool map_one(struct space *space, enum pgw_half half, unsigned level, bool is_run)
 {
 	struct pgw_leaf leaf = random_leaf(space, half, level, is_run);
 	unsigned size_lg2 = shape_lg2(space, level, is_run);
 
-	for (unsigned i = 0; i < 16; i++) {
-		leaf.rights = (uint8_t)(test_random(space->random) & _PGW_RIGHT_ALL);
-		if (pgw_mm_map_leaf(space->owned[half], &leaf) != 0)
-			continue;
-		check_leaf(space, half, &leaf, size_lg2);
-		space->leaf[space->nr_leaves++] = (struct space_leaf){
-			leaf.va, leaf.pa, leaf.va | low_bits(size_lg2),
-		};
-		return true;
-	}
-	return false;
+	if (map_with_some_rights(space, half, &leaf) != 0)
+		return false;
+	check_leaf(space, half, &leaf, size_lg2);
+	space->leaf[space->nr_leaves++] =
+		(struct space_leaf){ leaf.va, leaf.pa, leaf.va | low_bits(size_lg2) };
+	return true;
 }
 
 /* One leaf and one run of every level. */
@@ -389,53 +409,93 @@ unsigned space_nr_combinations(const struct space *space, unsigned level, unsign
 	return nr < nr_slots ? nr : nr_slots;
 }
 
-static void spread_table(struct space *space, const struct pgw_step *step, unsigned leaf_level)
+/* Where the template maps to: a page whose number ends in 8, as Svnapot's do. */
+static uint64_t template_pa(const struct space *space)
 {
-	uint64_t size = UINT64_C(8) << space->geo->slots_lg2[step->level];
-	uint64_t table_pa = step->item_pa & ~(size - 1);
-	uint64_t mask = rights_mask(space, step->level, leaf_level);
-
-	for (uint64_t i = 0; i < size / 8; i++)
-		set_item(space, table_pa + 8 * i, (step->entry & ~mask) | deposit(i, mask));
+	return space->machine->ram_pa + GUEST_TARGET + 0x8000;
 }
 
-/* Any leaf that can be said will do; its rights bits are overwritten. */
-static void map_any_rights(struct space *space, enum pgw_half half, struct pgw_leaf *leaf)
-{
-	for (unsigned rights = 1; rights <= _PGW_RIGHT_ALL; rights++) {
-		leaf->rights = (uint8_t)rights;
-		if (pgw_mm_map_leaf(space->owned[half], leaf) == 0)
-			return;
-	}
-	fail_msg("no leaf of level %u can be mapped", leaf->level);
-}
-
-void space_spread_rights(struct space *space, enum pgw_half half, unsigned level)
+/* Map a leaf over the target area at the end of the half; the stub is at the beginning. */
+static void map_template(struct space *space, enum pgw_half half, unsigned level,
+			 struct pgw_path *ret_path)
 {
 	uint64_t size = BIT(space->geo->span_lg2[level]), first, last;
-	uint64_t target = space->machine->ram_pa + GUEST_TARGET;
-	struct pgw_leaf leaf = { .pa = target & ~(size - 1), .level = (uint8_t)level };
+	uint64_t target = template_pa(space);
+	struct pgw_leaf leaf = {
+		.pa = target & ~(size - 1),
+		.level = (uint8_t)level,
+		.attrs = space->machine->leaf_needs,
+	};
 	struct pgw_translation t;
-	struct pgw_path path;
 	bool canonical;
 
-	/* The last slots: the stub has the first. */
 	pgw_format_half_range(space->setting.format, half, &first, &last);
 	leaf.va = last & ~(size - 1);
-	leaf.attrs = space->machine->leaf_needs;
-	map_any_rights(space, half, &leaf);
+	assert_int_equal(map_with_some_rights(space, half, &leaf), 0);
 	space_seal(space);
-	space_translate(space, leaf.va, &t, &path, &canonical);
+	space->template_va = leaf.va + (target - leaf.pa);
+	space_translate(space, space->template_va, &t, ret_path, &canonical);
 	assert_int_equal(t.kind, PGW_ENTRY_LEAF);
-	for (unsigned i = 0; i < path.nr_steps; i++)
-		spread_table(space, &path.step[i], level);
+	assert_int_equal(t.pa, target);
+}
+
+void space_spread_rights(struct space *space, enum pgw_half half, unsigned leaf_level)
+{
+	struct pgw_path path;
+
+	map_template(space, half, leaf_level, &path);
+	for (unsigned i = 0; i < path.nr_steps; i++) {
+		const struct pgw_step *step = &path.step[i];
+		uint64_t size = UINT64_C(8) << space->geo->slots_lg2[step->level];
+		uint64_t table_pa = step->item_pa & ~(size - 1), shift = 0;
+		uint64_t mask = rights_mask(space, step->level, leaf_level);
+
+		/* A small table takes turns. */
+		if (size / 8 < BIT(__builtin_popcountll(mask)))
+			shift = random_below(space, 2) * test_random(space->random);
+		for (uint64_t slot = 0; slot < size / 8; slot++)
+			set_item(space, table_pa + 8 * slot,
+				 (step->entry & ~mask) | deposit(slot + shift, mask));
+	}
+}
+
+void space_spread_flips(struct space *space, enum pgw_half half, unsigned leaf_level)
+{
+	uint64_t shift = random_below(space, NR_ODD);
+	uint64_t leaf_entry;
+	struct pgw_path path;
+
+	map_template(space, half, leaf_level, &path);
+	leaf_entry = path.step[path.nr_steps - 1].entry;
+	for (unsigned i = 0; i < path.nr_steps; i++) {
+		const struct pgw_step *step = &path.step[i];
+
+		for (uint64_t n = 1; n <= space_nr_flips(space, step->level); n++) {
+			uint64_t bit = (n + shift) % NR_ODD;
+
+			set_item(space, step->item_pa ^ 8 * n,
+				 bit == 64 ? leaf_entry : step->entry ^ BIT(bit));
+		}
+	}
+}
+
+unsigned space_nr_flips(const struct space *space, unsigned level)
+{
+	unsigned nr_slots = 1u << space->geo->slots_lg2[level];
+
+	return nr_slots <= NR_ODD ? nr_slots - 1 : NR_ODD;
+}
+
+uint64_t space_flip_va(const struct space *space, unsigned level, unsigned n)
+{
+	return space->template_va ^ (uint64_t)n << space->geo->span_lg2[level];
 }
 
 uint64_t space_spread_va(const struct space *space, enum pgw_half half, unsigned leaf_level,
 			 const unsigned *combination)
 {
-	uint64_t target = space->machine->ram_pa + GUEST_TARGET, first, last;
-	uint64_t va = target & low_bits(space->geo->span_lg2[leaf_level]);
+	uint64_t va = template_pa(space) & low_bits(space->geo->span_lg2[leaf_level]);
+	uint64_t first, last;
 
 	for (unsigned level = leaf_level; level <= space->geo->top_level; level++) {
 		uint64_t nr = space_nr_combinations(space, level, leaf_level);

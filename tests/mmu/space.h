@@ -30,6 +30,7 @@ struct space {
 	uint64_t root[_PGW_HALF_MAX];
 	struct space_leaf leaf[SPACE_MAX_LEAVES];
 	size_t nr_leaves;
+	uint64_t template_va; /* maps the target area; what is spread over tables is like its entries */
 	struct {
 		uint64_t first, last;
 	} kept[64]; /* physical addresses of items that the stub needs */
@@ -56,11 +57,11 @@ void space_translate(const struct space *space, uint64_t va, struct pgw_translat
 		     struct pgw_path *ret_path, bool *ret_canonical);
 
 /**
- * Rights in every combination: map a leaf of this level that covers the
- * target area, then fill each table on the way down to it with the same item,
- * its rights bits counting up.
+ * Rights in every combination: map a leaf that covers the target area, then
+ * fill each table on the way down to it with the same item, its rights bits
+ * counting up.
  */
-void space_spread_rights(struct space *space, enum pgw_half half, unsigned level);
+void space_spread_rights(struct space *space, enum pgw_half half, unsigned leaf_level);
 
 /** How many combinations a table of this level shows below such a leaf's level. */
 unsigned space_nr_combinations(const struct space *space, unsigned level, unsigned leaf_level);
@@ -71,5 +72,14 @@ unsigned space_nr_combinations(const struct space *space, unsigned level, unsign
  */
 uint64_t space_spread_va(const struct space *space, enum pgw_half half, unsigned leaf_level,
 			 const unsigned *combination);
+
+/** The same with one bit flipped in each item, all in turn, and one that is a copy of the leaf's. */
+void space_spread_flips(struct space *space, enum pgw_half half, unsigned leaf_level);
+
+/** How many items of a table these are. */
+unsigned space_nr_flips(const struct space *space, unsigned level);
+
+/** An address of the target area, reached through the n-th of them, from 1. */
+uint64_t space_flip_va(const struct space *space, unsigned level, unsigned n);
 
 #endif
