@@ -8,6 +8,7 @@
  */
 
 #include <pagewalk/platform.h>
+#include <pagewalk/scan.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -19,6 +20,12 @@ extern "C" {
  * other hook, copy the struct and change the copy.
  */
 PGW_API const struct pgw_platform *pgw_hosted_platform(void);
+
+/**
+ * Threads for pgw_scan_parallel() and the like, started for each call.
+ * @param nr_threads at most, the calling one included; 0 = one for each CPU
+ */
+PGW_API struct pgw_scan_workers pgw_hosted_workers(unsigned nr_threads);
 
 /** Write a violation as one line of text, without a newline. Returns as snprintf does. */
 PGW_API int pgw_violation_format(const struct pgw_violation *violation, char *buf, size_t size);

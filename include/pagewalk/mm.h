@@ -11,6 +11,7 @@
  * points to its kernel mm. docs/locking.md has the rules.
  */
 
+#include <pagewalk/annotate.h>
 #include <pagewalk/format.h>
 #include <pagewalk/phys.h>
 #include <pagewalk/platform.h>
@@ -46,17 +47,30 @@ struct pgw_mm_attach_args {
  */
 PGW_API int pgw_mm_attach(const struct pgw_mm_attach_args *args, struct pgw_mm **ret);
 
+/** Who else may be at the tables of an owned mm while they change. */
+enum pgw_edit_policy {
+	PGW_POLICY_RANGE,  /**< others, in other ranges; readers everywhere */
+	PGW_POLICY_SINGLE, /**< nobody: boot code, tools. No atomics, tables are freed at once; no VMAs */
+};
+
 /** What pgw_mm_new() needs. Fields not named are 0. */
 struct pgw_mm_new_args {
 	const struct pgw_platform *platform;
 	const struct pgw_format *format;
 	enum pgw_half half;
 	struct pgw_control control;
-	struct pgw_mm *kernel_mm; /**< as in pgw_mm_attach_args */
+	struct pgw_mm *kernel_mm; /**< as in pgw_mm_attach_args; owned too */
+	enum pgw_edit_policy policy;
 };
 
 /**
  * An mm with tables of its own, empty but for the root table.
+ *
+ * A user mm with a kernel mm has the kernel's half in its own root, where the
+ * format keeps both halves in one root (x86_64, riscv): entries of the root
+ * are shared, for as long as both live. For that the kernel mm gets a table
+ * in every empty slot of its root, once, which stay.
+ * Locking: of a kernel_mm no lock may be held for write by another thread.
  * @return as pgw_mm_attach()
  */
 PGW_API int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret);
@@ -65,7 +79,7 @@ PGW_API int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret);
  * Free an mm, and if it owns its tables, those. NULL is fine. Nobody may use
  * the mm or hold its lock any more; user mms go before their kernel mm.
  */
-PGW_API void pgw_mm_free(struct pgw_mm *mm);
+PGW_API void pgw_mm_free(struct pgw_mm *mm) PGW_EXCLUDES(mm);
 
 PGW_API const struct pgw_format *pgw_mm_format(const struct pgw_mm *mm);
 PGW_API enum pgw_half pgw_mm_half(const struct pgw_mm *mm);
@@ -81,34 +95,35 @@ PGW_API const struct pgw_control *pgw_mm_control(const struct pgw_mm *mm);
  * Fair: who waits is served in the order of arrival, readers that wait side by
  * side together; a new reader queues behind a waiting writer. Not recursive: a
  * thread that takes a lock it holds breaks PGW_RULE_MMAP_RECURSION. A thread
- * that takes several takes a user mm's before its kernel mm's.
+ * that takes several takes a user mm's before any kernel mm's, or else breaks
+ * PGW_RULE_MMAP_ORDER; the trylocks may come in any order.
  */
 
 /** @return 0; -PGW_EDEADLK or -PGW_EPERM after a violation whose handler returned */
-PGW_API int pgw_mmap_read_lock(struct pgw_mm *mm);
+PGW_API int pgw_mmap_read_lock(struct pgw_mm *mm) PGW_ACQUIRE_SHARED(mm);
 /** Never waits. @return 0, -PGW_EBUSY, or as pgw_mmap_read_lock() */
-PGW_API int pgw_mmap_read_trylock(struct pgw_mm *mm);
+PGW_API int pgw_mmap_read_trylock(struct pgw_mm *mm) PGW_TRY_ACQUIRE_SHARED(0, mm);
 /** Release a lock held for read or downgraded. @return 0 or -PGW_EPERM */
-PGW_API int pgw_mmap_read_unlock(struct pgw_mm *mm);
+PGW_API int pgw_mmap_read_unlock(struct pgw_mm *mm) PGW_RELEASE_SHARED(mm);
 /** @return as pgw_mmap_read_lock() */
-PGW_API int pgw_mmap_write_lock(struct pgw_mm *mm);
+PGW_API int pgw_mmap_write_lock(struct pgw_mm *mm) PGW_ACQUIRE(mm);
 /** @return as pgw_mmap_read_trylock() */
-PGW_API int pgw_mmap_write_trylock(struct pgw_mm *mm);
+PGW_API int pgw_mmap_write_trylock(struct pgw_mm *mm) PGW_TRY_ACQUIRE(0, mm);
 /** @return 0 or -PGW_EPERM */
-PGW_API int pgw_mmap_write_unlock(struct pgw_mm *mm);
+PGW_API int pgw_mmap_write_unlock(struct pgw_mm *mm) PGW_RELEASE(mm);
 /**
  * Turn a write lock into a read lock without a moment in between: other
  * readers may enter, no writer has been in. @return 0 or -PGW_EPERM
  */
-PGW_API int pgw_mmap_write_downgrade(struct pgw_mm *mm);
+PGW_API int pgw_mmap_write_downgrade(struct pgw_mm *mm) PGW_RELEASE(mm) PGW_ACQUIRE_SHARED(mm);
 
 /**
  * Assert that this thread holds the lock in any mode.
  * @return 0, or -PGW_EPERM after a violation whose handler returned
  */
-PGW_API int pgw_mmap_assert_locked(const struct pgw_mm *mm);
+PGW_API int pgw_mmap_assert_locked(const struct pgw_mm *mm) PGW_ASSERT_HELD_SHARED(mm);
 /** Assert that this thread holds the lock for write; a downgraded lock does not count. */
-PGW_API int pgw_mmap_assert_write_locked(const struct pgw_mm *mm);
+PGW_API int pgw_mmap_assert_write_locked(const struct pgw_mm *mm) PGW_ASSERT_HELD(mm);
 
 /** How this thread holds the lock; a snapshot's is always PGW_LOCK_WRITE. */
 PGW_API enum pgw_lock_mode pgw_mmap_lock_mode(const struct pgw_mm *mm);
@@ -124,7 +139,8 @@ PGW_API enum pgw_lock_mode pgw_mmap_lock_mode(const struct pgw_mm *mm);
  *         rights in the kernel half; not an owned mm), -PGW_EPERM (lock),
  *         -PGW_EOVERFLOW (a new table lies where entries cannot point)
  */
-PGW_API int pgw_mm_map_leaf(struct pgw_mm *mm, const struct pgw_leaf *leaf);
+PGW_API int pgw_mm_map_leaf(struct pgw_mm *mm, const struct pgw_leaf *leaf)
+	PGW_REQUIRES_SHARED(mm);
 
 /**
  * Clear the leaf that maps va on an owned mm, and flush. Tables stay.
@@ -132,7 +148,7 @@ PGW_API int pgw_mm_map_leaf(struct pgw_mm *mm, const struct pgw_leaf *leaf);
  * Locking: as pgw_mm_map_leaf().
  * @return 0, -PGW_ENOENT (no leaf there), -PGW_EINVAL, -PGW_EOPNOTSUPP, -PGW_EPERM
  */
-PGW_API int pgw_mm_unmap_leaf(struct pgw_mm *mm, uint64_t va);
+PGW_API int pgw_mm_unmap_leaf(struct pgw_mm *mm, uint64_t va) PGW_REQUIRES_SHARED(mm);
 
 #ifdef __cplusplus
 }

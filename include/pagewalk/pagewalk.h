@@ -5,14 +5,18 @@
 /** @file Everything. */
 
 #include <pagewalk/analysis.h>
+#include <pagewalk/annotate.h>
 #include <pagewalk/base.h>
+#include <pagewalk/edit.h>
 #include <pagewalk/format.h>
 #include <pagewalk/hosted.h>
 #include <pagewalk/image.h>
+#include <pagewalk/kernel.h>
 #include <pagewalk/mm.h>
 #include <pagewalk/phys.h>
 #include <pagewalk/platform.h>
 #include <pagewalk/scan.h>
+#include <pagewalk/vma.h>
 #include <pagewalk/walk.h>
 
 /** The version of these headers. */

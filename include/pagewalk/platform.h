@@ -17,6 +17,8 @@ extern "C" {
 
 struct pgw_mm;
 struct pgw_mmap_lock;
+struct pgw_platform;
+struct pgw_epoch;
 
 /** How a thread holds a lock. */
 enum pgw_lock_mode {
@@ -31,15 +33,76 @@ enum pgw_lock_mode {
 #define PGW_MAX_HELD 8
 
 /**
- * What the library knows about a thread: the locks it holds. One for each
- * thread, all zero at first, owned by the embedder; only its thread uses it.
+ * What the library knows about a thread: the locks it holds, and whether it is
+ * a reader of what may be freed. One for each thread, all zero at first, owned
+ * by the embedder; only its thread writes it. Its memory must stay until
+ * pgw_thread_exit() has returned.
  */
 struct pgw_thread {
 	struct {
 		const struct pgw_mmap_lock *lock;
 		enum pgw_lock_mode mode;
+		uint32_t rank; /**< in the order of locks */
 	} held[PGW_MAX_HELD];
 	uint32_t nr_held;
+	uint32_t nr_readers;       /**< pgw_reader_enter() calls that have not been left */
+	uint64_t reader_epoch;     /**< 0: not a reader; else the epoch that it entered. Others look at it */
+	struct pgw_epoch *epoch;   /**< where the thread is known, or NULL */
+	struct pgw_thread *next;   /**< in the epoch's list; guarded by its guard */
+};
+
+/** Something to be done once all who are readers now have left. Part of the object concerned. */
+struct pgw_deferred {
+	struct pgw_deferred *next;
+	void (*fn)(const struct pgw_platform *platform, struct pgw_deferred *deferred);
+};
+
+/**
+ * The state of reclamation, shared by all mms and threads of a platform. All
+ * zero at first; owned by the embedder; private to the library.
+ */
+struct pgw_epoch {
+	uint64_t now;               /* from 1; changed with the guard */
+	uint32_t guard;             /* of all; a sleeping lock */
+	uint32_t nr_emptying;       /* bags taken whose deferred calls are not done */
+	struct pgw_thread *threads; /* all that ever entered and did not exit */
+	struct pgw_deferred *bag[2]; /* by epoch */
+};
+
+/**
+ * What the library keeps about a table: Linux's ptdesc. The platform's memory,
+ * one for each table that table_alloc() handed out, all zero then; it must
+ * stay until the table is freed. As large as a cache line and aligned to one,
+ * so that locks do not share any.
+ */
+struct pgw_ptdesc {
+	uint32_t lock;     /* of the table's items (Linux: ptl); a sleeping lock */
+	uint32_t nr_live;  /* items that are not empty; see docs/locking.md */
+	uint32_t detached; /* 1: no entry points here any more; guarded by lock */
+	uint8_t level;     /* of the table */
+	uint8_t size_lg2;  /* of the table */
+	uint16_t reserved;
+	void *table;
+	struct pgw_ptdesc *next;      /* in the list of a gather */
+	struct pgw_deferred deferred; /* of a whole list, in its first table */
+	uint64_t unused[2];
+};
+
+/** Places at which struct pgw_platform's step hook is called. */
+enum pgw_step_point {
+	PGW_STEP_MUNMAP_DETACHED,   /**< munmap: the VMAs are gone from the tree, the lock is held for write */
+	PGW_STEP_MUNMAP_DOWNGRADED, /**< ... and now for read; nothing is zapped yet */
+	PGW_STEP_TABLE_UNLINKED,    /**< a table was unlinked; neither flushed nor freed */
+	PGW_STEP_GATHER_FLUSHED,    /**< a gather has flushed; its tables are about to be freed or deferred */
+	PGW_STEP_MUNMAP_FREED,      /**< munmap: the tables are freed or deferred, the lock is still held */
+	PGW_STEP_WALK_TABLE,        /**< a walk has read a table entry and is about to go to the table */
+	PGW_STEP_WALK_SPLIT,        /**< a VMA walk has split a leaf (or found it split) and not looked again */
+	PGW_STEP_PTE_MAPPED,        /**< map-and-lock has its snapshot, and has not locked */
+	PGW_STEP_PTE_LOCKED,        /**< map-and-lock has the table's lock, and has not looked again */
+	PGW_STEP_FAULT_FOUND,       /**< a fault has found its VMA by the epoch alone, and not locked it */
+	PGW_STEP_SPLIT_READY,       /**< a leaf's split has its table filled, and has not installed it */
+	PGW_STEP_LEAF_FROZEN,       /**< break-before-make: the old leaf is gone, the new entries are not there */
+	_PGW_STEP_MAX,
 };
 
 /** Whose tables an mm walks, and so what its lock is. */
@@ -60,6 +123,10 @@ enum pgw_rule {
 	PGW_RULE_MMAP_RECURSION,       /**< a thread may take an mmap lock only once */
 	PGW_RULE_MMAP_NOT_HELD,        /**< unlock or downgrade of a lock that the thread does not hold so */
 	PGW_RULE_MMAP_TOO_MANY,        /**< a thread may hold at most PGW_MAX_HELD locks */
+	PGW_RULE_MMAP_ORDER,           /**< a user mm's mmap lock is taken before any kernel mm's */
+	PGW_RULE_VMA_LOCKED,           /**< the VMA must be locked, for read or for write */
+	PGW_RULE_VMA_WRITE_LOCKED,     /**< the VMA must be locked for write */
+	PGW_RULE_HOTPLUG_ORDER,        /**< the hotplug lock is taken before any mmap lock */
 	_PGW_RULE_MAX,
 };
 
@@ -77,6 +144,15 @@ struct pgw_violation {
 };
 
 /**
+ * Registers that the library may use to read tables faster. Not free
+ * everywhere: a kernel has to save them first, so it is the embedder who says.
+ */
+enum pgw_cpu_feature {
+	PGW_CPU_AVX2 = 1 << 0, /**< x86_64 */
+	PGW_CPU_NEON = 1 << 1, /**< arm64 */
+};
+
+/**
  * The hooks. Constant while any mm uses it; each hook may be called from any
  * thread. All are required but where their comment says otherwise.
  */
@@ -86,6 +162,8 @@ struct pgw_platform {
 	/** A zeroed table of size bytes, aligned to size (a power of two); NULL if there is none. */
 	void *(*table_alloc)(void *ctx, size_t size);
 	void (*table_free)(void *ctx, void *table, size_t size);
+	/** The ptdesc of a table that table_alloc() returned; called often. */
+	struct pgw_ptdesc *(*table_desc)(void *ctx, void *table);
 	/** Zeroed memory for an object, aligned for any type; NULL if there is none. */
 	void *(*obj_alloc)(void *ctx, size_t size);
 	void (*obj_free)(void *ctx, void *obj, size_t size);
@@ -95,6 +173,11 @@ struct pgw_platform {
 	 * linear map. 0 where they are the same.
 	 */
 	uint64_t table_offset;
+
+	/** What this CPU has and its registers may be used for: enum pgw_cpu_feature; 0 = plain C. */
+	uint32_t cpu_features;
+	/** For tests: scans look at every table anew and remember none of those that are shared. */
+	bool no_memo;
 
 	/** Forget translations of first..last (inclusive) of mm. Optional: NULL where there is no TLB. */
 	void (*tlb_flush)(void *ctx, const struct pgw_mm *mm, uint64_t first, uint64_t last);
@@ -115,13 +198,53 @@ struct pgw_platform {
 	/** The calling thread's struct pgw_thread; never NULL. */
 	struct pgw_thread *(*current)(void *ctx);
 
+	/** Reclamation's state, for all threads that current() knows. */
+	struct pgw_epoch *epoch;
+	/**
+	 * An embedder's own RCU in place of the library's epochs: all four or
+	 * none. reader_enter nests; defer calls deferred->fn(platform, deferred)
+	 * once everybody who was a reader has left; barrier waits until that
+	 * has been done for all that was deferred. Optional.
+	 */
+	void (*reader_enter)(void *ctx);
+	void (*reader_leave)(void *ctx);
+	void (*defer)(void *ctx, const struct pgw_platform *platform, struct pgw_deferred *deferred);
+	void (*barrier)(void *ctx);
+
+	/**
+	 * For tests and tracing: called at the places of enum pgw_step_point, with
+	 * whatever locks are held there, which it must not touch. Optional.
+	 */
+	void (*step)(void *ctx, enum pgw_step_point step, const struct pgw_mm *mm);
+
 	/**
 	 * A locking rule was broken. If it returns, the function that was
 	 * called wrongly does nothing and returns -PGW_EPERM (-PGW_EDEADLK for
-	 * recursion).
+	 * recursion and wrong order).
 	 */
 	void (*violation)(void *ctx, const struct pgw_violation *violation);
 };
+
+/**
+ * Become a reader: what is freed after being unlinked (tables, VMAs) stays
+ * until all who were readers then have left. Nests; cheap; a reader may sleep,
+ * but delays every free. The library does it itself where it needs it.
+ */
+PGW_API void pgw_reader_enter(const struct pgw_platform *platform);
+PGW_API void pgw_reader_leave(const struct pgw_platform *platform);
+
+/**
+ * Wait until everything that was deferred before the call is freed. The caller
+ * must not be a reader, nor hold a lock that a reader may wait for.
+ */
+PGW_API void pgw_reclaim_barrier(const struct pgw_platform *platform);
+
+/**
+ * The calling thread will not use the library again: forget its struct
+ * pgw_thread. It must hold no lock and not be a reader. The hosted platform
+ * does this itself when a thread ends.
+ */
+PGW_API void pgw_thread_exit(const struct pgw_platform *platform);
 
 /** The name of a lock mode, e.g. "read"; static. */
 PGW_API const char *pgw_lock_mode_name(enum pgw_lock_mode mode);

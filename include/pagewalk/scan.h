@@ -38,6 +38,9 @@ struct pgw_extent {
 /** Not 0 ends the scan, which returns the value. */
 typedef int pgw_extent_fn(const struct pgw_extent *extent, void *arg);
 
+/** The same for nr extents, at least 1, in ascending order, which are there during the call. */
+typedef int pgw_extents_fn(const struct pgw_extent *extents, size_t nr, void *arg);
+
 /** What a scan met. */
 struct pgw_scan_stats {
 	uint64_t nr_tables;     /**< table visits; a table reached twice counts twice */
@@ -50,7 +53,12 @@ struct pgw_scan_stats {
 
 /**
  * Report every extent of a range, in ascending order. A subtree that several
- * entries share is reported at each of its addresses.
+ * entries share is reported at each of its addresses; if the mm is attached, it
+ * may come from a memo: some 100 KiB from the platform's obj_alloc, which may
+ * refuse. The scan itself takes less than 10 KiB of stack.
+ *
+ * The scan may be up to 32 extents ahead of fn; stats->nr_tables and nr_malformed
+ * count what it met, nr_leaves and nr_unreadable what fn got.
  *
  * @param first,last inclusive, inside the mm's half; leaves are clipped to it
  * @param stats      filled in always, also on failure; may be NULL
@@ -58,11 +66,117 @@ struct pgw_scan_stats {
  *         table visits ran out, everything below stats->truncated_va was reported
  */
 PGW_API int pgw_scan(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extent_fn *fn, void *arg,
-                     struct pgw_scan_stats *stats);
+                     struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
 
-/** The same without stats. */
+/**
+ * The same by blocks of extents: where runs are short, a call for each costs more
+ * than to find it. Blocks begin small and grow to 32; how many extents are in
+ * one means nothing.
+ */
+PGW_API int pgw_scan_blocks(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extents_fn *fn,
+                            void *arg, struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
+
+/** pgw_scan() without stats. */
 PGW_API int pgw_scan_extents(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extent_fn *fn,
-                             void *arg);
+                             void *arg) PGW_REQUIRES_SHARED(mm);
+
+/**
+ * Does b continue a, so that the two are one run? For who joins the extents of
+ * neighbouring scans.
+ */
+PGW_API bool pgw_extent_follows(const struct pgw_mm *mm, const struct pgw_extent *a,
+                                const struct pgw_extent *b);
+
+/** A part of a scan, which may be done beside others. */
+struct pgw_scan_part {
+	uint64_t first, last;   /**< inclusive */
+	uint64_t nr_again;      /**< tables that the part before visits too, and which count there */
+};
+
+/**
+ * Divide a scan into parts of about as many tables each, for several threads.
+ * Their extents, one part after the other, are those of the whole scan, but for runs that
+ * go over a cut: pgw_extent_follows() finds them. Reads no lowest table.
+ *
+ * @param max      parts wanted at most, at least 1
+ * @param ret_nr   how many it are, at least 1
+ * @return 0, -PGW_EINVAL, or -PGW_EPERM
+ */
+PGW_API int pgw_scan_split(struct pgw_mm *mm, uint64_t first, uint64_t last,
+                           struct pgw_scan_part *ret, size_t max, size_t *ret_nr)
+	PGW_REQUIRES_SHARED(mm);
+
+/**
+ * Scan one part. The lock as for the whole, in each thread: only a snapshot's is
+ * held by all.
+ * @param budget of table visits, or UINT64_MAX: the mm's
+ * @return as pgw_scan()
+ */
+PGW_API int pgw_scan_part(struct pgw_mm *mm, const struct pgw_scan_part *part, uint64_t budget,
+                          pgw_extent_fn *fn, void *arg, struct pgw_scan_stats *stats);
+
+/** Who can do several things at once, pgw_hosted_workers() for example. */
+struct pgw_scan_workers {
+	unsigned n; /**< things at once; more than 64 are not wanted */
+	/** Call job with 0 to n - 1, each once, at once or in turn; return when all are done. */
+	void (*run)(void *ctx, unsigned n, void (*job)(void *arg, unsigned index), void *arg);
+	void *ctx;
+};
+
+/**
+ * pgw_scan_blocks() by several workers: the same extents in the same order, the
+ * same stats, but that blocks may be of any size. fn is called in any of the workers, one call at a
+ * time, each after the one before. Takes 700 KiB for each worker from the
+ * platform's obj_alloc. Where workers do not pay, are refused their memory or cannot be: for few
+ * tables, and mms that are no snapshots, it is pgw_scan_blocks().
+ *
+ * @param workers NULL: none
+ * @return as pgw_scan()
+ */
+PGW_API int pgw_scan_parallel(struct pgw_mm *mm, uint64_t first, uint64_t last,
+                              const struct pgw_scan_workers *workers, pgw_extents_fn *fn,
+                              void *arg, struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
+
+/** As pgw_extents_fn; worker is below the number of workers, and has one call at a time. */
+typedef int pgw_worker_extents_fn(unsigned worker, const struct pgw_extent *extents, size_t nr,
+                                  void *arg);
+
+/**
+ * The same in no order, for sums and the like: workers call fn at the same time,
+ * each in ascending order. A run that goes over a cut between parts (pgw_scan_split()) is
+ * two extents. stats->truncated_va: all below was reported, some above, too.
+ * The budget may be exceeded by what workers are at when it runs out.
+ */
+PGW_API int pgw_scan_unordered(struct pgw_mm *mm, uint64_t first, uint64_t last,
+                               const struct pgw_scan_workers *workers, pgw_worker_extents_fn *fn,
+                               void *arg, struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
+
+/** Table visits that an operation on the mm may make; UINT64_MAX: any number. */
+PGW_API uint64_t pgw_mm_budget(const struct pgw_mm *mm);
+
+/** What a scan of many roots calls. */
+struct pgw_scan_many_ops {
+	/** An extent of mms[index]. Not 0 ends the scan. */
+	int (*extent)(size_t index, const struct pgw_extent *extent, void *arg);
+	/**
+	 * In first..last (inclusive) mms[index] has the very tables that mms[same] has
+	 * there, which were reported: same < index. NULL: they are scanned
+	 * and reported again.
+	 */
+	int (*shared)(size_t index, uint64_t first, uint64_t last, size_t same, void *arg);
+};
+
+/**
+ * Scan whole halves of many mms of one source: the first one, then the second
+ * one, ..., each in ascending order. What roots have in common, as processes
+ * have the kernel, is walked once. An extent ends where the common part begins or ends.
+ *
+ * @param mms   n attached ones with the same phys, format, half and control
+ * @param stats of all together, filled in always; may be NULL. The budget is each mm's own
+ * @return as pgw_scan(); also -PGW_ENOMEM
+ */
+PGW_API int pgw_scan_many(struct pgw_mm *const *mms, size_t n, const struct pgw_scan_many_ops *ops,
+                          void *arg, struct pgw_scan_stats *stats);
 
 /** What one address means. */
 struct pgw_translation {
@@ -96,19 +210,21 @@ struct pgw_path {
  * @param va any value; one outside both halves is empty, at the top level
  * @return 0, or -PGW_EPERM, or -PGW_EINVAL (va is in the other half)
  */
-PGW_API int pgw_translate(struct pgw_mm *mm, uint64_t va, struct pgw_translation *ret);
+PGW_API int pgw_translate(struct pgw_mm *mm, uint64_t va, struct pgw_translation *ret)
+	PGW_REQUIRES_SHARED(mm);
 
 /** The same with every level's entry. */
 PGW_API int pgw_translate_path(struct pgw_mm *mm, uint64_t va, struct pgw_translation *ret,
-                               struct pgw_path *ret_path);
+                               struct pgw_path *ret_path) PGW_REQUIRES_SHARED(mm);
 
 /**
- * Translate n addresses.
+ * Translate n addresses. Faster than one by one: several are looked up side by
+ * side, and neighbours share the upper levels.
  * @param ret n results
  * @return how many were done: n, or fewer if one was in the other half or a rule was broken
  */
 PGW_API size_t pgw_translate_batch(struct pgw_mm *mm, const uint64_t *va,
-                                   struct pgw_translation *ret, size_t n);
+                                   struct pgw_translation *ret, size_t n) PGW_REQUIRES_SHARED(mm);
 
 #ifdef __cplusplus
 }

@@ -23,12 +23,21 @@ extern "C" {
 #endif
 
 struct pgw_mm_walk;
+struct pgw_vma;
 
 /** What a pud_entry or pmd_entry callback may ask for through walk->action. */
 enum pgw_walk_action {
 	PGW_ACTION_SUBTREE,  /**< go on below this entry; the default, restored for each evaluation */
 	PGW_ACTION_CONTINUE, /**< skip what is below */
 	PGW_ACTION_AGAIN,    /**< look at this entry again */
+};
+
+/** The lock that a walk through VMAs counts on, and asserts. */
+enum pgw_walk_lock {
+	PGW_WALK_RDLOCK,            /**< the mmap lock, in any mode */
+	PGW_WALK_WRLOCK,            /**< the mmap lock for write; each VMA is locked for write before it is walked */
+	PGW_WALK_WRLOCK_VERIFY,     /**< the mmap lock for write; each VMA must be locked for write already */
+	PGW_WALK_VMA_RDLOCK_VERIFY, /**< the VMA's own lock; the mmap lock is not looked at. One VMA only */
 };
 
 /**
@@ -55,18 +64,42 @@ struct pgw_mm_walk_ops {
 
 	/**
 	 * Not in Linux: an entry above the lowest level that the MMU would
-	 * refuse. On foreign tables it is left as it is, on owned pgd and p4d
-	 * tables it is cleared; either way pte_hole follows.
+	 * refuse. On foreign tables, and from another root, it is left as it
+	 * is; on owned pgd and p4d tables, and in all under a VMA, it is
+	 * cleared. Either way pte_hole follows.
 	 */
 	int (*malformed)(uint64_t entry, uint64_t addr, uint64_t next, int depth, struct pgw_mm_walk *walk);
 	/** Not in Linux: slots whose bytes the source does not have; depth 0 to 4. No pte_hole follows. */
 	int (*unreadable)(uint64_t addr, uint64_t next, int depth, struct pgw_mm_walk *walk);
+
+	/*
+	 * Walks through VMAs only. In these, pte_entry runs with the lock of
+	 * its table held and must not sleep for long nor call into the mm;
+	 * pgd_entry to pmd_entry run without any table's lock.
+	 */
+
+	/**
+	 * Once for each VMA of pgw_walk_page_range(), first: shall it be walked?
+	 * 0 yes; negative ends the walk with that value; positive skips this VMA.
+	 * Without it, a PGW_VMA_PFNMAP VMA is skipped after one pte_hole of
+	 * depth -1, whose positive value is swallowed.
+	 */
+	int (*test_walk)(uint64_t addr, uint64_t next, struct pgw_mm_walk *walk);
+	/** Before the tables of a VMA; not 0 ends the walk, without post_vma. */
+	int (*pre_vma)(uint64_t start, uint64_t end, struct pgw_mm_walk *walk);
+	/**
+	 * After them, also if the walk of the VMA failed. A holder of the
+	 * mmap lock for write may unmap the VMA here.
+	 */
+	void (*post_vma)(struct pgw_mm_walk *walk);
+	enum pgw_walk_lock walk_lock;
 };
 
 /** One walk. Callbacks may read all of it and write action. */
 struct pgw_mm_walk {
 	const struct pgw_mm_walk_ops *ops;
 	struct pgw_mm *mm;
+	struct pgw_vma *vma; /**< the VMA that is walked; NULL in gaps and in walks without VMAs */
 	const struct pgw_root *root; /**< the alternative root, or NULL */
 	enum pgw_walk_action action;
 	bool no_vma;
@@ -92,7 +125,8 @@ struct pgw_mm_walk {
  */
 PGW_API int pgw_walk_page_range_novma(struct pgw_mm *mm, uint64_t start, uint64_t end,
                                       const struct pgw_mm_walk_ops *ops,
-                                      const struct pgw_root *root, void *arg);
+                                      const struct pgw_root *root, void *arg)
+	PGW_REQUIRES_SHARED(mm);
 
 /**
  * Walk a range of a kernel mm that the caller owns, so that nobody frees its
@@ -102,7 +136,8 @@ PGW_API int pgw_walk_page_range_novma(struct pgw_mm *mm, uint64_t start, uint64_
  */
 PGW_API int pgw_walk_kernel_page_table_range(struct pgw_mm *kernel_mm, uint64_t start, uint64_t end,
                                              const struct pgw_mm_walk_ops *ops,
-                                             const struct pgw_root *root, void *arg);
+                                             const struct pgw_root *root, void *arg)
+	PGW_REQUIRES_SHARED(kernel_mm);
 
 /** The same for a caller whom nobody can disturb: no lock is looked at. */
 PGW_API int pgw_walk_kernel_page_table_range_lockless(struct pgw_mm *kernel_mm, uint64_t start,
@@ -120,7 +155,37 @@ PGW_API int pgw_walk_kernel_page_table_range_lockless(struct pgw_mm *kernel_mm, 
  */
 PGW_API int pgw_walk_page_range_debug(struct pgw_mm *mm, uint64_t start, uint64_t end,
                                       const struct pgw_mm_walk_ops *ops,
-                                      const struct pgw_root *root, void *arg);
+                                      const struct pgw_root *root, void *arg)
+	PGW_REQUIRES(mm, pgw_mm_kernel_mm(mm));
+
+/**
+ * Walk a range of an owned user mm through its VMAs: the lock keeps each VMA
+ * and with it the VMA's tables. What lies between VMAs is one pte_hole of depth
+ * -1 for each gap, answered from the VMAs alone: tables there may be about to
+ * be freed, and are not looked at.
+ *
+ * With pte_entry (or pmd_entry, for what is above), leaves are split on the
+ * way down, unless a callback says PGW_ACTION_CONTINUE. Lowest tables may be
+ * freed under the VMA by others (pgw_mm_dontneed()): their entry is evaluated
+ * again then.
+ *
+ * Locking: ops->walk_lock; PGW_WALK_VMA_RDLOCK_VERIFY is refused, as it does not keep the next VMA.
+ * @return 0, a callback's value, -PGW_EINVAL (also: not an owned user mm),
+ *         -PGW_EPERM, -PGW_ENOMEM (a leaf could not be split)
+ */
+PGW_API int pgw_walk_page_range(struct pgw_mm *mm, uint64_t start, uint64_t end,
+                                const struct pgw_mm_walk_ops *ops, void *arg)
+	PGW_REQUIRES_SHARED(mm);
+
+/**
+ * The same for a part of one VMA; no test_walk.
+ * @return as pgw_walk_page_range(); -PGW_EINVAL if the range is not inside the VMA
+ */
+PGW_API int pgw_walk_page_range_vma(struct pgw_vma *vma, uint64_t start, uint64_t end,
+                                    const struct pgw_mm_walk_ops *ops, void *arg);
+
+/** The same for the whole of one VMA; no test_walk. */
+PGW_API int pgw_walk_page_vma(struct pgw_vma *vma, const struct pgw_mm_walk_ops *ops, void *arg);
 
 /** Read a slot that others may be changing: one atomic load. */
 PGW_API uint64_t pgw_item_load(const uint64_t *item);

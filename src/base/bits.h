@@ -10,7 +10,14 @@
 
 #define PGW_ALWAYS_INLINE inline __attribute__((always_inline))
 #define PGW_NOINLINE __attribute__((noinline))
+/* One copy, whatever its arguments are known to be: for what has to stay small. */
+#if __has_attribute(noclone)
+#define PGW_ONE_COPY __attribute__((noinline, noclone))
+#else
+#define PGW_ONE_COPY __attribute__((noinline))
+#endif
 #define PGW_MAYBE_UNUSED __attribute__((unused))
+#define PGW_FALLTHROUGH __attribute__((fallthrough))
 #define pgw_likely(x) __builtin_expect(!!(x), 1)
 #define pgw_unlikely(x) __builtin_expect(!!(x), 0)
 #define PGW_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -1,31 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/bits.h"
+#include "hosted/tables.h"
+
 #include <pagewalk/hosted.h>
 
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-static void *table_alloc(void *ctx, size_t size)
-{
-	void *table = aligned_alloc(size, size);
-
-	(void)ctx;
-	if (table)
-		memset(table, 0, size);
-	return table;
-}
-
-static void table_free(void *ctx, void *table, size_t size)
-{
-	(void)ctx;
-	(void)size;
-	free(table);
-}
 
 static void *obj_alloc(void *ctx, size_t size)
 {
@@ -60,12 +47,46 @@ static void wake(void *ctx, const uint32_t *word)
 	errno = saved;
 }
 
+/* ---- threads ---- */
+
+static struct pgw_epoch epoch;
+
+/** What a thread has of its own; all zero at first. */
+static _Thread_local struct {
+	struct pgw_thread thread;
+	bool is_registered; /* thread_end() will be called */
+} self;
+
+static pthread_once_t end_once = PTHREAD_ONCE_INIT;
+static pthread_key_t end_key;
+
+static void thread_end(void *value)
+{
+	(void)value;
+	pgw_thread_exit(pgw_hosted_platform());
+	self.is_registered = false; /* other destructors may use the library again */
+}
+
+static void end_key_init(void)
+{
+	if (pthread_key_create(&end_key, thread_end))
+		abort();
+}
+
+/* See to it that the thread is forgotten when it ends. */
+static PGW_NOINLINE void thread_register(void)
+{
+	pthread_once(&end_once, end_key_init);
+	/* Without memory for it the next call tries again. */
+	self.is_registered = !pthread_setspecific(end_key, &self);
+}
+
 static struct pgw_thread *current(void *ctx)
 {
-	static _Thread_local struct pgw_thread thread;
-
 	(void)ctx;
-	return &thread;
+	if (pgw_unlikely(!self.is_registered))
+		thread_register();
+	return &self.thread;
 }
 
 static void violation_abort(void *ctx, const struct pgw_violation *violation)
@@ -78,19 +99,68 @@ static void violation_abort(void *ctx, const struct pgw_violation *violation)
 	abort();
 }
 
-static const struct pgw_platform hosted_platform = {
-	.table_alloc = table_alloc,
-	.table_free = table_free,
-	.obj_alloc = obj_alloc,
-	.obj_free = obj_free,
-	.table_offset = 0,
-	.park = park,
-	.wake = wake,
-	.current = current,
-	.violation = violation_abort,
+/* What the registers of this CPU may be used for; a process may use all. */
+#if defined(__x86_64__)
+#define HOSTED_FEATURES PGW_CPU_AVX2
+static bool has_features(void)
+{
+	return __builtin_cpu_supports("avx2");
+}
+#elif defined(__aarch64__)
+#define HOSTED_FEATURES PGW_CPU_NEON
+static bool has_features(void)
+{
+	return true;
+}
+#else
+#define HOSTED_FEATURES 0
+static bool has_features(void)
+{
+	return false;
+}
+#endif
+
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+/* The thread sanitizer takes a vector load of words that others change for a race. */
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#define HOSTED_MAY_USE_VECTORS false
+#else
+#define HOSTED_MAY_USE_VECTORS true
+#endif
+
+#define HOSTED_PLATFORM(features, without_memo)                                                    \
+	{                                                                                          \
+		.table_alloc = tables_alloc, .table_free = tables_free,                            \
+		.table_desc = tables_desc, .obj_alloc = obj_alloc, .obj_free = obj_free,           \
+		.table_offset = 0, .cpu_features = (features), .no_memo = (without_memo),          \
+		.park = park, .wake = wake, .current = current, .epoch = &epoch,                   \
+		.violation = violation_abort,                                                      \
+	}
+
+/* By: vectors, no memo. All constant, so that no thread has to be the first. */
+static const struct pgw_platform hosted_platforms[2][2] = {
+	{ HOSTED_PLATFORM(0, false), HOSTED_PLATFORM(0, true) },
+	{ HOSTED_PLATFORM(HOSTED_FEATURES, false), HOSTED_PLATFORM(HOSTED_FEATURES, true) },
 };
+
+/* For tests, see docs/testing.md: a word of PAGEWALK_PATHS. */
+static bool paths_have(const char *word)
+{
+	const char *paths = getenv("PAGEWALK_PATHS");
+	size_t len = strlen(word);
+
+	for (; paths && *paths; paths += strcspn(paths, ","), paths += *paths == ',') {
+		if (strncmp(paths, word, len) == 0 && (paths[len] == ',' || !paths[len]))
+			return true;
+	}
+	return false;
+}
 
 const struct pgw_platform *pgw_hosted_platform(void)
 {
-	return &hosted_platform;
+	bool vectors = HOSTED_MAY_USE_VECTORS && has_features() && !paths_have("scalar");
+
+	return &hosted_platforms[vectors][paths_have("nomemo")];
 }

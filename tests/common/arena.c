@@ -16,22 +16,34 @@ static void **arena_free_list(struct arena *arena, size_t size)
 	return &arena->free_list[__builtin_ctzl(size)];
 }
 
+static struct pgw_ptdesc *table_desc(void *ctx, void *table)
+{
+	struct arena *arena = ctx;
+
+	return &arena->descs[(size_t)((unsigned char *)table - arena->block) / ARENA_TABLE_MIN];
+}
+
 static void *table_alloc(void *ctx, size_t size)
 {
 	struct arena *arena = ctx;
 	void **free_list = arena_free_list(arena, size);
-	size_t start = (arena->used + size - 1) & ~(size - 1);
+	size_t space = size < ARENA_TABLE_MIN ? ARENA_TABLE_MIN : size;
+	size_t start = (arena->used + space - 1) & ~(space - 1);
 	void *table = *free_list;
 
-	if (arena_fails(arena) || (!table && (start > arena->size || arena->size - start < size)))
+	if (arena_fails(arena) || (!table && (start > arena->size || arena->size - start < space)))
 		return NULL;
 	if (table) {
 		memcpy(free_list, table, sizeof(table));
 	} else {
 		table = arena->block + start;
-		arena->used = start + size;
+		arena->used = start + space;
 	}
 	memset(table, 0, size);
+	*table_desc(arena, table) = (struct pgw_ptdesc){
+		.table = table,
+		.size_lg2 = (uint8_t)__builtin_ctzl(size),
+	};
 	arena->nr_tables++;
 	return table;
 }
@@ -39,9 +51,9 @@ static void *table_alloc(void *ctx, size_t size)
 static void table_free(void *ctx, void *table, size_t size)
 {
 	struct arena *arena = ctx;
-
 	void **free_list = arena_free_list(arena, size);
 
+	memset(table_desc(arena, table), 0xee, sizeof(struct pgw_ptdesc));
 	memset(table, 0xee, size);
 	memcpy(table, free_list, sizeof(table));
 	*free_list = table;
@@ -109,19 +121,24 @@ void arena_init(struct arena *arena, size_t size)
 			.ctx = arena,
 			.table_alloc = table_alloc,
 			.table_free = table_free,
+			.table_desc = table_desc,
 			.obj_alloc = obj_alloc,
 			.obj_free = obj_free,
 			.tlb_flush = tlb_flush,
 			.park = park,
 			.wake = wake,
 			.current = current,
+			.epoch = &arena->epoch,
 			.violation = violation,
 		},
 		.size = size,
 		.fail_after = -1,
 	};
 	arena->block = aligned_alloc(65536, size);
-	if (!arena->block || pgw_phys_memory_init(&arena->memory, ARENA_PA, arena->block, size))
+	arena->descs = aligned_alloc(sizeof(struct pgw_ptdesc),
+				     size / ARENA_TABLE_MIN * sizeof(struct pgw_ptdesc));
+	if (!arena->block || !arena->descs ||
+	    pgw_phys_memory_init(&arena->memory, ARENA_PA, arena->block, size))
 		abort();
 	memset(arena->block, 0, size);
 	arena->platform.table_offset = (uint64_t)(uintptr_t)arena->block - ARENA_PA;
@@ -129,12 +146,14 @@ void arena_init(struct arena *arena, size_t size)
 
 void arena_fini(struct arena *arena)
 {
+	pgw_reclaim_barrier(&arena->platform);
 	if (arena->nr_tables || arena->nr_objs || arena->thread.nr_held) {
 		fprintf(stderr, "left behind: %ld tables, %ld objects, %u locks\n",
 			arena->nr_tables, arena->nr_objs, arena->thread.nr_held);
 		abort();
 	}
 	free(arena->block);
+	free(arena->descs);
 }
 
 /* splitmix64 */
@@ -154,7 +173,8 @@ uint64_t test_seed(void)
 	uint64_t seed;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	seed = text ? strtoull(text, NULL, 0) : (uint64_t)now.tv_nsec * 2654435761u + (uint64_t)now.tv_sec;
+	seed = text ? strtoull(text, NULL, 0)
+		    : (uint64_t)now.tv_nsec * 2654435761u + (uint64_t)now.tv_sec;
 	printf("# PGW_TEST_SEED=%#llx\n", (unsigned long long)seed);
 	return seed;
 }

@@ -12,15 +12,20 @@
 
 #define ARENA_PA UINT64_C(0x123400000)
 
+/** Smaller tables get as much. */
+#define ARENA_TABLE_MIN 128
+
 struct arena {
 	struct pgw_platform platform;
 	struct pgw_phys_memory memory; /* the block as a source */
 	struct pgw_thread thread;
+	struct pgw_epoch epoch;
 	unsigned char *block;
+	struct pgw_ptdesc *descs; /* one for every ARENA_TABLE_MIN bytes of the block */
 	size_t size, used;
-	void *free_list[20]; /* by log2 of the size */
-	long nr_tables, nr_objs;        /* live */
-	long fail_after;                /* the allocation that fails, counting from 0; -1 = none */
+	void *free_list[20];     /* by log2 of the size */
+	long nr_tables, nr_objs; /* live */
+	long fail_after;         /* the allocation that fails, counting from 0; -1 = none */
 	unsigned nr_violations;
 	struct pgw_violation violation; /* the last one */
 	unsigned nr_flushes;
@@ -29,7 +34,7 @@ struct arena {
 
 /** @param size bytes for tables, a multiple of 64 KiB */
 void arena_init(struct arena *arena, size_t size);
-/** Asserts that nothing was left behind. */
+/** Asserts that nothing was left behind, after what is deferred is done. */
 void arena_fini(struct arena *arena);
 
 /** A 64-bit pseudo-random number; the seed is printed once by test_seed(). */

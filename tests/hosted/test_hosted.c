@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include <cmocka.h>
 
 #include "base/bits.h"
+#include "hosted/tables.h"
 
 /* ---- texts ---- */
 
@@ -225,6 +227,196 @@ static void test_hosted_platform__wake_ends_park_in_threads_of_their_own(void **
 	assert_true(s.has_own_thread);
 }
 
+/* ---- tables ---- */
+
+/** A table with its ptdesc as it should be: all zero but for what says which table it is. */
+static void *table_new(size_t size)
+{
+	const struct pgw_platform *p = pgw_hosted_platform();
+	unsigned char *table = p->table_alloc(p->ctx, size);
+	struct pgw_ptdesc *desc = p->table_desc(p->ctx, table);
+	struct pgw_ptdesc expected;
+
+	memset(&expected, 0, sizeof(expected));
+	expected.table = table;
+	expected.size_lg2 = (uint8_t)__builtin_ctzl(size);
+	assert_true(table && (uintptr_t)table % size == 0 && is_zero(table, size));
+	assert_int_equal((uintptr_t)desc % 64, 0);
+	assert_memory_equal(desc, &expected, sizeof(expected));
+	/* So that overlaps show, and that what is used again has to be zeroed. */
+	memset(table, 0xa5, size);
+	memset(desc, 0xa5, sizeof(*desc));
+	desc->table = table;
+	return table;
+}
+
+static void table_drop(void *table, size_t size)
+{
+	const struct pgw_platform *p = pgw_hosted_platform();
+	const unsigned char *bytes = table;
+
+	assert_ptr_equal(p->table_desc(p->ctx, table)->table, table);
+	for (size_t i = 0; i < size; i++)
+		assert_int_equal(bytes[i], 0xa5);
+	p->table_free(p->ctx, table, size);
+}
+
+#define NR_TABLES 1200
+
+static void test_hosted_platform__tables_of_all_sizes_have_a_ptdesc_each(void **state)
+{
+	static void *tables[NR_TABLES];
+	size_t before, nr_tables, nr_chunks;
+
+	(void)state;
+	tables_count(&before, &nr_chunks);
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < NR_TABLES; i++)
+			tables[i] = table_new((size_t)16 << i % 13);
+		tables_count(&nr_tables, &nr_chunks);
+		assert_int_equal(nr_tables, before + NR_TABLES);
+		for (size_t i = 0; i < NR_TABLES; i++)
+			table_drop(tables[i], (size_t)16 << i % 13);
+	}
+	tables_count(&nr_tables, &nr_chunks);
+	assert_int_equal(nr_tables, before);
+}
+
+static void test_hosted_platform__empty_chunks_are_given_back_but_one(void **state)
+{
+	static void *tables[NR_TABLES];
+	size_t nr_tables, before, full, empty, again;
+
+	(void)state;
+	tables[0] = table_new(8192); /* from here on there is a chunk of these */
+	tables_count(&nr_tables, &before);
+	table_drop(tables[0], 8192);
+	for (size_t i = 0; i < NR_TABLES; i++)
+		tables[i] = table_new(8192);
+	tables_count(&nr_tables, &full);
+	assert_in_range(full - before, NR_TABLES * 8192 / (2u << 20),
+			NR_TABLES * 8192 / (2u << 20) + 1);
+	/* Every other one first, so that no chunk is empty for long. */
+	for (size_t i = 0; i < NR_TABLES; i += 2)
+		table_drop(tables[i], 8192);
+	tables_count(&nr_tables, &again);
+	assert_int_equal(again, full);
+	for (size_t i = 1; i < NR_TABLES; i += 2)
+		table_drop(tables[i], 8192);
+	tables_count(&nr_tables, &empty);
+	assert_int_equal(empty, before);
+	/* Back and forth over the edge of a chunk: the empty one is used. */
+	table_drop(table_new(8192), 8192);
+	tables_count(&nr_tables, &again);
+	assert_int_equal(again, before);
+}
+
+struct table_worker {
+	pthread_t thread;
+	unsigned random;
+};
+
+static void *table_worker_main(void *arg)
+{
+	struct table_worker *w = arg;
+	void *tables[64] = { NULL };
+
+	for (int i = 0; i < 20000; i++) {
+		void **table = &tables[rand_r(&w->random) % 64];
+
+		if (*table)
+			table_drop(*table, 512);
+		*table = *table ? NULL : table_new(512);
+	}
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(tables); i++) {
+		if (tables[i])
+			table_drop(tables[i], 512);
+	}
+	return NULL;
+}
+
+static void test_hosted_platform__threads_get_tables_of_their_own(void **state)
+{
+	struct table_worker workers[3];
+
+	(void)state;
+	for (unsigned i = 0; i < PGW_ARRAY_SIZE(workers); i++) {
+		workers[i].random = i;
+		assert_int_equal(
+			pthread_create(&workers[i].thread, NULL, table_worker_main, &workers[i]),
+			0);
+	}
+	for (unsigned i = 0; i < PGW_ARRAY_SIZE(workers); i++)
+		assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
+}
+
+/* ---- threads that end ---- */
+
+static bool is_known(const struct pgw_thread *thread)
+{
+	const struct pgw_thread *t = pgw_hosted_platform()->epoch->threads;
+
+	while (t && t != thread)
+		t = t->next;
+	return t;
+}
+
+static void *short_reader_main(void *arg)
+{
+	const struct pgw_platform *p = pgw_hosted_platform();
+
+	pgw_reader_enter(p);
+	pgw_reader_leave(p);
+	*(struct pgw_thread **)arg = p->current(p->ctx);
+	return is_known(p->current(p->ctx)) ? arg : NULL;
+}
+
+/* E6 */
+static void test_hosted_platform__thread_that_ends_is_forgotten(void **state)
+{
+	struct pgw_thread *self;
+	pthread_t thread;
+	void *was_known;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(pthread_create(&thread, NULL, short_reader_main, &self), 0);
+		assert_int_equal(pthread_join(thread, &was_known), 0);
+		assert_non_null(was_known);
+		assert_false(is_known(self));
+	}
+	pgw_reclaim_barrier(pgw_hosted_platform());
+}
+
+static pthread_key_t late_key;
+
+static void late_reader(void *value)
+{
+	short_reader_main(value);
+}
+
+static void *late_reader_main(void *arg)
+{
+	short_reader_main(arg);
+	return pthread_setspecific(late_key, arg) ? NULL : arg;
+}
+
+/* E6: destructors run in an order that nobody knows, and again as long as one says so. */
+static void test_hosted_platform__thread_that_reads_while_it_ends_is_forgotten(void **state)
+{
+	struct pgw_thread *self;
+	pthread_t thread;
+	void *was_set;
+
+	(void)state;
+	assert_int_equal(pthread_key_create(&late_key, late_reader), 0);
+	assert_int_equal(pthread_create(&thread, NULL, late_reader_main, &self), 0);
+	assert_int_equal(pthread_join(thread, &was_set), 0);
+	assert_non_null(was_set);
+	assert_false(is_known(self));
+	assert_int_equal(pthread_key_delete(late_key), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +429,12 @@ int main(void)
 		cmocka_unit_test(test_hosted_platform__park_returns_when_the_word_has_changed),
 		cmocka_unit_test(test_hosted_platform__wake_of_a_word_that_is_gone_is_harmless),
 		cmocka_unit_test(test_hosted_platform__wake_ends_park_in_threads_of_their_own),
+		cmocka_unit_test(test_hosted_platform__tables_of_all_sizes_have_a_ptdesc_each),
+		cmocka_unit_test(test_hosted_platform__empty_chunks_are_given_back_but_one),
+		cmocka_unit_test(test_hosted_platform__threads_get_tables_of_their_own),
+		cmocka_unit_test(test_hosted_platform__thread_that_ends_is_forgotten),
+		cmocka_unit_test(
+			test_hosted_platform__thread_that_reads_while_it_ends_is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -10,17 +11,32 @@
 #include "base/bits.h"
 #include "common/arena.h"
 
+/* Smaller tables get as much. */
+#define TABLE_MIN 128
+
+static struct pgw_ptdesc *table_desc(void *ctx, void *table)
+{
+	struct space *space = ctx;
+
+	return &space->descs[(size_t)((unsigned char *)table - space->ram) / TABLE_MIN];
+}
+
 #define NR_ODD 65 /* items unlike the one they are made from: a bit flipped each; the leaf's, copied */
 
 static void *table_alloc(void *ctx, size_t size)
 {
 	struct space *space = ctx;
-	size_t start = (space->used + size - 1) & ~(size - 1);
+	size_t room = size < TABLE_MIN ? TABLE_MIN : size;
+	size_t start = (space->used + room - 1) & ~(room - 1);
+	void *table = space->ram + start;
 
-	if (start > GUEST_RAM_SIZE || GUEST_RAM_SIZE - start < size)
+	if (start > GUEST_RAM_SIZE || GUEST_RAM_SIZE - start < room)
 		return NULL;
-	space->used = start + size;
-	return memset(space->ram + start, 0, size);
+	space->used = start + room;
+	*table_desc(space, table) = (struct pgw_ptdesc){
+		.table = table, .size_lg2 = (uint8_t)__builtin_ctzl(size),
+	};
+	return memset(table, 0, size);
 }
 
 /* Tables outlive the mms that own them; the next space starts over. */
@@ -105,9 +121,13 @@ void space_init(struct space *space, const struct machine *machine, const struct
 		.random = random, .ram = ram, .used = GUEST_TABLES,
 		.platform = *pgw_hosted_platform(),
 	};
+	space->descs = aligned_alloc(sizeof(struct pgw_ptdesc),
+				     GUEST_RAM_SIZE / TABLE_MIN * sizeof(struct pgw_ptdesc));
+	assert_non_null(space->descs);
 	space->platform.ctx = space;
 	space->platform.table_alloc = table_alloc;
 	space->platform.table_free = table_free;
+	space->platform.table_desc = table_desc;
 	space->platform.table_offset = (uint64_t)(uintptr_t)ram - machine->ram_pa;
 	assert_int_equal(pgw_phys_memory_init(&space->memory, machine->ram_pa, ram, GUEST_RAM_SIZE),
 			 0);
@@ -136,6 +156,7 @@ void space_fini(struct space *space)
 	free_owned(space);
 	for (int half = 0; half < _PGW_HALF_MAX; half++)
 		pgw_mm_free(space->seen[half]);
+	free(space->descs);
 	*space = (struct space){ 0 };
 }
 

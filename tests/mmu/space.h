@@ -23,6 +23,7 @@ struct space {
 	uint64_t *random;
 	unsigned char *ram;
 	size_t used; /* of RAM, by tables and what comes before them */
+	struct pgw_ptdesc *descs; /* of tables, by their place in RAM */
 	struct pgw_platform platform;
 	struct pgw_phys_memory memory;
 	struct pgw_mm *owned[_PGW_HALF_MAX];

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PAGEWALK_LINUX_H
+#define PAGEWALK_LINUX_H
+
+/**
+ * @file
+ * The Linux kernel's names for what this library has, so that a callback
+ * written for the kernel's walker compiles here with few changes. For C only,
+ * not part of pagewalk.h: it defines many short names. Include it last.
+ *
+ * What differs all the same is in docs/linux-differences.md. Most of all: a
+ * kernel is built for one format and has one init_mm, here both are values. So
+ * a program that uses init_mm, the functions on kernel tables, what asks for
+ * bits of an entry (pte_present() and its like) or PAGE_SIZE and its like
+ * defines pgw_linux_init_mm and sets it, to an mm of the format that it walks.
+ */
+
+#ifdef __cplusplus
+#error "linux.h is for C only"
+#endif
+
+#include <pagewalk/vma.h>
+#include <pagewalk/walk.h>
+
+_Static_assert(sizeof(unsigned long) == sizeof(uint64_t),
+	       "the kernel's addresses are unsigned long");
+
+/* ---- types ---- */
+
+/* All the same word: what a level's entry is, only its level says. */
+typedef uint64_t pgd_t;
+typedef uint64_t p4d_t;
+typedef uint64_t pud_t;
+typedef uint64_t pmd_t;
+typedef uint64_t pte_t;
+
+#define mm_struct pgw_mm
+#define vm_area_struct pgw_vma
+#define mm_walk pgw_mm_walk
+#define mm_walk_ops pgw_mm_walk_ops
+#define page_walk_action pgw_walk_action
+#define page_walk_lock pgw_walk_lock
+
+/* Members of struct mm_walk and struct vm_area_struct. */
+#define private arg
+#define vm_start start
+#define vm_end end
+#define vm_flags flags
+#define vm_mm mm
+#define vm_pgoff pgoff
+#define vm_private_data private_data
+
+#define ACTION_SUBTREE PGW_ACTION_SUBTREE
+#define ACTION_CONTINUE PGW_ACTION_CONTINUE
+#define ACTION_AGAIN PGW_ACTION_AGAIN
+
+#define PGWALK_RDLOCK PGW_WALK_RDLOCK
+#define PGWALK_WRLOCK PGW_WALK_WRLOCK
+#define PGWALK_WRLOCK_VERIFY PGW_WALK_WRLOCK_VERIFY
+#define PGWALK_VMA_RDLOCK_VERIFY PGW_WALK_VMA_RDLOCK_VERIFY
+
+#define VM_READ PGW_VMA_READ
+#define VM_WRITE PGW_VMA_WRITE
+#define VM_EXEC PGW_VMA_EXEC
+#define VM_SHARED PGW_VMA_SHARED
+#define VM_PFNMAP PGW_VMA_PFNMAP
+#define VM_LOCKED PGW_VMA_LOCKED
+#define VM_GROWSDOWN PGW_VMA_GROWSDOWN
+
+/* ---- the kernel's address space ---- */
+
+/** The program's to define: init_mm, or any mm of the format that the program walks. */
+extern struct pgw_mm *pgw_linux_init_mm;
+
+#define init_mm (*pgw_linux_init_mm)
+
+/* ---- walks; a pgd argument is a struct pgw_root pointer, or NULL ---- */
+
+#define walk_page_range pgw_walk_page_range
+#define walk_page_range_vma pgw_walk_page_range_vma
+#define walk_page_vma pgw_walk_page_vma
+#define walk_page_range_novma pgw_walk_page_range_novma
+#define walk_page_range_debug pgw_walk_page_range_debug
+/* The kernel's have no mm argument. */
+#define walk_kernel_page_table_range(start, end, ops, pgd, arg)                                    \
+	pgw_walk_kernel_page_table_range(&init_mm, start, end, ops, pgd, arg)
+#define walk_kernel_page_table_range_lockless(start, end, ops, pgd, arg)                           \
+	pgw_walk_kernel_page_table_range_lockless(&init_mm, start, end, ops, pgd, arg)
+
+/* ---- locks; where the kernel's return nothing, these return a status ---- */
+
+#define mmap_read_lock pgw_mmap_read_lock
+#define mmap_read_unlock pgw_mmap_read_unlock
+#define mmap_write_lock pgw_mmap_write_lock
+#define mmap_write_unlock pgw_mmap_write_unlock
+#define mmap_write_downgrade pgw_mmap_write_downgrade
+#define mmap_assert_locked pgw_mmap_assert_locked
+#define mmap_assert_write_locked pgw_mmap_assert_write_locked
+
+/** @return whether the lock was taken */
+static inline bool mmap_read_trylock(struct mm_struct *mm)
+{
+	return !pgw_mmap_read_trylock(mm);
+}
+
+/** @return whether the lock was taken */
+static inline bool mmap_write_trylock(struct mm_struct *mm)
+{
+	return !pgw_mmap_write_trylock(mm);
+}
+
+#define lock_vma_under_rcu pgw_vma_read_lock
+#define vma_end_read pgw_vma_read_unlock
+#define vma_start_write pgw_vma_write_lock
+#define vma_assert_locked pgw_vma_assert_locked
+#define vma_assert_write_locked pgw_vma_assert_write_locked
+
+/* ---- VMAs ---- */
+
+#define find_vma pgw_vma_find
+#define vma_lookup pgw_vma_lookup
+
+struct vma_iterator {
+	struct mm_struct *mm;
+	uint64_t next;
+};
+
+#define VMA_ITERATOR(name, mm, addr) struct vma_iterator name = { mm, addr }
+
+/** The first VMA that ends above where the iterator is, which then is at its end. Or NULL. */
+static inline struct vm_area_struct *vma_next(struct vma_iterator *vmi)
+{
+	struct vm_area_struct *vma = pgw_vma_find(vmi->mm, vmi->next);
+
+	if (vma)
+		vmi->next = vma->vm_end;
+	return vma;
+}
+
+#define for_each_vma(vmi, vma) while (((vma) = vma_next(&(vmi))) != NULL)
+
+/* ---- entries: loads ---- */
+
+#define pgdp_get pgw_item_load
+#define p4dp_get pgw_item_load
+#define pudp_get pgw_item_load
+#define pmdp_get pgw_item_load
+#define ptep_get pgw_item_load
+#define pmdp_get_lockless pgw_item_load
+#define ptep_get_lockless pgw_item_load
+
+/* ---- entries: what they are, in init_mm's format ---- */
+
+/** Linux's names for levels, as pagewalk counts them. */
+enum { PGW_LINUX_PTE, PGW_LINUX_PMD, PGW_LINUX_PUD, PGW_LINUX_P4D, PGW_LINUX_PGD };
+
+/** The level of the table that holds a slot: a folded level's is the top one's. */
+static inline unsigned pgw_linux_level(unsigned level)
+{
+	unsigned top = pgw_format_geometry(pgw_mm_format(pgw_linux_init_mm))->top_level;
+
+	return level < top ? level : top;
+}
+
+static inline struct pgw_entry pgw_linux_entry(uint64_t entry, unsigned level)
+{
+	struct pgw_entry ret;
+
+	pgw_entry_decode(pgw_mm_format(pgw_linux_init_mm), pgw_mm_control(pgw_linux_init_mm), entry,
+			 pgw_linux_level(level), &ret);
+	return ret;
+}
+
+static inline bool pgw_linux_same_name(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
+/** Does a leaf have an attribute of this name? See pgw_format_attrs(). */
+static inline bool pgw_linux_has(uint64_t entry, unsigned level, const char *name)
+{
+	const struct pgw_attr *attr = pgw_format_attrs(pgw_mm_format(pgw_linux_init_mm));
+
+	level = pgw_linux_level(level);
+	for (; attr->name; attr++) {
+		if (level >= attr->level_first && level <= attr->level_last &&
+		    (entry & attr->mask) == attr->value && pgw_linux_same_name(attr->name, name))
+			return true;
+	}
+	return false;
+}
+
+static inline bool pgw_linux_leaf(uint64_t entry, unsigned level)
+{
+	return pgw_linux_entry(entry, level).kind == PGW_ENTRY_LEAF;
+}
+
+/** A leaf or a table. */
+static inline bool pgw_linux_present(uint64_t entry, unsigned level)
+{
+	enum pgw_entry_kind kind = pgw_linux_entry(entry, level).kind;
+
+	return kind == PGW_ENTRY_LEAF || kind == PGW_ENTRY_TABLE;
+}
+
+/** Not none, and no table: what the kernel would not go below. */
+static inline bool pgw_linux_bad(uint64_t entry, unsigned level)
+{
+	return pgw_linux_entry(entry, level).kind != PGW_ENTRY_TABLE;
+}
+
+static inline bool pgw_linux_write(uint64_t entry, unsigned level)
+{
+	return pgw_linux_entry(entry, level).rights & (PGW_KERNEL_W | PGW_USER_W);
+}
+
+static inline bool pgw_linux_exec(uint64_t entry, unsigned level)
+{
+	return pgw_linux_entry(entry, level).rights & (PGW_KERNEL_X | PGW_USER_X);
+}
+
+static inline bool pgw_linux_young(uint64_t entry, unsigned level)
+{
+	return pgw_linux_has(entry, level, "a") || pgw_linux_has(entry, level, "af");
+}
+
+/** arm64 has no dirty bit, but a leaf that the MMU made writable. */
+static inline bool pgw_linux_dirty(uint64_t entry, unsigned level)
+{
+	return pgw_linux_has(entry, level, "d") ||
+	       (pgw_linux_has(entry, level, "dbm") && pgw_linux_write(entry, level));
+}
+
+static inline unsigned long pgw_linux_pfn(uint64_t entry, unsigned level)
+{
+	return pgw_linux_entry(entry, level).pa >>
+	       pgw_format_geometry(pgw_mm_format(pgw_linux_init_mm))->granule_lg2;
+}
+
+#define pgd_none(pgd) ((pgd) == 0)
+#define p4d_none(p4d) ((p4d) == 0)
+#define pud_none(pud) ((pud) == 0)
+#define pmd_none(pmd) ((pmd) == 0)
+#define pte_none(pte) ((pte) == 0)
+
+#define pgd_present(pgd) pgw_linux_present(pgd, PGW_LINUX_PGD)
+#define p4d_present(p4d) pgw_linux_present(p4d, PGW_LINUX_P4D)
+#define pud_present(pud) pgw_linux_present(pud, PGW_LINUX_PUD)
+#define pmd_present(pmd) pgw_linux_present(pmd, PGW_LINUX_PMD)
+#define pte_present(pte) pgw_linux_leaf(pte, PGW_LINUX_PTE)
+
+#define pgd_leaf(pgd) pgw_linux_leaf(pgd, PGW_LINUX_PGD)
+#define p4d_leaf(p4d) pgw_linux_leaf(p4d, PGW_LINUX_P4D)
+#define pud_leaf(pud) pgw_linux_leaf(pud, PGW_LINUX_PUD)
+#define pmd_leaf(pmd) pgw_linux_leaf(pmd, PGW_LINUX_PMD)
+#define pud_trans_huge pud_leaf
+#define pmd_trans_huge pmd_leaf
+
+#define pgd_bad(pgd) pgw_linux_bad(pgd, PGW_LINUX_PGD)
+#define p4d_bad(p4d) pgw_linux_bad(p4d, PGW_LINUX_P4D)
+#define pud_bad(pud) pgw_linux_bad(pud, PGW_LINUX_PUD)
+#define pmd_bad(pmd) pgw_linux_bad(pmd, PGW_LINUX_PMD)
+
+#define pud_young(pud) pgw_linux_young(pud, PGW_LINUX_PUD)
+#define pmd_young(pmd) pgw_linux_young(pmd, PGW_LINUX_PMD)
+#define pte_young(pte) pgw_linux_young(pte, PGW_LINUX_PTE)
+#define pud_dirty(pud) pgw_linux_dirty(pud, PGW_LINUX_PUD)
+#define pmd_dirty(pmd) pgw_linux_dirty(pmd, PGW_LINUX_PMD)
+#define pte_dirty(pte) pgw_linux_dirty(pte, PGW_LINUX_PTE)
+#define pud_write(pud) pgw_linux_write(pud, PGW_LINUX_PUD)
+#define pmd_write(pmd) pgw_linux_write(pmd, PGW_LINUX_PMD)
+#define pte_write(pte) pgw_linux_write(pte, PGW_LINUX_PTE)
+#define pud_exec(pud) pgw_linux_exec(pud, PGW_LINUX_PUD)
+#define pmd_exec(pmd) pgw_linux_exec(pmd, PGW_LINUX_PMD)
+#define pte_exec(pte) pgw_linux_exec(pte, PGW_LINUX_PTE)
+#define pud_pfn(pud) pgw_linux_pfn(pud, PGW_LINUX_PUD)
+#define pmd_pfn(pmd) pgw_linux_pfn(pmd, PGW_LINUX_PMD)
+#define pte_pfn(pte) pgw_linux_pfn(pte, PGW_LINUX_PTE)
+
+#define pgd_val(pgd) (pgd)
+#define p4d_val(p4d) (p4d)
+#define pud_val(pud) (pud)
+#define pmd_val(pmd) (pmd)
+#define pte_val(pte) (pte)
+
+/* ---- sizes, in init_mm's format ---- */
+
+/** log2 of what a slot of this level spans. */
+static inline unsigned pgw_linux_shift(unsigned level)
+{
+	return pgw_format_geometry(pgw_mm_format(pgw_linux_init_mm))
+		->span_lg2[pgw_linux_level(level)];
+}
+
+#define PAGE_SHIFT pgw_linux_shift(PGW_LINUX_PTE)
+#define PMD_SHIFT pgw_linux_shift(PGW_LINUX_PMD)
+#define PUD_SHIFT pgw_linux_shift(PGW_LINUX_PUD)
+#define P4D_SHIFT pgw_linux_shift(PGW_LINUX_P4D)
+#define PGDIR_SHIFT pgw_linux_shift(PGW_LINUX_PGD)
+#define PAGE_SIZE (1UL << PAGE_SHIFT)
+#define PMD_SIZE (1UL << PMD_SHIFT)
+#define PUD_SIZE (1UL << PUD_SHIFT)
+#define P4D_SIZE (1UL << P4D_SHIFT)
+#define PGDIR_SIZE (1UL << PGDIR_SHIFT)
+#define PAGE_MASK (~(PAGE_SIZE - 1))
+#define PMD_MASK (~(PMD_SIZE - 1))
+
+#endif

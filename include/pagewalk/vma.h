@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PAGEWALK_VMA_H
+#define PAGEWALK_VMA_H
+
+/**
+ * @file
+ * VMAs of an owned user mm, and the operations that map and unmap by them.
+ *
+ * A VMA is a range of addresses of one meaning. Ranges of VMAs are half-open
+ * (start, end), as in Linux, and aligned to the format's smallest leaf.
+ *
+ * A VMA in the mm's tree never changes its range, its flags or anything else
+ * that a reader looks at: what splits, merges or changes VMAs puts new ones in
+ * the place of the old, which are then detached. Pointers to VMAs are good
+ * while the mmap lock is held, or the VMA's own lock, or, for looking only,
+ * between pgw_reader_enter() and pgw_reader_leave().
+ *
+ * Functions that take the mmap lock themselves must be called without it;
+ * those named _locked need it as they say. docs/locking.md has the whole rule.
+ */
+
+#include <pagewalk/edit.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct pgw_vma;
+
+enum pgw_vma_flag {
+	PGW_VMA_READ = 1 << 0,
+	PGW_VMA_WRITE = 1 << 1,
+	PGW_VMA_EXEC = 1 << 2,
+	PGW_VMA_SHARED = 1 << 3,
+	PGW_VMA_PFNMAP = 1 << 4,    /**< frames that nobody counts; walkers skip it, see test_walk */
+	PGW_VMA_LOCKED = 1 << 5,    /**< populated when mapped; never given up by pgw_mm_dontneed() */
+	PGW_VMA_GROWSDOWN = 1 << 6, /**< pgw_mm_expand() may move its start down */
+	_PGW_VMA_ALL = 0x7f,
+};
+
+/** A fault to be resolved: what is wanted, and the owner's answer. */
+struct pgw_fault {
+	uint64_t va;      /**< in: of the access */
+	uint8_t access;   /**< in: PGW_VMA_READ, _WRITE or _EXEC */
+	uint8_t max_level; /**< in: the largest leaf that would fit, by its level */
+	uint64_t pgoff;   /**< in: of the page, as in struct pgw_vma */
+
+	uint64_t pa;      /**< out: the frame, aligned to the leaf */
+	uint8_t level;    /**< out: of the leaf; at most max_level; 0 unless set */
+	uint64_t attrs;   /**< out: further bits of the entry, as in struct pgw_leaf */
+	bool read_only;   /**< out: without the right to write, whatever the VMA says */
+};
+
+/** What backs a VMA. All members are optional. */
+struct pgw_vma_ops {
+	/**
+	 * Supply a frame. Called with the VMA's lock or the mmap lock held for
+	 * read, by several threads at once; a frame that lost a race against
+	 * another fault is given back by release.
+	 * @return 0, or a negative pgw_status, which the access gets; without
+	 *         this member -PGW_EFAULT
+	 */
+	int (*fault)(struct pgw_vma *vma, struct pgw_fault *fault);
+	/**
+	 * Frames were unmapped, and no TLB knows them any more: they may be
+	 * used for something else. Not called for PGW_VMA_PFNMAP.
+	 */
+	void (*release)(struct pgw_vma *vma, const struct pgw_frames *frames);
+	/** There is one more VMA of this kind (a split); may refuse with a negative pgw_status. */
+	int (*open)(struct pgw_vma *vma);
+	/** There is one less; the last call for this VMA. */
+	void (*close)(struct pgw_vma *vma);
+};
+
+/** A VMA. Read by everybody as said above; written by the library only. */
+struct pgw_vma {
+	uint64_t start; /**< inclusive */
+	uint64_t end;   /**< exclusive */
+	uint32_t flags; /**< enum pgw_vma_flag */
+	uint64_t pgoff; /**< of start in what backs it, in smallest leaves; neighbours merge only if it goes on */
+	const struct pgw_vma_ops *ops; /**< or NULL */
+	void *private_data;
+	struct pgw_mm *mm;
+
+	uint64_t lock_seq; /* equal to the mm's: locked for write; see src/mm/vma_lock.c */
+	uint32_t lock;     /* readers, and whether it is detached; see src/mm/vma_lock.c */
+	struct pgw_deferred deferred;
+	struct pgw_vma *next; /* in a list of VMAs that come or go; see src/mm/vma_change.c */
+	bool paired;          /* ... and another one goes or comes for it */
+};
+
+/* ---- finding ---- */
+
+/**
+ * The first VMA that ends above va, or NULL; va may lie before it.
+ * Locking: the mmap lock in any mode, or a reader (pgw_reader_enter()).
+ */
+PGW_API struct pgw_vma *pgw_vma_find(struct pgw_mm *mm, uint64_t va);
+/** The VMA that holds va, or NULL. Locking: as pgw_vma_find(). */
+PGW_API struct pgw_vma *pgw_vma_lookup(struct pgw_mm *mm, uint64_t va);
+/** The number of VMAs. Locking: the mmap lock in any mode. */
+PGW_API size_t pgw_vma_count(struct pgw_mm *mm) PGW_REQUIRES_SHARED(mm);
+
+/* ---- a VMA's own lock ---- */
+
+/**
+ * Lock the VMA that holds va for read, without the mmap lock. Never waits.
+ * While it is held nobody detaches the VMA.
+ * @return the VMA, to be given to pgw_vma_read_unlock(); NULL if there is none
+ *         or somebody is changing it: take the mmap lock instead
+ */
+PGW_API struct pgw_vma *pgw_vma_read_lock(struct pgw_mm *mm, uint64_t va);
+PGW_API void pgw_vma_read_unlock(struct pgw_vma *vma);
+
+/**
+ * Lock a VMA for write: wait for its readers, and keep new ones out until the
+ * mmap lock is unlocked or downgraded. There is no unlock. Again is harmless.
+ * Locking: the mmap lock for write.
+ * @return 0 or -PGW_EPERM
+ */
+PGW_API int pgw_vma_write_lock(struct pgw_vma *vma);
+
+/**
+ * Assert that the VMA is locked: for write by the mmap lock's holder, or for
+ * read. (Whose read lock it is is not known, as in Linux: somebody's.)
+ * @return 0, or -PGW_EPERM after a violation whose handler returned
+ */
+PGW_API int pgw_vma_assert_locked(const struct pgw_vma *vma);
+PGW_API int pgw_vma_assert_write_locked(const struct pgw_vma *vma);
+
+/* ---- operations; they take the locks that they need ---- */
+
+struct pgw_mmap_args {
+	uint64_t start, end;
+	uint32_t flags; /**< enum pgw_vma_flag */
+	uint64_t pgoff;
+	const struct pgw_vma_ops *ops; /**< borrowed as long as there are VMAs with it; or NULL */
+	void *private_data;
+};
+
+/**
+ * Make a VMA. It merges with neighbours of the same flags, ops and
+ * private_data whose pgoff goes on; open and close are called as VMAs come and
+ * go. With PGW_VMA_LOCKED its pages are faulted in, best effort.
+ *
+ * Nothing is unmapped: what is in the way is an error.
+ * @return 0, -PGW_EINVAL (range not aligned, empty or outside the half; unknown
+ *         flags), -PGW_EEXIST (a VMA is in the way), -PGW_ENOMEM,
+ *         -PGW_EOPNOTSUPP (not an owned user mm), -PGW_EDEADLK, or what open returned
+ */
+PGW_API int pgw_mm_mmap(struct pgw_mm *mm, const struct pgw_mmap_args *args) PGW_EXCLUDES(mm);
+
+/**
+ * Unmap a range: VMAs, leaves, and the tables that nobody needs any more.
+ * Holes in it are fine. The mmap lock is held for write only until the VMAs
+ * are detached, then downgraded. Nothing has changed if it fails.
+ * @return 0, -PGW_EINVAL, -PGW_ENOMEM, -PGW_EOPNOTSUPP, -PGW_EDEADLK, or what open (of a split) returned
+ */
+PGW_API int pgw_mm_munmap(struct pgw_mm *mm, uint64_t start, uint64_t end) PGW_EXCLUDES(mm);
+/** The same by a holder of the mmap lock for write, who keeps it; no downgrade. */
+PGW_API int pgw_mm_munmap_locked(struct pgw_mm *mm, uint64_t start, uint64_t end) PGW_REQUIRES(mm);
+
+/**
+ * Give all VMAs of a range these of PGW_VMA_READ, _WRITE, _EXEC; split and
+ * merge them; change the leaves that exist (write is taken away at once, and
+ * given by the next fault).
+ * @return 0, -PGW_EINVAL, -PGW_ENOENT (a hole in the range), -PGW_ENOMEM,
+ *         -PGW_EOPNOTSUPP, -PGW_EDEADLK, or what open returned; nothing has changed then
+ */
+PGW_API int pgw_mm_mprotect(struct pgw_mm *mm, uint64_t start, uint64_t end, uint32_t flags)
+	PGW_EXCLUDES(mm);
+
+/** Move the start of a PGW_VMA_GROWSDOWN VMA down to va's page. @return 0, -PGW_ENOENT, -PGW_ENOMEM, -PGW_EEXIST … */
+PGW_API int pgw_mm_expand(struct pgw_mm *mm, uint64_t va) PGW_EXCLUDES(mm);
+
+/**
+ * Resolve a fault: under the VMA's lock if it can be had, else the mmap lock
+ * for read. A leaf that is there already and allows the access is fine.
+ * @param access PGW_VMA_READ, _WRITE or _EXEC
+ * @return 0, -PGW_EFAULT (no VMA, or it does not allow the access, or nothing
+ *         supplies a frame), -PGW_ENOMEM, -PGW_EINVAL, -PGW_EDEADLK, or what the VMA's fault returned
+ */
+PGW_API int pgw_mm_fault(struct pgw_mm *mm, uint64_t va, uint32_t access) PGW_EXCLUDES(mm);
+
+/**
+ * Fault in every page of a range that is not mapped, under the mmap lock for read.
+ * @return 0; -PGW_ENOENT (a hole; what lies before it is done); or as pgw_mm_fault()
+ */
+PGW_API int pgw_mm_populate(struct pgw_mm *mm, uint64_t start, uint64_t end) PGW_EXCLUDES(mm);
+
+/**
+ * Drop the leaves of a range, but keep the VMAs: the next access faults. Lowest
+ * tables that become empty are freed, under the VMAs that use them: walkers
+ * have to expect that. Under the mmap lock for read.
+ * @return 0, -PGW_EINVAL (also: a PGW_VMA_LOCKED VMA), -PGW_ENOENT (a hole; the rest is done),
+ *         -PGW_ENOMEM (a leaf that sticks out could not be split; nothing is dropped, unless
+ *         others faulted it in meanwhile), -PGW_EOPNOTSUPP, -PGW_EDEADLK
+ */
+PGW_API int pgw_mm_dontneed(struct pgw_mm *mm, uint64_t start, uint64_t end) PGW_EXCLUDES(mm);
+
+/**
+ * Report the leaves of a range whose accessed or dirty bits are set, and clear
+ * these if asked to, as one atomic step each; the flush comes before the return.
+ * Under the mmap lock for read. fn must not call into the mm.
+ * @return 0, fn's value, -PGW_EINVAL, -PGW_EOPNOTSUPP, -PGW_EDEADLK
+ */
+PGW_API int pgw_mm_harvest(struct pgw_mm *mm, uint64_t start, uint64_t end, uint32_t flags,
+                           pgw_harvest_fn *fn, void *arg) PGW_EXCLUDES(mm);
+
+/**
+ * Check everything that can be checked: the VMA tree's order and shape, the
+ * counts, no leaf outside a VMA or with more rights than it, no table that
+ * should have been freed, live counts. For tests; slow.
+ * Locking: the mmap lock for write.
+ * @param ret_what if not NULL: what is wrong, a static string
+ * @return 0, -PGW_EPERM, or -PGW_EIO: something is wrong
+ */
+PGW_API int pgw_mm_validate(struct pgw_mm *mm, const char **ret_what) PGW_REQUIRES(mm);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/mutex.h"
+
+/* About as long as the locks here are held by who runs: a microsecond or two. */
+#define MAX_SPINS 100
+
+/* Let the CPU wait a moment. */
+static void spin_pause(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/* To sleep and be woken takes longer than the lock is held, and makes who unlocks slow. */
+static bool mutex_spin(uint32_t *word)
+{
+	for (unsigned i = 0; i < MAX_SPINS; i++) {
+		uint32_t expected = MUTEX_FREE;
+
+		if (!mutex_is_taken(word) &&
+		    __atomic_compare_exchange_n(word, &expected, MUTEX_TAKEN, false,
+						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			return true;
+		spin_pause();
+	}
+	return false;
+}
+
+void mutex_lock_slow(uint32_t *word, const struct pgw_platform *platform)
+{
+	if (mutex_spin(word))
+		return;
+	/* Whoever slept cannot know that it was the last: it takes the lock as contended. */
+	while (__atomic_exchange_n(word, MUTEX_CONTENDED, __ATOMIC_ACQUIRE) != MUTEX_FREE)
+		platform->park(platform->ctx, word, MUTEX_CONTENDED);
+}
