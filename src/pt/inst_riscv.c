@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* What reads tables is to stay small: gcc's -O3 copies its loops. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__)
+#pragma GCC optimize("O2")
+#endif
+
 #include "pt/formats.h"
 #include "pt/fmt/riscv.h"
 #include "pt/template.h"
@@ -12,7 +17,7 @@
 		.control_bits = PGW_CTL_RISCV_SVNAPOT | PGW_CTL_RISCV_SVPBMT,                      \
 		.control_assume = PGW_CTL_RISCV_SVNAPOT | PGW_CTL_RISCV_SVPBMT,                    \
 		.min_pa_bits = 32, .memory_type = riscv_memory_type, .decode = pt_decode,          \
-		.advance = pt_advance, .reader = &pt_reader_ops, .owner = &pt_owner_ops,           \
+		.advance = pt_advance, .env_init = pt_env_fill, .reader = &pt_format_ops, .owner = &pt_format_ops,           \
 		.edit = &pt_edit_riscv,                                                              \
 	}
 

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* What reads tables is to stay small: gcc's -O3 copies its loops. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__)
+#pragma GCC optimize("O2")
+#endif
+
 #include "pt/fmt/x86_64.h"
 #include "pt/formats.h"
 #include "pt/template.h"
@@ -13,8 +18,7 @@
 				PGW_CTL_X86_PKE,                                                   \
 		.control_assume = PGW_CTL_X86_WP | PGW_CTL_X86_NXE | PGW_CTL_X86_SMEP,             \
 		.min_pa_bits = X86_MIN_PA_BITS, .decode = pt_decode,                         \
-		.advance = pt_advance, .reader = &pt_reader_ops,     \
-		.owner = &pt_owner_ops, .edit = &pt_edit_x86_64,                                      \
+		.advance = pt_advance, .env_init = pt_env_fill, .reader = &pt_format_ops, .owner = &pt_format_ops, .edit = &pt_edit_x86_64,                                      \
 	}
 
 const struct pgw_format pt_format_x86_64_la48 = X86_64_FORMAT("x86_64-la48", 3);

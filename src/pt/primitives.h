@@ -24,6 +24,19 @@ static uint8_t pt_rights(const struct pt_env *env, pt_acc_t acc, uint64_t entry,
 static uint64_t pt_table_encode(const struct pt_env *env, uint64_t pa, enum pgw_half half);
 static bool pt_leaf_encode(const struct pt_env *env, const struct pgw_leaf *leaf, uint64_t *ret);
 
+/* For edits only. */
+static unsigned pt_contig_lg2(const struct pt_env *env, unsigned level);
+static uint64_t pt_leaf_resize(const struct pt_env *env, uint64_t entry, unsigned level, uint64_t va,
+			       unsigned to_level, bool run);
+static uint64_t pt_rights_mask(void);
+static uint64_t pt_leaf_protect(const struct pt_env *env, uint64_t entry, uint64_t bits);
+static bool pt_entry_young(uint64_t entry);
+static bool pt_entry_dirty(uint64_t entry);
+static uint64_t pt_entry_clear(const struct pt_env *env, uint64_t entry, bool young, bool dirty);
+static uint64_t pt_entry_combine(const struct pt_env *env, uint64_t entry, uint64_t other);
+static bool pt_needs_break(const struct pt_env *env, uint64_t old, uint64_t new);
+static uint64_t pt_frozen(void);
+
 /* In every format the kernel half is the one with the top bit set. */
 static PGW_ALWAYS_INLINE enum pgw_half pt_half_of(uint64_t va)
 {

@@ -10,20 +10,32 @@
  * compiles the templates and puts the results in a struct pt_ops.
  */
 
+#include <pagewalk/edit.h>
 #include <pagewalk/format.h>
 #include <pagewalk/phys.h>
+#include <pagewalk/platform.h>
 #include <pagewalk/scan.h>
 #include <pagewalk/walk.h>
 
-struct pt;
+#include "pt/pt_defs.h"
 
-/** Operations of one format and one loader. Locks are the caller's. */
+struct pt;
+struct pt_gather;
+
+/** Operations of one format and one loader, or of both. Locks are the caller's. */
 struct pt_ops {
 	int (*scan)(const struct pt *pt, uint64_t first, uint64_t last, pgw_extent_fn *fn, void *arg,
 	            struct pgw_scan_stats *stats);
+	int (*scan_blocks)(const struct pt *pt, uint64_t first, uint64_t last, pgw_extents_fn *fn,
+			   void *arg, struct pgw_scan_stats *stats);
+	/** The bits of an entry that hold a leaf's address. */
+	uint64_t (*addr_mask)(const struct pt_env *env, unsigned level);
 	/** va lies in a half of the format; path may be NULL. */
 	void (*translate)(const struct pt *pt, uint64_t va, struct pgw_translation *ret,
 	                  struct pgw_path *path);
+	/** The same for n addresses, all of them in one half. */
+	void (*translate_batch)(const struct pt *pt, const uint64_t *va,
+	                        struct pgw_translation *ret, size_t n);
 	/**
 	 * [start, end) as in walk.h, inside one half of the format; root_pa is
 	 * where to start. walk has everything but action and the counts filled in.
@@ -32,15 +44,118 @@ struct pt_ops {
 	            struct pgw_mm_walk *walk);
 };
 
-/** Operations that change tables: owner loader only. */
+/** What an edit may count on. */
+enum pt_policy {
+	PT_SINGLE, /* nobody else is at the tree: plain stores, tables are freed at once */
+	PT_RANGE,  /* nobody else changes the range: tables are installed by compare-and-swap,
+	            * items are single atomic stores and exchanges, counts atomic */
+	PT_SHARED, /* others may change leaves of the range too: as PT_RANGE, and items of a
+	            * lowest table are looked at and changed with its lock held, after a look
+	            * whether it was detached */
+};
+
+/** One edit. Made by the caller for each operation. */
+struct pt_edit {
+	const struct pt *pt;
+	enum pt_policy policy;
+	struct pt_gather *gather; /* what the edit leaves to be flushed, freed and released */
+};
+
+/** What a leaf is to map instead. */
+struct pt_remap {
+	uint64_t pa;
+	uint8_t rights; /* enum pgw_right */
+};
+
+/**
+ * Operations that change tables: owner loader only. What they leave in the
+ * gather is not flushed, but where break-before-make or a split needs it.
+ * All ranges are inclusive, aligned to the granule and inside one half.
+ */
 struct pt_edit_ops {
 	/** @return as pgw_mm_map_leaf() */
-	int (*map_leaf)(const struct pt *pt, const struct pgw_platform *platform,
-	                const struct pgw_leaf *leaf);
-	/** @return 0 or -PGW_ENOENT; *ret_lg2 is the leaf's size */
-	int (*unmap_leaf)(const struct pt *pt, uint64_t va, uint8_t *ret_lg2);
-	/** Free every table, the root included. Nobody may use them. */
-	void (*free_tables)(const struct pt *pt, const struct pgw_platform *platform);
+	int (*map_leaf)(const struct pt_edit *edit, const struct pgw_leaf *leaf);
+	/** Clear the leaf that maps va. @return 0 or -PGW_ENOENT */
+	int (*unmap_leaf)(const struct pt_edit *edit, uint64_t va);
+
+	/** @return as pgw_mm_map(); after an error what was mapped is cleared again */
+	int (*map)(const struct pt_edit *edit, const struct pgw_map_args *args);
+	/**
+	 * @return as pgw_mm_unmap(). PGW_UNMAP_WHOLE cannot fail. Frames go to
+	 * the gather if it wants them.
+	 */
+	int (*unmap)(const struct pt_edit *edit, uint64_t first, uint64_t last,
+		     enum pgw_unmap_how how);
+	/**
+	 * No leaf crosses va - 1 to va any more: allocates what an unmap or protect
+	 * from or up to there would have to split. va == first of the half, or 0, is fine.
+	 * @return 0 or -PGW_ENOMEM
+	 */
+	int (*split_at)(const struct pt_edit *edit, uint64_t va);
+	/** Can protect() give a leaf of this half these rights? */
+	bool (*can_protect)(const struct pt *pt, enum pgw_half half, uint8_t rights);
+	/** Leaves must not stick out of the range: see split_at(). @return 0 or -PGW_EOPNOTSUPP */
+	int (*protect)(const struct pt_edit *edit, uint64_t first, uint64_t last, uint8_t rights);
+	/** @return as pgw_mm_split() */
+	int (*split)(const struct pt_edit *edit, uint64_t first, uint64_t last, uint8_t max_lg2);
+	/**
+	 * Split the leaf or run in a live slot of a table of this level one level
+	 * down; of what is there by now, nothing if that is no leaf. va is any
+	 * address of the slot. Loses a race against another split gracefully.
+	 * @return 0 or -PGW_ENOMEM
+	 */
+	int (*split_item)(const struct pt_edit *edit, uint64_t *item, unsigned level, uint64_t va);
+	/** @return as pgw_mm_collapse() */
+	int (*collapse)(const struct pt_edit *edit, uint64_t va, uint8_t size_lg2);
+	/** @return 0 or fn's value */
+	int (*harvest)(const struct pt_edit *edit, uint64_t first, uint64_t last, uint32_t flags,
+		       pgw_harvest_fn *fn, void *arg);
+
+	/**
+	 * Another frame and other rights for a live leaf of one item in a lowest
+	 * table, that nobody else changes. First freeze: it cannot be used until it is
+	 * remapped or put back, where the format wants break-before-make (remap_breaks());
+	 * elsewhere that only looks. Then, there after a flush, remap.
+	 * @param ret the entry as it was
+	 * @return 0, -PGW_ENOENT (no leaf), -PGW_EBUSY (a run), -PGW_EOPNOTSUPP (a leaf cannot say this)
+	 */
+	int (*freeze_item)(const struct pt_edit *edit, uint64_t *item, uint64_t va,
+			   const struct pt_remap *to, uint64_t *ret);
+	/** @param old in: freeze_item()'s, of the same arguments; out: what was replaced */
+	void (*remap_item)(const struct pt_edit *edit, uint64_t *item, uint64_t va,
+			   const struct pt_remap *to, uint64_t *old);
+	/** Put an entry back that was frozen or remapped. */
+	void (*put_item)(const struct pt_edit *edit, uint64_t *item, uint64_t va, uint64_t entry);
+	bool (*remap_breaks)(void);
+
+	/**
+	 * Unlink the tables, below the root, that first..last goes through and whose whole span
+	 * lies in floor..ceiling (inclusive): Linux's free_pgtables(). The range
+	 * holds no leaf, and nobody can reach it. They go to the gather. A table
+	 * that is not empty all the same, because of something outside the range, stays.
+	 */
+	void (*free_range)(const struct pt_edit *edit, uint64_t first, uint64_t last,
+			   uint64_t floor, uint64_t ceiling);
+	/**
+	 * Unlink the lowest table that spans va if it is empty; others may be at
+	 * it. PT_SHARED only. Needs the parent's and the table's lock, takes both.
+	 */
+	void (*trim_table)(const struct pt_edit *edit, uint64_t va);
+	/** Fill the empty slots of the root's kernel half with tables. @return 0 or -PGW_ENOMEM */
+	int (*fill_root)(const struct pt_edit *edit);
+	/** Free every table of a half, and then the root. Nobody may use them. */
+	void (*free_tables)(const struct pt *pt, enum pgw_half half);
+	/** Count again: every live count is right, no item is frozen. */
+	bool (*validate)(const struct pt *pt, enum pgw_half half);
+
+	/**
+	 * The best rights of a user leaf that the format can express: what the
+	 * user wants (PGW_USER_*), read added where needed, and as much access to data for
+	 * the kernel as goes with it, execute only where the format leaves no choice;
+	 * never more for the user otherwise.
+	 * @return false if there are none
+	 */
+	bool (*user_rights)(const struct pt *pt, uint8_t wanted, unsigned level, uint8_t *ret);
 };
 
 struct pgw_format {
@@ -61,12 +176,14 @@ struct pgw_format {
 	               uint64_t entry, unsigned level, struct pgw_entry *ret);
 	uint64_t (*advance)(const struct pgw_format *format, uint64_t entry, unsigned level,
 			    uint64_t bytes);
+	void (*env_init)(const struct pgw_format *format, const struct pgw_control *control,
+			 struct pt_env *ret);
 	const struct pt_ops *reader;
 	const struct pt_ops *owner;
 	const struct pt_edit_ops *edit;
 };
 
-/** A tree. Constant during an operation. */
+/** A tree: filled in, then completed by pt_prepare(); constant during an operation. */
 struct pt {
 	const struct pgw_format *format;
 	struct pgw_control control; /* complete */
@@ -74,7 +191,21 @@ struct pt {
 	uint64_t budget;             /* reader: table visits an operation may make */
 	const struct pgw_phys *phys; /* reader: where the bytes are; NULL = owner */
 	uint64_t host_offset;        /* owner: host address minus physical address */
+	const struct pgw_platform *platform; /* reader: where a scan's memo comes from, or NULL */
+	const struct pgw_mm *mm;     /* owner: whose tree it is, for the platform's hooks */
+
+	/* Made by pt_prepare(). */
+	struct pt_env env;
+	/* Tables in near_size bytes from near_first on are at near_offset + their physical address. */
+	uint64_t near_first, near_size;
+	uint64_t near_offset;
 };
+
+/**
+ * Complete a tree. Asks a reader's source for the memory around the root that it
+ * can point at, but reads nothing.
+ */
+void pt_prepare(struct pt *pt);
 
 static inline const struct pt_ops *pt_ops(const struct pt *pt)
 {

@@ -45,15 +45,32 @@
  *   pt_rights         effective rights of a leaf
  *   pt_table_encode   a table entry that restricts nothing
  *   pt_leaf_encode    a leaf with these rights, if the format can say that
+ *
+ * and for edits only:
+ *
+ *   pt_contig_lg2     log2 of the items of a contiguous run at a level; 0: there are none
+ *   pt_leaf_resize    the item for va, of a leaf or run of another size that maps va to where
+ *                     this leaf does, with its rights and attributes; va is one that it maps
+ *   pt_rights_mask    the bits of a leaf that say rights
+ *   pt_leaf_protect   a leaf with these bits of pt_rights_mask(), as young and as dirty as before
+ *   pt_entry_young    a leaf's accessed state
+ *   pt_entry_dirty    a leaf's dirty state
+ *   pt_entry_clear    a leaf without these states, as far as the format can say that
+ *   pt_entry_combine  a leaf that is also as young and dirty as another
+ *   pt_needs_break    hardware may not see one replace the other directly
+ *   pt_frozen         what stands in an item meanwhile; 0: never
  */
 
 #include "base/bits.h"
 
 #include <pagewalk/format.h>
 
-/** What the primitives need of the control bits. Made anew for each operation. */
+/** What the primitives need of the control bits. */
 struct pt_env {
 	uint64_t reserved; /* bits that no valid entry may have set, at any level */
+	uint64_t table_mask;  /* above level 0: an entry is a table if these bits of it ... */
+	uint64_t table_value; /* ... are these */
+	uint64_t kind_mask; /* level 0: what decides an entry's kind and rights, if it is a leaf of one item or absent */
 	uint32_t ctl;      /* enum pgw_control_bit, complete */
 	bool wide;         /* arm64: addresses have more than 48 bits */
 };

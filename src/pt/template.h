@@ -13,18 +13,27 @@
 #include "pt/tmpl_decode.h"
 #include "pt/tmpl_scan.h"
 #include "pt/tmpl_translate.h"
+#include "pt/tmpl_batch.h"
 #include "pt/tmpl_walk.h"
 
-/* What a format's struct pgw_format takes from here. */
-static const struct pt_ops pt_reader_ops = {
-	.scan = pt_scan_reader,
-	.translate = pt_translate_reader,
-	.walk = pt_walk,
-};
+static void pt_env_fill(const struct pgw_format *format, const struct pgw_control *control,
+			struct pt_env *ret)
+{
+	*ret = pt_env_init(format, control);
+}
 
-static const struct pt_ops pt_owner_ops = {
-	.scan = pt_scan_owner,
-	.translate = pt_translate_owner,
+static uint64_t pt_addr_mask_at(const struct pt_env *env, unsigned level)
+{
+	return pt_addr_mask(env, level);
+}
+
+/* What a format's struct pgw_format takes from here. */
+static const struct pt_ops pt_format_ops = {
+	.scan = pt_scan_each,
+	.scan_blocks = pt_scan,
+	.addr_mask = pt_addr_mask_at,
+	.translate = pt_translate,
+	.translate_batch = pt_translate_batch,
 	.walk = pt_walk,
 };
 

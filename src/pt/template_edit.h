@@ -10,11 +10,26 @@
 #include "pt/primitives.h"
 
 #include "pt/tmpl_edit.h"
+#include "pt/tmpl_edit_collapse.h"
+#include "pt/tmpl_edit_free.h"
+#include "pt/tmpl_edit_harvest.h"
+#include "pt/tmpl_edit_map.h"
+#include "pt/tmpl_edit_protect.h"
+#include "pt/tmpl_edit_remap.h"
+#include "pt/tmpl_edit_split.h"
+#include "pt/tmpl_edit_unmap.h"
 
 #define PT_EDIT_OPS                                                                                \
 	{                                                                                          \
-		.map_leaf = pt_map_leaf, .unmap_leaf = pt_unmap_leaf,                              \
-		.free_tables = pt_free_tables,                                                     \
+		.map_leaf = pt_map_leaf, .unmap_leaf = pt_unmap_leaf, .map = pt_map,               \
+		.unmap = pt_unmap, .split_at = pt_split_at, .can_protect = pt_can_protect,         \
+		.protect = pt_protect, .split = pt_split, .split_item = pt_split_item,             \
+		.collapse = pt_collapse, .harvest = pt_harvest, .free_range = pt_free_range,       \
+		.trim_table = pt_trim_table, .fill_root = pt_fill_root,                            \
+		.free_tables = pt_free_tables, .validate = pt_validate,                            \
+		.freeze_item = pt_freeze_item, .remap_item = pt_remap_item,                        \
+		.put_item = pt_put_item, .remap_breaks = pt_remap_breaks,                          \
+		.user_rights = pt_user_rights,                                                     \
 	}
 
 #endif

@@ -2,12 +2,19 @@
 #ifndef PT_TMPL_DECODE_H
 #define PT_TMPL_DECODE_H
 
+/* Where the level is no constant and time is of no concern. */
+static PGW_ONE_COPY enum pgw_entry_kind pt_kind_at(const struct pt_env *env, uint64_t entry,
+						   unsigned level)
+{
+	return pt_entry_kind(env, entry, level);
+}
+
 static void pt_decode(const struct pgw_format *format, const struct pgw_control *control,
 		      uint64_t entry, unsigned level, struct pgw_entry *ret)
 {
 	struct pt_env env = pt_env_init(format, control);
 
-	*ret = (struct pgw_entry){ .kind = pt_entry_kind(&env, entry, level) };
+	*ret = (struct pgw_entry){ .kind = pt_kind_at(&env, entry, level) };
 	if (ret->kind == PGW_ENTRY_TABLE) {
 		ret->pa = pt_table_pa(&env, entry);
 	} else if (ret->kind == PGW_ENTRY_LEAF) {

@@ -3,284 +3,428 @@
 #define PT_TMPL_SCAN_H
 
 /*
- * The extents algorithm. One function a level, so that the level is a constant
- * in each; runs are found item by item inside a table, and joined across
- * tables in one pending extent. Memory does not grow with what is found.
+ * The extents algorithm: one function for lowest tables, whose level is a
+ * constant and whose loop has no call but fn's and the vector unit's; one for
+ * all levels above, where there is little to do. The owner's tables and a
+ * reader's that can be pointed at are looked at where they are, others in copies.
  */
 
 #include "pt/loader.h"
+#include "pt/scan.h"
 
-struct pt_scan {
-	const struct pt *pt;
-	struct pt_env env;
-	pgw_extent_fn *fn;
-	void *arg;
-	struct pgw_scan_stats *stats;
-	uint64_t budget;
-	bool has_pending;
-	struct pgw_extent pending;
-};
-
-/** A table on the way: what scan_table() needs to know of it. */
-struct pt_scan_at {
-	uint64_t table_pa;
-	uint64_t va;          /* of item 0 */
-	uint64_t first, last; /* the part of the range that lies in this table, inclusive */
-	pt_acc_t acc;
-};
-
-typedef int pt_scan_fn(struct pt_scan *s, const struct pt_scan_at *at);
-
-static int scan_flush(struct pt_scan *s)
+/* How many of the nr leaves from items on run on from the first, all of one kind? */
+static PGW_ONE_COPY unsigned scan_long_run(const struct pt_scan *s, const uint64_t *items,
+					   unsigned nr, uint64_t entry, uint64_t step)
 {
-	const struct pgw_extent *p = &s->pending;
-	int err;
+	unsigned n = 1 + s->vec->run(items + 1, nr - 1, entry + step, step);
 
-	if (!s->has_pending)
-		return 0;
-	s->has_pending = false;
-	if (p->kind == PGW_ENTRY_LEAF)
-		s->stats->nr_leaves += (p->va_last >> p->leaf_lg2) - (p->va_first >> p->leaf_lg2) + 1;
-	else if (p->kind == PGW_ENTRY_UNREADABLE)
-		s->stats->nr_unreadable++;
-	err = s->fn(p, s->arg);
-	if (err) {
-		s->stats->truncated = true;
-		s->stats->truncated_va = p->va_last + 1;
-	}
-	return err;
-}
-
-/* Does b follow a so that the two are one run? */
-static PGW_ALWAYS_INLINE bool scan_follows(const struct pt_scan *s, const struct pgw_extent *a,
-					   const struct pgw_extent *b)
-{
-	if (a->kind != b->kind || a->level != b->level || a->va_last + 1 != b->va_first)
-		return false;
-	if (a->kind != PGW_ENTRY_LEAF)
-		return true;
-	return a->leaf_lg2 == b->leaf_lg2 && a->rights == b->rights &&
-	       b->pa - a->pa == b->va_first - a->va_first &&
-	       ((a->entry ^ b->entry) & ~pt_addr_mask(&s->env, a->level)) == 0;
-}
-
-static PGW_ALWAYS_INLINE int scan_add(struct pt_scan *s, const struct pgw_extent *extent)
-{
-	int err;
-
-	if (s->has_pending && scan_follows(s, &s->pending, extent)) {
-		s->pending.va_last = extent->va_last;
-		return 0;
-	}
-	err = scan_flush(s);
-	if (err)
-		return err;
-	s->pending = *extent;
-	s->has_pending = true;
-	return 0;
-}
-
-/* Items index to index + nr - 1 of a table: the addresses they span, clipped to the range. */
-static PGW_ALWAYS_INLINE void scan_clip(const struct pt_scan_at *at, unsigned span_lg2,
-					unsigned index, unsigned nr, struct pgw_extent *ret)
-{
-	uint64_t va_first = at->va + ((uint64_t)index << span_lg2);
-	uint64_t va_last = va_first + (((uint64_t)nr << span_lg2) - 1);
-
-	ret->va_first = va_first < at->first ? at->first : va_first;
-	ret->va_last = va_last > at->last ? at->last : va_last;
-}
-
-static PGW_NOINLINE int scan_odd(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
-				 unsigned index, unsigned nr, uint64_t entry)
-{
-	struct pgw_extent extent = { .level = (uint8_t)level };
-
-	scan_clip(at, s->pt->format->geometry.span_lg2[level], index, nr, &extent);
-	if (entry) {
-		extent.kind = PGW_ENTRY_MALFORMED;
-		extent.entry = entry;
-		s->stats->nr_malformed++;
-	} else {
-		extent.kind = PGW_ENTRY_UNREADABLE;
-		extent.entry = at->table_pa;
-	}
-	return scan_add(s, &extent);
-}
-
-/* nr leaves from index on, whose entries differ in nothing but the address. */
-static PGW_ALWAYS_INLINE int scan_leaves(struct pt_scan *s, const struct pt_scan_at *at,
-					 unsigned level, unsigned index, unsigned nr, uint64_t entry)
-{
-	unsigned span_lg2 = s->pt->format->geometry.span_lg2[level];
-	struct pgw_extent extent = {
-		.entry = entry,
-		.kind = PGW_ENTRY_LEAF,
-		.level = (uint8_t)level,
-		.leaf_lg2 = (uint8_t)pt_leaf_lg2(&s->env, entry, level),
-		.rights = pt_rights(&s->env, at->acc, entry, level),
-	};
-
-	scan_clip(at, span_lg2, index, nr, &extent);
-	extent.pa = pt_leaf_pa(&s->env, entry, level, extent.va_first);
-	return scan_add(s, &extent);
-}
-
-static PGW_ALWAYS_INLINE int scan_below(struct pt_scan *s, const struct pt_scan_at *at,
-					unsigned level, unsigned index, uint64_t entry,
-					pt_scan_fn *below)
-{
-	unsigned span_lg2 = s->pt->format->geometry.span_lg2[level];
-	uint64_t va = at->va + ((uint64_t)index << span_lg2);
-	struct pgw_extent clipped;
-
-	scan_clip(at, span_lg2, index, 1, &clipped);
-	return below(s, &(struct pt_scan_at){
-				.table_pa = pt_table_pa(&s->env, entry),
-				.va = va,
-				.first = clipped.va_first,
-				.last = clipped.va_last,
-				.acc = pt_acc_table(&s->env, at->acc, entry),
-			});
-}
-
-/* How many of the nr items from i on are leaves that run on from the one at i. */
-static PGW_ALWAYS_INLINE unsigned scan_run(bool owner, const void *items, unsigned i, unsigned nr,
-					   uint64_t entry, uint64_t step)
-{
-	unsigned n = 1;
-
-	while (i + n < nr && pt_window_item(owner, items, i + n) == entry + n * step)
-		n++;
+	/* An address may carry into other bits, or become too wide. */
+	while (((entry + (n - 1) * step) ^ entry) & s->pt->env.kind_mask)
+		n--;
 	return n;
 }
 
-static PGW_ALWAYS_INLINE int scan_items(struct pt_scan *s, const struct pt_scan_at *at,
-					const struct pt_window *win, bool owner, unsigned level,
-					pt_scan_fn *below)
+/*
+ * Entries that are no tables, of any level: what the fast path of the lowest
+ * leaves. @param nr how many items there are, then how many were done
+ */
+static PGW_ONE_COPY int scan_entry(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
+				   const uint64_t *items, unsigned index, unsigned *nr,
+				   uint64_t entry)
 {
-	uint64_t step = pt_item_step(s->pt->format->geometry.span_lg2[level]);
+	const struct pt_env *env = &s->pt->env;
+	const uint64_t step = pt_item_step(PT_SPAN_LG2(level));
+	enum pgw_entry_kind kind = pt_kind_at(env, entry, level);
+	unsigned n = *nr;
+	struct pgw_extent extent;
+
+	*nr = 1;
+	if (kind == PGW_ENTRY_MALFORMED)
+		return pt_scan_odd(s, at, level, index, 1, entry);
+	if (kind != PGW_ENTRY_LEAF)
+		return 0;
+	extent = (struct pgw_extent){
+		.entry = entry,
+		.kind = PGW_ENTRY_LEAF,
+		.level = (uint8_t)level,
+		.leaf_lg2 = (uint8_t)pt_leaf_lg2(env, entry, level),
+		.rights = pt_rights(env, at->acc, entry, level),
+	};
+	/* Not where the address says how large the leaf is. */
+	if (pt_kind_at(env, entry + step, level) == PGW_ENTRY_LEAF)
+		*nr = scan_long_run(s, items, n, entry, step);
+	pt_scan_clip(at, PT_SPAN_LG2(level), index, *nr, &extent);
+	extent.pa = pt_leaf_pa(env, entry, level, extent.va_first);
+	return pt_scan_add(s, &extent);
+}
+
+/* Any items of a table of any level, where there is little to gain. */
+static PGW_ONE_COPY int scan_entries(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
+				     const uint64_t *items, unsigned first, unsigned nr)
+{
 	unsigned n;
 	int err = 0;
 
-	for (unsigned i = 0; i < win->nr && !err; i += n) {
-		uint64_t entry = pt_window_item(owner, win->items, i);
+	for (unsigned i = 0; i < nr && !err; i += n) {
+		uint64_t entry = pt_near_item(items + i);
 
-		n = 1;
-		if (!entry)
-			continue;
-		switch (pt_entry_kind(&s->env, entry, level)) {
-		case PGW_ENTRY_LEAF:
-			n = scan_run(owner, win->items, i, win->nr, entry, step);
-			err = scan_leaves(s, at, level, win->first + i, n, entry);
-			break;
-		case PGW_ENTRY_TABLE:
-			err = scan_below(s, at, level, win->first + i, entry, below);
-			break;
-		case PGW_ENTRY_MALFORMED:
-			err = scan_odd(s, at, level, win->first + i, 1, entry);
-			break;
-		default:
-			break;
-		}
+		n = nr - i;
+		if (pgw_unlikely(pt_is_frozen(s->pt, entry)))
+			n = 0;
+		else if (entry)
+			err = scan_entry(s, at, level, items + i, first + i, &n, entry);
+		else
+			n = s->vec->zeros(items + i, n);
 	}
 	return err;
 }
 
 /*
- * Scan one table of a constant level.
- * Stops when the part of the range in it is done, fn says so, or the budget of
- * table visits is used up. Depth is bounded by the levels: at level 0 no entry
- * is a table, and each level calls only the next lower one.
+ * What the fast path knows of a leaf: everything but its addresses. Entries
+ * that differ in these alone have the same; it is worked out when they do not.
  */
-static PGW_ALWAYS_INLINE int scan_table(struct pt_scan *s, const struct pt_scan_at *at, bool owner,
-					unsigned level, pt_scan_fn *below)
+struct scan_leaf {
+	enum pgw_entry_kind
+		kind; /* as the end of struct pgw_extent, so that it is copied at once */
+	uint8_t level, leaf_lg2, rights;
+};
+
+_Static_assert(sizeof(struct scan_leaf) == 8 &&
+		       offsetof(struct pgw_extent, kind) + 8 == sizeof(struct pgw_extent) &&
+		       offsetof(struct scan_leaf, rights) + offsetof(struct pgw_extent, kind) ==
+			       offsetof(struct pgw_extent, rights),
+	       "the end of an extent");
+
+/* @return of kind leaf or absent; else malformed: an entry for the long way */
+static PGW_ONE_COPY struct scan_leaf scan_learn(const struct pt_env *env, pt_acc_t acc,
+						uint64_t entry)
 {
-	const struct pgw_geometry *geo = &s->pt->format->geometry;
-	unsigned index = pt_index(geo, at->first, level);
-	unsigned end = pt_index(geo, at->last, level) + 1;
-	struct pt_window win;
+	struct scan_leaf leaf = {
+		.kind = pt_entry_kind(env, entry, 0),
+		.leaf_lg2 = (uint8_t)pt_leaf_lg2(env, entry, 0),
+		.rights = pt_rights(env, acc, entry, 0),
+	};
+
+	/* Whether the next item continues a leaf of several depends on the address. */
+	if (leaf.kind == PGW_ENTRY_LEAF && leaf.leaf_lg2 != PT_GRANULE_LG2)
+		leaf.kind = PGW_ENTRY_MALFORMED;
+	return leaf;
+}
+
+/* A run that may join the pending extent. */
+static PGW_ONE_COPY int scan_add_run(struct pt_scan *s, const struct pt_scan_at *at, unsigned index,
+				     unsigned nr, uint64_t entry, struct scan_leaf leaf)
+{
+	struct pgw_extent extent = { .entry = entry };
+
+	pt_scan_clip(at, PT_GRANULE_LG2, index, nr, &extent);
+	extent.pa = pt_leaf_pa(&s->pt->env, entry, 0, extent.va_first);
+	__builtin_memcpy(&extent.kind, &leaf, sizeof(leaf));
+	return pt_scan_add(s, &extent);
+}
+
+/* A run of fewer items than this is called short: where one is, more are to be expected. */
+#define SCAN_SHORT_RUN 4
+
+/* What the fast path has in hand. */
+struct scan_row {
+	const uint64_t *items;
+	unsigned nr;           /* items */
+	unsigned i;            /* the item to go on with */
+	uint64_t va;           /* of item 0 */
+	uint64_t known;        /* an entry of the kind that leaf is about */
+	struct scan_leaf leaf; /* kind absent: of no kind that the fast path takes */
+};
+
+/*
+ * The runs that end in 64 items, all of the kind that is known: each differs from
+ * the pending extent before it, so that it becomes an extent without further questions.
+ * @param ends bit n: item n after row->i ends a run
+ */
+static PGW_ALWAYS_INLINE int scan_burst(struct pt_scan *s, struct scan_row *row, uint64_t ends)
+{
+	const uint64_t kind_mask = s->pt->env.kind_mask, known = row->known, va = row->va;
+	const struct scan_leaf leaf = row->leaf;
+	const uint64_t *items = row->items;
+	struct pgw_extent *p = s->block + s->nr, *full = s->block + s->nr_wanted;
+	const unsigned start = row->i;
+	uint64_t va_first = va + ((uint64_t)start << PT_GRANULE_LG2);
+	unsigned i = start, nr_zeros = 0;
 	int err = 0;
 
-	if (s->stats->nr_tables == s->budget) {
-		s->stats->truncated = true;
-		s->stats->truncated_va = at->first;
-		return -PGW_E2BIG;
-	}
-	s->stats->nr_tables++;
-	for (; index < end && !err; index = win.first + win.nr) {
-		if (owner) {
-			win.first = index;
-			win.nr = end - index;
-			win.readable = true;
-			win.items = pt_host_table(s->pt, at->table_pa) + index;
+	for (; ends; ends &= ends - 1) {
+		unsigned end = start + (unsigned)__builtin_ctzll(ends) + 1;
+		uint64_t va_next = va + ((uint64_t)end << PT_GRANULE_LG2);
+		uint64_t entry = pt_near_item(items + i);
+
+		if (pgw_unlikely((entry ^ known) & kind_mask)) {
+			if (entry)
+				break;
+			nr_zeros += end - i;
 		} else {
-			pt_window_load(s->pt, false, at->table_pa, index, end - index, &win);
+			if (pgw_unlikely(++p == full)) {
+				s->nr = s->nr_wanted;
+				err = pt_scan_hand_on(s);
+				if (pgw_unlikely(err))
+					break;
+				p = s->block;
+				full = s->block + s->nr_wanted;
+			}
+			p->va_first = va_first;
+			p->va_last = va_next - 1;
+			p->pa = pt_leaf_pa(&s->pt->env, entry, 0, 0);
+			p->entry = entry;
+			__builtin_memcpy(&p->kind, &leaf, sizeof(leaf));
 		}
-		if (pgw_likely(win.readable))
-			err = scan_items(s, at, &win, owner, level, below);
-		else
-			err = scan_odd(s, at, level, win.first, win.nr, 0);
+		va_first = va_next;
+		i = end;
+	}
+	if (pgw_likely(!err))
+		s->nr = (unsigned)(p - s->block);
+	s->stats->nr_leaves += i - start - nr_zeros;
+	row->i = i;
+	return err;
+}
+
+/*
+ * Many short runs: find out for 64 items at once where runs end. Stops at an
+ * entry of another kind, in the last run, and where runs are long.
+ */
+static PGW_ONE_COPY int scan_short_runs(struct pt_scan *s, struct scan_row *row)
+{
+	const uint64_t step = pt_item_step(PT_GRANULE_LG2);
+	int err = 0;
+
+	while (!err && row->nr - row->i > 1) {
+		unsigned from = row->i < row->nr - 65 ? row->i : row->nr - 65, before = row->i;
+		uint64_t ends = s->vec->breaks(row->items + from, step, s->pt->env.kind_mask) >>
+				(row->i - from);
+
+		err = scan_burst(s, row, ends);
+		if (row->i - before < 32)
+			break;
 	}
 	return err;
 }
 
-#define PT_SCAN_LEVEL(loader, is_owner, level, below)                                              \
-	static PGW_NOINLINE int scan_##loader##_##level(struct pt_scan *s,                         \
-							const struct pt_scan_at *at)               \
-	{                                                                                          \
-		return scan_table(s, at, is_owner, level, below);                                  \
+/*
+ * After a short run, may scan_short_runs() go on? Not where an address may carry over a
+ * gap between its bits. The owner's items may have changed by the time one comes to them.
+ */
+static PGW_ALWAYS_INLINE bool scan_expects_short(const struct pt_scan *s,
+						 const struct scan_row *row)
+{
+	return row->leaf.kind == PGW_ENTRY_LEAF && row->nr > 64 && s->pt->phys && !s->pt->env.wide;
+}
+
+/* The next run, which may be of anything. @param n of how many items, 0: none, have another look */
+static PGW_ALWAYS_INLINE int scan_one_run(struct pt_scan *s, const struct pt_scan_at *at,
+					  struct scan_row *row, unsigned first, uint64_t entry,
+					  unsigned *n)
+{
+	const struct pt_env *env = &s->pt->env;
+
+	if ((entry ^ row->known) & env->kind_mask) {
+		row->leaf = scan_learn(env, at->acc, entry);
+		row->known = entry;
 	}
+	if (pgw_likely(row->leaf.kind == PGW_ENTRY_LEAF))
+		return scan_add_run(s, at, first + row->i, *n, entry, row->leaf);
+	if (pt_is_frozen(s->pt, entry))
+		*n = 0;
+	if (row->leaf.kind != PGW_ENTRY_MALFORMED)
+		return 0;
+	row->known = 0;
+	row->leaf.kind = PGW_ENTRY_ABSENT;
+	return scan_entries(s, at, 0, row->items + row->i, first + row->i, *n);
+}
 
-PT_SCAN_LEVEL(reader, false, 0, NULL)
-PT_SCAN_LEVEL(reader, false, 1, scan_reader_0)
-PT_SCAN_LEVEL(reader, false, 2, scan_reader_1)
-PT_SCAN_LEVEL(reader, false, 3, scan_reader_2)
-PT_SCAN_LEVEL(reader, false, 4, scan_reader_3)
-PT_SCAN_LEVEL(owner, true, 0, NULL)
-PT_SCAN_LEVEL(owner, true, 1, scan_owner_0)
-PT_SCAN_LEVEL(owner, true, 2, scan_owner_1)
-PT_SCAN_LEVEL(owner, true, 3, scan_owner_2)
-PT_SCAN_LEVEL(owner, true, 4, scan_owner_3)
-#undef PT_SCAN_LEVEL
+/* Items of a lowest table that is scanned whole. */
+static PGW_ALWAYS_INLINE int scan_lowest_items(struct pt_scan *s, const struct pt_scan_at *at,
+					       const uint64_t *items, unsigned first, unsigned nr)
+{
+	const uint64_t step = pt_item_step(PT_GRANULE_LG2);
+	struct scan_row row = {
+		.items = items,
+		.nr = nr,
+		.va = at->va + ((uint64_t)first << PT_GRANULE_LG2),
+		.leaf = { .kind = PGW_ENTRY_ABSENT },
+	};
+	int err = 0;
 
-static int scan_root(struct pt_scan *s, uint64_t first, uint64_t last, pt_scan_fn *top)
+	while (row.i < nr && !err) {
+		uint64_t entry = pt_near_item(items + row.i);
+		unsigned n;
+
+		if (!entry) {
+			row.i += 1 + s->vec->zeros(items + row.i + 1, nr - row.i - 1);
+			continue;
+		}
+		n = scan_long_run(s, items + row.i, nr - row.i, entry, step);
+		err = scan_one_run(s, at, &row, first, entry, &n);
+		row.i += n;
+		if (n < SCAN_SHORT_RUN && !err && scan_expects_short(s, &row))
+			err = scan_short_runs(s, &row);
+	}
+	return err;
+}
+
+/*
+ * Items of a table from index on, at most nr; *ret_nr of them at least.
+ * @return where they are, or NULL: they cannot be read
+ */
+static PGW_ALWAYS_INLINE const uint64_t *scan_load(const struct pt_scan *s, uint64_t table_pa,
+						   unsigned index, unsigned nr, uint64_t *copy,
+						   unsigned max_copy, unsigned *ret_nr)
+{
+	uint64_t pa = table_pa + (uint64_t)index * 8;
+
+	*ret_nr = nr;
+	if (pgw_likely(pt_is_near(s->pt, pa, (uint64_t)nr * 8)))
+		return pt_near_items(s->pt, pa);
+	return pt_copy_items(s->pt, pa, nr, copy, max_copy, ret_nr) ? copy : NULL;
+}
+
+static int scan_lowest(struct pt_scan *s, const struct pt_scan_at *at, unsigned level)
+{
+	const struct pgw_geometry *geo = &s->pt->format->geometry;
+	unsigned index = pt_index(geo, at->first, 0);
+	unsigned end = pt_index(geo, at->last, 0) + 1;
+	bool is_whole = !s->is_recording && at->first == at->va &&
+			at->last - at->va == low_bits(PT_GRANULE_LG2 + geo->slots_lg2[0]);
+	unsigned nr;
+	int err = 0;
+
+	(void)level;
+	for (; index < end && !err; index += nr) {
+		const uint64_t *items =
+			scan_load(s, at->table_pa, index, end - index, s->copy, PT_SCAN_COPY, &nr);
+
+		if (pgw_unlikely(!items))
+			err = pt_scan_odd(s, at, 0, index, nr, 0);
+		else if (is_whole)
+			err = scan_lowest_items(s, at, items, index, nr);
+		else
+			err = scan_entries(s, at, 0, items, index, nr);
+	}
+	return err;
+}
+
+static int scan_table(struct pt_scan *s, const struct pt_scan_at *at, unsigned level);
+
+/* Have the table that comes next fetched meanwhile: CPUs' own prefetchers end at the page. */
+static PGW_ALWAYS_INLINE void scan_prefetch(const struct pt_scan *s, uint64_t entry)
+{
+	const struct pt_env *env = &s->pt->env;
+	uint64_t pa = pt_table_pa(env, entry);
+
+	if ((entry & env->table_mask) != env->table_value ||
+	    !pt_is_near(s->pt, pa, 8 << PT_SLOTS_LG2))
+		return;
+	for (unsigned item = 0; item < 1u << PT_SLOTS_LG2 && item < 512; item += 8)
+		__builtin_prefetch(pt_near_items(s->pt, pa) + item);
+}
+
+static int scan_upper_items(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
+			    const uint64_t *items, unsigned first, unsigned nr)
+{
+	const struct pt_env *env = &s->pt->env;
+	unsigned n;
+	int err = 0;
+
+	for (unsigned i = 0; i < nr && !err; i += n) {
+		uint64_t entry = pt_near_entry(items + i), next;
+		struct pgw_extent part;
+
+		n = 1;
+		if (!entry) {
+			n += s->vec->zeros(items + i + 1, nr - i - 1);
+			continue;
+		}
+		if (pgw_unlikely(pt_is_frozen(s->pt, entry))) {
+			n = 0;
+			continue;
+		}
+		if ((entry & env->table_mask) != env->table_value) {
+			n = nr - i;
+			err = scan_entry(s, at, level, items + i, first + i, &n, entry);
+			continue;
+		}
+		next = i + 1 < nr ? pt_near_item(items + i + 1) : 0;
+		if (next == entry)
+			s->has_shared = true;
+		else
+			scan_prefetch(s, next);
+		pt_scan_clip(at, PT_SPAN_LG2(level), first + i, 1, &part);
+		err = pt_scan_visit(
+			s,
+			&(struct pt_scan_at){
+				.table_pa = pt_table_pa(env, entry),
+				.va = at->va + ((uint64_t)(first + i) << PT_SPAN_LG2(level)),
+				.first = part.va_first,
+				.last = part.va_last,
+				.acc = pt_acc_table(env, at->acc, entry),
+			},
+			level - 1, scan_table);
+	}
+	return err;
+}
+
+static int scan_upper(struct pt_scan *s, const struct pt_scan_at *at, unsigned level)
+{
+	const struct pgw_geometry *geo = &s->pt->format->geometry;
+	unsigned index = pt_index(geo, at->first, level);
+	unsigned end = pt_index(geo, at->last, level) + 1;
+	uint64_t copy[PT_WINDOW_ITEMS];
+	unsigned nr;
+	int err = 0;
+
+	for (; index < end && !err; index += nr) {
+		const uint64_t *items =
+			scan_load(s, at->table_pa, index, end - index, copy, PT_WINDOW_ITEMS, &nr);
+
+		if (pgw_likely(items != NULL))
+			err = scan_upper_items(s, at, level, items, index, nr);
+		else
+			err = pt_scan_odd(s, at, level, index, nr, 0);
+	}
+	return err;
+}
+
+/*
+ * Scan one table.
+ * Stops when the part of the range in it is done, fn says so, or the budget of
+ * table visits is used up. Depth is bounded by the levels: at level 0 no entry
+ * is a table, and each level goes only to the next lower one.
+ */
+static int scan_table(struct pt_scan *s, const struct pt_scan_at *at, unsigned level)
+{
+	if (pgw_unlikely(s->stats->nr_tables == s->budget))
+		return pt_scan_exhausted(s, at->first);
+	s->stats->nr_tables++;
+	return level ? scan_upper(s, at, level) : scan_lowest(s, at, level);
+}
+
+static int pt_scan(const struct pt *pt, uint64_t first, uint64_t last, pgw_extents_fn *fn,
+		   void *arg, struct pgw_scan_stats *stats)
 {
 	struct pt_scan_at at = {
-		.table_pa = s->pt->root_pa,
-		.va = first & ~low_bits(pt_root_span_lg2(&s->pt->format->geometry)),
+		.table_pa = pt->root_pa,
+		.va = first & ~low_bits(pt_root_span_lg2(&pt->format->geometry)),
 		.first = first,
 		.last = last,
-		.acc = pt_acc_root(&s->env, pt_half_of(first)),
+		.acc = pt_acc_root(&pt->env, pt_half_of(first)),
 	};
-	int err, flush_err;
+	struct pt_scan s;
 
-	err = top(s, &at);
-	/* What is pending lies before the point where a budget ran out; after fn's refusal nothing is. */
-	flush_err = scan_flush(s);
-	return err && err != -PGW_E2BIG ? err : flush_err ? flush_err : err;
-}
-
-static int pt_scan_reader(const struct pt *pt, uint64_t first, uint64_t last, pgw_extent_fn *fn,
-			  void *arg, struct pgw_scan_stats *stats)
-{
-	static pt_scan_fn *const top[PGW_MAX_LEVELS] = { scan_reader_0, scan_reader_1, scan_reader_2,
-							 scan_reader_3, scan_reader_4 };
-	struct pt_scan s = { .pt = pt, .env = pt_env_init(pt->format, &pt->control), .fn = fn, .arg = arg,
-			     .stats = stats, .budget = pt->budget };
-
-	return scan_root(&s, first, last, top[pt->format->geometry.top_level]);
-}
-
-static int pt_scan_owner(const struct pt *pt, uint64_t first, uint64_t last, pgw_extent_fn *fn,
-			 void *arg, struct pgw_scan_stats *stats)
-{
-	static pt_scan_fn *const top[PGW_MAX_LEVELS] = { scan_owner_0, scan_owner_1, scan_owner_2,
-							 scan_owner_3, scan_owner_4 };
-	struct pt_scan s = { .pt = pt, .env = pt_env_init(pt->format, &pt->control), .fn = fn, .arg = arg,
-			     .stats = stats, .budget = UINT64_MAX };
-
-	return scan_root(&s, first, last, top[pt->format->geometry.top_level]);
+	/* Not an initializer: the buffers need no zeroes. */
+	s.pt = pt;
+	s.fn = fn;
+	s.arg = arg;
+	s.stats = stats;
+	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
+		s.attr_mask[level] = ~pt_addr_mask(&pt->env, level);
+	return pt_scan_root(&s, &at, scan_table);
 }
 
 #endif

@@ -2,67 +2,165 @@
 #ifndef PT_TMPL_TRANSLATE_H
 #define PT_TMPL_TRANSLATE_H
 
+/*
+ * Translations. How many of them a CPU works at side by side, and so how many cache
+ * misses overlap, depends on how few instructions one takes: so there is a
+ * short way for tables that can be pointed at, and a long one for all else.
+ */
+
 #include "pt/loader.h"
+
+/** Where a translation ends: an entry that is not a table. */
+struct pt_found {
+	uint64_t entry;
+	pt_acc_t acc;
+	unsigned level;
+};
+
+static PGW_ALWAYS_INLINE void translate_result(const struct pt_env *env, uint64_t va,
+					       const struct pt_found *found, unsigned level,
+					       enum pgw_entry_kind kind,
+					       struct pgw_translation *ret)
+{
+	uint64_t span = low_bits(PT_SPAN_LG2(level));
+
+	ret->kind = kind;
+	ret->level = (uint8_t)level;
+	ret->leaf_lg2 = 0;
+	ret->rights = 0;
+	ret->pa = 0;
+	ret->entry = found->entry;
+	if (pgw_likely(kind == PGW_ENTRY_LEAF)) {
+		unsigned leaf_lg2 = pt_leaf_lg2(env, found->entry, level);
+
+		span = low_bits(leaf_lg2);
+		ret->leaf_lg2 = (uint8_t)leaf_lg2;
+		ret->rights = pt_rights(env, found->acc, found->entry, level);
+		ret->pa = pt_leaf_pa(env, found->entry, level, va);
+	}
+	ret->va_first = va & ~span;
+	ret->va_last = va | span;
+}
+
+/* The same where the level is not known to be 0. By value, so that the short way needs no memory for it. */
+static PGW_ONE_COPY void translate_end(const struct pt_env *env, uint64_t va, struct pt_found found,
+				       bool is_readable, struct pgw_translation *ret)
+{
+	translate_result(env, va, &found, found.level,
+			 is_readable ? pt_kind_at(env, found.entry, found.level)
+				     : PGW_ENTRY_UNREADABLE,
+			 ret);
+}
 
 /*
  * Pre: va lies in one of the format's halves.
  * Stops at the first entry that is not a table; at level 0 at the latest,
  * where no entry is one.
  */
-static PGW_ALWAYS_INLINE void pt_translate_any(const struct pt *pt, bool owner, uint64_t va,
-					       struct pgw_translation *ret, struct pgw_path *path)
+static PGW_ONE_COPY void translate_long(const struct pt *pt, uint64_t va,
+					struct pgw_translation *ret, struct pgw_path *path)
 {
 	const struct pgw_geometry *geo = &pt->format->geometry;
-	struct pt_env env = pt_env_init(pt->format, &pt->control);
-	pt_acc_t acc = pt_acc_root(&env, pt_half_of(va));
-	uint64_t table_pa = pt->root_pa, entry = 0, span;
-	unsigned level = geo->top_level, nr_steps = 0;
-	enum pgw_entry_kind kind;
+	const struct pt_env *env = &pt->env;
+	struct pt_found found = { .acc = pt_acc_root(env, pt_half_of(va)),
+				  .level = geo->top_level };
+	uint64_t table_pa = pt->root_pa;
+	unsigned nr_steps = 0;
+	bool is_readable;
 
-	for (;; level--) {
-		unsigned index = pt_index(geo, va, level);
+	for (;; found.level--) {
+		unsigned index = pt_index(geo, va, found.level);
+		enum pgw_entry_kind kind = PGW_ENTRY_UNREADABLE;
 
-		kind = PGW_ENTRY_UNREADABLE;
-		entry = 0;
-		if (pgw_likely(pt_load_item(pt, owner, table_pa, index, &entry)))
-			kind = pt_entry_kind(&env, entry, level);
+		found.entry = 0;
+		is_readable = pt_load_item(pt, table_pa, index, &found.entry);
+		if (pgw_likely(is_readable))
+			kind = pt_kind_at(env, found.entry, found.level);
 		if (path) {
 			path->step[nr_steps++] = (struct pgw_step){
 				.item_pa = table_pa + (uint64_t)index * 8,
-				.entry = entry,
+				.entry = found.entry,
 				.kind = kind,
-				.level = (uint8_t)level,
+				.level = (uint8_t)found.level,
 			};
 		}
 		if (kind != PGW_ENTRY_TABLE)
 			break;
-		acc = pt_acc_table(&env, acc, entry);
-		table_pa = pt_table_pa(&env, entry);
+		found.acc = pt_acc_table(env, found.acc, found.entry);
+		table_pa = pt_table_pa(env, found.entry);
 	}
 	if (path)
 		path->nr_steps = nr_steps;
-	*ret = (struct pgw_translation){ .kind = kind, .level = (uint8_t)level, .entry = entry };
-	span = low_bits(geo->span_lg2[level]);
-	if (kind == PGW_ENTRY_LEAF) {
-		ret->leaf_lg2 = (uint8_t)pt_leaf_lg2(&env, entry, level);
-		span = low_bits(ret->leaf_lg2);
-		ret->pa = pt_leaf_pa(&env, entry, level, va);
-		ret->rights = pt_rights(&env, acc, entry, level);
+	translate_end(env, va, found, is_readable, ret);
+}
+
+/* The item of a table below the top for va: levels below the top are all of one size. */
+static PGW_ALWAYS_INLINE uint64_t translate_item_pa(uint64_t table_pa, uint64_t va, unsigned level)
+{
+	return table_pa + ((va >> PT_SPAN_LG2(level)) & low_bits(PT_SLOTS_LG2)) * 8;
+}
+
+static PGW_ALWAYS_INLINE uint64_t translate_top_pa(const struct pt *pt, uint64_t va)
+{
+	return pt->root_pa +
+	       (uint64_t)pt_index(&pt->format->geometry, va, pt->format->geometry.top_level) * 8;
+}
+
+static PGW_ALWAYS_INLINE bool translate_is_near(const struct pt *pt, uint64_t item_pa)
+{
+	/* Both ends are whole items. */
+	return item_pa - pt->near_first < pt->near_size;
+}
+
+/* One level of the short way, a constant; level falls through to the next lower one. */
+#define TRANSLATE_STEP(lvl)                                                                        \
+	if (pgw_unlikely(!translate_is_near(pt, item_pa)))                                         \
+		goto far;                                                                          \
+	found.entry = pt_near_entry(pt_near_items(pt, item_pa));                                   \
+	found.level = (lvl);                                                                       \
+	if (pgw_unlikely((found.entry & env->table_mask) != env->table_value))                     \
+		goto upper;                                                                        \
+	found.acc = pt_acc_table(env, found.acc, found.entry);                                     \
+	item_pa = translate_item_pa(pt_table_pa(env, found.entry), va, (lvl)-1)
+
+static void pt_translate(const struct pt *pt, uint64_t va, struct pgw_translation *ret,
+			 struct pgw_path *path)
+{
+	const struct pt_env *env = &pt->env;
+	struct pt_found found = { .acc = pt_acc_root(env, pt_half_of(va)) };
+	uint64_t item_pa = translate_top_pa(pt, va);
+	enum pgw_entry_kind kind;
+
+	if (pgw_unlikely(path != NULL))
+		goto far;
+	switch (pt->format->geometry.top_level) {
+	case 4:
+		TRANSLATE_STEP(4);
+		__attribute__((fallthrough));
+	case 3:
+		TRANSLATE_STEP(3);
+		__attribute__((fallthrough));
+	case 2:
+		TRANSLATE_STEP(2);
+		__attribute__((fallthrough));
+	default:
+		TRANSLATE_STEP(1);
 	}
-	ret->va_first = va & ~span;
-	ret->va_last = va | span;
-}
-
-static void pt_translate_reader(const struct pt *pt, uint64_t va, struct pgw_translation *ret,
-				struct pgw_path *path)
-{
-	pt_translate_any(pt, false, va, ret, path);
-}
-
-static void pt_translate_owner(const struct pt *pt, uint64_t va, struct pgw_translation *ret,
-			       struct pgw_path *path)
-{
-	pt_translate_any(pt, true, va, ret, path);
+	if (pgw_unlikely(!translate_is_near(pt, item_pa)))
+		goto far;
+	found.entry = pt_near_entry(pt_near_items(pt, item_pa));
+	kind = pt_entry_kind(env, found.entry, 0);
+	if (pgw_unlikely(kind == PGW_ENTRY_ABSENT && pt_is_frozen(pt, found.entry)))
+		goto far;
+	translate_result(env, va, &found, 0, kind, ret);
+	return;
+upper:
+	if (pgw_unlikely(pt_is_frozen(pt, found.entry)))
+		goto far;
+	translate_end(env, va, found, true, ret);
+	return;
+far:
+	translate_long(pt, va, ret, path);
 }
 
 #endif

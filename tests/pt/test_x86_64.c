@@ -155,6 +155,7 @@ static void test_x86_64_rights__every_combination_at_every_level(void **state)
 			entries[level] = P | flags_of(i >> (2 + 3 * level));
 			memory[level][0] = entries[level] | (level ? (level - 1) * 0x1000 : 0x7000);
 		}
+		pt_prepare(&pt);
 		pt_ops(&pt)->translate(&pt, 0x123, &got, NULL);
 		assert_int_equal(got.kind, PGW_ENTRY_LEAF);
 		assert_int_equal(got.pa, 0x7123);
@@ -227,6 +228,7 @@ static void test_x86_64_scan__runs_join_across_tables_and_break_on_bits(void **s
 	(void)state;
 	pt.control = pgw_control_assume(pt.format, &none);
 	assert_int_equal(pgw_phys_memory_init(&source, 0, memory, sizeof(memory)), 0);
+	pt_prepare(&pt);
 	memory[4][0] = 0x3000 | P | W | U;
 	memory[3][0] = 0x2000 | P | W | U;
 	memory[2][0] = 0x0000 | P | W | U;
@@ -302,6 +304,7 @@ static void test_x86_64_scan__a_table_cut_short_is_read_as_far_as_it_goes(void *
 		ops.map = NULL;
 		phys = (struct pgw_phys){ &ops, &source };
 		pt.phys = &phys;
+		pt_prepare(&pt);
 		assert_int_equal(pt_ops(&pt)->scan(&pt, 0, BIT(21) - 1, keep_run, &runs, &stats), 0);
 		assert_int_equal(stats.nr_leaves, items);
 		assert_int_equal(runs.nr, items ? 2 : 1);

@@ -30,7 +30,7 @@
  *   52     -                         Contiguous
  *   53     -                         PXN
  *   54     -                         UXN
- *   58:55  -                         software
+ *   58:55  -                         software; 55: dirty, see below
  *   59     PXNTable                  -
  *   60     UXNTable                  -
  *   61     APTable[0]: no EL0        -
@@ -39,6 +39,16 @@
  *
  * Bits of the address below the size of a block are RES0, and ignored here as
  * by every MMU seen.
+ *
+ * Dirty (D8.5.7 "Hardware management of the dirty state"): a leaf counts as
+ * dirty if AP[2] is 0, or if bit 55 is set. With TCR_EL1.HD a clean leaf has DBM
+ * = 1 and AP[2] = 1, and hardware clears AP[2] at the first write; so dirty is
+ * what was written. Without HD hardware says nothing, and every leaf that may be
+ * written counts as dirty, always: it cannot be made clean. What makes a
+ * dirty leaf read-only sets bit 55, so that the state is kept.
+ *
+ * FROZEN, not valid and not zero: break-before-make is under way in this item.
+ * Nobody else may write this value. Bit 0 is 0, so the MMU ignores the rest (D8.3).
  */
 
 #include "pt/pt_defs.h"
@@ -59,6 +69,8 @@
 #define ARM64_CONT BIT(52)
 #define ARM64_PXN BIT(53)
 #define ARM64_UXN BIT(54)
+#define ARM64_SW_DIRTY BIT(55)
+#define ARM64_FROZEN (UINT64_C(0xf0e2) << 48)
 #define ARM64_PXNTABLE BIT(59)
 #define ARM64_UXNTABLE BIT(60)
 #define ARM64_APTABLE_NO_EL0 BIT(61)
@@ -69,23 +81,13 @@
 
 _Static_assert(ARM64_GRANULE_LG2 == 12 || ARM64_GRANULE_LG2 == 14 || ARM64_GRANULE_LG2 == 16,
 	       "4K, 16K, 64K");
+_Static_assert((ARM64_FROZEN & (BIT(63) | ARM64_VALID)) == BIT(63), "frozen: not valid, not zero");
 _Static_assert((ARM64_PXNTABLE | ARM64_UXNTABLE | ARM64_APTABLE_NO_EL0 | ARM64_APTABLE_RO) ==
 		       BITS(62, 59),
 	       "the hierarchical controls are side by side");
 
 /* The low 48 bits of an address, where a table or page holds them. */
 #define ARM64_ADDR_LOW BITS(47, ARM64_GRANULE_LG2)
-
-static PGW_ALWAYS_INLINE struct pt_env arm64_pt_env_init(const struct pgw_format *format,
-							 const struct pgw_control *control)
-{
-	return (struct pt_env){
-		/* An output address beyond the implemented size is an address size fault (D8.2). */
-		.reserved = control->pa_bits ? ~low_bits(control->pa_bits) : 0,
-		.ctl = control->set,
-		.wide = format->geometry.max_pa_bits > 48,
-	};
-}
 
 /* Where an entry keeps its address: D8.3.1, tables of descriptor formats. */
 static PGW_ALWAYS_INLINE uint64_t arm64_addr_field(const struct pt_env *env)
@@ -115,6 +117,23 @@ static PGW_ALWAYS_INLINE uint64_t arm64_addr_put(const struct pt_env *env, uint6
 	if (ARM64_GRANULE_LG2 == 16)
 		return entry | ((pa & BITS(51, 48)) >> 36);
 	return entry | (pa & BITS(49, 48)) | ((pa & BITS(51, 50)) >> 42);
+}
+
+static PGW_ALWAYS_INLINE struct pt_env arm64_pt_env_init(const struct pgw_format *format,
+							 const struct pgw_control *control)
+{
+	struct pt_env env = {
+		/* An output address beyond the implemented size is an address size fault (D8.2). */
+		.reserved = control->pa_bits ? ~low_bits(control->pa_bits) : 0,
+		.ctl = control->set,
+		.wide = format->geometry.max_pa_bits > 48,
+	};
+	uint64_t reserved = arm64_addr_put(&env, env.reserved);
+
+	env.table_mask = ARM64_VALID | ARM64_TABLE | reserved;
+	env.table_value = ARM64_VALID | ARM64_TABLE;
+	env.kind_mask = ~arm64_addr_field(&env) | reserved;
+	return env;
 }
 
 /* D8.2: blocks at level 1 always; the next two as the granule and LPA2 give them. */
@@ -270,6 +289,97 @@ static PGW_ALWAYS_INLINE bool arm64_pt_leaf_encode(const struct pt_env *env,
 	return true;
 }
 
+/* ---- for edits only ---- */
+
+static PGW_ALWAYS_INLINE unsigned arm64_pt_contig_lg2(const struct pt_env *env, unsigned level)
+{
+	(void)env;
+	return arm64_cont_lg2(level);
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_pt_leaf_resize(const struct pt_env *env, uint64_t entry,
+						       unsigned level, uint64_t va,
+						       unsigned to_level, bool run)
+{
+	uint64_t pa = arm64_pt_leaf_pa(env, entry, level, va) & ~low_bits(ARM64_SPAN_LG2(to_level));
+
+	return (entry & ~(arm64_addr_field(env) | ARM64_TABLE | ARM64_CONT)) |
+	       arm64_addr_put(env, pa) | (to_level ? 0 : ARM64_TABLE) | (run ? ARM64_CONT : 0);
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_pt_rights_mask(void)
+{
+	return ARM64_AP_EL0 | ARM64_AP_RO | ARM64_PXN | ARM64_UXN;
+}
+
+static PGW_ALWAYS_INLINE bool arm64_pt_entry_young(uint64_t entry)
+{
+	return entry & ARM64_AF;
+}
+
+static PGW_ALWAYS_INLINE bool arm64_pt_entry_dirty(uint64_t entry)
+{
+	return !(entry & ARM64_AP_RO) || (entry & ARM64_SW_DIRTY);
+}
+
+/* With HD, DBM says "may be written" and AP[2] "has not been": a clean leaf stays clean. */
+static PGW_ALWAYS_INLINE uint64_t arm64_pt_leaf_protect(const struct pt_env *env, uint64_t entry,
+							uint64_t bits)
+{
+	bool dirty = arm64_pt_entry_dirty(entry), hd = env->ctl & PGW_CTL_ARM64_HD;
+	uint64_t new = (entry & ~(arm64_pt_rights_mask() | ARM64_SW_DIRTY)) | bits;
+
+	if (hd)
+		new = bits & ARM64_AP_RO ? new & ~ARM64_DBM : new | ARM64_DBM;
+	if (bits & ARM64_AP_RO)
+		return dirty ? new | ARM64_SW_DIRTY : new;
+	return hd && !dirty ? new | ARM64_AP_RO : new;
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_pt_entry_clear(const struct pt_env *env, uint64_t entry,
+						       bool young, bool dirty)
+{
+	if (young)
+		entry &= ~ARM64_AF;
+	if (!dirty)
+		return entry;
+	entry &= ~ARM64_SW_DIRTY;
+	return (entry & ARM64_DBM) && (env->ctl & PGW_CTL_ARM64_HD) ? entry | ARM64_AP_RO : entry;
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_pt_entry_combine(const struct pt_env *env, uint64_t entry,
+							 uint64_t other)
+{
+	entry |= other & ARM64_AF;
+	if (!arm64_pt_entry_dirty(other) || arm64_pt_entry_dirty(entry))
+		return entry;
+	if ((entry & ARM64_DBM) && (env->ctl & PGW_CTL_ARM64_HD))
+		return entry & ~ARM64_AP_RO;
+	return entry | ARM64_SW_DIRTY;
+}
+
+/*
+ * D8.16.1 "Using break-before-make when updating translation table entries",
+ * with FEAT_BBM level 0 assumed: a change of size, of the output address, of the Contiguous
+ * bit, of memory type, shareability or nG; and of anything in one item of a
+ * contiguous run, because all must agree.
+ */
+static PGW_ALWAYS_INLINE bool arm64_pt_needs_break(const struct pt_env *env, uint64_t old,
+						   uint64_t new)
+{
+	if (!(old & new & ARM64_VALID))
+		return false;
+	if (old & ARM64_CONT)
+		return old != new;
+	return (old ^ new) & (arm64_addr_field(env) | ARM64_TABLE | ARM64_CONT | ARM64_ATTRINDX |
+			      ARM64_SH | ARM64_NG);
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_pt_frozen(void)
+{
+	return ARM64_FROZEN;
+}
+
 #define pt_env_init arm64_pt_env_init
 #define pt_entry_kind arm64_pt_entry_kind
 #define pt_table_pa arm64_pt_table_pa
@@ -283,6 +393,19 @@ static PGW_ALWAYS_INLINE bool arm64_pt_leaf_encode(const struct pt_env *env,
 #define pt_rights arm64_pt_rights
 #define pt_table_encode arm64_pt_table_encode
 #define pt_leaf_encode arm64_pt_leaf_encode
+#define pt_contig_lg2 arm64_pt_contig_lg2
+#define pt_leaf_resize arm64_pt_leaf_resize
+#define pt_rights_mask arm64_pt_rights_mask
+#define pt_leaf_protect arm64_pt_leaf_protect
+#define pt_entry_young arm64_pt_entry_young
+#define pt_entry_dirty arm64_pt_entry_dirty
+#define pt_entry_clear arm64_pt_entry_clear
+#define pt_entry_combine arm64_pt_entry_combine
+#define pt_needs_break arm64_pt_needs_break
+#define pt_frozen arm64_pt_frozen
+
+#define PT_GRANULE_LG2 ARM64_GRANULE_LG2
+#define PT_SLOTS_LG2 ARM64_SLOTS_LG2
 
 /* The shapes. The top table has as many slots as the address bits above it need. */
 
@@ -393,7 +516,7 @@ static PGW_MAYBE_UNUSED const char *arm64_memory_type(const struct pgw_control *
 				PGW_CTL_ARM64_HD | PGW_CTL_MEMORY_TYPES,                           \
 		.assume_memory_types = UINT64_C(0x000000040044f0ff), .min_pa_bits = 32,            \
 		.memory_type = arm64_memory_type, .decode = pt_decode, .advance = pt_advance,      \
-		.reader = &pt_reader_ops, .owner = &pt_owner_ops, .edit = &ARM64_EDIT_OPS,            \
+		.env_init = pt_env_fill, .reader = &pt_format_ops, .owner = &pt_format_ops, .edit = &ARM64_EDIT_OPS,            \
 	}
 
 #endif

@@ -68,7 +68,14 @@ static PGW_ALWAYS_INLINE struct pt_env riscv_pt_env_init(const struct pgw_format
 		reserved |= RISCV_N;
 	if (control->pa_bits < RISCV_PA_BITS)
 		reserved |= (~low_bits(control->pa_bits) >> RISCV_PPN_SHIFT) & RISCV_PPN;
-	return (struct pt_env){ .reserved = reserved, .ctl = control->set };
+	return (struct pt_env){
+		.reserved = reserved,
+		.table_mask = reserved | RISCV_V | RISCV_R | RISCV_W | RISCV_X | RISCV_U | RISCV_A |
+			      RISCV_D | RISCV_PBMT | RISCV_N,
+		.table_value = RISCV_V,
+		.kind_mask = ~RISCV_PPN | reserved,
+		.ctl = control->set,
+	};
 }
 
 /* 4.3.2 steps 3 to 6. */
@@ -205,6 +212,78 @@ static PGW_ALWAYS_INLINE bool riscv_pt_leaf_encode(const struct pt_env *env,
 	return true;
 }
 
+/* ---- for edits only ---- */
+
+/* "Svnapot": 64 KiB is the only size yet. */
+static PGW_ALWAYS_INLINE unsigned riscv_pt_contig_lg2(const struct pt_env *env, unsigned level)
+{
+	return !level && (env->ctl & PGW_CTL_RISCV_SVNAPOT) ? RISCV_NAPOT_LG2 - RISCV_GRANULE_LG2 : 0;
+}
+
+static PGW_ALWAYS_INLINE uint64_t riscv_pt_leaf_resize(const struct pt_env *env, uint64_t entry,
+						       unsigned level, uint64_t va,
+						       unsigned to_level, bool run)
+{
+	uint64_t pa = riscv_pt_leaf_pa(env, entry, level, va) & ~low_bits(RISCV_SPAN_LG2(to_level));
+	uint64_t resized = (entry & ~(RISCV_PPN | RISCV_N)) | ((pa >> RISCV_PPN_SHIFT) & RISCV_PPN);
+
+	return run ? (resized & ~RISCV_NAPOT_MASK) | RISCV_NAPOT_64K | RISCV_N : resized;
+}
+
+static PGW_ALWAYS_INLINE uint64_t riscv_pt_rights_mask(void)
+{
+	return RISCV_R | RISCV_W | RISCV_X | RISCV_U;
+}
+
+static PGW_ALWAYS_INLINE uint64_t riscv_pt_leaf_protect(const struct pt_env *env, uint64_t entry,
+							uint64_t bits)
+{
+	(void)env;
+	return (entry & ~riscv_pt_rights_mask()) | bits;
+}
+
+/* 4.3.1: A and D, by hardware with Svadu, else by whoever handles the fault. */
+static PGW_ALWAYS_INLINE bool riscv_pt_entry_young(uint64_t entry)
+{
+	return entry & RISCV_A;
+}
+
+static PGW_ALWAYS_INLINE bool riscv_pt_entry_dirty(uint64_t entry)
+{
+	return entry & RISCV_D;
+}
+
+static PGW_ALWAYS_INLINE uint64_t riscv_pt_entry_clear(const struct pt_env *env, uint64_t entry,
+						       bool young, bool dirty)
+{
+	(void)env;
+	return entry & ~((young ? RISCV_A : 0) | (dirty ? RISCV_D : 0));
+}
+
+static PGW_ALWAYS_INLINE uint64_t riscv_pt_entry_combine(const struct pt_env *env, uint64_t entry,
+							 uint64_t other)
+{
+	(void)env;
+	return entry | (other & (RISCV_A | RISCV_D));
+}
+
+/*
+ * 4.2.1 "Supervisor Memory-Management Fence Instruction": until the fence,
+ * translations of the old or the new entries are used, unpredictably, and
+ * "Svnapot" says the same of the items of a run. Both are right here.
+ */
+static PGW_ALWAYS_INLINE bool riscv_pt_needs_break(const struct pt_env *env, uint64_t old,
+						   uint64_t new)
+{
+	(void)env, (void)old, (void)new;
+	return false;
+}
+
+static PGW_ALWAYS_INLINE uint64_t riscv_pt_frozen(void)
+{
+	return 0;
+}
+
 #define pt_env_init riscv_pt_env_init
 #define pt_entry_kind riscv_pt_entry_kind
 #define pt_table_pa riscv_pt_table_pa
@@ -218,6 +297,19 @@ static PGW_ALWAYS_INLINE bool riscv_pt_leaf_encode(const struct pt_env *env,
 #define pt_rights riscv_pt_rights
 #define pt_table_encode riscv_pt_table_encode
 #define pt_leaf_encode riscv_pt_leaf_encode
+#define pt_contig_lg2 riscv_pt_contig_lg2
+#define pt_leaf_resize riscv_pt_leaf_resize
+#define pt_rights_mask riscv_pt_rights_mask
+#define pt_leaf_protect riscv_pt_leaf_protect
+#define pt_entry_young riscv_pt_entry_young
+#define pt_entry_dirty riscv_pt_entry_dirty
+#define pt_entry_clear riscv_pt_entry_clear
+#define pt_entry_combine riscv_pt_entry_combine
+#define pt_needs_break riscv_pt_needs_break
+#define pt_frozen riscv_pt_frozen
+
+#define PT_GRANULE_LG2 RISCV_GRANULE_LG2
+#define PT_SLOTS_LG2 RISCV_SLOTS_LG2
 
 /* Leaves at every level, and the runs of Svnapot. */
 #define RISCV_LEAF_SIZES                                                                           \

@@ -72,7 +72,13 @@ static PGW_ALWAYS_INLINE struct pt_env x86_64_pt_env_init(const struct pgw_forma
 	/* SDM 4.5.4: with EFER.NXE = 0, bit 63 is reserved. */
 	if (!(control->set & PGW_CTL_X86_NXE))
 		above |= X86_XD;
-	return (struct pt_env){ .reserved = above, .ctl = control->set };
+	return (struct pt_env){
+		.reserved = above,
+		.table_mask = X86_P | X86_PS | above,
+		.table_value = X86_P,
+		.kind_mask = ~X86_ADDR | above,
+		.ctl = control->set,
+	};
 }
 
 /* The address bits below the size of a large leaf, which are reserved; bit 12 is PAT. */
@@ -209,6 +215,77 @@ static PGW_ALWAYS_INLINE bool x86_64_pt_leaf_encode(const struct pt_env *env,
 	return true;
 }
 
+/* ---- for edits only ---- */
+
+static PGW_ALWAYS_INLINE unsigned x86_64_pt_contig_lg2(const struct pt_env *env, unsigned level)
+{
+	(void)env, (void)level;
+	return 0;
+}
+
+/* SDM tables 4-16 to 4-20: PAT is bit 7 of a PTE, which says PS above, and bit 12 there. */
+static PGW_ALWAYS_INLINE uint64_t x86_64_pt_leaf_resize(const struct pt_env *env, uint64_t entry,
+							unsigned level, uint64_t va,
+							unsigned to_level, bool run)
+{
+	uint64_t pa = x86_64_pt_leaf_pa(env, entry, level, va) & x86_64_pt_addr_mask(env, to_level);
+	uint64_t to_pat = to_level ? X86_PAT_LARGE : X86_PAT_SMALL;
+	bool pat = entry & (level ? X86_PAT_LARGE : X86_PAT_SMALL);
+
+	(void)run;
+	return (entry & ~(X86_ADDR | X86_PS)) | pa | (to_level ? X86_PS : 0) | (pat ? to_pat : 0);
+}
+
+static PGW_ALWAYS_INLINE uint64_t x86_64_pt_rights_mask(void)
+{
+	return X86_RW | X86_US | X86_XD;
+}
+
+static PGW_ALWAYS_INLINE uint64_t x86_64_pt_leaf_protect(const struct pt_env *env, uint64_t entry,
+							 uint64_t bits)
+{
+	(void)env;
+	return (entry & ~x86_64_pt_rights_mask()) | bits;
+}
+
+/* SDM 4.8 "Accessed and dirty flags". */
+static PGW_ALWAYS_INLINE bool x86_64_pt_entry_young(uint64_t entry)
+{
+	return entry & X86_A;
+}
+
+static PGW_ALWAYS_INLINE bool x86_64_pt_entry_dirty(uint64_t entry)
+{
+	return entry & X86_D;
+}
+
+static PGW_ALWAYS_INLINE uint64_t x86_64_pt_entry_clear(const struct pt_env *env, uint64_t entry,
+							bool young, bool dirty)
+{
+	(void)env;
+	return entry & ~((young ? X86_A : 0) | (dirty ? X86_D : 0));
+}
+
+static PGW_ALWAYS_INLINE uint64_t x86_64_pt_entry_combine(const struct pt_env *env, uint64_t entry,
+							  uint64_t other)
+{
+	(void)env;
+	return entry | (other & (X86_A | X86_D));
+}
+
+/* SDM 4.10.4: stale translations may be used until the flush, old or new, never something else. */
+static PGW_ALWAYS_INLINE bool x86_64_pt_needs_break(const struct pt_env *env, uint64_t old,
+						    uint64_t new)
+{
+	(void)env, (void)old, (void)new;
+	return false;
+}
+
+static PGW_ALWAYS_INLINE uint64_t x86_64_pt_frozen(void)
+{
+	return 0;
+}
+
 #define pt_env_init x86_64_pt_env_init
 #define pt_entry_kind x86_64_pt_entry_kind
 #define pt_table_pa x86_64_pt_table_pa
@@ -222,6 +299,19 @@ static PGW_ALWAYS_INLINE bool x86_64_pt_leaf_encode(const struct pt_env *env,
 #define pt_rights x86_64_pt_rights
 #define pt_table_encode x86_64_pt_table_encode
 #define pt_leaf_encode x86_64_pt_leaf_encode
+#define pt_contig_lg2 x86_64_pt_contig_lg2
+#define pt_leaf_resize x86_64_pt_leaf_resize
+#define pt_rights_mask x86_64_pt_rights_mask
+#define pt_leaf_protect x86_64_pt_leaf_protect
+#define pt_entry_young x86_64_pt_entry_young
+#define pt_entry_dirty x86_64_pt_entry_dirty
+#define pt_entry_clear x86_64_pt_entry_clear
+#define pt_entry_combine x86_64_pt_entry_combine
+#define pt_needs_break x86_64_pt_needs_break
+#define pt_frozen x86_64_pt_frozen
+
+#define PT_GRANULE_LG2 X86_GRANULE_LG2
+#define PT_SLOTS_LG2 X86_SLOTS_LG2
 
 /* The shapes and names of the two formats. */
 

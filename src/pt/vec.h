@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PT_VEC_H
+#define PT_VEC_H
+
+/*
+ * Questions about many items at once, answered with the vector registers that
+ * the platform allows, or in plain C. The items are aligned host words that
+ * others may be changing: a vector load reads each of its words whole, as an
+ * aligned word is on the architectures that have one here, and every answer is
+ * made from one look at each word.
+ */
+
+#include <stdint.h>
+
+struct pt_vec {
+	/** How many of nr items, from the first on, are 0? */
+	unsigned (*zeros)(const uint64_t *items, unsigned nr);
+	/** How many of nr items, from the first on, are entry, entry + step, entry + 2 * step, ...? */
+	unsigned (*run)(const uint64_t *items, unsigned nr, uint64_t entry, uint64_t step);
+	/**
+	 * Where do 64 pairs of neighbours (65 items) break? Bit i: item i + 1 does not
+	 * follow item i by step with the same bits of mask, and not both are 0.
+	 */
+	uint64_t (*breaks)(const uint64_t *items, uint64_t step, uint64_t mask);
+};
+
+/** @param cpu_features of struct pgw_platform; what this build does not know is ignored */
+const struct pt_vec *pt_vec_choose(uint32_t cpu_features);
+
+#endif
