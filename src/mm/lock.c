@@ -2,6 +2,9 @@
 #include "mm/lock.h"
 
 #include "base/bits.h"
+#include "base/mutex.h"
+
+#include <limits.h>
 
 /*
  * Who changes the state word:
@@ -17,51 +20,15 @@
  */
 #define READER UINT32_C(1)
 
-/** The guard's values. */
-enum { GUARD_FREE, GUARD_TAKEN, GUARD_CONTENDED };
-
 /**
  * A thread in the queue; on its stack. It may be gone as soon as granted is
  * set, so that is the last that others do with it.
  */
 struct mmap_waiter {
 	struct mmap_waiter *next;
-	_Atomic uint32_t granted; /* 1: the lock is this thread's */
-	enum pgw_lock_mode mode;  /* read or write */
+	uint32_t granted;        /* 1: the lock is this thread's; atomic */
+	enum pgw_lock_mode mode; /* read or write */
 };
-
-/* ---- sleeping ---- */
-
-static void park(const struct pgw_platform *platform, const _Atomic uint32_t *word,
-		 uint32_t expected)
-{
-	platform->park(platform->ctx, (const uint32_t *)word, expected);
-}
-
-static void wake(const struct pgw_platform *platform, const _Atomic uint32_t *word)
-{
-	platform->wake(platform->ctx, (const uint32_t *)word);
-}
-
-static void guard_lock(struct pgw_mmap_lock *lock, const struct pgw_platform *platform)
-{
-	uint32_t expected = GUARD_FREE;
-
-	if (atomic_compare_exchange_strong_explicit(&lock->guard, &expected, GUARD_TAKEN,
-						    memory_order_acquire, memory_order_relaxed))
-		return;
-	/* Whoever slept cannot know that it was the last: it takes the guard as contended. */
-	while (atomic_exchange_explicit(&lock->guard, GUARD_CONTENDED, memory_order_acquire) !=
-	       GUARD_FREE)
-		park(platform, &lock->guard, GUARD_CONTENDED);
-}
-
-static void guard_unlock(struct pgw_mmap_lock *lock, const struct pgw_platform *platform)
-{
-	if (atomic_exchange_explicit(&lock->guard, GUARD_FREE, memory_order_release) ==
-	    GUARD_CONTENDED)
-		wake(platform, &lock->guard);
-}
 
 /* ---- the state word and the queue ---- */
 
@@ -114,9 +81,9 @@ static PGW_NOINLINE void queue_wait(struct pgw_mmap_lock *lock, const struct pgw
 {
 	struct mmap_waiter self = { .mode = mode };
 
-	guard_lock(lock, platform);
+	mutex_lock(&lock->guard, platform);
 	if (state_take_or_queue(lock, mode)) {
-		guard_unlock(lock, platform);
+		mutex_unlock(&lock->guard, platform);
 		return;
 	}
 	if (lock->head)
@@ -124,10 +91,10 @@ static PGW_NOINLINE void queue_wait(struct pgw_mmap_lock *lock, const struct pgw
 	else
 		lock->head = &self;
 	lock->tail = &self;
-	guard_unlock(lock, platform);
+	mutex_unlock(&lock->guard, platform);
 
-	while (!atomic_load_explicit(&self.granted, memory_order_acquire))
-		park(platform, &self.granted, 0);
+	while (!__atomic_load_n(&self.granted, __ATOMIC_ACQUIRE))
+		platform->park(platform->ctx, &self.granted, 0);
 }
 
 /**
@@ -167,16 +134,16 @@ static PGW_NOINLINE void queue_grant(struct pgw_mmap_lock *lock,
 {
 	struct mmap_waiter *waiter;
 
-	guard_lock(lock, platform);
+	mutex_lock(&lock->guard, platform);
 	waiter = queue_take(lock);
-	guard_unlock(lock, platform);
+	mutex_unlock(&lock->guard, platform);
 
 	while (waiter) {
 		struct mmap_waiter *next = waiter->next;
 
-		atomic_store_explicit(&waiter->granted, 1, memory_order_release);
+		__atomic_store_n(&waiter->granted, 1, __ATOMIC_RELEASE);
 		/* The waiter may have seen that and be gone: wake() gets an address, no more. */
-		wake(platform, &waiter->granted);
+		platform->wake(platform->ctx, &waiter->granted);
 		waiter = next;
 	}
 }
@@ -215,19 +182,27 @@ static bool held_is(const struct pgw_thread *thread, uint32_t i, enum pgw_lock_m
 	return i < thread->nr_held && thread->held[i].mode == mode;
 }
 
-/** May the thread take the lock at all? Asked before it waits. */
-static int held_check(const struct pgw_thread *thread, const struct pgw_mmap_lock *lock)
+/** May the thread wait for the lock? Not if it holds it, or one that comes after it. */
+static int held_check(const struct pgw_thread *thread, const struct pgw_mmap_lock *lock,
+		      unsigned rank)
 {
-	if (held_find(thread, lock) < thread->nr_held)
-		return -PGW_EDEADLK;
-	return thread->nr_held < PGW_MAX_HELD ? 0 : -PGW_E2BIG;
+	int err = thread->nr_held < PGW_MAX_HELD ? 0 : -PGW_E2BIG;
+
+	for (uint32_t i = 0; i < thread->nr_held; i++) {
+		if (thread->held[i].lock == lock)
+			return -PGW_EDEADLK;
+		if (thread->held[i].rank > rank)
+			err = -PGW_EINVAL;
+	}
+	return err;
 }
 
-static void held_add(struct pgw_thread *thread, const struct pgw_mmap_lock *lock,
+static void held_add(struct pgw_thread *thread, const struct pgw_mmap_lock *lock, unsigned rank,
 		     enum pgw_lock_mode mode)
 {
 	thread->held[thread->nr_held].lock = lock;
 	thread->held[thread->nr_held].mode = mode;
+	thread->held[thread->nr_held].rank = rank;
 	thread->nr_held++;
 }
 
@@ -242,51 +217,56 @@ static void held_remove(struct pgw_thread *thread, uint32_t i)
 /* ---- the lock ---- */
 
 static PGW_ALWAYS_INLINE int lock_take(struct pgw_mmap_lock *lock,
-				       const struct pgw_platform *platform, enum pgw_lock_mode mode)
+				       const struct pgw_platform *platform, unsigned rank,
+				       enum pgw_lock_mode mode)
 {
 	struct pgw_thread *thread = current_thread(platform);
-	int err = held_check(thread, lock);
+	int err = held_check(thread, lock, rank);
 
 	if (pgw_unlikely(err))
 		return err;
 	if (pgw_unlikely(!state_take(lock, mode)))
 		queue_wait(lock, platform, mode);
-	held_add(thread, lock, mode);
+	held_add(thread, lock, rank, mode);
 	return 0;
 }
 
+/* Who does not wait is in nobody's way: every order will do. */
 static PGW_ALWAYS_INLINE int lock_try(struct pgw_mmap_lock *lock,
-				      const struct pgw_platform *platform, enum pgw_lock_mode mode)
+				      const struct pgw_platform *platform, unsigned rank,
+				      enum pgw_lock_mode mode)
 {
 	struct pgw_thread *thread = current_thread(platform);
-	int err = held_check(thread, lock);
+	int err = held_check(thread, lock, UINT_MAX);
 
 	if (pgw_unlikely(err))
 		return err;
 	if (!state_take(lock, mode))
 		return -PGW_EBUSY;
-	held_add(thread, lock, mode);
+	held_add(thread, lock, rank, mode);
 	return 0;
 }
 
-int mmap_lock_read(struct pgw_mmap_lock *lock, const struct pgw_platform *platform)
+int mmap_lock_read(struct pgw_mmap_lock *lock, const struct pgw_platform *platform, unsigned rank)
 {
-	return lock_take(lock, platform, PGW_LOCK_READ);
+	return lock_take(lock, platform, rank, PGW_LOCK_READ);
 }
 
-int mmap_lock_write(struct pgw_mmap_lock *lock, const struct pgw_platform *platform)
+int mmap_lock_write(struct pgw_mmap_lock *lock, const struct pgw_platform *platform, unsigned rank)
 {
-	return lock_take(lock, platform, PGW_LOCK_WRITE);
+	return lock_take(lock, platform, rank, PGW_LOCK_WRITE);
 }
 
-int mmap_lock_read_try(struct pgw_mmap_lock *lock, const struct pgw_platform *platform)
+int mmap_lock_read_try(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
+		       unsigned rank)
 {
-	return lock_try(lock, platform, PGW_LOCK_READ);
+	return lock_try(lock, platform, rank, PGW_LOCK_READ);
 }
 
-int mmap_lock_write_try(struct pgw_mmap_lock *lock, const struct pgw_platform *platform)
+int mmap_lock_write_try(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
+			unsigned rank)
 {
-	return lock_try(lock, platform, PGW_LOCK_WRITE);
+	return lock_try(lock, platform, rank, PGW_LOCK_WRITE);
 }
 
 int mmap_lock_read_unlock(struct pgw_mmap_lock *lock, const struct pgw_platform *platform)

@@ -17,27 +17,37 @@
 #define MMAP_LOCK_QUEUED (UINT32_C(1) << 30)     /* the queue is not empty */
 #define MMAP_LOCK_READERS (MMAP_LOCK_QUEUED - 1) /* how many hold it for read or downgraded */
 
+/** The order in which locks are taken. */
+enum {
+	LOCK_RANK_HOTPLUG,
+	LOCK_RANK_USER_MM,
+	LOCK_RANK_KERNEL_MM,
+};
+
 struct mmap_waiter;
 
 /** All zero is a free lock; there is nothing to destroy. */
 struct pgw_mmap_lock {
 	_Atomic uint32_t state;   /* MMAP_LOCK_*; see lock.c for who may change it */
-	_Atomic uint32_t guard;   /* of the queue: 0 free, 1 taken, 2 taken and perhaps slept on */
+	uint32_t guard;           /* of the queue; base/mutex.h */
 	struct mmap_waiter *head; /* the queue, first come first; guarded by guard */
 	struct mmap_waiter *tail; /* guarded by guard; valid while head is not NULL */
 };
 
 /**
  * Take the lock, waiting for it.
- * @return 0, -PGW_EDEADLK (this thread holds it), -PGW_E2BIG (this thread holds
- *         PGW_MAX_HELD locks)
+ * @param rank the lock's place in the order of locks: those of a higher one are taken after it
+ * @return 0, -PGW_EDEADLK (this thread holds it), -PGW_EINVAL (this thread holds
+ *         one of a higher rank), -PGW_E2BIG (this thread holds PGW_MAX_HELD locks)
  */
-int mmap_lock_read(struct pgw_mmap_lock *lock, const struct pgw_platform *platform);
-int mmap_lock_write(struct pgw_mmap_lock *lock, const struct pgw_platform *platform);
+int mmap_lock_read(struct pgw_mmap_lock *lock, const struct pgw_platform *platform, unsigned rank);
+int mmap_lock_write(struct pgw_mmap_lock *lock, const struct pgw_platform *platform, unsigned rank);
 
-/** The same without waiting: -PGW_EBUSY. */
-int mmap_lock_read_try(struct pgw_mmap_lock *lock, const struct pgw_platform *platform);
-int mmap_lock_write_try(struct pgw_mmap_lock *lock, const struct pgw_platform *platform);
+/** The same without waiting, -PGW_EBUSY, and so in any order. */
+int mmap_lock_read_try(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
+		       unsigned rank);
+int mmap_lock_write_try(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
+			unsigned rank);
 
 /**
  * Release the lock; turn a write lock into a read lock.

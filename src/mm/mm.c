@@ -3,6 +3,7 @@
 
 #include "base/bits.h"
 #include "mm/mm_priv.h"
+#include "pt/gather.h"
 
 /* What both kinds of mm are made with; the tree is the caller's to fill in. */
 static int mm_create(const struct pgw_platform *platform, const struct pgw_format *format,
@@ -26,6 +27,13 @@ static int mm_create(const struct pgw_platform *platform, const struct pgw_forma
 	return 0;
 }
 
+/* The tree is filled in: complete what follows from it. */
+static void mm_prepare(struct pgw_mm *mm)
+{
+	pgw_format_half_range(mm->pt.format, mm->half, &mm->first, &mm->last);
+	pt_prepare(&mm->pt);
+}
+
 static bool root_is_valid(const struct pgw_format *format, struct pgw_root root)
 {
 	const struct pgw_geometry *geo = &format->geometry;
@@ -41,7 +49,8 @@ int pgw_mm_attach(const struct pgw_mm_attach_args *args, struct pgw_mm **ret)
 	struct pgw_mm *mm;
 	int err;
 
-	if (!args || !ret || !args->phys || !args->format || !root_is_valid(args->format, args->root))
+	if (!args || !ret || !args->phys || !args->format ||
+	    !root_is_valid(args->format, args->root))
 		return -PGW_EINVAL;
 	err = mm_create(args->platform, args->format, args->half, args->kernel_mm, &mm);
 	if (err)
@@ -51,7 +60,82 @@ int pgw_mm_attach(const struct pgw_mm_attach_args *args, struct pgw_mm **ret)
 	mm->pt.root_pa = args->root.pa;
 	mm->pt.budget = args->budget ? args->budget : PGW_BUDGET_DEFAULT;
 	mm->pt.phys = args->phys;
+	mm->pt.platform = args->platform;
+	mm_prepare(mm);
 	*ret = mm;
+	return 0;
+}
+
+/* The slots of a root that are the kernel's half. */
+static uint64_t kernel_slots(const struct pgw_geometry *geo, uint64_t *ret_first)
+{
+	uint64_t nr = BIT(geo->slots_lg2[geo->top_level]);
+
+	*ret_first = nr / 2;
+	return nr;
+}
+
+static uint64_t *host_root(const struct pgw_mm *mm)
+{
+	return (uint64_t *)(uintptr_t)(mm->pt.root_pa + mm->pt.host_offset);
+}
+
+/*
+ * The kernel half of a new user mm: the kernel mm's root entries. They stay what
+ * they are from then on, because every one points to a table (or is a leaf, see
+ * mm_root_leaf_is_shared()).
+ */
+static int share_kernel_half(struct pgw_mm *mm)
+{
+	const struct pgw_geometry *geo = &mm->pt.format->geometry;
+	struct pgw_mm *kernel_mm = mm->kernel_mm;
+	uint64_t first, nr;
+	int err;
+
+	if (!kernel_mm || geo->split_root)
+		return 0;
+	err = kernel_mm->pt.format->edit->fill_root(
+		&(struct pt_edit){ &kernel_mm->pt, mm_policy(kernel_mm), NULL });
+	if (err)
+		return err;
+	__atomic_fetch_add(&kernel_mm->nr_root_users, 1, __ATOMIC_RELAXED);
+	nr = kernel_slots(geo, &first);
+	for (uint64_t i = first; i < nr; i++)
+		host_root(mm)[i] = __atomic_load_n(&host_root(kernel_mm)[i], __ATOMIC_ACQUIRE);
+	return 0;
+}
+
+bool mm_root_leaf_is_shared(const struct pgw_mm *mm, uint64_t first, uint64_t last)
+{
+	const struct pgw_format *format = mm->pt.format;
+	const struct pgw_geometry *geo = &format->geometry;
+	unsigned shift = geo->span_lg2[geo->top_level];
+	uint64_t mask = low_bits(geo->slots_lg2[geo->top_level]);
+
+	if (!__atomic_load_n(&mm->nr_root_users, __ATOMIC_RELAXED))
+		return false;
+	for (uint64_t i = (first >> shift) & mask; i <= ((last >> shift) & mask); i++) {
+		struct pgw_entry entry;
+
+		format->decode(format, &mm->pt.control, pgw_item_load(&host_root(mm)[i]),
+			       geo->top_level, &entry);
+		if (entry.kind == PGW_ENTRY_LEAF)
+			return true;
+	}
+	return false;
+}
+
+static int check_new(const struct pgw_mm_new_args *args)
+{
+	const struct pgw_mm *kernel_mm = args->kernel_mm;
+
+	if (args->policy != PGW_POLICY_RANGE && args->policy != PGW_POLICY_SINGLE)
+		return -PGW_EINVAL;
+	/* Entries of one root are to mean the same in the other. */
+	if (kernel_mm && args->platform &&
+	    (kernel_mm->kind != PGW_MM_OWNED ||
+	     kernel_mm->pt.host_offset != args->platform->table_offset))
+		return -PGW_EINVAL;
 	return 0;
 }
 
@@ -64,20 +148,35 @@ int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret)
 
 	if (!args || !ret)
 		return -PGW_EINVAL;
+	err = check_new(args);
+	if (err)
+		return err;
 	err = mm_create(args->platform, args->format, args->half, args->kernel_mm, &mm);
 	if (err)
 		return err;
 	geo = &args->format->geometry;
-	table = args->platform->table_alloc(args->platform->ctx, pt_table_size(geo, geo->top_level));
+	table = args->platform->table_alloc(args->platform->ctx,
+					    pt_table_size(geo, geo->top_level));
 	if (!table) {
 		args->platform->obj_free(args->platform->ctx, mm, sizeof(*mm));
 		return -PGW_ENOMEM;
 	}
 	mm->kind = PGW_MM_OWNED;
+	mm->policy = args->policy;
 	mm->pt.control = pgw_control_assume(args->format, &args->control);
 	mm->pt.budget = UINT64_MAX;
 	mm->pt.host_offset = args->platform->table_offset;
+	mm->pt.platform = args->platform;
+	mm->pt.mm = mm;
 	mm->pt.root_pa = (uint64_t)(uintptr_t)table - mm->pt.host_offset;
+	mm_prepare(mm);
+	err = share_kernel_half(mm);
+	if (err) {
+		args->platform->table_free(args->platform->ctx, table,
+					   pt_table_size(geo, geo->top_level));
+		args->platform->obj_free(args->platform->ctx, mm, sizeof(*mm));
+		return err;
+	}
 	*ret = mm;
 	return 0;
 }
@@ -86,8 +185,12 @@ void pgw_mm_free(struct pgw_mm *mm)
 {
 	if (!mm)
 		return;
-	if (mm->kind == PGW_MM_OWNED)
-		mm->pt.format->edit->free_tables(&mm->pt, mm->platform);
+	if (mm->kind == PGW_MM_OWNED) {
+		mm_free_vmas(mm);
+		if (mm->kernel_mm && !mm->pt.format->geometry.split_root)
+			__atomic_fetch_sub(&mm->kernel_mm->nr_root_users, 1, __ATOMIC_RELAXED);
+		mm->pt.format->edit->free_tables(&mm->pt, mm->half);
+	}
 	mm->platform->obj_free(mm->platform->ctx, mm, sizeof(*mm));
 }
 
@@ -123,10 +226,33 @@ const struct pgw_control *pgw_mm_control(const struct pgw_mm *mm)
 
 bool mm_covers(const struct pgw_mm *mm, uint64_t first, uint64_t last)
 {
-	uint64_t half_first, half_last;
+	return first <= last && first >= mm->first && last <= mm->last;
+}
 
-	pgw_format_half_range(mm->pt.format, mm->half, &half_first, &half_last);
-	return first <= last && first >= half_first && last <= half_last;
+int mm_check_vmas(const struct pgw_mm *mm, uint64_t start, uint64_t end)
+{
+	if (!mm)
+		return -PGW_EINVAL;
+	if (mm->kind != PGW_MM_OWNED || mm->half != PGW_HALF_USER ||
+	    mm->policy == PGW_POLICY_SINGLE)
+		return -PGW_EOPNOTSUPP;
+	if (start >= end || ((start | end) & low_bits(mm->pt.format->geometry.granule_lg2)) ||
+	    !mm_covers(mm, start, end - 1))
+		return -PGW_EINVAL;
+	return 0;
+}
+
+bool mm_vma_rights(const struct pgw_mm *mm, uint32_t flags, uint8_t *ret)
+{
+	uint8_t wanted = 0;
+
+	if (flags & PGW_VMA_READ)
+		wanted |= PGW_USER_R;
+	if (flags & PGW_VMA_WRITE)
+		wanted |= PGW_USER_W;
+	if (flags & PGW_VMA_EXEC)
+		wanted |= PGW_USER_X;
+	return mm->pt.format->edit->user_rights(&mm->pt, wanted, 0, ret);
 }
 
 int mm_assert_novma(const struct pgw_mm *mm, const char *function)
@@ -134,44 +260,4 @@ int mm_assert_novma(const struct pgw_mm *mm, const char *function)
 	if (mm->half == PGW_HALF_USER)
 		return mm_assert_write_locked(mm, PGW_RULE_NOVMA_USER_WRITE, function);
 	return mm_assert_locked(mm, PGW_RULE_NOVMA_KERNEL_READ, function);
-}
-
-/* What edits of one leaf need: a user mm's lock for write, a kernel mm's for read. */
-static int edit_check(const struct pgw_mm *mm, uint64_t first, uint64_t last, const char *function)
-{
-	if (!mm || !mm_covers(mm, first, last))
-		return -PGW_EINVAL;
-	if (mm->kind != PGW_MM_OWNED)
-		return -PGW_EOPNOTSUPP;
-	if (mm->half == PGW_HALF_USER)
-		return mm_assert_write_locked(mm, PGW_RULE_MMAP_WRITE_LOCKED, function);
-	return mm_assert_locked(mm, PGW_RULE_MMAP_LOCKED, function);
-}
-
-int pgw_mm_map_leaf(struct pgw_mm *mm, const struct pgw_leaf *leaf)
-{
-	uint64_t span;
-	int err;
-
-	if (!mm || !leaf || leaf->level > mm->pt.format->geometry.top_level)
-		return -PGW_EINVAL;
-	span = low_bits(mm->pt.format->geometry.span_lg2[leaf->level]);
-	if ((leaf->va & span) || (leaf->pa & span))
-		return -PGW_EINVAL;
-	err = edit_check(mm, leaf->va, leaf->va | span, __func__);
-	return err ? err : mm->pt.format->edit->map_leaf(&mm->pt, mm->platform, leaf);
-}
-
-int pgw_mm_unmap_leaf(struct pgw_mm *mm, uint64_t va)
-{
-	uint8_t size_lg2;
-	int err;
-
-	err = edit_check(mm, va, va, __func__);
-	if (!err)
-		err = mm->pt.format->edit->unmap_leaf(&mm->pt, va, &size_lg2);
-	if (!err && mm->platform->tlb_flush)
-		mm->platform->tlb_flush(mm->platform->ctx, mm, va & ~low_bits(size_lg2),
-					va | low_bits(size_lg2));
-	return err;
 }

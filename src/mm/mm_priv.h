@@ -4,25 +4,61 @@
 
 /* An address space, as this layer sees it. */
 
-#include <pagewalk/mm.h>
+#include <pagewalk/vma.h>
 
 #include "mm/lock.h"
+#include "pt/gather.h"
 #include "pt/pt.h"
 
 struct pgw_mm {
 	const struct pgw_platform *platform;
 	enum pgw_mm_kind kind;
 	enum pgw_half half;
+	uint64_t first, last; /* of the half, inclusive */
+	enum pgw_edit_policy policy;
 	struct pt pt;
 	struct pgw_mm *kernel_mm; /* of a user mm, or NULL */
 	struct pgw_mmap_lock lock;
+	struct pgw_mmap_lock hotplug; /* of a kernel mm: against those who free its tables; see kernel.h */
+
+	/* VMAs: an owned user mm's, empty in others. */
+	struct vma_node *vma_root; /* the tree, see vma_tree.h; read by readers, published under the write lock */
+	size_t nr_vmas;            /* guarded by lock */
+	/*
+	 * Changes when the lock is unlocked after write or downgraded, and so ends
+	 * all VMAs' write locks; atomic. See vma_lock.c.
+	 */
+	uint64_t vma_seq;
+
+	/*
+	 * Operations that have cleared leaves or their accessed bits under the lock
+	 * for read, and not flushed yet; atomic. See mm_flush_begin().
+	 */
+	uint32_t nr_unflushed;
+	uint32_t nr_root_users; /* of a kernel mm: user mms with its root's entries in theirs; atomic */
 };
+
+/* Call the platform's step hook, for tests. */
+static inline void mm_step(const struct pgw_mm *mm, enum pgw_step_point step)
+{
+	if (mm->platform->step)
+		mm->platform->step(mm->platform->ctx, step, mm);
+}
+
+/* The policy of edits that the caller alone makes in a range. */
+static inline enum pt_policy mm_policy(const struct pgw_mm *mm)
+{
+	return mm->policy == PGW_POLICY_SINGLE ? PT_SINGLE : PT_RANGE;
+}
 
 /*
  * Report the breach of a rule to the platform.
- * @return -PGW_EPERM, or -PGW_EDEADLK for recursion
+ * @return -PGW_EPERM, or -PGW_EDEADLK for recursion and wrong order
  */
 int mm_violation(const struct pgw_mm *mm, enum pgw_rule rule, const char *function);
+
+/* Report what lock.c refused, under the name of the rule behind it. @return what the caller is to return */
+int mm_lock_refused(const struct pgw_mm *mm, int status, const char *function);
 
 /* This thread holds the lock in any mode, or a violation of rule. A snapshot always passes. */
 int mm_assert_locked(const struct pgw_mm *mm, enum pgw_rule rule, const char *function);
@@ -32,7 +68,52 @@ int mm_assert_write_locked(const struct pgw_mm *mm, enum pgw_rule rule, const ch
 /* The novma rule: a user mm needs its lock for write, a kernel mm at least for read. */
 int mm_assert_novma(const struct pgw_mm *mm, const char *function);
 
+/* pgw_scan_part() by blocks. */
+int mm_scan_part(struct pgw_mm *mm, const struct pgw_scan_part *part, uint64_t budget,
+		 pgw_extents_fn *fn, void *arg, struct pgw_scan_stats *stats);
+
 /* first..last lies inside the mm's half. */
 bool mm_covers(const struct pgw_mm *mm, uint64_t first, uint64_t last);
+
+/*
+ * first..last of a kernel mm holds a leaf in the root itself, whose entries user
+ * mms have copies of: it cannot change any more.
+ */
+bool mm_root_leaf_is_shared(const struct pgw_mm *mm, uint64_t first, uint64_t last);
+
+/*
+ * The arguments of an operation on VMAs; end is exclusive.
+ * @return 0, -PGW_EINVAL, -PGW_EOPNOTSUPP
+ */
+int mm_check_vmas(const struct pgw_mm *mm, uint64_t start, uint64_t end);
+
+/* What users may do with the leaves of a VMA with these flags. @return false: the format cannot say it */
+bool mm_vma_rights(const struct pgw_mm *mm, uint32_t flags, uint8_t *ret);
+
+/* Unmap all VMAs of an mm that nobody uses any more. */
+void mm_free_vmas(struct pgw_mm *mm);
+
+/* Fault in what is not mapped; the mmap lock is held for read. @return as pgw_mm_populate() */
+int mm_populate_locked(struct pgw_mm *mm, uint64_t start, uint64_t end);
+
+/*
+ * Around an edit with PT_SHARED that clears something, its gather's flush
+ * included. Several may be at one range together, all with the lock for read: what one
+ * finds cleared already by another is not flushed yet, and its caller must
+ * not be told that it is gone. mm_flush_end() flushes all of first..last then.
+ */
+static inline void mm_flush_begin(struct pgw_mm *mm)
+{
+	__atomic_fetch_add(&mm->nr_unflushed, 1, __ATOMIC_ACQ_REL);
+}
+
+static inline void mm_flush_end(struct pgw_mm *mm, struct pt_gather *gather, uint64_t first,
+				uint64_t last)
+{
+	if (__atomic_load_n(&mm->nr_unflushed, __ATOMIC_ACQUIRE) > 1)
+		gather_range(gather, first, last);
+	gather_flush(gather);
+	__atomic_fetch_sub(&mm->nr_unflushed, 1, __ATOMIC_ACQ_REL);
+}
 
 #endif

@@ -5,6 +5,10 @@
 #include "mm/mm_priv.h"
 
 #include "base/bits.h"
+#include "mm/vma_lock.h"
+
+/* What the analysis of locks takes for granted. */
+#define PRIMITIVE PGW_NO_THREAD_SAFETY_ANALYSIS
 
 /** A snapshot cannot change: its lock is held for write, by everybody, always. */
 static bool is_snapshot(const struct pgw_mm *mm)
@@ -12,12 +16,25 @@ static bool is_snapshot(const struct pgw_mm *mm)
 	return mm->kind == PGW_MM_SNAPSHOT;
 }
 
-/** Report what lock.c refused, under the name of the rule behind it. */
-static PGW_NOINLINE int refused(const struct pgw_mm *mm, int status, const char *function)
+static PGW_ALWAYS_INLINE unsigned mm_rank(const struct pgw_mm *mm)
+{
+	return mm->half == PGW_HALF_KERNEL ? LOCK_RANK_KERNEL_MM : LOCK_RANK_USER_MM;
+}
+
+/** VMAs are locked for write no longer than the mmap lock: end that while it still is. */
+static void end_vma_writes(struct pgw_mm *mm)
+{
+	if (mm->half == PGW_HALF_USER && pgw_mmap_lock_mode(mm) == PGW_LOCK_WRITE)
+		vma_lock_end_writes(mm);
+}
+
+PGW_NOINLINE int mm_lock_refused(const struct pgw_mm *mm, int status, const char *function)
 {
 	switch (status) {
 	case -PGW_EDEADLK:
 		return mm_violation(mm, PGW_RULE_MMAP_RECURSION, function);
+	case -PGW_EINVAL:
+		return mm_violation(mm, PGW_RULE_MMAP_ORDER, function);
 	case -PGW_E2BIG:
 		return mm_violation(mm, PGW_RULE_MMAP_TOO_MANY, function);
 	case -PGW_EPERM:
@@ -29,64 +46,66 @@ static PGW_NOINLINE int refused(const struct pgw_mm *mm, int status, const char 
 
 static PGW_ALWAYS_INLINE int outcome(const struct pgw_mm *mm, int status, const char *function)
 {
-	return pgw_likely(!status) ? 0 : refused(mm, status, function);
+	return pgw_likely(!status) ? 0 : mm_lock_refused(mm, status, function);
 }
 
-int pgw_mmap_read_lock(struct pgw_mm *mm)
+PRIMITIVE int pgw_mmap_read_lock(struct pgw_mm *mm)
 {
 	if (is_snapshot(mm))
 		return 0;
-	return outcome(mm, mmap_lock_read(&mm->lock, mm->platform), __func__);
+	return outcome(mm, mmap_lock_read(&mm->lock, mm->platform, mm_rank(mm)), __func__);
 }
 
-int pgw_mmap_read_trylock(struct pgw_mm *mm)
+PRIMITIVE int pgw_mmap_read_trylock(struct pgw_mm *mm)
 {
 	if (is_snapshot(mm))
 		return 0;
-	return outcome(mm, mmap_lock_read_try(&mm->lock, mm->platform), __func__);
+	return outcome(mm, mmap_lock_read_try(&mm->lock, mm->platform, mm_rank(mm)), __func__);
 }
 
-int pgw_mmap_read_unlock(struct pgw_mm *mm)
+PRIMITIVE int pgw_mmap_read_unlock(struct pgw_mm *mm)
 {
 	if (is_snapshot(mm))
 		return 0;
 	return outcome(mm, mmap_lock_read_unlock(&mm->lock, mm->platform), __func__);
 }
 
-int pgw_mmap_write_lock(struct pgw_mm *mm)
+PRIMITIVE int pgw_mmap_write_lock(struct pgw_mm *mm)
 {
 	if (is_snapshot(mm))
 		return 0;
-	return outcome(mm, mmap_lock_write(&mm->lock, mm->platform), __func__);
+	return outcome(mm, mmap_lock_write(&mm->lock, mm->platform, mm_rank(mm)), __func__);
 }
 
-int pgw_mmap_write_trylock(struct pgw_mm *mm)
+PRIMITIVE int pgw_mmap_write_trylock(struct pgw_mm *mm)
 {
 	if (is_snapshot(mm))
 		return 0;
-	return outcome(mm, mmap_lock_write_try(&mm->lock, mm->platform), __func__);
+	return outcome(mm, mmap_lock_write_try(&mm->lock, mm->platform, mm_rank(mm)), __func__);
 }
 
-int pgw_mmap_write_unlock(struct pgw_mm *mm)
+PRIMITIVE int pgw_mmap_write_unlock(struct pgw_mm *mm)
 {
 	if (is_snapshot(mm))
 		return 0;
+	end_vma_writes(mm);
 	return outcome(mm, mmap_lock_write_unlock(&mm->lock, mm->platform), __func__);
 }
 
-int pgw_mmap_write_downgrade(struct pgw_mm *mm)
+PRIMITIVE int pgw_mmap_write_downgrade(struct pgw_mm *mm)
 {
 	if (is_snapshot(mm))
 		return 0;
+	end_vma_writes(mm);
 	return outcome(mm, mmap_lock_downgrade(&mm->lock, mm->platform), __func__);
 }
 
-int pgw_mmap_assert_locked(const struct pgw_mm *mm)
+PRIMITIVE int pgw_mmap_assert_locked(const struct pgw_mm *mm)
 {
 	return mm_assert_locked(mm, PGW_RULE_MMAP_LOCKED, __func__);
 }
 
-int pgw_mmap_assert_write_locked(const struct pgw_mm *mm)
+PRIMITIVE int pgw_mmap_assert_write_locked(const struct pgw_mm *mm)
 {
 	return mm_assert_write_locked(mm, PGW_RULE_MMAP_WRITE_LOCKED, __func__);
 }

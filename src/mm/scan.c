@@ -3,6 +3,16 @@
 
 #include "mm/mm_priv.h"
 
+/* What all scans of a range ask first; *stats is where to count. */
+static int scan_check(struct pgw_mm *mm, uint64_t first, uint64_t last, bool has_fn,
+		      struct pgw_scan_stats *stats, const char *function)
+{
+	*stats = (struct pgw_scan_stats){ 0 };
+	if (!mm || !has_fn || !mm_covers(mm, first, last))
+		return -PGW_EINVAL;
+	return mm_assert_novma(mm, function);
+}
+
 int pgw_scan(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extent_fn *fn, void *arg,
 	     struct pgw_scan_stats *stats)
 {
@@ -11,11 +21,20 @@ int pgw_scan(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extent_fn *fn
 
 	if (!stats)
 		stats = &unwanted;
-	*stats = (struct pgw_scan_stats){ 0 };
-	if (!mm || !fn || !mm_covers(mm, first, last))
-		return -PGW_EINVAL;
-	err = mm_assert_novma(mm, __func__);
+	err = scan_check(mm, first, last, fn, stats, __func__);
 	return err ? err : pt_ops(&mm->pt)->scan(&mm->pt, first, last, fn, arg, stats);
+}
+
+int pgw_scan_blocks(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extents_fn *fn, void *arg,
+		    struct pgw_scan_stats *stats)
+{
+	struct pgw_scan_stats unwanted;
+	int err;
+
+	if (!stats)
+		stats = &unwanted;
+	err = scan_check(mm, first, last, fn, stats, __func__);
+	return err ? err : pt_ops(&mm->pt)->scan_blocks(&mm->pt, first, last, fn, arg, stats);
 }
 
 int pgw_scan_extents(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extent_fn *fn, void *arg)
@@ -41,25 +60,38 @@ static void translate_outside(const struct pgw_mm *mm, struct pgw_translation *r
 		path->nr_steps = 0;
 }
 
-static int translate(struct pgw_mm *mm, uint64_t va, struct pgw_translation *ret,
-		     struct pgw_path *path, const char *function)
+/* An address that is not in the mm's half. */
+static PGW_NOINLINE int translate_foreign(const struct pgw_mm *mm, uint64_t va,
+					  struct pgw_translation *ret, struct pgw_path *path,
+					  const char *function)
 {
 	enum pgw_half half;
-	bool outside;
 	int err;
 
-	if (!mm || !ret)
-		return -PGW_EINVAL;
-	outside = !pt_va_half(mm->pt.format, va, &half);
-	if (!outside && half != mm->half)
+	if (pt_va_half(mm->pt.format, va, &half))
 		return -PGW_EINVAL;
 	err = mm_assert_novma(mm, function);
-	if (err)
-		return err;
-	if (outside)
+	if (!err)
 		translate_outside(mm, ret, path);
-	else
-		pt_ops(&mm->pt)->translate(&mm->pt, va, ret, path);
+	return err;
+}
+
+static PGW_ALWAYS_INLINE int translate(struct pgw_mm *mm, uint64_t va, struct pgw_translation *ret,
+				       struct pgw_path *path, const char *function)
+{
+	int err;
+
+	if (pgw_unlikely(!mm || !ret))
+		return -PGW_EINVAL;
+	if (pgw_unlikely(va - mm->first > mm->last - mm->first))
+		return translate_foreign(mm, va, ret, path, function);
+	/* A snapshot's lock is always held. */
+	if (pgw_unlikely(mm->kind != PGW_MM_SNAPSHOT)) {
+		err = mm_assert_novma(mm, function);
+		if (err)
+			return err;
+	}
+	pt_ops(&mm->pt)->translate(&mm->pt, va, ret, path);
 	return 0;
 }
 
@@ -74,12 +106,31 @@ int pgw_translate_path(struct pgw_mm *mm, uint64_t va, struct pgw_translation *r
 	return translate(mm, va, ret, ret_path, __func__);
 }
 
+/* How many of the addresses, from the first on, are in the mm's half? */
+static size_t translate_inside(const struct pgw_mm *mm, const uint64_t *va, size_t n)
+{
+	size_t nr = 0;
+
+	while (nr < n && va[nr] - mm->first <= mm->last - mm->first)
+		nr++;
+	return nr;
+}
+
 size_t pgw_translate_batch(struct pgw_mm *mm, const uint64_t *va, struct pgw_translation *ret,
 			   size_t n)
 {
 	size_t done = 0;
 
-	while (done < n && !translate(mm, va[done], &ret[done], NULL, __func__))
+	if (!mm || !va || !ret || mm_assert_novma(mm, __func__))
+		return 0;
+	while (done < n) {
+		size_t nr = translate_inside(mm, va + done, n - done);
+
+		pt_ops(&mm->pt)->translate_batch(&mm->pt, va + done, ret + done, nr);
+		done += nr;
+		if (done == n || translate_foreign(mm, va[done], &ret[done], NULL, __func__))
+			break;
 		done++;
+	}
 	return done;
 }

@@ -41,6 +41,22 @@ static const struct {
 		"mmap-too-many",
 		"a thread may hold at most PGW_MAX_HELD mmap locks",
 	},
+	[PGW_RULE_MMAP_ORDER] = {
+		"mmap-order",
+		"a user address space's mmap lock is taken before its kernel address space's",
+	},
+	[PGW_RULE_VMA_LOCKED] = {
+		"vma-locked",
+		"the VMA must be locked",
+	},
+	[PGW_RULE_VMA_WRITE_LOCKED] = {
+		"vma-write-locked",
+		"the VMA must be locked for write",
+	},
+	[PGW_RULE_HOTPLUG_ORDER] = {
+		"hotplug-order",
+		"the hotplug lock is taken before any mmap lock",
+	},
 };
 _Static_assert(sizeof(rules) / sizeof(rules[0]) == _PGW_RULE_MAX, "a rule has no name");
 
@@ -59,7 +75,10 @@ int mm_violation(const struct pgw_mm *mm, enum pgw_rule rule, const char *functi
 	};
 
 	mm->platform->violation(mm->platform->ctx, &violation);
-	return rule == PGW_RULE_MMAP_RECURSION ? -PGW_EDEADLK : -PGW_EPERM;
+	return rule == PGW_RULE_MMAP_RECURSION || rule == PGW_RULE_MMAP_ORDER ||
+			       rule == PGW_RULE_HOTPLUG_ORDER
+		       ? -PGW_EDEADLK
+		       : -PGW_EPERM;
 }
 
 int mm_assert_locked(const struct pgw_mm *mm, enum pgw_rule rule, const char *function)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The mmap lock and its assertions. G1 to G14 are the guarantees of docs/locking.md. */
+/* The mmap lock and its assertions. G1 to G15 and V9 are the guarantees of docs/locking.md. */
 
 #include <pagewalk/hosted.h>
 
@@ -65,7 +65,7 @@ static void watched_park(void *ctx, const uint32_t *word, uint32_t expected)
 	struct fixture *f = ctx;
 	struct actor *actor = this_actor;
 
-	if (actor && word == (const uint32_t *)&f->mm.lock.guard) {
+	if (actor && word == &f->mm.lock.guard) {
 		sem_post(&actor->guarded);
 	} else if (actor && !actor->is_queued) {
 		actor->is_queued = true;
@@ -262,8 +262,10 @@ static void test_mm_violation__every_rule_has_its_own_name_and_text(void **state
 	for (int rule = 0; rule < _PGW_RULE_MAX; rule++) {
 		int status = mm_violation(&f->mm, (enum pgw_rule)rule, "f");
 
-		assert_int_equal(status,
-				 rule == PGW_RULE_MMAP_RECURSION ? -PGW_EDEADLK : -PGW_EPERM);
+		bool is_deadlock = rule == PGW_RULE_MMAP_RECURSION || rule == PGW_RULE_MMAP_ORDER ||
+				   rule == PGW_RULE_HOTPLUG_ORDER;
+
+		assert_int_equal(status, is_deadlock ? -PGW_EDEADLK : -PGW_EPERM);
 		assert_int_equal(f->violation.rule, rule);
 		assert_non_null(f->violation.rule_text);
 		names[rule] = f->violation.rule_name;
@@ -326,6 +328,140 @@ static void test_mmap_lock__user_and_kernel_mm_are_held_independently(void **sta
 	assert_int_equal(pgw_mmap_lock_mode(&kernel), PGW_LOCK_READ);
 	assert_int_equal(pgw_mmap_read_unlock(&kernel), 0);
 	assert_int_equal(f->nr_violations, 0);
+}
+
+/* G15: a user mm's lock comes first, whatever the modes and whosever the kernel mm is. */
+static void test_mmap_lock__user_after_kernel_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct pgw_mm kernel = { .platform = &f->platform, .half = PGW_HALF_KERNEL };
+
+	for (int mode = PGW_LOCK_READ; mode < _PGW_LOCK_MODE_MAX; mode++) {
+		enter_mode(&kernel, (enum pgw_lock_mode)mode);
+		f->nr_violations = 0;
+		assert_int_equal(pgw_mmap_read_lock(&f->mm), -PGW_EDEADLK);
+		check_breach(f, "pgw_mmap_read_lock", PGW_LOCK_NONE, "mmap-order");
+		f->nr_violations = 0;
+		assert_int_equal(pgw_mmap_write_lock(&f->mm), -PGW_EDEADLK);
+		check_breach(f, "pgw_mmap_write_lock", PGW_LOCK_NONE, "mmap-order");
+		assert_int_equal(f->mm.lock.state, 0);
+		leave_mode(&kernel);
+	}
+	assert_int_equal(pgw_mmap_read_lock(&f->mm), 0);
+	assert_int_equal(pgw_mmap_read_unlock(&f->mm), 0);
+}
+
+/* G15: the order asks what is held, not what came when; and has none among equals. */
+static void test_mmap_lock__order_is_that_of_what_is_held(void **state)
+{
+	struct fixture *f = *state;
+	struct pgw_mm kernel = { .platform = &f->platform, .half = PGW_HALF_KERNEL };
+	struct pgw_mm other = { .platform = &f->platform, .half = PGW_HALF_USER };
+
+	f->nr_violations = 0;
+	assert_int_equal(pgw_mmap_read_lock(&other), 0);
+	assert_int_equal(pgw_mmap_write_lock(&f->mm), 0);
+	assert_int_equal(pgw_mmap_write_lock(&kernel), 0);
+	/* What it has anyway is recursion, not disorder. */
+	assert_int_equal(pgw_mmap_read_lock(&f->mm), -PGW_EDEADLK);
+	check_breach(f, "pgw_mmap_read_lock", PGW_LOCK_WRITE, "mmap-recursion");
+	f->nr_violations = 0;
+	/* The kernel mm's given back, the users' in any order again. */
+	assert_int_equal(pgw_mmap_write_unlock(&kernel), 0);
+	assert_int_equal(pgw_mmap_read_unlock(&other), 0);
+	assert_int_equal(pgw_mmap_read_lock(&other), 0);
+	assert_int_equal(pgw_mmap_write_unlock(&f->mm), 0);
+	assert_int_equal(pgw_mmap_read_unlock(&other), 0);
+	assert_int_equal(f->nr_violations, 0);
+}
+
+/* G15 */
+static void test_mmap_lock__trylock_may_come_in_any_order_but_counts_as_held(void **state)
+{
+	struct fixture *f = *state;
+	struct pgw_mm kernel = { .platform = &f->platform, .half = PGW_HALF_KERNEL };
+
+	assert_int_equal(pgw_mmap_write_trylock(&kernel), 0);
+	assert_int_equal(pgw_mmap_write_trylock(&f->mm), 0);
+	assert_int_equal(pgw_mmap_write_unlock(&f->mm), 0);
+	assert_int_equal(pgw_mmap_read_trylock(&f->mm), 0);
+	assert_int_equal(pgw_mmap_read_unlock(&f->mm), 0);
+	assert_int_equal(f->nr_violations, 0);
+	assert_int_equal(pgw_mmap_read_lock(&f->mm), -PGW_EDEADLK);
+	check_breach(f, "pgw_mmap_read_lock", PGW_LOCK_NONE, "mmap-order");
+	assert_int_equal(pgw_mmap_write_unlock(&kernel), 0);
+}
+
+/* G15, G14: a snapshot's lock is never waited for, and so has no place in the order. */
+static void test_mmap_lock__snapshots_have_no_order(void **state)
+{
+	struct fixture *f = *state;
+	struct pgw_mm kernel = { .platform = &f->platform, .half = PGW_HALF_KERNEL };
+
+	kernel.kind = PGW_MM_SNAPSHOT;
+	assert_int_equal(pgw_mmap_write_lock(&kernel), 0);
+	assert_int_equal(pgw_mmap_write_lock(&f->mm), 0);
+	assert_int_equal(pgw_mmap_write_unlock(&f->mm), 0);
+	kernel.kind = PGW_MM_OWNED;
+	f->mm.kind = PGW_MM_SNAPSHOT;
+	assert_int_equal(pgw_mmap_write_lock(&kernel), 0);
+	assert_int_equal(pgw_mmap_write_lock(&f->mm), 0);
+	assert_int_equal(pgw_mmap_write_unlock(&kernel), 0);
+	assert_int_equal(f->nr_violations, 0);
+}
+
+/* V9, G7: what ends a write lock ends those of VMAs; nothing else does, a refused call least of all. */
+static void test_mmap_lock__end_of_writing_ends_vma_writes(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int half = 0; half < _PGW_HALF_MAX; half++) {
+		f->mm.half = (enum pgw_half)half;
+		for (int mode = 0; mode < _PGW_LOCK_MODE_MAX; mode++) {
+			for (size_t op = 0; op < PGW_ARRAY_SIZE(ops); op++) {
+				bool ends = half == PGW_HALF_USER && mode == PGW_LOCK_WRITE &&
+					    (ops[op].fn == pgw_mmap_write_unlock ||
+					     ops[op].fn == pgw_mmap_write_downgrade);
+				uint64_t before;
+
+				enter_mode(&f->mm, (enum pgw_lock_mode)mode);
+				before = f->mm.vma_seq;
+				ops[op].fn(&f->mm);
+				assert_int_equal(f->mm.vma_seq - before, ends);
+				leave_mode(&f->mm);
+			}
+		}
+	}
+}
+
+/** Locks for write, looks at the number, and leaves by unlock. */
+static void *look_at_seq(void *arg)
+{
+	struct actor *a = arg;
+
+	a->status = pgw_mmap_write_lock(&a->f->mm);
+	a->seen = a->f->mm.vma_seq;
+	pgw_mmap_write_unlock(&a->f->mm);
+	return NULL;
+}
+
+/* V9: the next writer sees that they are ended. */
+static void test_mmap_lock__next_writer_finds_vma_writes_ended(void **state)
+{
+	struct fixture *f = *state;
+	struct actor a = { .f = f };
+	uint64_t before;
+
+	assert_int_equal(pgw_mmap_write_lock(&f->mm), 0);
+	before = f->mm.vma_seq;
+	assert_int_equal(pthread_create(&a.thread, NULL, look_at_seq, &a), 0);
+	while (!(__atomic_load_n((uint32_t *)&f->mm.lock.state, __ATOMIC_RELAXED) &
+		 MMAP_LOCK_QUEUED))
+		sched_yield();
+	assert_int_equal(pgw_mmap_write_unlock(&f->mm), 0);
+	assert_int_equal(pthread_join(a.thread, NULL), 0);
+	assert_int_equal(a.status, 0);
+	assert_int_equal(a.seen, before + 1);
 }
 
 /* G10 */
@@ -710,7 +846,7 @@ static void test_mmap_lock__park_returns_early_and_order_is_kept(void **state)
 /** Stand for a thread that is busy with the queue. */
 static void guard_grab(struct fixture *f)
 {
-	uint32_t old = atomic_exchange(&f->mm.lock.guard, 1);
+	uint32_t old = __atomic_exchange_n(&f->mm.lock.guard, 1, __ATOMIC_SEQ_CST);
 
 	assert_int_equal(old, 0);
 }
@@ -718,8 +854,8 @@ static void guard_grab(struct fixture *f)
 /** Let go of it and wake one of those who sleep on it. Orders nothing. */
 static void guard_drop(struct fixture *f)
 {
-	uint32_t *word = (uint32_t *)&f->mm.lock.guard;
-	uint32_t old = atomic_exchange_explicit(&f->mm.lock.guard, 0, memory_order_relaxed);
+	uint32_t *word = &f->mm.lock.guard;
+	uint32_t old = __atomic_exchange_n(word, 0, __ATOMIC_RELAXED);
 
 	assert_int_equal(old, 2);
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
@@ -926,6 +1062,12 @@ int main(void)
 		LOCK_TEST(test_mm_assert__unlocked_reports_the_callers_rule_and_name),
 		LOCK_TEST(test_mmap_lock__snapshot_counts_as_held_and_does_nothing),
 		LOCK_TEST(test_mmap_lock__user_and_kernel_mm_are_held_independently),
+		LOCK_TEST(test_mmap_lock__user_after_kernel_is_refused),
+		LOCK_TEST(test_mmap_lock__order_is_that_of_what_is_held),
+		LOCK_TEST(test_mmap_lock__trylock_may_come_in_any_order_but_counts_as_held),
+		LOCK_TEST(test_mmap_lock__snapshots_have_no_order),
+		LOCK_TEST(test_mmap_lock__end_of_writing_ends_vma_writes),
+		LOCK_TEST(test_mmap_lock__next_writer_finds_vma_writes_ended),
 		LOCK_TEST(test_mmap_lock__one_lock_too_many_is_refused),
 		LOCK_TEST(test_mmap_lock__queue_is_served_in_order_and_reader_groups_together),
 		LOCK_TEST(test_mmap_lock__reader_behind_a_queued_writer_waits),

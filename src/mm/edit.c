@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <pagewalk/edit.h>
+
+#include "base/bits.h"
+#include "mm/mm_priv.h"
+#include "mm/vma_lock.h"
+#include "pt/gather.h"
+
+/* Changes to the tables of owned mms: arguments, then the lock, then pt does it. */
+
+/* One change: what pt wants to know. */
+struct edit {
+	struct pt_gather gather;
+	struct pt_edit pt;
+};
+
+static const struct pt_edit *edit_begin(struct edit *edit, const struct pgw_mm *mm,
+					enum pt_policy policy)
+{
+	gather_init(&edit->gather, &mm->pt, policy);
+	edit->pt = (struct pt_edit){ &mm->pt, policy, &edit->gather };
+	return &edit->pt;
+}
+
+static int edit_end(struct edit *edit, int err)
+{
+	gather_flush(&edit->gather);
+	return err;
+}
+
+/* What every edit needs: an owned mm; a user mm's lock for write, a kernel mm's for read. */
+static int edit_check(const struct pgw_mm *mm, uint64_t first, uint64_t last, const char *function)
+{
+	if (!mm || !mm_covers(mm, first, last))
+		return -PGW_EINVAL;
+	if (mm->kind != PGW_MM_OWNED)
+		return -PGW_EOPNOTSUPP;
+	if (mm->half == PGW_HALF_USER)
+		return mm_assert_write_locked(mm, PGW_RULE_MMAP_WRITE_LOCKED, function);
+	return mm_assert_locked(mm, PGW_RULE_MMAP_LOCKED, function);
+}
+
+/* The same for a range, which must be aligned, and for changes to what is there. */
+static int edit_check_range(const struct pgw_mm *mm, uint64_t first, uint64_t last,
+			    const char *function)
+{
+	int err;
+
+	if (!mm || ((first | (last + 1)) & low_bits(mm->pt.format->geometry.granule_lg2)))
+		return -PGW_EINVAL;
+	err = edit_check(mm, first, last, function);
+	if (!err && mm->half == PGW_HALF_KERNEL && mm_root_leaf_is_shared(mm, first, last))
+		err = -PGW_EBUSY;
+	return err;
+}
+
+int pgw_mm_map_leaf(struct pgw_mm *mm, const struct pgw_leaf *leaf)
+{
+	struct edit edit;
+	uint64_t span;
+	int err;
+
+	if (!mm || !leaf || leaf->level > mm->pt.format->geometry.top_level)
+		return -PGW_EINVAL;
+	span = low_bits(mm->pt.format->geometry.span_lg2[leaf->level]);
+	if ((leaf->va & span) || (leaf->pa & span))
+		return -PGW_EINVAL;
+	err = edit_check(mm, leaf->va, leaf->va | span, __func__);
+	if (err)
+		return err;
+	edit_begin(&edit, mm, mm_policy(mm));
+	return edit_end(&edit, mm->pt.format->edit->map_leaf(&edit.pt, leaf));
+}
+
+int pgw_mm_unmap_leaf(struct pgw_mm *mm, uint64_t va)
+{
+	struct edit edit;
+	int err = edit_check(mm, va, va, __func__);
+
+	if (!err && mm->half == PGW_HALF_KERNEL && mm_root_leaf_is_shared(mm, va, va))
+		err = -PGW_EBUSY;
+	if (err)
+		return err;
+	edit_begin(&edit, mm, mm_policy(mm));
+	return edit_end(&edit, mm->pt.format->edit->unmap_leaf(&edit.pt, va));
+}
+
+int pgw_mm_map(struct pgw_mm *mm, const struct pgw_map_args *args)
+{
+	struct edit edit;
+	uint64_t granule;
+	int err;
+
+	if (!mm || !args || (args->rights & ~_PGW_RIGHT_ALL))
+		return -PGW_EINVAL;
+	granule = low_bits(mm->pt.format->geometry.granule_lg2);
+	if ((args->first | args->pa | (args->last + 1)) & granule)
+		return -PGW_EINVAL;
+	err = edit_check(mm, args->first, args->last, __func__);
+	if (err)
+		return err;
+	edit_begin(&edit, mm, mm_policy(mm));
+	return edit_end(&edit, mm->pt.format->edit->map(&edit.pt, args));
+}
+
+int pgw_mm_unmap(struct pgw_mm *mm, uint64_t first, uint64_t last, enum pgw_unmap_how how)
+{
+	struct edit edit;
+	int err;
+
+	if (how != PGW_UNMAP_EXACT && how != PGW_UNMAP_SPLIT && how != PGW_UNMAP_WHOLE)
+		return -PGW_EINVAL;
+	err = edit_check_range(mm, first, last, __func__);
+	if (err)
+		return err;
+	edit_begin(&edit, mm, mm_policy(mm));
+	return edit_end(&edit, mm->pt.format->edit->unmap(&edit.pt, first, last, how));
+}
+
+int pgw_mm_protect(struct pgw_mm *mm, uint64_t first, uint64_t last, uint8_t rights)
+{
+	const struct pt_edit_ops *ops;
+	const struct pt_edit *pt;
+	struct edit edit;
+	int err;
+
+	if (rights & ~_PGW_RIGHT_ALL)
+		return -PGW_EINVAL;
+	err = edit_check_range(mm, first, last, __func__);
+	if (err)
+		return err;
+	ops = mm->pt.format->edit;
+	pt = edit_begin(&edit, mm, mm_policy(mm));
+	if (!ops->can_protect(&mm->pt, mm->half, rights))
+		err = -PGW_EOPNOTSUPP;
+	if (!err)
+		err = ops->split_at(pt, first);
+	if (!err)
+		err = ops->split_at(pt, last + 1);
+	if (!err)
+		err = ops->protect(pt, first, last, rights);
+	return edit_end(&edit, err);
+}
+
+int pgw_mm_split(struct pgw_mm *mm, uint64_t first, uint64_t last, uint8_t max_lg2)
+{
+	struct edit edit;
+	int err = edit_check_range(mm, first, last, __func__);
+
+	if (err)
+		return err;
+	edit_begin(&edit, mm, mm_policy(mm));
+	return edit_end(&edit, mm->pt.format->edit->split(&edit.pt, first, last, max_lg2));
+}
+
+/*
+ * Who holds a VMA's lock may be at the tables without the mmap lock, and is a
+ * reader only at the lowest ones: such VMAs are locked for write first. Other
+ * changes of leaves that are under way elsewhere in the tables are why this
+ * edit is PT_SHARED all the same.
+ */
+static void collapse_lock_vmas(struct pgw_mm *mm, uint64_t first, uint64_t last)
+{
+	for (struct pgw_vma *vma = pgw_vma_find(mm, first); vma && vma->start <= last;
+	     vma = pgw_vma_find(mm, vma->end))
+		vma_lock_write(vma);
+}
+
+int pgw_mm_collapse(struct pgw_mm *mm, uint64_t va, uint8_t size_lg2)
+{
+	enum pt_policy policy;
+	struct edit edit;
+	int err = size_lg2 > 63 ? -PGW_EINVAL : edit_check(mm, va, va, __func__);
+
+	if (err)
+		return err;
+	policy = mm->policy == PGW_POLICY_SINGLE ? PT_SINGLE : PT_SHARED;
+	if (mm->half == PGW_HALF_KERNEL && policy != PT_SINGLE)
+		return -PGW_EOPNOTSUPP;
+	edit_begin(&edit, mm, policy);
+	if (policy == PT_SHARED) {
+		collapse_lock_vmas(mm, va & ~low_bits(size_lg2), va | low_bits(size_lg2));
+		pgw_reader_enter(mm->platform);
+	}
+	err = mm->pt.format->edit->collapse(&edit.pt, va, size_lg2);
+	if (policy == PT_SHARED)
+		pgw_reader_leave(mm->platform);
+	return edit_end(&edit, err);
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Page faults, one at a time and ahead of time.
+ *
+ * A fault into a hole is resolved under the VMA's lock or the mmap lock, for read:
+ * others may fault there too, and drop what is there. The frame goes in by a
+ * compare-and-swap under the lowest table's lock; whoever loses gives his frame back and
+ * looks again.
+ *
+ * A fault on a leaf that is there and lacks the right (a write, after
+ * mprotect gave it, or where the owner wanted to be asked) is rare, and may put another
+ * frame there, which must not overwrite what a third one put there meanwhile.
+ * So that is done with the mmap lock held for write, and the VMA locked: alone.
+ */
+
+#include <pagewalk/vma.h>
+
+#include "base/bits.h"
+#include "mm/mm_priv.h"
+#include "mm/vma_lock.h"
+#include "mm/vma_tree.h"
+
+/* What fault_resolve() returns when it has to be alone. */
+#define FAULT_ALONE 1
+
+/** One fault, in a VMA that stays. */
+struct fault {
+	struct pgw_mm *mm;
+	struct pgw_vma *vma;
+	uint64_t va; /* of the page */
+	uint8_t access;
+	bool is_alone;
+	struct pgw_translation at; /* what is there */
+};
+
+static const struct pgw_geometry *fault_geometry(const struct fault *f)
+{
+	return &f->mm->pt.format->geometry;
+}
+
+/* Look at what is there. As a reader, because lowest tables may be freed under the VMA. */
+static void fault_look(struct fault *f)
+{
+	pgw_reader_enter(f->mm->platform);
+	pt_ops(&f->mm->pt)->translate(&f->mm->pt, f->va, &f->at, NULL);
+	pgw_reader_leave(f->mm->platform);
+}
+
+static bool leaf_allows(const struct fault *f)
+{
+	static const struct {
+		uint8_t access, right;
+	} table[] = {
+		{ PGW_VMA_READ, PGW_USER_R },
+		{ PGW_VMA_WRITE, PGW_USER_W },
+		{ PGW_VMA_EXEC, PGW_USER_X },
+	};
+
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(table); i++) {
+		if ((f->access & table[i].access) && !(f->at.rights & table[i].right))
+			return false;
+	}
+	return true;
+}
+
+/* The largest leaf that fits between the VMA's bounds and into what is empty. */
+static uint8_t largest_level(const struct fault *f)
+{
+	const struct pgw_geometry *geo = fault_geometry(f);
+	uint8_t best = 0;
+
+	for (uint8_t level = 1; level <= f->at.level; level++) {
+		uint64_t span = low_bits(geo->span_lg2[level]);
+
+		if ((f->va & ~span) < f->vma->start || (f->va | span) >= f->vma->end)
+			break;
+		if (geo->leaf_sizes & (span + 1))
+			best = level;
+	}
+	return best;
+}
+
+static struct pgw_frames answer_frames(const struct fault *f, const struct pgw_fault *answer)
+{
+	uint64_t span = low_bits(fault_geometry(f)->span_lg2[answer->level]);
+
+	return (struct pgw_frames){ .va = f->va & ~span, .pa = answer->pa, .size = span + 1 };
+}
+
+/* The frame is not mapped, and never was. */
+static void give_back(const struct fault *f, const struct pgw_fault *answer)
+{
+	const struct pgw_vma_ops *ops = f->vma->ops;
+	struct pgw_frames frames = answer_frames(f, answer);
+
+	if (ops->release && !(f->vma->flags & PGW_VMA_PFNMAP))
+		ops->release(f->vma, &frames);
+}
+
+static int fault_ask(const struct fault *f, struct pgw_fault *answer)
+{
+	const struct pgw_geometry *geo = fault_geometry(f);
+	int err;
+
+	*answer = (struct pgw_fault){
+		.va = f->va,
+		.access = f->access,
+		.max_level = largest_level(f),
+		.pgoff = f->vma->pgoff + ((f->va - f->vma->start) >> geo->granule_lg2),
+	};
+	if (!f->vma->ops || !f->vma->ops->fault)
+		return -PGW_EFAULT;
+	err = f->vma->ops->fault(f->vma, answer);
+	if (err)
+		return err;
+	if (answer->level > answer->max_level ||
+	    !(geo->leaf_sizes & BIT(geo->span_lg2[answer->level])) ||
+	    (answer->pa & low_bits(geo->span_lg2[answer->level])))
+		return -PGW_EINVAL;
+	return 0;
+}
+
+/* The leaf that an answer asks for. @return false: it would not allow the access */
+static bool answer_leaf(const struct fault *f, const struct pgw_fault *answer, struct pgw_leaf *ret)
+{
+	uint32_t flags = f->vma->flags;
+
+	if (answer->read_only)
+		flags &= ~(uint32_t)PGW_VMA_WRITE;
+	if ((f->access & ~flags) || !mm_vma_rights(f->mm, flags, &ret->rights))
+		return false;
+	ret->va = f->va & ~low_bits(fault_geometry(f)->span_lg2[answer->level]);
+	ret->pa = answer->pa;
+	ret->level = answer->level;
+	ret->attrs = answer->attrs;
+	return true;
+}
+
+/* By one leaf of just this size: attributes cannot make a run of it that sticks out of the VMA. */
+static int map_answer(const struct fault *f, const struct pgw_leaf *leaf, enum pt_policy policy,
+		      struct pt_gather *gather)
+{
+	const struct pt_edit edit = { &f->mm->pt, policy, gather };
+	uint64_t size = BIT(fault_geometry(f)->span_lg2[leaf->level]);
+	const struct pgw_map_args args = {
+		.first = leaf->va,
+		.last = leaf->va + (size - 1),
+		.pa = leaf->pa,
+		.rights = leaf->rights,
+		.attrs = leaf->attrs,
+		.sizes = size,
+	};
+
+	return f->mm->pt.format->edit->map(&edit, &args);
+}
+
+/* Fill a hole. @return -PGW_EEXIST: look again */
+static int fault_fill(const struct fault *f)
+{
+	struct pgw_fault answer;
+	struct pt_gather gather;
+	struct pgw_leaf leaf;
+	int err = fault_ask(f, &answer);
+
+	if (err)
+		return err;
+	gather_init(&gather, &f->mm->pt, PT_SHARED);
+	err = -PGW_EFAULT;
+	if (answer_leaf(f, &answer, &leaf))
+		err = map_answer(f, &leaf, PT_SHARED, &gather);
+	/* Who cleared this page a moment ago may not have flushed it yet. */
+	if (!err && __atomic_load_n(&f->mm->nr_unflushed, __ATOMIC_ACQUIRE))
+		gather_range(&gather, f->va, f->va | low_bits(fault_geometry(f)->granule_lg2));
+	gather_flush(&gather);
+	if (err)
+		give_back(f, &answer);
+	return err;
+}
+
+static void release_replaced(struct pt_gather *gather, const struct pgw_frames *frames)
+{
+	const struct pgw_vma *vma = gather->arg;
+
+	if (vma->ops->release && !(vma->flags & PGW_VMA_PFNMAP))
+		vma->ops->release(gather->arg, frames);
+}
+
+/* Put another frame in the place of what is mapped there. */
+static int replace_frame(const struct fault *f, const struct pgw_leaf *leaf, struct pt_edit *edit)
+{
+	const struct pt_edit_ops *ops = f->mm->pt.format->edit;
+	uint64_t span = low_bits(fault_geometry(f)->span_lg2[leaf->level]);
+
+	ops->unmap(edit, leaf->va, leaf->va | span, PGW_UNMAP_WHOLE);
+	gather_flush(edit->gather); /* break, then make */
+	return map_answer(f, leaf, PT_RANGE, edit->gather);
+}
+
+/*
+ * Give a leaf the rights that the owner agrees to; or replace it, if he has another
+ * frame. Nobody else is here. What the answer does not speak of, of a larger leaf, is split off.
+ */
+static int fault_replace(const struct fault *f)
+{
+	const struct pt_edit_ops *ops = f->mm->pt.format->edit;
+	struct pgw_fault answer;
+	struct pt_gather gather;
+	struct pt_edit edit = { &f->mm->pt, PT_RANGE, &gather };
+	struct pgw_leaf leaf;
+	uint64_t span;
+	bool is_same;
+	int err = fault_ask(f, &answer);
+
+	if (err)
+		return err;
+	span = low_bits(fault_geometry(f)->span_lg2[answer.level]);
+	is_same = answer.pa == (f->at.pa & ~span);
+	gather_init(&gather, &f->mm->pt, PT_RANGE);
+	gather.release = release_replaced;
+	gather.arg = f->vma;
+	err = answer_leaf(f, &answer, &leaf) ? 0 : -PGW_EFAULT;
+	if (!err)
+		err = ops->split_at(&edit, leaf.va);
+	if (!err)
+		err = ops->split_at(&edit, leaf.va + span + 1);
+	if (!err)
+		err = is_same ? ops->protect(&edit, leaf.va, leaf.va | span, leaf.rights)
+			      : replace_frame(f, &leaf, &edit);
+	gather_flush(&gather);
+	if (err && !is_same)
+		give_back(f, &answer);
+	return err;
+}
+
+/* @return 0: a leaf is there that allows the access; FAULT_ALONE; or a status */
+static int fault_resolve(struct fault *f)
+{
+	int err;
+
+	if (f->access & ~f->vma->flags)
+		return -PGW_EFAULT;
+	do {
+		fault_look(f);
+		if (f->at.kind == PGW_ENTRY_LEAF) {
+			if (leaf_allows(f))
+				return 0;
+			return f->is_alone ? fault_replace(f) : FAULT_ALONE;
+		}
+		if (f->at.kind != PGW_ENTRY_EMPTY)
+			return -PGW_EFAULT; /* somebody keeps something there that is not ours */
+		err = fault_fill(f);
+	} while (err == -PGW_EEXIST);
+	return err;
+}
+
+/* Under the mmap lock, in any mode. */
+static int fault_locked(struct pgw_mm *mm, uint64_t va, uint32_t access, bool is_alone)
+{
+	struct fault f = { .mm = mm, .va = va, .access = (uint8_t)access, .is_alone = is_alone };
+
+	f.vma = vma_tree_find(mm->vma_root, va);
+	if (!f.vma || f.vma->start > va)
+		return -PGW_EFAULT;
+	if (is_alone)
+		vma_lock_write(f.vma);
+	return fault_resolve(&f);
+}
+
+static int fault_shared(struct pgw_mm *mm, uint64_t va, uint32_t access)
+{
+	struct fault f = { .mm = mm, .va = va, .access = (uint8_t)access };
+	int err;
+
+	f.vma = pgw_vma_read_lock(mm, va);
+	if (f.vma) {
+		err = fault_resolve(&f);
+		pgw_vma_read_unlock(f.vma);
+		return err;
+	}
+	err = pgw_mmap_read_lock(mm);
+	if (err)
+		return err;
+	err = fault_locked(mm, va, access, false);
+	pgw_mmap_read_unlock(mm);
+	return err;
+}
+
+static int fault_alone(struct pgw_mm *mm, uint64_t va, uint32_t access)
+{
+	int err = pgw_mmap_write_lock(mm);
+
+	if (err)
+		return err;
+	err = fault_locked(mm, va, access, true);
+	pgw_mmap_write_unlock(mm);
+	return err;
+}
+
+int pgw_mm_fault(struct pgw_mm *mm, uint64_t va, uint32_t access)
+{
+	uint64_t granule;
+	int err;
+
+	if (!mm || (access != PGW_VMA_READ && access != PGW_VMA_WRITE && access != PGW_VMA_EXEC))
+		return -PGW_EINVAL;
+	granule = BIT(mm->pt.format->geometry.granule_lg2);
+	va &= ~(granule - 1);
+	err = mm_check_vmas(mm, va, va + granule);
+	if (err)
+		return err;
+	err = fault_shared(mm, va, access);
+	return err == FAULT_ALONE ? fault_alone(mm, va, access) : err;
+}
+
+/* What a VMA allows, to fault its pages in with; to write last, which the owner may not want yet. */
+static uint8_t any_access(const struct pgw_vma *vma)
+{
+	if (vma->flags & PGW_VMA_READ)
+		return PGW_VMA_READ;
+	return vma->flags & PGW_VMA_EXEC ? PGW_VMA_EXEC : (uint8_t)(vma->flags & PGW_VMA_WRITE);
+}
+
+int mm_populate_locked(struct pgw_mm *mm, uint64_t start, uint64_t end)
+{
+	struct fault f = { .mm = mm, .va = start };
+
+	while (f.va < end) {
+		int err;
+
+		f.vma = vma_tree_find(mm->vma_root, f.va);
+		if (!f.vma || f.vma->start > f.va)
+			return -PGW_ENOENT;
+		f.access = any_access(f.vma);
+		if (!f.access)
+			return -PGW_EFAULT;
+		fault_look(&f);
+		if (f.at.kind == PGW_ENTRY_LEAF) {
+			f.va = f.at.va_last + 1;
+			continue;
+		}
+		err = f.at.kind == PGW_ENTRY_EMPTY ? fault_fill(&f) : -PGW_EFAULT;
+		if (err && err != -PGW_EEXIST)
+			return err;
+	}
+	return 0;
+}
+
+int pgw_mm_populate(struct pgw_mm *mm, uint64_t start, uint64_t end)
+{
+	int err = mm_check_vmas(mm, start, end);
+
+	if (!err)
+		err = pgw_mmap_read_lock(mm);
+	if (err)
+		return err;
+	err = mm_populate_locked(mm, start, end);
+	pgw_mmap_read_unlock(mm);
+	return err;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* New VMAs, and such that grow. */
+
+#include <pagewalk/vma.h>
+
+#include "base/bits.h"
+#include "mm/mm_priv.h"
+#include "mm/vma_change.h"
+
+/*
+ * Put a VMA into a hole, and let it merge with what lies beside it. fresh is on the
+ * caller's stack and says what is wanted.
+ */
+static int mmap_locked(struct pgw_mm *mm, const struct pgw_vma *fresh)
+{
+	struct pgw_vma *before = vma_tree_find_before(mm->vma_root, fresh->start);
+	struct pgw_vma *after = vma_tree_find(mm->vma_root, fresh->start);
+	struct vma_change change;
+	int err = 0;
+
+	if (after && after->start < fresh->end)
+		return -PGW_EEXIST;
+	if (before && !vma_change_may_merge(before, fresh, fresh->flags))
+		before = NULL;
+	if (after && !vma_change_may_merge(fresh, after, after->flags))
+		after = NULL;
+	vma_change_begin(&change, mm);
+	if (before) {
+		vma_change_take(&change, before->start, before->end);
+		err = vma_change_put(&change, before, before->start, before->end, before->flags);
+	}
+	if (!err)
+		err = vma_change_put(&change, fresh, fresh->start, fresh->end, fresh->flags);
+	if (!err && after) {
+		vma_change_take(&change, after->start, after->end);
+		err = vma_change_put(&change, after, after->start, after->end, after->flags);
+	}
+	if (!err)
+		err = vma_change_prepare(&change);
+	if (err) {
+		vma_change_abort(&change);
+		return err;
+	}
+	vma_change_commit(&change);
+	vma_change_finish(&change);
+	return 0;
+}
+
+/* Unlock after fresh was made, or not; what is locked in memory is faulted in first. */
+static void mmap_unlock(struct pgw_mm *mm, int err, const struct pgw_vma *fresh)
+{
+	if (err || !(fresh->flags & PGW_VMA_LOCKED)) {
+		pgw_mmap_write_unlock(mm);
+		return;
+	}
+	pgw_mmap_write_downgrade(mm);
+	mm_populate_locked(mm, fresh->start, fresh->end); /* best effort */
+	pgw_mmap_read_unlock(mm);
+}
+
+int pgw_mm_mmap(struct pgw_mm *mm, const struct pgw_mmap_args *args)
+{
+	struct pgw_vma fresh;
+	uint64_t pgoff_end;
+	uint8_t rights;
+	int err;
+
+	if (!args || (args->flags & ~(uint32_t)_PGW_VMA_ALL))
+		return -PGW_EINVAL;
+	err = mm_check_vmas(mm, args->start, args->end);
+	if (err)
+		return err;
+	if (add_overflows(args->pgoff,
+			  (args->end - args->start) >> mm->pt.format->geometry.granule_lg2,
+			  &pgoff_end))
+		return -PGW_EINVAL;
+	if (!mm_vma_rights(mm, args->flags, &rights))
+		return -PGW_EOPNOTSUPP;
+	fresh = (struct pgw_vma){
+		.start = args->start,
+		.end = args->end,
+		.flags = args->flags,
+		.pgoff = args->pgoff,
+		.ops = args->ops,
+		.private_data = args->private_data,
+		.mm = mm,
+	};
+	err = pgw_mmap_write_lock(mm);
+	if (err)
+		return err;
+	err = mmap_locked(mm, &fresh);
+	mmap_unlock(mm, err, &fresh);
+	return err;
+}
+
+/*
+ * What to put before the VMA above va, so that the VMA starts there.
+ * @return 0, a status, or 1: va has a VMA already
+ */
+static int expand_find(struct pgw_mm *mm, uint64_t va, struct pgw_vma *ret)
+{
+	struct pgw_vma *vma = vma_tree_find(mm->vma_root, va);
+	uint64_t nr_pages;
+
+	if (vma && vma->start <= va)
+		return 1;
+	if (!vma || !(vma->flags & PGW_VMA_GROWSDOWN))
+		return -PGW_ENOENT;
+	nr_pages = (vma->start - va) >> mm->pt.format->geometry.granule_lg2;
+	if (nr_pages > vma->pgoff)
+		return -PGW_ENOMEM;
+	*ret = (struct pgw_vma){
+		.start = va,
+		.end = vma->start,
+		.flags = vma->flags,
+		.pgoff = vma->pgoff - nr_pages,
+		.ops = vma->ops,
+		.private_data = vma->private_data,
+		.mm = mm,
+	};
+	return 0;
+}
+
+int pgw_mm_expand(struct pgw_mm *mm, uint64_t va)
+{
+	struct pgw_vma fresh;
+	uint64_t granule;
+	int err;
+
+	if (!mm)
+		return -PGW_EINVAL;
+	granule = BIT(mm->pt.format->geometry.granule_lg2);
+	va &= ~(granule - 1);
+	err = mm_check_vmas(mm, va, va + granule);
+	if (err)
+		return err;
+	err = pgw_mmap_write_lock(mm);
+	if (err)
+		return err;
+	err = expand_find(mm, va, &fresh);
+	if (!err)
+		err = mmap_locked(mm, &fresh);
+	else
+		fresh.flags = 0;
+	mmap_unlock(mm, err, &fresh);
+	return err > 0 ? 0 : err;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <pagewalk/scan.h>
+
+#include "base/bits.h"
+#include "mm/mm_priv.h"
+#include "pt/loader.h"
+
+/*
+ * Roots share subtrees by having the same entries in the same slots of their
+ * top tables. For each slot the entries that were walked last are kept,
+ * with the mm where that was: a few, for kinds of roots that take turns.
+ */
+#define MANY_WAYS 4
+
+struct many_way {
+	uint64_t entry; /* a table entry, or 0 */
+	size_t index;   /* of the mm */
+};
+
+struct many {
+	const struct pgw_scan_many_ops *ops;
+	void *arg;
+	struct pgw_mm *const *mms;
+	size_t index;       /* of the mm that is scanned */
+	uint64_t nr_tables; /* that it cost so far */
+	struct pgw_scan_stats *stats;
+	unsigned first_slot, nr_slots; /* of the half, in the top table */
+	size_t size;
+	uint64_t *entries;      /* the mm's table entries, or 0, by slot */
+	struct many_way ways[]; /* MANY_WAYS for each slot, then the entries */
+};
+
+/* What a slot of the mm is to be done with. */
+struct many_slot {
+	bool is_shared;
+	size_t same; /* the mm that it is shared with */
+};
+
+static int many_extent(const struct pgw_extent *extent, void *arg)
+{
+	const struct many *many = arg;
+
+	return many->ops->extent(many->index, extent, many->arg);
+}
+
+static uint64_t many_va(const struct many *many, unsigned slot)
+{
+	const struct pgw_geometry *geo = &many->mms[0]->pt.format->geometry;
+
+	return many->mms[0]->first + ((uint64_t)slot << geo->span_lg2[geo->top_level]);
+}
+
+/* The table entry in a slot of the half, or 0. */
+static uint64_t many_load(const struct many *many, unsigned slot)
+{
+	const struct pt *pt = &many->mms[many->index]->pt;
+	unsigned top = pt->format->geometry.top_level;
+	struct pgw_entry decoded;
+	uint64_t raw;
+
+	if (!pt_load_item(pt, pt->root_pa, many->first_slot + slot, &raw) || !raw)
+		return 0;
+	pt->format->decode(pt->format, &pt->control, raw, top, &decoded);
+	return decoded.kind == PGW_ENTRY_TABLE ? raw : 0;
+}
+
+static struct many_slot many_look(const struct many *many, unsigned slot)
+{
+	const struct many_way *way = many->ways + (size_t)slot * MANY_WAYS;
+	uint64_t entry = many->entries[slot];
+
+	for (unsigned i = 0; i < MANY_WAYS && entry; i++) {
+		if (way[i].entry == entry)
+			return (struct many_slot){ true, way[i].index };
+	}
+	return (struct many_slot){ false, many->index };
+}
+
+/* Remember a slot that was scanned; the oldest way gives place. */
+static void many_remember(struct many *many, unsigned slot)
+{
+	struct many_way *way = many->ways + (size_t)slot * MANY_WAYS;
+	uint64_t entry = many->entries[slot];
+
+	if (!entry)
+		return;
+	__builtin_memmove(way + 1, way, (MANY_WAYS - 1) * sizeof(*way));
+	way[0] = (struct many_way){ entry, many->index };
+}
+
+/* Scan slots first to end - 1. The root's table counts once for each mm. */
+static int many_scan(struct many *many, unsigned first, unsigned end)
+{
+	struct pgw_scan_stats *sum = many->stats, stats = { 0 };
+	struct pgw_scan_part part = {
+		.first = many_va(many, first),
+		.last = many_va(many, end) - 1,
+		.nr_again = many->nr_tables ? 1 : 0,
+	};
+	struct pgw_mm *mm = many->mms[many->index];
+	int err = pgw_scan_part(mm, &part, mm->pt.budget - many->nr_tables, many_extent, many,
+				&stats);
+
+	many->nr_tables += stats.nr_tables;
+	sum->nr_tables += stats.nr_tables;
+	sum->nr_leaves += stats.nr_leaves;
+	sum->nr_malformed += stats.nr_malformed;
+	sum->nr_unreadable += stats.nr_unreadable;
+	sum->truncated = stats.truncated;
+	sum->truncated_va = stats.truncated_va;
+	for (unsigned slot = first; slot < end && !err; slot++)
+		many_remember(many, slot);
+	return err;
+}
+
+/* Slots first to end - 1 are all to be done with in one way. */
+static int many_slots(struct many *many, unsigned first, unsigned end, struct many_slot how)
+{
+	int err;
+
+	if (!how.is_shared)
+		return many_scan(many, first, end);
+	err = many->ops->shared(many->index, many_va(many, first), many_va(many, end) - 1, how.same,
+				many->arg);
+	if (err) {
+		many->stats->truncated = true;
+		many->stats->truncated_va = many_va(many, end);
+	}
+	return err;
+}
+
+static int many_mm(struct many *many)
+{
+	unsigned first = 0;
+	int err = 0;
+
+	many->nr_tables = 0;
+	for (unsigned slot = 0; slot < many->nr_slots; slot++)
+		many->entries[slot] = many_load(many, slot);
+	if (!many->ops->shared)
+		return many_scan(many, 0, many->nr_slots);
+	while (first < many->nr_slots && !err) {
+		struct many_slot how = many_look(many, first);
+		unsigned end = first + 1;
+
+		for (; end < many->nr_slots; end++) {
+			struct many_slot next = many_look(many, end);
+
+			if (next.is_shared != how.is_shared || next.same != how.same)
+				break;
+		}
+		err = many_slots(many, first, end, how);
+		first = end;
+	}
+	return err;
+}
+
+static bool many_is_alike(const struct pgw_mm *a, const struct pgw_mm *b)
+{
+	const struct pgw_control *x = &a->pt.control, *y = &b->pt.control;
+
+	return a->pt.phys && a->pt.phys == b->pt.phys && a->pt.format == b->pt.format &&
+	       a->half == b->half && x->set == y->set && x->pa_bits == y->pa_bits &&
+	       x->memory_types == y->memory_types;
+}
+
+static struct many *many_new(const struct pgw_mm *mm)
+{
+	const struct pgw_geometry *geo = &mm->pt.format->geometry;
+	const unsigned span_lg2 = geo->span_lg2[geo->top_level];
+	unsigned nr_slots = (unsigned)((mm->last - mm->first) >> span_lg2) + 1;
+	size_t nr_ways = (size_t)nr_slots * MANY_WAYS;
+	size_t size = sizeof(struct many) + nr_ways * sizeof(struct many_way) +
+		      nr_slots * sizeof(uint64_t);
+	struct many *many = mm->platform->obj_alloc(mm->platform->ctx, size);
+
+	if (many) {
+		many->size = size;
+		many->nr_slots = nr_slots;
+		many->entries = (uint64_t *)(many->ways + nr_ways);
+		many->first_slot = pt_index(geo, mm->first, geo->top_level);
+	}
+	return many;
+}
+
+int pgw_scan_many(struct pgw_mm *const *mms, size_t n, const struct pgw_scan_many_ops *ops,
+		  void *arg, struct pgw_scan_stats *stats)
+{
+	struct pgw_scan_stats unwanted;
+	const struct pgw_platform *platform;
+	struct many *many;
+	int err = 0;
+
+	if (!stats)
+		stats = &unwanted;
+	*stats = (struct pgw_scan_stats){ 0 };
+	if (!mms || !n || !ops || !ops->extent)
+		return -PGW_EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		if (!mms[i] || !many_is_alike(mms[0], mms[i]))
+			return -PGW_EINVAL;
+	}
+	many = many_new(mms[0]);
+	if (!many)
+		return -PGW_ENOMEM;
+	many->ops = ops;
+	many->arg = arg;
+	many->mms = mms;
+	many->stats = stats;
+	for (; many->index < n && !err; many->index++)
+		err = many_mm(many);
+	platform = mms[0]->platform;
+	platform->obj_free(platform->ctx, many, many->size);
+	return err;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef MM_VMA_CHANGE_H
+#define MM_VMA_CHANGE_H
+
+/*
+ * One change of an mm's VMAs: some go, others come in their place, and nobody
+ * ever sees a VMA change. On the stack of the holder of the mmap lock for write.
+ *
+ *	vma_change_begin()
+ *	vma_change_take()     which go: they are locked for write, so that nobody faults in them any more
+ *	vma_change_put()      which come; can fail
+ *	vma_change_prepare()  tree nodes, open; can fail
+ *	vma_change_commit()   visible, cannot fail; or vma_change_abort() in its place
+ *	vma_change_finish()   close; the old ones are freed when readers have left
+ *
+ * Counting open and close: an old VMA and a new one that share an address stand
+ * for one another, as one pair each. A new VMA without a partner is opened, an
+ * old one without is closed.
+ */
+
+#include "mm/vma_tree.h"
+
+struct vma_change {
+	struct pgw_mm *mm;
+	struct vma_tree_change tree;
+	struct pgw_vma *old, *old_last;     /* that go; ascending, by next */
+	struct pgw_vma *fresh, *fresh_last; /* that come; ascending, by next */
+	size_t nr_old, nr_fresh;
+};
+
+void vma_change_begin(struct vma_change *change, struct pgw_mm *mm);
+
+/** The VMAs that intersect start..end go; the first call takes the lowest. Waits for their readers. */
+void vma_change_take(struct vma_change *change, uint64_t start, uint64_t end);
+
+/**
+ * A VMA comes, above those that were put before: what like says of start, but
+ * with other flags. Goes into the one before if they may merge.
+ * @return 0 or -PGW_ENOMEM
+ */
+int vma_change_put(struct vma_change *change, const struct pgw_vma *like, uint64_t start,
+		   uint64_t end, uint32_t flags);
+
+/** All that can fail. @return 0, -PGW_ENOMEM, or what open returned */
+int vma_change_prepare(struct vma_change *change);
+
+/** The new VMAs are in the tree, locked for write; the old ones are detached and in the list. */
+void vma_change_commit(struct vma_change *change);
+void vma_change_abort(struct vma_change *change);
+void vma_change_finish(struct vma_change *change);
+
+/** May b follow a in one VMA, if it had these flags? */
+bool vma_change_may_merge(const struct pgw_vma *a, const struct pgw_vma *b, uint32_t b_flags);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <pagewalk/walk.h>
+
+#include "mm/mm_priv.h"
+#include "mm/vma_lock.h"
+#include "mm/vma_tree.h"
+
+/*
+ * Walks through VMAs. The mmap lock, or a VMA's own, keeps the VMA, and the VMA
+ * keeps the tables; so what has no VMA has no tables that one may look at.
+ */
+
+/* A walk of an owned user mm; how it locks is one of the four ways. */
+static int check_vma_walk(const struct pgw_mm *mm, uint64_t start, uint64_t end,
+			  const struct pgw_mm_walk_ops *ops)
+{
+	if (!mm || !ops || start >= end || mm->kind != PGW_MM_OWNED || mm->half != PGW_HALF_USER)
+		return -PGW_EINVAL;
+	if (!mm_covers(mm, start, end - 1) || (unsigned)ops->walk_lock > PGW_WALK_VMA_RDLOCK_VERIFY)
+		return -PGW_EINVAL;
+	return 0;
+}
+
+/* What walk_lock wants of the mmap lock. */
+static int assert_walk_lock(const struct pgw_mm *mm, enum pgw_walk_lock lock, const char *function)
+{
+	switch (lock) {
+	case PGW_WALK_RDLOCK:
+		return mm_assert_locked(mm, PGW_RULE_MMAP_LOCKED, function);
+	case PGW_WALK_WRLOCK:
+	case PGW_WALK_WRLOCK_VERIFY:
+		return mm_assert_write_locked(mm, PGW_RULE_MMAP_WRITE_LOCKED, function);
+	case PGW_WALK_VMA_RDLOCK_VERIFY:
+		break;
+	}
+	return 0;
+}
+
+/* What walk_lock wants of a VMA's lock. */
+static int take_walk_lock(struct pgw_vma *vma, enum pgw_walk_lock lock, const char *function)
+{
+	switch (lock) {
+	case PGW_WALK_RDLOCK:
+		break;
+	case PGW_WALK_WRLOCK:
+		vma_lock_write(vma);
+		break;
+	case PGW_WALK_WRLOCK_VERIFY:
+		if (!vma_lock_is_write_locked(vma))
+			return mm_violation(vma->mm, PGW_RULE_VMA_WRITE_LOCKED, function);
+		break;
+	case PGW_WALK_VMA_RDLOCK_VERIFY:
+		if (!vma_lock_is_read_locked(vma) &&
+		    !(vma_lock_is_write_locked(vma) &&
+		      pgw_mmap_lock_mode(vma->mm) == PGW_LOCK_WRITE))
+			return mm_violation(vma->mm, PGW_RULE_VMA_LOCKED, function);
+		break;
+	}
+	return 0;
+}
+
+/* The tables of a part of walk->vma. post_vma answers every pre_vma that agreed. */
+static int walk_vma_tables(struct pgw_mm_walk *walk, uint64_t start, uint64_t end)
+{
+	const struct pt *pt = &walk->mm->pt;
+	int err = 0;
+
+	if (walk->ops->pre_vma)
+		err = walk->ops->pre_vma(start, end, walk);
+	if (err)
+		return err;
+	err = pt->format->owner->walk(pt, pt->root_pa, start, end, walk);
+	if (walk->ops->post_vma)
+		walk->ops->post_vma(walk);
+	return err;
+}
+
+/* Shall walk->vma be walked? 0 yes, negative: an error, positive: no. */
+static int test_vma(struct pgw_mm_walk *walk, uint64_t start, uint64_t end)
+{
+	const struct pgw_mm_walk_ops *ops = walk->ops;
+	int err;
+
+	if (ops->test_walk)
+		return ops->test_walk(start, end, walk);
+	if (!(walk->vma->flags & PGW_VMA_PFNMAP))
+		return 0;
+	err = ops->pte_hole ? ops->pte_hole(start, end, -1, walk) : 0;
+	return err < 0 ? err : 1;
+}
+
+/* One VMA of a range, from start to end. */
+static int walk_one_vma(struct pgw_mm_walk *walk, uint64_t start, uint64_t end)
+{
+	int err = test_vma(walk, start, end);
+
+	if (err)
+		return err < 0 ? err : 0;
+	return walk_vma_tables(walk, start, end);
+}
+
+/* No VMA: tables there may be about to be freed, and are not looked at. */
+static int walk_gap(struct pgw_mm_walk *walk, uint64_t start, uint64_t end)
+{
+	walk->vma = NULL;
+	return walk->ops->pte_hole ? walk->ops->pte_hole(start, end, -1, walk) : 0;
+}
+
+static uint64_t min_va(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+int pgw_walk_page_range(struct pgw_mm *mm, uint64_t start, uint64_t end,
+			const struct pgw_mm_walk_ops *ops, void *arg)
+{
+	struct pgw_mm_walk walk = { .ops = ops, .mm = mm, .arg = arg };
+	struct pgw_vma *vma, *next_vma;
+	uint64_t next;
+	int err = check_vma_walk(mm, start, end, ops);
+
+	/* The lock of one VMA does not keep the next one. */
+	if (!err && ops->walk_lock == PGW_WALK_VMA_RDLOCK_VERIFY)
+		err = -PGW_EINVAL;
+	if (!err)
+		err = assert_walk_lock(mm, ops->walk_lock, __func__);
+	if (err)
+		return err;
+	for (vma = vma_tree_find(mm->vma_root, start); start < end && !err; start = next) {
+		if (!vma || start < vma->start) {
+			next = vma ? min_va(end, vma->start) : end;
+			err = walk_gap(&walk, start, next);
+			continue;
+		}
+		err = take_walk_lock(vma, ops->walk_lock, __func__);
+		if (err)
+			break;
+		walk.vma = vma;
+		next = min_va(end, vma->end);
+		/* Before any callback, which may change this VMA. */
+		next_vma = vma_tree_find(mm->vma_root, vma->end);
+		err = walk_one_vma(&walk, start, next);
+		vma = next_vma;
+	}
+	return err;
+}
+
+static int walk_in_vma(struct pgw_vma *vma, uint64_t start, uint64_t end,
+		       const struct pgw_mm_walk_ops *ops, void *arg, const char *function)
+{
+	struct pgw_mm_walk walk = { .ops = ops, .mm = vma->mm, .vma = vma, .arg = arg };
+	int err = check_vma_walk(vma->mm, start, end, ops);
+
+	if (!err && (start < vma->start || end > vma->end))
+		err = -PGW_EINVAL;
+	if (!err)
+		err = assert_walk_lock(vma->mm, ops->walk_lock, function);
+	if (!err)
+		err = take_walk_lock(vma, ops->walk_lock, function);
+	return err ? err : walk_vma_tables(&walk, start, end);
+}
+
+int pgw_walk_page_range_vma(struct pgw_vma *vma, uint64_t start, uint64_t end,
+			    const struct pgw_mm_walk_ops *ops, void *arg)
+{
+	return vma ? walk_in_vma(vma, start, end, ops, arg, __func__) : -PGW_EINVAL;
+}
+
+int pgw_walk_page_vma(struct pgw_vma *vma, const struct pgw_mm_walk_ops *ops, void *arg)
+{
+	return vma ? walk_in_vma(vma, vma->start, vma->end, ops, arg, __func__) : -PGW_EINVAL;
+}
