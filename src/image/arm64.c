@@ -42,22 +42,46 @@ static bool is_kernel_table(uint64_t entry)
 	return is_table(entry) && (entry & DESC_UXNTABLE);
 }
 
-static unsigned arm64_page_kinds(const uint8_t *page)
+/* All bits or none: what a compare of vectors gives. */
+static PGW_ALWAYS_INLINE uint64_t all_if(bool condition)
 {
-	unsigned kinds = 0;
+	return -(uint64_t)condition;
+}
+
+/*
+ * The kinds of a page whose every item may be the one that tells: two compares
+ * an item and no branch, which compilers make vectors of.
+ */
+static PGW_ALWAYS_INLINE unsigned items_kinds(const uint8_t *page)
+{
+	uint64_t kernel = 0, user = 0;
 
 	for (size_t i = 0; i < IMAGE_PAGE; i += 8) {
 		uint64_t entry = load_le64(page + i);
 
-		if (pgw_likely(!is_table(entry)))
-			continue;
-		if (is_kernel_table(entry))
-			kinds |= 1u << IMAGE_PAGE_ROOT;
-		else if (is_user_table(entry))
-			kinds |= 1u << IMAGE_PAGE_USER;
+		kernel |= all_if((entry & (TABLE_MASK | DESC_UXNTABLE)) ==
+				 (TABLE_VALUE | DESC_UXNTABLE));
+		user |= all_if((entry & (TABLE_MASK | TABLE_XN)) == (TABLE_VALUE | DESC_PXNTABLE));
 	}
-	return kinds;
+	return (kernel ? 1u << IMAGE_PAGE_ROOT : 0) | (user ? 1u << IMAGE_PAGE_USER : 0);
 }
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static unsigned items_kinds_avx2(const uint8_t *page)
+{
+	return items_kinds(page);
+}
+
+static unsigned arm64_page_kinds(const uint8_t *page)
+{
+	return __builtin_cpu_supports("avx2") ? items_kinds_avx2(page) : items_kinds(page);
+}
+#else
+static unsigned arm64_page_kinds(const uint8_t *page)
+{
+	return items_kinds(page);
+}
+#endif
 
 /* 64K: the kernel falls back to 48 bits without changing the tables' shape, so VA_BITS counts. */
 static bool arm64_swapper(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,

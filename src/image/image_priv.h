@@ -26,8 +26,8 @@
 
 /* Reads of this size and more do not go through the mapping. */
 #define IMAGE_PREAD_MIN (UINT32_C(64) << 10)
-/* The window of a search through memory. */
-#define IMAGE_WINDOW ((size_t)1 << 20)
+/* The window of a search through memory: what is read stays in a CPU's own cache. */
+#define IMAGE_WINDOW ((size_t)128 << 10)
 /* VMCOREINFO notes and roots are aligned to this, whatever the kernel's page size. */
 #define IMAGE_PAGE 4096u
 
@@ -59,6 +59,21 @@ size_t image_guard_limit(const struct image_guard *guard);
 /** Nothing from limit on can be read any more. A higher limit than before changes nothing. */
 void image_guard_lower(struct image_guard *guard, size_t limit);
 
+/* resident.c: how much of a mapping is in memory */
+
+struct image_resident;
+struct image_map;
+
+/** NULL if there is no memory. */
+struct image_resident *image_resident_new(size_t page_size);
+/** NULL is fine. */
+void image_resident_free(struct image_resident *resident);
+/**
+ * To be called before a read of the mapping: keeps what is resident of it small, by
+ * dropping all of it now and then. Any threads may read meanwhile.
+ */
+void image_resident_touch(const struct image_map *map, const uint8_t *bytes, size_t len);
+
 /* map.c: a file, mapped */
 
 struct image_map {
@@ -67,6 +82,7 @@ struct image_map {
 	size_t page_size;
 	int fd; /* -1: not open */
 	struct image_guard *guard;
+	struct image_resident *resident;
 };
 
 int image_map_open(const char *path, struct image_map *ret, struct pgw_error *err);
@@ -254,6 +270,11 @@ void image_vmcoreinfo_forget(struct pgw_image *image);
 
 /** Once. @return 0, -PGW_EIO or -PGW_ENOMEM */
 int image_survey(struct pgw_image *image);
+/**
+ * As much of a survey as image_kernel_find() takes: it ends at a VMCOREINFO that no other can
+ * outdo, and what else was found until then is forgotten.
+ */
+int image_survey_for_kernel(struct pgw_image *image);
 void image_survey_forget(struct pgw_image *image);
 /** Pages of the image's architecture. */
 const struct image_pages *image_pages(const struct pgw_image *image, enum image_page_kind kind);
@@ -286,6 +307,8 @@ bool image_swapper_claim(const struct pgw_image *image, const struct pgw_vmcorei
 			 struct image_swapper *ret);
 /** The claim of the text that is believed most. @return false if no text makes any */
 bool image_swapper_find(const struct pgw_image *image, struct image_swapper *ret);
+/** The same; false also if a text that is yet to be found could be believed more. */
+bool image_swapper_is_settled(const struct pgw_image *image, struct image_swapper *ret);
 /** The root that a CPU has loaded: root, format, control, found, cpus. @return false if it has none
  */
 bool image_cpu_loaded(const struct pgw_image *image, size_t index, struct pgw_root_info *ret);
@@ -315,7 +338,7 @@ size_t image_formats(const struct pgw_image *image, const struct pgw_format **re
 /** Is it where a root of its format can be? */
 bool image_root_is_aligned(const struct pgw_root_info *root);
 /**
- * The kernel's root, proved or only claimed. Pre: image_survey() has run.
+ * The kernel's root, proved or only claimed. Pre: image_survey() or image_survey_for_kernel() has run.
  * @return false if there is nothing to go by
  */
 bool image_kernel_find(struct pgw_image *image, struct image_swapper *ret);

@@ -14,6 +14,7 @@ void image_tree(const struct pgw_image *image, const struct pgw_root_info *root,
 		.budget = IMAGE_TREE_BUDGET,
 		.phys = &image->phys,
 	};
+	pt_prepare(ret);
 }
 
 bool image_root_translate(const struct pgw_image *image, const struct pgw_root_info *root,
@@ -162,24 +163,56 @@ static bool swapper_is_running(const struct pgw_image *image, const struct image
 	return false;
 }
 
-bool image_swapper_find(const struct pgw_image *image, struct image_swapper *ret)
+/* How much a claim is believed. */
+enum swapper_rank {
+	RANK_NONE,
+	RANK_CLAIMED,
+	RANK_PROVED,
+	RANK_RUNNING, /* proved, and a CPU runs with the kernel where it is claimed to be */
+};
+
+static enum swapper_rank swapper_rank(const struct pgw_image *image,
+				      const struct image_swapper *claim)
 {
+	if (claim->root.proof != PGW_PROOF_PASSED)
+		return RANK_CLAIMED;
+	return swapper_is_running(image, claim) ? RANK_RUNNING : RANK_PROVED;
+}
+
+static enum swapper_rank swapper_find(const struct pgw_image *image, struct image_swapper *ret)
+{
+	enum swapper_rank best = RANK_NONE;
 	struct image_swapper claim;
-	int best = 0;
 
 	for (size_t i = 0; i < image->nr_texts; i++) {
-		int rank = 1;
+		enum swapper_rank rank;
 
 		if (!image_swapper_claim(image, &image->texts[i], &claim))
 			continue;
-		if (claim.root.proof == PGW_PROOF_PASSED)
-			rank = swapper_is_running(image, &claim) ? 3 : 2;
+		rank = swapper_rank(image, &claim);
 		if (rank > best) {
 			*ret = claim;
 			best = rank;
 		}
 	}
-	return best > 0;
+	return best;
+}
+
+bool image_swapper_find(const struct pgw_image *image, struct image_swapper *ret)
+{
+	return swapper_find(image, ret) > RANK_NONE;
+}
+
+bool image_swapper_is_settled(const struct pgw_image *image, struct image_swapper *ret)
+{
+	enum swapper_rank most = RANK_PROVED;
+	struct pgw_root_info cpu;
+
+	for (size_t i = 0; i < image->nr_cpus; i++) {
+		if (image_cpu_loaded(image, i, &cpu))
+			most = RANK_RUNNING;
+	}
+	return swapper_find(image, ret) >= most;
 }
 
 struct user_half {
@@ -324,7 +357,7 @@ int pgw_image_kernel_root(struct pgw_image *image, struct pgw_root_info *ret, st
 	/* A note that proves itself saves the look at memory. */
 	has_swapper = image_swapper_find(image, &swapper);
 	if (!has_swapper || swapper.root.proof != PGW_PROOF_PASSED) {
-		status = image_survey(image);
+		status = image_survey_for_kernel(image);
 		if (status)
 			return image_fail(err, status, NULL);
 		has_swapper = image_kernel_find(image, &swapper);

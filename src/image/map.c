@@ -62,7 +62,8 @@ int image_map_open(const char *path, struct image_map *ret, struct pgw_error *er
 	}
 	map.bytes = bytes;
 	map.guard = image_guard_new(bytes, map.size);
-	if (!map.guard) {
+	map.resident = image_resident_new(map.page_size);
+	if (!map.guard || !map.resident) {
 		status = image_fail(err, -PGW_ENOMEM, NULL);
 		goto fail;
 	}
@@ -76,6 +77,7 @@ fail:
 void image_map_close(struct image_map *map)
 {
 	image_guard_free(map->guard);
+	image_resident_free(map->resident);
 	if (map->bytes)
 		munmap((void *)(uintptr_t)map->bytes, map->size);
 	if (map->fd >= 0)
@@ -139,6 +141,7 @@ bool image_map_read(const struct image_map *map, uint64_t offset, void *buf, siz
 		if (!map_pread(map, (size_t)offset, buf, len))
 			return false;
 	} else {
+		image_resident_touch(map, map->bytes + offset, len);
 		memcpy(buf, map->bytes + offset, len);
 		if (((const uint8_t *)buf)[len - 1] == 0)
 			map_check_zeroes(map, end);

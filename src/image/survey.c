@@ -29,29 +29,43 @@ static int page_look(struct image_survey *survey, const struct image_arch_ops *o
 }
 
 /* Tables of raw memory may be of any machine, until it is known which. */
-static bool is_wanted(const struct pgw_image *image, const struct image_arch *arch)
+static unsigned wanted_archs(const struct pgw_image *image)
 {
-	return image->arch ? image->arch == arch : image->is_raw;
+	if (image->arch)
+		return 1u << image->arch->id;
+	return image->is_raw ? (1u << _IMAGE_ARCH_MAX) - 1 : 0;
 }
 
-static int survey_window(const struct image_window *window, void *arg)
+/* One pass over the bytes, whatever is looked for. */
+static int look_at_window(struct pgw_image *image, const struct image_window *window)
 {
-	struct pgw_image *image = arg;
+	unsigned archs = wanted_archs(image);
 	int status = 0;
 
-	for (unsigned id = 0; id < _IMAGE_ARCH_MAX && !status; id++) {
-		const struct image_arch *arch = image_arch_at(id);
-
-		if (!is_wanted(image, arch))
-			continue;
-		for (size_t i = image_window_first_page(window);
-		     i + IMAGE_PAGE <= window->size && !status; i += IMAGE_PAGE)
-			status = page_look(&image->surveys[id], arch->ops, window->pa + i,
-					   window->bytes + i);
+	for (size_t i = image_window_first_page(window); i + IMAGE_PAGE <= window->size && !status;
+	     i += IMAGE_PAGE) {
+		for (unsigned id = 0; archs >> id && !status; id++) {
+			if (archs >> id & 1)
+				status = page_look(&image->surveys[id], image_arch_at(id)->ops,
+						   window->pa + i, window->bytes + i);
+		}
 	}
 	if (!status && !image->texts_searched)
 		status = image_vmcoreinfo_look(image, window);
 	return status;
+}
+
+static int survey_window(const struct image_window *window, void *arg)
+{
+	return look_at_window(arg, window);
+}
+
+/* What was found before the end is not all: who asks for all begins anew. */
+static void survey_undo(struct pgw_image *image)
+{
+	image_survey_forget(image);
+	if (!image->texts_searched)
+		image_vmcoreinfo_forget(image);
 }
 
 int image_survey(struct pgw_image *image)
@@ -62,15 +76,42 @@ int image_survey(struct pgw_image *image)
 		return 0;
 	status = image_ram_scan(image, survey_window, image);
 	if (status) {
-		/* What was found before the failure is not all: begin anew next time. */
-		image_survey_forget(image);
-		if (!image->texts_searched)
-			image_vmcoreinfo_forget(image);
+		survey_undo(image);
 		return status;
 	}
 	image->is_surveyed = true;
 	image->texts_searched = true;
 	return 0;
+}
+
+#define KERNEL_SETTLED 1
+
+static int kernel_window(const struct image_window *window, void *arg)
+{
+	struct pgw_image *image = arg;
+	size_t nr_before = image->nr_texts;
+	int status = look_at_window(image, window);
+
+	return !status && image->nr_texts > nr_before &&
+			       image_swapper_is_settled(image, &image->kernel)
+		       ? KERNEL_SETTLED
+		       : status;
+}
+
+int image_survey_for_kernel(struct pgw_image *image)
+{
+	int status;
+
+	if (image->is_surveyed || image->kernel_searched)
+		return 0;
+	status = image_ram_scan(image, kernel_window, image);
+	if (status)
+		survey_undo(image);
+	if (status == KERNEL_SETTLED)
+		image->has_kernel = image->kernel_searched = true;
+	if (!status)
+		image->is_surveyed = image->texts_searched = true;
+	return status < 0 ? status : 0;
 }
 
 void image_survey_forget(struct pgw_image *image)

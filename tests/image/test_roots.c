@@ -501,6 +501,52 @@ static void test_kernel_root__of_two_kernels_the_running_one_is_taken(void **sta
 	}
 }
 
+static void count_windows(void *arg, uint64_t done, uint64_t total)
+{
+	(void)done, (void)total;
+	++*(unsigned *)arg;
+}
+
+/* A text that no other can outdo ends the search; one that a CPU does not confirm does not. */
+static void test_kernel_root__search_goes_no_farther_than_it_must(void **state)
+{
+	static const struct {
+		uint64_t cr3; /* 0: no CPU */
+		bool ends_early;
+	} cases[] = { { 0, true }, { MACHINE_SWAPPER, true }, { ROOT_C, false } };
+	struct machine machine;
+	struct pgw_root_info root;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unsigned nr_windows = 0, nr_all = 0;
+		struct pgw_image_options options = { .progress = count_windows,
+						     .progress_arg = &nr_windows };
+		struct pgw_image *image;
+		size_t nr;
+
+		machine_init(&machine, 4);
+		machine_process(&machine, ROOT_A);
+		if (cases[i].cr3)
+			machine_cpu(&machine, cases[i].cr3);
+		nr = nr_roots(machine_open(&machine));
+		assert_int_equal(pgw_image_open(machine.elf.path, &options, &image, NULL), 0);
+		assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+		assert_int_equal(root.root.pa, MACHINE_SWAPPER);
+		assert_int_equal(root.proof, PGW_PROOF_PASSED);
+		assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+		nr_all = nr_windows;
+		/* What was not looked at then is looked at now, if all is asked for. */
+		assert_int_equal(nr_roots(image), nr);
+		if (cases[i].ends_early)
+			assert_true(nr_windows > 2 * nr_all);
+		else
+			assert_int_equal(nr_windows, nr_all);
+		pgw_image_close(image);
+		machine_fini(&machine);
+	}
+}
+
 static void test_kernel_root__a_note_is_enough(void **state)
 {
 	struct machine machine;
@@ -745,6 +791,7 @@ int main(void)
 		cmocka_unit_test(test_roots__many_cpus_run),
 		cmocka_unit_test(test_kernel_root__the_text_that_proves_itself_is_taken),
 		cmocka_unit_test(test_kernel_root__of_two_kernels_the_running_one_is_taken),
+		cmocka_unit_test(test_kernel_root__search_goes_no_farther_than_it_must),
 		cmocka_unit_test(test_kernel_root__a_note_is_enough),
 		cmocka_unit_test(test_kernel_root__older_names_of_the_table_will_do),
 		cmocka_unit_test(test_kernel_root__without_a_proof_a_cpus_is_taken),
