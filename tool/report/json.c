@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "report/json_priv.h"
 
-static void json_leaf(struct report *report, struct json *json, uint64_t entry, unsigned level,
-		      unsigned rights)
+#include <string.h>
+
+static void json_leaf_rights(struct report *report, struct json *json, uint64_t entry,
+			     unsigned level, unsigned rights)
 {
-	json_dec(json, "level", level);
-	json_hex(json, "entry", entry);
 	json_str(json, "kernel", report_rights(rights));
 	json_str(json, "user", report_rights(rights >> 3));
 	json_open(json, "attrs", '[');
@@ -13,24 +13,64 @@ static void json_leaf(struct report *report, struct json *json, uint64_t entry, 
 	json_close(json, ']');
 }
 
+/* A leaf's line after the addresses, up to the entry; and what follows that. */
+static void json_leaf_line(struct report *report, const struct pgw_extent *extent)
+{
+	struct json json = { .out = report->out, .needs_comma = true };
+	size_t start = report->out->len, head;
+
+	json_dec(&json, "size", extent->va_last - extent->va_first + 1);
+	json_dec(&json, "level", extent->level);
+	json_hex(&json, "entry", extent->entry);
+	head = report->out->len - start - (OUT_HEX + 1);
+	json_leaf_rights(report, &json, extent->entry, extent->level, extent->rights);
+	json_hex(&json, "root", report->root_pa);
+	json_end(&json);
+	report_tail_keep(report, start, head, OUT_HEX);
+}
+
+static char *copy(char *to, const char *from, size_t len)
+{
+	memcpy(to, from, len);
+	return to + len;
+}
+
+static void json_leaf_extent(struct report *report, const struct pgw_extent *extent)
+{
+	static const char va[] = "{\"va\":\"", pa[] = "\",\"pa\":\"";
+	const struct report_tail *tail = report_tail(report, extent);
+	struct out *out = report->out;
+	char *to = out_room(out, sizeof(va) + sizeof(pa) + 3 * OUT_HEX + sizeof(tail->text));
+
+	to = copy(to, va, sizeof(va) - 1);
+	to = out_hex_at(to, extent->va_first);
+	to = copy(to, pa, sizeof(pa) - 1);
+	to = out_hex_at(to, extent->pa);
+	*to++ = '"';
+	if (tail) {
+		to = copy(to, tail->text, tail->head);
+		to = out_hex_at(to, extent->entry);
+		to = copy(to, tail->text + tail->head, tail->len - tail->head);
+	}
+	out_end(out, to);
+	if (!tail)
+		json_leaf_line(report, extent);
+}
+
 static void json_extent(struct report *report, const struct pgw_extent *extent)
 {
 	struct json json = { .out = report->out };
-	bool is_leaf = extent->kind == PGW_ENTRY_LEAF;
 
+	if (extent->kind == PGW_ENTRY_LEAF) {
+		json_leaf_extent(report, extent);
+		return;
+	}
 	json_open(&json, NULL, '{');
 	json_hex(&json, "va", extent->va_first);
-	if (is_leaf)
-		json_hex(&json, "pa", extent->pa);
 	json_dec(&json, "size", extent->va_last - extent->va_first + 1);
-	if (is_leaf) {
-		json_leaf(report, &json, extent->entry, extent->level, extent->rights);
-	} else {
-		json_dec(&json, "level", extent->level);
-		json_str(&json, "kind", report_kind(extent->kind));
-		json_hex(&json, extent->kind == PGW_ENTRY_MALFORMED ? "entry" : "table",
-			 extent->entry);
-	}
+	json_dec(&json, "level", extent->level);
+	json_str(&json, "kind", report_kind(extent->kind));
+	json_hex(&json, extent->kind == PGW_ENTRY_MALFORMED ? "entry" : "table", extent->entry);
 	json_hex(&json, "root", report->root_pa);
 	json_end(&json);
 }
@@ -89,7 +129,9 @@ static void json_translation(struct report *report, const struct report_translat
 	json_hex(&json, "last", result->va_last);
 	if (result->kind == PGW_ENTRY_LEAF) {
 		json_hex(&json, "pa", result->pa);
-		json_leaf(report, &json, result->entry, result->level, result->rights);
+		json_dec(&json, "level", result->level);
+		json_hex(&json, "entry", result->entry);
+		json_leaf_rights(report, &json, result->entry, result->level, result->rights);
 	} else {
 		json_dec(&json, "level", result->level);
 	}

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* No number takes more: "0x" and 16 digits, or 20 decimal ones. */
+/* No number takes more: 20 decimal digits, a unit, and what is left over of a pair. */
 #define OUT_NUMBER 24
 
 void out_init(struct out *out, int fd, bool color)
@@ -41,8 +41,7 @@ bool out_failed(const struct out *out)
 	return out->os_errno != 0;
 }
 
-/* Room for len bytes, len at most OUT_BLOCK; the caller fills it and adds to out->len. */
-static char *out_room(struct out *out, size_t len)
+char *out_room(struct out *out, size_t len)
 {
 	if (OUT_BLOCK - out->len < len)
 		out_flush(out);
@@ -87,17 +86,30 @@ void out_str_padded(struct out *out, const char *str, size_t width)
 		out_spaces(out, width - len);
 }
 
-static const char hex_digits[] = "0123456789abcdef";
+/* All pairs of digits, in order. */
+#define HEX_ROW(d)                                                                                 \
+	d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9" d "a" d "b" d "c" d "d" d      \
+	  "e" d "f"
+#define DEC_ROW(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9"
 
-static void out_hex_digits(struct out *out, uint64_t value, unsigned nr)
+static const char hex_pairs[] = HEX_ROW("0") HEX_ROW("1") HEX_ROW("2") HEX_ROW("3") HEX_ROW("4")
+	HEX_ROW("5") HEX_ROW("6") HEX_ROW("7") HEX_ROW("8") HEX_ROW("9") HEX_ROW("a") HEX_ROW("b")
+		HEX_ROW("c") HEX_ROW("d") HEX_ROW("e") HEX_ROW("f");
+static const char dec_pairs[] = DEC_ROW("0") DEC_ROW("1") DEC_ROW("2") DEC_ROW("3") DEC_ROW("4")
+	DEC_ROW("5") DEC_ROW("6") DEC_ROW("7") DEC_ROW("8") DEC_ROW("9");
+#undef HEX_ROW
+#undef DEC_ROW
+
+_Static_assert(sizeof(hex_pairs) == 2 * 256 + 1, "a pair for each byte");
+_Static_assert(sizeof(dec_pairs) == 2 * 100 + 1, "a pair for each number below a hundred");
+
+char *out_hex_at(char *to, uint64_t value)
 {
-	char *room = out_room(out, OUT_NUMBER);
-
-	room[0] = '0';
-	room[1] = 'x';
-	for (unsigned i = 0; i < nr; i++)
-		room[2 + i] = hex_digits[value >> (4 * (nr - 1 - i)) & 15];
-	out->len += 2 + nr;
+	*to++ = '0';
+	*to++ = 'x';
+	for (int shift = 56; shift >= 0; shift -= 8, to += 2)
+		memcpy(to, hex_pairs + 2 * (value >> shift & 0xff), 2);
+	return to;
 }
 
 void out_untrusted(struct out *out, const char *bytes, size_t len)
@@ -108,8 +120,8 @@ void out_untrusted(struct out *out, const char *bytes, size_t len)
 		if (c >= 0x20 && c < 0x7f) {
 			out_char(out, (char)c);
 		} else {
-			const char escape[4] = { '\\', 'x', hex_digits[c >> 4],
-						 hex_digits[c & 15] };
+			const char escape[4] = { '\\', 'x', hex_pairs[2 * c],
+						 hex_pairs[2 * c + 1] };
 
 			out_bytes(out, escape, sizeof(escape));
 		}
@@ -118,26 +130,31 @@ void out_untrusted(struct out *out, const char *bytes, size_t len)
 
 void out_hex(struct out *out, uint64_t value)
 {
-	out_hex_digits(out, value, 16);
+	out_end(out, out_hex_at(out_room(out, OUT_HEX), value));
 }
 
 void out_hex_short(struct out *out, uint64_t value)
 {
-	unsigned nr = 1;
+	char text[OUT_HEX];
+	unsigned nr = 16;
 
-	while (nr < 16 && value >> (4 * nr))
-		nr++;
-	out_hex_digits(out, value, nr);
+	out_hex_at(text, value);
+	while (nr > 1 && !(value >> (4 * (nr - 1))))
+		nr--;
+	out_bytes(out, "0x", 2);
+	out_bytes(out, text + OUT_HEX - nr, nr);
 }
 
 /* The digits end at end; returns where they begin. */
 static char *dec_digits(uint64_t value, char *end)
 {
-	do {
-		*--end = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
-	return end;
+	for (; value >= 100; value /= 100) {
+		end -= 2;
+		memcpy(end, dec_pairs + 2 * (value % 100), 2);
+	}
+	end -= 2;
+	memcpy(end, dec_pairs + 2 * value, 2);
+	return value < 10 ? end + 1 : end;
 }
 
 static void out_right(struct out *out, const char *text, size_t len, size_t width)

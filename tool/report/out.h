@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OUT_BLOCK 65536
+/** What is written at once: large, because each write of a file has its price. */
+#define OUT_BLOCK 262144
 
 struct out {
 	int fd;
@@ -32,6 +33,14 @@ void out_init(struct out *out, int fd, bool color);
 void out_flush(struct out *out);
 bool out_failed(const struct out *out);
 
+/** Room for len bytes in one piece, len at most OUT_BLOCK, to be filled in by hand; see out_end(). */
+char *out_room(struct out *out, size_t len);
+/** What was filled in ends here. */
+static inline void out_end(struct out *out, const char *end)
+{
+	out->len = (size_t)(end - out->buf);
+}
+
 void out_bytes(struct out *out, const char *bytes, size_t len);
 void out_str(struct out *out, const char *str);
 void out_char(struct out *out, char c);
@@ -40,6 +49,11 @@ void out_spaces(struct out *out, size_t nr);
 void out_str_padded(struct out *out, const char *str, size_t width);
 /** What a file says of itself: bytes that a terminal might take for commands come out as \xNN. */
 void out_untrusted(struct out *out, const char *bytes, size_t len);
+
+/** What out_hex() takes. */
+#define OUT_HEX 18
+/** Sixteen digits with 0x before them, into OUT_HEX bytes at a place. @return the place after them */
+char *out_hex_at(char *to, uint64_t value);
 
 /** Sixteen digits with 0x before them. */
 void out_hex(struct out *out, uint64_t value);

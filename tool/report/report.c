@@ -72,6 +72,40 @@ const char *report_attr_names(struct report *report, uint64_t entry, unsigned le
 	return attrs->text;
 }
 
+const struct report_tail *report_tail(struct report *report, const struct pgw_extent *leaf)
+{
+	uint64_t bits = leaf->entry & pgw_format_attr_mask(report->format, leaf->level);
+	uint64_t size = leaf->va_last - leaf->va_first;
+	struct report_tail *tail = &report->tail;
+
+	if (tail->is_valid && tail->bits == bits && tail->size == size &&
+	    tail->level == leaf->level && tail->leaf_lg2 == leaf->leaf_lg2 &&
+	    tail->rights == leaf->rights)
+		return tail;
+	tail->is_valid = false;
+	tail->level = leaf->level;
+	tail->leaf_lg2 = leaf->leaf_lg2;
+	tail->rights = leaf->rights;
+	tail->bits = bits;
+	tail->size = size;
+	return NULL;
+}
+
+void report_tail_keep(struct report *report, size_t start, size_t head, size_t entry)
+{
+	const struct out *out = report->out;
+	struct report_tail *tail = &report->tail;
+	size_t rest = out->len - start - head - entry;
+
+	if (head + rest > sizeof(tail->text))
+		return;
+	memcpy(tail->text, out->buf + start, head);
+	memcpy(tail->text + head, out->buf + start + head + entry, rest);
+	tail->head = head;
+	tail->len = head + rest;
+	tail->is_valid = true;
+}
+
 const char *report_rights(unsigned rights)
 {
 	static const char *const names[] = {

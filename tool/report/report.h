@@ -18,7 +18,7 @@ struct report_root {
 	bool is_found;
 	struct pgw_root_info info;
 	struct pgw_integrity integrity; /**< of its tree; not if nr_tables is 0 */
-	struct pgw_error err; /**< if it was not found */
+	struct pgw_error err;           /**< if it was not found */
 };
 
 /** What `pagewalk info` knows. */
@@ -81,6 +81,22 @@ struct report_attrs {
 	char text[512];
 };
 
+/**
+ * What a leaf's line ends with, as the renderer has it, of the last one; neighbours mostly have
+ * the same. The entry, where the renderer prints it, stands between head and the rest.
+ */
+struct report_tail {
+	bool is_valid;
+	uint8_t level;
+	uint8_t leaf_lg2;
+	uint8_t rights;
+	uint64_t bits;
+	uint64_t size;
+	size_t head;
+	size_t len;
+	char text[1024];
+};
+
 struct report {
 	const struct renderer *renderer;
 	struct out *out;
@@ -89,6 +105,7 @@ struct report {
 	const struct pgw_control *control; /**< a complete one */
 	uint64_t root_pa;
 	struct report_attrs attrs;
+	struct report_tail tail;
 };
 
 /** Write an extent, or if it is one of leaves, each of its leaves. */
@@ -100,6 +117,14 @@ void report_leaves(struct report *report, const struct pgw_extent *extent);
  */
 const char *report_attr_names(struct report *report, uint64_t entry, unsigned level,
 			      const char *quote, const char *separator);
+
+/** The tail that this leaf's line has, or NULL: write it out, and let report_tail_keep() have it. */
+const struct report_tail *report_tail(struct report *report, const struct pgw_extent *leaf);
+/**
+ * Keep what was written of a leaf's line since out->len was start: head bytes of it, the entry
+ * if there is one, and the rest. Pre: there was room for sizeof(tail.text) from start on.
+ */
+void report_tail_keep(struct report *report, size_t start, size_t head, size_t entry);
 
 /** "rwx" with dashes for what is not allowed; rights shifted so that read is bit 0. */
 const char *report_rights(unsigned rights);

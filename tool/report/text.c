@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "report/text_priv.h"
 
+#include <string.h>
+
 #define WIDTH_SIZE 8
 #define WIDTH_ADDRESS 18
 #define WIDTH_TABLE 5
@@ -74,29 +76,61 @@ static void text_rights_and_attrs(struct report *report, uint64_t entry, unsigne
 	}
 }
 
-static void text_extent(struct report *report, const struct pgw_extent *extent)
+/* A line of a leaf after the addresses. */
+static void text_leaf_tail(struct report *report, const struct pgw_extent *extent)
 {
 	struct out *out = report->out;
-	bool is_leaf = extent->kind == PGW_ENTRY_LEAF;
 
-	text_range(out, extent->va_first, extent->va_last);
-	out_str(out, "  ");
-	if (is_leaf)
-		out_hex(out, extent->pa);
-	else
-		text_odd(out, extent->kind);
 	out_str(out, "  ");
 	out_size(out, extent->va_last - extent->va_first + 1, WIDTH_SIZE);
 	out_str(out, "  ");
-	if (is_leaf) {
-		out_size(out, UINT64_C(1) << extent->leaf_lg2, leaf_width(report->format));
-		out_str(out, "  ");
-		text_rights_and_attrs(report, extent->entry, extent->level, extent->rights);
-	} else {
-		out_str(out, report_level_name(report->format, extent->level));
-		out_str(out, extent->kind == PGW_ENTRY_MALFORMED ? "  entry=" : "  table=");
-		out_hex(out, extent->entry);
+	out_size(out, UINT64_C(1) << extent->leaf_lg2, leaf_width(report->format));
+	out_str(out, "  ");
+	text_rights_and_attrs(report, extent->entry, extent->level, extent->rights);
+	out_char(out, '\n');
+}
+
+static void text_leaf(struct report *report, const struct pgw_extent *extent)
+{
+	const struct report_tail *tail = report_tail(report, extent);
+	struct out *out = report->out;
+	char *to = out_room(out, 3 * OUT_HEX + 3 + sizeof(tail->text));
+	size_t start;
+
+	to = out_hex_at(to, extent->va_first);
+	*to++ = '-';
+	to = out_hex_at(to, extent->va_last);
+	*to++ = ' ';
+	*to++ = ' ';
+	to = out_hex_at(to, extent->pa);
+	if (tail) {
+		memcpy(to, tail->text, tail->len);
+		out_end(out, to + tail->len);
+		return;
 	}
+	out_end(out, to);
+	start = out->len;
+	text_leaf_tail(report, extent);
+	report_tail_keep(report, start, out->len - start, 0);
+}
+
+static void text_extent(struct report *report, const struct pgw_extent *extent)
+{
+	struct out *out = report->out;
+
+	if (extent->kind == PGW_ENTRY_LEAF) {
+		text_leaf(report, extent);
+		return;
+	}
+	text_range(out, extent->va_first, extent->va_last);
+	out_str(out, "  ");
+	text_odd(out, extent->kind);
+	out_str(out, "  ");
+	out_size(out, extent->va_last - extent->va_first + 1, WIDTH_SIZE);
+	out_str(out, "  ");
+	out_str(out, report_level_name(report->format, extent->level));
+	out_str(out, extent->kind == PGW_ENTRY_MALFORMED ? "  entry=" : "  table=");
+	out_hex(out, extent->entry);
 	out_char(out, '\n');
 }
 
