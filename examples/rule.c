@@ -24,7 +24,8 @@ static int pte(uint64_t *item, uint64_t addr, uint64_t next, struct pgw_mm_walk 
 	return 0;
 }
 
-int main(void)
+/* It breaks the rule on purpose; clang -Wthread-safety would tell before it is run. */
+PGW_NO_THREAD_SAFETY_ANALYSIS int main(void)
 {
 	struct pgw_platform platform = *pgw_hosted_platform();
 	struct pgw_mm_new_args args = { .platform = &platform, .half = PGW_HALF_KERNEL,
