@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 BUILD = build
 
-.PHONY: all demo check check-long bench fuzz install format lint clean help
+.PHONY: all demo check check-long bench bench-compare bench-peers fuzz install format lint clean help
 
 all:
 	@scripts/setup demo
@@ -25,6 +25,14 @@ check-long:
 
 bench: all
 	@scripts/bench
+
+# make bench-compare BASE=main
+bench-compare: all
+	@scripts/bench-compare $(BASE) $(BENCHES)
+
+# Not part of check, which does not install what this compares with.
+bench-peers:
+	@scripts/bench-peers
 
 fuzz:
 	@scripts/fuzz
@@ -49,6 +57,8 @@ help:
 	@echo 'make check      build four ways and run every test'
 	@echo 'make check-long compare with QEMU on many more tables; PGW_MMU_ROUNDS (default 20)'
 	@echo 'make bench      run the benchmarks'
+	@echo 'make bench-compare BASE=REV  the same over another revision, as ratios; BENCHES=NAMES'
+	@echo 'make bench-peers other tools beside this one, on the same dumps'
 	@echo 'make fuzz       run each fuzz target for FUZZ_SECONDS (60)'
 	@echo 'make install    install; PREFIX (default /usr/local) and DESTDIR are honoured'
 	@echo 'make lint       static analysis, formatting, shell scripts'

@@ -22,6 +22,24 @@ static uint64_t scan(const struct subject *subject, struct pgw_mm *mm)
 		       : stats.nr_leaves;
 }
 
+static int take_extents(const struct pgw_extent *extents, size_t nr, void *arg)
+{
+	*(volatile uint64_t *)arg = extents[nr - 1].va_first;
+	return 0;
+}
+
+static uint64_t scan_blocks(void *arg)
+{
+	const struct subject *subject = arg;
+	struct pgw_scan_stats stats;
+	uint64_t last;
+
+	return pgw_scan_blocks(subject->attached, subject->va_first, subject->va_last, take_extents,
+			       &last, &stats)
+		       ? 0
+		       : stats.nr_leaves;
+}
+
 static uint64_t scan_attached(void *arg)
 {
 	const struct subject *subject = arg;
@@ -82,10 +100,11 @@ static void measure(struct subject *subject, void *arg)
 		.name = name,
 		.unit = "leaf",
 		.reference = 0,
-		.nr_cases = 4,
+		.nr_cases = 5,
 		.cases = {
 			{ "naive walk", naive, subject },
 			{ "scan, attached", scan_attached, subject },
+			{ "scan by blocks, attached", scan_blocks, subject },
 			{ "scan, owned", subject->owned ? scan_owned : NULL, subject },
 			{ "plain read of the tables", plain_read, subject },
 		},

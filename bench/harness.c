@@ -7,10 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <time.h>
 
-#define NR_ROUNDS 15
+#define QUICK_ROUNDS 3
 #define MIN_NS 10e6
 #define MAX_CASES 6
 
@@ -23,7 +24,7 @@
 /* A case's rounds: ns for one unit, and as a multiple of the reference's in the same round. */
 struct sample {
 	uint64_t nr_units, nr_runs;
-	double ns[NR_ROUNDS], ratio[NR_ROUNDS];
+	double ns[BENCH_MAX_ROUNDS], ratio[BENCH_MAX_ROUNDS];
 };
 
 void bench_require(bool condition, const char *what)
@@ -92,12 +93,17 @@ int bench_init(struct bench *bench, int argc, char **argv)
 {
 	int i = 1;
 
-	*bench = (struct bench){ .nr_rounds = NR_ROUNDS, .min_ns = MIN_NS };
+	*bench = (struct bench){ .nr_rounds = BENCH_MAX_ROUNDS, .min_ns = MIN_NS };
 	for (; i < argc && argv[i][0] == '-'; i++) {
-		bench->is_json |= strcmp(argv[i], "--json") == 0;
-		bench->is_smoke |= strcmp(argv[i], "--smoke") == 0;
-		if (strcmp(argv[i], "--json") != 0 && strcmp(argv[i], "--smoke") != 0) {
-			fprintf(stderr, "usage: %s [--json] [--smoke] [IMAGE]...\n", argv[0]);
+		if (strcmp(argv[i], "--json") == 0) {
+			bench->is_json = true;
+		} else if (strcmp(argv[i], "--smoke") == 0) {
+			bench->is_smoke = true;
+		} else if (strcmp(argv[i], "--quick") == 0) {
+			bench->nr_rounds = QUICK_ROUNDS;
+		} else {
+			fprintf(stderr, "usage: %s [--json] [--smoke] [--quick] [IMAGE]...\n",
+				argv[0]);
 			exit(2);
 		}
 	}
@@ -109,13 +115,22 @@ int bench_init(struct bench *bench, int argc, char **argv)
 	return i;
 }
 
+static double timeval_ns(const struct timeval *time)
+{
+	return (double)time->tv_sec * 1e9 + (double)time->tv_usec * 1e3;
+}
+
 /* CPU time leaves out what the machine does beside. */
 static double now_ns(const struct bench_set *set)
 {
 	struct timespec time;
+	struct rusage usage = { 0 };
 
-	clock_gettime(set->is_wall ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &time);
-	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+	if (set->has_children)
+		getrusage(RUSAGE_CHILDREN, &usage);
+	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec + timeval_ns(&usage.ru_utime) +
+	       timeval_ns(&usage.ru_stime);
 }
 
 /* One round of a case. @return ns for a unit */
@@ -151,41 +166,46 @@ static int compare(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-static double median(double *values, unsigned nr)
+double bench_median(double *values, unsigned nr)
 {
 	qsort(values, nr, sizeof(*values), compare);
 	return nr % 2 ? values[nr / 2] : (values[nr / 2 - 1] + values[nr / 2]) / 2;
 }
 
-/* Median absolute deviation: half of the rounds were no farther from the median. */
-static double deviation(const double *values, unsigned nr, double middle)
+double bench_deviation(const double *values, unsigned nr, double middle)
 {
-	double away[NR_ROUNDS];
+	double away[BENCH_MAX_ROUNDS];
 
 	for (unsigned i = 0; i < nr; i++)
 		away[i] = values[i] > middle ? values[i] - middle : middle - values[i];
-	return median(away, nr);
+	return bench_median(away, nr);
 }
 
-static void print_case(const struct bench *bench, const struct bench_set *set,
-		       const struct bench_case *c, struct sample *sample)
+static void print_case(const struct bench *bench, const struct bench_set *set, unsigned index,
+		       struct sample *sample)
 {
-	double ns = median(sample->ns, bench->nr_rounds);
-	double ratio = median(sample->ratio, bench->nr_rounds);
-	double away = deviation(sample->ns, bench->nr_rounds, ns);
+	const struct bench_case *c = &set->cases[index];
+	double goal = set->goal[index];
+	double ns = bench_median(sample->ns, bench->nr_rounds);
+	double ratio = bench_median(sample->ratio, bench->nr_rounds);
+	double away = bench_deviation(sample->ns, bench->nr_rounds, ns);
 	double least = sample->ns[0], most = sample->ns[bench->nr_rounds - 1];
 
 	if (bench->is_json)
 		printf("{\"bench\":\"%s\",\"case\":\"%s\",\"unit\":\"%s\",\"clock\":\"%s\","
 		       "\"units\":%" PRIu64
 		       ",\"ns\":%.4f,\"mad\":%.4f,\"min\":%.4f,\"max\":%.4f,\"reference\":\"%s\","
-		       "\"ratio\":%.4f}\n",
-		       set->name, c->name, set->unit, set->is_wall ? "wall" : "cpu",
-		       sample->nr_units, ns, away, least, most, set->cases[set->reference].name,
-		       ratio);
+		       "\"ratio\":%.4f,\"goal\":%.2f}\n",
+		       set->name, c->name, set->unit,
+		       set->has_children ? "cpu with children" : "cpu", sample->nr_units, ns, away,
+		       least, most, set->cases[set->reference].name, ratio, goal);
 	else
-		printf("  %-28s %11.2f ns/%s +- %.2f (%.2f to %.2f)  x %.2f\n", c->name, ns,
+		printf("  %-28s %11.2f ns/%s +- %.2f (%.2f to %.2f)  x %.2f", c->name, ns,
 		       set->unit, away, least, most, ratio);
+	if (!bench->is_json && goal > 0)
+		printf(", goal %.2f%s", goal, ratio > goal ? ": MISSED" : "");
+	if (!bench->is_json)
+		printf("\n");
 }
 
 void bench_run(struct bench *bench, const struct bench_set *set)
@@ -218,8 +238,45 @@ void bench_run(struct bench *bench, const struct bench_set *set)
 		       samples[set->reference].nr_units, set->cases[set->reference].name);
 	for (unsigned i = 0; i < set->nr_cases; i++) {
 		if (set->cases[i].fn)
-			print_case(bench, set, &set->cases[i], &samples[i]);
+			print_case(bench, set, i, &samples[i]);
 	}
+	fflush(stdout);
+}
+
+void bench_peak_reset(void)
+{
+	FILE *file = fopen("/proc/self/clear_refs", "w");
+
+	if (!file)
+		return;
+	fputs("5", file);
+	fclose(file);
+}
+
+uint64_t bench_peak_kib(void)
+{
+	FILE *file = fopen("/proc/self/status", "r");
+	uint64_t kib = 0;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file) &&
+	       sscanf(line, "VmHWM: %" SCNu64, &kib) != 1)
+		;
+	if (file)
+		fclose(file);
+	return kib;
+}
+
+void bench_print_peak(const struct bench *bench, const char *set, const char *what, uint64_t kib,
+		      uint64_t goal_kib)
+{
+	if (bench->is_json)
+		printf("{\"bench\":\"%s\",\"case\":\"%s\",\"peak_kib\":%" PRIu64
+		       ",\"goal_kib\":%" PRIu64 "}\n",
+		       set, what, kib, goal_kib);
+	else
+		printf("  %-28s %11" PRIu64 " KiB resident at most%s\n", what, kib,
+		       goal_kib && kib > goal_kib ? ": MISSED" : "");
 	fflush(stdout);
 }
 

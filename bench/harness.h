@@ -13,6 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** The most rounds; the number of them that is usual. */
+#define BENCH_MAX_ROUNDS 15
+
 /** Does the work once. @return how many units it did, 0 = it failed */
 typedef uint64_t bench_fn(void *arg);
 
@@ -26,10 +29,11 @@ struct bench_case {
 struct bench_set {
 	const char *name;   /* bench_<what>__<format>_<shape> */
 	const char *unit;   /* "leaf" */
-	bool is_wall;       /**< others work for it: time on the wall, not of this program's CPU */
+	bool has_children;  /**< other processes work for it: their CPU time counts too */
 	unsigned reference; /* index of a case */
 	unsigned nr_cases;
 	struct bench_case cases[6];
+	double goal[6]; /**< of a case: the ratio that is wanted at most; 0 = none */
 };
 
 struct bench {
@@ -40,14 +44,27 @@ struct bench {
 };
 
 /**
- * Read the options --json and --smoke (everything once, to see that it works), pin the
- * program to a CPU and print what it runs on.
+ * Read the options --json, --smoke (everything once, to see that it works) and --quick (few
+ * rounds), pin the program to a CPU and print what it runs on.
  * @return the index of the first argument that is no option; ends the program on a wrong one
  */
 int bench_init(struct bench *bench, int argc, char **argv);
 
 /** Measure and print. */
 void bench_run(struct bench *bench, const struct bench_set *set);
+
+/** The median; the values are sorted. */
+double bench_median(double *values, unsigned nr);
+/** The median absolute deviation: half of the values are no farther from the median. */
+double bench_deviation(const double *values, unsigned nr, double median);
+
+/** From here on, bench_peak_kib() counts anew. */
+void bench_peak_reset(void);
+/** The most memory that was resident, mapped files too, in KiB; 0 if the system does not tell. */
+uint64_t bench_peak_kib(void);
+/** Print the most memory that something took, and what it is to take at most (0 = nothing said). */
+void bench_print_peak(const struct bench *bench, const char *set, const char *what, uint64_t kib,
+		      uint64_t goal_kib);
 
 /** @return the program's exit status */
 int bench_done(const struct bench *bench);

@@ -20,7 +20,14 @@ const struct shape shapes[] = {
 	{ NULL, 0, 0, 0 },
 };
 
-/* Tables from one block, so that they are a struct pgw_phys_memory too. */
+static struct pgw_ptdesc *block_desc(void *ctx, void *table)
+{
+	struct subject *subject = ctx;
+
+	return &subject->descs[(size_t)((uint8_t *)table - subject->block) / PAGE];
+}
+
+/* Tables from one block, so that they are a struct pgw_phys_memory too. All are pages. */
 static void *block_alloc(void *ctx, size_t size)
 {
 	struct subject *subject = ctx;
@@ -29,6 +36,10 @@ static void *block_alloc(void *ctx, size_t size)
 	if (size > subject->block_size - subject->block_used)
 		return NULL;
 	subject->block_used += size;
+	*block_desc(subject, table) = (struct pgw_ptdesc){
+		.table = table,
+		.size_lg2 = (uint8_t)__builtin_ctzl(size),
+	};
 	return table;
 }
 
@@ -138,7 +149,9 @@ void subject_make(struct subject *subject, const struct shape *shape)
 				     .platform = *pgw_hosted_platform(),
 				     .block_size = MADE_BLOCK };
 	subject->block = aligned_alloc(PAGE, MADE_BLOCK);
-	bench_require(subject->block, "no memory");
+	subject->descs = aligned_alloc(sizeof(*subject->descs),
+				       MADE_BLOCK / PAGE * sizeof(*subject->descs));
+	bench_require(subject->block && subject->descs, "no memory");
 	memset(subject->block, 0, MADE_BLOCK);
 	bench_require(!pgw_phys_memory_init(&subject->memory, 0, subject->block, MADE_BLOCK),
 		      "memory");
@@ -146,6 +159,7 @@ void subject_make(struct subject *subject, const struct shape *shape)
 	subject->platform.ctx = subject;
 	subject->platform.table_alloc = block_alloc;
 	subject->platform.table_free = block_free;
+	subject->platform.table_desc = block_desc;
 	subject->platform.table_offset = (uint64_t)(uintptr_t)subject->block;
 	bench_require(!pgw_mm_new(&args, &subject->owned), "cannot make an mm");
 	pgw_mmap_write_lock(subject->owned);
@@ -197,6 +211,7 @@ void subject_free(struct subject *subject)
 	free(subject->addresses);
 	free(subject->shuffled);
 	free(subject->block);
+	free(subject->descs);
 }
 
 void subject_each(char **images, int nr_images, subject_fn *fn, void *arg)

@@ -25,6 +25,7 @@ struct subject {
 	struct pgw_platform platform;
 	struct pgw_phys_memory memory;
 	uint8_t *block;
+	struct pgw_ptdesc *descs; /* of the tables in it */
 	size_t block_used, block_size;
 };
 
