@@ -23,7 +23,7 @@ run_check() {
 		return
 		;;
 	links)
-		for layer in base pt mm image analysis hosted; do
+		for layer in base pt mm kernel image analysis hosted; do
 			gcc -fPIC -c -o "$copy/$layer.o" "$copy/$layer.c"
 			mkdir -p "$copy/$layer"
 			ar rc "$copy/$layer/libpgw_$layer.a" "$copy/$layer.o"
@@ -79,6 +79,10 @@ layers)
 		"echo '#include <pagewalk/image.h>' >>src/mm/mm.c"
 	breach 'mm includes libc' 'src/mm/mm.c:.*stdio.h' \
 		"echo '# include <stdio.h>' >>src/mm/mm.c"
+	breach 'mm includes kernel' 'src/mm/mm.c:.*the layer kernel' \
+		"echo '#include \"kernel/kernel_priv.h\"' >>src/mm/mm.c"
+	breach 'kernel includes libc' 'src/kernel/vmap.c:.*stdlib.h' \
+		"echo '#include <stdlib.h>' >>src/kernel/vmap.c"
 	breach 'image includes mm' 'src/image/planted.c:.*the layer mm' \
 		"echo '#include \"mm/lock.h\"' >>src/image/planted.c"
 	breach 'a format knows memory' 'src/pt/fmt/planted.h:.*phys.h' \
@@ -106,6 +110,8 @@ headers)
 		"sed -i 's/^enum pgw_status {/int pgw_f(int class);\n&/' include/pagewalk/base.h"
 	breach 'an extension of the language' 'pedantic' \
 		"sed -i 's/^enum pgw_status {/struct planted { };\n&/' include/pagewalk/base.h"
+	breach 'a header for C only that lets C++ in' 'base.h: is not for C only' \
+		"printf '/*\n#error \"it is for C only\"\n*/\n' >>include/pagewalk/base.h"
 	breach 'a feature switch' 'PGW_FEATURE' \
 		"printf '#ifdef PGW_FEATURE\n#endif\n' >>include/pagewalk/base.h"
 	breach 'a header that is not installed' 'planted.h' \
@@ -165,7 +171,7 @@ symbols)
 	;;
 links)
 	# shellcheck disable=SC2016 # for eval
-	begin '' 'for layer in base pt mm image analysis hosted; do
+	begin '' 'for layer in base pt mm kernel image analysis hosted; do
 			echo "int f_$layer(void) { return 0; }" >$layer.c
 		done
 		echo "extern int f_pt(void); int g(void) { return f_pt(); }" >>mm.c
@@ -175,6 +181,8 @@ links)
 		'echo "extern int f_mm(void); int h(void) { return f_mm(); }" >>pt.c'
 	breach 'image calls mm' 'f_mm' \
 		'echo "extern int f_mm(void); int h(void) { return f_mm(); }" >>image.c'
+	breach 'mm calls kernel' 'f_kernel' \
+		'echo "extern int f_kernel(void); int h(void) { return f_kernel(); }" >>mm.c'
 	breach 'mm calls libc' 'abort' \
 		'echo "extern void abort(void); void h(void) { abort(); }" >>mm.c'
 	breach 'hosted calls pt' 'f_pt' \
