@@ -243,9 +243,11 @@ static void dump_tables(struct machine *m, const char *when, struct dump *dump)
 	pgw_format_half_range(pgw_mm_format(m->mm), PGW_HALF_KERNEL, &args.first, &args.last);
 	memset(dump, 0, sizeof(*dump));
 	printf("%s:\n", when);
-	pgw_mmap_write_lock(m->mm); /* all ranges, whoever owns them */
+	pgw_hotplug_read_lock(m->mm); /* all ranges, whoever owns them: none may go, */
+	pgw_mmap_write_lock(m->mm);   /* and no table be freed by promotion */
 	require(pgw_dump(&args, &summary), "dump");
 	pgw_mmap_write_unlock(m->mm);
+	pgw_hotplug_read_unlock(m->mm);
 	print_ranges(&dump->leaves);
 	printf("  %llu leaves in %llu tables; %zu pages hold descriptors\n",
 	       (unsigned long long)summary.nr_leaves, (unsigned long long)summary.scan.nr_tables,

@@ -75,7 +75,10 @@ bool kernel_is_self_hosted(struct pgw_kernel *kernel, uint64_t pa)
 		return false;
 	mutex_lock(&kernel->guard, platform);
 	block = block_find_locked(kernel, pa, pa);
-	ret = block && (block->flags & PGW_HOT_ADD_SELF_HOSTED);
+	/* Its descriptors are at its beginning. */
+	ret = block && (block->flags & PGW_HOT_ADD_SELF_HOSTED) &&
+	      (pa - block->first) >> kernel->args.desc_lg2 <=
+		      (block->last - block->first) >> kernel_geometry(kernel)->granule_lg2;
 	mutex_unlock(&kernel->guard, platform);
 	return ret;
 }
@@ -347,7 +350,7 @@ int pgw_kernel_hot_add(struct pgw_kernel *kernel, uint64_t first, uint64_t last,
 	return err;
 }
 
-/* Take a block out of the list, if it may go. */
+/* May a block go? Then, unless ret is NULL, take it out of the list. */
 static int block_take(struct pgw_kernel *kernel, uint64_t first, uint64_t last,
 		      struct kernel_block **ret)
 {
@@ -362,12 +365,27 @@ static int block_take(struct pgw_kernel *kernel, uint64_t first, uint64_t last,
 		err = -PGW_ENOENT;
 	} else if ((*at)->nr_huge) {
 		err = -PGW_EBUSY;
-	} else {
+	} else if (ret) {
 		*ret = *at;
 		*at = (*at)->next;
 		count_block_locked(kernel, *ret, UINT32_MAX);
 	}
 	mutex_unlock(&kernel->guard, platform);
+	return err;
+}
+
+/* Collapsing may have made leaves that are the neighbours' too: let none cross the bounds. */
+static int split_bounds(struct pgw_kernel *kernel, const struct block_ranges *r)
+{
+	const uint64_t bounds[] = { r->linear_first, r->linear_last + 1, r->desc_first,
+				    r->desc_last + 1 };
+	struct kernel_edit edit;
+	int err = 0;
+
+	kernel_edit_begin(&edit, kernel->args.kernel_mm);
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(bounds) && !err; i++)
+		err = edit.ops->split_at(&edit.pt, bounds[i]);
+	gather_flush(&edit.gather);
 	return err;
 }
 
@@ -397,7 +415,11 @@ int pgw_kernel_hot_remove(struct pgw_kernel *kernel, uint64_t first, uint64_t la
 		err = pgw_hotplug_write_lock(kernel->args.kernel_mm);
 	if (err)
 		return err;
-	err = block_take(kernel, first, last, &block);
+	err = block_take(kernel, first, last, NULL);
+	if (!err)
+		err = split_bounds(kernel, &ranges);
+	if (!err)
+		err = block_take(kernel, first, last, &block);
 	if (!err) {
 		hot_remove_locked(kernel, block, &ranges);
 		block_free(kernel, block);

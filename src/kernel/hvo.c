@@ -275,29 +275,47 @@ static int leaf_undo(struct hvo *hvo, struct hvo_item *item, uint64_t *pte, uint
 
 /* ---- the items of a list ---- */
 
-/* The page that stands for the tails of huge pages of this size; the first one's is copied. */
-PGW_NO_THREAD_SAFETY_ANALYSIS static int hvo_shared_page(struct hvo *hvo, struct hvo_item *item)
+/* All tail pages hold what the first holds, whose frame becomes item->shared_pa. */
+static int leaf_compare(struct hvo *hvo, struct hvo_item *item, uint64_t *pte, uint64_t va,
+			size_t i)
+{
+	uint64_t entry = pgw_item_load(pte), pa = hvo_frame(hvo, entry, 0);
+
+	(void)va;
+	if (!hvo_leaf_lg2(hvo, entry, 0))
+		return -PGW_ENOENT;
+	if (!i)
+		item->shared_pa = pa;
+	return __builtin_memcmp(hvo_access(hvo, pa), hvo_access(hvo, item->shared_pa),
+				kernel_page_size(hvo->kernel)) == 0
+		       ? 0
+		       : -PGW_EBUSY;
+}
+
+/*
+ * The page that stands for the tails of huge pages of this size. It is made of the first
+ * one's, if these are alike: one that is refused must not say what the others' are to be.
+ */
+static int hvo_shared_page(struct hvo *hvo, struct hvo_item *item)
 {
 	struct pgw_kernel *kernel = hvo->kernel;
 	uint8_t size_lg2 = item->page->size_lg2;
-	struct pgw_translation t;
 	uint64_t pa;
-	int err = 0;
+	int err;
 
 	/* It stays, once it is there. */
 	if (__atomic_load_n(&kernel->shared[size_lg2].exists, __ATOMIC_ACQUIRE)) {
 		item->shared_pa = kernel->shared[size_lg2].pa;
 		return 0;
 	}
+	err = hvo_walk(hvo, item, item->nr, leaf_compare);
+	if (err)
+		return err;
 	mutex_lock(&kernel->guard, hvo_platform(hvo));
 	if (!kernel->shared[size_lg2].exists) {
-		err = pgw_translate(hvo->mm, item->first, &t);
-		if (!err && t.kind != PGW_ENTRY_LEAF)
-			err = -PGW_ENOENT;
-		if (!err)
-			err = hvo_alloc_page(hvo, &pa);
+		err = hvo_alloc_page(hvo, &pa);
 		if (!err) {
-			__builtin_memcpy(hvo_access(hvo, pa), hvo_access(hvo, t.pa),
+			__builtin_memcpy(hvo_access(hvo, pa), hvo_access(hvo, item->shared_pa),
 					 kernel_page_size(kernel));
 			kernel->shared[size_lg2].pa = pa;
 			__atomic_store_n(&kernel->shared[size_lg2].exists, 1, __ATOMIC_RELEASE);
@@ -545,6 +563,8 @@ static int hvo_run(struct pgw_kernel *kernel, struct pgw_huge_page *pages, size_
 	*hvo.stats = own;
 	platform = hvo_platform(&hvo);
 	hvo.items = platform->obj_alloc(platform->ctx, (size_t)size);
+	for (size_t i = 0; i < nr && !hvo.items; i++)
+		pages[i].status = -PGW_ENOMEM;
 	if (!hvo.items)
 		return -PGW_ENOMEM;
 	hvo_run_items(&hvo, pages);

@@ -109,6 +109,47 @@ static void test_hotplug__memory_comes_and_goes_whole(void **state)
 	}
 }
 
+/*
+ *    block of memory:  |  one half  |  the other |
+ *    its descriptors:  |<------ one leaf ------->|  after the collapse
+ */
+static void remove_half_of_a_leaf(struct world *w)
+{
+	uint64_t half = w->block_size / 2, pa = world_block(w, 0), desc = world_desc_va(w, pa, 0);
+	long nr_pages = (long)(block_desc_size(w) >> w->page_lg2);
+
+	w->frames.max_lg2 = w->page_lg2;
+	assert_int_equal(pgw_kernel_hot_add(w->kernel, pa, pa + half - 1, 0), 0);
+	assert_int_equal(pgw_kernel_hot_add(w->kernel, pa + half, pa + 2 * half - 1, 0), 0);
+	assert_int_equal(pgw_kernel_collapse(w->mm, desc, desc + block_desc_size(w) - 1, NULL), 0);
+	assert_int_equal(world_see(w, desc).leaf_lg2, w->geo->span_lg2[1]);
+
+	w->arena.fail_after = 0;
+	assert_int_equal(pgw_kernel_hot_remove(w->kernel, pa, pa + half - 1), -PGW_ENOMEM);
+	w->arena.fail_after = -1;
+	check_block(w, 0, false);
+
+	assert_int_equal(pgw_kernel_hot_remove(w->kernel, pa, pa + half - 1), 0);
+	assert_int_equal(world_count(w).pages, nr_pages / 2);
+	assert_int_equal(nr_mapped(w), half + block_desc_size(w) / 2);
+	for (long k = nr_pages / 2; k < nr_pages; k++)
+		assert_int_equal(world_see(w, world_desc_va(w, pa, (size_t)k)).kind, PGW_ENTRY_LEAF);
+	assert_int_equal(pgw_kernel_hot_remove(w->kernel, pa + half, pa + 2 * half - 1), 0);
+	assert_int_equal(nr_mapped(w), 0);
+}
+
+static void test_hotplug__a_leaf_that_two_blocks_share_is_split(void **state)
+{
+	(void)state;
+	for_each_world_format(format)
+	{
+		struct world *w = world_new(*format);
+
+		remove_half_of_a_leaf(w);
+		world_delete(w);
+	}
+}
+
 static void test_hotplug__self_hosted_memory_needs_no_pages(void **state)
 {
 	(void)state;
@@ -309,6 +350,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hotplug__memory_comes_and_goes_whole),
+		cmocka_unit_test(test_hotplug__a_leaf_that_two_blocks_share_is_split),
 		cmocka_unit_test(test_hotplug__self_hosted_memory_needs_no_pages),
 		cmocka_unit_test(test_hotplug__what_cannot_be_is_refused),
 		cmocka_unit_test(test_hotplug__every_allocation_that_fails_leaves_nothing),

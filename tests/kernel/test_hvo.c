@@ -242,6 +242,29 @@ static void test_hvo__a_list_with_odd_ones_does_the_others(void **state)
 	for_each_case(odd_ones_in_a_list);
 }
 
+/* One that is refused does not decide what the shared page holds. */
+static void odd_one_first(struct world *w, struct pgw_huge_page *pages)
+{
+	unsigned char *odd = world_bytes(w, world_desc_va(w, pages[0].pa, 1));
+
+	odd[17] ^= 1;
+	assert_int_equal(pgw_hvo_optimise(w->kernel, pages, 2, NULL), -PGW_EBUSY);
+	assert_int_equal(pages[0].status, -PGW_EBUSY);
+	assert_int_equal(pages[1].status, 0);
+	assert_true(world_is_shared(w, &pages[1]) && world_is_filled(w, &pages[1]));
+	assert_true(world_is_private(w, &pages[0]));
+	odd = world_bytes(w, world_desc_va(w, pages[0].pa, 1));
+	odd[17] ^= 1;
+	assert_true(world_is_filled(w, &pages[0]));
+	assert_int_equal(pgw_hvo_restore(w->kernel, &pages[1], 1, NULL), 0);
+}
+
+static void test_hvo__an_odd_one_that_comes_first_is_refused_alone(void **state)
+{
+	(void)state;
+	for_each_case(odd_one_first);
+}
+
 static void test_hvo__wrong_arguments_are_refused(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -399,6 +422,7 @@ int main(void)
 		cmocka_unit_test(test_hvo__45_a_list_again_needs_one_flush_and_no_split),
 		cmocka_unit_test(test_hvo__42_a_split_keeps_every_translation),
 		cmocka_unit_test(test_hvo__a_list_with_odd_ones_does_the_others),
+		cmocka_unit_test(test_hvo__an_odd_one_that_comes_first_is_refused_alone),
 		cmocka_unit_test(test_hvo__wrong_arguments_are_refused),
 		cmocka_unit_test(test_hvo__self_hosted_descriptors_are_refused_and_left_alone),
 		cmocka_unit_test(test_hvo__the_lock_is_held_for_read_or_if_asked_for_write),
