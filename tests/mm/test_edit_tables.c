@@ -856,6 +856,56 @@ static void test_fill_root__fills_the_kernel_half_once(void **state)
 }
 
 /* A miscount or a frozen item is found. */
+/* ---- what is unlinked is freed last ---- */
+
+/* Tables that are out when the TLBs are told to forget, and when that is done. */
+static struct {
+	long at_flush, at_flushed;
+	void (*flush)(void *ctx, const struct pgw_mm *mm, uint64_t first, uint64_t last);
+} seen_tables;
+
+static void flush_and_look(void *ctx, const struct pgw_mm *mm, uint64_t first, uint64_t last)
+{
+	seen_tables.at_flush = ((struct arena *)ctx)->nr_tables;
+	seen_tables.flush(ctx, mm, first, last);
+}
+
+static void look_when_flushed(void *ctx, enum pgw_step_point step, const struct pgw_mm *mm)
+{
+	(void)mm;
+	if (step == PGW_STEP_GATHER_FLUSHED)
+		seen_tables.at_flushed = ((struct arena *)ctx)->nr_tables;
+}
+
+static void test_gather__tables_are_freed_after_the_flush(void **state)
+{
+	(void)state;
+	for (int policy = PT_SINGLE; policy <= PT_RANGE; policy++) {
+		struct fixture *f = fixture_new("x86_64-la48", (enum pt_policy)policy, 0);
+		long before = f->arena.nr_tables;
+
+		assert_int_equal(map(f, GIB(1), KIB(8), MIB(1), 0), 0);
+		gather_flush(&f->gather);
+		assert_int_equal(f->arena.nr_tables, before + 3);
+		seen_tables.at_flush = seen_tables.at_flushed = 0;
+		seen_tables.flush = f->arena.platform.tlb_flush;
+		f->arena.platform.tlb_flush = flush_and_look;
+		f->arena.platform.step = look_when_flushed;
+		assert_int_equal(f->ops->unmap(&f->edit, GIB(1), GIB(1) + KIB(8) - 1,
+					       PGW_UNMAP_EXACT), 0);
+		f->ops->free_range(&f->edit, GIB(1), GIB(1) + KIB(8) - 1, 0, GIB(512) - 1);
+		assert_int_equal(f->arena.nr_tables, before + 3);
+		gather_flush(&f->gather);
+		assert_int_equal(seen_tables.at_flush, before + 3);
+		assert_int_equal(seen_tables.at_flushed, before + 3);
+		/* Nobody is a reader: a barrier frees what was deferred. */
+		pgw_reclaim_barrier(&f->arena.platform);
+		assert_int_equal(f->arena.nr_tables, before);
+		f->arena.platform.step = NULL;
+		fixture_free(f);
+	}
+}
+
 static void test_validate__finds_what_is_wrong(void **state)
 {
 	struct fixture *f = four_tables("arm64-4k", PT_RANGE);
@@ -968,6 +1018,7 @@ int main(void)
 		cmocka_unit_test(test_shared__what_is_locked_is_asked_whether_it_was_detached),
 		cmocka_unit_test(test_trim__asks_again_with_the_locks),
 		cmocka_unit_test(test_fill_root__fills_the_kernel_half_once),
+		cmocka_unit_test(test_gather__tables_are_freed_after_the_flush),
 		cmocka_unit_test(test_validate__finds_what_is_wrong),
 		cmocka_unit_test(test_user_rights__never_give_the_user_more_than_read_in_addition),
 		cmocka_unit_test(test_edit__arguments_and_locks_are_checked),

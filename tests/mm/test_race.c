@@ -196,7 +196,7 @@ static void *walker(void *arg)
 	role = ROLE_WALKER;
 	if (!err)
 		w->err = w->fn(r);
-	r->walked_at = happens(r);
+	__atomic_store_n(&r->walked_at, happens(r), __ATOMIC_RELAXED);
 	err = err ? err : w->write ? pgw_mmap_write_unlock(r->mm) : pgw_mmap_read_unlock(r->mm);
 	if (err)
 		abort();
@@ -427,6 +427,14 @@ static void test_race__36b_a_reader_sees_unlinked_tables_and_no_freed_ones(void 
 
 /* ---- (c) ---- */
 
+/* Until a thread waits for the mmap lock; or, were it wrong, is done without. */
+static void wait_for_waiter(struct race *r)
+{
+	while (!(atomic_load(&r->mm->lock.state) & MMAP_LOCK_QUEUED) &&
+	       !__atomic_load_n(&r->walked_at, __ATOMIC_RELAXED))
+		sched_yield();
+}
+
 static int walk_novma(struct race *r)
 {
 	return pgw_walk_page_range_novma(r->mm, 0, END, &look_ops, NULL, r);
@@ -452,6 +460,7 @@ static void test_race__36c_a_walk_without_vmas_under_the_write_lock_is_clean(voi
 			assert_int_equal(pthread_create(&threads[1], NULL, walker, &w), 0);
 			gate_wait(&r->gate[ROLE_WALKER]);
 			assert_int_equal(pthread_create(&threads[0], NULL, unmapper, r), 0);
+			wait_for_waiter(r);
 			gate_open(&r->gate[ROLE_WALKER]);
 			assert_int_equal(pthread_join(threads[0], NULL), 0);
 			assert_int_equal(pthread_join(threads[1], NULL), 0);
@@ -478,6 +487,7 @@ static void test_race__36c_the_write_lock_waits_for_a_downgraded_munmap(void **s
 	assert_int_equal(pthread_create(&threads[0], NULL, unmapper, r), 0);
 	gate_wait(&r->gate[ROLE_UNMAPPER]);
 	assert_int_equal(pthread_create(&threads[1], NULL, walker, &w), 0);
+	wait_for_waiter(r);
 	gate_open(&r->gate[ROLE_UNMAPPER]);
 	assert_int_equal(pthread_join(threads[0], NULL), 0);
 	assert_int_equal(pthread_join(threads[1], NULL), 0);
@@ -513,14 +523,6 @@ static void test_race__36d_gaps_answered_from_tables_see_freed_ones(void **state
 }
 
 /* ---- others wait ---- */
-
-/* Until a thread waits for the mmap lock; or, were it wrong, is done without. */
-static void wait_for_waiter(struct race *r)
-{
-	while (!(atomic_load(&r->mm->lock.state) & MMAP_LOCK_QUEUED) &&
-	       !__atomic_load_n(&r->walked_at, __ATOMIC_RELAXED))
-		sched_yield();
-}
 
 static void *mapper(void *arg)
 {
@@ -673,7 +675,7 @@ static void *faulter(void *arg)
 	role = ROLE_WALKER;
 	if (pgw_mm_fault(r->mm, MIDDLE, PGW_VMA_READ) != -PGW_EFAULT)
 		abort();
-	r->walked_at = happens(r);
+	__atomic_store_n(&r->walked_at, happens(r), __ATOMIC_RELAXED);
 	return NULL;
 }
 

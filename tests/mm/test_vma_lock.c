@@ -279,7 +279,7 @@ static void try_beside_downgraded(struct fixture *f)
 }
 
 /* Assertion 37 of the walker's contract. */
-static void test_vma_lock__downgrade_ends_all_write_locks(void **state) /* V9; G2, G4 */
+static void test_vma_lock__37_downgrade_ends_all_write_locks(void **state) /* V9; G2, G4 */
 {
 	struct fixture *f = *state;
 
@@ -684,7 +684,7 @@ int main(void)
 		TEST(_lock__new_vma_is_not_locked),
 		TEST(_lock__reader_gets_the_vma_that_holds_the_address),
 		TEST(_lock__write_excludes_readers_until_unlock),
-		TEST(_lock__downgrade_ends_all_write_locks),
+		TEST(_lock__37_downgrade_ends_all_write_locks),
 		TEST(_lock__refused_unlock_and_downgrade_end_nothing),
 		TEST(_lock__ended_lock_is_taken_anew),
 		TEST(_lock__detached_is_never_locked_again),
