@@ -663,7 +663,7 @@ static void test_edit__random_range_agrees_with_the_model(void **state)
 	random_run(PT_RANGE, 300);
 }
 
-static void test_edit__random_shared_agrees_with_the_model(void **state)
+static void test_edit__random_shared_agrees_with_the_model(void **state) /* T1, T2 */
 {
 	(void)state;
 	random_run(PT_SHARED, 300);

@@ -722,7 +722,7 @@ static void test_free_range__frees_upper_tables(void **state)
 }
 
 /* Without a grace period nobody frees what a reader may stand on. */
-static void test_free_range__waits_for_readers(void **state)
+static void test_free_range__waits_for_readers(void **state) /* E1 */
 {
 	struct fixture *f = four_tables("x86_64-la48", PT_RANGE);
 	long nr_tables = f->arena.nr_tables;
@@ -801,7 +801,7 @@ static struct fixture *fixture_with_other(uint64_t va, unsigned nr_calls, bool t
 	return f;
 }
 
-static void test_shared__what_is_locked_is_asked_whether_it_was_detached(void **state)
+static void test_shared__what_is_locked_is_asked_whether_it_was_detached(void **state) /* T1, T3 */
 {
 	struct pgw_leaf leaf = { .va = GIB(1) + MIB(1), .rights = USER_RW };
 	struct fixture *f = fixture_with_other(leaf.va, 1, true);
@@ -816,7 +816,7 @@ static void test_shared__what_is_locked_is_asked_whether_it_was_detached(void **
 	fixture_free(f);
 }
 
-static void test_trim__asks_again_with_the_locks(void **state)
+static void test_trim__asks_again_with_the_locks(void **state) /* T2, T3 */
 {
 	struct fixture *f = fixture_with_other(GIB(1) + MIB(1), 2, false);
 
@@ -877,7 +877,7 @@ static void look_when_flushed(void *ctx, enum pgw_step_point step, const struct 
 		seen_tables.at_flushed = ((struct arena *)ctx)->nr_tables;
 }
 
-static void test_gather__tables_are_freed_after_the_flush(void **state)
+static void test_gather__tables_are_freed_after_the_flush(void **state) /* E1 */
 {
 	(void)state;
 	for (int policy = PT_SINGLE; policy <= PT_RANGE; policy++) {
@@ -906,7 +906,7 @@ static void test_gather__tables_are_freed_after_the_flush(void **state)
 	}
 }
 
-static void test_validate__finds_what_is_wrong(void **state)
+static void test_validate__finds_what_is_wrong(void **state) /* T2 */
 {
 	struct fixture *f = four_tables("arm64-4k", PT_RANGE);
 	uint64_t *item = item_at(f, GIB(1) + MIB(1), 0), entry = *item;

@@ -311,7 +311,7 @@ static int bad_fault(struct pgw_vma *vma, struct pgw_fault *fault)
 	return answer->access ? -PGW_EIO : 0;
 }
 
-static void test_ops__a_wrong_answer_is_refused(void **state)
+static void test_ops__a_wrong_answer_is_refused(void **state) /* M5 */
 {
 	static const struct pgw_vma_ops ops = { .fault = bad_fault };
 	struct pgw_fault answer[] = {
@@ -396,7 +396,7 @@ static void one_neighbour_goes(uint64_t gone, uint64_t stays)
 	fixture_free(f);
 }
 
-static void test_ops__munmap_leaves_tables_that_a_neighbour_needs(void **state)
+static void test_ops__munmap_leaves_tables_that_a_neighbour_needs(void **state) /* M3, M4 */
 {
 	(void)state;
 	one_neighbour_goes(100, 101);
@@ -405,7 +405,7 @@ static void test_ops__munmap_leaves_tables_that_a_neighbour_needs(void **state)
 	one_neighbour_goes(500, 3);
 }
 
-static void test_ops__dontneed_frees_empty_lowest_tables(void **state)
+static void test_ops__dontneed_frees_empty_lowest_tables(void **state) /* M3, T2 */
 {
 	struct fixture *f = fixture_new(pgw_format_by_name("riscv-sv39"), 1);
 	struct request r = { .op = OP_MMAP, .flags = PGW_VMA_READ };
@@ -440,7 +440,7 @@ static void expect_wrong(struct fixture *f, const char *expected)
 	assert_string_equal(what, expected);
 }
 
-static void test_ops__validation_finds_what_is_planted(void **state)
+static void test_ops__validation_finds_what_is_planted(void **state) /* M4, T2 */
 {
 	struct fixture *f = fixture_new(pgw_format_by_name("x86_64-la48"), 1);
 	struct request r = { .op = OP_MMAP, .start = UINT64_C(0x200000), .end = UINT64_C(0x300000),
@@ -534,7 +534,7 @@ static void check_step(void *ctx, enum pgw_step_point step, const struct pgw_mm 
 	}
 }
 
-static void test_ops__munmap_detaches_downgrades_and_then_frees(void **state)
+static void test_ops__munmap_detaches_downgrades_and_then_frees(void **state) /* M2, M5 */
 {
 	struct fixture *f = fixture_new(pgw_format_by_name("x86_64-la48"), 1);
 	struct request r = { .op = OP_MMAP, .start = 4 * f->page, .end = 8 * f->page,

@@ -253,7 +253,7 @@ static void random_step(struct fixture *f)
 	check_all(f);
 }
 
-static void test_ops__random_operations_agree_with_the_model(void **state)
+static void test_ops__random_operations_agree_with_the_model(void **state) /* M1, M3 to M7 */
 {
 	uint64_t seed = test_seed();
 	const struct pgw_format *format;

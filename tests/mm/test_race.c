@@ -334,7 +334,7 @@ static int count_stops(const char *format, walk_fn *fn)
 
 /* ---- (a) ---- */
 
-static void test_race__36a_a_vma_walk_under_the_read_lock_is_clean(void **state)
+static void test_race__36a_a_vma_walk_under_the_read_lock_is_clean(void **state) /* M2 */
 {
 	struct race *r = calloc(1, sizeof(*r));
 
@@ -534,7 +534,7 @@ static void *mapper(void *arg)
 }
 
 /* Floor and ceiling hold because nobody maps into the hole before munmap is done. */
-static void test_race__mmap_into_the_hole_waits_until_the_tables_are_freed(void **state)
+static void test_race__mmap_into_the_hole_waits_until_the_tables_are_freed(void **state) /* M2 */
 {
 	struct race *r = calloc(1, sizeof(*r));
 	pthread_t threads[2];
@@ -567,7 +567,7 @@ static int count_leaf(uint64_t va, uint64_t pa, uint8_t size_lg2, uint32_t what,
 }
 
 /* What munmap is about to zap has no VMA any more: who follows VMAs does not go there. */
-static void test_race__detached_ranges_are_left_alone(void **state)
+static void test_race__detached_ranges_are_left_alone(void **state) /* M2 */
 {
 	struct race *r = calloc(1, sizeof(*r));
 	struct pgw_translation t;
@@ -605,7 +605,7 @@ static void *grower(void *arg)
 }
 
 /* In Linux a stack grew into the tables that munmap was freeing (2020). */
-static void test_race__expand_into_the_hole_waits_until_the_tables_are_freed(void **state)
+static void test_race__expand_into_the_hole_waits_until_the_tables_are_freed(void **state) /* M2 */
 {
 	const struct pgw_mmap_args stack = { .start = MIDDLE + VMA_SIZE,
 					     .end = MIDDLE + 2 * VMA_SIZE,
@@ -634,7 +634,7 @@ static void test_race__expand_into_the_hole_waits_until_the_tables_are_freed(voi
 }
 
 /* A VMA's reader keeps it: munmap waits with the write lock, and then nobody can lock the VMA. */
-static void test_race__munmap_waits_for_the_vmas_reader(void **state)
+static void test_race__munmap_waits_for_the_vmas_reader(void **state) /* M2 */
 {
 	struct race *r = calloc(1, sizeof(*r));
 	struct pgw_vma *vma;
@@ -679,7 +679,7 @@ static void *faulter(void *arg)
 	return NULL;
 }
 
-static void test_race__a_fault_that_found_a_detached_vma_looks_again(void **state)
+static void test_race__a_fault_that_found_a_detached_vma_looks_again(void **state) /* M2 */
 {
 	struct race *r = calloc(1, sizeof(*r));
 	pthread_t threads[2];
@@ -736,7 +736,7 @@ static void *dropper(void *arg)
  * Linux flushed too little when gathers nested: who finds pages cleared by
  * another, whose flush is still to come, must not return before they are flushed.
  */
-static void test_race__what_another_cleared_is_flushed_before_the_return(void **state)
+static void test_race__what_another_cleared_is_flushed_before_the_return(void **state) /* M6 */
 {
 	struct race *r = calloc(1, sizeof(*r));
 	pthread_t thread;
