@@ -408,6 +408,13 @@ static int item_take(struct hvo *hvo, struct hvo_item *item)
 
 /* ---- passes ---- */
 
+/* The lock was refused: that is the result of the huge pages from one on; what is done is done. */
+static void refuse_items(struct hvo *hvo, size_t from, int err)
+{
+	for (size_t i = from; i < hvo->nr; i++)
+		hvo->items[i].page->status = err;
+}
+
 static int pass_split(struct hvo *hvo)
 {
 	int err = hvo_lock(hvo);
@@ -463,7 +470,7 @@ static size_t pass_remap_locked(struct hvo *hvo, size_t from)
 	return end;
 }
 
-static int pass_remap(struct hvo *hvo)
+static void pass_remap(struct hvo *hvo)
 {
 	size_t from = 0;
 
@@ -471,8 +478,10 @@ static int pass_remap(struct hvo *hvo)
 		int err = hvo_lock(hvo);
 		size_t end;
 
-		if (err)
-			return err;
+		if (err) {
+			refuse_items(hvo, from, err);
+			return;
+		}
 		end = pass_remap_locked(hvo, from);
 		hvo_unlock(hvo);
 		gather_flush(&hvo->edit.gather);
@@ -482,7 +491,6 @@ static int pass_remap(struct hvo *hvo)
 		}
 		from = end;
 	}
-	return 0;
 }
 
 /* ---- the interface ---- */
@@ -521,7 +529,7 @@ static void item_end_locked(struct hvo *hvo, struct hvo_item *item)
 				page->is_optimised ? page->size_lg2 : HUGE_PLAIN);
 }
 
-/* Both passes. The lock was refused: that is every huge page's result. */
+/* Both passes. */
 static void hvo_run_items(struct hvo *hvo, struct pgw_huge_page *pages)
 {
 	uint32_t *guard = &hvo->kernel->guard;
@@ -535,14 +543,13 @@ static void hvo_run_items(struct hvo *hvo, struct pgw_huge_page *pages)
 	}
 	mutex_unlock(guard, hvo_platform(hvo));
 	err = pass_split(hvo);
-	if (!err)
-		err = pass_remap(hvo);
+	if (err)
+		refuse_items(hvo, 0, err);
+	else
+		pass_remap(hvo);
 	mutex_lock(guard, hvo_platform(hvo));
-	for (size_t i = 0; i < hvo->nr; i++) {
-		if (err)
-			pages[i].status = err;
+	for (size_t i = 0; i < hvo->nr; i++)
 		item_end_locked(hvo, &hvo->items[i]);
-	}
 	mutex_unlock(guard, hvo_platform(hvo));
 	hvo->stats->nr_flushes = hvo->edit.gather.nr_flushes;
 	hvo->stats->nr_splits = hvo->edit.gather.nr_splits;
