@@ -10,7 +10,7 @@
  *
  * right |                                                   |
  * right | one reader, several times, and the barrier        | -DREADERS=1 -DROUNDS=3 -DBARRIER
- * right | two bags would do: the epoch is read guarded      | -DNR_BAGS=2
+ * right | three bags are safe too                           | -DNR_BAGS=3
  * wrong | one bag: freed after one advance                  | -DNR_BAGS=1     | freed[found]
  * wrong | a reader stores its epoch after its first look    | -DLATE_STORE    | freed[found]
  * wrong | advance does not look at the threads              | -DNO_LOOK       | freed[found]
@@ -21,7 +21,7 @@
  * wrong | the barrier advances once                         | -DREADERS=1 -DBARRIER -DSHORT_BARRIER | freed[mine]
  */
 #ifndef NR_BAGS
-#define NR_BAGS 3
+#define NR_BAGS 2
 #endif
 #ifndef READERS
 #define READERS 2
@@ -171,7 +171,7 @@ inline update(object) {
 #ifdef SHORT_BARRIER
 #define ADVANCES 1
 #else
-#define ADVANCES (NR_BAGS + 1)
+#define ADVANCES NR_BAGS
 #endif
 
 /* pgw_reclaim_barrier() */
