@@ -779,6 +779,23 @@ struct owner {
 	int err;
 };
 
+static int count_mapped(uint64_t *pte, uint64_t addr, uint64_t next, struct pgw_mm_walk *walk)
+{
+	(void)addr, (void)next;
+	*(unsigned *)walk->arg += pgw_item_load(pte) != 0;
+	return 0;
+}
+
+/* What is the owner's is there, whatever the neighbours do. @return 0 or an error */
+static int owner_sees_its_pages(struct owner *o, uint64_t end)
+{
+	static const struct pgw_mm_walk_ops ops = { .pte_entry = count_mapped };
+	unsigned nr = 0;
+	int err = pgw_walk_kernel_page_table_range(o->mm, o->start, end, &ops, NULL, &nr);
+
+	return err ? err : nr == 16 ? 0 : -PGW_ENOENT;
+}
+
 /* Map and unmap the owner's pages, and walk them in between. */
 static void *owner(void *arg)
 {
@@ -798,6 +815,8 @@ static void *owner(void *arg)
 		if (!o->err)
 			o->err = pgw_walk_kernel_page_table_range(o->mm, o->start, end,
 								  &quarantine_walk_ops, NULL, o->q);
+		if (!o->err)
+			o->err = owner_sees_its_pages(o, end);
 		for (uint64_t va = o->start; !o->err && va < end; va += 0x201000)
 			o->err = pgw_mm_unmap_leaf(o->mm, va);
 		if (!o->err)

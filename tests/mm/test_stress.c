@@ -339,7 +339,7 @@ static void stress_format(const struct pgw_format *format, uint64_t seed)
 	check_at_rest(s);
 	printf("# %s: %llu operations, %ld tables freed\n", pgw_format_name(format),
 	       (unsigned long long)s->nr_done, s->q.nr_freed);
-	assert_true(s->nr_done > 0);
+	assert_true(s->nr_done > 0 && s->q.nr_freed > 0);
 	pgw_mm_free(s->mm);
 	assert_int_equal(s->nr_open, 0);
 	for (size_t i = 0; i < NR_FRAMES; i++)
