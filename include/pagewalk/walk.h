@@ -45,9 +45,10 @@ enum pgw_walk_lock {
  * ends the walk, which returns that value.
  *
  * An entry callback gets a pointer to the slot: the live one on owned tables
- * (read it with pgw_item_load()), the walker's copy on foreign ones. addr is
- * the address that the walk is at, next the end of the entry or of the range;
- * for pte_entry always addr plus a page, which wraps to 0 at the top.
+ * (read it with pgw_item_load()), the walker's copy on foreign ones, in the
+ * host's byte order too. addr is the address that the walk is at, next the end
+ * of the entry or of the range; for pte_entry always addr plus a page, which
+ * wraps to 0 at the top.
  *
  * depth in holes is 0 for pgd to 3 for pmd, where the slot really is; -1 where
  * no table covers the addresses.

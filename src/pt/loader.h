@@ -82,6 +82,13 @@ static PGW_ALWAYS_INLINE bool pt_copy_items(const struct pt *pt, uint64_t pa, un
 	       pt_copy_partly(pt, pa, nr, copy, ret_nr);
 }
 
+/** Copied items, as words of the host: for who looks at them as such. */
+static PGW_ALWAYS_INLINE void pt_items_to_host(uint64_t *copy, unsigned nr)
+{
+	for (unsigned i = 0; __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ && i < nr; i++)
+		copy[i] = load_le64(&copy[i]);
+}
+
 /**
  * Load a window of at most nr items from index on; at least one.
  * @param private_copy the caller wants win->items == win->copy

@@ -282,7 +282,10 @@ static PGW_ALWAYS_INLINE const uint64_t *scan_load(const struct pt_scan *s, uint
 	*ret_nr = nr;
 	if (pgw_likely(pt_is_near(s->pt, pa, (uint64_t)nr * 8)))
 		return pt_near_items(s->pt, pa);
-	return pt_copy_items(s->pt, pa, nr, copy, max_copy, ret_nr) ? copy : NULL;
+	if (pgw_unlikely(!pt_copy_items(s->pt, pa, nr, copy, max_copy, ret_nr)))
+		return NULL;
+	pt_items_to_host(copy, *ret_nr);
+	return copy;
 }
 
 static int scan_lowest(struct pt_scan *s, const struct pt_scan_at *at, unsigned level)

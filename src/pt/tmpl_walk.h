@@ -106,7 +106,7 @@ static PGW_ONE_COPY int walk_unreadable(struct pt_walk *w, unsigned level, uint6
 
 static uint64_t walk_load(const struct pt_walk *w, const struct pt_walk_slot *slot)
 {
-	return w->pt->phys ? load_le64(slot->item) : pt_owner_item(slot->item);
+	return w->pt->phys ? *slot->item : pt_owner_item(slot->item);
 }
 
 /* What a slot's entry is; level is the walker's. Asked in many places, and not small. */
@@ -272,7 +272,7 @@ static int walk_slot(struct pt_walk *w, unsigned level, const struct pt_walk_slo
 
 		if (err || !again)
 			return err;
-		if (w->pt->phys && pgw_phys_read(w->pt->phys, slot->pa, slot->item, 8))
+		if (w->pt->phys && !pt_load_item(w->pt, slot->pa, 0, slot->item))
 			return walk_unreadable(w, level, addr, next);
 	}
 }
@@ -284,7 +284,10 @@ static int walk_pte(struct pt_walk *w, const struct pt_walk_slot *slot, uint64_t
 	return w->entry[WALK_PTE](slot->item, addr, addr + page, w->walk);
 }
 
-/* Load the window that holds slot index, and say where the slot is. */
+/*
+ * Load the window that holds slot index, and say where the slot is. Copies are words
+ * of the host, as the owner's items are: callbacks read them all in one way.
+ */
 static struct pt_walk_slot walk_load_slot(struct pt_walk *w, unsigned table_level,
 					  uint64_t table_pa, unsigned index, struct pt_window *win)
 {
@@ -292,8 +295,11 @@ static struct pt_walk_slot walk_load_slot(struct pt_walk *w, unsigned table_leve
 
 	if (!w->pt->phys)
 		return (struct pt_walk_slot){ .item = pt_host_table(w->pt, table_pa) + index };
-	if (index - win->first >= win->nr)
+	if (index - win->first >= win->nr) {
 		pt_window_load(w->pt, true, table_pa, index, nr_slots - index, win);
+		if (win->readable)
+			pt_items_to_host(win->copy, win->nr);
+	}
 	return (struct pt_walk_slot){
 		.item = win->copy + (index - win->first),
 		.pa = table_pa + (uint64_t)index * 8,

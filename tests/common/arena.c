@@ -178,3 +178,14 @@ uint64_t test_seed(void)
 	printf("# PGW_TEST_SEED=%#llx\n", (unsigned long long)seed);
 	return seed;
 }
+
+uint32_t test_vector_features(void)
+{
+#if defined(__x86_64__)
+	return __builtin_cpu_supports("avx2") ? PGW_CPU_AVX2 : 0;
+#elif defined(__aarch64__)
+	return PGW_CPU_NEON;
+#else
+	return 0;
+#endif
+}

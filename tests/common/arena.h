@@ -42,4 +42,7 @@ uint64_t test_random(uint64_t *state);
 /** PGW_TEST_SEED or a new seed; prints it. */
 uint64_t test_seed(void);
 
+/** The vector registers that this machine has, as struct pgw_platform.cpu_features; or 0. */
+uint32_t test_vector_features(void);
+
 #endif

@@ -3,18 +3,16 @@
 /*
  * Reading has several ways: plain and with vectors, tables pointed at and
  * copied, shared tables remembered or not, in one go or in parts, addresses
- * one by one or many at once. For every format and random tables, all of them say what
- * the simplest one says: one translation after the other, by the long way.
+ * one by one or many at once, callbacks. For every format and random tables, all of them
+ * say what the simplest one says: one translation after the other, by the long way.
  */
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "base/bits.h"
 #include "common/arena.h"
+#include "common/tap.h"
 
 #define TABLES_PA UINT64_C(0x40000000)
 #define NR_TABLES 24
@@ -54,6 +52,15 @@ static uint64_t table_pa(const struct fixture *f, unsigned level, uint64_t n)
 static uint64_t *table_at(const struct fixture *f, uint64_t pa)
 {
 	return f->tables + (pa - TABLES_PA) / 8;
+}
+
+/* Foreign tables are little-endian: those of this level and above, that were filled just now. */
+static void store_tables(struct fixture *f, unsigned level)
+{
+	uint64_t *end = table_at(f, table_pa(f, f->geo->top_level + 1u, 0));
+
+	for (uint64_t *item = table_at(f, table_pa(f, level, 0)); item < end; item++)
+		*item = load_le64(item);
 }
 
 static bool is_riscv(const struct fixture *f)
@@ -139,6 +146,7 @@ static void fill_tables(struct fixture *f)
 			}
 		}
 	}
+	store_tables(f, 0);
 }
 
 static void fixture_init(struct fixture *f, const struct pgw_format *format, enum pgw_half half,
@@ -157,9 +165,9 @@ static void fixture_init(struct fixture *f, const struct pgw_format *format, enu
 	f->tables = aligned_alloc(65536, (size + 65535) & ~(size_t)65535);
 	f->want.extent = calloc(MAX_EXTENTS, sizeof(struct pgw_extent));
 	f->got.extent = calloc(MAX_EXTENTS, sizeof(struct pgw_extent));
-	assert_true(f->tables && f->want.extent && f->got.extent);
+	CHECK(f->tables && f->want.extent && f->got.extent);
 	memset(f->tables, 0, size);
-	assert_int_equal(pgw_phys_memory_init(&f->memory, TABLES_PA, f->tables, size), 0);
+	CHECK_EQUAL(pgw_phys_memory_init(&f->memory, TABLES_PA, f->tables, size), 0);
 	f->copy_ops = *f->memory.phys.ops;
 	f->copy_ops.map = NULL;
 	f->copy_phys = (struct pgw_phys){ .ops = &f->copy_ops, .ctx = f->memory.phys.ctx };
@@ -180,17 +188,6 @@ static void fixture_fini(struct fixture *f)
 	arena_fini(&f->arena);
 }
 
-static uint32_t vector_features(void)
-{
-#if defined(__x86_64__)
-	return __builtin_cpu_supports("avx2") ? PGW_CPU_AVX2 : 0;
-#elif defined(__aarch64__)
-	return PGW_CPU_NEON;
-#else
-	return 0;
-#endif
-}
-
 /* Way: bit 0 vectors, bit 1 no memo, bit 2 copied. */
 #define NR_WAYS 8
 
@@ -205,9 +202,9 @@ static struct pgw_mm *attach(struct fixture *f, unsigned way, uint64_t root)
 	};
 	struct pgw_mm *mm;
 
-	f->arena.platform.cpu_features = way & 1 ? vector_features() : 0;
+	f->arena.platform.cpu_features = way & 1 ? test_vector_features() : 0;
 	f->arena.platform.no_memo = way & 2;
-	assert_int_equal(pgw_mm_attach(&args, &mm), 0);
+	CHECK_EQUAL(pgw_mm_attach(&args, &mm), 0);
 	return mm;
 }
 
@@ -215,7 +212,7 @@ static int keep(const struct pgw_extent *extent, void *arg)
 {
 	struct list *list = arg;
 
-	assert_true(list->nr < MAX_EXTENTS);
+	CHECK(list->nr < MAX_EXTENTS);
 	list->extent[list->nr++] = *extent;
 	return 0;
 }
@@ -231,19 +228,18 @@ static void keep_joined(const struct pgw_mm *mm, const struct pgw_extent *extent
 		keep(extent, list);
 }
 
-static void assert_lists_equal(const struct list *a, const struct list *b)
+static void check_lists(const struct list *a, const struct list *b)
 {
-	assert_int_equal(a->nr, b->nr);
+	CHECK_EQUAL(a->nr, b->nr);
 	for (size_t i = 0; i < a->nr; i++) {
 		const struct pgw_extent *x = &a->extent[i], *y = &b->extent[i];
 
-		assert_int_equal(x->va_first, y->va_first);
-		assert_int_equal(x->va_last, y->va_last);
-		assert_int_equal(x->pa, y->pa);
-		assert_int_equal(x->entry, y->entry);
-		assert_int_equal(x->kind, y->kind);
-		assert_true(x->level == y->level && x->leaf_lg2 == y->leaf_lg2 &&
-			    x->rights == y->rights);
+		CHECK_EQUAL(x->va_first, y->va_first);
+		CHECK_EQUAL(x->va_last, y->va_last);
+		CHECK_EQUAL(x->pa, y->pa);
+		CHECK_EQUAL(x->entry, y->entry);
+		CHECK_EQUAL(x->kind, y->kind);
+		CHECK(x->level == y->level && x->leaf_lg2 == y->leaf_lg2 && x->rights == y->rights);
 	}
 }
 
@@ -258,7 +254,7 @@ static void list_by_translation(struct fixture *f, struct pgw_mm *mm)
 		struct pgw_path path;
 		uint64_t slot_last;
 
-		assert_int_equal(pgw_translate_path(mm, va, &at, &path), 0);
+		CHECK_EQUAL(pgw_translate_path(mm, va, &at, &path), 0);
 		/* Items of a contiguous run are looked at one by one: it may be torn. */
 		slot_last = va | ((UINT64_C(1) << f->geo->span_lg2[at.level]) - 1);
 		if (slot_last > f->last)
@@ -291,11 +287,11 @@ static void check_scan(struct fixture *f, struct pgw_mm *mm, bool is_first)
 	struct pgw_scan_stats stats;
 
 	f->got.nr = 0;
-	assert_int_equal(pgw_scan(mm, f->first, f->last, keep, &f->got, &stats), 0);
-	assert_lists_equal(&f->got, &f->want);
+	CHECK_EQUAL(pgw_scan(mm, f->first, f->last, keep, &f->got, &stats), 0);
+	check_lists(&f->got, &f->want);
 	if (is_first)
 		f->want_stats = stats;
-	assert_memory_equal(&stats, &f->want_stats, sizeof(stats));
+	CHECK(memcmp(&stats, &f->want_stats, sizeof(stats)) == 0);
 }
 
 struct part_arg {
@@ -319,33 +315,31 @@ static void check_parts(struct fixture *f, struct pgw_mm *mm)
 	size_t nr;
 
 	f->got.nr = 0;
-	assert_int_equal(pgw_scan_split(mm, f->first, f->last, parts, MAX_PARTS, &nr), 0);
-	assert_in_range(nr, 1, MAX_PARTS);
+	CHECK_EQUAL(pgw_scan_split(mm, f->first, f->last, parts, MAX_PARTS, &nr), 0);
+	CHECK(nr >= 1 && nr <= MAX_PARTS);
 	if (f->geo->granule_lg2 == 12)
-		assert_true(nr > 1);
-	assert_int_equal(parts[0].first, f->first);
-	assert_int_equal(parts[nr - 1].last, f->last);
+		CHECK(nr > 1);
+	CHECK_EQUAL(parts[0].first, f->first);
+	CHECK_EQUAL(parts[nr - 1].last, f->last);
 	for (size_t i = 0; i < nr; i++) {
 		struct pgw_scan_stats stats;
 
-		assert_true(i == 0 || parts[i].first == parts[i - 1].last + 1);
-		assert_int_equal(pgw_scan_part(mm, &parts[i], UINT64_MAX, keep_part, &arg, &stats),
-				 0);
+		CHECK(i == 0 || parts[i].first == parts[i - 1].last + 1);
+		CHECK_EQUAL(pgw_scan_part(mm, &parts[i], UINT64_MAX, keep_part, &arg, &stats), 0);
 		nr_tables += stats.nr_tables;
 	}
-	assert_lists_equal(&f->got, &f->want);
-	assert_int_equal(nr_tables, f->want_stats.nr_tables);
+	check_lists(&f->got, &f->want);
+	CHECK_EQUAL(nr_tables, f->want_stats.nr_tables);
 }
 
-static void assert_translations_equal(const struct pgw_translation *a,
-				      const struct pgw_translation *b)
+static void check_translations(const struct pgw_translation *a, const struct pgw_translation *b)
 {
-	assert_int_equal(a->kind, b->kind);
-	assert_int_equal(a->pa, b->pa);
-	assert_int_equal(a->entry, b->entry);
-	assert_int_equal(a->va_first, b->va_first);
-	assert_int_equal(a->va_last, b->va_last);
-	assert_true(a->level == b->level && a->leaf_lg2 == b->leaf_lg2 && a->rights == b->rights);
+	CHECK_EQUAL(a->kind, b->kind);
+	CHECK_EQUAL(a->pa, b->pa);
+	CHECK_EQUAL(a->entry, b->entry);
+	CHECK_EQUAL(a->va_first, b->va_first);
+	CHECK_EQUAL(a->va_last, b->va_last);
+	CHECK(a->level == b->level && a->leaf_lg2 == b->leaf_lg2 && a->rights == b->rights);
 }
 
 /* Near each other, far apart, in neither half; and one of the other half ends it. */
@@ -364,15 +358,61 @@ static void check_batch(struct fixture *f, struct pgw_mm *mm)
 		if (pick(f, 30) == 0)
 			va[i] = UINT64_C(0x4000000000000000);
 	}
-	assert_int_equal(pgw_translate_batch(mm, va, got, NR), NR);
+	CHECK_EQUAL(pgw_translate_batch(mm, va, got, NR), NR);
 	for (unsigned i = 0; i < NR; i++) {
-		assert_int_equal(pgw_translate(mm, va[i], &one), 0);
-		assert_int_equal(pgw_translate_path(mm, va[i], &by_path, &path), 0);
-		assert_translations_equal(&one, &by_path);
-		assert_translations_equal(&one, &got[i]);
+		CHECK_EQUAL(pgw_translate(mm, va[i], &one), 0);
+		CHECK_EQUAL(pgw_translate_path(mm, va[i], &by_path, &path), 0);
+		check_translations(&one, &by_path);
+		check_translations(&one, &got[i]);
 	}
 	va[37] = ~first;
-	assert_int_equal(pgw_translate_batch(mm, va, got, NR), 37);
+	CHECK_EQUAL(pgw_translate_batch(mm, va, got, NR), 37);
+}
+
+struct walk_arg {
+	struct pgw_mm *mm;
+	uint64_t nr;
+};
+
+/* The item of the lowest table that translates va; or NULL, none is reached. */
+static const struct pgw_step *lowest_step(struct pgw_mm *mm, uint64_t va, struct pgw_path *path)
+{
+	const struct pgw_step *step;
+	struct pgw_translation at;
+
+	CHECK_EQUAL(pgw_translate_path(mm, va, &at, path), 0);
+	step = &path->step[path->nr_steps - 1];
+	return step->level == 0 && at.kind != PGW_ENTRY_UNREADABLE ? step : NULL;
+}
+
+static int walk_item(uint64_t *item, uint64_t addr, uint64_t next, struct pgw_mm_walk *walk)
+{
+	struct walk_arg *arg = walk->arg;
+	struct pgw_path path;
+	const struct pgw_step *step = lowest_step(arg->mm, addr, &path);
+
+	(void)next;
+	CHECK(step && step->entry == pgw_item_load(item));
+	arg->nr++;
+	return 0;
+}
+
+/* The callback walker comes to the same lowest items. */
+static void check_walk(struct fixture *f, struct pgw_mm *mm)
+{
+	enum { NR = 3000 };
+	static const struct pgw_mm_walk_ops ops = { .pte_entry = walk_item };
+	const uint64_t page = UINT64_C(1) << f->geo->granule_lg2, start = f->first & ~(page - 1);
+	struct walk_arg arg = { .mm = mm };
+	uint64_t nr = 0;
+
+	CHECK_EQUAL(pgw_walk_page_range_novma(mm, start, start + NR * page, &ops, NULL, &arg), 0);
+	for (unsigned i = 0; i < NR; i++) {
+		struct pgw_path path;
+
+		nr += lowest_step(mm, start + i * page, &path) != NULL;
+	}
+	CHECK_EQUAL(arg.nr, nr);
 }
 
 static void for_each_format(uint64_t seed, void (*fn)(struct fixture *f))
@@ -400,13 +440,13 @@ static void check_ways(struct fixture *f)
 		check_scan(f, mm, way == 0);
 		check_parts(f, mm);
 		check_batch(f, mm);
+		check_walk(f, mm);
 		pgw_mm_free(mm);
 	}
 }
 
-static void test_scan_paths__every_way_says_the_same(void **state)
+static void test_scan_paths__every_way_says_the_same(void)
 {
-	(void)state;
 	for_each_format(test_seed(), check_ways);
 }
 
@@ -426,9 +466,8 @@ static void many_check(struct many *many)
 	struct fixture *f = many->f;
 
 	f->want.nr = 0;
-	assert_int_equal(
-		pgw_scan_extents(many->mms[many->index], f->first, f->last, keep, &f->want), 0);
-	assert_lists_equal(&f->got, &f->want);
+	CHECK_EQUAL(pgw_scan_extents(many->mms[many->index], f->first, f->last, keep, &f->want), 0);
+	check_lists(&f->got, &f->want);
 	f->got.nr = 0;
 	many->nr_checked++;
 }
@@ -454,7 +493,7 @@ static int many_shared(size_t index, uint64_t first, uint64_t last, size_t same,
 	struct many *many = arg;
 	struct part_arg part = { many->mms[same], &many->f->got };
 
-	assert_true(same < index);
+	CHECK(same < index);
 	many_go_to(many, index);
 	many->nr_shared++;
 	return pgw_scan_extents(many->mms[same], first, last, keep_part, &part);
@@ -485,6 +524,7 @@ static void make_roots(struct fixture *f)
 			}
 		}
 	}
+	store_tables(f, 1);
 }
 
 static void check_many(struct fixture *f)
@@ -499,31 +539,30 @@ static void check_many(struct fixture *f)
 	make_roots(f);
 	for (unsigned i = 0; i < NR_ROOTS; i++)
 		many.mms[i] = attach(f, 1, i == 4 ? 0 : i);
-	assert_int_equal(pgw_scan_many(many.mms, NR_ROOTS, &ops, &many, &shared), 0);
+	CHECK_EQUAL(pgw_scan_many(many.mms, NR_ROOTS, &ops, &many, &shared), 0);
 	many_go_to(&many, NR_ROOTS);
 	many.index = 0;
-	assert_int_equal(pgw_scan_many(many.mms, NR_ROOTS, &again, &many, &all), 0);
+	CHECK_EQUAL(pgw_scan_many(many.mms, NR_ROOTS, &again, &many, &all), 0);
 	many_go_to(&many, NR_ROOTS);
-	assert_int_equal(many.nr_checked, 2 * NR_ROOTS);
-	assert_true(shared.nr_tables <= all.nr_tables);
+	CHECK_EQUAL(many.nr_checked, 2 * NR_ROOTS);
+	CHECK(shared.nr_tables <= all.nr_tables);
 	if (many.nr_shared)
-		assert_true(shared.nr_tables < all.nr_tables);
+		CHECK(shared.nr_tables < all.nr_tables);
 	for (unsigned i = 0; i < NR_ROOTS; i++)
 		pgw_mm_free(many.mms[i]);
 }
 
-static void test_scan_paths__many_roots_are_each_complete(void **state)
+static void test_scan_paths__many_roots_are_each_complete(void)
 {
-	(void)state;
 	for_each_format(test_seed(), check_many);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_scan_paths__every_way_says_the_same),
-		cmocka_unit_test(test_scan_paths__many_roots_are_each_complete),
+	static const struct tap_case cases[] = {
+		TAP_CASE(test_scan_paths__every_way_says_the_same),
+		TAP_CASE(test_scan_paths__many_roots_are_each_complete),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tap_run(cases, PGW_ARRAY_SIZE(cases));
 }
