@@ -76,23 +76,27 @@ static PGW_NOINLINE int translate_foreign(const struct pgw_mm *mm, uint64_t va,
 	return err;
 }
 
+/* An address space whose tables change. */
+static PGW_NOINLINE int translate_locked(struct pgw_mm *mm, uint64_t va,
+					 struct pgw_translation *ret, struct pgw_path *path,
+					 const char *function)
+{
+	int err = mm_assert_novma(mm, function);
+
+	return err ? err : pt_ops(&mm->pt)->translate(&mm->pt, va, ret, path);
+}
+
 static PGW_ALWAYS_INLINE int translate(struct pgw_mm *mm, uint64_t va, struct pgw_translation *ret,
 				       struct pgw_path *path, const char *function)
 {
-	int err;
-
 	if (pgw_unlikely(!mm || !ret))
 		return -PGW_EINVAL;
 	if (pgw_unlikely(va - mm->first > mm->last - mm->first))
 		return translate_foreign(mm, va, ret, path, function);
 	/* A snapshot's lock is always held. */
-	if (pgw_unlikely(mm->kind != PGW_MM_SNAPSHOT)) {
-		err = mm_assert_novma(mm, function);
-		if (err)
-			return err;
-	}
-	pt_ops(&mm->pt)->translate(&mm->pt, va, ret, path);
-	return 0;
+	if (pgw_unlikely(mm->kind != PGW_MM_SNAPSHOT))
+		return translate_locked(mm, va, ret, path, function);
+	return pt_ops(&mm->pt)->translate(&mm->pt, va, ret, path);
 }
 
 int pgw_translate(struct pgw_mm *mm, uint64_t va, struct pgw_translation *ret)
@@ -109,9 +113,16 @@ int pgw_translate_path(struct pgw_mm *mm, uint64_t va, struct pgw_translation *r
 /* How many of the addresses, from the first on, are in the mm's half? */
 static size_t translate_inside(const struct pgw_mm *mm, const uint64_t *va, size_t n)
 {
+	const uint64_t first = mm->first, span = mm->last - mm->first;
+	uint64_t outside = 0;
 	size_t nr = 0;
 
-	while (nr < n && va[nr] - mm->first <= mm->last - mm->first)
+	/* Seldom not all of them: without a branch for each. No half is half of all addresses. */
+	for (size_t i = 0; i < n; i++)
+		outside |= (va[i] - first) | (span - (va[i] - first));
+	if (pgw_likely(!(outside >> 63)))
+		return n;
+	while (nr < n && va[nr] - first <= span)
 		nr++;
 	return nr;
 }

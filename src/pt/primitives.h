@@ -19,6 +19,7 @@ static uint64_t pt_item_step(unsigned span_lg2);
 static uint64_t pt_entry_advance(const struct pt_env *env, uint64_t entry, unsigned level,
 				 uint64_t bytes);
 static pt_acc_t pt_acc_root(const struct pt_env *env, enum pgw_half half);
+static uint64_t pt_acc_keep(pt_acc_t acc);
 static pt_acc_t pt_acc_table(const struct pt_env *env, pt_acc_t acc, uint64_t entry);
 static uint8_t pt_rights(const struct pt_env *env, pt_acc_t acc, uint64_t entry, unsigned level);
 static uint64_t pt_table_encode(const struct pt_env *env, uint64_t pa, enum pgw_half half);

@@ -21,6 +21,7 @@
 
 struct pt;
 struct pt_gather;
+struct pt_lanes_ops;
 
 /** Operations of one format and one loader, or of both. Locks are the caller's. */
 struct pt_ops {
@@ -30,9 +31,9 @@ struct pt_ops {
 			   void *arg, struct pgw_scan_stats *stats);
 	/** The bits of an entry that hold a leaf's address. */
 	uint64_t (*addr_mask)(const struct pt_env *env, unsigned level);
-	/** va lies in a half of the format; path may be NULL. */
-	void (*translate)(const struct pt *pt, uint64_t va, struct pgw_translation *ret,
-	                  struct pgw_path *path);
+	/** va lies in a half of the format; path may be NULL. @return 0 */
+	int (*translate)(const struct pt *pt, uint64_t va, struct pgw_translation *ret,
+	                 struct pgw_path *path);
 	/** The same for n addresses, all of them in one half. */
 	void (*translate_batch)(const struct pt *pt, const uint64_t *va,
 	                        struct pgw_translation *ret, size_t n);
@@ -196,9 +197,14 @@ struct pt {
 
 	/* Made by pt_prepare(). */
 	struct pt_env env;
+	const struct pt_ops *ops;
+	/* The byte of the root that an address's item begins at: va >> top_shift & top_mask. */
+	uint64_t top_mask;
+	unsigned top_shift;
 	/* Tables in near_size bytes from near_first on are at near_offset + their physical address. */
 	uint64_t near_first, near_size;
 	uint64_t near_offset;
+	const struct pt_lanes_ops *lanes; /* translations side by side, or NULL */
 };
 
 /**
@@ -209,7 +215,7 @@ void pt_prepare(struct pt *pt);
 
 static inline const struct pt_ops *pt_ops(const struct pt *pt)
 {
-	return pt->phys ? pt->format->reader : pt->format->owner;
+	return pt->ops;
 }
 
 /** The span of addresses that a whole root covers, per half or not: log2. */

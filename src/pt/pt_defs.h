@@ -41,7 +41,8 @@
  *                     nothing carries
  *   pt_entry_advance  the entry of the same kind so many bytes on
  *   pt_acc_root       rights before any entry was seen
- *   pt_acc_table      ... after a table entry
+ *   pt_acc_keep       all ones if tables change nothing about these, else 0
+ *   pt_acc_table      ... after a table entry: acc & ((entry ^ env->acc_flip) | pt_acc_keep(acc))
  *   pt_rights         effective rights of a leaf
  *   pt_table_encode   a table entry that restricts nothing
  *   pt_leaf_encode    a leaf with these rights, if the format can say that
@@ -71,6 +72,14 @@ struct pt_env {
 	uint64_t table_mask;  /* above level 0: an entry is a table if these bits of it ... */
 	uint64_t table_value; /* ... are these */
 	uint64_t kind_mask; /* level 0: what decides an entry's kind and rights, if it is a leaf of one item or absent */
+	/* What is plain to see, for looking at many entries at once; the primitives say the rest. */
+	uint64_t leaf_mask;  /* level 0: an entry is a leaf of one item if these bits of it ... */
+	uint64_t leaf_value; /* ... are these; others may be leaves, too */
+	uint64_t rights_mask; /* the bits of a leaf of one item that its rights depend on */
+	uint64_t acc_flip;  /* see pt_acc_table */
+	uint64_t addr_mask; /* tables' and such leaves' address: these bits, or 0: not that simple, ... */
+	unsigned addr_shift; /* ... so many up */
+	const uint8_t *rights; /* x86-64: see x86_64_pt_rights() */
 	uint32_t ctl;      /* enum pgw_control_bit, complete */
 	bool wide;         /* arm64: addresses have more than 48 bits */
 };

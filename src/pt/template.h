@@ -16,12 +16,6 @@
 #include "pt/tmpl_batch.h"
 #include "pt/tmpl_walk.h"
 
-static void pt_env_fill(const struct pgw_format *format, const struct pgw_control *control,
-			struct pt_env *ret)
-{
-	*ret = pt_env_init(format, control);
-}
-
 static uint64_t pt_addr_mask_at(const struct pt_env *env, unsigned level)
 {
 	return pt_addr_mask(env, level);

@@ -9,11 +9,18 @@ static PGW_ONE_COPY enum pgw_entry_kind pt_kind_at(const struct pt_env *env, uin
 	return pt_entry_kind(env, entry, level);
 }
 
+static PGW_ONE_COPY void pt_env_fill(const struct pgw_format *format,
+				     const struct pgw_control *control, struct pt_env *ret)
+{
+	*ret = pt_env_init(format, control);
+}
+
 static void pt_decode(const struct pgw_format *format, const struct pgw_control *control,
 		      uint64_t entry, unsigned level, struct pgw_entry *ret)
 {
-	struct pt_env env = pt_env_init(format, control);
+	struct pt_env env;
 
+	pt_env_fill(format, control, &env);
 	*ret = (struct pgw_entry){ .kind = pt_kind_at(&env, entry, level) };
 	if (ret->kind == PGW_ENTRY_TABLE) {
 		ret->pa = pt_table_pa(&env, entry);
@@ -28,8 +35,9 @@ static uint64_t pt_advance(const struct pgw_format *format, uint64_t entry, unsi
 			   uint64_t bytes)
 {
 	struct pgw_control unknown = { 0 };
-	struct pt_env env = pt_env_init(format, &unknown);
+	struct pt_env env;
 
+	pt_env_fill(format, &unknown, &env);
 	return pt_entry_advance(&env, entry, level, bytes);
 }
 

@@ -42,23 +42,33 @@ static PGW_ALWAYS_INLINE void translate_result(const struct pt_env *env, uint64_
 	ret->va_last = va | span;
 }
 
-/* The same where the level is not known to be 0. By value, so that the short way needs no memory for it. */
-static PGW_ONE_COPY void translate_end(const struct pt_env *env, uint64_t va, struct pt_found found,
-				       bool is_readable, struct pgw_translation *ret)
+/* The same where the level is not known to be 0. @return 0: the short way ends by it */
+static PGW_ONE_COPY int translate_end(const struct pt_env *env, uint64_t va, uint64_t entry,
+				      pt_acc_t acc, unsigned level, struct pgw_translation *ret)
 {
-	translate_result(env, va, &found, found.level,
-			 is_readable ? pt_kind_at(env, found.entry, found.level)
-				     : PGW_ENTRY_UNREADABLE,
-			 ret);
+	struct pt_found found = { .entry = entry, .acc = acc, .level = level };
+
+	translate_result(env, va, &found, level, pt_kind_at(env, entry, level), ret);
+	return 0;
+}
+
+/* The same where the item cannot be read. */
+static PGW_ONE_COPY void translate_unreadable(const struct pt_env *env, uint64_t va, unsigned level,
+					      struct pgw_translation *ret)
+{
+	struct pt_found found = { .level = level };
+
+	translate_result(env, va, &found, level, PGW_ENTRY_UNREADABLE, ret);
 }
 
 /*
  * Pre: va lies in one of the format's halves.
  * Stops at the first entry that is not a table; at level 0 at the latest,
  * where no entry is one.
+ * @return 0
  */
-static PGW_ONE_COPY void translate_long(const struct pt *pt, uint64_t va,
-					struct pgw_translation *ret, struct pgw_path *path)
+static PGW_ONE_COPY int translate_long(const struct pt *pt, uint64_t va,
+				       struct pgw_translation *ret, struct pgw_path *path)
 {
 	const struct pgw_geometry *geo = &pt->format->geometry;
 	const struct pt_env *env = &pt->env;
@@ -91,19 +101,17 @@ static PGW_ONE_COPY void translate_long(const struct pt *pt, uint64_t va,
 	}
 	if (path)
 		path->nr_steps = nr_steps;
-	translate_end(env, va, found, is_readable, ret);
+	if (is_readable)
+		translate_end(env, va, found.entry, found.acc, found.level, ret);
+	else
+		translate_unreadable(env, va, found.level, ret);
+	return 0;
 }
 
 /* The item of a table below the top for va: levels below the top are all of one size. */
 static PGW_ALWAYS_INLINE uint64_t translate_item_pa(uint64_t table_pa, uint64_t va, unsigned level)
 {
-	return table_pa + ((va >> PT_SPAN_LG2(level)) & low_bits(PT_SLOTS_LG2)) * 8;
-}
-
-static PGW_ALWAYS_INLINE uint64_t translate_top_pa(const struct pt *pt, uint64_t va)
-{
-	return pt->root_pa +
-	       (uint64_t)pt_index(&pt->format->geometry, va, pt->format->geometry.top_level) * 8;
+	return table_pa + ((va >> (PT_SPAN_LG2(level) - 3)) & (low_bits(PT_SLOTS_LG2) << 3));
 }
 
 static PGW_ALWAYS_INLINE bool translate_is_near(const struct pt *pt, uint64_t item_pa)
@@ -112,55 +120,54 @@ static PGW_ALWAYS_INLINE bool translate_is_near(const struct pt *pt, uint64_t it
 	return item_pa - pt->near_first < pt->near_size;
 }
 
-/* One level of the short way, a constant; level falls through to the next lower one. */
+/* A level of the short way, a constant: from its item to that of the next lower one. */
 #define TRANSLATE_STEP(lvl)                                                                        \
-	if (pgw_unlikely(!translate_is_near(pt, item_pa)))                                         \
-		goto far;                                                                          \
-	found.entry = pt_near_entry(pt_near_items(pt, item_pa));                                   \
-	found.level = (lvl);                                                                       \
-	if (pgw_unlikely((found.entry & env->table_mask) != env->table_value))                     \
-		goto upper;                                                                        \
-	found.acc = pt_acc_table(env, found.acc, found.entry);                                     \
-	item_pa = translate_item_pa(pt_table_pa(env, found.entry), va, (lvl)-1)
+	do {                                                                                       \
+		level = (lvl);                                                                     \
+		if (pgw_unlikely(!translate_is_near(pt, item_pa)))                                 \
+			goto far;                                                                  \
+		entry = pt_near_entry(pt_near_items(pt, item_pa));                                 \
+		if (pgw_unlikely((entry & env->table_mask) != env->table_value))                   \
+			goto end;                                                                  \
+		acc = pt_acc_table(env, acc, entry);                                               \
+		item_pa = translate_item_pa(pt_table_pa(env, entry), va, (lvl)-1);                 \
+	} while (0)
 
-static void pt_translate(const struct pt *pt, uint64_t va, struct pgw_translation *ret,
-			 struct pgw_path *path)
+static int pt_translate(const struct pt *pt, uint64_t va, struct pgw_translation *ret,
+			struct pgw_path *path)
 {
 	const struct pt_env *env = &pt->env;
-	struct pt_found found = { .acc = pt_acc_root(env, pt_half_of(va)) };
-	uint64_t item_pa = translate_top_pa(pt, va);
-	enum pgw_entry_kind kind;
+	uint64_t item_pa = pt->root_pa + ((va >> pt->top_shift) & pt->top_mask);
+	pt_acc_t acc = pt_acc_root(env, pt_half_of(va));
+	const unsigned top = pt->format->geometry.top_level;
+	struct pt_found leaf;
+	uint64_t entry;
+	unsigned level;
 
 	if (pgw_unlikely(path != NULL))
 		goto far;
-	switch (pt->format->geometry.top_level) {
-	case 4:
+	if (PT_MAX_TOP_LEVEL >= 4 && top >= 4)
 		TRANSLATE_STEP(4);
-		__attribute__((fallthrough));
-	case 3:
+	if (PT_MAX_TOP_LEVEL >= 3 && top >= 3)
 		TRANSLATE_STEP(3);
-		__attribute__((fallthrough));
-	case 2:
+	if (top >= 2)
 		TRANSLATE_STEP(2);
-		__attribute__((fallthrough));
-	default:
-		TRANSLATE_STEP(1);
-	}
+	TRANSLATE_STEP(1);
+	level = 0;
 	if (pgw_unlikely(!translate_is_near(pt, item_pa)))
 		goto far;
-	found.entry = pt_near_entry(pt_near_items(pt, item_pa));
-	kind = pt_entry_kind(env, found.entry, 0);
-	if (pgw_unlikely(kind == PGW_ENTRY_ABSENT && pt_is_frozen(pt, found.entry)))
+	entry = pt_near_entry(pt_near_items(pt, item_pa));
+	if (pgw_unlikely(pt_entry_kind(env, entry, 0) != PGW_ENTRY_LEAF))
+		goto end;
+	leaf = (struct pt_found){ .entry = entry, .acc = acc };
+	translate_result(env, va, &leaf, 0, PGW_ENTRY_LEAF, ret);
+	return 0;
+end:
+	if (pgw_unlikely(pt_is_frozen(pt, entry)))
 		goto far;
-	translate_result(env, va, &found, 0, kind, ret);
-	return;
-upper:
-	if (pgw_unlikely(pt_is_frozen(pt, found.entry)))
-		goto far;
-	translate_end(env, va, found, true, ret);
-	return;
+	return translate_end(env, va, entry, acc, level, ret);
 far:
-	translate_long(pt, va, ret, path);
+	return translate_long(pt, va, ret, path);
 }
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "pt/pt.h"
+#include "base/bits.h"
+#include "pt/lanes.h"
 
 /*
  * What a source can point at once it can point at for good (phys.h), so items there are
@@ -28,11 +29,17 @@ static void prepare_reader(struct pt *pt)
 
 void pt_prepare(struct pt *pt)
 {
+	const struct pgw_geometry *geo = &pt->format->geometry;
+
 	pt->format->env_init(pt->format, &pt->control, &pt->env);
+	pt->ops = pt->phys ? pt->format->reader : pt->format->owner;
+	pt->top_shift = geo->span_lg2[geo->top_level] - 3u;
+	pt->top_mask = low_bits(geo->slots_lg2[geo->top_level]) << 3;
 	if (pt->phys) {
 		prepare_reader(pt);
 	} else {
 		pt->near_size = UINT64_MAX;
 		pt->near_offset = pt->host_offset;
 	}
+	pt->lanes = pt_lanes_choose(pt, pt->platform ? pt->platform->cpu_features : 0);
 }

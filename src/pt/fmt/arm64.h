@@ -75,6 +75,8 @@
 #define ARM64_UXNTABLE BIT(60)
 #define ARM64_APTABLE_NO_EL0 BIT(61)
 #define ARM64_APTABLE_RO BIT(62)
+#define ARM64_TABLE_CONTROLS                                                                       \
+	(ARM64_PXNTABLE | ARM64_UXNTABLE | ARM64_APTABLE_NO_EL0 | ARM64_APTABLE_RO)
 
 #define ARM64_SLOTS_LG2 (ARM64_GRANULE_LG2 - 3)
 #define ARM64_SPAN_LG2(level) (ARM64_GRANULE_LG2 + ARM64_SLOTS_LG2 * (level))
@@ -82,9 +84,6 @@
 _Static_assert(ARM64_GRANULE_LG2 == 12 || ARM64_GRANULE_LG2 == 14 || ARM64_GRANULE_LG2 == 16,
 	       "4K, 16K, 64K");
 _Static_assert((ARM64_FROZEN & (BIT(63) | ARM64_VALID)) == BIT(63), "frozen: not valid, not zero");
-_Static_assert((ARM64_PXNTABLE | ARM64_UXNTABLE | ARM64_APTABLE_NO_EL0 | ARM64_APTABLE_RO) ==
-		       BITS(62, 59),
-	       "the hierarchical controls are side by side");
 
 /* The low 48 bits of an address, where a table or page holds them. */
 #define ARM64_ADDR_LOW BITS(47, ARM64_GRANULE_LG2)
@@ -133,6 +132,11 @@ static PGW_ALWAYS_INLINE struct pt_env arm64_pt_env_init(const struct pgw_format
 	env.table_mask = ARM64_VALID | ARM64_TABLE | reserved;
 	env.table_value = ARM64_VALID | ARM64_TABLE;
 	env.kind_mask = ~arm64_addr_field(&env) | reserved;
+	env.leaf_mask = env.table_mask | ARM64_CONT;
+	env.leaf_value = env.table_value;
+	env.rights_mask = ARM64_AP_EL0 | ARM64_AP_RO | ARM64_DBM | ARM64_PXN | ARM64_UXN;
+	env.acc_flip = ARM64_TABLE_CONTROLS;
+	env.addr_mask = env.wide ? 0 : ARM64_ADDR_LOW;
 	return env;
 }
 
@@ -207,19 +211,25 @@ static PGW_ALWAYS_INLINE uint64_t arm64_pt_entry_advance(const struct pt_env *en
 
 /*
  * D8.4.3 "Hierarchical control of data access permissions": each level may
- * take away. The accumulated restrictions are the bits of table descriptors;
- * bit 0 says that TCR_EL1.HPDn turns them off.
+ * take away. Accumulated are these bits of table descriptors, inverted, so that the
+ * levels combine by AND; bit 0 says that TCR_EL1.HPDn turns them off.
  */
 static PGW_ALWAYS_INLINE pt_acc_t arm64_pt_acc_root(const struct pt_env *env, enum pgw_half half)
 {
-	return env->ctl & (half == PGW_HALF_KERNEL ? PGW_CTL_ARM64_HPD1 : PGW_CTL_ARM64_HPD0) ? 1 : 0;
+	uint32_t hpd = half == PGW_HALF_KERNEL ? PGW_CTL_ARM64_HPD1 : PGW_CTL_ARM64_HPD0;
+
+	return ARM64_TABLE_CONTROLS | (env->ctl & hpd ? 1 : 0);
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_pt_acc_keep(pt_acc_t acc)
+{
+	return acc & 1 ? UINT64_MAX : 0;
 }
 
 static PGW_ALWAYS_INLINE pt_acc_t arm64_pt_acc_table(const struct pt_env *env, pt_acc_t acc,
 						     uint64_t entry)
 {
-	(void)env;
-	return acc & 1 ? acc : acc | (entry & BITS(62, 59));
+	return acc & ((entry ^ env->acc_flip) | arm64_pt_acc_keep(acc));
 }
 
 /*
@@ -231,8 +241,8 @@ static PGW_ALWAYS_INLINE uint8_t arm64_pt_rights(const struct pt_env *env, pt_ac
 						 uint64_t entry, unsigned level)
 {
 	bool clean = (entry & ARM64_DBM) && (env->ctl & PGW_CTL_ARM64_HD);
-	bool write = (!(entry & ARM64_AP_RO) || clean) && !(acc & ARM64_APTABLE_RO);
-	bool user = (entry & ARM64_AP_EL0) && !(acc & ARM64_APTABLE_NO_EL0);
+	bool write = (!(entry & ARM64_AP_RO) || clean) && (acc & ARM64_APTABLE_RO);
+	bool user = (entry & ARM64_AP_EL0) && (acc & ARM64_APTABLE_NO_EL0);
 	bool wxn = env->ctl & PGW_CTL_ARM64_WXN;
 	unsigned rights = PGW_KERNEL_R;
 
@@ -241,9 +251,9 @@ static PGW_ALWAYS_INLINE uint8_t arm64_pt_rights(const struct pt_env *env, pt_ac
 		rights |= PGW_KERNEL_W;
 	if (user)
 		rights |= PGW_USER_R | (write ? PGW_USER_W : 0u);
-	if (!(entry & ARM64_PXN) && !(acc & ARM64_PXNTABLE) && !(user && write) && !(wxn && write))
+	if (!(entry & ARM64_PXN) && (acc & ARM64_PXNTABLE) && !(user && write) && !(wxn && write))
 		rights |= PGW_KERNEL_X;
-	if (!(entry & ARM64_UXN) && !(acc & ARM64_UXNTABLE) && !(wxn && user && write))
+	if (!(entry & ARM64_UXN) && (acc & ARM64_UXNTABLE) && !(wxn && user && write))
 		rights |= PGW_USER_X;
 	return (uint8_t)rights;
 }
@@ -283,7 +293,8 @@ static PGW_ALWAYS_INLINE bool arm64_pt_leaf_encode(const struct pt_env *env,
 		entry |= ARM64_UXN;
 	/* What cannot be said comes out different from what was asked for. */
 	if (arm64_pt_entry_kind(env, entry, level) != PGW_ENTRY_LEAF ||
-	    arm64_pt_rights(env, 0, entry, level) != leaf->rights)
+	    arm64_pt_rights(env, arm64_pt_acc_root(env, PGW_HALF_USER), entry, level) !=
+		    leaf->rights)
 		return false;
 	*ret = entry;
 	return true;
@@ -389,6 +400,7 @@ static PGW_ALWAYS_INLINE uint64_t arm64_pt_frozen(void)
 #define pt_item_step arm64_pt_item_step
 #define pt_entry_advance arm64_pt_entry_advance
 #define pt_acc_root arm64_pt_acc_root
+#define pt_acc_keep arm64_pt_acc_keep
 #define pt_acc_table arm64_pt_acc_table
 #define pt_rights arm64_pt_rights
 #define pt_table_encode arm64_pt_table_encode
@@ -406,6 +418,7 @@ static PGW_ALWAYS_INLINE uint64_t arm64_pt_frozen(void)
 
 #define PT_GRANULE_LG2 ARM64_GRANULE_LG2
 #define PT_SLOTS_LG2 ARM64_SLOTS_LG2
+#define PT_MAX_TOP_LEVEL (ARM64_GRANULE_LG2 == 12 ? 4 : ARM64_GRANULE_LG2 == 14 ? 3 : 2)
 
 /* The shapes. The top table has as many slots as the address bits above it need. */
 

@@ -74,6 +74,11 @@ static PGW_ALWAYS_INLINE struct pt_env riscv_pt_env_init(const struct pgw_format
 			      RISCV_D | RISCV_PBMT | RISCV_N,
 		.table_value = RISCV_V,
 		.kind_mask = ~RISCV_PPN | reserved,
+		.leaf_mask = reserved | RISCV_V | RISCV_R | RISCV_PBMT | RISCV_N,
+		.leaf_value = RISCV_V | RISCV_R,
+		.rights_mask = RISCV_R | RISCV_W | RISCV_X | RISCV_U,
+		.addr_mask = RISCV_PPN,
+		.addr_shift = RISCV_PPN_SHIFT,
 		.ctl = control->set,
 	};
 }
@@ -147,6 +152,12 @@ static PGW_ALWAYS_INLINE pt_acc_t riscv_pt_acc_root(const struct pt_env *env, en
 {
 	(void)env, (void)half;
 	return 0;
+}
+
+static PGW_ALWAYS_INLINE uint64_t riscv_pt_acc_keep(pt_acc_t acc)
+{
+	(void)acc;
+	return UINT64_MAX;
 }
 
 static PGW_ALWAYS_INLINE pt_acc_t riscv_pt_acc_table(const struct pt_env *env, pt_acc_t acc,
@@ -293,6 +304,7 @@ static PGW_ALWAYS_INLINE uint64_t riscv_pt_frozen(void)
 #define pt_item_step riscv_pt_item_step
 #define pt_entry_advance riscv_pt_entry_advance
 #define pt_acc_root riscv_pt_acc_root
+#define pt_acc_keep riscv_pt_acc_keep
 #define pt_acc_table riscv_pt_acc_table
 #define pt_rights riscv_pt_rights
 #define pt_table_encode riscv_pt_table_encode
@@ -310,6 +322,7 @@ static PGW_ALWAYS_INLINE uint64_t riscv_pt_frozen(void)
 
 #define PT_GRANULE_LG2 RISCV_GRANULE_LG2
 #define PT_SLOTS_LG2 RISCV_SLOTS_LG2
+#define PT_MAX_TOP_LEVEL 4
 
 /* Leaves at every level, and the runs of Svnapot. */
 #define RISCV_LEAF_SIZES                                                                           \

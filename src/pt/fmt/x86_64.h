@@ -62,6 +62,28 @@ _Static_assert(X86_SPAN_LG2(1) == 21 && X86_SPAN_LG2(2) == 30 && X86_SPAN_LG2(3)
 	       "2 MiB, 1 GiB, 512 GiB, 256 TiB");
 _Static_assert((X86_PK >> 59) == 15, "sixteen protection keys");
 
+/*
+ * SDM 4.6.1: an access is a user's if U/S is 1 at every level, may write if
+ * R/W is 1 at every level, may execute if XD is 0 at every level.
+ */
+#define X86_RIGHTS(wp, smep, write, user, exec)                                                    \
+	(PGW_KERNEL_R | ((write) || !(wp) ? PGW_KERNEL_W : 0) |                                    \
+	 ((exec) && !((user) && (smep)) ? PGW_KERNEL_X : 0) |                                      \
+	 ((user) ? PGW_USER_R | ((write) ? PGW_USER_W : 0) | ((exec) ? PGW_USER_X : 0) : 0))
+#define X86_RIGHTS_TABLE(wp, smep)                                                                 \
+	{                                                                                          \
+		X86_RIGHTS(wp, smep, 0, 0, 0), X86_RIGHTS(wp, smep, 1, 0, 0),                      \
+		X86_RIGHTS(wp, smep, 0, 1, 0), X86_RIGHTS(wp, smep, 1, 1, 0),                      \
+		X86_RIGHTS(wp, smep, 0, 0, 1), X86_RIGHTS(wp, smep, 1, 0, 1),                      \
+		X86_RIGHTS(wp, smep, 0, 1, 1), X86_RIGHTS(wp, smep, 1, 1, 1),                      \
+	}
+
+/* By CR0.WP, CR4.SMEP, and 1 for write, 2 for user, 4 for execute. */
+static const uint8_t x86_64_rights[2][2][8] = {
+	{ X86_RIGHTS_TABLE(0, 0), X86_RIGHTS_TABLE(0, 1) },
+	{ X86_RIGHTS_TABLE(1, 0), X86_RIGHTS_TABLE(1, 1) },
+};
+
 static PGW_ALWAYS_INLINE struct pt_env x86_64_pt_env_init(const struct pgw_format *format,
 							const struct pgw_control *control)
 {
@@ -77,6 +99,13 @@ static PGW_ALWAYS_INLINE struct pt_env x86_64_pt_env_init(const struct pgw_forma
 		.table_mask = X86_P | X86_PS | above,
 		.table_value = X86_P,
 		.kind_mask = ~X86_ADDR | above,
+		.leaf_mask = X86_P | above,
+		.leaf_value = X86_P,
+		.rights_mask = X86_RW | X86_US | X86_XD,
+		.acc_flip = X86_XD,
+		.addr_mask = X86_ADDR,
+		.rights = x86_64_rights[!!(control->set & PGW_CTL_X86_WP)]
+				       [!!(control->set & PGW_CTL_X86_SMEP)],
 		.ctl = control->set,
 	};
 }
@@ -140,15 +169,17 @@ static PGW_ALWAYS_INLINE uint64_t x86_64_pt_entry_advance(const struct pt_env *e
 	return entry + bytes;
 }
 
-/*
- * SDM 4.6.1: an access is a user's if U/S is 1 at every level, may write if
- * R/W is 1 at every level, may execute if XD is 0 at every level. XD is kept
- * inverted, so that the levels combine by AND.
- */
+/* R/W, U/S and XD, which is kept inverted, so that the levels combine by AND. */
 static PGW_ALWAYS_INLINE pt_acc_t x86_64_pt_acc_root(const struct pt_env *env, enum pgw_half half)
 {
 	(void)env, (void)half;
 	return X86_RW | X86_US | X86_XD;
+}
+
+static PGW_ALWAYS_INLINE uint64_t x86_64_pt_acc_keep(pt_acc_t acc)
+{
+	(void)acc;
+	return 0;
 }
 
 static PGW_ALWAYS_INLINE pt_acc_t x86_64_pt_acc_table(const struct pt_env *env, pt_acc_t acc,
@@ -162,19 +193,9 @@ static PGW_ALWAYS_INLINE uint8_t x86_64_pt_rights(const struct pt_env *env, pt_a
 						  uint64_t entry, unsigned level)
 {
 	pt_acc_t all = x86_64_pt_acc_table(env, acc, entry);
-	bool user = all & X86_US;
-	bool write = all & X86_RW;
-	bool exec = all & X86_XD;
-	unsigned rights = PGW_KERNEL_R;
 
 	(void)level;
-	if (write || !(env->ctl & PGW_CTL_X86_WP))
-		rights |= PGW_KERNEL_W;
-	if (exec && !(user && (env->ctl & PGW_CTL_X86_SMEP)))
-		rights |= PGW_KERNEL_X;
-	if (user)
-		rights |= PGW_USER_R | (write ? PGW_USER_W : 0u) | (exec ? PGW_USER_X : 0u);
-	return (uint8_t)rights;
+	return env->rights[((all & (X86_US | X86_RW)) >> 1) | (all & X86_XD) >> 61];
 }
 
 static PGW_ALWAYS_INLINE uint64_t x86_64_pt_table_encode(const struct pt_env *env, uint64_t pa,
@@ -295,6 +316,7 @@ static PGW_ALWAYS_INLINE uint64_t x86_64_pt_frozen(void)
 #define pt_item_step x86_64_pt_item_step
 #define pt_entry_advance x86_64_pt_entry_advance
 #define pt_acc_root x86_64_pt_acc_root
+#define pt_acc_keep x86_64_pt_acc_keep
 #define pt_acc_table x86_64_pt_acc_table
 #define pt_rights x86_64_pt_rights
 #define pt_table_encode x86_64_pt_table_encode
@@ -312,6 +334,7 @@ static PGW_ALWAYS_INLINE uint64_t x86_64_pt_frozen(void)
 
 #define PT_GRANULE_LG2 X86_GRANULE_LG2
 #define PT_SLOTS_LG2 X86_SLOTS_LG2
+#define PT_MAX_TOP_LEVEL 4
 
 /* The shapes and names of the two formats. */
 
