@@ -253,10 +253,13 @@ PGW_API int pgw_image_roots(struct pgw_image *image, const struct pgw_root_info 
                             size_t *ret_nr);
 
 /**
- * The kernel's root, without looking for all the others: from VMCOREINFO,
- * confirmed by the self-map proof; else by looks (x86_64: level3_kernel_pgt;
- * arm64: bits of tables; riscv64: the kernel's Image header), confirmed by a
- * self-map; else a CPU's root, whose kernel half is as good.
+ * The kernel's root, without looking for all the others: from a VMCOREINFO
+ * note; x86_64: from what a CPU has loaded, if level3_kernel_pgt and the root
+ * beside it can be told by it; from VMCOREINFO in memory; each confirmed by the
+ * self-map proof; else by looks (x86_64: level3_kernel_pgt; arm64: bits of
+ * tables; riscv64: the kernel's Image header), confirmed by a self-map; else a
+ * CPU's root, whose kernel half is as good. Memory is looked through for the
+ * last three only.
  *
  * @param err says what was looked for if nothing was found; may be NULL
  * @return 0, -PGW_ENOENT, -PGW_EIO, -PGW_ENOMEM

@@ -42,28 +42,63 @@ static bool is_kernel_table(uint64_t entry)
 	return is_table(entry) && (entry & DESC_UXNTABLE);
 }
 
-/* All bits or none: what a compare of vectors gives. */
-static PGW_ALWAYS_INLINE uint64_t all_if(bool condition)
+/*
+ * Every item of a page may be the one that tells. Most pages hold nothing, and
+ * most others no item that looks like a table of either owner: a page goes
+ * through loops of one to three operations a vector and no branch, on as many
+ * vectors at once as keep results from waiting for each other.
+ */
+#define VECTORS_AT_ONCE 4
+
+typedef uint64_t items __attribute__((vector_size(32)));
+typedef uint64_t items_in_memory __attribute__((vector_size(32), aligned(1), may_alias));
+
+static PGW_ALWAYS_INLINE bool any_is_set(const items any[VECTORS_AT_ONCE])
 {
-	return -(uint64_t)condition;
+	items all = (any[0] | any[1]) | (any[2] | any[3]);
+
+	return (all[0] | all[1]) | (all[2] | all[3]);
 }
 
-/*
- * The kinds of a page whose every item may be the one that tells: two compares
- * an item and no branch, which compilers make vectors of.
- */
+static PGW_ALWAYS_INLINE bool page_is_zero(const uint8_t *page)
+{
+	items any[VECTORS_AT_ONCE] = { 0 };
+
+	for (size_t at = 0; at < IMAGE_PAGE; at += sizeof(any)) {
+		const items_in_memory *from = (const items_in_memory *)(page + at);
+
+		for (unsigned i = 0; i < VECTORS_AT_ONCE; i++)
+			any[i] |= from[i];
+	}
+	return !any_is_set(any);
+}
+
+static PGW_ALWAYS_INLINE bool page_has_item(const uint8_t *page, uint64_t mask, uint64_t value)
+{
+	/* In the order of bytes that items have. */
+	uint64_t mask_le = load_le64(&mask), value_le = load_le64(&value);
+	items any[VECTORS_AT_ONCE] = { 0 };
+
+	for (size_t at = 0; at < IMAGE_PAGE; at += sizeof(any)) {
+		const items_in_memory *from = (const items_in_memory *)(page + at);
+
+		for (unsigned i = 0; i < VECTORS_AT_ONCE; i++)
+			any[i] |= (items)((from[i] & mask_le) == value_le);
+	}
+	return any_is_set(any);
+}
+
 static PGW_ALWAYS_INLINE unsigned items_kinds(const uint8_t *page)
 {
-	uint64_t kernel = 0, user = 0;
+	unsigned kinds = 0;
 
-	for (size_t i = 0; i < IMAGE_PAGE; i += 8) {
-		uint64_t entry = load_le64(page + i);
-
-		kernel |= all_if((entry & (TABLE_MASK | DESC_UXNTABLE)) ==
-				 (TABLE_VALUE | DESC_UXNTABLE));
-		user |= all_if((entry & (TABLE_MASK | TABLE_XN)) == (TABLE_VALUE | DESC_PXNTABLE));
-	}
-	return (kernel ? 1u << IMAGE_PAGE_ROOT : 0) | (user ? 1u << IMAGE_PAGE_USER : 0);
+	if (page_is_zero(page) || !page_has_item(page, TABLE_MASK, TABLE_VALUE))
+		return 0;
+	if (page_has_item(page, TABLE_MASK | DESC_UXNTABLE, TABLE_VALUE | DESC_UXNTABLE))
+		kinds |= 1u << IMAGE_PAGE_ROOT;
+	if (page_has_item(page, TABLE_MASK | TABLE_XN, TABLE_VALUE | DESC_PXNTABLE))
+		kinds |= 1u << IMAGE_PAGE_USER;
+	return kinds;
 }
 
 #if defined(__x86_64__)

@@ -211,6 +211,9 @@ struct pgw_image {
 	struct image_swapper kernel;
 	bool has_kernel;
 	bool kernel_searched;
+	struct image_swapper cpu_kernel; /* by a CPU's registers alone */
+	bool has_cpu_kernel;
+	bool cpu_kernel_searched;
 
 	struct pgw_root_info *roots;
 	size_t nr_roots;
@@ -312,6 +315,8 @@ bool image_swapper_is_settled(const struct pgw_image *image, struct image_swappe
 /** The root that a CPU has loaded: root, format, control, found, cpus. @return false if it has none
  */
 bool image_cpu_loaded(const struct pgw_image *image, size_t index, struct pgw_root_info *ret);
+/** The first of these that maps the kernel: of a KPTI pair, the kernel's. @return false if there is none */
+bool image_cpu_first_root(const struct pgw_image *image, struct pgw_root_info *ret);
 /** Look for the root's KPTI twin; sets has_twin, twin, is_kpti_user. */
 void image_root_find_twin(const struct pgw_image *image, struct pgw_root_info *root);
 /**
@@ -342,6 +347,12 @@ bool image_root_is_aligned(const struct pgw_root_info *root);
  * @return false if there is nothing to go by
  */
 bool image_kernel_find(struct pgw_image *image, struct image_swapper *ret);
+/**
+ * The kernel's root, proved, with no look through memory: by a text that is known, or by what a
+ * CPU has loaded.
+ * @return false if that does not tell it
+ */
+bool image_kernel_find_soon(struct pgw_image *image, struct image_swapper *ret);
 /** An address from first on in the kernel half, that a root maps to pa. @return false if none is
  * found */
 bool image_root_find_va(struct pgw_image *image, const struct pgw_root_info *root, uint64_t pa,
@@ -366,6 +377,10 @@ typedef bool image_anchor_fn(const struct pgw_image *image, const struct pgw_roo
 
 /** As image_arch_ops.kernel_search, but for what it was found by. */
 bool image_shared_kernel_search(struct pgw_image *image, image_anchor_fn *maps_anchor,
+				struct image_swapper *ret);
+/** The same, of one format, and no farther from the anchor than some pages. */
+bool image_shared_kernel_beside(struct pgw_image *image, const struct pgw_format *format,
+				image_anchor_fn *maps_anchor, uint64_t anchor,
 				struct image_swapper *ret);
 /** As image_arch_ops.process_roots. */
 int image_shared_process_roots(struct image_roots *roots, const struct image_swapper *swapper);
@@ -400,6 +415,9 @@ struct image_arch_ops {
 	/** The root in a CPU's registers: root, format, control. Optional, as those below. */
 	bool (*cpu_root)(const struct pgw_image *image, const struct pgw_cpu *cpu,
 			 struct pgw_root_info *ret);
+	/** As kernel_search, but from a root that a CPU has loaded, with no look through memory. */
+	bool (*kernel_by_cpu)(struct pgw_image *image, const struct pgw_root_info *cpu,
+			      struct image_swapper *ret);
 	/**
 	 * The kernel's root by a VMCOREINFO text: va, and the root's address
 	 * and format; format NULL if the text tells no more than va. Not optional.

@@ -96,6 +96,17 @@ static void root_use_kernel_twin(const struct pgw_image *image, struct pgw_root_
 	}
 }
 
+bool image_cpu_first_root(const struct pgw_image *image, struct pgw_root_info *ret)
+{
+	for (size_t i = 0; i < image->nr_cpus; i++) {
+		if (image_cpu_loaded(image, i, ret)) {
+			root_use_kernel_twin(image, ret);
+			return true;
+		}
+	}
+	return false;
+}
+
 enum pgw_root_proof image_root_prove(const struct pgw_image *image,
 				     const struct image_swapper *swapper,
 				     const struct pgw_root_info *root)
@@ -324,17 +335,6 @@ int pgw_image_cpu_root(struct pgw_image *image, unsigned index, struct pgw_root_
 	return 0;
 }
 
-static bool first_cpu_root(const struct pgw_image *image, struct pgw_root_info *ret)
-{
-	for (size_t i = 0; i < image->nr_cpus; i++) {
-		if (image_cpu_loaded(image, i, ret)) {
-			root_use_kernel_twin(image, ret);
-			return true;
-		}
-	}
-	return false;
-}
-
 static int fail_unknown_machine(const struct pgw_image *image, struct pgw_error *err)
 {
 	if (image->is_raw)
@@ -354,9 +354,8 @@ int pgw_image_kernel_root(struct pgw_image *image, struct pgw_root_info *ret, st
 
 	if (!arch_ops(image))
 		return fail_unknown_machine(image, err);
-	/* A note that proves itself saves the look at memory. */
-	has_swapper = image_swapper_find(image, &swapper);
-	if (!has_swapper || swapper.root.proof != PGW_PROOF_PASSED) {
+	has_swapper = image_kernel_find_soon(image, &swapper);
+	if (!has_swapper) {
 		status = image_survey_for_kernel(image);
 		if (status)
 			return image_fail(err, status, NULL);
@@ -365,7 +364,7 @@ int pgw_image_kernel_root(struct pgw_image *image, struct pgw_root_info *ret, st
 	if (has_swapper && swapper.root.proof == PGW_PROOF_PASSED) {
 		root = swapper.root;
 		image_root_find_twin(image, &root);
-	} else if (!first_cpu_root(image, &root)) {
+	} else if (!image_cpu_first_root(image, &root)) {
 		return image_fail(err, -PGW_ENOENT,
 				  has_swapper ? "a VMCOREINFO whose swapper_pg_dir maps itself"
 					      : arch_ops(image)->sought);

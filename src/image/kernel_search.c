@@ -67,14 +67,57 @@ static bool search_by_symbols(struct pgw_image *image, struct image_swapper *ret
 	return false;
 }
 
+static bool search_by_cpu(struct pgw_image *image, struct image_swapper *ret)
+{
+	const struct image_arch_ops *ops = image->arch->ops;
+	uint64_t left = image->search_left;
+	struct pgw_root_info cpu;
+	bool is_found = ops->kernel_by_cpu && image_cpu_first_root(image, &cpu) &&
+			ops->kernel_by_cpu(image, &cpu, ret);
+
+	/* What others may spend does not depend on who was first. */
+	image->search_left = left;
+	if (!is_found)
+		return false;
+	image_root_take_control(image, &ret->root);
+	ret->root.proof = image_root_prove(image, ret, &ret->root);
+	return ret->root.proof == PGW_PROOF_PASSED;
+}
+
+/* Once, and the same whatever else has been found. */
+static bool find_by_cpu(struct pgw_image *image, struct image_swapper *ret)
+{
+	if (!image->cpu_kernel_searched) {
+		image->has_cpu_kernel = search_by_cpu(image, &image->cpu_kernel);
+		image->cpu_kernel_searched = true;
+	}
+	if (image->has_cpu_kernel)
+		*ret = image->cpu_kernel;
+	return image->has_cpu_kernel;
+}
+
+bool image_kernel_find_soon(struct pgw_image *image, struct image_swapper *ret)
+{
+	struct image_swapper found;
+	bool is_proved = image_swapper_find(image, ret) && ret->root.proof == PGW_PROOF_PASSED;
+
+	if ((is_proved && image->nr_note_texts) || !find_by_cpu(image, &found))
+		return is_proved;
+	/* A text that says the same says more. */
+	if (!is_proved || ret->root.root.pa != found.root.root.pa)
+		*ret = found;
+	return true;
+}
+
 /* In falling order of trust. A claim that did not prove itself is better than none. */
 static bool kernel_search(struct pgw_image *image, struct image_swapper *ret)
 {
-	bool has_claim = image_swapper_find(image, ret);
 	struct image_swapper found;
+	bool has_claim;
 
-	if (has_claim && ret->root.proof == PGW_PROOF_PASSED)
+	if (image_kernel_find_soon(image, ret))
 		return true;
+	has_claim = image_swapper_find(image, ret);
 	if (!search_by_symbols(image, &found) && !image->arch->ops->kernel_search(image, &found))
 		return has_claim;
 	image_root_take_control(image, &found.root);

@@ -12,6 +12,9 @@
 
 #define MAX_TABLE_ITEMS 512
 
+/* Tables that are linked together lie within fewer pages. */
+#define BESIDE_PAGES 16
+
 /* The table's used slots in each half; false if it cannot be read. */
 static bool count_slots(const struct pgw_image *image, const struct pgw_root_info *root,
 			unsigned ret[_PGW_HALF_MAX])
@@ -40,10 +43,10 @@ static uint64_t distance(uint64_t a, uint64_t b)
  * A process's root may be all that, in a part of the image that was given back:
  * but the kernel's and the anchor were linked together.
  */
-static bool choose_kernel(struct pgw_image *image, const struct pgw_format *format,
-			  image_anchor_fn *maps_anchor, uint64_t anchor, struct image_swapper *ret)
+static bool choose_kernel(struct pgw_image *image, const struct image_pages *pages,
+			  const struct pgw_format *format, image_anchor_fn *maps_anchor,
+			  uint64_t anchor, struct image_swapper *ret)
 {
-	const struct image_pages *pages = image_pages(image, IMAGE_PAGE_ROOT);
 	unsigned best = 0, slots[_PGW_HALF_MAX];
 	uint64_t best_distance = UINT64_MAX;
 
@@ -77,11 +80,25 @@ bool image_shared_kernel_search(struct pgw_image *image, image_anchor_fn *maps_a
 	/* Deepest first: the inner tables of a deep tree are the roots of a shallow one. */
 	for (size_t i = 0; i < nr; i++) {
 		for (size_t j = 0; j < anchors->nr && j < IMAGE_MAX_ANCHORS; j++) {
-			if (choose_kernel(image, formats[i], maps_anchor, anchors->pa[j], ret))
+			if (choose_kernel(image, image_pages(image, IMAGE_PAGE_ROOT), formats[i],
+					  maps_anchor, anchors->pa[j], ret))
 				return true;
 		}
 	}
 	return false;
+}
+
+bool image_shared_kernel_beside(struct pgw_image *image, const struct pgw_format *format,
+				image_anchor_fn *maps_anchor, uint64_t anchor,
+				struct image_swapper *ret)
+{
+	uint64_t pa[2 * BESIDE_PAGES];
+	struct image_pages pages = { .pa = pa };
+
+	/* Addresses that wrap hold no memory. */
+	for (; pages.nr < PGW_ARRAY_SIZE(pa); pages.nr++)
+		pa[pages.nr] = anchor + (pages.nr - BESIDE_PAGES) * IMAGE_PAGE;
+	return choose_kernel(image, &pages, format, maps_anchor, anchor, ret);
 }
 
 int image_shared_process_roots(struct image_roots *roots, const struct image_swapper *swapper)

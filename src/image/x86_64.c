@@ -58,9 +58,9 @@ static unsigned x86_64_page_kinds(const uint8_t *page)
 	return 1u << IMAGE_PAGE_ROOT | (is_level3(page) ? 1u << IMAGE_PAGE_ANCHOR : 0);
 }
 
-/* Does the last slot of every level above lead to level3_kernel_pgt? */
-static bool x86_64_holds_level3(const struct pgw_image *image, const struct pgw_root_info *root,
-				uint64_t level3)
+/* Where the last slots of the levels above lead to: level3_kernel_pgt, if it is the kernel's. */
+static bool x86_64_find_level3(const struct pgw_image *image, const struct pgw_root_info *root,
+			       uint64_t *ret)
 {
 	uint64_t table = root->root.pa;
 
@@ -74,12 +74,36 @@ static bool x86_64_holds_level3(const struct pgw_image *image, const struct pgw_
 			return false;
 		table &= ENTRY_ADDRESS;
 	}
-	return table == level3;
+	*ret = table;
+	return true;
+}
+
+static bool x86_64_holds_level3(const struct pgw_image *image, const struct pgw_root_info *root,
+				uint64_t level3)
+{
+	uint64_t found;
+
+	return x86_64_find_level3(image, root, &found) && found == level3;
 }
 
 static bool x86_64_kernel_search(struct pgw_image *image, struct image_swapper *ret)
 {
 	if (!image_shared_kernel_search(image, x86_64_holds_level3, ret))
+		return false;
+	ret->root.found = PGW_ROOT_FROM_LEVEL3;
+	return true;
+}
+
+/* All tables that head_64.S has are linked together, the kernel's root too. */
+static bool x86_64_kernel_by_cpu(struct pgw_image *image, const struct pgw_root_info *cpu,
+				 struct image_swapper *ret)
+{
+	uint8_t page[IMAGE_PAGE];
+	uint64_t level3;
+
+	if (!x86_64_find_level3(image, cpu, &level3) ||
+	    pgw_phys_read(&image->phys, level3, page, sizeof(page)) || !is_level3(page) ||
+	    !image_shared_kernel_beside(image, cpu->format, x86_64_holds_level3, level3, ret))
 		return false;
 	ret->root.found = PGW_ROOT_FROM_LEVEL3;
 	return true;
@@ -214,6 +238,7 @@ const struct image_arch_ops image_x86_64_ops = {
 	.sought = "a VMCOREINFO in a note or in memory, or a CPU's CR3",
 	.page_kinds = x86_64_page_kinds,
 	.kernel_search = x86_64_kernel_search,
+	.kernel_by_cpu = x86_64_kernel_by_cpu,
 	.process_roots = image_shared_process_roots,
 	.cpu_root = x86_64_cpu_root,
 	.swapper = x86_64_swapper,

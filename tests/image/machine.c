@@ -10,6 +10,9 @@
 #define FIRST_TABLE UINT64_C(0x40000)
 #define TABLE_FLAGS (PTE_P | PTE_W | PTE_U)
 #define ADDRESS UINT64_C(0x000ffffffffff000)
+#define LAST_SLOT (8 * 511)
+#define FIXMAP UINT64_C(0xffffffffff200000)
+#define LEVEL3_FLAGS UINT64_C(0x63)
 
 uint64_t machine_load(const struct machine *machine, uint64_t pa)
 {
@@ -45,6 +48,42 @@ void machine_map(struct machine *machine, uint64_t root, uint64_t va, uint64_t p
 		table = machine_load(machine, item) & ADDRESS;
 	}
 	machine_store(machine, table + 8 * ((va >> 12) & 511), pa | flags);
+}
+
+/* Where the pointer to that table is. */
+static uint64_t level3_item(const struct machine *machine)
+{
+	uint64_t item = MACHINE_SWAPPER + LAST_SLOT;
+
+	for (unsigned level = machine->nr_levels - 1; level > 3; level--)
+		item = (machine_load(machine, item) & ADDRESS) + LAST_SLOT;
+	return item;
+}
+
+uint64_t machine_level3(const struct machine *machine)
+{
+	return machine_load(machine, level3_item(machine)) & ADDRESS;
+}
+
+void machine_make_level3(struct machine *machine)
+{
+	uint64_t level3;
+
+	machine_map(machine, MACHINE_SWAPPER, FIXMAP, MACHINE_IDT, PTE_P | PTE_W);
+	level3 = machine_level3(machine);
+	for (uint64_t item = level3 + LAST_SLOT - 8; item <= level3 + LAST_SLOT; item += 8)
+		machine_store(machine, item,
+			      (machine_load(machine, item) & ADDRESS) | LEVEL3_FLAGS);
+}
+
+void machine_move_level3(struct machine *machine)
+{
+	uint64_t from = machine_level3(machine), item = level3_item(machine);
+
+	memcpy(machine->ram + MACHINE_NEAR_LEVEL3, machine->ram + from, MACHINE_PAGE);
+	memset(machine->ram + from, 0, MACHINE_PAGE);
+	machine_store(machine, item,
+		      MACHINE_NEAR_LEVEL3 | (machine_load(machine, item) & ~ADDRESS));
 }
 
 const char *machine_text(const struct machine *machine)

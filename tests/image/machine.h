@@ -28,6 +28,9 @@
 #define MACHINE_IDT_VA UINT64_C(0xfffffe0000000000)
 #define MACHINE_USER_PAGE UINT64_C(0x7f000)
 
+/* Beside the kernel's root, in the kernel's image. */
+#define MACHINE_NEAR_LEVEL3 UINT64_C(0x16000)
+
 #define PTE_P UINT64_C(1)
 #define PTE_W UINT64_C(2)
 #define PTE_U UINT64_C(4)
@@ -56,6 +59,13 @@ void machine_map(struct machine *machine, uint64_t root, uint64_t va, uint64_t p
 void machine_process(struct machine *machine, uint64_t root);
 /** Make user the user's half of a KPTI pair with root. */
 void machine_kpti(struct machine *machine, uint64_t root, uint64_t user);
+
+/** The table that the last slots of all levels above lead to. */
+uint64_t machine_level3(const struct machine *machine);
+/** Make it look like Linux's level3_kernel_pgt. Before there are processes. */
+void machine_make_level3(struct machine *machine);
+/** Put it where the linker has it: to MACHINE_NEAR_LEVEL3. Before there are processes. */
+void machine_move_level3(struct machine *machine);
 
 /** Put a VMCOREINFO note into a page. */
 void machine_note(struct machine *machine, uint64_t pa, const char *text);

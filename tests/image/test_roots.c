@@ -280,31 +280,12 @@ static void test_roots__both_halves_are_said_to_be_covered(void **state)
 	machine_fini(&machine);
 }
 
-#define FIXMAP UINT64_C(0xffffffffff200000)
-#define LEVEL3_FLAGS UINT64_C(0x63)
-
-/* The table below all others' last slots, as deep as it has to be. */
-static uint64_t level3_of(const struct machine *machine)
-{
-	uint64_t table = MACHINE_SWAPPER;
-
-	for (unsigned level = machine->nr_levels - 1; level > 2; level--)
-		table = machine_load(machine, table + 8 * 511) & ~UINT64_C(0xfff);
-	return table;
-}
-
 /* No VMCOREINFO, and a level3_kernel_pgt as Linux has it. */
 static void make_level3(struct machine *machine, unsigned nr_levels)
 {
-	uint64_t level3;
-
 	machine_init(machine, nr_levels);
 	memset(machine->ram + MACHINE_VMCOREINFO, 0, 4096);
-	machine_map(machine, MACHINE_SWAPPER, FIXMAP, MACHINE_IDT, PTE_P | PTE_W);
-	level3 = level3_of(machine);
-	for (uint64_t item = level3 + 8 * 510; item <= level3 + 8 * 511; item += 8)
-		machine_store(machine, item,
-			      (machine_load(machine, item) & ~UINT64_C(0xfff)) | LEVEL3_FLAGS);
+	machine_make_level3(machine);
 }
 
 static void test_kernel_root__is_found_by_level3(void **state)
@@ -347,7 +328,7 @@ static void test_kernel_root__what_is_not_quite_level3_is_not_believed(void **st
 		uint64_t level3, item;
 
 		make_level3(&machine, 4);
-		level3 = level3_of(&machine);
+		level3 = machine_level3(&machine);
 		item = level3 + 8 * 510;
 		switch (bend) {
 		case 0: /* one entry more */
@@ -445,6 +426,138 @@ static void test_roots__self_reference_ends_in_time(void **state)
 	machine_fini(&machine);
 }
 
+static void count_windows(void *arg, uint64_t done, uint64_t total)
+{
+	(void)done, (void)total;
+	++*(unsigned *)arg;
+}
+
+/* Of an image of its own, so that nothing is known from before. */
+static int ask_kernel_root(const struct machine *machine, struct pgw_root_info *ret,
+			   unsigned *ret_windows)
+{
+	struct pgw_image_options options = { .progress = count_windows,
+					     .progress_arg = ret_windows };
+	struct pgw_image *image;
+	int status;
+
+	*ret_windows = 0;
+	assert_int_equal(pgw_image_open(machine->elf.path, &options, &image, NULL), 0);
+	status = pgw_image_kernel_root(image, ret, NULL);
+	pgw_image_close(image);
+	return status;
+}
+
+/* A CPU runs a process, or its user half; with a text and without one. */
+static void test_kernel_root__a_cpu_tells_it_without_a_search(void **state)
+{
+	struct machine machine;
+	struct pgw_root_info root;
+	unsigned nr_windows;
+	struct pgw_image *image;
+	const struct pgw_vmcoreinfo *texts;
+	size_t nr;
+
+	(void)state;
+	for (unsigned bits = 0; bits < 8; bits++) {
+		bool has_text = bits & 1, runs_user = bits & 2;
+
+		make_level3(&machine, bits & 4 ? 5 : 4);
+		machine_move_level3(&machine);
+		if (has_text)
+			machine_note(&machine, MACHINE_VMCOREINFO, machine_text(&machine));
+		machine_process(&machine, ROOT_A);
+		machine_map(&machine, ROOT_A, 0x400000, MACHINE_USER_PAGE, USER);
+		machine_kpti(&machine, ROOT_A, ROOT_A_USER);
+		/* Given back by the kernel's image: empty, and mapped there. */
+		machine_process(&machine, MACHINE_SWAPPER - MACHINE_PAGE);
+		machine_cpu(&machine, runs_user ? ROOT_A_USER : ROOT_A);
+		image = machine_open(&machine);
+		assert_int_equal(ask_kernel_root(&machine, &root, &nr_windows), 0);
+		assert_int_equal(root.root.pa, MACHINE_SWAPPER);
+		assert_int_equal(root.state, PGW_ROOT_KERNEL);
+		assert_int_equal(root.proof, PGW_PROOF_PASSED);
+		assert_int_equal(root.found, PGW_ROOT_FROM_LEVEL3 | PGW_ROOT_FROM_SELF_MAP);
+		assert_int_equal(root.control.set, PGW_CTL_X86_WP | PGW_CTL_X86_SMEP);
+		assert_int_equal(nr_windows, 0);
+		/* A text that is known and says the same is the better reason. */
+		assert_int_equal(pgw_image_vmcoreinfo(image, &texts, &nr), 0);
+		assert_int_equal(nr, has_text);
+		assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+		assert_int_equal(root.root.pa, MACHINE_SWAPPER);
+		assert_int_equal(root.found,
+				 (has_text ? PGW_ROOT_FROM_VMCOREINFO_RAM : PGW_ROOT_FROM_LEVEL3) |
+					 PGW_ROOT_FROM_SELF_MAP);
+		check_root(image, MACHINE_SWAPPER, PGW_ROOT_KERNEL, root.found, PGW_PROOF_PASSED);
+		assert_int_equal(nr_roots(image), 4);
+		machine_fini(&machine);
+	}
+}
+
+/* Then memory is looked through, and the text in it says where the root is. */
+static void test_kernel_root__a_cpu_that_does_not_tell_it_is_no_reason(void **state)
+{
+	(void)state;
+	for (int bend = 0; bend < 5; bend++) {
+		struct machine machine;
+		struct pgw_root_info root;
+		unsigned nr_windows;
+
+		make_level3(&machine, 4);
+		machine_note(&machine, MACHINE_VMCOREINFO, machine_text(&machine));
+		if (bend != 0) /* else too far from the root */
+			machine_move_level3(&machine);
+		if (bend == 1) /* one entry more */
+			machine_store(&machine, MACHINE_NEAR_LEVEL3 + 8 * 7, 0x12345063);
+		if (bend == 2) /* the kernel's root maps a user */
+			machine_map(&machine, MACHINE_SWAPPER, 0x400000, MACHINE_USER_PAGE, USER);
+		machine_process(&machine, ROOT_A);
+		if (bend == 3) /* the process has no kernel */
+			machine_store(&machine, ROOT_A + 8 * 511, 0);
+		/* The last: its root is not in the image. */
+		machine_cpu(&machine, bend == 4 ? 64 * MACHINE_PAGES * MACHINE_PAGE : ROOT_A);
+		machine_open(&machine);
+		assert_int_equal(ask_kernel_root(&machine, &root, &nr_windows), 0);
+		assert_int_equal(root.root.pa, MACHINE_SWAPPER);
+		assert_true(root.found & PGW_ROOT_FROM_VMCOREINFO_RAM);
+		assert_true(nr_windows > 0);
+		machine_fini(&machine);
+	}
+}
+
+/* It says which kernel runs, whether a text that says otherwise is known by then or not. */
+static void test_kernel_root__a_cpu_outweighs_a_text_in_memory(void **state)
+{
+	uint64_t other_va = UINT64_C(0xffffffff82000000), other = 0x30000;
+	struct machine machine;
+	struct pgw_image *image;
+	struct pgw_root_info root;
+	const struct pgw_vmcoreinfo *texts;
+	char text[256];
+	size_t nr;
+
+	(void)state;
+	make_level3(&machine, 4);
+	machine_move_level3(&machine);
+	machine_map(&machine, MACHINE_SWAPPER, other_va, other, PTE_P | PTE_W);
+	machine_process(&machine, other);
+	snprintf(text, sizeof(text),
+		 "OSRELEASE=6.1.0-kdump\nSYMBOL(swapper_pg_dir)=%" PRIx64
+		 "\nNUMBER(phys_base)=%" PRId64 "\n",
+		 other_va, (int64_t)(other - 0x2000000));
+	machine_note(&machine, 0x1000, text);
+	machine_cpu(&machine, MACHINE_SWAPPER);
+	image = machine_open(&machine);
+	assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+	assert_int_equal(root.root.pa, MACHINE_SWAPPER);
+	assert_int_equal(pgw_image_vmcoreinfo(image, &texts, &nr), 0);
+	assert_int_equal(nr, 1);
+	assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+	assert_int_equal(root.root.pa, MACHINE_SWAPPER);
+	assert_int_equal(find_root(image, MACHINE_SWAPPER)->state, PGW_ROOT_KERNEL);
+	machine_fini(&machine);
+}
+
 /* The other kernel's text comes first and claims a place that does not map itself. */
 static void test_kernel_root__the_text_that_proves_itself_is_taken(void **state)
 {
@@ -499,12 +612,6 @@ static void test_kernel_root__of_two_kernels_the_running_one_is_taken(void **sta
 		assert_int_equal(root.proof, PGW_PROOF_PASSED);
 		machine_fini(&machine);
 	}
-}
-
-static void count_windows(void *arg, uint64_t done, uint64_t total)
-{
-	(void)done, (void)total;
-	++*(unsigned *)arg;
 }
 
 /* A text that no other can outdo ends the search; one that a CPU does not confirm does not. */
@@ -789,6 +896,9 @@ int main(void)
 		cmocka_unit_test(test_roots__self_reference_ends_in_time),
 		cmocka_unit_test(test_roots__tables_without_end_are_not_called_empty),
 		cmocka_unit_test(test_roots__many_cpus_run),
+		cmocka_unit_test(test_kernel_root__a_cpu_tells_it_without_a_search),
+		cmocka_unit_test(test_kernel_root__a_cpu_that_does_not_tell_it_is_no_reason),
+		cmocka_unit_test(test_kernel_root__a_cpu_outweighs_a_text_in_memory),
 		cmocka_unit_test(test_kernel_root__the_text_that_proves_itself_is_taken),
 		cmocka_unit_test(test_kernel_root__of_two_kernels_the_running_one_is_taken),
 		cmocka_unit_test(test_kernel_root__search_goes_no_farther_than_it_must),

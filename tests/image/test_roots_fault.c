@@ -97,13 +97,16 @@ static void check_all(const char *path, size_t nr_roots)
 		assert_true(err == 0 || err == -PGW_EIO || err == -PGW_E2BIG);
 }
 
-static void test_roots_fault__x86_64(void **state)
+static void run_x86_64(bool cpu_tells)
 {
 	struct machine *machine = malloc(sizeof(*machine));
 
-	(void)state;
 	assert_non_null(machine);
 	machine_init(machine, 4);
+	if (cpu_tells) {
+		machine_make_level3(machine);
+		machine_move_level3(machine);
+	}
 	machine_process(machine, 0x20000);
 	machine_map(machine, 0x20000, 0x400000, MACHINE_USER_PAGE, USER);
 	machine_kpti(machine, 0x20000, 0x21000);
@@ -112,6 +115,19 @@ static void test_roots_fault__x86_64(void **state)
 	check_all(machine->elf.path, 3);
 	machine_fini(machine);
 	free(machine);
+}
+
+static void test_roots_fault__x86_64(void **state)
+{
+	(void)state;
+	run_x86_64(false);
+}
+
+/* The kernel's root by what a CPU has loaded. */
+static void test_roots_fault__x86_64_by_cpu(void **state)
+{
+	(void)state;
+	run_x86_64(true);
 }
 
 static void run_linux(const char *format)
@@ -146,6 +162,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_roots_fault__x86_64),
+		cmocka_unit_test(test_roots_fault__x86_64_by_cpu),
 		cmocka_unit_test(test_roots_fault__arm64),
 		cmocka_unit_test(test_roots_fault__riscv),
 	};

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "image/image_priv.h"
 #include "image/linux.h"
 
 #define TABLE_AF DESC_AF /* in tables, as Linux 6.13 and later make them */
@@ -478,6 +479,54 @@ static void test_riscv64__nothing_to_go_by_is_said(void **state)
 	linux_fini(&m);
 }
 
+/* By the definition, one item after the other. */
+static unsigned kinds_of(uint64_t item)
+{
+	uint64_t xn = item & (DESC_PXNTABLE | DESC_UXNTABLE);
+
+	if ((item & UINT64_C(0xe7ff000000000bff)) != 3)
+		return 0;
+	return xn & DESC_UXNTABLE ? 1u << IMAGE_PAGE_ROOT : xn ? 1u << IMAGE_PAGE_USER : 0;
+}
+
+/* Wherever in a page it stands, and whatever else does. */
+static void test_arm64__each_item_of_a_page_counts(void **state)
+{
+	const uint64_t items[] = {
+		0,
+		3,
+		0x40001003,
+		0x40001403,
+		0x40001c03,
+		UINT64_MAX,
+		DESC_UXNTABLE | 0x40001003,
+		DESC_UXNTABLE | DESC_PXNTABLE | 0x40001003,
+		DESC_UXNTABLE | 0x40001403,
+		DESC_UXNTABLE | 0x40001001,
+		DESC_PXNTABLE | 0x40001003,
+		DESC_PXNTABLE | 0x40001403,
+		DESC_PXNTABLE | 0x40001803,
+		DESC_PXNTABLE | (UINT64_C(1) << 61) | 0x40001003,
+		DESC_PXNTABLE | DESC_PXN | 0x40001003,
+	};
+	const size_t nr = sizeof(items) / sizeof(items[0]);
+	unsigned (*page_kinds)(const uint8_t *) = image_arm64_ops.page_kinds;
+	uint64_t page[IMAGE_PAGE / 8] = { 0 };
+
+	(void)state;
+	for (size_t at = 0; at < IMAGE_PAGE / 8; at++) {
+		for (size_t i = 0; i < nr * nr; i++) {
+			uint64_t one = items[i % nr], other = items[i / nr];
+
+			page[at] = one;
+			page[(at + 77) % (IMAGE_PAGE / 8)] = other;
+			assert_int_equal(page_kinds((const uint8_t *)page),
+					 kinds_of(one) | kinds_of(other));
+			page[at] = page[(at + 77) % (IMAGE_PAGE / 8)] = 0;
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +540,7 @@ int main(void)
 		cmocka_unit_test(test_arm64__what_processes_tables_hold_fits),
 		cmocka_unit_test(test_arm64__a_table_below_a_root_is_no_root),
 		cmocka_unit_test(test_arm64__loops_end),
+		cmocka_unit_test(test_arm64__each_item_of_a_page_counts),
 		cmocka_unit_test(test_riscv64__levels_are_found),
 		cmocka_unit_test(test_riscv64__the_early_table_is_not_taken),
 		cmocka_unit_test(test_riscv64__nothing_to_go_by_is_said),
