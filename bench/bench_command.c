@@ -25,9 +25,9 @@ struct job {
 	const struct subject *subject;
 	const char *tool; /* the command */
 	char *image;
-	char root[32]; /* its address, for --root */
-	char path[64]; /* where the output goes */
-	char *output;  /* what the command printed */
+	char root[32];  /* its address, for --root */
+	const char *to; /* where the output goes */
+	char *output;   /* what the command printed */
 	size_t size;
 };
 
@@ -40,8 +40,7 @@ static uint64_t run(const struct job *job, char **argv)
 	pid_t pid;
 
 	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, 1, job->path, O_WRONLY | O_CREAT | O_TRUNC,
-					 0600);
+	posix_spawn_file_actions_addopen(&actions, 1, job->to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
 	status = posix_spawn(&pid, job->tool, &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
@@ -76,12 +75,31 @@ static void print_leaf(uint64_t va, uint64_t pa, unsigned level, uint64_t entry,
 		va + (UINT64_C(4096) << 9 * level) - 1, pa, sizes[level], entry & 0xfff);
 }
 
+/* What the file costs is left out. */
+static uint64_t run_to_nowhere(void *arg)
+{
+	struct job job = *(struct job *)arg;
+
+	job.to = "/dev/null";
+	return run_with_root(&job);
+}
+
+/* What starting a process costs. */
+static uint64_t run_version(void *arg)
+{
+	struct job job = *(struct job *)arg;
+	char *argv[] = { "pagewalk", "--version", NULL };
+
+	job.to = "/dev/null";
+	return run(&job, argv) ? job.subject->nr_leaves : 0;
+}
+
 /* Open, walk, print; in this process. */
 static uint64_t run_naive(void *arg)
 {
 	struct job *job = arg;
 	struct naive_tree tree = job->subject->tree;
-	FILE *file = fopen(job->path, "w");
+	FILE *file = fopen(job->to, "w");
 	struct pgw_image *image;
 
 	if (!file || pgw_image_open(job->image, NULL, &image, NULL))
@@ -96,7 +114,7 @@ static uint64_t run_naive(void *arg)
 static uint64_t run_plain(void *arg)
 {
 	struct job *job = arg;
-	int fd = open(job->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd = open(job->to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	size_t done = 0;
 	ssize_t n = 1;
 
@@ -114,7 +132,7 @@ static void keep_output(struct job *job)
 	FILE *file;
 
 	bench_require(run_command(job), "the command failed");
-	file = fopen(job->path, "r");
+	file = fopen(job->to, "r");
 	bench_require(file && fseek(file, 0, SEEK_END) == 0, "no output");
 	job->size = (size_t)ftell(file);
 	rewind(file);
@@ -130,7 +148,7 @@ static void keep_output(struct job *job)
  */
 static uint64_t measure_peak(const char *tool, char *image)
 {
-	struct job job = { .tool = tool, .image = image, .path = "/dev/null" };
+	struct job job = { .tool = tool, .image = image, .to = "/dev/null" };
 	char *argv[] = { "pagewalk", "dump", "--leaves", "--half", "kernel", image, NULL };
 
 	return run(&job, argv);
@@ -140,17 +158,19 @@ static void measure(struct bench *bench, const char *tool, char *image, uint64_t
 {
 	static struct subject subject;
 	struct job job = { .subject = &subject, .tool = tool, .image = image };
-	char name[128];
+	char name[128], path[64];
 	struct bench_set set = {
 		.name = name,
 		.unit = "leaf",
 		.has_children = true,
 		.reference = 0,
-		.nr_cases = 4,
+		.nr_cases = 6,
 		.cases = {
 			{ "naive walk with fprintf", run_naive, &job },
 			{ "the command", run_command, &job },
 			{ "the command, --root given", run_with_root, &job },
+			{ "the same into /dev/null", run_to_nowhere, &job },
+			{ "the command, --version", run_version, &job },
 			{ "plain write of its output", run_plain, &job },
 		},
 	};
@@ -160,13 +180,14 @@ static void measure(struct bench *bench, const char *tool, char *image, uint64_t
 	/* In few leaves, the start of a process weighs more than the walk. */
 	if (subject.nr_leaves > 50000)
 		set.goal[1] = set.goal[2] = 0.4;
-	snprintf(job.path, sizeof(job.path), "/tmp/pagewalk-bench.%d", (int)getpid());
+	job.to = path;
+	snprintf(path, sizeof(path), "/tmp/pagewalk-bench.%d", (int)getpid());
 	snprintf(job.root, sizeof(job.root), "0x%" PRIx64, subject.tree.root);
 	snprintf(name, sizeof(name), "bench_command__%s", subject.name);
 	keep_output(&job);
 	bench_run(bench, &set);
 	bench_print_peak(bench, name, "the command", peak_kib, PEAK_GOAL_KIB);
-	unlink(job.path);
+	unlink(path);
 	free(job.output);
 	subject_free(&subject);
 }

@@ -130,7 +130,10 @@ static void dump_warn(const struct target *target, const struct pgw_scan_stats *
 
 static int dump_ranges(struct target *target, const struct options *opts, struct out *out)
 {
+	/* One, but for tests: the time goes into the lines, which are written one after the other. */
+	const struct pgw_scan_workers workers = pgw_hosted_workers(1);
 	struct pgw_dump_args args = {
+		.workers = &workers,
 		.merge = option_given(opts, OPT_LEAVES) ? PGW_DUMP_RUNS : PGW_DUMP_RANGES,
 		.fn = option_given(opts, OPT_LEAVES) ? dump_leaves : dump_extent,
 	};

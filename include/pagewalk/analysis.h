@@ -41,6 +41,8 @@ struct pgw_dump_args {
 	uint64_t last; /**< inclusive */
 	enum pgw_dump_merge merge;
 	struct pgw_dump_filter filter;
+	/** Who scans, see pgw_scan_parallel(); NULL: the caller alone. fn is called in any of them, one call at a time. */
+	const struct pgw_scan_workers *workers;
 	pgw_extent_fn *fn; /**< gets leaves that pass the filter, and malformed and unreadable runs always */
 	void *arg;
 };

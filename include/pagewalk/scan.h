@@ -121,6 +121,7 @@ struct pgw_scan_workers {
 	/** Call job with 0 to n - 1, each once, at once or in turn; return when all are done. */
 	void (*run)(void *ctx, unsigned n, void (*job)(void *arg, unsigned index), void *arg);
 	void *ctx;
+	bool even_few; /**< also for so few tables that they do not pay: for tests */
 };
 
 /**

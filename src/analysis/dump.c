@@ -13,6 +13,11 @@ struct dump {
 	uint64_t attr_mask[PGW_MAX_LEVELS];
 	struct pgw_extent pending;
 	bool has_pending;
+	bool has_filter;
+	/* What fn did not get of the block in which it ended the dump. */
+	bool was_refused;
+	uint64_t refused_va; /* the first address */
+	struct pgw_scan_stats refused;
 };
 
 static uint64_t dump_nr_leaves(const struct pgw_extent *extent)
@@ -20,7 +25,7 @@ static uint64_t dump_nr_leaves(const struct pgw_extent *extent)
 	return (extent->va_last >> extent->leaf_lg2) - (extent->va_first >> extent->leaf_lg2) + 1;
 }
 
-static int dump_report(struct dump *dump, const struct pgw_extent *extent)
+static inline int dump_report(struct dump *dump, const struct pgw_extent *extent)
 {
 	if (extent->kind == PGW_ENTRY_LEAF) {
 		struct pgw_dump_summary *summary = dump->summary;
@@ -91,36 +96,82 @@ static bool dump_continues(const struct dump *dump, const struct pgw_extent *a,
 	       ((a->entry ^ b->entry) & dump->attr_mask[a->level]) == 0;
 }
 
-static int dump_leaves(struct dump *dump, const struct pgw_extent *run)
+static int dump_merge(struct dump *dump, const struct pgw_extent *extent)
 {
-	struct pgw_extent extent = *run;
 	int err;
 
-	if (!dump_is_wanted(dump, &extent))
-		return 0;
-	if (dump->args->merge == PGW_DUMP_RUNS)
-		return dump_report(dump, &extent);
-	if (dump->has_pending && dump_continues(dump, &dump->pending, &extent)) {
-		dump->pending.va_last = extent.va_last;
+	if (dump->has_pending && dump_continues(dump, &dump->pending, extent)) {
+		dump->pending.va_last = extent->va_last;
 		return 0;
 	}
 	err = dump_flush(dump);
 	if (err)
 		return err;
-	dump->pending = extent;
+	dump->pending = *extent;
 	dump->has_pending = true;
 	return 0;
 }
 
-static int dump_extent(const struct pgw_extent *extent, void *arg)
+static int dump_leaves(struct dump *dump, const struct pgw_extent *run)
+{
+	struct pgw_extent clipped;
+
+	if (dump->has_filter) {
+		clipped = *run;
+		if (!dump_is_wanted(dump, &clipped))
+			return 0;
+		run = &clipped;
+	}
+	return dump->args->merge == PGW_DUMP_RUNS ? dump_report(dump, run) : dump_merge(dump, run);
+}
+
+static int dump_odd(struct dump *dump, const struct pgw_extent *extent)
+{
+	int err = dump_flush(dump);
+
+	return err ? err : dump_report(dump, extent);
+}
+
+/* After extents[0] nothing is looked at. The scan has counted the whole block. */
+static void dump_refuse(struct dump *dump, const struct pgw_extent *extents, size_t nr)
+{
+	dump->was_refused = true;
+	dump->refused_va = extents[0].va_last + 1;
+	for (size_t i = 1; i < nr; i++) {
+		if (extents[i].kind == PGW_ENTRY_LEAF)
+			dump->refused.nr_leaves += dump_nr_leaves(&extents[i]);
+		dump->refused.nr_unreadable += extents[i].kind == PGW_ENTRY_UNREADABLE;
+	}
+}
+
+static int dump_extents(const struct pgw_extent *extents, size_t nr, void *arg)
 {
 	struct dump *dump = (struct dump *)arg;
-	int err;
 
-	if (extent->kind == PGW_ENTRY_LEAF)
-		return dump_leaves(dump, extent);
-	err = dump_flush(dump);
-	return err ? err : dump_report(dump, extent);
+	for (size_t i = 0; i < nr; i++) {
+		int err = extents[i].kind == PGW_ENTRY_LEAF ? dump_leaves(dump, &extents[i])
+							    : dump_odd(dump, &extents[i]);
+
+		if (err) {
+			dump_refuse(dump, &extents[i], nr - i);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static int dump_scan(struct dump *dump, struct pgw_scan_stats *stats)
+{
+	const struct pgw_dump_args *args = dump->args;
+	int err = pgw_scan_parallel(args->mm, args->first, args->last, args->workers, dump_extents,
+				    dump, stats);
+
+	if (dump->was_refused) {
+		stats->truncated_va = dump->refused_va;
+		stats->nr_leaves -= dump->refused.nr_leaves;
+		stats->nr_unreadable -= dump->refused.nr_unreadable;
+	}
+	return err;
 }
 
 static void dump_add_stats(struct pgw_scan_stats *sum, const struct pgw_scan_stats *stats)
@@ -133,6 +184,12 @@ static void dump_add_stats(struct pgw_scan_stats *sum, const struct pgw_scan_sta
 		sum->truncated = true;
 		sum->truncated_va = stats->truncated_va;
 	}
+}
+
+static bool filter_is_set(const struct pgw_dump_filter *filter)
+{
+	return filter->rights_all || filter->rights_none || filter->levels || filter->sizes ||
+	       filter->has_pa;
 }
 
 static bool dump_args_ok(const struct pgw_dump_args *args)
@@ -159,7 +216,8 @@ int pgw_dump(const struct pgw_dump_args *args, struct pgw_dump_summary *ret)
 	for (unsigned level = 0; level <= pgw_format_geometry(format)->top_level; level++)
 		dump.attr_mask[level] = pgw_format_attr_mask(format, level);
 
-	err = pgw_scan(args->mm, args->first, args->last, dump_extent, &dump, &stats);
+	dump.has_filter = filter_is_set(&args->filter);
+	err = dump_scan(&dump, &stats);
 	if (err == 0 || (err == -PGW_E2BIG && dump.has_pending)) {
 		uint64_t pending_end = dump.pending.va_last + 1;
 

@@ -158,9 +158,22 @@ static bool paths_have(const char *word)
 	return false;
 }
 
-const struct pgw_platform *pgw_hosted_platform(void)
+static const struct pgw_platform *platform_choose(void)
 {
 	bool vectors = HOSTED_MAY_USE_VECTORS && has_features() && !paths_have("scalar");
 
 	return &hosted_platforms[vectors][paths_have("nomemo")];
+}
+
+const struct pgw_platform *pgw_hosted_platform(void)
+{
+	static const struct pgw_platform *chosen;
+	const struct pgw_platform *ret = __atomic_load_n(&chosen, __ATOMIC_RELAXED);
+
+	/* Threads that choose at the same time choose the same, which was always there. */
+	if (pgw_unlikely(!ret)) {
+		ret = platform_choose();
+		__atomic_store_n(&chosen, ret, __ATOMIC_RELAXED);
+	}
+	return ret;
 }

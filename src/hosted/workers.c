@@ -45,15 +45,17 @@ static void run(void *ctx, unsigned n, void (*job)(void *arg, unsigned index), v
 struct pgw_scan_workers pgw_hosted_workers(unsigned nr_threads)
 {
 	const char *paths = getenv("PAGEWALK_PATHS");
+	const char *wanted = paths ? strstr(paths, "threads=") : NULL;
 	long nr = nr_threads ? (long)nr_threads : sysconf(_SC_NPROCESSORS_ONLN);
 
 	/* For tests, see docs/testing.md. */
-	if (paths && strstr(paths, "threads="))
-		nr = strtol(strstr(paths, "threads=") + strlen("threads="), NULL, 10);
+	if (wanted)
+		nr = strtol(wanted + strlen("threads="), NULL, 10);
 	return (struct pgw_scan_workers){
 		.n = nr < 1             ? 1
 		     : nr > MAX_THREADS ? MAX_THREADS
 					: (unsigned)nr,
 		.run = run,
+		.even_few = wanted != NULL,
 	};
 }

@@ -371,7 +371,8 @@ static struct job *job_alloc(struct pgw_mm *mm, unsigned nr_workers)
 }
 
 /* @return a job, or NULL: threads do not pay, or there is no memory for them */
-static struct job *job_new(struct pgw_mm *mm, uint64_t first, uint64_t last, unsigned nr_workers)
+static struct job *job_new(struct pgw_mm *mm, uint64_t first, uint64_t last,
+			   const struct pgw_scan_workers *workers, unsigned nr_workers)
 {
 	struct job *job;
 
@@ -380,7 +381,7 @@ static struct job *job_new(struct pgw_mm *mm, uint64_t first, uint64_t last, uns
 		return NULL;
 	job = job_alloc(mm, nr_workers);
 	if (job && (pgw_scan_split(mm, first, last, job->parts, MAX_PARTS, &job->nr_parts) ||
-		    job->nr_parts < MIN_PARTS)) {
+		    (job->nr_parts < MIN_PARTS && !workers->even_few))) {
 		job_free(job, nr_workers);
 		return NULL;
 	}
@@ -414,7 +415,7 @@ int pgw_scan_parallel(struct pgw_mm *mm, uint64_t first, uint64_t last,
 		      struct pgw_scan_stats *stats)
 {
 	unsigned nr_workers = count_workers(workers);
-	struct job *job = fn ? job_new(mm, first, last, nr_workers) : NULL;
+	struct job *job = fn ? job_new(mm, first, last, workers, nr_workers) : NULL;
 
 	if (!job)
 		return pgw_scan_blocks(mm, first, last, fn, arg, stats);
@@ -443,7 +444,7 @@ int pgw_scan_unordered(struct pgw_mm *mm, uint64_t first, uint64_t last,
 {
 	struct alone alone = { fn, arg };
 	unsigned nr_workers = count_workers(workers);
-	struct job *job = fn ? job_new(mm, first, last, nr_workers) : NULL;
+	struct job *job = fn ? job_new(mm, first, last, workers, nr_workers) : NULL;
 
 	if (!job)
 		return pgw_scan_blocks(mm, first, last, fn ? alone_extents : NULL, &alone, stats);

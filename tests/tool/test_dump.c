@@ -453,6 +453,119 @@ static void test_dump__callback_value_ends_it(void **state)
 	fixture_fini(&f);
 }
 
+/** What a callback got. */
+struct got {
+	size_t nr, stop_at;
+	struct pgw_extent extents[32768];
+};
+
+static int get(const struct pgw_extent *extent, void *arg)
+{
+	struct got *got = (struct got *)arg;
+
+	assert_true(got->nr < sizeof(got->extents) / sizeof(got->extents[0]));
+	/* By fields: what is between them may be anything. */
+	got->extents[got->nr].va_first = extent->va_first;
+	got->extents[got->nr].va_last = extent->va_last;
+	got->extents[got->nr].pa = extent->pa;
+	got->extents[got->nr].entry = extent->entry;
+	got->extents[got->nr].kind = extent->kind;
+	got->extents[got->nr].level = extent->level;
+	got->extents[got->nr].leaf_lg2 = extent->leaf_lg2;
+	got->extents[got->nr++].rights = extent->rights;
+	return got->stop_at && got->nr == got->stop_at ? 42 : 0;
+}
+
+static void assert_got(const struct got *got, const struct got *expected)
+{
+	assert_int_equal(got->nr, expected->nr);
+	assert_memory_equal(got->extents, expected->extents, got->nr * sizeof(got->extents[0]));
+}
+
+/* 508 lowest tables, all the same one: runs of one leaf, many of which look alike; and what is odd. */
+static void fill(struct fixture *f)
+{
+	for (uint64_t i = 0; i < 512; i++) {
+		f->pd[i] = 4 * PAGE | P | RW | US;
+		if (i < 60 && i % 9)
+			f->pt[i] = i * PAGE | P | (i % 2 ? SOFTWARE : 0) | (i % 20 ? 0 : RW);
+	}
+	f->pd[77] = MALFORMED_LARGE;
+	f->pd[300] = UINT64_C(0x40000000) | P; /* not in the memory */
+	f->pd[301] = 0;
+	f->pd[511] = UINT64_C(0x600000) | PS | P;
+}
+
+static void check_workers(struct fixture *f, const struct pgw_scan_workers *workers, size_t stop_at)
+{
+	static struct got alone, together;
+	struct pgw_dump_summary of_alone = { 0 }, of_together = { 0 };
+	int status = stop_at ? 42 : 0;
+
+	alone.nr = together.nr = 0;
+	alone.stop_at = together.stop_at = stop_at;
+	f->args.fn = get;
+	f->args.arg = &alone;
+	f->args.workers = NULL;
+	assert_int_equal(pgw_dump(&f->args, &of_alone), status);
+	assert_true(stop_at ? alone.nr == stop_at : alone.nr > 1000);
+	f->args.arg = &together;
+	f->args.workers = workers;
+	assert_int_equal(pgw_dump(&f->args, &of_together), status);
+	assert_got(&together, &alone);
+	/* How much more the scan met is not said. */
+	if (stop_at) {
+		of_alone.scan.nr_tables = of_together.scan.nr_tables;
+		of_alone.scan.nr_malformed = of_together.scan.nr_malformed;
+	}
+	assert_memory_equal(&of_together, &of_alone, sizeof(of_alone));
+}
+
+static void test_dump__workers_report_what_one_reports(void **state)
+{
+	static struct fixture f;
+	struct pgw_scan_workers workers = pgw_hosted_workers(3);
+	static const size_t stops[] = { 0, 1, 2, 31, 32, 33, 500, 1001 };
+
+	(void)state;
+	fixture_init(&f);
+	fill(&f);
+	workers.even_few = true;
+	for (int merge = PGW_DUMP_RANGES; merge <= PGW_DUMP_RUNS; merge++) {
+		f.args.merge = (enum pgw_dump_merge)merge;
+		for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++)
+			check_workers(&f, &workers, stops[i]);
+	}
+	fixture_fini(&f);
+}
+
+/* Blocks of extents do not show: a dump of runs that is ended has seen what a scan has. */
+static void test_dump__runs_are_those_of_a_scan(void **state)
+{
+	static struct fixture f;
+	static struct got scan, runs;
+	struct pgw_scan_stats stats;
+
+	(void)state;
+	fixture_init(&f);
+	fill(&f);
+	f.args.merge = PGW_DUMP_RUNS;
+	f.args.fn = get;
+	f.args.arg = &runs;
+	for (size_t stop_at = 0; stop_at < 200; stop_at++) {
+		struct pgw_dump_summary summary = { 0 };
+
+		scan.nr = runs.nr = 0;
+		scan.stop_at = runs.stop_at = stop_at;
+		assert_int_equal(pgw_scan(f.mm, 0, LAST_USER, get, &scan, &stats),
+				 stop_at ? 42 : 0);
+		assert_int_equal(pgw_dump(&f.args, &summary), stop_at ? 42 : 0);
+		assert_got(&runs, &scan);
+		assert_memory_equal(&summary.scan, &stats, sizeof(stats));
+	}
+	fixture_fini(&f);
+}
+
 static void test_dump__wrong_arguments_are_refused(void **state)
 {
 	static struct fixture f;
@@ -501,6 +614,8 @@ int main(void)
 		cmocka_unit_test(test_dump__sums_add_up_over_calls),
 		cmocka_unit_test(test_dump__budget_cuts_short_and_says_where),
 		cmocka_unit_test(test_dump__callback_value_ends_it),
+		cmocka_unit_test(test_dump__workers_report_what_one_reports),
+		cmocka_unit_test(test_dump__runs_are_those_of_a_scan),
 		cmocka_unit_test(test_dump__wrong_arguments_are_refused),
 	};
 

@@ -14,16 +14,17 @@ static void json_leaf_rights(struct report *report, struct json *json, uint64_t 
 }
 
 /* A leaf's line after the addresses, up to the entry; and what follows that. */
-static void json_leaf_line(struct report *report, const struct pgw_extent *extent)
+static void json_leaf_tail_anew(struct report *report, const struct pgw_extent *leaf)
 {
 	struct json json = { .out = report->out, .needs_comma = true };
 	size_t start = report->out->len, head;
 
-	json_dec(&json, "size", extent->va_last - extent->va_first + 1);
-	json_dec(&json, "level", extent->level);
-	json_hex(&json, "entry", extent->entry);
+	report_tail_begin(report, leaf);
+	json_dec(&json, "size", leaf->va_last - leaf->va_first + 1);
+	json_dec(&json, "level", leaf->level);
+	json_hex(&json, "entry", leaf->entry);
 	head = report->out->len - start - (OUT_HEX + 1);
-	json_leaf_rights(report, &json, extent->entry, extent->level, extent->rights);
+	json_leaf_rights(report, &json, leaf->entry, leaf->level, leaf->rights);
 	json_hex(&json, "root", report->root_pa);
 	json_end(&json);
 	report_tail_keep(report, start, head, OUT_HEX);
@@ -35,26 +36,32 @@ static char *copy(char *to, const char *from, size_t len)
 	return to + len;
 }
 
-static void json_leaf_extent(struct report *report, const struct pgw_extent *extent)
+static inline void json_leaf(struct report *report, const struct pgw_extent *leaf)
 {
 	static const char va[] = "{\"va\":\"", pa[] = "\",\"pa\":\"";
-	const struct report_tail *tail = report_tail(report, extent);
+	const struct report_tail *tail = &report->tail;
 	struct out *out = report->out;
 	char *to = out_room(out, sizeof(va) + sizeof(pa) + 3 * OUT_HEX + sizeof(tail->text));
 
 	to = copy(to, va, sizeof(va) - 1);
-	to = out_hex_at(to, extent->va_first);
+	to = out_hex_at(to, leaf->va_first);
 	to = copy(to, pa, sizeof(pa) - 1);
-	to = out_hex_at(to, extent->pa);
+	to = out_hex_at(to, leaf->pa);
 	*to++ = '"';
-	if (tail) {
-		to = copy(to, tail->text, tail->head);
-		to = out_hex_at(to, extent->entry);
-		to = copy(to, tail->text + tail->head, tail->len - tail->head);
+	if (report_tail_fits(tail, leaf)) {
+		to = out_copy_at(to, tail->text, tail->head);
+		to = out_hex_at(to, leaf->entry);
+		to = out_copy_at(to, tail->text + tail->head, tail->len - tail->head);
+		out_end(out, to);
+		return;
 	}
 	out_end(out, to);
-	if (!tail)
-		json_leaf_line(report, extent);
+	json_leaf_tail_anew(report, leaf);
+}
+
+static void json_leaves(struct report *report, const struct pgw_extent *extent)
+{
+	report_each_leaf(report, extent, true, json_leaf);
 }
 
 static void json_extent(struct report *report, const struct pgw_extent *extent)
@@ -62,7 +69,7 @@ static void json_extent(struct report *report, const struct pgw_extent *extent)
 	struct json json = { .out = report->out };
 
 	if (extent->kind == PGW_ENTRY_LEAF) {
-		json_leaf_extent(report, extent);
+		json_leaf(report, extent);
 		return;
 	}
 	json_open(&json, NULL, '{');
@@ -230,6 +237,7 @@ static void json_trim_summary(struct report *report, const struct report_trim *t
 
 const struct renderer renderer_json = {
 	.extent = json_extent,
+	.leaves = json_leaves,
 	.dump_summary = json_dump_summary,
 	.translation = json_translation,
 	.translate_summary = json_translate_summary,

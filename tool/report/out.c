@@ -36,22 +36,17 @@ void out_flush(struct out *out)
 	out->len = 0;
 }
 
-bool out_failed(const struct out *out)
+void out_write_block(struct out *out)
 {
-	return out->os_errno != 0;
-}
-
-char *out_room(struct out *out, size_t len)
-{
-	if (OUT_BLOCK - out->len < len)
-		out_flush(out);
-	return out->buf + out->len;
+	out_write(out, out->buf, OUT_BLOCK);
+	out->len -= OUT_BLOCK;
+	memcpy(out->buf, out->buf + OUT_BLOCK, out->len);
 }
 
 void out_bytes(struct out *out, const char *bytes, size_t len)
 {
 	while (len) {
-		size_t n = len < OUT_BLOCK ? len : OUT_BLOCK;
+		size_t n = len < OUT_ROOM ? len : OUT_ROOM;
 
 		memcpy(out_room(out, n), bytes, n);
 		out->len += n;
@@ -87,30 +82,13 @@ void out_str_padded(struct out *out, const char *str, size_t width)
 }
 
 /* All pairs of digits, in order. */
-#define HEX_ROW(d)                                                                                 \
-	d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9" d "a" d "b" d "c" d "d" d      \
-	  "e" d "f"
 #define DEC_ROW(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9"
 
-static const char hex_pairs[] = HEX_ROW("0") HEX_ROW("1") HEX_ROW("2") HEX_ROW("3") HEX_ROW("4")
-	HEX_ROW("5") HEX_ROW("6") HEX_ROW("7") HEX_ROW("8") HEX_ROW("9") HEX_ROW("a") HEX_ROW("b")
-		HEX_ROW("c") HEX_ROW("d") HEX_ROW("e") HEX_ROW("f");
 static const char dec_pairs[] = DEC_ROW("0") DEC_ROW("1") DEC_ROW("2") DEC_ROW("3") DEC_ROW("4")
 	DEC_ROW("5") DEC_ROW("6") DEC_ROW("7") DEC_ROW("8") DEC_ROW("9");
-#undef HEX_ROW
 #undef DEC_ROW
 
-_Static_assert(sizeof(hex_pairs) == 2 * 256 + 1, "a pair for each byte");
 _Static_assert(sizeof(dec_pairs) == 2 * 100 + 1, "a pair for each number below a hundred");
-
-char *out_hex_at(char *to, uint64_t value)
-{
-	*to++ = '0';
-	*to++ = 'x';
-	for (int shift = 56; shift >= 0; shift -= 8, to += 2)
-		memcpy(to, hex_pairs + 2 * (value >> shift & 0xff), 2);
-	return to;
-}
 
 void out_untrusted(struct out *out, const char *bytes, size_t len)
 {
@@ -120,10 +98,11 @@ void out_untrusted(struct out *out, const char *bytes, size_t len)
 		if (c >= 0x20 && c < 0x7f) {
 			out_char(out, (char)c);
 		} else {
-			const char escape[4] = { '\\', 'x', hex_pairs[2 * c],
-						 hex_pairs[2 * c + 1] };
+			char text[OUT_HEX];
 
-			out_bytes(out, escape, sizeof(escape));
+			out_hex_at(text, c);
+			out_bytes(out, "\\x", 2);
+			out_bytes(out, text + OUT_HEX - 2, 2);
 		}
 	}
 }

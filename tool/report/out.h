@@ -7,19 +7,26 @@
  * everything is swallowed, and out_failed() tells those who produce much.
  */
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-/** What is written at once: large, because each write of a file has its price. */
-#define OUT_BLOCK 262144
+/**
+ * What is written at once: large, because each write of a file has its price, and whole pages,
+ * because a page in two pieces costs more than twice one.
+ */
+#define OUT_BLOCK 131072
+/** The most that out_room() has room for. */
+#define OUT_ROOM 4096
 
 struct out {
 	int fd;
 	bool color;   /**< write escape sequences for colours */
 	int os_errno; /**< of the first write that failed, or 0 */
 	size_t len;
-	char buf[OUT_BLOCK];
+	char buf[OUT_BLOCK + OUT_ROOM];
 };
 
 enum out_color {
@@ -31,10 +38,22 @@ enum out_color {
 
 void out_init(struct out *out, int fd, bool color);
 void out_flush(struct out *out);
-bool out_failed(const struct out *out);
+static inline bool out_failed(const struct out *out)
+{
+	return out->os_errno != 0;
+}
 
-/** Room for len bytes in one piece, len at most OUT_BLOCK, to be filled in by hand; see out_end(). */
-char *out_room(struct out *out, size_t len);
+/** Write the first OUT_BLOCK bytes. Pre: there are as many. */
+void out_write_block(struct out *out);
+
+/** Room for len bytes in one piece, len at most OUT_ROOM, to be filled in by hand; see out_end(). */
+static inline char *out_room(struct out *out, size_t len)
+{
+	if (sizeof(out->buf) - out->len < len)
+		out_write_block(out);
+	return out->buf + out->len;
+}
+
 /** What was filled in ends here. */
 static inline void out_end(struct out *out, const char *end)
 {
@@ -52,8 +71,37 @@ void out_untrusted(struct out *out, const char *bytes, size_t len);
 
 /** What out_hex() takes. */
 #define OUT_HEX 18
+
+/* Sixteen bytes at once, in a register where there are such. */
+typedef uint64_t out_words __attribute__((vector_size(16)));
+typedef int8_t out_chars __attribute__((vector_size(16)));
+
 /** Sixteen digits with 0x before them, into OUT_HEX bytes at a place. @return the place after them */
-char *out_hex_at(char *to, uint64_t value);
+static inline char *out_hex_at(char *to, uint64_t value)
+{
+	const out_words high = { htobe64(value >> 4 & 0x0f0f0f0f0f0f0f0f) };
+	const out_words low = { htobe64(value & 0x0f0f0f0f0f0f0f0f) };
+	out_chars digits = __builtin_shufflevector((out_chars)high, (out_chars)low, 0, 16, 1, 17, 2,
+						   18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+
+	digits += '0';
+	digits += (digits > '9') & ('a' - '9' - 1);
+	memcpy(to, "0x", 2);
+	memcpy(to + 2, &digits, sizeof(digits));
+	return to + OUT_HEX;
+}
+
+/** What out_copy_at() may touch behind what it copies. */
+#define OUT_COPY 64
+
+/** Copy text that is mostly short. Pre: from and to go on for OUT_COPY bytes. @return the place after */
+static inline char *out_copy_at(char *to, const char *from, size_t len)
+{
+	memcpy(to, from, OUT_COPY);
+	if (len > OUT_COPY)
+		memcpy(to + OUT_COPY, from + OUT_COPY, len - OUT_COPY);
+	return to + len;
+}
 
 /** Sixteen digits with 0x before them. */
 void out_hex(struct out *out, uint64_t value);

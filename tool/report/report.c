@@ -5,24 +5,10 @@
 
 void report_leaves(struct report *report, const struct pgw_extent *extent)
 {
-	uint64_t size = UINT64_C(1) << extent->leaf_lg2;
-	struct pgw_extent leaf = *extent;
-
-	if (extent->kind != PGW_ENTRY_LEAF) {
+	if (extent->kind == PGW_ENTRY_LEAF)
+		report->renderer->leaves(report, extent);
+	else
 		report->renderer->extent(report, extent);
-		return;
-	}
-	for (;;) {
-		leaf.va_last = leaf.va_first | (size - 1);
-		if (leaf.va_last >= extent->va_last)
-			break;
-		report->renderer->extent(report, &leaf);
-		leaf.pa += leaf.va_last - leaf.va_first + 1;
-		leaf.va_first = leaf.va_last + 1;
-		leaf.entry = pgw_entry_advance(report->format, leaf.entry, leaf.level, size);
-	}
-	leaf.va_last = extent->va_last;
-	report->renderer->extent(report, &leaf);
 }
 
 static void attrs_append(struct report_attrs *attrs, const char *text)
@@ -72,23 +58,17 @@ const char *report_attr_names(struct report *report, uint64_t entry, unsigned le
 	return attrs->text;
 }
 
-const struct report_tail *report_tail(struct report *report, const struct pgw_extent *leaf)
+void report_tail_begin(struct report *report, const struct pgw_extent *leaf)
 {
-	uint64_t bits = leaf->entry & pgw_format_attr_mask(report->format, leaf->level);
-	uint64_t size = leaf->va_last - leaf->va_first;
 	struct report_tail *tail = &report->tail;
 
-	if (tail->is_valid && tail->bits == bits && tail->size == size &&
-	    tail->level == leaf->level && tail->leaf_lg2 == leaf->leaf_lg2 &&
-	    tail->rights == leaf->rights)
-		return tail;
 	tail->is_valid = false;
 	tail->level = leaf->level;
 	tail->leaf_lg2 = leaf->leaf_lg2;
 	tail->rights = leaf->rights;
-	tail->bits = bits;
-	tail->size = size;
-	return NULL;
+	tail->attr_mask = pgw_format_attr_mask(report->format, leaf->level);
+	tail->entry = leaf->entry;
+	tail->size = leaf->va_last - leaf->va_first;
 }
 
 void report_tail_keep(struct report *report, size_t start, size_t head, size_t entry)
@@ -97,7 +77,7 @@ void report_tail_keep(struct report *report, size_t start, size_t head, size_t e
 	struct report_tail *tail = &report->tail;
 	size_t rest = out->len - start - head - entry;
 
-	if (head + rest > sizeof(tail->text))
+	if (head + rest > sizeof(tail->text) - OUT_COPY)
 		return;
 	memcpy(tail->text, out->buf + start, head);
 	memcpy(tail->text + head, out->buf + start + head + entry, rest);

@@ -60,6 +60,8 @@ struct report_translation {
 
 struct renderer {
 	void (*extent)(struct report *report, const struct pgw_extent *extent);
+	/** Each leaf of an extent of leaves. */
+	void (*leaves)(struct report *report, const struct pgw_extent *extent);
 	void (*dump_summary)(struct report *report, const struct pgw_dump_summary *summary);
 	void (*translation)(struct report *report, const struct report_translation *translation);
 	void (*translate_summary)(struct report *report, const struct report_translations *sums);
@@ -90,8 +92,9 @@ struct report_tail {
 	uint8_t level;
 	uint8_t leaf_lg2;
 	uint8_t rights;
-	uint64_t bits;
-	uint64_t size;
+	uint64_t attr_mask; /**< of the level */
+	uint64_t entry;     /**< of which nothing but what is in attr_mask counts */
+	uint64_t size;      /**< - 1 */
 	size_t head;
 	size_t len;
 	char text[1024];
@@ -111,6 +114,29 @@ struct report {
 /** Write an extent, or if it is one of leaves, each of its leaves. */
 void report_leaves(struct report *report, const struct pgw_extent *extent);
 
+/** For a renderer's leaves(), which prints entries or does not: its extent() of each leaf. */
+static inline __attribute__((always_inline)) void
+report_each_leaf(struct report *report, const struct pgw_extent *extent, bool has_entries,
+		 void (*fn)(struct report *report, const struct pgw_extent *leaf))
+{
+	uint64_t size = UINT64_C(1) << extent->leaf_lg2;
+	struct pgw_extent leaf = *extent;
+
+	for (;;) {
+		leaf.va_last = leaf.va_first | (size - 1);
+		if (leaf.va_last > extent->va_last)
+			leaf.va_last = extent->va_last;
+		fn(report, &leaf);
+		if (leaf.va_last == extent->va_last)
+			return;
+		leaf.pa += leaf.va_last - leaf.va_first + 1;
+		leaf.va_first = leaf.va_last + 1;
+		if (has_entries)
+			leaf.entry =
+				pgw_entry_advance(report->format, leaf.entry, leaf.level, size);
+	}
+}
+
 /**
  * The names of a leaf's attributes, each between quotes, with separator between
  * them. The text is the report's and changes with the next call.
@@ -118,8 +144,16 @@ void report_leaves(struct report *report, const struct pgw_extent *extent);
 const char *report_attr_names(struct report *report, uint64_t entry, unsigned level,
 			      const char *quote, const char *separator);
 
-/** The tail that this leaf's line has, or NULL: write it out, and let report_tail_keep() have it. */
-const struct report_tail *report_tail(struct report *report, const struct pgw_extent *leaf);
+/** Does this leaf's line have the tail? If not, see report_tail_begin(). */
+static inline bool report_tail_fits(const struct report_tail *tail, const struct pgw_extent *leaf)
+{
+	return tail->is_valid && ((leaf->entry ^ tail->entry) & tail->attr_mask) == 0 &&
+	       tail->size == leaf->va_last - leaf->va_first && tail->level == leaf->level &&
+	       tail->leaf_lg2 == leaf->leaf_lg2 && tail->rights == leaf->rights;
+}
+
+/** The tail will be this leaf's: write it out, and let report_tail_keep() have it. */
+void report_tail_begin(struct report *report, const struct pgw_extent *leaf);
 /**
  * Keep what was written of a leaf's line since out->len was start: head bytes of it, the entry
  * if there is one, and the rest. Pre: there was room for sizeof(tail.text) from start on.

@@ -90,28 +90,38 @@ static void text_leaf_tail(struct report *report, const struct pgw_extent *exten
 	out_char(out, '\n');
 }
 
-static void text_leaf(struct report *report, const struct pgw_extent *extent)
+static void text_leaf_tail_anew(struct report *report, const struct pgw_extent *leaf)
 {
-	const struct report_tail *tail = report_tail(report, extent);
+	size_t start = report->out->len;
+
+	report_tail_begin(report, leaf);
+	text_leaf_tail(report, leaf);
+	report_tail_keep(report, start, report->out->len - start, 0);
+}
+
+static inline void text_leaf(struct report *report, const struct pgw_extent *leaf)
+{
+	const struct report_tail *tail = &report->tail;
 	struct out *out = report->out;
 	char *to = out_room(out, 3 * OUT_HEX + 3 + sizeof(tail->text));
-	size_t start;
 
-	to = out_hex_at(to, extent->va_first);
+	to = out_hex_at(to, leaf->va_first);
 	*to++ = '-';
-	to = out_hex_at(to, extent->va_last);
+	to = out_hex_at(to, leaf->va_last);
 	*to++ = ' ';
 	*to++ = ' ';
-	to = out_hex_at(to, extent->pa);
-	if (tail) {
-		memcpy(to, tail->text, tail->len);
-		out_end(out, to + tail->len);
+	to = out_hex_at(to, leaf->pa);
+	if (report_tail_fits(tail, leaf)) {
+		out_end(out, out_copy_at(to, tail->text, tail->len));
 		return;
 	}
 	out_end(out, to);
-	start = out->len;
-	text_leaf_tail(report, extent);
-	report_tail_keep(report, start, out->len - start, 0);
+	text_leaf_tail_anew(report, leaf);
+}
+
+static void text_leaves(struct report *report, const struct pgw_extent *extent)
+{
+	report_each_leaf(report, extent, false, text_leaf);
 }
 
 static void text_extent(struct report *report, const struct pgw_extent *extent)
@@ -306,6 +316,7 @@ static void text_trim_summary(struct report *report, const struct report_trim *t
 
 const struct renderer renderer_text = {
 	.extent = text_extent,
+	.leaves = text_leaves,
 	.dump_summary = text_dump_summary,
 	.translation = text_translation,
 	.translate_summary = text_translate_summary,
