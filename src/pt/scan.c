@@ -62,6 +62,95 @@ int pt_scan_add(struct pt_scan *s, const struct pgw_extent *extent)
 	return 0;
 }
 
+/* Each of the runs differs from the pending extent before it, and becomes the pending one. */
+static int scan_spread(struct pt_scan *s, struct pt_vec_row *row)
+{
+	unsigned nr = s->nr + 1, start = row->i; /* extents, the pending one too */
+	int err = 0;
+
+	for (;;) {
+		unsigned wanted = s->nr_wanted, room = wanted + 1 - nr;
+		unsigned n = s->vec->spread(row, s->block + nr, room);
+
+		nr += n;
+		if (n < room)
+			break;
+		s->nr = wanted;
+		err = pt_scan_hand_on(s);
+		nr = 1;
+		if (pgw_unlikely(err)) {
+			s->stats->nr_leaves -= pt_extent_leaves(&s->block[wanted]);
+			break;
+		}
+		s->block[0] = s->block[wanted];
+	}
+	s->nr = nr - 1;
+	s->stats->nr_leaves += row->i - start;
+	return err;
+}
+
+/*
+ * The owner's items may have changed by the time one comes to them: look at copies of 65.
+ * @return the first of them
+ */
+static unsigned scan_window(struct pt_scan *s, const struct pt_vec_row *row, struct pt_vec_row *ret)
+{
+	unsigned from = row->i < row->nr - 65 ? row->i : row->nr - 65;
+
+	for (unsigned i = 0; i < 65; i++)
+		s->copy[i] = __atomic_load_n(row->items + from + i, __ATOMIC_RELAXED);
+	*ret = *row;
+	ret->items = s->copy;
+	ret->nr = 65;
+	ret->i -= from;
+	ret->va += (uint64_t)from << row->granule_lg2;
+	return from;
+}
+
+/* @return fn's value */
+static int scan_part(struct pt_scan *s, struct pt_vec_row *row, pt_scan_bursts_fn *bursts)
+{
+	const unsigned before = row->i;
+	int err = 0;
+
+	if (s->vec->spread)
+		err = scan_spread(s, row);
+	if (err || row->i - before >= PT_SCAN_MANY_ITEMS)
+		return err;
+	return bursts(s, row);
+}
+
+int pt_scan_short_runs(struct pt_scan *s, struct pt_vec_row *row, pt_scan_bursts_fn *bursts)
+{
+	const struct pgw_extent *pending = pt_scan_pending(s);
+	unsigned before;
+	int err;
+
+	if (row->nr < 65 || row->nr - row->i < 2)
+		return 0;
+	row->granule_lg2 = pending->leaf_lg2;
+	row->pa_shift = row->granule_lg2 - (unsigned)__builtin_ctzll(row->step);
+	/* Some formats keep the top of an address below its other bits. */
+	row->fixed = s->pt->env.kind_mask | (~s->attr_mask[0] & (row->step - 1));
+	row->known = pending->entry;
+	row->pa = (pending->pa & ~low_bits(row->granule_lg2)) - (row->known << row->pa_shift);
+	__builtin_memcpy(&row->tail, &pending->kind, sizeof(row->tail));
+	row->ends = 0;
+	do {
+		before = row->i;
+		if (s->pt->phys) {
+			err = scan_part(s, row, bursts);
+		} else {
+			struct pt_vec_row copies;
+			unsigned from = scan_window(s, row, &copies);
+
+			err = scan_part(s, &copies, bursts);
+			row->i = from + copies.i;
+		}
+	} while (!err && pt_scan_goes_on(row, before));
+	return err;
+}
+
 /* The last extents. */
 static int scan_flush(struct pt_scan *s)
 {

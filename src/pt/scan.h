@@ -35,7 +35,7 @@ struct pt_scan {
 	 * handed on at first, then more: who wants the first ones does not wait for others.
 	 */
 	unsigned nr, nr_wanted;
-	struct pgw_extent block[PT_SCAN_BLOCK];
+	struct pgw_extent block[PT_SCAN_BLOCK + 1];
 	struct pt_memo *memo;        /* or NULL */
 	bool memo_allowed;           /* to be allocated when it pays */
 	uint64_t nr_unreadable;      /* runs of items that could not be read */
@@ -74,6 +74,26 @@ int pt_scan_odd(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, 
 
 /** The budget has run out before va: note that. @return -PGW_E2BIG */
 int pt_scan_exhausted(struct pt_scan *s, uint64_t va);
+
+/** Short runs of 64 items, or of as many as are worth it, by the format. */
+typedef int pt_scan_bursts_fn(struct pt_scan *s, struct pt_vec_row *row);
+
+/* Fewer items than this before runs get long, or of another kind: the long way is no slower. */
+#define PT_SCAN_MANY_ITEMS 32
+
+/** Short runs were looked for from item before on: is it worth it to go on? */
+static PGW_ALWAYS_INLINE bool pt_scan_goes_on(const struct pt_vec_row *row, unsigned before)
+{
+	return row->i - before >= PT_SCAN_MANY_ITEMS && row->nr - row->i > 1;
+}
+
+/**
+ * Many short runs: find out for 64 items at once where runs end. Stops at an
+ * entry of another kind, in the last run, and where runs are long.
+ * Pre: items, nr, i, va and step of row are set; the pending extent ends before item i with leaves of one
+ * item, which that does not continue, unless by bits of the address that are out of line.
+ */
+int pt_scan_short_runs(struct pt_scan *s, struct pt_vec_row *row, pt_scan_bursts_fn *bursts);
 
 /** Hand the complete extents on. The pending one is forgotten: it has to be complete. */
 int pt_scan_hand_on(struct pt_scan *s);

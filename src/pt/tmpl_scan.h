@@ -128,24 +128,25 @@ static PGW_ONE_COPY int scan_add_run(struct pt_scan *s, const struct pt_scan_at 
 
 /* What the fast path has in hand. */
 struct scan_row {
-	const uint64_t *items;
-	unsigned nr;           /* items */
-	unsigned i;            /* the item to go on with */
-	uint64_t va;           /* of item 0 */
+	struct pt_vec_row v;
 	uint64_t known;        /* an entry of the kind that leaf is about */
 	struct scan_leaf leaf; /* kind absent: of no kind that the fast path takes */
 };
 
+#define SCAN_STEP pt_item_step(PT_GRANULE_LG2)
+#define SCAN_PA_SHIFT (PT_GRANULE_LG2 - (unsigned)__builtin_ctzll(SCAN_STEP))
+
 /*
- * The runs that end in 64 items, all of the kind that is known: each differs from
- * the pending extent before it, so that it becomes an extent without further questions.
- * @param ends bit n: item n after row->i ends a run
+ * The runs that end in 64 items: each differs from the pending extent before it, so that it
+ * becomes an extent without further questions. Stops at an entry of another kind.
+ * @param ends bit n: item n after from ends a run, none before item row->i
  */
-static PGW_ALWAYS_INLINE int scan_burst(struct pt_scan *s, struct scan_row *row, uint64_t ends)
+static PGW_ALWAYS_INLINE int scan_burst(struct pt_scan *s, struct pt_vec_row *row, unsigned from,
+					uint64_t ends)
 {
-	const uint64_t kind_mask = s->pt->env.kind_mask, known = row->known, va = row->va;
-	const struct scan_leaf leaf = row->leaf;
+	const uint64_t known = row->known, fixed = row->fixed, pa = row->pa, tail = row->tail;
 	const uint64_t *items = row->items;
+	const uint64_t va = row->va;
 	struct pgw_extent *p = s->block + s->nr, *full = s->block + s->nr_wanted;
 	const unsigned start = row->i;
 	uint64_t va_first = va + ((uint64_t)start << PT_GRANULE_LG2);
@@ -153,11 +154,11 @@ static PGW_ALWAYS_INLINE int scan_burst(struct pt_scan *s, struct scan_row *row,
 	int err = 0;
 
 	for (; ends; ends &= ends - 1) {
-		unsigned end = start + (unsigned)__builtin_ctzll(ends) + 1;
+		unsigned end = from + (unsigned)__builtin_ctzll(ends) + 1;
 		uint64_t va_next = va + ((uint64_t)end << PT_GRANULE_LG2);
 		uint64_t entry = pt_near_item(items + i);
 
-		if (pgw_unlikely((entry ^ known) & kind_mask)) {
+		if (pgw_unlikely((entry ^ known) & fixed)) {
 			if (entry)
 				break;
 			nr_zeros += end - i;
@@ -172,9 +173,9 @@ static PGW_ALWAYS_INLINE int scan_burst(struct pt_scan *s, struct scan_row *row,
 			}
 			p->va_first = va_first;
 			p->va_last = va_next - 1;
-			p->pa = pt_leaf_pa(&s->pt->env, entry, 0, 0);
+			p->pa = pa + (entry << SCAN_PA_SHIFT);
 			p->entry = entry;
-			__builtin_memcpy(&p->kind, &leaf, sizeof(leaf));
+			__builtin_memcpy(&p->kind, &tail, sizeof(tail));
 		}
 		va_first = va_next;
 		i = end;
@@ -186,35 +187,20 @@ static PGW_ALWAYS_INLINE int scan_burst(struct pt_scan *s, struct scan_row *row,
 	return err;
 }
 
-/*
- * Many short runs: find out for 64 items at once where runs end. Stops at an
- * entry of another kind, in the last run, and where runs are long.
- */
-static PGW_ONE_COPY int scan_short_runs(struct pt_scan *s, struct scan_row *row)
+/* Where there is a faster way for what is all of one kind, it is asked after each 64 items. */
+static int scan_bursts(struct pt_scan *s, struct pt_vec_row *row)
 {
-	const uint64_t step = pt_item_step(PT_GRANULE_LG2);
-	int err = 0;
+	unsigned before;
+	int err;
 
-	while (!err && row->nr - row->i > 1) {
-		unsigned from = row->i < row->nr - 65 ? row->i : row->nr - 65, before = row->i;
-		uint64_t ends = s->vec->breaks(row->items + from, step, s->pt->env.kind_mask) >>
-				(row->i - from);
+	do {
+		unsigned from = row->i < row->nr - 65 ? row->i : row->nr - 65;
+		uint64_t ends = s->vec->breaks(row->items + from, SCAN_STEP, row->fixed);
 
-		err = scan_burst(s, row, ends);
-		if (row->i - before < 32)
-			break;
-	}
+		before = row->i;
+		err = scan_burst(s, row, from, ends & ~low_bits(row->i - from));
+	} while (!err && !s->vec->spread && pt_scan_goes_on(row, before));
 	return err;
-}
-
-/*
- * After a short run, may scan_short_runs() go on? Not where an address may carry over a
- * gap between its bits. The owner's items may have changed by the time one comes to them.
- */
-static PGW_ALWAYS_INLINE bool scan_expects_short(const struct pt_scan *s,
-						 const struct scan_row *row)
-{
-	return row->leaf.kind == PGW_ENTRY_LEAF && row->nr > 64 && s->pt->phys && !s->pt->env.wide;
 }
 
 /* The next run, which may be of anything. @param n of how many items, 0: none, have another look */
@@ -224,19 +210,18 @@ static PGW_ALWAYS_INLINE int scan_one_run(struct pt_scan *s, const struct pt_sca
 {
 	const struct pt_env *env = &s->pt->env;
 
-	if ((entry ^ row->known) & env->kind_mask) {
+	if ((entry ^ row->known) & env->kind_mask)
 		row->leaf = scan_learn(env, at->acc, entry);
-		row->known = entry;
-	}
+	row->known = entry;
 	if (pgw_likely(row->leaf.kind == PGW_ENTRY_LEAF))
-		return scan_add_run(s, at, first + row->i, *n, entry, row->leaf);
+		return scan_add_run(s, at, first + row->v.i, *n, entry, row->leaf);
 	if (pt_is_frozen(s->pt, entry))
 		*n = 0;
 	if (row->leaf.kind != PGW_ENTRY_MALFORMED)
 		return 0;
 	row->known = 0;
 	row->leaf.kind = PGW_ENTRY_ABSENT;
-	return scan_entries(s, at, 0, row->items + row->i, first + row->i, *n);
+	return scan_entries(s, at, 0, row->v.items + row->v.i, first + row->v.i, *n);
 }
 
 /* Items of a lowest table that is scanned whole. */
@@ -245,26 +230,27 @@ static PGW_ALWAYS_INLINE int scan_lowest_items(struct pt_scan *s, const struct p
 {
 	const uint64_t step = pt_item_step(PT_GRANULE_LG2);
 	struct scan_row row = {
-		.items = items,
-		.nr = nr,
-		.va = at->va + ((uint64_t)first << PT_GRANULE_LG2),
+		.v = { .items = items,
+		       .nr = nr,
+		       .va = at->va + ((uint64_t)first << PT_GRANULE_LG2),
+		       .step = SCAN_STEP },
 		.leaf = { .kind = PGW_ENTRY_ABSENT },
 	};
 	int err = 0;
 
-	while (row.i < nr && !err) {
-		uint64_t entry = pt_near_item(items + row.i);
+	while (row.v.i < nr && !err) {
+		uint64_t entry = pt_near_item(items + row.v.i);
 		unsigned n;
 
 		if (!entry) {
-			row.i += 1 + s->vec->zeros(items + row.i + 1, nr - row.i - 1);
+			row.v.i += 1 + s->vec->zeros(items + row.v.i + 1, nr - row.v.i - 1);
 			continue;
 		}
-		n = scan_long_run(s, items + row.i, nr - row.i, entry, step);
+		n = scan_long_run(s, items + row.v.i, nr - row.v.i, entry, step);
 		err = scan_one_run(s, at, &row, first, entry, &n);
-		row.i += n;
-		if (n < SCAN_SHORT_RUN && !err && scan_expects_short(s, &row))
-			err = scan_short_runs(s, &row);
+		row.v.i += n;
+		if (n < SCAN_SHORT_RUN && !err && row.leaf.kind == PGW_ENTRY_LEAF)
+			err = pt_scan_short_runs(s, &row.v, scan_bursts);
 	}
 	return err;
 }

@@ -68,7 +68,7 @@ static uint64_t breaks_plain(const uint64_t *items, uint64_t step, uint64_t mask
 	return breaks;
 }
 
-static const struct pt_vec vec_plain = { zeros_plain, run_plain, breaks_plain };
+static const struct pt_vec vec_plain = { zeros_plain, run_plain, breaks_plain, NULL };
 
 /*
  * One body for both vector units. VEC_WORDS items are a vector; four vectors
@@ -91,6 +91,7 @@ typedef uint64_t vec_in_memory __attribute__((vector_size(8 * VEC_WORDS), aligne
 
 #if defined(__x86_64__)
 typedef long long vec_signed __attribute__((vector_size(8 * VEC_WORDS)));
+typedef int vec_halves __attribute__((vector_size(8 * VEC_WORDS)));
 typedef double vec_double __attribute__((vector_size(8 * VEC_WORDS)));
 #define VEC_IS_ZERO(v) __builtin_ia32_ptestz256((vec_signed)(v), (vec_signed)(v))
 /* The top bits of the words, as a number. */
@@ -171,7 +172,127 @@ VEC_TARGET static uint64_t breaks_vector(const uint64_t *items, uint64_t step, u
 	return ~same;
 }
 
-static const struct pt_vec vec_vector = { zeros_vector, run_vector, breaks_vector };
+#if VEC_WORDS == 4
+
+_Static_assert(offsetof(struct pgw_extent, va_last) == 8 && offsetof(struct pgw_extent, pa) == 16 &&
+		       offsetof(struct pgw_extent, entry) == 24 &&
+		       offsetof(struct pgw_extent, kind) == 32 && sizeof(struct pgw_extent) == 40,
+	       "an extent is a vector and a word");
+
+/* a, but the halves of words that mask has a bit for are those of b. */
+#define VEC_BLEND(a, b, mask)                                                                      \
+	((vec_words)__builtin_ia32_pblendd256((vec_halves)(a), (vec_halves)(b), (mask)))
+#define VEC_ALL(word) ((vec_words){ 0 } + (word))
+
+/* Where runs end in 64 items. @return 0 if they are not all, with the one after them, like known */
+VEC_TARGET static uint64_t ends_alike(const struct pt_vec_row *row)
+{
+	const uint64_t *items = row->items + row->from;
+	vec_words other = VEC_AT(items, 0) ^ row->known;
+	uint64_t same = 0;
+	unsigned nr = 64;
+
+	/* Not a constant: of a loop unrolled, all loads come first, and are put by on the stack. */
+	__asm__("" : "+r"(nr));
+	for (unsigned i = 0; i < nr; i += 4 * VEC_WORDS) {
+		for (unsigned j = i; j < i + 4 * VEC_WORDS; j += VEC_WORDS) {
+			vec_words item = VEC_AT(items, j + 1);
+
+			other |= item ^ row->known;
+			same |= VEC_TOP_BITS((vec_words)(item - VEC_AT(items, j) == row->step))
+				<< j;
+		}
+	}
+	other &= row->fixed;
+	return VEC_IS_ZERO(other) ? ~same : 0;
+}
+
+/* @return false: not all alike, or no short runs */
+VEC_TARGET static bool spread_look(struct pt_vec_row *row)
+{
+	if (row->nr - row->i < 2)
+		return false;
+	row->from = row->i < row->nr - 65 ? row->i : row->nr - 65;
+	row->ends = ends_alike(row) & ~low_bits(row->i - row->from);
+	return row->ends != 0;
+}
+
+/** Between two extents of 64 items. */
+struct spread {
+	const uint64_t *items; /* the second of the 64 */
+	uint64_t ends;         /* of runs that are left */
+	uint64_t last;         /* item of the run before, or -1 */
+	vec_words lasts;       /* that four times */
+	vec_words entries;     /* the entry after it four times */
+	vec_words base, shift; /* what becomes of (item before the run, its last, entry, entry) */
+	uint64_t tail;
+};
+
+/* Five stores of a word would take longer than to find out what to store. */
+VEC_TARGET static PGW_ALWAYS_INLINE void spread_one(struct spread *at, struct pgw_extent *ret)
+{
+	vec_words extent = VEC_BLEND(at->lasts, at->entries, 0xf0);
+
+	at->last = (unsigned)__builtin_ctzll(at->ends);
+	at->lasts = VEC_ALL(at->last);
+	at->entries = VEC_ALL(at->items[at->last]);
+	extent = (VEC_BLEND(extent, at->lasts, 0x0c) << at->shift) + at->base;
+	*(vec_in_memory *)&ret->va_first = extent;
+	__builtin_memcpy(&ret->kind, &at->tail, 8);
+	at->ends &= at->ends - 1;
+}
+
+/* Extents of the next runs, at most max, which is not 0. */
+VEC_TARGET static PGW_ALWAYS_INLINE unsigned spread_ends(struct pt_vec_row *row,
+							 struct pgw_extent *ret, unsigned max,
+							 vec_words base, vec_words shift)
+{
+	const unsigned from = row->from;
+	struct spread at = {
+		.items = row->items + from + 1,
+		.ends = row->ends,
+		.last = (uint64_t)row->i - from - 1,
+		.base = base +
+			VEC_BLEND(VEC_ALL(0ull), VEC_ALL((uint64_t)from << row->granule_lg2), 0x0f),
+		.shift = shift,
+		.tail = row->tail,
+	};
+	unsigned nr = (unsigned)__builtin_popcountll(at.ends);
+	struct pgw_extent *end;
+
+	at.lasts = VEC_ALL(at.last);
+	at.entries = VEC_ALL(at.items[at.last]);
+	nr = nr < max ? nr : max;
+	end = ret + nr;
+	if (nr & 1)
+		spread_one(&at, ret++);
+	for (; ret != end; ret += 2) {
+		spread_one(&at, ret);
+		spread_one(&at, ret + 1);
+	}
+	row->i = from + (unsigned)at.last + 1;
+	row->ends = at.ends;
+	return nr;
+}
+
+VEC_TARGET static unsigned spread_vector(struct pt_vec_row *row, struct pgw_extent *ret,
+					 unsigned max)
+{
+	const vec_words shift = { row->granule_lg2, row->granule_lg2, row->pa_shift, 0 };
+	const uint64_t next = row->va + (UINT64_C(1) << row->granule_lg2);
+	const vec_words base = { next, next - 1, row->pa, 0 };
+	unsigned nr = 0;
+
+	while (nr < max && (row->ends || spread_look(row)))
+		nr += spread_ends(row, ret + nr, max - nr, base, shift);
+	return nr;
+}
+
+#else
+#define spread_vector NULL
+#endif
+
+static const struct pt_vec vec_vector = { zeros_vector, run_vector, breaks_vector, spread_vector };
 
 #endif
 

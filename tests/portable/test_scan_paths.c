@@ -93,11 +93,12 @@ static uint64_t random_leaf(struct fixture *f)
 
 static void fill_lowest(struct fixture *f, uint64_t *table, unsigned nr_slots)
 {
+	static const uint64_t odd_bits[] = { BIT(8), BIT(12), BIT(49) };
 	const uint64_t step = entry_of(f, UINT64_C(1) << f->geo->granule_lg2, 0);
 	unsigned longest = 1u << pick(f, 10);
 
 	for (unsigned i = 0; i < nr_slots;) {
-		uint64_t kind = pick(f, 8), entry = random_leaf(f), by = step;
+		uint64_t kind = pick(f, 8), entry = random_leaf(f), by = step, flip = 0;
 		unsigned n = 1 + (unsigned)pick(f, longest);
 
 		if (kind == 0)
@@ -114,8 +115,10 @@ static void fill_lowest(struct fixture *f, uint64_t *table, unsigned nr_slots)
 					  ((UINT64_C(1) << f->geo->max_pa_bits) - 1) &
 						  ~((UINT64_C(4) << f->geo->granule_lg2) - 1),
 					  0);
+		if (kind == 5) /* the top of the address, where arm64 keeps it, to and fro */
+			flip = odd_bits[pick(f, 3)];
 		for (; n && i < nr_slots; n--, i++, entry += by)
-			table[i] = entry;
+			table[i] = i & 1 ? entry ^ flip : entry;
 	}
 }
 
