@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "mm/mm_priv.h"
 #include "pt/loader.h"
+#include "pt/vec.h"
 
 /*
  * Roots share subtrees by having the same entries in the same slots of their
@@ -26,7 +27,9 @@ struct many {
 	struct pgw_scan_stats *stats;
 	unsigned first_slot, nr_slots; /* of the half, in the top table */
 	size_t size;
-	uint64_t *entries;      /* the mm's table entries, or 0, by slot */
+	const struct pt_vec *vec;
+	bool is_readable;  /* all of the mm's slots: else a 0 does not say that there is nothing */
+	uint64_t *entries; /* the mm's entries by slot; 0 if unreadable */
 	struct many_way ways[]; /* MANY_WAYS for each slot, then the entries */
 };
 
@@ -50,18 +53,33 @@ static uint64_t many_va(const struct many *many, unsigned slot)
 	return many->mms[0]->first + ((uint64_t)slot << geo->span_lg2[geo->top_level]);
 }
 
-/* The table entry in a slot of the half, or 0. */
-static uint64_t many_load(const struct many *many, unsigned slot)
+/* Read the slots of the half. */
+static void many_load(struct many *many)
 {
 	const struct pt *pt = &many->mms[many->index]->pt;
-	unsigned top = pt->format->geometry.top_level;
-	struct pgw_entry decoded;
-	uint64_t raw;
+	uint64_t pa = pt->root_pa + (uint64_t)many->first_slot * 8;
 
-	if (!pt_load_item(pt, pt->root_pa, many->first_slot + slot, &raw) || !raw)
-		return 0;
-	pt->format->decode(pt->format, &pt->control, raw, top, &decoded);
-	return decoded.kind == PGW_ENTRY_TABLE ? raw : 0;
+	many->is_readable = !pgw_phys_read(pt->phys, pa, many->entries, many->nr_slots * 8);
+	if (many->is_readable) {
+		pt_items_to_host(many->entries, many->nr_slots);
+		return;
+	}
+	for (unsigned slot = 0; slot < many->nr_slots; slot++) {
+		uint64_t *entry = &many->entries[slot];
+
+		if (!pt_load_item(pt, pt->root_pa, many->first_slot + slot, entry))
+			*entry = 0;
+	}
+}
+
+static bool many_is_table(const struct many *many, uint64_t entry)
+{
+	const struct pt *pt = &many->mms[many->index]->pt;
+	struct pgw_entry decoded;
+
+	pt->format->decode(pt->format, &pt->control, entry, pt->format->geometry.top_level,
+			   &decoded);
+	return decoded.kind == PGW_ENTRY_TABLE;
 }
 
 static struct many_slot many_look(const struct many *many, unsigned slot)
@@ -82,13 +100,20 @@ static void many_remember(struct many *many, unsigned slot)
 	struct many_way *way = many->ways + (size_t)slot * MANY_WAYS;
 	uint64_t entry = many->entries[slot];
 
-	if (!entry)
+	if (!entry || !many_is_table(many, entry))
 		return;
 	__builtin_memmove(way + 1, way, (MANY_WAYS - 1) * sizeof(*way));
 	way[0] = (struct many_way){ entry, many->index };
 }
 
-/* Scan slots first to end - 1. The root's table counts once for each mm. */
+/* How many slots from this one on are empty? */
+static unsigned many_empty(const struct many *many, unsigned slot)
+{
+	return many->is_readable ? many->vec->zeros(many->entries + slot, many->nr_slots - slot)
+				 : 0;
+}
+
+/* Scan slots first to end - 1. The root's table counts once for each mm, if it has to be looked at. */
 static int many_scan(struct many *many, unsigned first, unsigned end)
 {
 	struct pgw_scan_stats *sum = many->stats, stats = { 0 };
@@ -129,28 +154,28 @@ static int many_slots(struct many *many, unsigned first, unsigned end, struct ma
 	return err;
 }
 
+/* What is empty ends a run of slots like any other, but is not looked at. */
 static int many_mm(struct many *many)
 {
-	unsigned first = 0;
+	unsigned first, end;
 	int err = 0;
 
 	many->nr_tables = 0;
-	for (unsigned slot = 0; slot < many->nr_slots; slot++)
-		many->entries[slot] = many_load(many, slot);
 	if (!many->ops->shared)
 		return many_scan(many, 0, many->nr_slots);
-	while (first < many->nr_slots && !err) {
+	many_load(many);
+	for (first = many_empty(many, 0); first < many->nr_slots && !err;
+	     first = end + many_empty(many, end)) {
 		struct many_slot how = many_look(many, first);
-		unsigned end = first + 1;
 
-		for (; end < many->nr_slots; end++) {
+		for (end = first + 1; end < many->nr_slots; end++) {
 			struct many_slot next = many_look(many, end);
 
-			if (next.is_shared != how.is_shared || next.same != how.same)
+			if (next.is_shared != how.is_shared || next.same != how.same ||
+			    (many->is_readable && !many->entries[end]))
 				break;
 		}
 		err = many_slots(many, first, end, how);
-		first = end;
 	}
 	return err;
 }
@@ -177,6 +202,7 @@ static struct many *many_new(const struct pgw_mm *mm)
 	if (many) {
 		many->size = size;
 		many->nr_slots = nr_slots;
+		many->vec = pt_vec_choose(mm->platform->cpu_features);
 		many->entries = (uint64_t *)(many->ways + nr_ways);
 		many->first_slot = pt_index(geo, mm->first, geo->top_level);
 	}
