@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -22,6 +23,7 @@
 #define NR_TABLES (2 + NR_MIDDLE + NR_LOWEST)
 #define LAST ((UINT64_C(1) << 47) - 1)
 #define MAX_WORKERS 3
+#define MALFORMED (UINT64_C(1) << 13 | 0x83) /* 2 MiB that begin in their midst */
 
 struct fixture {
 	struct pgw_platform platform; /* an arena's is for one thread */
@@ -37,6 +39,7 @@ struct sum {
 	uint64_t hash, nr, leaves, nr_leaves, malformed;
 	uint64_t stop_at; /* after so many extents; 0: never */
 	uint64_t next_va;
+	bool lets_run;    /* the first call takes long: other workers get ahead */
 	uint32_t is_busy; /* a call is going on; atomic */
 };
 
@@ -101,6 +104,8 @@ static void fixture_init(struct fixture *f, uint64_t budget)
 			uint64_t lowest = test_random(&f->random) % NR_LOWEST;
 
 			middle[slot] = (2 + NR_MIDDLE + lowest) * PAGE | 7;
+			if (test_random(&f->random) % 16 == 0)
+				middle[slot] = MALFORMED;
 		}
 	}
 	for (uint64_t i = 0; i < NR_LOWEST; i++)
@@ -118,6 +123,9 @@ static int add(struct sum *sum, const struct pgw_extent *extents, size_t nr)
 {
 	assert_int_equal(__atomic_exchange_n(&sum->is_busy, 1, __ATOMIC_RELAXED), 0);
 	assert_true(nr > 0);
+	if (sum->lets_run)
+		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+	sum->lets_run = false;
 	for (const struct pgw_extent *e = extents; e < extents + nr; e++) {
 		uint64_t n = (e->va_last - e->va_first + 1) / PAGE;
 		const uint64_t words[] = { e->va_first, e->va_last, e->pa,
@@ -177,6 +185,7 @@ static void check_all(struct fixture *f, struct pgw_scan_workers workers)
 
 	assert_int_equal(pgw_scan_blocks(f->mm, 0, LAST, add_extents, &want, &want_stats), 0);
 	assert_true(want.nr > 10000 && want.nr_leaves == want_stats.nr_leaves);
+	assert_true(want.malformed && want_stats.nr_malformed > 100);
 	assert_int_equal(pgw_scan_parallel(f->mm, 0, LAST, &workers, add_extents, &got, &stats), 0);
 	assert_memory_equal(&got, &want, sizeof(got));
 	assert_memory_equal(&stats, &want_stats, sizeof(stats));
@@ -231,10 +240,14 @@ static void test_scan_parallel__fn_ends_the_scan(void **state)
 	fixture_fini(&f);
 }
 
-/* Everything below the address where it ended was reported. */
+/*
+ * Everything below the address where it ended was reported. The first call of the ordered scan lets
+ * others put parts by, in the midst of which the budget runs out.
+ */
 static void check_budget(uint64_t budget, struct pgw_scan_workers workers)
 {
-	struct sum want = { 0 }, got = { 0 }, below = { 0 }, parts[MAX_WORKERS] = { 0 };
+	struct sum want = { 0 }, got = { .lets_run = true }, below = { 0 };
+	struct sum parts[MAX_WORKERS] = { 0 };
 	struct pgw_scan_stats want_stats, stats;
 	struct fixture f, unlimited;
 	uint64_t nr_leaves = 0;
@@ -245,6 +258,7 @@ static void check_budget(uint64_t budget, struct pgw_scan_workers workers)
 			 -PGW_E2BIG);
 	assert_int_equal(pgw_scan_parallel(f.mm, 0, LAST, &workers, add_extents, &got, &stats),
 			 -PGW_E2BIG);
+	got.lets_run = false; /* if there was no call */
 	assert_memory_equal(&got, &want, sizeof(got));
 	assert_memory_equal(&stats, &want_stats, sizeof(stats));
 	assert_int_equal(pgw_scan_unordered(f.mm, 0, LAST, &workers, add_by_worker, parts, &stats),
