@@ -291,6 +291,23 @@ static struct pgw_translation translate(struct pgw_mm *const mms[2], uint64_t va
 	return one;
 }
 
+/* Sixteen at once, near va at some level, are what each is alone. */
+static void check_neighbours(struct pgw_mm *const mms[2], uint64_t va)
+{
+	enum { NR = 16 };
+	const unsigned shift = 12u + 9u * (unsigned)(va >> 12 & 1) + 9u * (unsigned)(va >> 13 & 1);
+	struct pgw_translation at[NR], one;
+	uint64_t vas[NR];
+
+	for (unsigned i = 0; i < NR; i++)
+		vas[i] = va ^ (uint64_t)i << shift;
+	FUZZ_CHECK(pgw_translate_batch(mms[0], vas, at, NR) == NR);
+	for (unsigned i = 0; i < NR; i++) {
+		FUZZ_CHECK(pgw_translate(mms[1], vas[i], &one) == 0);
+		check_same(&at[i], &one);
+	}
+}
+
 static void check_leaf(const struct pgw_format *format, const struct pgw_extent *extent,
 		       uint64_t va, const struct pgw_translation *translation)
 {
@@ -334,6 +351,7 @@ static void check_samples(struct pgw_mm *const mms[2], const struct scan *scan, 
 		hash = fuzz_hash(hash, extent->va_first);
 		check_at(mms, extent, extent->va_first);
 		check_at(mms, extent, extent->va_last);
+		check_neighbours(mms, extent->va_first);
 		check_at(mms, extent, extent->va_first + (size ? hash % size : hash));
 		hole = extent->va_first - sample->hole_first;
 		if (hole) {
