@@ -66,17 +66,6 @@ static uint64_t naive(void *arg)
 	return nr;
 }
 
-static uint64_t plain_read(void *arg)
-{
-	const struct subject *subject = arg;
-	uint64_t sum = 0;
-
-	for (uint64_t i = 0; i < subject->nr_words; i++)
-		sum += subject->tables[i];
-	*(volatile uint64_t *)&sum = sum;
-	return subject->nr_leaves;
-}
-
 static void measure(struct subject *subject, void *arg)
 {
 	char name[128];
@@ -89,7 +78,7 @@ static void measure(struct subject *subject, void *arg)
 			{ "naive walk", naive, subject },
 			{ "walk, attached", walk_attached, subject },
 			{ "walk, owned", subject->owned ? walk_owned : NULL, subject },
-			{ "plain read of the tables", plain_read, subject },
+			{ "plain read of the tables", subject_read, subject },
 		},
 	};
 
@@ -99,9 +88,5 @@ static void measure(struct subject *subject, void *arg)
 
 int main(int argc, char **argv)
 {
-	struct bench bench;
-	int first = bench_init(&bench, argc, argv);
-
-	subject_each(argv + first, argc - first, measure, &bench);
-	return bench_done(&bench);
+	return subject_main(argc, argv, measure);
 }

@@ -149,8 +149,8 @@ void subject_make(struct subject *subject, const struct shape *shape)
 				     .platform = *pgw_hosted_platform(),
 				     .block_size = MADE_BLOCK };
 	subject->block = aligned_alloc(PAGE, MADE_BLOCK);
-	subject->descs = aligned_alloc(sizeof(*subject->descs),
-				       MADE_BLOCK / PAGE * sizeof(*subject->descs));
+	subject->descs =
+		aligned_alloc(sizeof(*subject->descs), MADE_BLOCK / PAGE * sizeof(*subject->descs));
 	bench_require(subject->block && subject->descs, "no memory");
 	memset(subject->block, 0, MADE_BLOCK);
 	bench_require(!pgw_phys_memory_init(&subject->memory, 0, subject->block, MADE_BLOCK),
@@ -214,6 +214,17 @@ void subject_free(struct subject *subject)
 	free(subject->descs);
 }
 
+uint64_t subject_read(void *arg)
+{
+	const struct subject *subject = arg;
+	uint64_t sum = 0;
+
+	for (uint64_t i = 0; i < subject->nr_words; i++)
+		sum += subject->tables[i];
+	*(volatile uint64_t *)&sum = sum;
+	return subject->nr_leaves;
+}
+
 void subject_each(char **images, int nr_images, subject_fn *fn, void *arg)
 {
 	static struct subject subject;
@@ -229,4 +240,13 @@ void subject_each(char **images, int nr_images, subject_fn *fn, void *arg)
 		fn(&subject, arg);
 		subject_free(&subject);
 	}
+}
+
+int subject_main(int argc, char **argv, subject_fn *fn)
+{
+	struct bench bench;
+	int first = bench_init(&bench, argc, argv);
+
+	subject_each(argv + first, argc - first, fn, &bench);
+	return bench_done(&bench);
 }

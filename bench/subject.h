@@ -43,8 +43,14 @@ void subject_make(struct subject *subject, const struct shape *shape);
 bool subject_open(struct subject *subject, const char *path);
 void subject_free(struct subject *subject);
 
+/** Reads the copy of its tables. @param arg the subject @return its leaves: a struct bench_case's fn */
+uint64_t subject_read(void *arg);
+
 /** Runs fn on each shape and on each image. */
 typedef void subject_fn(struct subject *subject, void *arg);
 void subject_each(char **images, int nr_images, subject_fn *fn, void *arg);
+
+/** All of a program that measures subjects: fn is called with a struct bench. @return main()'s */
+int subject_main(int argc, char **argv, subject_fn *fn);
 
 #endif
