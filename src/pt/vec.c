@@ -261,7 +261,7 @@ VEC_TARGET static PGW_ALWAYS_INLINE unsigned spread_ends(struct pt_vec_row *row,
 	struct pgw_extent *end;
 
 	at.lasts = VEC_ALL(at.last);
-	at.entries = VEC_ALL(at.items[at.last]);
+	at.entries = VEC_ALL(row->items[row->i]);
 	nr = nr < max ? nr : max;
 	end = ret + nr;
 	if (nr & 1)
