@@ -114,13 +114,13 @@ int pgw_translate_path(struct pgw_mm *mm, uint64_t va, struct pgw_translation *r
 static size_t translate_inside(const struct pgw_mm *mm, const uint64_t *va, size_t n)
 {
 	const uint64_t first = mm->first, span = mm->last - mm->first;
-	uint64_t outside = 0;
+	uint64_t differ = 0;
 	size_t nr = 0;
 
-	/* Seldom not all of them: without a branch for each. No half is half of all addresses. */
+	/* Seldom not all of them. A half is 2^n addresses from a multiple of that on. */
 	for (size_t i = 0; i < n; i++)
-		outside |= (va[i] - first) | (span - (va[i] - first));
-	if (pgw_likely(!(outside >> 63)))
+		differ |= va[i] ^ first;
+	if (pgw_likely(differ <= span))
 		return n;
 	while (nr < n && va[nr] - first <= span)
 		nr++;
@@ -132,7 +132,8 @@ size_t pgw_translate_batch(struct pgw_mm *mm, const uint64_t *va, struct pgw_tra
 {
 	size_t done = 0;
 
-	if (!mm || !va || !ret || mm_assert_novma(mm, __func__))
+	if (!mm || !va || !ret ||
+	    (mm->kind != PGW_MM_SNAPSHOT && mm_assert_novma(mm, __func__)))
 		return 0;
 	while (done < n) {
 		size_t nr = translate_inside(mm, va + done, n - done);
