@@ -28,6 +28,8 @@ struct pgw_phys_ops {
 	/**
 	 * Point at len bytes at pa, where that is safe and they will stay as
 	 * long as the source; the pointer may be unaligned. Optional (NULL).
+	 * The bytes may change meanwhile, by whole aligned words: what is made of an
+	 * entry is then made of one look at it, but two entries may be of different times.
 	 * @return a pointer, or NULL: use read
 	 */
 	const void *(*map)(const struct pgw_phys *phys, uint64_t pa, size_t len);
@@ -54,7 +56,7 @@ static inline int pgw_phys_read(const struct pgw_phys *phys, uint64_t pa, void *
 	return phys->ops->read(phys, pa, buf, len);
 }
 
-/** A source over one block of the program's own memory, which must not change meanwhile. */
+/** A source over one block of the program's own memory, which changes meanwhile by whole aligned words at most. */
 struct pgw_phys_memory {
 	struct pgw_phys phys; /**< pass this on */
 	uint64_t pa_first;

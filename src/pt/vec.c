@@ -219,12 +219,13 @@ VEC_TARGET static bool spread_look(struct pt_vec_row *row)
 
 /** Between two extents of 64 items. */
 struct spread {
-	const uint64_t *items; /* the second of the 64 */
-	uint64_t ends;         /* of runs that are left */
-	uint64_t last;         /* item of the run before, or -1 */
-	vec_words lasts;       /* that four times */
-	vec_words entries;     /* the entry after it four times */
-	vec_words base, shift; /* what becomes of (item before the run, its last, entry, entry) */
+	const uint64_t *items;  /* the second of the 64 */
+	uint64_t ends;          /* of runs that are left */
+	uint64_t last;          /* item of the run before, or -1 */
+	vec_words lasts;        /* that four times */
+	vec_words entries;      /* the entry after it four times */
+	vec_words base, shift;  /* what becomes of (item before the run, its last, entry, entry) */
+	vec_words known, other; /* the bits in which entries were something else */
 	uint64_t tail;
 };
 
@@ -233,6 +234,7 @@ VEC_TARGET static PGW_ALWAYS_INLINE void spread_one(struct spread *at, struct pg
 {
 	vec_words extent = VEC_BLEND(at->lasts, at->entries, 0xf0);
 
+	at->other |= at->entries ^ at->known;
 	at->last = (unsigned)__builtin_ctzll(at->ends);
 	at->lasts = VEC_ALL(at->last);
 	at->entries = VEC_ALL(at->items[at->last]);
@@ -242,7 +244,10 @@ VEC_TARGET static PGW_ALWAYS_INLINE void spread_one(struct spread *at, struct pg
 	at->ends &= at->ends - 1;
 }
 
-/* Extents of the next runs, at most max, which is not 0. */
+/*
+ * Extents of the next runs, at most max, which is not 0.
+ * @return 0: an entry is not what it was at the first look, so that all of them have to be looked at anew
+ */
 VEC_TARGET static PGW_ALWAYS_INLINE unsigned spread_ends(struct pt_vec_row *row,
 							 struct pgw_extent *ret, unsigned max,
 							 vec_words base, vec_words shift)
@@ -255,6 +260,8 @@ VEC_TARGET static PGW_ALWAYS_INLINE unsigned spread_ends(struct pt_vec_row *row,
 		.base = base +
 			VEC_BLEND(VEC_ALL(0ull), VEC_ALL((uint64_t)from << row->granule_lg2), 0x0f),
 		.shift = shift,
+		.known = VEC_ALL(row->known),
+		.other = VEC_ALL(0ull),
 		.tail = row->tail,
 	};
 	unsigned nr = (unsigned)__builtin_popcountll(at.ends);
@@ -270,6 +277,11 @@ VEC_TARGET static PGW_ALWAYS_INLINE unsigned spread_ends(struct pt_vec_row *row,
 		spread_one(&at, ret);
 		spread_one(&at, ret + 1);
 	}
+	at.other &= row->fixed;
+	if (pgw_unlikely(!VEC_IS_ZERO(at.other))) {
+		row->ends = 0;
+		return 0;
+	}
 	row->i = from + (unsigned)at.last + 1;
 	row->ends = at.ends;
 	return nr;
@@ -283,8 +295,13 @@ VEC_TARGET static unsigned spread_vector(struct pt_vec_row *row, struct pgw_exte
 	const vec_words base = { next, next - 1, row->pa, 0 };
 	unsigned nr = 0;
 
-	while (nr < max && (row->ends || spread_look(row)))
-		nr += spread_ends(row, ret + nr, max - nr, base, shift);
+	while (nr < max && (row->ends || spread_look(row))) {
+		unsigned more = spread_ends(row, ret + nr, max - nr, base, shift);
+
+		if (pgw_unlikely(!more))
+			break;
+		nr += more;
+	}
 	return nr;
 }
 

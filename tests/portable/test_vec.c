@@ -194,6 +194,119 @@ static void test_vec__breaks_are_those_of_each_pair(void)
 	for_each_vec(all_breaks);
 }
 
+/* ---- spread ---- */
+
+#define GRANULE_LG2 12
+#define MAX_ROW 300
+
+/** A row of short runs, now and then of a longer one, and of a few items of another kind. */
+static void fill_runs(struct row *row, const struct pt_vec_row *v, uint64_t *random)
+{
+	unsigned longest = 1 + (unsigned)(test_random(random) % (test_random(random) % 4 ? 4 : 90));
+	uint64_t item = 0;
+
+	for (unsigned i = 0, left = 0; i < row->nr; i++, left--, item += v->step) {
+		if (!left) {
+			left = 1 + (unsigned)(test_random(random) % longest);
+			item = (test_random(random) & ~v->fixed) | (v->known & v->fixed);
+		}
+		row->items[i] = item;
+		if (test_random(random) % 150 == 0)
+			row->items[i] = test_random(random) % 2 ? 0 : item ^ 1;
+	}
+}
+
+static bool is_end(const struct pt_vec_row *v, unsigned i)
+{
+	return v->items[i + 1] - v->items[i] != v->step;
+}
+
+/* Has the row 64 items, from v->i or before, with a run that ends, and the one after them, all like known? */
+static bool has_more(const struct pt_vec_row *v)
+{
+	unsigned from = v->i < v->nr - 65 ? v->i : v->nr - 65;
+	bool has_end = false;
+
+	for (unsigned i = from; i < from + 65; i++) {
+		if ((v->items[i] ^ v->known) & v->fixed)
+			return false;
+		has_end |= i >= v->i && i < from + 64 && is_end(v, i);
+	}
+	return has_end;
+}
+
+/* The run from item i on. @return the item after it */
+static unsigned check_extent(const struct pt_vec_row *v, const struct pgw_extent *extent,
+			     unsigned i)
+{
+	unsigned end = i;
+	uint64_t tail;
+
+	while (!is_end(v, end))
+		end++;
+	memcpy(&tail, &extent->kind, sizeof(tail));
+	CHECK_EQUAL(extent->va_first, v->va + ((uint64_t)i << GRANULE_LG2));
+	CHECK_EQUAL(extent->va_last, v->va + ((end + UINT64_C(1)) << GRANULE_LG2) - 1);
+	CHECK_EQUAL(extent->entry, v->items[i]);
+	CHECK_EQUAL(extent->pa, v->pa + (v->items[i] << v->pa_shift));
+	CHECK_EQUAL(tail, v->tail);
+	return end + 1;
+}
+
+static void spread_row(const struct pt_vec *vec, struct pt_vec_row *v, uint64_t *random)
+{
+	enum { MAX = 40 };
+	struct pgw_extent extents[MAX + 1];
+	unsigned max, nr;
+
+	do {
+		unsigned i = v->i;
+
+		max = 1 + (unsigned)(test_random(random) % MAX);
+		memset(extents, 0xee, sizeof(extents));
+		nr = vec->spread(v, extents, max);
+		CHECK(nr <= max);
+		for (unsigned n = 0; n < nr; n++)
+			i = check_extent(v, &extents[n], i);
+		CHECK_EQUAL(v->i, i);
+		CHECK_EQUAL(extents[nr].va_first, UINT64_C(0xeeeeeeeeeeeeeeee));
+	} while (nr == max);
+	CHECK(v->nr - v->i < 2 || !has_more(v));
+}
+
+static void all_spreads(const struct pt_vec *vec, uint64_t *random)
+{
+	static const unsigned shifts[] = { 0, 2 };
+
+	for (unsigned round = 0; vec->spread && round < 4000; round++) {
+		struct row row = row_new(round % MAX_ALIGN,
+					 65 + (unsigned)(test_random(random) % (MAX_ROW - 65)));
+		unsigned shift = shifts[test_random(random) % 2];
+		struct pt_vec_row v = {
+			.items = row.items,
+			.nr = row.nr,
+			.i = (unsigned)(test_random(random) % row.nr),
+			.va = test_random(random) << GRANULE_LG2,
+			.granule_lg2 = GRANULE_LG2,
+			.pa_shift = shift,
+			.step = BIT(GRANULE_LG2 - shift),
+			.known = test_random(random) | 1,
+			.fixed = BITS(63, 54) | low_bits(GRANULE_LG2 - shift),
+			.pa = test_random(random),
+			.tail = test_random(random),
+		};
+
+		fill_runs(&row, &v, random);
+		spread_row(vec, &v, random);
+		free(row.memory);
+	}
+}
+
+static void test_vec__spread_makes_an_extent_of_each_run(void)
+{
+	for_each_vec(all_spreads);
+}
+
 int main(void)
 {
 	static const struct tap_case cases[] = {
@@ -201,6 +314,7 @@ int main(void)
 		TAP_CASE(test_vec__zeros_end_at_the_first_other_item),
 		TAP_CASE(test_vec__runs_end_at_the_first_other_item),
 		TAP_CASE(test_vec__breaks_are_those_of_each_pair),
+		TAP_CASE(test_vec__spread_makes_an_extent_of_each_run),
 	};
 
 	return tap_run(cases, PGW_ARRAY_SIZE(cases));
