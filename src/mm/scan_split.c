@@ -42,6 +42,32 @@ static void split_entry(struct split *split, uint64_t va)
 	split->nr++;
 }
 
+/* An item; 0 if it cannot be read. */
+static uint64_t split_load(const struct pt *pt, uint64_t table_pa, unsigned index)
+{
+	uint64_t pa = table_pa + (uint64_t)index * 8, raw;
+
+	if (pgw_likely(pt_is_near(pt, pa, 8)))
+		return pt_near_entry(pt_near_items(pt, pa));
+	return pt_load_item(pt, table_pa, index, &raw) ? raw : 0;
+}
+
+/* @return false: the entry is no table */
+static bool split_table_of(const struct pt *pt, uint64_t raw, unsigned level, uint64_t *ret_pa)
+{
+	const struct pt_env *env = &pt->env;
+	struct pgw_entry entry;
+
+	if ((raw & env->table_mask) != env->table_value)
+		return false;
+	*ret_pa = (raw & env->addr_mask) << env->addr_shift;
+	if (pgw_unlikely(!env->addr_mask)) {
+		pt->format->decode(pt->format, &pt->control, raw, level, &entry);
+		*ret_pa = entry.pa;
+	}
+	return true;
+}
+
 /* Depth is bounded by the levels. */
 static void split_table(struct split *split, uint64_t table_pa, unsigned level, uint64_t va)
 {
@@ -53,20 +79,15 @@ static void split_table(struct split *split, uint64_t table_pa, unsigned level, 
 		return;
 	split->budget--;
 	for (unsigned i = 0; i < 1u << geo->slots_lg2[level]; i++) {
-		uint64_t at = va + ((uint64_t)i << span_lg2), raw;
-		struct pgw_entry entry;
+		uint64_t at = va + ((uint64_t)i << span_lg2), below;
 
-		if (at > split->last || (at | low_bits(span_lg2)) < split->first)
-			continue;
-		if (!pt_load_item(pt, table_pa, i, &raw) || !raw)
-			continue;
-		pt->format->decode(pt->format, &pt->control, raw, level, &entry);
-		if (entry.kind != PGW_ENTRY_TABLE)
+		if (at > split->last || (at | low_bits(span_lg2)) < split->first ||
+		    !split_table_of(pt, split_load(pt, table_pa, i), level, &below))
 			continue;
 		if (level == split->level)
 			split_entry(split, at);
 		else
-			split_table(split, entry.pa, level - 1, at);
+			split_table(split, below, level - 1, at);
 	}
 }
 
