@@ -18,6 +18,7 @@
 #define IMAGE_MAX_PAGES (UINT32_C(1) << 18)       /* of a kind, that are looked at again */
 #define IMAGE_MAX_ANCHORS 4
 #define IMAGE_SEARCH_BUDGET (UINT64_C(1) << 22) /* pages and slots that searches for roots read */
+#define IMAGE_SEARCH_BY_CPU_BUDGET (UINT64_C(1) << 18) /* the one that a CPU's tables tell where to begin */
 #define IMAGE_MAX_MARKERS 64     /* with the end marker */
 #define IMAGE_MAX_MARKER_NAME 64 /* with its NUL */
 

@@ -72,10 +72,12 @@ static bool search_by_cpu(struct pgw_image *image, struct image_swapper *ret)
 	const struct image_arch_ops *ops = image->arch->ops;
 	uint64_t left = image->search_left;
 	struct pgw_root_info cpu;
-	bool is_found = ops->kernel_by_cpu && image_cpu_first_root(image, &cpu) &&
-			ops->kernel_by_cpu(image, &cpu, ret);
+	bool is_found;
 
-	/* What others may spend does not depend on who was first. */
+	/* A budget of its own: what others may spend does not depend on who was first. */
+	image->search_left = IMAGE_SEARCH_BY_CPU_BUDGET;
+	is_found = ops->kernel_by_cpu && image_cpu_first_root(image, &cpu) &&
+		   ops->kernel_by_cpu(image, &cpu, ret);
 	image->search_left = left;
 	if (!is_found)
 		return false;
@@ -101,7 +103,8 @@ bool image_kernel_find_soon(struct pgw_image *image, struct image_swapper *ret)
 	struct image_swapper found;
 	bool is_proved = image_swapper_find(image, ret) && ret->root.proof == PGW_PROOF_PASSED;
 
-	if ((is_proved && image->nr_note_texts) || !find_by_cpu(image, &found))
+	if ((is_proved && (ret->root.found & PGW_ROOT_FROM_VMCOREINFO_NOTE)) ||
+	    !find_by_cpu(image, &found))
 		return is_proved;
 	/* A text that says the same says more. */
 	if (!is_proved || ret->root.root.pa != found.root.root.pa)
