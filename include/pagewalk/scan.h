@@ -173,7 +173,8 @@ struct pgw_scan_many_ops {
  * have the kernel, is walked once. An extent ends where the common part begins or ends.
  *
  * @param mms   n attached ones with the same phys, format, half and control
- * @param stats of all together, filled in always; may be NULL. The budget is each mm's own
+ * @param stats of all together, filled in always; may be NULL. A root whose half is
+ *              empty or shared as a whole counts no visit. The budget is each mm's own
  * @return as pgw_scan(); also -PGW_ENOMEM
  */
 PGW_API int pgw_scan_many(struct pgw_mm *const *mms, size_t n, const struct pgw_scan_many_ops *ops,

@@ -6,7 +6,8 @@
  * Sixteen translations side by side in vector registers, of any format whose addresses
  * are simple (struct pt_env, addr_mask). They go down as long as all sixteen meet tables
  * that can be pointed at, and then leaves of one item; what is not so plain is left, where
- * it was met, to the format's template (tmpl_batch.h). Each item is looked at once, by an atomic load.
+ * it was met, to the format's template (tmpl_batch.h), which looks at those items anew. What a result
+ * is made of is one look at each item, by an atomic load.
  */
 
 #include "pt/pt.h"

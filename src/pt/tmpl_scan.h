@@ -4,8 +4,8 @@
 
 /*
  * The extents algorithm: one function for lowest tables, whose level is a
- * constant and whose loop has no call but fn's and the vector unit's; one for
- * all levels above, where there is little to do. The owner's tables and a
+ * constant and whose loop has no call but fn's, the vector unit's and that for many short
+ * runs in a row (scan.c); one for all levels above, where there is little to do. The owner's tables and a
  * reader's that can be pointed at are looked at where they are, others in copies.
  */
 

@@ -58,6 +58,10 @@ const char *report_attr_names(struct report *report, uint64_t entry, unsigned le
 	return attrs->text;
 }
 
+/* The longest lines of leaves in one piece: json.c. */
+_Static_assert(sizeof(((struct report_tail *)0)->text) + 4 * OUT_HEX + OUT_COPY < OUT_ROOM,
+	       "a line has room");
+
 void report_tail_begin(struct report *report, const struct pgw_extent *leaf)
 {
 	struct report_tail *tail = &report->tail;

@@ -97,7 +97,7 @@ struct report_tail {
 	uint64_t size;      /**< - 1 */
 	size_t head;
 	size_t len;
-	char text[1024];
+	char text[1024]; /* with an address and what surrounds it, less than OUT_ROOM */
 };
 
 struct report {
