@@ -28,11 +28,16 @@ static int pte(uint64_t *item, uint64_t addr, uint64_t next, struct pgw_mm_walk 
 PGW_NO_THREAD_SAFETY_ANALYSIS int main(void)
 {
 	struct pgw_platform platform = *pgw_hosted_platform();
-	struct pgw_mm_new_args args = { .platform = &platform, .half = PGW_HALF_KERNEL,
+	struct pgw_mm_new_args args = { .platform = &platform,
+					.half = PGW_HALF_KERNEL,
 					.format = pgw_format_by_name("x86_64-la48") };
 	const struct pgw_mm_walk_ops ops = { .pte_entry = pte };
-	const struct pgw_leaf user_page = { .va = 0x1000, .pa = 0x5000, .rights = PGW_KERNEL_R | PGW_USER_R };
-	const struct pgw_leaf kernel_page = { .va = UINT64_MAX - 0xfff, .pa = 0x6000, .rights = PGW_KERNEL_R };
+	const struct pgw_leaf user_page = { .va = 0x1000,
+					    .pa = 0x5000,
+					    .rights = PGW_KERNEL_R | PGW_USER_R };
+	const struct pgw_leaf kernel_page = { .va = UINT64_MAX - 0xfff,
+					      .pa = 0x6000,
+					      .rights = PGW_KERNEL_R };
 	struct pgw_mm *kernel, *user;
 	int err;
 

@@ -209,7 +209,7 @@ int target_choose_halves(const struct target *target, const struct options *opts
 	if (opts->halves)
 		*ret = opts->halves;
 	else
-		*ret = !is_split ? otherwise
+		*ret = !is_split               ? otherwise
 		       : target->root.has_user ? HALF_BIT(PGW_HALF_USER)
 					       : HALF_BIT(PGW_HALF_KERNEL);
 	return TOOL_DONE;

@@ -23,15 +23,15 @@ struct pgw_dump_filter {
 	/** Leaves of a level or of a size that is in one of these; both 0: all. */
 	uint8_t levels; /**< bit n: level n */
 	uint64_t sizes; /**< bit n: 2^n bytes, a contiguous run of slots counting as one leaf */
-	bool has_pa;         /**< only leaves that map pa_first to pa_last, clipped to it at leaf boundaries */
+	bool has_pa; /**< only leaves that map pa_first to pa_last, clipped to it at leaf boundaries */
 	uint64_t pa_first;
-	uint64_t pa_last;    /**< inclusive */
+	uint64_t pa_last; /**< inclusive */
 };
 
 /** How pgw_dump() joins leaves. */
 enum pgw_dump_merge {
 	PGW_DUMP_RANGES, /**< neighbours whose visible attributes, rights and leaf size are equal */
-	PGW_DUMP_RUNS,   /**< runs as pgw_scan() gives them: all leaves' raw entries follow from the first */
+	PGW_DUMP_RUNS, /**< runs as pgw_scan() gives them: all leaves' raw entries follow from the first */
 };
 
 /** What to dump. */
@@ -43,16 +43,17 @@ struct pgw_dump_args {
 	struct pgw_dump_filter filter;
 	/** Who scans, see pgw_scan_parallel(); NULL: the caller alone. fn is called in any of them, one call at a time. */
 	const struct pgw_scan_workers *workers;
-	pgw_extent_fn *fn; /**< gets leaves that pass the filter, and malformed and unreadable runs always */
+	/** gets leaves that pass the filter, and malformed and unreadable runs always */
+	pgw_extent_fn *fn;
 	void *arg;
 };
 
 /** The sums of a dump. */
 struct pgw_dump_summary {
-	struct pgw_scan_stats scan;      /**< of everything in the range, before the filter */
-	uint64_t nr_ranges;              /**< extents of leaves that were reported */
-	uint64_t nr_leaves;              /**< leaves in them */
-	uint64_t bytes;                  /**< that they map */
+	struct pgw_scan_stats scan;            /**< of everything in the range, before the filter */
+	uint64_t nr_ranges;                    /**< extents of leaves that were reported */
+	uint64_t nr_leaves;                    /**< leaves in them */
+	uint64_t bytes;                        /**< that they map */
 	uint64_t level_leaves[PGW_MAX_LEVELS]; /**< of nr_leaves */
 };
 
@@ -68,18 +69,19 @@ enum pgw_ptdump_kind {
 	PGW_PTDUMP_BANNER,
 	PGW_PTDUMP_SERIES,
 	PGW_PTDUMP_SKIPPED,
-	PGW_PTDUMP_MALFORMED,  /**< a series of entries above the lowest level that the MMU would refuse */
+	PGW_PTDUMP_MALFORMED, /**< a series of entries above the lowest level that the MMU would refuse */
 	PGW_PTDUMP_UNREADABLE, /**< a series of slots whose bytes are not in the image */
 };
 
 /** One line of the kernel's own page-table dump. */
 struct pgw_ptdump_line {
 	enum pgw_ptdump_kind kind;
-	const char *name;    /**< banner: the marker's */
-	uint64_t start;      /**< series */
-	uint64_t end;        /**< series, exclusive: 0 means 2^64 */
-	int depth;           /**< series: 0 = pgd to 4 = pte */
-	uint64_t prot;       /**< series: the entries' attribute bits as the kernel masks them; 0 = nothing mapped */
+	const char *name; /**< banner: the marker's */
+	uint64_t start;   /**< series */
+	uint64_t end;     /**< series, exclusive: 0 means 2^64 */
+	int depth;        /**< series: 0 = pgd to 4 = pte */
+	/** series: the entries' attribute bits as the kernel masks them; 0 = nothing mapped */
+	uint64_t prot;
 	uint64_t entry;      /**< series: the first raw entry; 0 = a hole */
 	uint64_t nr_skipped; /**< skipped: lines left out because of the marker's max_lines */
 };
@@ -88,7 +90,8 @@ typedef int pgw_ptdump_fn(const struct pgw_ptdump_line *line, void *arg);
 
 /** What to dump in the kernel's way. */
 struct pgw_ptdump_args {
-	struct pgw_mm *mm; /**< a user mm with its kernel mm, for both halves; locks as pgw_walk_page_range_debug() */
+	/** a user mm with its kernel mm, for both halves; locks as pgw_walk_page_range_debug() */
+	struct pgw_mm *mm;
 	const struct pgw_marker *markers; /**< ascending */
 	size_t nr_markers;
 	pgw_ptdump_fn *fn;
@@ -104,9 +107,10 @@ PGW_API int pgw_ptdump(const struct pgw_ptdump_args *args);
 
 /** How sound a tree is. Each table counts once, however many entries lead to it. */
 struct pgw_integrity {
-	uint64_t nr_tables;     /**< that were looked at */
-	uint64_t nr_malformed;  /**< entries that are valid but have reserved bits set */
-	uint64_t nr_outside;    /**< leaves that map nothing of the memory described: devices, or nonsense */
+	uint64_t nr_tables;    /**< that were looked at */
+	uint64_t nr_malformed; /**< entries that are valid but have reserved bits set */
+	/** leaves that map nothing of the memory described: devices, or nonsense */
+	uint64_t nr_outside;
 	uint64_t nr_shared;     /**< tables that several entries point to */
 	uint64_t nr_loops;      /**< entries that lead back to a table above them */
 	uint64_t nr_unreadable; /**< tables of which the image lacks bytes */
@@ -122,7 +126,7 @@ struct pgw_integrity {
  *         format can be at the root's address), -PGW_ENOMEM
  */
 PGW_API int pgw_integrity(const struct pgw_image *image, const struct pgw_root_info *root,
-                          uint64_t budget, struct pgw_integrity *ret);
+			  uint64_t budget, struct pgw_integrity *ret);
 
 /** What a trim kept. */
 struct pgw_trim_summary {
@@ -143,7 +147,7 @@ struct pgw_trim_summary {
  *         -PGW_E2BIG (more than 2^24 tables)
  */
 PGW_API int pgw_trim(struct pgw_image *image, pgw_write_fn *fn, void *arg,
-                     struct pgw_trim_summary *ret);
+		     struct pgw_trim_summary *ret);
 
 #ifdef __cplusplus
 }

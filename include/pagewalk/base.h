@@ -34,11 +34,11 @@ extern "C" {
 /** Error numbers, equal to Linux's. Functions return them negated. */
 enum pgw_status {
 	PGW_OK = 0,
-	PGW_EPERM = 1,       /**< a locking rule was broken and the handler returned */
-	PGW_ENOENT = 2,      /**< no such file, format, note or root */
-	PGW_EIO = 5,         /**< bytes that should be there cannot be read */
-	PGW_E2BIG = 7,       /**< the budget of table visits ran out: the result is cut short */
-	PGW_ENOEXEC = 8,     /**< not a file of a known kind */
+	PGW_EPERM = 1,   /**< a locking rule was broken and the handler returned */
+	PGW_ENOENT = 2,  /**< no such file, format, note or root */
+	PGW_EIO = 5,     /**< bytes that should be there cannot be read */
+	PGW_E2BIG = 7,   /**< the budget of table visits ran out: the result is cut short */
+	PGW_ENOEXEC = 8, /**< not a file of a known kind */
 	PGW_ENOMEM = 12,
 	PGW_EFAULT = 14,     /**< an access that no VMA allows, or that nothing backs */
 	PGW_EBUSY = 16,      /**< a trylock found the lock taken */

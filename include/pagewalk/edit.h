@@ -32,8 +32,10 @@ struct pgw_map_args {
 	uint64_t first, last; /**< inclusive; aligned to the smallest leaf */
 	uint64_t pa;          /**< of first; the rest follows */
 	uint8_t rights;       /**< enum pgw_right */
-	uint64_t attrs;       /**< further bits of the entries, as in a smallest leaf; not those of a contiguous run */
-	uint64_t sizes;       /**< bit n: leaves and runs of 2^n bytes may be used; 0 = all that the format has */
+	/** further bits of the entries, as in a smallest leaf; not those of a contiguous run */
+	uint64_t attrs;
+	/** bit n: leaves and runs of 2^n bytes may be used; 0 = all that the format has */
+	uint64_t sizes;
 };
 
 /**
@@ -88,7 +90,7 @@ PGW_API int pgw_mm_collapse(struct pgw_mm *mm, uint64_t va, uint8_t size_lg2)
 
 /** A run of frames that is not mapped any more. */
 struct pgw_frames {
-	uint64_t va;   /**< where they were mapped */
+	uint64_t va; /**< where they were mapped */
 	uint64_t pa;
 	uint64_t size; /**< bytes */
 	bool dirty;    /**< by the leaves' dirty bits */

@@ -23,9 +23,9 @@ struct pgw_format;
 struct pgw_geometry {
 	uint8_t top_level;   /**< level of the root table: 3 for four-level tables */
 	uint8_t granule_lg2; /**< smallest leaf */
-	uint8_t va_bits;     /**< bits of a virtual address that are translated, or select the half */
+	uint8_t va_bits; /**< bits of a virtual address that are translated, or select the half */
 	uint8_t max_pa_bits; /**< the most physical address bits that an entry can hold */
-	bool split_root;     /**< the two halves have a root each (arm64); else one root holds both */
+	bool split_root; /**< the two halves have a root each (arm64); else one root holds both */
 	/** log2 of what one slot of a table at this level spans, in bytes. */
 	uint8_t span_lg2[PGW_MAX_LEVELS];
 	/** log2 of the slots of a table at this level. */
@@ -36,34 +36,35 @@ struct pgw_geometry {
 
 /** A named attribute of an entry, for printing. An array of them ends with a NULL name. */
 struct pgw_attr {
-	const char *name;    /**< short, as in the architecture's manual, lower case */
-	uint64_t mask;       /**< the attribute is present if (entry & mask) == value */
+	const char *name; /**< short, as in the architecture's manual, lower case */
+	uint64_t mask;    /**< the attribute is present if (entry & mask) == value */
 	uint64_t value;
 	uint8_t level_first; /**< the levels at which the bits mean this, inclusive */
 	uint8_t level_last;
-	uint32_t needs;      /**< enum pgw_control_bit that must be set for it to mean anything, or 0 */
+	uint32_t needs; /**< enum pgw_control_bit that must be set for it to mean anything, or 0 */
 };
 
 /** Control bits of the CPU that change what entries mean. */
 enum pgw_control_bit {
-	PGW_CTL_X86_WP = 1 << 0,   /**< CR0.WP: read-only binds the kernel too */
-	PGW_CTL_X86_NXE = 1 << 1,  /**< EFER.NXE: bit 63 is execute-disable, else reserved */
-	PGW_CTL_X86_SMEP = 1 << 2, /**< CR4.SMEP: the kernel never executes user pages */
-	PGW_CTL_X86_PKE = 1 << 3,  /**< CR4.PKE: bits 62:59 of leaves are a protection key */
+	PGW_CTL_X86_WP = 1 << 0,     /**< CR0.WP: read-only binds the kernel too */
+	PGW_CTL_X86_NXE = 1 << 1,    /**< EFER.NXE: bit 63 is execute-disable, else reserved */
+	PGW_CTL_X86_SMEP = 1 << 2,   /**< CR4.SMEP: the kernel never executes user pages */
+	PGW_CTL_X86_PKE = 1 << 3,    /**< CR4.PKE: bits 62:59 of leaves are a protection key */
 	PGW_CTL_ARM64_WXN = 1 << 4,  /**< SCTLR_EL1.WXN: nobody executes what he may write */
 	PGW_CTL_ARM64_HPD0 = 1 << 5, /**< TCR_EL1.HPD0: the user half's tables restrict nothing */
 	PGW_CTL_ARM64_HPD1 = 1 << 6, /**< TCR_EL1.HPD1: the kernel half's tables restrict nothing */
-	PGW_CTL_ARM64_HD = 1 << 7,   /**< TCR_EL1.HD: hardware makes clean leaves with DBM writable */
-	PGW_CTL_RISCV_SVNAPOT = 1 << 8, /**< bit 63 of leaves makes naturally aligned runs, else reserved */
-	PGW_CTL_RISCV_SVPBMT = 1 << 9,  /**< bits 62:61 of leaves are a memory type, else reserved */
+	PGW_CTL_ARM64_HD = 1 << 7, /**< TCR_EL1.HD: hardware makes clean leaves with DBM writable */
+	PGW_CTL_RISCV_SVNAPOT =
+		1 << 8, /**< bit 63 of leaves makes naturally aligned runs, else reserved */
+	PGW_CTL_RISCV_SVPBMT = 1 << 9, /**< bits 62:61 of leaves are a memory type, else reserved */
 	PGW_CTL_MEMORY_TYPES = 1 << 10, /**< memory_types of struct pgw_control is meant */
 };
 
 /** What is known about the control bits and the physical address width. */
 struct pgw_control {
-	uint32_t known;  /**< enum pgw_control_bit whose state is known */
-	uint32_t set;    /**< of these, the ones that are set; others must be 0 */
-	uint8_t pa_bits; /**< physical address width (x86 MAXPHYADDR), 0 = not known */
+	uint32_t known;        /**< enum pgw_control_bit whose state is known */
+	uint32_t set;          /**< of these, the ones that are set; others must be 0 */
+	uint8_t pa_bits;       /**< physical address width (x86 MAXPHYADDR), 0 = not known */
 	uint64_t memory_types; /**< arm64: MAIR_EL1, if PGW_CTL_MEMORY_TYPES is in known */
 };
 
@@ -71,17 +72,18 @@ struct pgw_control {
 struct pgw_entry {
 	enum pgw_entry_kind kind;
 	uint8_t size_lg2; /**< of a leaf: log2 of the bytes it maps */
-	uint8_t rights;   /**< enum pgw_right that this entry would give if all other levels gave everything */
-	uint64_t pa;      /**< of the leaf's first byte or of the table; 0 for other kinds */
+	uint8_t rights; /**< enum pgw_right that this entry would give if all other levels gave everything */
+	uint64_t pa; /**< of the leaf's first byte or of the table; 0 for other kinds */
 };
 
 /** What a new leaf is to be. */
 struct pgw_leaf {
-	uint64_t va;     /**< aligned to the leaf's size, inside a half of the format */
-	uint64_t pa;     /**< aligned to the leaf's size */
-	uint8_t level;   /**< one at which the format has leaves */
-	uint8_t rights;  /**< enum pgw_right; the format must be able to express them */
-	uint64_t attrs;  /**< further bits of the entry, within pgw_format_attr_mask(); rights do not belong here */
+	uint64_t va;    /**< aligned to the leaf's size, inside a half of the format */
+	uint64_t pa;    /**< aligned to the leaf's size */
+	uint8_t level;  /**< one at which the format has leaves */
+	uint8_t rights; /**< enum pgw_right; the format must be able to express them */
+	/** further bits of the entry, within pgw_format_attr_mask(); rights do not belong here */
+	uint64_t attrs;
 };
 
 /**
@@ -117,7 +119,7 @@ PGW_API uint64_t pgw_format_attr_mask(const struct pgw_format *format, unsigned 
 
 /** The addresses of a half, inclusive. */
 PGW_API void pgw_format_half_range(const struct pgw_format *format, enum pgw_half half,
-                                   uint64_t *ret_first, uint64_t *ret_last);
+				   uint64_t *ret_first, uint64_t *ret_last);
 
 /**
  * The memory type of a leaf, e.g. "device-nGnRE" (arm64, by MAIR_EL1) or "io"
@@ -125,7 +127,7 @@ PGW_API void pgw_format_half_range(const struct pgw_format *format, enum pgw_hal
  * @param control a complete one, see pgw_control_assume()
  */
 PGW_API const char *pgw_format_memory_type(const struct pgw_format *format,
-                                           const struct pgw_control *control, uint64_t entry);
+					   const struct pgw_control *control, uint64_t entry);
 
 /**
  * Fill in what is not known: x86 WP=1, NXE=1, SMEP=1, PKE=0; arm64 WXN=0,
@@ -136,7 +138,7 @@ PGW_API const char *pgw_format_memory_type(const struct pgw_format *format,
  *         went in to see what was assumed
  */
 PGW_API struct pgw_control pgw_control_assume(const struct pgw_format *format,
-                                              const struct pgw_control *control);
+					      const struct pgw_control *control);
 
 /**
  * Decode one entry on its own.
@@ -146,7 +148,7 @@ PGW_API struct pgw_control pgw_control_assume(const struct pgw_format *format,
  * @param level   of the table that holds it; at most the format's top level
  */
 PGW_API void pgw_entry_decode(const struct pgw_format *format, const struct pgw_control *control,
-                              uint64_t entry, unsigned level, struct pgw_entry *ret);
+			      uint64_t entry, unsigned level, struct pgw_entry *ret);
 
 /**
  * The raw entry of a leaf in a run, which differs from the run's first in
@@ -157,7 +159,7 @@ PGW_API void pgw_entry_decode(const struct pgw_format *format, const struct pgw_
  * @param bytes how far on the leaf is, in the addresses that it maps
  */
 PGW_API uint64_t pgw_entry_advance(const struct pgw_format *format, uint64_t entry, unsigned level,
-                                   uint64_t bytes);
+				   uint64_t bytes);
 
 #ifdef __cplusplus
 }

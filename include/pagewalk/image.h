@@ -67,7 +67,7 @@ struct pgw_image_options {
  *         memory, is out of bounds), -PGW_EINVAL (no such opts->arch), -PGW_ENOMEM
  */
 PGW_API int pgw_image_open(const char *source, const struct pgw_image_options *opts,
-                           struct pgw_image **ret, struct pgw_error *err);
+			   struct pgw_image **ret, struct pgw_error *err);
 
 /** Close an image and free all that its functions returned. NULL is fine. */
 PGW_API void pgw_image_close(struct pgw_image *image);
@@ -77,10 +77,12 @@ PGW_API const struct pgw_phys *pgw_image_phys(const struct pgw_image *image);
 
 /** What the file says of itself. */
 struct pgw_image_info {
-	const char *kind;          /**< "elf-core" or "raw" */
-	const char *arch;          /**< as pgw_format_arch(): "x86_64"; NULL if no format is known for the machine */
-	const char *writer;        /**< "QEMU", "kdump" or "unknown" */
-	unsigned elf_machine;      /**< e_machine; of raw memory what it would be, 0 if that is not known */
+	const char *kind; /**< "elf-core" or "raw" */
+	/** as pgw_format_arch(): "x86_64"; NULL if no format is known for the machine */
+	const char *arch;
+	const char *writer; /**< "QEMU", "kdump" or "unknown" */
+	/** e_machine; of raw memory what it would be, 0 if that is not known */
+	unsigned elf_machine;
 	uint64_t file_size;        /**< bytes, when it was opened, of all files */
 	uint64_t nr_segments;      /**< PT_LOAD segments, empty ones too; pieces of raw memory */
 	uint64_t nr_ranges;        /**< readable ranges of memory after sorting and joining */
@@ -93,8 +95,8 @@ struct pgw_image_info {
 	 * wins, but bytes that are there win over bytes that are missing.
 	 */
 	uint64_t nr_overlaps;
-	unsigned nr_cpus;          /**< CPUs that have a note, with registers that are known or not */
-	bool is_placed_by_proof;   /**< raw: where its memory is was guessed, and the kernel's root proves it */
+	unsigned nr_cpus; /**< CPUs that have a note, with registers that are known or not */
+	bool is_placed_by_proof; /**< raw: where its memory is was guessed, and the kernel's root proves it */
 };
 
 PGW_API const struct pgw_image_info *pgw_image_get_info(const struct pgw_image *image);
@@ -112,7 +114,7 @@ struct pgw_pa_range {
  * @return false if there is none
  */
 PGW_API bool pgw_image_next_described(const struct pgw_image *image, uint64_t pa,
-                                      struct pgw_pa_range *ret);
+				      struct pgw_pa_range *ret);
 
 /** Takes the bytes of a file, in order. Not 0 ends the writing, which returns the value. */
 typedef int pgw_write_fn(const void *bytes, size_t size, void *arg);
@@ -129,7 +131,7 @@ typedef int pgw_write_fn(const void *bytes, size_t size, void *arg);
  *         program headers), -PGW_EIO (the image shrinks), -PGW_ENOMEM
  */
 PGW_API int pgw_image_write_core(const struct pgw_image *image, const struct pgw_pa_range *keep,
-                                 size_t nr, pgw_write_fn *fn, void *arg);
+				 size_t nr, pgw_write_fn *fn, void *arg);
 
 /** Which registers of a struct pgw_cpu are known. */
 enum pgw_cpu_known {
@@ -174,18 +176,20 @@ struct pgw_vmcoreinfo {
  * @return 0 (also if there are none), -PGW_EIO, -PGW_ENOMEM
  */
 PGW_API int pgw_image_vmcoreinfo(struct pgw_image *image, const struct pgw_vmcoreinfo **ret_list,
-                                 size_t *ret_nr);
+				 size_t *ret_nr);
 
 /**
  * The value of a key, e.g. "OSRELEASE" or "SYMBOL(_stext)".
  * @return true and the value's place in the text, without the newline
  */
 PGW_API bool pgw_vmcoreinfo_get(const struct pgw_vmcoreinfo *info, const char *key,
-                                const char **ret_value, size_t *ret_size);
+				const char **ret_value, size_t *ret_size);
 /** SYMBOL(name), hexadecimal. @return false if it is not there or not a number */
-PGW_API bool pgw_vmcoreinfo_symbol(const struct pgw_vmcoreinfo *info, const char *name, uint64_t *ret);
+PGW_API bool pgw_vmcoreinfo_symbol(const struct pgw_vmcoreinfo *info, const char *name,
+				   uint64_t *ret);
 /** NUMBER(name), decimal, perhaps negative (then modulo 2^64), or hexadecimal with 0x. */
-PGW_API bool pgw_vmcoreinfo_number(const struct pgw_vmcoreinfo *info, const char *name, uint64_t *ret);
+PGW_API bool pgw_vmcoreinfo_number(const struct pgw_vmcoreinfo *info, const char *name,
+				   uint64_t *ret);
 
 /** How a root was found; several may be true. */
 enum pgw_root_found {
@@ -194,19 +198,21 @@ enum pgw_root_found {
 	PGW_ROOT_FROM_VMCOREINFO_NOTE = 1 << 2, /**< swapper_pg_dir in a VMCOREINFO note */
 	PGW_ROOT_FROM_VMCOREINFO_RAM = 1 << 3,  /**< the same, in a VMCOREINFO found in memory */
 	PGW_ROOT_FROM_SELF_MAP = 1 << 4,        /**< it maps swapper_pg_dir where that is */
-	PGW_ROOT_FROM_TABLE_BITS = 1 << 5,      /**< arm64: its entries have the bits that Linux gives them */
-	PGW_ROOT_FROM_LEVEL3 = 1 << 6,          /**< x86_64: it holds what looks like level3_kernel_pgt */
-	PGW_ROOT_FROM_IMAGE_HEADER = 1 << 7,    /**< riscv64: it maps the kernel's Image header where Linux has it */
+	PGW_ROOT_FROM_TABLE_BITS =
+		1 << 5, /**< arm64: its entries have the bits that Linux gives them */
+	PGW_ROOT_FROM_LEVEL3 = 1 << 6, /**< x86_64: it holds what looks like level3_kernel_pgt */
+	PGW_ROOT_FROM_IMAGE_HEADER =
+		1 << 7, /**< riscv64: it maps the kernel's Image header where Linux has it */
 };
 
 /** What a root is for. A KPTI user half has the state of its pair. */
 enum pgw_root_state {
-	PGW_ROOT_KERNEL,     /**< the kernel's own (swapper_pg_dir) */
-	PGW_ROOT_RUNNING,    /**< a process's, loaded on a CPU */
-	PGW_ROOT_MAPPED,     /**< maps user memory, loaded on no CPU */
-	PGW_ROOT_EMPTY,      /**< maps no user memory: freed, or not used yet */
+	PGW_ROOT_KERNEL,  /**< the kernel's own (swapper_pg_dir) */
+	PGW_ROOT_RUNNING, /**< a process's, loaded on a CPU */
+	PGW_ROOT_MAPPED,  /**< maps user memory, loaded on no CPU */
+	PGW_ROOT_EMPTY,   /**< maps no user memory: freed, or not used yet */
 	PGW_ROOT_TRAMPOLINE, /**< the kernel's for starting CPUs: maps itself where it is, for the kernel only */
-	PGW_ROOT_UNKNOWN,    /**< not enough is known to say */
+	PGW_ROOT_UNKNOWN, /**< not enough is known to say */
 	_PGW_ROOT_STATE_MAX,
 };
 
@@ -216,7 +222,7 @@ enum pgw_root_state {
  * the kernel's root maps to itself.
  */
 enum pgw_root_proof {
-	PGW_PROOF_NONE,   /**< not tried: nothing to try it with, or a user half, which does not map it */
+	PGW_PROOF_NONE, /**< not tried: nothing to try it with, or a user half, which does not map it */
 	PGW_PROOF_PASSED,
 	PGW_PROOF_FAILED,
 	_PGW_ROOT_PROOF_MAX,
@@ -232,10 +238,10 @@ struct pgw_root_info {
 	bool has_kernel;
 	enum pgw_root_state state;
 	enum pgw_root_proof proof;
-	bool is_kpti_user;          /**< the user half of a KPTI pair: user memory and the entry code only */
-	bool has_twin;              /**< twin is the other root of the pair */
+	bool is_kpti_user; /**< the user half of a KPTI pair: user memory and the entry code only */
+	bool has_twin;     /**< twin is the other root of the pair */
 	struct pgw_root twin;
-	uint64_t cpus;              /**< bit n: CPU n runs on it (on its pair); CPUs past 63 are not shown */
+	uint64_t cpus; /**< bit n: CPU n runs on it (on its pair); CPUs past 63 are not shown */
 };
 
 /**
@@ -250,7 +256,7 @@ struct pgw_root_info {
  *         tables than can be looked through), -PGW_EIO, -PGW_ENOMEM
  */
 PGW_API int pgw_image_roots(struct pgw_image *image, const struct pgw_root_info **ret_list,
-                            size_t *ret_nr);
+			    size_t *ret_nr);
 
 /**
  * The kernel's root, without looking for all the others: from a VMCOREINFO
@@ -266,7 +272,7 @@ PGW_API int pgw_image_roots(struct pgw_image *image, const struct pgw_root_info 
  * @return 0, -PGW_ENOENT, -PGW_EIO, -PGW_ENOMEM
  */
 PGW_API int pgw_image_kernel_root(struct pgw_image *image, struct pgw_root_info *ret,
-                                  struct pgw_error *err);
+				  struct pgw_error *err);
 
 /**
  * The root that CPU index runs on, with its KPTI twin if it has one. For a CPU
@@ -292,7 +298,7 @@ struct pgw_marker {
  * @return 0 (also if it is not there: *ret_nr is 0), -PGW_EIO, -PGW_ENOMEM
  */
 PGW_API int pgw_image_markers(struct pgw_image *image, const struct pgw_root_info *kernel_root,
-                              const struct pgw_marker **ret_list, size_t *ret_nr);
+			      const struct pgw_marker **ret_list, size_t *ret_nr);
 
 #ifdef __cplusplus
 }

@@ -55,7 +55,7 @@ PGW_API int pgw_vunmap(struct pgw_mm *kernel_mm, uint64_t first, uint64_t last);
  * kernel mm's lock for read. @return as pgw_mm_protect(), or -PGW_EDEADLK
  */
 PGW_API int pgw_kernel_set_rights(struct pgw_mm *kernel_mm, uint64_t first, uint64_t last,
-                                  uint8_t rights);
+				  uint8_t rights);
 
 /**
  * Put large leaves in the place of small ones wherever a range has them
@@ -65,7 +65,7 @@ PGW_API int pgw_kernel_set_rights(struct pgw_mm *kernel_mm, uint64_t first, uint
  * @return 0, -PGW_EINVAL, -PGW_EOPNOTSUPP
  */
 PGW_API int pgw_kernel_collapse(struct pgw_mm *kernel_mm, uint64_t first, uint64_t last,
-                                size_t *ret_nr);
+				size_t *ret_nr);
 
 /* ---- memory: the linear map and the descriptors of its frames ---- */
 
@@ -89,17 +89,17 @@ struct pgw_kernel_ops {
 
 /** The layout of a kernel's memory. */
 struct pgw_kernel_args {
-	struct pgw_mm *kernel_mm;      /**< owned; borrowed until pgw_kernel_free() */
+	struct pgw_mm *kernel_mm; /**< owned; borrowed until pgw_kernel_free() */
 	const struct pgw_kernel_ops *ops;
-	void *ctx;                     /**< for ops */
-	uint64_t linear_va;            /**< where physical address 0 is (or would be) mapped */
-	uint64_t vmemmap_va;           /**< where the descriptor of frame 0 is (or would be) */
-	uint8_t desc_lg2;              /**< log2 of a descriptor's size; Linux: 6 */
-	uint8_t linear_rights;         /**< enum pgw_right, of the linear map */
-	uint8_t desc_rights;           /**< enum pgw_right, of the vmemmap; writable */
-	uint8_t shared_rights;         /**< enum pgw_right, of descriptors that are shared; not writable */
-	uint64_t attrs;                /**< further bits of all leaves, as in struct pgw_leaf */
-	bool write_lock;               /**< optimise and restore under the kernel mm's lock for write,
+	void *ctx;             /**< for ops */
+	uint64_t linear_va;    /**< where physical address 0 is (or would be) mapped */
+	uint64_t vmemmap_va;   /**< where the descriptor of frame 0 is (or would be) */
+	uint8_t desc_lg2;      /**< log2 of a descriptor's size; Linux: 6 */
+	uint8_t linear_rights; /**< enum pgw_right, of the linear map */
+	uint8_t desc_rights;   /**< enum pgw_right, of the vmemmap; writable */
+	uint8_t shared_rights; /**< enum pgw_right, of descriptors that are shared; not writable */
+	uint64_t attrs;        /**< further bits of all leaves, as in struct pgw_leaf */
+	bool write_lock;       /**< optimise and restore under the kernel mm's lock for write,
 	                                *   as if the rule were not there: to measure what it is worth */
 };
 
@@ -112,7 +112,8 @@ PGW_API int pgw_kernel_new(const struct pgw_kernel_args *args, struct pgw_kernel
 PGW_API void pgw_kernel_free(struct pgw_kernel *kernel);
 
 enum pgw_hot_add_flag {
-	PGW_HOT_ADD_SELF_HOSTED = 1 << 0, /**< the descriptors lie at the beginning of the memory itself */
+	PGW_HOT_ADD_SELF_HOSTED =
+		1 << 0, /**< the descriptors lie at the beginning of the memory itself */
 };
 
 /**
@@ -125,7 +126,7 @@ enum pgw_hot_add_flag {
  *         after an error nothing is mapped, and no table that it alone would use is left
  */
 PGW_API int pgw_kernel_hot_add(struct pgw_kernel *kernel, uint64_t first, uint64_t last,
-                               uint32_t flags);
+			       uint32_t flags);
 
 /**
  * Remove memory that was added: unmap it and its descriptors, free the tables
@@ -143,9 +144,9 @@ PGW_API int pgw_kernel_hot_remove(struct pgw_kernel *kernel, uint64_t first, uin
 /** A huge page whose descriptors are optimised or restored. The caller's, its state the library's. */
 struct pgw_huge_page {
 	uint64_t pa;
-	uint8_t size_lg2;   /**< more than the descriptors of one page cover */
-	bool is_optimised;  /**< its tail descriptors share pages */
-	int status;         /**< out: 0 or a negative pgw_status */
+	uint8_t size_lg2;  /**< more than the descriptors of one page cover */
+	bool is_optimised; /**< its tail descriptors share pages */
+	int status;        /**< out: 0 or a negative pgw_status */
 };
 
 /** What optimising or restoring did. */
@@ -153,7 +154,7 @@ struct pgw_hvo_stats {
 	uint64_t nr_pages_freed; /**< given to page_free */
 	uint64_t nr_pages_taken; /**< from page_alloc */
 	uint64_t nr_flushes;
-	uint64_t nr_splits;      /* large leaves and runs, of which others may have a part too */
+	uint64_t nr_splits; /* large leaves and runs, of which others may have a part too */
 };
 
 /**
@@ -178,11 +179,11 @@ struct pgw_hvo_stats {
  *         -PGW_ENOMEM, -PGW_EDEADLK, …); -PGW_EINVAL or -PGW_ENOMEM before anything is done
  */
 PGW_API int pgw_hvo_optimise(struct pgw_kernel *kernel, struct pgw_huge_page *pages, size_t nr,
-                             struct pgw_hvo_stats *stats);
+			     struct pgw_hvo_stats *stats);
 
 /** The reverse: private pages with the shared contents, writable; one flush for the list. @return as pgw_hvo_optimise() */
 PGW_API int pgw_hvo_restore(struct pgw_kernel *kernel, struct pgw_huge_page *pages, size_t nr,
-                            struct pgw_hvo_stats *stats);
+			    struct pgw_hvo_stats *stats);
 
 #ifdef __cplusplus
 }

@@ -27,12 +27,14 @@ extern "C" {
 struct pgw_mm_attach_args {
 	const struct pgw_platform *platform;
 	const struct pgw_format *format;
-	const struct pgw_phys *phys;   /**< borrowed until pgw_mm_free() */
+	const struct pgw_phys *phys; /**< borrowed until pgw_mm_free() */
 	struct pgw_root root;
 	enum pgw_half half;
-	struct pgw_control control;    /**< what is known; the rest is assumed, see pgw_control_assume() */
-	struct pgw_mm *kernel_mm;      /**< of a user mm: the kernel half beside it, or NULL; borrowed */
-	uint64_t budget;               /**< table visits an operation may make; 0 = PGW_BUDGET_DEFAULT, UINT64_MAX = any */
+	/** what is known; the rest is assumed, see pgw_control_assume() */
+	struct pgw_control control;
+	struct pgw_mm *kernel_mm; /**< of a user mm: the kernel half beside it, or NULL; borrowed */
+	/** table visits an operation may make; 0 = PGW_BUDGET_DEFAULT, UINT64_MAX = any */
+	uint64_t budget;
 };
 
 /**
@@ -49,7 +51,7 @@ PGW_API int pgw_mm_attach(const struct pgw_mm_attach_args *args, struct pgw_mm *
 
 /** Who else may be at the tables of an owned mm while they change. */
 enum pgw_edit_policy {
-	PGW_POLICY_RANGE,  /**< others, in other ranges; readers everywhere */
+	PGW_POLICY_RANGE, /**< others, in other ranges; readers everywhere */
 	PGW_POLICY_SINGLE, /**< nobody: boot code, tools. No atomics, tables are freed at once; no VMAs */
 };
 
@@ -139,8 +141,7 @@ PGW_API enum pgw_lock_mode pgw_mmap_lock_mode(const struct pgw_mm *mm);
  *         rights in the kernel half; not an owned mm), -PGW_EPERM (lock),
  *         -PGW_EOVERFLOW (a new table lies where entries cannot point)
  */
-PGW_API int pgw_mm_map_leaf(struct pgw_mm *mm, const struct pgw_leaf *leaf)
-	PGW_REQUIRES_SHARED(mm);
+PGW_API int pgw_mm_map_leaf(struct pgw_mm *mm, const struct pgw_leaf *leaf) PGW_REQUIRES_SHARED(mm);
 
 /**
  * Clear the leaf that maps va on an owned mm, and flush. Tables stay.

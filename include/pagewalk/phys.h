@@ -41,7 +41,7 @@ struct pgw_phys_ops {
 	 * @return false if there is none
 	 */
 	bool (*next_range)(const struct pgw_phys *phys, uint64_t pa, uint64_t *ret_first,
-	                   uint64_t *ret_last);
+			   uint64_t *ret_last);
 };
 
 /** A source of physical memory. Owned by who made it. */
@@ -72,7 +72,7 @@ struct pgw_phys_memory {
  * @return 0 or -PGW_EINVAL
  */
 PGW_API int pgw_phys_memory_init(struct pgw_phys_memory *mem, uint64_t pa_first, const void *bytes,
-                                 uint64_t size);
+				 uint64_t size);
 
 /** What a struct pgw_phys_fault does to the read it hits. */
 enum pgw_phys_fault_kind {
@@ -96,7 +96,7 @@ struct pgw_phys_fault {
 
 /** @param inner borrowed while fault is used */
 PGW_API void pgw_phys_fault_init(struct pgw_phys_fault *fault, const struct pgw_phys *inner,
-                                 enum pgw_phys_fault_kind kind, uint64_t nth);
+				 enum pgw_phys_fault_kind kind, uint64_t nth);
 
 #ifdef __cplusplus
 }

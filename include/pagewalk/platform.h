@@ -45,10 +45,11 @@ struct pgw_thread {
 		uint32_t rank; /**< in the order of locks */
 	} held[PGW_MAX_HELD];
 	uint32_t nr_held;
-	uint32_t nr_readers;       /**< pgw_reader_enter() calls that have not been left */
-	uint64_t reader_epoch;     /**< 0: not a reader; else the epoch that it entered. Others look at it */
-	struct pgw_epoch *epoch;   /**< where the thread is known, or NULL */
-	struct pgw_thread *next;   /**< in the epoch's list; guarded by its guard */
+	uint32_t nr_readers; /**< pgw_reader_enter() calls that have not been left */
+	/** 0: not a reader; else the epoch that it entered. Others look at it */
+	uint64_t reader_epoch;
+	struct pgw_epoch *epoch; /**< where the thread is known, or NULL */
+	struct pgw_thread *next; /**< in the epoch's list; guarded by its guard */
 };
 
 /** Something to be done once all who are readers now have left. Part of the object concerned. */
@@ -62,10 +63,10 @@ struct pgw_deferred {
  * zero at first; owned by the embedder; private to the library.
  */
 struct pgw_epoch {
-	uint64_t now;               /* from 1; changed with the guard */
-	uint32_t guard;             /* of all; a sleeping lock */
-	uint32_t nr_emptying;       /* bags taken whose deferred calls are not done */
-	struct pgw_thread *threads; /* all that ever entered and did not exit */
+	uint64_t now;                /* from 1; changed with the guard */
+	uint32_t guard;              /* of all; a sleeping lock */
+	uint32_t nr_emptying;        /* bags taken whose deferred calls are not done */
+	struct pgw_thread *threads;  /* all that ever entered and did not exit */
 	struct pgw_deferred *bag[2]; /* by epoch */
 };
 
@@ -90,18 +91,18 @@ struct pgw_ptdesc {
 
 /** Places at which struct pgw_platform's step hook is called. */
 enum pgw_step_point {
-	PGW_STEP_MUNMAP_DETACHED,   /**< munmap: the VMAs are gone from the tree, the lock is held for write */
+	PGW_STEP_MUNMAP_DETACHED, /**< munmap: the VMAs are gone from the tree, the lock is held for write */
 	PGW_STEP_MUNMAP_DOWNGRADED, /**< ... and now for read; nothing is zapped yet */
 	PGW_STEP_TABLE_UNLINKED,    /**< a table was unlinked; neither flushed nor freed */
-	PGW_STEP_GATHER_FLUSHED,    /**< a gather has flushed; its tables are about to be freed or deferred */
-	PGW_STEP_MUNMAP_FREED,      /**< munmap: the tables are freed or deferred, the lock is still held */
-	PGW_STEP_WALK_TABLE,        /**< a walk has read a table entry and is about to go to the table */
-	PGW_STEP_WALK_SPLIT,        /**< a VMA walk has split a leaf (or found it split) and not looked again */
-	PGW_STEP_PTE_MAPPED,        /**< map-and-lock has its snapshot, and has not locked */
-	PGW_STEP_PTE_LOCKED,        /**< map-and-lock has the table's lock, and has not looked again */
-	PGW_STEP_FAULT_FOUND,       /**< a fault has found its VMA by the epoch alone, and not locked it */
-	PGW_STEP_SPLIT_READY,       /**< a leaf's split has its table filled, and has not installed it */
-	PGW_STEP_LEAF_FROZEN,       /**< break-before-make: the old leaf is gone, the new entries are not there */
+	PGW_STEP_GATHER_FLUSHED, /**< a gather has flushed; its tables are about to be freed or deferred */
+	PGW_STEP_MUNMAP_FREED, /**< munmap: the tables are freed or deferred, the lock is still held */
+	PGW_STEP_WALK_TABLE, /**< a walk has read a table entry and is about to go to the table */
+	PGW_STEP_WALK_SPLIT, /**< a VMA walk has split a leaf (or found it split) and not looked again */
+	PGW_STEP_PTE_MAPPED,  /**< map-and-lock has its snapshot, and has not locked */
+	PGW_STEP_PTE_LOCKED,  /**< map-and-lock has the table's lock, and has not looked again */
+	PGW_STEP_FAULT_FOUND, /**< a fault has found its VMA by the epoch alone, and not locked it */
+	PGW_STEP_SPLIT_READY, /**< a leaf's split has its table filled, and has not installed it */
+	PGW_STEP_LEAF_FROZEN, /**< break-before-make: the old leaf is gone, the new entries are not there */
 	_PGW_STEP_MAX,
 };
 
@@ -114,33 +115,33 @@ enum pgw_mm_kind {
 
 /** The rules whose breach is reported. */
 enum pgw_rule {
-	PGW_RULE_NOVMA_USER_WRITE,     /**< a user mm walked without VMAs needs its mmap lock for write */
-	PGW_RULE_NOVMA_KERNEL_READ,    /**< a kernel mm walked needs its mmap lock at least for read */
-	PGW_RULE_DEBUG_WRITE,          /**< a debug walk needs the mm's mmap lock for write */
-	PGW_RULE_DEBUG_KERNEL_WRITE,   /**< ... and its kernel mm's for write */
-	PGW_RULE_MMAP_LOCKED,          /**< the caller must hold the mmap lock */
-	PGW_RULE_MMAP_WRITE_LOCKED,    /**< the caller must hold the mmap lock for write */
-	PGW_RULE_MMAP_RECURSION,       /**< a thread may take an mmap lock only once */
-	PGW_RULE_MMAP_NOT_HELD,        /**< unlock or downgrade of a lock that the thread does not hold so */
-	PGW_RULE_MMAP_TOO_MANY,        /**< a thread may hold at most PGW_MAX_HELD locks */
-	PGW_RULE_MMAP_ORDER,           /**< a user mm's mmap lock is taken before any kernel mm's */
-	PGW_RULE_VMA_LOCKED,           /**< the VMA must be locked, for read or for write */
-	PGW_RULE_VMA_WRITE_LOCKED,     /**< the VMA must be locked for write */
-	PGW_RULE_HOTPLUG_ORDER,        /**< the hotplug lock is taken before any mmap lock */
+	PGW_RULE_NOVMA_USER_WRITE, /**< a user mm walked without VMAs needs its mmap lock for write */
+	PGW_RULE_NOVMA_KERNEL_READ, /**< a kernel mm walked needs its mmap lock at least for read */
+	PGW_RULE_DEBUG_WRITE,       /**< a debug walk needs the mm's mmap lock for write */
+	PGW_RULE_DEBUG_KERNEL_WRITE, /**< ... and its kernel mm's for write */
+	PGW_RULE_MMAP_LOCKED,        /**< the caller must hold the mmap lock */
+	PGW_RULE_MMAP_WRITE_LOCKED,  /**< the caller must hold the mmap lock for write */
+	PGW_RULE_MMAP_RECURSION,     /**< a thread may take an mmap lock only once */
+	PGW_RULE_MMAP_NOT_HELD, /**< unlock or downgrade of a lock that the thread does not hold so */
+	PGW_RULE_MMAP_TOO_MANY,    /**< a thread may hold at most PGW_MAX_HELD locks */
+	PGW_RULE_MMAP_ORDER,       /**< a user mm's mmap lock is taken before any kernel mm's */
+	PGW_RULE_VMA_LOCKED,       /**< the VMA must be locked, for read or for write */
+	PGW_RULE_VMA_WRITE_LOCKED, /**< the VMA must be locked for write */
+	PGW_RULE_HOTPLUG_ORDER,    /**< the hotplug lock is taken before any mmap lock */
 	_PGW_RULE_MAX,
 };
 
 /** One breach of a rule. Valid during the call of the handler only. */
 struct pgw_violation {
 	enum pgw_rule rule;
-	const char *rule_name;    /**< e.g. "novma-user-write" */
-	const char *rule_text;    /**< one sentence */
-	const char *function;     /**< the function that was called wrongly */
+	const char *rule_name; /**< e.g. "novma-user-write" */
+	const char *rule_text; /**< one sentence */
+	const char *function;  /**< the function that was called wrongly */
 	const struct pgw_mm *mm;
 	enum pgw_mm_kind kind;
 	enum pgw_half half;
-	enum pgw_lock_mode mode;  /**< how the calling thread holds the lock */
-	bool lock_taken;          /**< somebody holds it */
+	enum pgw_lock_mode mode; /**< how the calling thread holds the lock */
+	bool lock_taken;         /**< somebody holds it */
 };
 
 /**
@@ -208,7 +209,8 @@ struct pgw_platform {
 	 */
 	void (*reader_enter)(void *ctx);
 	void (*reader_leave)(void *ctx);
-	void (*defer)(void *ctx, const struct pgw_platform *platform, struct pgw_deferred *deferred);
+	void (*defer)(void *ctx, const struct pgw_platform *platform,
+		      struct pgw_deferred *deferred);
 	void (*barrier)(void *ctx);
 
 	/**

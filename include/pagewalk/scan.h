@@ -26,13 +26,14 @@ extern "C" {
  */
 struct pgw_extent {
 	uint64_t va_first;
-	uint64_t va_last;  /**< inclusive */
-	uint64_t pa;       /**< leaves: where va_first maps to; else 0 */
-	uint64_t entry;    /**< leaves, malformed: the first raw entry; unreadable: the table's physical address */
+	uint64_t va_last; /**< inclusive */
+	uint64_t pa;      /**< leaves: where va_first maps to; else 0 */
+	/** leaves, malformed: the first raw entry; unreadable: the table's physical address */
+	uint64_t entry;
 	enum pgw_entry_kind kind; /**< PGW_ENTRY_LEAF, _MALFORMED or _UNREADABLE */
-	uint8_t level;     /**< of the table that holds, or would hold, the slots */
-	uint8_t leaf_lg2;  /**< leaves: size of one */
-	uint8_t rights;    /**< leaves: effective, enum pgw_right */
+	uint8_t level;            /**< of the table that holds, or would hold, the slots */
+	uint8_t leaf_lg2;         /**< leaves: size of one */
+	uint8_t rights;           /**< leaves: effective, enum pgw_right */
 };
 
 /** Not 0 ends the scan, which returns the value. */
@@ -43,7 +44,7 @@ typedef int pgw_extents_fn(const struct pgw_extent *extents, size_t nr, void *ar
 
 /** What a scan met. */
 struct pgw_scan_stats {
-	uint64_t nr_tables;     /**< table visits; a table reached twice counts twice */
+	uint64_t nr_tables; /**< table visits; a table reached twice counts twice */
 	uint64_t nr_leaves;
 	uint64_t nr_malformed;  /**< malformed entries */
 	uint64_t nr_unreadable; /**< runs of slots that could not be read */
@@ -66,7 +67,7 @@ struct pgw_scan_stats {
  *         table visits ran out, everything below stats->truncated_va was reported
  */
 PGW_API int pgw_scan(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extent_fn *fn, void *arg,
-                     struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
+		     struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
 
 /**
  * The same by blocks of extents: where runs are short, a call for each costs more
@@ -74,23 +75,23 @@ PGW_API int pgw_scan(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_exten
  * one means nothing.
  */
 PGW_API int pgw_scan_blocks(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extents_fn *fn,
-                            void *arg, struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
+			    void *arg, struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
 
 /** pgw_scan() without stats. */
 PGW_API int pgw_scan_extents(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extent_fn *fn,
-                             void *arg) PGW_REQUIRES_SHARED(mm);
+			     void *arg) PGW_REQUIRES_SHARED(mm);
 
 /**
  * Does b continue a, so that the two are one run? For who joins the extents of
  * neighbouring scans.
  */
 PGW_API bool pgw_extent_follows(const struct pgw_mm *mm, const struct pgw_extent *a,
-                                const struct pgw_extent *b);
+				const struct pgw_extent *b);
 
 /** A part of a scan, which may be done beside others. */
 struct pgw_scan_part {
-	uint64_t first, last;   /**< inclusive */
-	uint64_t nr_again;      /**< tables that the part before visits too, and which count there */
+	uint64_t first, last; /**< inclusive */
+	uint64_t nr_again;    /**< tables that the part before visits too, and which count there */
 };
 
 /**
@@ -103,7 +104,7 @@ struct pgw_scan_part {
  * @return 0, -PGW_EINVAL, or -PGW_EPERM
  */
 PGW_API int pgw_scan_split(struct pgw_mm *mm, uint64_t first, uint64_t last,
-                           struct pgw_scan_part *ret, size_t max, size_t *ret_nr)
+			   struct pgw_scan_part *ret, size_t max, size_t *ret_nr)
 	PGW_REQUIRES_SHARED(mm);
 
 /**
@@ -113,7 +114,7 @@ PGW_API int pgw_scan_split(struct pgw_mm *mm, uint64_t first, uint64_t last,
  * @return as pgw_scan()
  */
 PGW_API int pgw_scan_part(struct pgw_mm *mm, const struct pgw_scan_part *part, uint64_t budget,
-                          pgw_extent_fn *fn, void *arg, struct pgw_scan_stats *stats);
+			  pgw_extent_fn *fn, void *arg, struct pgw_scan_stats *stats);
 
 /** Who can do several things at once, pgw_hosted_workers() for example. */
 struct pgw_scan_workers {
@@ -135,12 +136,12 @@ struct pgw_scan_workers {
  * @return as pgw_scan()
  */
 PGW_API int pgw_scan_parallel(struct pgw_mm *mm, uint64_t first, uint64_t last,
-                              const struct pgw_scan_workers *workers, pgw_extents_fn *fn,
-                              void *arg, struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
+			      const struct pgw_scan_workers *workers, pgw_extents_fn *fn, void *arg,
+			      struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
 
 /** As pgw_extents_fn; worker is below the number of workers, and has one call at a time. */
 typedef int pgw_worker_extents_fn(unsigned worker, const struct pgw_extent *extents, size_t nr,
-                                  void *arg);
+				  void *arg);
 
 /**
  * The same in no order, for sums and the like: workers call fn at the same time,
@@ -149,8 +150,8 @@ typedef int pgw_worker_extents_fn(unsigned worker, const struct pgw_extent *exte
  * The budget may be exceeded by what workers are at when it runs out.
  */
 PGW_API int pgw_scan_unordered(struct pgw_mm *mm, uint64_t first, uint64_t last,
-                               const struct pgw_scan_workers *workers, pgw_worker_extents_fn *fn,
-                               void *arg, struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
+			       const struct pgw_scan_workers *workers, pgw_worker_extents_fn *fn,
+			       void *arg, struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
 
 /** Table visits that an operation on the mm may make; UINT64_MAX: any number. */
 PGW_API uint64_t pgw_mm_budget(const struct pgw_mm *mm);
@@ -178,11 +179,12 @@ struct pgw_scan_many_ops {
  * @return as pgw_scan(); also -PGW_ENOMEM
  */
 PGW_API int pgw_scan_many(struct pgw_mm *const *mms, size_t n, const struct pgw_scan_many_ops *ops,
-                          void *arg, struct pgw_scan_stats *stats);
+			  void *arg, struct pgw_scan_stats *stats);
 
 /** What one address means. */
 struct pgw_translation {
-	enum pgw_entry_kind kind; /**< of the last entry that was looked at; never PGW_ENTRY_TABLE */
+	enum pgw_entry_kind
+		kind;      /**< of the last entry that was looked at; never PGW_ENTRY_TABLE */
 	uint8_t level;     /**< of the table that holds it */
 	uint8_t leaf_lg2;  /**< leaf: its size */
 	uint8_t rights;    /**< leaf: effective */
@@ -194,8 +196,8 @@ struct pgw_translation {
 
 /** One step of a translation, top first. */
 struct pgw_step {
-	uint64_t item_pa;  /**< physical address of the slot */
-	uint64_t entry;    /**< raw; 0 if unreadable */
+	uint64_t item_pa; /**< physical address of the slot */
+	uint64_t entry;   /**< raw; 0 if unreadable */
 	enum pgw_entry_kind kind;
 	uint8_t level;
 };
@@ -217,7 +219,7 @@ PGW_API int pgw_translate(struct pgw_mm *mm, uint64_t va, struct pgw_translation
 
 /** The same with every level's entry. */
 PGW_API int pgw_translate_path(struct pgw_mm *mm, uint64_t va, struct pgw_translation *ret,
-                               struct pgw_path *ret_path) PGW_REQUIRES_SHARED(mm);
+			       struct pgw_path *ret_path) PGW_REQUIRES_SHARED(mm);
 
 /**
  * Translate n addresses. Faster than one by one: several are looked up side by
@@ -226,7 +228,7 @@ PGW_API int pgw_translate_path(struct pgw_mm *mm, uint64_t va, struct pgw_transl
  * @return how many were done: n, or fewer if one was in the other half or a rule was broken
  */
 PGW_API size_t pgw_translate_batch(struct pgw_mm *mm, const uint64_t *va,
-                                   struct pgw_translation *ret, size_t n) PGW_REQUIRES_SHARED(mm);
+				   struct pgw_translation *ret, size_t n) PGW_REQUIRES_SHARED(mm);
 
 #ifdef __cplusplus
 }

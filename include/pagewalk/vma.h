@@ -32,23 +32,23 @@ enum pgw_vma_flag {
 	PGW_VMA_WRITE = 1 << 1,
 	PGW_VMA_EXEC = 1 << 2,
 	PGW_VMA_SHARED = 1 << 3,
-	PGW_VMA_PFNMAP = 1 << 4,    /**< frames that nobody counts; walkers skip it, see test_walk */
-	PGW_VMA_LOCKED = 1 << 5,    /**< populated when mapped; never given up by pgw_mm_dontneed() */
+	PGW_VMA_PFNMAP = 1 << 4, /**< frames that nobody counts; walkers skip it, see test_walk */
+	PGW_VMA_LOCKED = 1 << 5, /**< populated when mapped; never given up by pgw_mm_dontneed() */
 	PGW_VMA_GROWSDOWN = 1 << 6, /**< pgw_mm_expand() may move its start down */
 	_PGW_VMA_ALL = 0x7f,
 };
 
 /** A fault to be resolved: what is wanted, and the owner's answer. */
 struct pgw_fault {
-	uint64_t va;      /**< in: of the access */
-	uint8_t access;   /**< in: PGW_VMA_READ, _WRITE or _EXEC */
+	uint64_t va;       /**< in: of the access */
+	uint8_t access;    /**< in: PGW_VMA_READ, _WRITE or _EXEC */
 	uint8_t max_level; /**< in: the largest leaf that would fit, by its level */
-	uint64_t pgoff;   /**< in: of the page, as in struct pgw_vma */
+	uint64_t pgoff;    /**< in: of the page, as in struct pgw_vma */
 
-	uint64_t pa;      /**< out: the frame, aligned to the leaf */
-	uint8_t level;    /**< out: of the leaf; at most max_level; 0 unless set */
-	uint64_t attrs;   /**< out: further bits of the entry, as in struct pgw_leaf */
-	bool read_only;   /**< out: without the right to write, whatever the VMA says */
+	uint64_t pa;    /**< out: the frame, aligned to the leaf */
+	uint8_t level;  /**< out: of the leaf; at most max_level; 0 unless set */
+	uint64_t attrs; /**< out: further bits of the entry, as in struct pgw_leaf */
+	bool read_only; /**< out: without the right to write, whatever the VMA says */
 };
 
 /** What backs a VMA. All members are optional. */
@@ -77,7 +77,8 @@ struct pgw_vma {
 	uint64_t start; /**< inclusive */
 	uint64_t end;   /**< exclusive */
 	uint32_t flags; /**< enum pgw_vma_flag */
-	uint64_t pgoff; /**< of start in what backs it, in smallest leaves; neighbours merge only if it goes on */
+	/** of start in what backs it, in smallest leaves; neighbours merge only if it goes on */
+	uint64_t pgoff;
 	const struct pgw_vma_ops *ops; /**< or NULL */
 	void *private_data;
 	struct pgw_mm *mm;
@@ -205,7 +206,7 @@ PGW_API int pgw_mm_dontneed(struct pgw_mm *mm, uint64_t start, uint64_t end) PGW
  * @return 0, fn's value, -PGW_EINVAL, -PGW_EOPNOTSUPP, -PGW_EDEADLK
  */
 PGW_API int pgw_mm_harvest(struct pgw_mm *mm, uint64_t start, uint64_t end, uint32_t flags,
-                           pgw_harvest_fn *fn, void *arg) PGW_EXCLUDES(mm);
+			   pgw_harvest_fn *fn, void *arg) PGW_EXCLUDES(mm);
 
 /**
  * Check everything that can be checked: the VMA tree's order and shape, the

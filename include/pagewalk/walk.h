@@ -27,16 +27,16 @@ struct pgw_vma;
 
 /** What a pud_entry or pmd_entry callback may ask for through walk->action. */
 enum pgw_walk_action {
-	PGW_ACTION_SUBTREE,  /**< go on below this entry; the default, restored for each evaluation */
+	PGW_ACTION_SUBTREE, /**< go on below this entry; the default, restored for each evaluation */
 	PGW_ACTION_CONTINUE, /**< skip what is below */
 	PGW_ACTION_AGAIN,    /**< look at this entry again */
 };
 
 /** The lock that a walk through VMAs counts on, and asserts. */
 enum pgw_walk_lock {
-	PGW_WALK_RDLOCK,            /**< the mmap lock, in any mode */
-	PGW_WALK_WRLOCK,            /**< the mmap lock for write; each VMA is locked for write before it is walked */
-	PGW_WALK_WRLOCK_VERIFY,     /**< the mmap lock for write; each VMA must be locked for write already */
+	PGW_WALK_RDLOCK, /**< the mmap lock, in any mode */
+	PGW_WALK_WRLOCK, /**< the mmap lock for write; each VMA is locked for write before it is walked */
+	PGW_WALK_WRLOCK_VERIFY, /**< the mmap lock for write; each VMA must be locked for write already */
 	PGW_WALK_VMA_RDLOCK_VERIFY, /**< the VMA's own lock; the mmap lock is not looked at. One VMA only */
 };
 
@@ -69,7 +69,8 @@ struct pgw_mm_walk_ops {
 	 * is; on owned pgd and p4d tables, and in all under a VMA, it is
 	 * cleared. Either way pte_hole follows.
 	 */
-	int (*malformed)(uint64_t entry, uint64_t addr, uint64_t next, int depth, struct pgw_mm_walk *walk);
+	int (*malformed)(uint64_t entry, uint64_t addr, uint64_t next, int depth,
+			 struct pgw_mm_walk *walk);
 	/** Not in Linux: slots whose bytes the source does not have; depth 0 to 4. No pte_hole follows. */
 	int (*unreadable)(uint64_t addr, uint64_t next, int depth, struct pgw_mm_walk *walk);
 
@@ -104,7 +105,7 @@ struct pgw_mm_walk {
 	const struct pgw_root *root; /**< the alternative root, or NULL */
 	enum pgw_walk_action action;
 	bool no_vma;
-	void *arg; /**< the caller's (Linux: private) */
+	void *arg;              /**< the caller's (Linux: private) */
 	uint64_t nr_tables;     /**< tables visited so far */
 	uint64_t nr_malformed;  /**< malformed entries met above the lowest level */
 	uint64_t nr_unreadable; /**< ranges of slots that could not be read */
@@ -125,8 +126,8 @@ struct pgw_mm_walk {
  *         visits ran out; foreign tables only)
  */
 PGW_API int pgw_walk_page_range_novma(struct pgw_mm *mm, uint64_t start, uint64_t end,
-                                      const struct pgw_mm_walk_ops *ops,
-                                      const struct pgw_root *root, void *arg)
+				      const struct pgw_mm_walk_ops *ops,
+				      const struct pgw_root *root, void *arg)
 	PGW_REQUIRES_SHARED(mm);
 
 /**
@@ -136,15 +137,15 @@ PGW_API int pgw_walk_page_range_novma(struct pgw_mm *mm, uint64_t start, uint64_
  * @return as pgw_walk_page_range_novma()
  */
 PGW_API int pgw_walk_kernel_page_table_range(struct pgw_mm *kernel_mm, uint64_t start, uint64_t end,
-                                             const struct pgw_mm_walk_ops *ops,
-                                             const struct pgw_root *root, void *arg)
+					     const struct pgw_mm_walk_ops *ops,
+					     const struct pgw_root *root, void *arg)
 	PGW_REQUIRES_SHARED(kernel_mm);
 
 /** The same for a caller whom nobody can disturb: no lock is looked at. */
 PGW_API int pgw_walk_kernel_page_table_range_lockless(struct pgw_mm *kernel_mm, uint64_t start,
-                                                      uint64_t end,
-                                                      const struct pgw_mm_walk_ops *ops,
-                                                      const struct pgw_root *root, void *arg);
+						      uint64_t end,
+						      const struct pgw_mm_walk_ops *ops,
+						      const struct pgw_root *root, void *arg);
 
 /**
  * Walk ranges that the caller does not own, as a dump does. Needs the mm's
@@ -155,8 +156,8 @@ PGW_API int pgw_walk_kernel_page_table_range_lockless(struct pgw_mm *kernel_mm, 
  * @return as pgw_walk_page_range_novma()
  */
 PGW_API int pgw_walk_page_range_debug(struct pgw_mm *mm, uint64_t start, uint64_t end,
-                                      const struct pgw_mm_walk_ops *ops,
-                                      const struct pgw_root *root, void *arg)
+				      const struct pgw_mm_walk_ops *ops,
+				      const struct pgw_root *root, void *arg)
 	PGW_REQUIRES(mm, pgw_mm_kernel_mm(mm));
 
 /**
@@ -175,7 +176,7 @@ PGW_API int pgw_walk_page_range_debug(struct pgw_mm *mm, uint64_t start, uint64_
  *         -PGW_EPERM, -PGW_ENOMEM (a leaf could not be split)
  */
 PGW_API int pgw_walk_page_range(struct pgw_mm *mm, uint64_t start, uint64_t end,
-                                const struct pgw_mm_walk_ops *ops, void *arg)
+				const struct pgw_mm_walk_ops *ops, void *arg)
 	PGW_REQUIRES_SHARED(mm);
 
 /**
@@ -183,7 +184,7 @@ PGW_API int pgw_walk_page_range(struct pgw_mm *mm, uint64_t start, uint64_t end,
  * @return as pgw_walk_page_range(); -PGW_EINVAL if the range is not inside the VMA
  */
 PGW_API int pgw_walk_page_range_vma(struct pgw_vma *vma, uint64_t start, uint64_t end,
-                                    const struct pgw_mm_walk_ops *ops, void *arg);
+				    const struct pgw_mm_walk_ops *ops, void *arg);
 
 /** The same for the whole of one VMA; no test_walk. */
 PGW_API int pgw_walk_page_vma(struct pgw_vma *vma, const struct pgw_mm_walk_ops *ops, void *arg);

@@ -132,11 +132,10 @@ static bool has_features(void)
 
 #define HOSTED_PLATFORM(features, without_memo)                                                    \
 	{                                                                                          \
-		.table_alloc = tables_alloc, .table_free = tables_free,                            \
-		.table_desc = tables_desc, .obj_alloc = obj_alloc, .obj_free = obj_free,           \
-		.table_offset = 0, .cpu_features = (features), .no_memo = (without_memo),          \
-		.park = park, .wake = wake, .current = current, .epoch = &epoch,                   \
-		.violation = violation_abort,                                                      \
+		.table_alloc = tables_alloc, .table_free = tables_free, .table_desc = tables_desc, \
+		.obj_alloc = obj_alloc, .obj_free = obj_free, .table_offset = 0,                   \
+		.cpu_features = (features), .no_memo = (without_memo), .park = park, .wake = wake, \
+		.current = current, .epoch = &epoch, .violation = violation_abort,                 \
 	}
 
 /* By: vectors, no memo. All constant, so that no thread has to be the first. */

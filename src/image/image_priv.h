@@ -15,10 +15,11 @@
 #define IMAGE_MAX_CPUS 8192  /* whose registers are in notes */
 #define IMAGE_MAX_VMCOREINFO 16
 #define IMAGE_MAX_VMCOREINFO_SIZE (UINT32_C(128) << 10)
-#define IMAGE_MAX_PAGES (UINT32_C(1) << 18)       /* of a kind, that are looked at again */
+#define IMAGE_MAX_PAGES (UINT32_C(1) << 18) /* of a kind, that are looked at again */
 #define IMAGE_MAX_ANCHORS 4
 #define IMAGE_SEARCH_BUDGET (UINT64_C(1) << 22) /* pages and slots that searches for roots read */
-#define IMAGE_SEARCH_BY_CPU_BUDGET (UINT64_C(1) << 18) /* the one that a CPU's tables tell where to begin */
+#define IMAGE_SEARCH_BY_CPU_BUDGET                                                                 \
+	(UINT64_C(1) << 18)      /* the one that a CPU's tables tell where to begin */
 #define IMAGE_MAX_MARKERS 64     /* with the end marker */
 #define IMAGE_MAX_MARKER_NAME 64 /* with its NUL */
 
@@ -434,7 +435,7 @@ struct image_arch_ops {
 struct image_arch {
 	enum image_arch_id id;
 	unsigned elf_machine;
-	const char *name;                 /* as pgw_format_arch() */
+	const char *name; /* as pgw_format_arch() */
 	const struct image_arch_ops *ops;
 };
 

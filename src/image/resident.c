@@ -33,8 +33,8 @@ struct image_resident {
 /* Bytes of files that are mapped and resident, the program's own too; 0 if that is not known. */
 static size_t resident_bytes(size_t page_size)
 {
-	unsigned long size, resident, shared;
-	char text[128];
+	unsigned long shared = 0;
+	char text[128], *at = text, *end;
 	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
@@ -43,7 +43,13 @@ static size_t resident_bytes(size_t page_size)
 	n = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	text[n > 0 ? n : 0] = '\0';
-	return sscanf(text, "%lu %lu %lu", &size, &resident, &shared) == 3 ? shared * page_size : 0;
+	/* Pages: of the program, resident, and of these the files'. */
+	for (unsigned i = 0; i < 3; i++, at = end) {
+		shared = strtoul(at, &end, 10);
+		if (end == at)
+			return 0;
+	}
+	return shared * page_size;
 }
 
 struct image_resident *image_resident_new(size_t page_size)

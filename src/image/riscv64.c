@@ -30,7 +30,8 @@ static unsigned riscv64_page_kinds(const uint8_t *page)
 {
 	unsigned kinds = 0;
 
-	if (riscv64_is_table(page + LAST_SLOT * 8) || riscv64_is_table(page + (LAST_SLOT - 1) * 8))
+	if (riscv64_is_table(page + LAST_SLOT * UINT64_C(8)) ||
+	    riscv64_is_table(page + (LAST_SLOT - 1) * UINT64_C(8)))
 		kinds |= 1u << IMAGE_PAGE_ROOT;
 	if (memcmp(page + HEADER_MAGIC, "RISCV\0\0\0", 8) == 0 &&
 	    memcmp(page + HEADER_MAGIC2, "RSC\x05", 4) == 0)

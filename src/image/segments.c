@@ -15,7 +15,7 @@ struct piece {
 	uint64_t last;   /* inclusive */
 	uint64_t offset; /* in the file, of a piece that it holds */
 	unsigned file;
-	uint32_t rank;   /* lower wins: held ones in file order, then missing ones in file order */
+	uint32_t rank; /* lower wins: held ones in file order, then missing ones in file order */
 };
 
 struct sweep {

@@ -41,11 +41,12 @@
 static bool is_level3(const uint8_t *page)
 {
 	for (unsigned i = KERNEL_ITEM; i < TABLE_ITEMS; i++) {
-		if ((load_le64(page + 8 * i) & LINUX_LEVEL3_MASK & ~ENTRY_US) != LINUX_LEVEL3_VALUE)
+		if ((load_le64(page + (size_t)8 * i) & LINUX_LEVEL3_MASK & ~ENTRY_US) !=
+		    LINUX_LEVEL3_VALUE)
 			return false;
 	}
 	for (unsigned i = 0; i < KERNEL_ITEM; i++) {
-		if (load_le64(page + 8 * i))
+		if (load_le64(page + (size_t)8 * i))
 			return false;
 	}
 	return true;
@@ -53,7 +54,7 @@ static bool is_level3(const uint8_t *page)
 
 static unsigned x86_64_page_kinds(const uint8_t *page)
 {
-	if ((load_le64(page + 8 * LAST_ITEM) & LINUX_TABLE_MASK) != LINUX_TABLE_VALUE)
+	if ((load_le64(page + UINT64_C(8) * LAST_ITEM) & LINUX_TABLE_MASK) != LINUX_TABLE_VALUE)
 		return 0;
 	return 1u << IMAGE_PAGE_ROOT | (is_level3(page) ? 1u << IMAGE_PAGE_ANCHOR : 0);
 }
@@ -67,7 +68,8 @@ static bool x86_64_find_level3(const struct pgw_image *image, const struct pgw_r
 	for (unsigned level = pgw_format_geometry(root->format)->top_level; level > 2; level--) {
 		uint64_t item;
 
-		if (pgw_phys_read(&image->phys, table + 8 * LAST_ITEM, &item, sizeof(item)))
+		if (pgw_phys_read(&image->phys, table + UINT64_C(8) * LAST_ITEM, &item,
+				  sizeof(item)))
 			return false;
 		table = load_le64(&item);
 		if ((table & LINUX_TABLE_MASK) != LINUX_TABLE_VALUE)

@@ -77,8 +77,8 @@ bool kernel_is_self_hosted(struct pgw_kernel *kernel, uint64_t pa)
 	block = block_find_locked(kernel, pa, pa);
 	/* Its descriptors are at its beginning. */
 	ret = block && (block->flags & PGW_HOT_ADD_SELF_HOSTED) &&
-	      (pa - block->first) >> kernel->args.desc_lg2 <=
-		      (block->last - block->first) >> kernel_geometry(kernel)->granule_lg2;
+	      (pa - block->first) >> kernel->args.desc_lg2 <= (block->last - block->first) >>
+		      kernel_geometry(kernel)->granule_lg2;
 	mutex_unlock(&kernel->guard, platform);
 	return ret;
 }

@@ -19,11 +19,13 @@ struct pgw_mm {
 	struct pt pt;
 	struct pgw_mm *kernel_mm; /* of a user mm, or NULL */
 	struct pgw_mmap_lock lock;
-	struct pgw_mmap_lock hotplug; /* of a kernel mm: against those who free its tables; see kernel.h */
+	/* of a kernel mm: against those who free its tables; see kernel.h */
+	struct pgw_mmap_lock hotplug;
 
 	/* VMAs: an owned user mm's, empty in others. */
-	struct vma_node *vma_root; /* the tree, see vma_tree.h; read by readers, published under the write lock */
-	size_t nr_vmas;            /* guarded by lock */
+	/* the tree, see vma_tree.h; read by readers, published under the write lock */
+	struct vma_node *vma_root;
+	size_t nr_vmas; /* guarded by lock */
 	/*
 	 * Changes when the lock is unlocked after write or downgraded, and so ends
 	 * all VMAs' write locks; atomic. See vma_lock.c.
@@ -35,7 +37,8 @@ struct pgw_mm {
 	 * for read, and not flushed yet; atomic. See mm_flush_begin().
 	 */
 	uint32_t nr_unflushed;
-	uint32_t nr_root_users; /* of a kernel mm: user mms with its root's entries in theirs; atomic */
+	/* of a kernel mm: user mms with its root's entries in theirs; atomic */
+	uint32_t nr_root_users;
 };
 
 /* Call the platform's step hook, for tests. */

@@ -132,8 +132,7 @@ size_t pgw_translate_batch(struct pgw_mm *mm, const uint64_t *va, struct pgw_tra
 {
 	size_t done = 0;
 
-	if (!mm || !va || !ret ||
-	    (mm->kind != PGW_MM_SNAPSHOT && mm_assert_novma(mm, __func__)))
+	if (!mm || !va || !ret || (mm->kind != PGW_MM_SNAPSHOT && mm_assert_novma(mm, __func__)))
 		return 0;
 	while (done < n) {
 		size_t nr = translate_inside(mm, va + done, n - done);

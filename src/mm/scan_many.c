@@ -59,7 +59,7 @@ static void many_load(struct many *many)
 	const struct pt *pt = &many->mms[many->index]->pt;
 	uint64_t pa = pt->root_pa + (uint64_t)many->first_slot * 8;
 
-	many->is_readable = !pgw_phys_read(pt->phys, pa, many->entries, many->nr_slots * 8);
+	many->is_readable = !pgw_phys_read(pt->phys, pa, many->entries, (size_t)many->nr_slots * 8);
 	if (many->is_readable) {
 		pt_items_to_host(many->entries, many->nr_slots);
 		return;

@@ -410,6 +410,7 @@ static unsigned count_workers(const struct pgw_scan_workers *workers)
 	return workers->n < MAX_WORKERS ? workers->n : MAX_WORKERS;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): pgw_scan_blocks() and who does it */
 int pgw_scan_parallel(struct pgw_mm *mm, uint64_t first, uint64_t last,
 		      const struct pgw_scan_workers *workers, pgw_extents_fn *fn, void *arg,
 		      struct pgw_scan_stats *stats)
@@ -438,6 +439,7 @@ static int alone_extents(const struct pgw_extent *extents, size_t nr, void *arg)
 	return alone->fn(0, extents, nr, alone->arg);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): pgw_scan_blocks() and who does it */
 int pgw_scan_unordered(struct pgw_mm *mm, uint64_t first, uint64_t last,
 		       const struct pgw_scan_workers *workers, pgw_worker_extents_fn *fn, void *arg,
 		       struct pgw_scan_stats *stats)

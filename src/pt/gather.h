@@ -23,7 +23,7 @@ struct pt_gather {
 	void *arg; /* release's */
 	unsigned nr_frames;
 	struct pgw_frames frames[PT_GATHER_FRAMES]; /* runs; flushed when full */
-	uint64_t nr_flushes, nr_tables, nr_splits;  /* so far; splits that others did not do first */
+	uint64_t nr_flushes, nr_tables, nr_splits; /* so far; splits that others did not do first */
 };
 
 void gather_init(struct pt_gather *gather, const struct pt *pt, enum pt_policy policy);

@@ -15,10 +15,10 @@
 		.attr_mask = { RISCV_ATTR_MASK, RISCV_ATTR_MASK, RISCV_ATTR_MASK, RISCV_ATTR_MASK, \
 			       RISCV_ATTR_MASK },                                                  \
 		.control_bits = PGW_CTL_RISCV_SVNAPOT | PGW_CTL_RISCV_SVPBMT,                      \
-		.control_assume = PGW_CTL_RISCV_SVNAPOT | PGW_CTL_RISCV_SVPBMT,                    \
-		.min_pa_bits = 32, .memory_type = riscv_memory_type, .decode = pt_decode,          \
-		.advance = pt_advance, .env_init = pt_env_fill, .reader = &pt_format_ops, .owner = &pt_format_ops,           \
-		.edit = &pt_edit_riscv,                                                              \
+		.control_assume = PGW_CTL_RISCV_SVNAPOT | PGW_CTL_RISCV_SVPBMT, .min_pa_bits = 32, \
+		.memory_type = riscv_memory_type, .decode = pt_decode, .advance = pt_advance,      \
+		.env_init = pt_env_fill, .reader = &pt_format_ops, .owner = &pt_format_ops,        \
+		.edit = &pt_edit_riscv,                                                            \
 	}
 
 const struct pgw_format pt_format_riscv_sv39 = RISCV_FORMAT("riscv-sv39", 2);

@@ -14,11 +14,12 @@
 		.table_names = x86_64_table_names, .attrs = x86_64_attrs,                          \
 		.attr_mask = { X86_64_ATTR_MASK_SMALL, X86_64_ATTR_MASK_LARGE,                     \
 			       X86_64_ATTR_MASK_LARGE },                                           \
-		.control_bits = PGW_CTL_X86_WP | PGW_CTL_X86_NXE | PGW_CTL_X86_SMEP |              \
-				PGW_CTL_X86_PKE,                                                   \
+		.control_bits =                                                                    \
+			PGW_CTL_X86_WP | PGW_CTL_X86_NXE | PGW_CTL_X86_SMEP | PGW_CTL_X86_PKE,     \
 		.control_assume = PGW_CTL_X86_WP | PGW_CTL_X86_NXE | PGW_CTL_X86_SMEP,             \
-		.min_pa_bits = X86_MIN_PA_BITS, .decode = pt_decode,                         \
-		.advance = pt_advance, .env_init = pt_env_fill, .reader = &pt_format_ops, .owner = &pt_format_ops, .edit = &pt_edit_x86_64,                                      \
+		.min_pa_bits = X86_MIN_PA_BITS, .decode = pt_decode, .advance = pt_advance,        \
+		.env_init = pt_env_fill, .reader = &pt_format_ops, .owner = &pt_format_ops,        \
+		.edit = &pt_edit_x86_64,                                                           \
 	}
 
 const struct pgw_format pt_format_x86_64_la48 = X86_64_FORMAT("x86_64-la48", 3);

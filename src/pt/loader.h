@@ -59,7 +59,8 @@ static PGW_NOINLINE bool pt_copy_partly(const struct pt *pt, uint64_t pa, unsign
 	if (!pt->phys->ops->next_range(pt->phys, pa, &first, &last)) {
 		*nr = wanted;
 	} else if (first > pa) {
-		*nr = first - pa >= (uint64_t)wanted * 8 ? wanted : (unsigned)((first - pa + 7) / 8);
+		*nr = first - pa >= (uint64_t)wanted * 8 ? wanted
+							 : (unsigned)((first - pa + 7) / 8);
 	} else if (last - pa < 7) {
 		*nr = 1; /* memory ends inside the item */
 	} else if (last - pa < (uint64_t)*nr * 8 - 1) {

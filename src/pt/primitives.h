@@ -9,7 +9,8 @@
 
 #include "pt/pt_defs.h"
 
-static struct pt_env pt_env_init(const struct pgw_format *format, const struct pgw_control *control);
+static struct pt_env pt_env_init(const struct pgw_format *format,
+				 const struct pgw_control *control);
 static enum pgw_entry_kind pt_entry_kind(const struct pt_env *env, uint64_t entry, unsigned level);
 static uint64_t pt_table_pa(const struct pt_env *env, uint64_t entry);
 static uint64_t pt_leaf_pa(const struct pt_env *env, uint64_t entry, unsigned level, uint64_t va);
@@ -27,8 +28,8 @@ static bool pt_leaf_encode(const struct pt_env *env, const struct pgw_leaf *leaf
 
 /* For edits only. */
 static unsigned pt_contig_lg2(const struct pt_env *env, unsigned level);
-static uint64_t pt_leaf_resize(const struct pt_env *env, uint64_t entry, unsigned level, uint64_t va,
-			       unsigned to_level, bool run);
+static uint64_t pt_leaf_resize(const struct pt_env *env, uint64_t entry, unsigned level,
+			       uint64_t va, unsigned to_level, bool run);
 static uint64_t pt_rights_mask(void);
 static uint64_t pt_leaf_protect(const struct pt_env *env, uint64_t entry, uint64_t bits);
 static bool pt_entry_young(uint64_t entry);

@@ -25,24 +25,24 @@ struct pt_lanes_ops;
 
 /** Operations of one format and one loader, or of both. Locks are the caller's. */
 struct pt_ops {
-	int (*scan)(const struct pt *pt, uint64_t first, uint64_t last, pgw_extent_fn *fn, void *arg,
-	            struct pgw_scan_stats *stats);
+	int (*scan)(const struct pt *pt, uint64_t first, uint64_t last, pgw_extent_fn *fn,
+		    void *arg, struct pgw_scan_stats *stats);
 	int (*scan_blocks)(const struct pt *pt, uint64_t first, uint64_t last, pgw_extents_fn *fn,
 			   void *arg, struct pgw_scan_stats *stats);
 	/** The bits of an entry that hold a leaf's address. */
 	uint64_t (*addr_mask)(const struct pt_env *env, unsigned level);
 	/** va lies in a half of the format; path may be NULL. @return 0 */
 	int (*translate)(const struct pt *pt, uint64_t va, struct pgw_translation *ret,
-	                 struct pgw_path *path);
+			 struct pgw_path *path);
 	/** The same for n addresses, all of them in one half. */
 	void (*translate_batch)(const struct pt *pt, const uint64_t *va,
-	                        struct pgw_translation *ret, size_t n);
+				struct pgw_translation *ret, size_t n);
 	/**
 	 * [start, end) as in walk.h, inside one half of the format; root_pa is
 	 * where to start. walk has everything but action and the counts filled in.
 	 */
 	int (*walk)(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64_t end,
-	            struct pgw_mm_walk *walk);
+		    struct pgw_mm_walk *walk);
 };
 
 /** What an edit may count on. */
@@ -167,14 +167,14 @@ struct pgw_format {
 	const char *const *table_names; /* by level */
 	const struct pgw_attr *attrs;
 	uint64_t attr_mask[PGW_MAX_LEVELS];
-	uint32_t control_bits;   /* enum pgw_control_bit that the format has */
-	uint32_t control_assume; /* of these, the ones assumed to be set */
+	uint32_t control_bits;        /* enum pgw_control_bit that the format has */
+	uint32_t control_assume;      /* of these, the ones assumed to be set */
 	uint64_t assume_memory_types; /* of struct pgw_control, if not known */
-	uint8_t min_pa_bits;     /* the least that a CPU of this architecture has */
+	uint8_t min_pa_bits;          /* the least that a CPU of this architecture has */
 	/* The name of a leaf's memory type, or NULL; static. NULL if the format cannot say. */
 	const char *(*memory_type)(const struct pgw_control *control, uint64_t entry);
 	void (*decode)(const struct pgw_format *format, const struct pgw_control *control,
-	               uint64_t entry, unsigned level, struct pgw_entry *ret);
+		       uint64_t entry, unsigned level, struct pgw_entry *ret);
 	uint64_t (*advance)(const struct pgw_format *format, uint64_t entry, unsigned level,
 			    uint64_t bytes);
 	void (*env_init)(const struct pgw_format *format, const struct pgw_control *control,
@@ -189,11 +189,11 @@ struct pt {
 	const struct pgw_format *format;
 	struct pgw_control control; /* complete */
 	uint64_t root_pa;
-	uint64_t budget;             /* reader: table visits an operation may make */
-	const struct pgw_phys *phys; /* reader: where the bytes are; NULL = owner */
-	uint64_t host_offset;        /* owner: host address minus physical address */
+	uint64_t budget;                     /* reader: table visits an operation may make */
+	const struct pgw_phys *phys;         /* reader: where the bytes are; NULL = owner */
+	uint64_t host_offset;                /* owner: host address minus physical address */
 	const struct pgw_platform *platform; /* reader: where a scan's memo comes from, or NULL */
-	const struct pgw_mm *mm;     /* owner: whose tree it is, for the platform's hooks */
+	const struct pgw_mm *mm;             /* owner: whose tree it is, for the platform's hooks */
 
 	/* Made by pt_prepare(). */
 	struct pt_env env;

@@ -68,20 +68,22 @@
 
 /** What the primitives need of the control bits. */
 struct pt_env {
-	uint64_t reserved; /* bits that no valid entry may have set, at any level */
+	uint64_t reserved;    /* bits that no valid entry may have set, at any level */
 	uint64_t table_mask;  /* above level 0: an entry is a table if these bits of it ... */
 	uint64_t table_value; /* ... are these */
-	uint64_t kind_mask; /* level 0: what decides an entry's kind and rights, if it is a leaf of one item or absent */
+	/* level 0: what decides an entry's kind and rights, if it is a leaf of one item or absent */
+	uint64_t kind_mask;
 	/* What is plain to see, for looking at many entries at once; the primitives say the rest. */
-	uint64_t leaf_mask;  /* level 0: an entry is a leaf of one item if these bits of it ... */
-	uint64_t leaf_value; /* ... are these; others may be leaves, too */
+	uint64_t leaf_mask;   /* level 0: an entry is a leaf of one item if these bits of it ... */
+	uint64_t leaf_value;  /* ... are these; others may be leaves, too */
 	uint64_t rights_mask; /* the bits of a leaf of one item that its rights depend on */
-	uint64_t acc_flip;  /* see pt_acc_table */
-	uint64_t addr_mask; /* tables' and such leaves' address: these bits, or 0: not that simple, ... */
-	unsigned addr_shift; /* ... so many up */
+	uint64_t acc_flip;    /* see pt_acc_table */
+	/* tables' and such leaves' address: these bits, or 0: not that simple, ... */
+	uint64_t addr_mask;
+	unsigned addr_shift;   /* ... so many up */
 	const uint8_t *rights; /* x86-64: see x86_64_pt_rights() */
-	uint32_t ctl;      /* enum pgw_control_bit, complete */
-	bool wide;         /* arm64: addresses have more than 48 bits */
+	uint32_t ctl;          /* enum pgw_control_bit, complete */
+	bool wide;             /* arm64: addresses have more than 48 bits */
 };
 
 /** Accumulated restrictions of the levels above; each format's own bits. */

@@ -4,24 +4,12 @@
 #include "base/bits.h"
 
 static const struct pgw_format *const formats[] = {
-	&pt_format_x86_64_la48,
-	&pt_format_x86_64_la57,
-	&pt_format_arm64_4k_36,
-	&pt_format_arm64_4k_39,
-	&pt_format_arm64_4k_42,
-	&pt_format_arm64_4k_47,
-	&pt_format_arm64_4k_48,
-	&pt_format_arm64_4k_52_lpa2,
-	&pt_format_arm64_16k_36,
-	&pt_format_arm64_16k_47,
-	&pt_format_arm64_16k_48,
-	&pt_format_arm64_16k_52_lpa2,
-	&pt_format_arm64_64k_42,
-	&pt_format_arm64_64k_48,
-	&pt_format_arm64_64k_52_lpa,
-	&pt_format_riscv_sv39,
-	&pt_format_riscv_sv48,
-	&pt_format_riscv_sv57,
+	&pt_format_x86_64_la48,  &pt_format_x86_64_la57,      &pt_format_arm64_4k_36,
+	&pt_format_arm64_4k_39,  &pt_format_arm64_4k_42,      &pt_format_arm64_4k_47,
+	&pt_format_arm64_4k_48,  &pt_format_arm64_4k_52_lpa2, &pt_format_arm64_16k_36,
+	&pt_format_arm64_16k_47, &pt_format_arm64_16k_48,     &pt_format_arm64_16k_52_lpa2,
+	&pt_format_arm64_64k_42, &pt_format_arm64_64k_48,     &pt_format_arm64_64k_52_lpa,
+	&pt_format_riscv_sv39,   &pt_format_riscv_sv48,       &pt_format_riscv_sv57,
 };
 
 const struct pgw_format *pgw_format_at(size_t index)

@@ -28,6 +28,7 @@ static PGW_ONE_COPY unsigned scan_long_run(const struct pt_scan *s, const uint64
  * Entries that are no tables, of any level: what the fast path of the lowest
  * leaves. @param nr how many items there are, then how many were done
  */
+/* NOLINTNEXTLINE(readability-function-size): the entry apart from items is the one look at it */
 static PGW_ONE_COPY int scan_entry(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
 				   const uint64_t *items, unsigned index, unsigned *nr,
 				   uint64_t entry)
@@ -84,8 +85,8 @@ static PGW_ONE_COPY int scan_entries(struct pt_scan *s, const struct pt_scan_at 
  * that differ in these alone have the same; it is worked out when they do not.
  */
 struct scan_leaf {
-	enum pgw_entry_kind
-		kind; /* as the end of struct pgw_extent, so that it is copied at once */
+	/* as the end of struct pgw_extent, so that it is copied at once */
+	enum pgw_entry_kind kind;
 	uint8_t level, leaf_lg2, rights;
 };
 
@@ -136,6 +137,21 @@ struct scan_row {
 #define SCAN_STEP pt_item_step(PT_GRANULE_LG2)
 #define SCAN_PA_SHIFT (PT_GRANULE_LG2 - (unsigned)__builtin_ctzll(SCAN_STEP))
 
+/* Where the next extent goes. @return fn's value */
+static PGW_ALWAYS_INLINE int scan_burst_next(struct pt_scan *s, struct pgw_extent **p,
+					     struct pgw_extent **full)
+{
+	int err;
+
+	if (pgw_likely(++*p != *full))
+		return 0;
+	s->nr = s->nr_wanted;
+	err = pt_scan_hand_on(s);
+	*p = s->block;
+	*full = s->block + s->nr_wanted;
+	return err;
+}
+
 /*
  * The runs that end in 64 items: each differs from the pending extent before it, so that it
  * becomes an extent without further questions. Stops at an entry of another kind.
@@ -163,14 +179,9 @@ static PGW_ALWAYS_INLINE int scan_burst(struct pt_scan *s, struct pt_vec_row *ro
 				break;
 			nr_zeros += end - i;
 		} else {
-			if (pgw_unlikely(++p == full)) {
-				s->nr = s->nr_wanted;
-				err = pt_scan_hand_on(s);
-				if (pgw_unlikely(err))
-					break;
-				p = s->block;
-				full = s->block + s->nr_wanted;
-			}
+			err = scan_burst_next(s, &p, &full);
+			if (pgw_unlikely(err))
+				break;
 			p->va_first = va_first;
 			p->va_last = va_next - 1;
 			p->pa = pa + (entry << SCAN_PA_SHIFT);
@@ -259,6 +270,7 @@ static PGW_ALWAYS_INLINE int scan_lowest_items(struct pt_scan *s, const struct p
  * Items of a table from index on, at most nr; *ret_nr of them at least.
  * @return where they are, or NULL: they cannot be read
  */
+/* NOLINTNEXTLINE(readability-function-size): inlined, so nothing is passed */
 static PGW_ALWAYS_INLINE const uint64_t *scan_load(const struct pt_scan *s, uint64_t table_pa,
 						   unsigned index, unsigned nr, uint64_t *copy,
 						   unsigned max_copy, unsigned *ret_nr)
@@ -310,7 +322,7 @@ static PGW_ALWAYS_INLINE void scan_prefetch(const struct pt_scan *s, uint64_t en
 	if ((entry & env->table_mask) != env->table_value ||
 	    !pt_is_near(s->pt, pa, 8 << PT_SLOTS_LG2))
 		return;
-	for (unsigned item = 0; item < 1u << PT_SLOTS_LG2 && item < 512; item += 8)
+	for (unsigned item = 0; item < 512; item += 8)
 		__builtin_prefetch(pt_near_items(s->pt, pa) + item);
 }
 

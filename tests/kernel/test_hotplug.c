@@ -133,7 +133,8 @@ static void remove_half_of_a_leaf(struct world *w)
 	assert_int_equal(world_count(w).pages, nr_pages / 2);
 	assert_int_equal(nr_mapped(w), half + block_desc_size(w) / 2);
 	for (long k = nr_pages / 2; k < nr_pages; k++)
-		assert_int_equal(world_see(w, world_desc_va(w, pa, (size_t)k)).kind, PGW_ENTRY_LEAF);
+		assert_int_equal(world_see(w, world_desc_va(w, pa, (size_t)k)).kind,
+				 PGW_ENTRY_LEAF);
 	assert_int_equal(pgw_kernel_hot_remove(w->kernel, pa + half, pa + 2 * half - 1), 0);
 	assert_int_equal(nr_mapped(w), 0);
 }

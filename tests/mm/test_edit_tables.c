@@ -891,8 +891,8 @@ static void test_gather__tables_are_freed_after_the_flush(void **state) /* E1 */
 		seen_tables.flush = f->arena.platform.tlb_flush;
 		f->arena.platform.tlb_flush = flush_and_look;
 		f->arena.platform.step = look_when_flushed;
-		assert_int_equal(f->ops->unmap(&f->edit, GIB(1), GIB(1) + KIB(8) - 1,
-					       PGW_UNMAP_EXACT), 0);
+		assert_int_equal(
+			f->ops->unmap(&f->edit, GIB(1), GIB(1) + KIB(8) - 1, PGW_UNMAP_EXACT), 0);
 		f->ops->free_range(&f->edit, GIB(1), GIB(1) + KIB(8) - 1, 0, GIB(512) - 1);
 		assert_int_equal(f->arena.nr_tables, before + 3);
 		gather_flush(&f->gather);

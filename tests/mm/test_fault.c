@@ -178,8 +178,9 @@ static void walk_with_faults(struct fixture *f)
 		struct seen seen = { .f = f };
 
 		arm(f, PGW_FAULT_FAIL, n);
-		assert_int_equal(pgw_walk_page_range_novma(f->mm, f->first, UINT64_MAX, &ops, NULL,
-							   &seen), 0);
+		assert_int_equal(
+			pgw_walk_page_range_novma(f->mm, f->first, UINT64_MAX, &ops, NULL, &seen),
+			0);
 		check_fail(f, &seen);
 		n++;
 	} while (was_hit(f));

@@ -52,9 +52,9 @@ static unsigned run_lg2(const struct fixture *f, unsigned level)
 		const char *arch;
 		unsigned granule_lg2, level, lg2;
 	} table[] = {
-		{ "arm64", 12, 0, 4 },	 { "arm64", 12, 1, 4 }, { "arm64", 12, 2, 4 },
-		{ "arm64", 14, 0, 7 },	 { "arm64", 14, 1, 5 }, { "arm64", 16, 0, 5 },
-		{ "arm64", 16, 1, 5 },	 { "riscv64", 12, 0, 4 },
+		{ "arm64", 12, 0, 4 }, { "arm64", 12, 1, 4 },   { "arm64", 12, 2, 4 },
+		{ "arm64", 14, 0, 7 }, { "arm64", 14, 1, 5 },   { "arm64", 16, 0, 5 },
+		{ "arm64", 16, 1, 5 }, { "riscv64", 12, 0, 4 },
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -112,8 +112,7 @@ static size_t model_find(const struct fixture *f, uint64_t va)
 {
 	size_t i = 0;
 
-	while (i < f->model.nr &&
-	       f->model.leaf[i].va + (leaf_size(f, &f->model.leaf[i]) - 1) < va)
+	while (i < f->model.nr && f->model.leaf[i].va + (leaf_size(f, &f->model.leaf[i]) - 1) < va)
 		i++;
 	return i;
 }
@@ -218,7 +217,7 @@ static void random_step(struct fixture *f)
 
 struct scan_check {
 	const struct fixture *f;
-	size_t next;        /* in the model */
+	size_t next; /* in the model */
 	bool has_previous;
 	struct pgw_extent previous;
 };

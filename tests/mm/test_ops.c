@@ -110,8 +110,9 @@ static void picture_before(struct fixture *f, const char *text)
 		assert_int_equal(run(f, &r), 0);
 		/* so that leaves and tables are there as well */
 		for (size_t i = from; i < to; i++)
-			assert_int_equal(pgw_mm_fault(f->mm, r.start + (i - from) * f->page,
-						      PGW_VMA_READ), 0);
+			assert_int_equal(
+				pgw_mm_fault(f->mm, r.start + (i - from) * f->page, PGW_VMA_READ),
+				0);
 	}
 }
 
@@ -208,8 +209,10 @@ static void test_ops__wrong_arguments_are_refused(void **state)
 	args.end = 0x4000;
 	assert_int_equal(pgw_mm_mmap(f->mm, &args), -PGW_EINVAL);
 	for (int i = 0; i < 5; i++) {
-		const struct range bad[] = { { 0x1000, 0x1000 }, { 0x2000, 0x1000 },
-					     { 0x1001, 0x3000 }, { 0x1000, 0x3001 },
+		const struct range bad[] = { { 0x1000, 0x1000 },
+					     { 0x2000, 0x1000 },
+					     { 0x1001, 0x3000 },
+					     { 0x1000, 0x3001 },
 					     { 0x1000, last + 0x1001 } };
 
 		args = (struct pgw_mmap_args){ .start = bad[i].first, .end = bad[i].last };
@@ -220,7 +223,8 @@ static void test_ops__wrong_arguments_are_refused(void **state)
 		assert_int_equal(pgw_mm_populate(f->mm, args.start, args.end), -PGW_EINVAL);
 		assert_int_equal(pgw_mm_dontneed(f->mm, args.start, args.end), -PGW_EINVAL);
 		assert_int_equal(pgw_mm_harvest(f->mm, args.start, args.end, PGW_HARVEST_YOUNG,
-						count_leaf, &nr), -PGW_EINVAL);
+						count_leaf, &nr),
+				 -PGW_EINVAL);
 	}
 	assert_int_equal(pgw_mm_mprotect(f->mm, 0x1000, 0x2000, PGW_VMA_SHARED), -PGW_EINVAL);
 	assert_int_equal(pgw_mm_fault(f->mm, 0x1000, 0), -PGW_EINVAL);
@@ -238,7 +242,8 @@ static void test_ops__wrong_arguments_are_refused(void **state)
 static void test_ops__other_mms_have_no_vmas(void **state)
 {
 	struct fixture *f = fixture_new(pgw_format_by_name("riscv-sv39"), 1);
-	struct pgw_mm_new_args args = { .platform = &f->arena.platform, .format = f->format,
+	struct pgw_mm_new_args args = { .platform = &f->arena.platform,
+					.format = f->format,
 					.half = PGW_HALF_KERNEL };
 	struct pgw_mm *mm[2];
 
@@ -282,7 +287,9 @@ static void test_ops__a_holder_of_the_lock_is_refused(void **state)
 static void test_ops__a_locked_vma_is_populated_and_stays(void **state)
 {
 	struct fixture *f = fixture_new(pgw_format_by_name("arm64-16k"), 1);
-	struct request r = { .op = OP_MMAP, .start = 8 * f->page, .end = 12 * f->page,
+	struct request r = { .op = OP_MMAP,
+			     .start = 8 * f->page,
+			     .end = 12 * f->page,
 			     .flags = PGW_VMA_READ | PGW_VMA_LOCKED };
 	struct pgw_translation t;
 
@@ -315,21 +322,23 @@ static void test_ops__a_wrong_answer_is_refused(void **state) /* M5 */
 {
 	static const struct pgw_vma_ops ops = { .fault = bad_fault };
 	struct pgw_fault answer[] = {
-		{ .pa = 0x1001 },		/* not aligned */
-		{ .pa = 0x1000, .level = 1 },	/* not aligned to its leaf */
-		{ .pa = 0, .level = 2 },	/* larger than the VMA */
+		{ .pa = 0x1001 },             /* not aligned */
+		{ .pa = 0x1000, .level = 1 }, /* not aligned to its leaf */
+		{ .pa = 0, .level = 2 },      /* larger than the VMA */
 		{ .pa = 0, .level = 200 },
-		{ .pa = UINT64_C(1) << 60 },	/* no entry can say that */
-		{ .pa = 0, .attrs = 2 },	/* a right, not an attribute */
-		{ .access = 1 },		/* the owner's own status */
+		{ .pa = UINT64_C(1) << 60 }, /* no entry can say that */
+		{ .pa = 0, .attrs = 2 },     /* a right, not an attribute */
+		{ .access = 1 },             /* the owner's own status */
 	};
 	struct fixture *f = fixture_new(pgw_format_by_name("x86_64-la48"), 1);
 	struct pgw_translation t;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(answer) / sizeof(answer[0]); i++) {
-		const struct pgw_mmap_args args = { .start = 0x400000, .end = 0x800000,
-						    .flags = PGW_VMA_READ, .ops = &ops,
+		const struct pgw_mmap_args args = { .start = 0x400000,
+						    .end = 0x800000,
+						    .flags = PGW_VMA_READ,
+						    .ops = &ops,
 						    .private_data = &answer[i] };
 		int err;
 
@@ -352,7 +361,10 @@ static void test_ops__a_wrong_answer_is_refused(void **state) /* M5 */
 static void test_ops__a_stack_grows_no_further_than_what_backs_it(void **state)
 {
 	struct fixture *f = fixture_new(pgw_format_by_name("x86_64-la48"), 1);
-	struct request r = { .op = OP_MMAP, .start = 8 * f->page, .end = 9 * f->page, .pgoff = 2,
+	struct request r = { .op = OP_MMAP,
+			     .start = 8 * f->page,
+			     .end = 9 * f->page,
+			     .pgoff = 2,
 			     .flags = PGW_VMA_READ | PGW_VMA_GROWSDOWN };
 
 	(void)state;
@@ -443,7 +455,9 @@ static void expect_wrong(struct fixture *f, const char *expected)
 static void test_ops__validation_finds_what_is_planted(void **state) /* M4, T2 */
 {
 	struct fixture *f = fixture_new(pgw_format_by_name("x86_64-la48"), 1);
-	struct request r = { .op = OP_MMAP, .start = UINT64_C(0x200000), .end = UINT64_C(0x300000),
+	struct request r = { .op = OP_MMAP,
+			     .start = UINT64_C(0x200000),
+			     .end = UINT64_C(0x300000),
 			     .flags = PGW_VMA_READ };
 	struct pgw_leaf leaf = { .va = UINT64_C(0x40000000), .rights = PGW_USER_R | PGW_KERNEL_R };
 	struct pgw_ptdesc *root;
@@ -474,8 +488,8 @@ static void test_ops__validation_finds_what_is_planted(void **state) /* M4, T2 *
 					PGW_USER_R | PGW_KERNEL_R),
 			 0);
 	assert_int_equal(pgw_mm_validate(f->mm, NULL), 0);
-	root = f->arena.platform.table_desc(&f->arena, f->arena.block +
-							       (pgw_mm_root(f->mm).pa - ARENA_PA));
+	root = f->arena.platform.table_desc(&f->arena,
+					    f->arena.block + (pgw_mm_root(f->mm).pa - ARENA_PA));
 	root->nr_live++;
 	expect_wrong(f, "a live count is wrong, or an entry is frozen");
 	root->nr_live--;
@@ -517,9 +531,8 @@ static void check_step(void *ctx, enum pgw_step_point step, const struct pgw_mm 
 	    step != PGW_STEP_MUNMAP_FREED)
 		return;
 	assert_int_equal(step, order[steps.nr++]);
-	assert_int_equal(pgw_mmap_lock_mode(mm), step == PGW_STEP_MUNMAP_DETACHED ?
-							 PGW_LOCK_WRITE :
-							 PGW_LOCK_DOWNGRADED);
+	assert_int_equal(pgw_mmap_lock_mode(mm),
+			 step == PGW_STEP_MUNMAP_DETACHED ? PGW_LOCK_WRITE : PGW_LOCK_DOWNGRADED);
 	assert_null(pgw_vma_lookup(f->mm, 5 * f->page));
 	assert_null(pgw_vma_read_lock(f->mm, 5 * f->page));
 	assert_non_null(pgw_vma_lookup(f->mm, 4 * f->page));
@@ -537,8 +550,9 @@ static void check_step(void *ctx, enum pgw_step_point step, const struct pgw_mm 
 static void test_ops__munmap_detaches_downgrades_and_then_frees(void **state) /* M2, M5 */
 {
 	struct fixture *f = fixture_new(pgw_format_by_name("x86_64-la48"), 1);
-	struct request r = { .op = OP_MMAP, .start = 4 * f->page, .end = 8 * f->page,
-			     .flags = PGW_VMA_READ };
+	struct request r = {
+		.op = OP_MMAP, .start = 4 * f->page, .end = 8 * f->page, .flags = PGW_VMA_READ
+	};
 
 	(void)state;
 	steps.f = f;

@@ -20,8 +20,8 @@
 
 #define MAX_EVENTS 70000
 #define ARENA_SIZE (8u << 20)
-#define PA_BITS 40  /* of the machine: what lies above is malformed */
-#define HOLE 5      /* event levels beside 0 (pte) to 4 (pgd) */
+#define PA_BITS 40 /* of the machine: what lies above is malformed */
+#define HOLE 5     /* event levels beside 0 (pte) to 4 (pgd) */
 #define MALFORMED 6
 #define UNREADABLE 7
 
@@ -66,7 +66,8 @@ static int record_event(struct pgw_mm_walk *walk, struct event event)
 	static int record_##name(uint64_t *item, uint64_t addr, uint64_t next,                     \
 				 struct pgw_mm_walk *walk)                                         \
 	{                                                                                          \
-		return record_event(walk, (struct event){ .level = (lvl), .addr = addr,            \
+		return record_event(walk, (struct event){ .level = (lvl),                          \
+							  .addr = addr,                            \
 							  .next = next,                            \
 							  .entry = pgw_item_load(item) });         \
 	}
@@ -95,9 +96,14 @@ static int record_unreadable(uint64_t addr, uint64_t next, int depth, struct pgw
 }
 
 static const struct pgw_mm_walk_ops all_ops = {
-	.pgd_entry = record_pgd, .p4d_entry = record_p4d, .pud_entry = record_pud,
-	.pmd_entry = record_pmd, .pte_entry = record_pte, .pte_hole = record_hole,
-	.malformed = record_malformed, .unreadable = record_unreadable,
+	.pgd_entry = record_pgd,
+	.p4d_entry = record_p4d,
+	.pud_entry = record_pud,
+	.pmd_entry = record_pmd,
+	.pte_entry = record_pte,
+	.pte_hole = record_hole,
+	.malformed = record_malformed,
+	.unreadable = record_unreadable,
 };
 
 static void attach_all(struct fixture *f)
@@ -126,7 +132,8 @@ static void attach_all(struct fixture *f)
 static struct fixture *fixture_new(const struct pgw_format *format, enum which which)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct pgw_mm_new_args args = { .format = format, .half = PGW_HALF_KERNEL,
+	struct pgw_mm_new_args args = { .format = format,
+					.half = PGW_HALF_KERNEL,
 					.control.pa_bits = PA_BITS };
 	uint64_t last;
 
@@ -193,7 +200,9 @@ static uint64_t page(const struct fixture *f)
 
 static int try_map(struct fixture *f, struct pgw_mm *mm, uint64_t va, unsigned level)
 {
-	struct pgw_leaf leaf = { .va = va, .pa = level < 2 ? span(f, level) : 0, .level = (uint8_t)level,
+	struct pgw_leaf leaf = { .va = va,
+				 .pa = level < 2 ? span(f, level) : 0,
+				 .level = (uint8_t)level,
 				 .rights = PGW_KERNEL_R | PGW_KERNEL_W };
 
 	if (mm == f->user)
@@ -303,7 +312,8 @@ static void arguments(struct fixture *f)
 
 		assert_int_equal(walk_user(f, 0x2000, end, &all_ops), -PGW_EINVAL);
 		assert_int_equal(pgw_walk_page_range_debug(f->auser, 0x2000, end, &all_ops, NULL,
-							   &f->record), -PGW_EINVAL);
+							   &f->record),
+				 -PGW_EINVAL);
 		end += k;
 		assert_int_equal(pgw_walk_kernel_page_table_range(f->akernel, k + 0x2000, end,
 								  &all_ops, NULL, &f->record),
@@ -316,10 +326,12 @@ static void arguments(struct fixture *f)
 			 -PGW_EINVAL);
 	assert_int_equal(pgw_walk_page_range_debug(NULL, 0, 0x1000, &all_ops, NULL, &f->record),
 			 -PGW_EINVAL);
-	assert_int_equal(pgw_walk_kernel_page_table_range(NULL, k, k + 1, &all_ops, NULL,
-							  &f->record), -PGW_EINVAL);
+	assert_int_equal(
+		pgw_walk_kernel_page_table_range(NULL, k, k + 1, &all_ops, NULL, &f->record),
+		-PGW_EINVAL);
 	assert_int_equal(pgw_walk_kernel_page_table_range_lockless(NULL, k, k + 1, &all_ops, NULL,
-								   &f->record), -PGW_EINVAL);
+								   &f->record),
+			 -PGW_EINVAL);
 	assert_int_equal(walk_user(f, 0, 0x1000, NULL), -PGW_EINVAL);
 	/* The other half, across the end of the half, a user mm as a kernel mm. */
 	assert_int_equal(walk_user(f, k, k + 1, &all_ops), -PGW_EINVAL);
@@ -328,8 +340,9 @@ static void arguments(struct fixture *f)
 			 -PGW_EINVAL);
 	assert_int_equal(pgw_walk_page_range_debug(f->akernel, 0, 1, &all_ops, NULL, &f->record),
 			 -PGW_EINVAL);
-	assert_int_equal(pgw_walk_kernel_page_table_range(f->auser, 0, 1, &all_ops, NULL,
-							  &f->record), -PGW_EINVAL);
+	assert_int_equal(
+		pgw_walk_kernel_page_table_range(f->auser, 0, 1, &all_ops, NULL, &f->record),
+		-PGW_EINVAL);
 	assert_int_equal(f->record.nr, 0);
 }
 
@@ -661,7 +674,8 @@ static void top_of_space(struct fixture *f)
 
 		f->record.nr = 0;
 		assert_int_equal(pgw_walk_page_range_novma(f->akernel, start, UINT64_MAX, &all_ops,
-							   NULL, &f->record), 0);
+							   NULL, &f->record),
+				 0);
 		n = count_level(&f->record, 0);
 		assert_true(n >= 1);
 		e = nth_of_level(&f->record, 0, n - 1);
@@ -729,7 +743,8 @@ static void malformed(struct fixture *f)
 	old = *slot;
 	word = *slot = moved(f, old, UINT64_C(1) << (PA_BITS + 1));
 	assert_int_equal(walk_user(f, span(f, f->geo->top_level),
-				   span(f, f->geo->top_level) + page(f), &all_ops), 0);
+				   span(f, f->geo->top_level) + page(f), &all_ops),
+			 0);
 	assert_int_equal(count_level(&f->record, MALFORMED), 1);
 	assert_int_equal(nth_of_level(&f->record, HOLE, 0)->depth, 0);
 	assert_int_equal(count_level(&f->record, 0), 0);
@@ -781,8 +796,10 @@ static void budget(struct fixture *f)
 {
 	static const struct pgw_mm_walk_ops ops = { .pte_entry = pte_quiet };
 	struct pgw_mm_attach_args args = {
-		.platform = &f->arena.platform, .format = f->format,
-		.phys = &f->arena.memory.phys, .budget = 1000,
+		.platform = &f->arena.platform,
+		.format = f->format,
+		.phys = &f->arena.memory.phys,
+		.budget = 1000,
 		.root = { ARENA_PA + ARENA_SIZE / 2 }, /* beyond what the cases use */
 	};
 	uint64_t *root = (uint64_t *)(void *)(f->arena.block + ARENA_SIZE / 2);
@@ -828,8 +845,18 @@ static void unlock_as(struct pgw_mm *mm, enum pgw_lock_mode mode)
 		assert_int_equal(pgw_mmap_read_unlock(mm), 0);
 }
 
-enum call { NOVMA_USER, NOVMA_KERNEL, KERNEL_RANGE, LOCKLESS, DEBUG_USER, DEBUG_KERNEL, SCAN_USER,
-	    SCAN_KERNEL, TRANSLATE_USER, TRANSLATE_KERNEL };
+enum call {
+	NOVMA_USER,
+	NOVMA_KERNEL,
+	KERNEL_RANGE,
+	LOCKLESS,
+	DEBUG_USER,
+	DEBUG_KERNEL,
+	SCAN_USER,
+	SCAN_KERNEL,
+	TRANSLATE_USER,
+	TRANSLATE_KERNEL
+};
 
 static int extent_quiet(const struct pgw_extent *extent, void *arg)
 {
@@ -853,7 +880,8 @@ static int make_call(struct fixture *f, enum call call)
 	case KERNEL_RANGE:
 		return pgw_walk_kernel_page_table_range(f->akernel, k, k + 1, &ops, NULL, r);
 	case LOCKLESS:
-		return pgw_walk_kernel_page_table_range_lockless(f->akernel, k, k + 1, &ops, NULL, r);
+		return pgw_walk_kernel_page_table_range_lockless(f->akernel, k, k + 1, &ops, NULL,
+								 r);
 	case DEBUG_USER:
 		return pgw_walk_page_range_debug(f->auser, 0, 1, &ops, NULL, r);
 	case DEBUG_KERNEL:
@@ -967,7 +995,8 @@ static void debug_crosses(struct fixture *f)
 	f->record.nr = 0;
 	assert_int_equal(pgw_walk_page_range_debug(f->auser, user_last - page(f) + 1,
 						   f->kernel_first + page(f), &ops, NULL,
-						   &f->record), 0);
+						   &f->record),
+			 0);
 	assert_int_equal(f->record.event[0].addr, user_last & ~(page(f) - 1));
 	for (i = 0; i < f->record.nr && f->record.event[i].depth != -1; i++)
 		;
@@ -1000,11 +1029,13 @@ static void alternative_root(struct fixture *f)
 	root = pgw_mm_root(other);
 	map(f, f->kernel, f->kernel_first, 0);
 	f->record.nr = 0;
-	assert_int_equal(pgw_walk_page_range_novma(f->akernel, f->kernel_first,
-						   f->kernel_first + 1, &ops, &root, &f->record), 0);
+	assert_int_equal(pgw_walk_page_range_novma(f->akernel, f->kernel_first, f->kernel_first + 1,
+						   &ops, &root, &f->record),
+			 0);
 	assert_int_equal(f->record.nr, 0);
-	assert_int_equal(pgw_walk_page_range_novma(f->akernel, f->kernel_first,
-						   f->kernel_first + 1, &ops, NULL, &f->record), 0);
+	assert_int_equal(pgw_walk_page_range_novma(f->akernel, f->kernel_first, f->kernel_first + 1,
+						   &ops, NULL, &f->record),
+			 0);
 	assert_int_equal(f->record.nr, 1);
 	pgw_mm_free(other);
 }

@@ -14,7 +14,7 @@
 #define GUEST_COMMANDS 0x220000 /* what to do then */
 #define GUEST_TARGET 0x400000   /* what is accessed */
 #define GUEST_TARGET_SIZE 0x400000
-#define GUEST_TABLES 0x800000   /* to the end of RAM */
+#define GUEST_TABLES 0x800000 /* to the end of RAM */
 
 #define GUEST_RAM_X86_64 0
 #define GUEST_RAM_ARM64 0x40000000

@@ -23,7 +23,8 @@ struct params {
 struct command {
 	uint64_t va;
 	uint64_t op;
-	uint64_t value; /* to store; then what was loaded, or the address that the CPU says faulted */
+	/* to store; then what was loaded, or the address that the CPU says faulted */
+	uint64_t value;
 	uint64_t fault; /* the CPU's code for the fault or trap; 0 = none */
 };
 
@@ -60,23 +61,24 @@ struct outcome {
 
 /** One kind of CPU. */
 struct cpu {
-	const char *name;  /* for -cpu; NULL ends an array of these */
-	uint32_t set;      /* enum pgw_control_bit that always are */
-	uint32_t toggles;  /* those that the stub can choose */
+	const char *name; /* for -cpu; NULL ends an array of these */
+	uint32_t set;     /* enum pgw_control_bit that always are */
+	uint32_t toggles; /* those that the stub can choose */
 };
 
 struct machine {
-	const char *arch;     /* pgw_format_arch() */
+	const char *arch; /* pgw_format_arch() */
 	const char *emulator;
 	const char *board;
 	const char *stub_option, *stub_prefix; /* how to load the stub */
 	const struct cpu *cpus;
 	uint64_t ram_pa;
-	uint64_t trap;         /* the instruction that ends OP_EXEC, repeated */
-	uint64_t table_rights; /* bits of a table entry that take away rights, or make it malformed */
-	uint64_t leaf_rights;  /* bits of a leaf that say rights */
-	uint64_t leaf_needs;   /* bits without which no leaf works */
-	uint64_t run_bit;      /* of leaves that make a larger one */
+	uint64_t trap; /* the instruction that ends OP_EXEC, repeated */
+	/* bits of a table entry that take away rights, or make it malformed */
+	uint64_t table_rights;
+	uint64_t leaf_rights; /* bits of a leaf that say rights */
+	uint64_t leaf_needs;  /* bits without which no leaf works */
+	uint64_t run_bit;     /* of leaves that make a larger one */
 	/** gva2gpa looks as the CPU does at what is malformed; if not, only at what is there. */
 	bool gva2gpa_is_the_mmu;
 

@@ -108,9 +108,9 @@ static unsigned support(const struct setting *setting, struct support *ret)
 	ret[0] = (struct support){ GUEST_RAM_ARM64 + GUEST_STUB,
 				   GUEST_RAM_ARM64 + GUEST_STUB + 0xffff,
 				   PGW_KERNEL_R | PGW_KERNEL_X };
-	ret[1] = (struct support){ GUEST_RAM_ARM64 + GUEST_PARAMS,
-				   GUEST_RAM_ARM64 + GUEST_TARGET - 1,
-				   PGW_KERNEL_R | PGW_KERNEL_W };
+	ret[1] =
+		(struct support){ GUEST_RAM_ARM64 + GUEST_PARAMS,
+				  GUEST_RAM_ARM64 + GUEST_TARGET - 1, PGW_KERNEL_R | PGW_KERNEL_W };
 	return 2;
 }
 
@@ -192,7 +192,9 @@ static struct outcome outcome(const struct setting *setting, const struct pgw_tr
 			      unsigned op, bool canonical)
 {
 	struct outcome ret = { .mask = ESR_EC | ESR_FSC, .faults = true, .names_va = true };
-	uint64_t ec = (op & 3) != OP_EXEC ? EC_DATA_EL1 : op & OP_USER ? EC_FETCH_EL0 : EC_FETCH_EL1;
+	uint64_t ec = (op & 3) != OP_EXEC ? EC_DATA_EL1
+		      : op & OP_USER      ? EC_FETCH_EL0
+					  : EC_FETCH_EL1;
 
 	if (t->kind == PGW_ENTRY_LEAF && (t->rights & op_right(op)) &&
 	    ((t->entry & AF) || hardware_sets_af(setting))) {
@@ -225,7 +227,8 @@ static bool is_visible(const struct setting *setting, const struct pgw_translati
  * hardware may make dirty does not count as writable yet when it is executed
  * (D8.4.6: its effective AP[2] is 0).
  */
-static bool qemu_differs(const struct setting *setting, const struct pgw_translation *t, unsigned op)
+static bool qemu_differs(const struct setting *setting, const struct pgw_translation *t,
+			 unsigned op)
 {
 	if (t->kind == PGW_ENTRY_MALFORMED && t->level && !(t->entry & DESCRIPTOR_TABLE) &&
 	    !is_too_far(setting, t))

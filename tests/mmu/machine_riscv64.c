@@ -62,8 +62,8 @@ static void registers(const struct setting *setting, const uint64_t root[_PGW_HA
 	const struct pgw_geometry *geo = pgw_format_geometry(setting->format);
 	uint64_t mode = SATP_MODE_SV39 + geo->top_level - 2u;
 
-	reg[RISCV_REG_SATP] = mode << SATP_MODE_SHIFT | (setting->dice & SATP_ASID) |
-			      root[PGW_HALF_USER] >> 12;
+	reg[RISCV_REG_SATP] =
+		mode << SATP_MODE_SHIFT | (setting->dice & SATP_ASID) | root[PGW_HALF_USER] >> 12;
 	reg[RISCV_REG_MENVCFG] = setting_has(setting, PGW_CTL_RISCV_SVPBMT) ? MENVCFG_PBMTE : 0;
 	reg[RISCV_REG_MSTATUS] = MSTATUS_SUM | MSTATUS_MXR;
 }
@@ -90,7 +90,8 @@ static bool is_visible(const struct setting *setting, const struct pgw_translati
 }
 
 /* With Svnapot or Svpbmt, bits that are reserved all the same go unseen; so does PBMT = 3. */
-static bool qemu_differs(const struct setting *setting, const struct pgw_translation *t, unsigned op)
+static bool qemu_differs(const struct setting *setting, const struct pgw_translation *t,
+			 unsigned op)
 {
 	bool svnapot = setting_has(setting, PGW_CTL_RISCV_SVNAPOT);
 	bool svpbmt = setting_has(setting, PGW_CTL_RISCV_SVPBMT);
@@ -120,7 +121,7 @@ const struct machine machine_riscv64 = {
 	.cpus = cpus,
 	.ram_pa = GUEST_RAM_RISCV64,
 	.trap = UINT64_C(0x0000007300000073), /* ecall */
-	.table_rights = BITS(7, 4), /* D, A, G, U: all but G are reserved here */
+	.table_rights = BITS(7, 4),           /* D, A, G, U: all but G are reserved here */
 	.leaf_rights = BITS(4, 1),
 	.run_bit = NAPOT,
 	.gva2gpa_is_the_mmu = true,

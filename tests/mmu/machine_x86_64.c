@@ -106,8 +106,8 @@ static struct outcome outcome(const struct setting *setting, const struct pgw_tr
 		error |= ERROR_P;
 	/* SDM 4.7: RSVD comes with P. QEMU 7.2 leaves P out. */
 	if (t->kind == PGW_ENTRY_MALFORMED)
-		return (struct outcome){ PAGE_FAULT | (error | ERROR_RSVD) << 8,
-					 ~(ERROR_P << 8), true, true };
+		return (struct outcome){ PAGE_FAULT | (error | ERROR_RSVD) << 8, ~(ERROR_P << 8),
+					 true, true };
 	return (struct outcome){ PAGE_FAULT | error << 8, UINT64_MAX, true, true };
 }
 
@@ -117,7 +117,8 @@ static bool is_visible(const struct setting *setting, const struct pgw_translati
 	return t->kind == PGW_ENTRY_LEAF;
 }
 
-static bool qemu_differs(const struct setting *setting, const struct pgw_translation *t, unsigned op)
+static bool qemu_differs(const struct setting *setting, const struct pgw_translation *t,
+			 unsigned op)
 {
 	(void)setting, (void)t, (void)op;
 	return false;

@@ -62,16 +62,33 @@ static _Noreturn void child(const struct qemu_args *args, int monitor, int ram_f
 {
 	char ram[128], board[128], size[32];
 	char *const argv[] = {
-		(char *)(size_t)args->emulator, "-nodefaults", "-no-user-config", "-S",
-		"-display", "none", "-accel", "tcg", "-qmp", "stdio",
-		"-object", ram, "-machine", board, "-m", size,
-		"-cpu", (char *)(size_t)args->cpu,
-		(char *)(size_t)args->stub_option, (char *)(size_t)args->stub, NULL,
+		(char *)(size_t)args->emulator,
+		"-nodefaults",
+		"-no-user-config",
+		"-S",
+		"-display",
+		"none",
+		"-accel",
+		"tcg",
+		"-qmp",
+		"stdio",
+		"-object",
+		ram,
+		"-machine",
+		board,
+		"-m",
+		size,
+		"-cpu",
+		(char *)(size_t)args->cpu,
+		(char *)(size_t)args->stub_option,
+		(char *)(size_t)args->stub,
+		NULL,
 	};
 
 	snprintf(size, sizeof(size), "%dM", GUEST_RAM_SIZE >> 20);
 	snprintf(ram, sizeof(ram),
-		 "memory-backend-file,id=ram,size=%s,mem-path=/proc/self/fd/%d,share=on", size, ram_fd);
+		 "memory-backend-file,id=ram,size=%s,mem-path=/proc/self/fd/%d,share=on", size,
+		 ram_fd);
 	snprintf(board, sizeof(board), "%s,memory-backend=ram", args->board);
 	dup2(monitor, STDIN_FILENO);
 	dup2(monitor, STDOUT_FILENO);
@@ -188,8 +205,8 @@ static struct qemu_gpa parse_gpa(const char *answer)
 
 	if (!gpa && !strstr(answer, "Unmapped"))
 		fail_msg("QEMU's monitor says %s", answer);
-	return gpa ? (struct qemu_gpa){ true, strtoull(gpa + strlen("gpa: "), NULL, 0) } :
-		     (struct qemu_gpa){ false, 0 };
+	return gpa ? (struct qemu_gpa){ true, strtoull(gpa + strlen("gpa: "), NULL, 0) }
+		   : (struct qemu_gpa){ false, 0 };
 }
 
 void qemu_gva2gpa(struct qemu *qemu, const uint64_t *va, struct qemu_gpa *ret, size_t n)
@@ -200,10 +217,11 @@ void qemu_gva2gpa(struct qemu *qemu, const uint64_t *va, struct qemu_gpa *ret, s
 		size_t batch = n - done < BATCH ? n - done : BATCH, len = 0;
 
 		for (size_t i = 0; i < batch; i++)
-			len += (size_t)snprintf(text + len, sizeof(text) - len,
-						"{\"execute\":\"human-monitor-command\",\"arguments\":"
-						"{\"command-line\":\"gva2gpa 0x%llx\"}}\n",
-						(unsigned long long)va[done + i]);
+			len += (size_t)snprintf(
+				text + len, sizeof(text) - len,
+				"{\"execute\":\"human-monitor-command\",\"arguments\":"
+				"{\"command-line\":\"gva2gpa 0x%llx\"}}\n",
+				(unsigned long long)va[done + i]);
 		monitor_send(qemu, text, len);
 		for (size_t i = 0; i < batch; i++)
 			ret[done + i] = parse_gpa(monitor_answer(qemu));

@@ -16,10 +16,10 @@
 struct qemu {
 	unsigned char *ram; /* GUEST_RAM_SIZE bytes */
 	int ram_fd;
-	pid_t pid;          /* 0 = not running */
+	pid_t pid; /* 0 = not running */
 	int monitor;
-	size_t nr_read;     /* bytes in line */
-	char line[65536];   /* from the monitor, not yet looked at */
+	size_t nr_read;   /* bytes in line */
+	char line[65536]; /* from the monitor, not yet looked at */
 };
 
 struct qemu_args {

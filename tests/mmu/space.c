@@ -21,7 +21,8 @@ static struct pgw_ptdesc *table_desc(void *ctx, void *table)
 	return &space->descs[(size_t)((unsigned char *)table - space->ram) / TABLE_MIN];
 }
 
-#define NR_ODD 65 /* items unlike the one they are made from: a bit flipped each; the leaf's, copied */
+#define NR_ODD                                                                                     \
+	65 /* items unlike the one they are made from: a bit flipped each; the leaf's, copied */
 
 static void *table_alloc(void *ctx, size_t size)
 {
@@ -34,7 +35,8 @@ static void *table_alloc(void *ctx, size_t size)
 		return NULL;
 	space->used = start + room;
 	*table_desc(space, table) = (struct pgw_ptdesc){
-		.table = table, .size_lg2 = (uint8_t)__builtin_ctzl(size),
+		.table = table,
+		.size_lg2 = (uint8_t)__builtin_ctzl(size),
 	};
 	return memset(table, 0, size);
 }
@@ -100,7 +102,9 @@ static void map_support(struct space *space)
 
 		for (; va <= support[i].last; va += BIT(space->geo->granule_lg2)) {
 			struct pgw_leaf leaf = {
-				.va = va, .pa = va, .rights = support[i].rights,
+				.va = va,
+				.pa = va,
+				.rights = support[i].rights,
 				.attrs = space->machine->leaf_needs,
 			};
 
@@ -116,9 +120,12 @@ void space_init(struct space *space, const struct machine *machine, const struct
 	struct pgw_mm_new_args args = { .format = setting->format, .control = setting->control };
 
 	*space = (struct space){
-		.machine = machine, .setting = *setting,
+		.machine = machine,
+		.setting = *setting,
 		.geo = pgw_format_geometry(setting->format),
-		.random = random, .ram = ram, .used = GUEST_TABLES,
+		.random = random,
+		.ram = ram,
+		.used = GUEST_TABLES,
 		.platform = *pgw_hosted_platform(),
 	};
 	space->descs = aligned_alloc(sizeof(struct pgw_ptdesc),
@@ -222,8 +229,8 @@ static struct pgw_leaf random_leaf(struct space *space, enum pgw_half half, unsi
 		     (is_run ? space->machine->run_bit : 0);
 	pgw_format_half_range(space->setting.format, half, &first, &last);
 	leaf.va = random_va(space, first, last, size) & ~(size - 1);
-	pa = r & 1 ? random_target(space) :
-		     test_random(space->random) & low_bits(space->setting.control.pa_bits);
+	pa = r & 1 ? random_target(space)
+		   : test_random(space->random) & low_bits(space->setting.control.pa_bits);
 	leaf.pa = pa & ~(size - 1);
 	return leaf;
 }
@@ -318,8 +325,10 @@ void space_seal(struct space *space)
 {
 	size_t size = (size_t)8 << space->geo->slots_lg2[space->geo->top_level];
 	struct pgw_mm_attach_args args = {
-		.platform = &space->platform, .format = space->setting.format,
-		.phys = &space->memory.phys, .control = space->setting.control,
+		.platform = &space->platform,
+		.format = space->setting.format,
+		.phys = &space->memory.phys,
+		.control = space->setting.control,
 	};
 
 	/* One root for both halves: as kernels do, its upper half is a copy. */
@@ -385,8 +394,8 @@ void space_spoil(struct space *space, size_t nr)
 {
 	for (size_t i = 0; i < nr && space->nr_leaves; i++) {
 		struct pgw_step step = random_step(space);
-		uint64_t rights = step.kind == PGW_ENTRY_LEAF ? space->machine->leaf_rights :
-								space->machine->table_rights;
+		uint64_t rights = step.kind == PGW_ENTRY_LEAF ? space->machine->leaf_rights
+							      : space->machine->table_rights;
 
 		if (!is_table_memory(space, step.item_pa))
 			continue;
@@ -521,8 +530,7 @@ uint64_t space_spread_va(const struct space *space, enum pgw_half half, unsigned
 	for (unsigned level = leaf_level; level <= space->geo->top_level; level++) {
 		uint64_t nr = space_nr_combinations(space, level, leaf_level);
 		uint64_t repeats = BIT(space->geo->slots_lg2[level]) / nr;
-		uint64_t index = combination[level] +
-				 nr * (test_random(space->random) % repeats);
+		uint64_t index = combination[level] + nr * (test_random(space->random) % repeats);
 
 		va |= index << space->geo->span_lg2[level];
 	}

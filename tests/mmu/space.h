@@ -22,7 +22,7 @@ struct space {
 	const struct pgw_geometry *geo;
 	uint64_t *random;
 	unsigned char *ram;
-	size_t used; /* of RAM, by tables and what comes before them */
+	size_t used;              /* of RAM, by tables and what comes before them */
 	struct pgw_ptdesc *descs; /* of tables, by their place in RAM */
 	struct pgw_platform platform;
 	struct pgw_phys_memory memory;
@@ -31,7 +31,8 @@ struct space {
 	uint64_t root[_PGW_HALF_MAX];
 	struct space_leaf leaf[SPACE_MAX_LEAVES];
 	size_t nr_leaves;
-	uint64_t template_va; /* maps the target area; what is spread over tables is like its entries */
+	/* maps the target area; what is spread over tables is like its entries */
+	uint64_t template_va;
 	struct {
 		uint64_t first, last;
 	} kept[64]; /* physical addresses of items that the stub needs */

@@ -29,7 +29,8 @@
 #define NR_SPOILED 80
 #define NR_PROBES 1000 /* addresses tried in a round of mappings */
 #define NR_ASKED 320   /* of these, the ones that gva2gpa is asked about: half a millisecond each */
-#define MAX_SPREAD 4096 /* addresses of one round of rights: all combinations, or so many random ones */
+#define MAX_SPREAD                                                                                 \
+	4096 /* addresses of one round of rights: all combinations, or so many random ones */
 #define MAX_VAS (MAX_COMMANDS / 6)
 #define ROUNDS_DEFAULT 4
 #define TARGET_TAG UINT64_C(0x7a6b000000000000) /* beside the address, in the target's words */
@@ -88,7 +89,8 @@ static void fill_target(struct test *test)
 static struct setting choose_setting(struct test *test, unsigned n)
 {
 	struct setting setting = { .format = test->format, .dice = test_random(&test->random) };
-	struct pgw_control control = { .known = ~(uint32_t)PGW_CTL_MEMORY_TYPES, .set = test->cpu->set };
+	struct pgw_control control = { .known = ~(uint32_t)PGW_CTL_MEMORY_TYPES,
+				       .set = test->cpu->set };
 
 	for (uint32_t left = test->cpu->toggles; left; left &= left - 1, n >>= 1)
 		control.set |= n & 1 ? left & -left : 0;
@@ -143,7 +145,8 @@ static void add_command(struct test *test, uint64_t va, unsigned op)
 	expected->outcome =
 		test->machine->outcome(&test->space.setting, &expected->t, op, canonical);
 	expected->value = va;
-	if (test->nr_commands == MAX_COMMANDS || is_stub(test, va) || expected->t.kind == PGW_ENTRY_UNREADABLE ||
+	if (test->nr_commands == MAX_COMMANDS || is_stub(test, va) ||
+	    expected->t.kind == PGW_ENTRY_UNREADABLE ||
 	    test->machine->qemu_differs(&test->space.setting, &expected->t, op) ||
 	    (!canonical && (op & 3) == OP_EXEC) ||
 	    (!expected->outcome.faults && offset >= GUEST_TARGET_SIZE))
@@ -165,7 +168,7 @@ static void add_va(struct test *test, uint64_t va)
 /* Try each address in every way; kind by kind, as QEMU is slow where stores and fetches mix. */
 static void add_commands(struct test *test)
 {
-	static const uint8_t ops[] = { OP_LOAD,  OP_LOAD | OP_USER,  OP_STORE, OP_STORE | OP_USER,
+	static const uint8_t ops[] = { OP_LOAD, OP_LOAD | OP_USER, OP_STORE, OP_STORE | OP_USER,
 				       OP_EXEC, OP_EXEC | OP_USER };
 
 	for (size_t i = 0; i < PGW_ARRAY_SIZE(ops); i++) {
@@ -195,9 +198,10 @@ static void wrong(struct test *test, const char *what, uint64_t va, const struct
 	print_message("%s, %s, control bits %#x, %u bits of pa, dice %#llx:\n",
 		      pgw_format_name(test->format), test->cpu->name, setting->control.set,
 		      setting->control.pa_bits, (unsigned long long)setting->dice);
-	print_message("  va %#llx: %s; pagewalk: kind %d, level %u, entry %#llx, pa %#llx, rights %#x\n",
-		      (unsigned long long)va, what, t->kind, t->level, (unsigned long long)t->entry,
-		      (unsigned long long)t->pa, t->rights);
+	print_message(
+		"  va %#llx: %s; pagewalk: kind %d, level %u, entry %#llx, pa %#llx, rights %#x\n",
+		(unsigned long long)va, what, t->kind, t->level, (unsigned long long)t->entry,
+		(unsigned long long)t->pa, t->rights);
 }
 
 static bool is_as_expected(const struct command *command, const struct expected *expected)
@@ -275,7 +279,8 @@ static void end_round(struct test *test)
 static uint64_t choose_va(struct test *test)
 {
 	const struct space *space = &test->space;
-	uint64_t r = test_random(&test->random), pa = target_pa(test) + (r >> 8) % GUEST_TARGET_SIZE;
+	uint64_t r = test_random(&test->random),
+		 pa = target_pa(test) + (r >> 8) % GUEST_TARGET_SIZE;
 	const struct space_leaf *leaf = &space->leaf[(r >> 32) % space->nr_leaves];
 	uint64_t inside = test_random(&test->random) & (leaf->last - leaf->va);
 
@@ -292,8 +297,8 @@ static uint64_t choose_va(struct test *test)
 		return r & 0x80 ? leaf->va + inside : inside ^ test_random(&test->random);
 	default:
 		/* Where it maps the target area, if it does. */
-		return pa - leaf->pa <= leaf->last - leaf->va ? leaf->va + (pa - leaf->pa) :
-								leaf->va + inside;
+		return pa - leaf->pa <= leaf->last - leaf->va ? leaf->va + (pa - leaf->pa)
+							      : leaf->va + inside;
 	}
 }
 
@@ -451,8 +456,8 @@ static void test_mmu__a_format(void **state)
 	struct test *test = *state;
 
 	if (!the_stub || !qemu_is_installed(the_machine->emulator)) {
-		print_message("%s\n", the_stub ? "QEMU is not installed" :
-						  "there is no compiler for the stub");
+		print_message("%s\n", the_stub ? "QEMU is not installed"
+					       : "there is no compiler for the stub");
 		skip();
 	}
 	for (const struct cpu *cpu = the_machine->cpus; cpu->name; cpu++) {

@@ -99,7 +99,8 @@ static void test_x86_64_decode__rows_of_the_manual(void **state)
 static unsigned rights_by_the_manual(const uint64_t entries[4], uint32_t ctl)
 {
 	bool user_mode = true, writable = true, xd = false;
-	unsigned rights = PGW_KERNEL_R; /* "data may be read from any address" (SMAP: AC permissive) */
+	unsigned rights =
+		PGW_KERNEL_R; /* "data may be read from any address" (SMAP: AC permissive) */
 
 	for (int i = 0; i < 4; i++) {
 		user_mode = user_mode && (entries[i] & U);
@@ -138,8 +139,10 @@ static void test_x86_64_rights__every_combination_at_every_level(void **state)
 	static uint64_t memory[4][512];
 	struct pgw_phys_memory source;
 	struct pgw_control known = { .known = PGW_CTL_X86_WP | PGW_CTL_X86_SMEP };
-	struct pt pt = { .format = pgw_format_by_name("x86_64-la48"), .root_pa = 0x3000,
-			 .budget = 100, .phys = &source.phys };
+	struct pt pt = { .format = pgw_format_by_name("x86_64-la48"),
+			 .root_pa = 0x3000,
+			 .budget = 100,
+			 .phys = &source.phys };
 
 	(void)state;
 	assert_int_equal(pgw_phys_memory_init(&source, 0, memory, sizeof(memory)), 0);
@@ -170,7 +173,8 @@ static void test_x86_64_control__unknown_bits_are_assumed(void **state)
 {
 	const struct pgw_format *format = pgw_format_by_name("x86_64-la48");
 	struct pgw_control none = { 0 }, some = { .known = PGW_CTL_X86_SMEP | PGW_CTL_X86_PKE,
-						  .set = PGW_CTL_X86_PKE, .pa_bits = 99 };
+						  .set = PGW_CTL_X86_PKE,
+						  .pa_bits = 99 };
 	struct pgw_control got = pgw_control_assume(format, &none);
 
 	(void)state;
@@ -220,8 +224,10 @@ static void test_x86_64_scan__runs_join_across_tables_and_break_on_bits(void **s
 	static uint64_t memory[5][512];
 	struct pgw_phys_memory source;
 	struct pgw_control none = { 0 };
-	struct pt pt = { .format = pgw_format_by_name("x86_64-la48"), .root_pa = 0x4000,
-			 .budget = 100, .phys = &source.phys };
+	struct pt pt = { .format = pgw_format_by_name("x86_64-la48"),
+			 .root_pa = 0x4000,
+			 .budget = 100,
+			 .phys = &source.phys };
 	struct pgw_scan_stats stats = { 0 };
 	struct runs runs = { .nr = 0 };
 
@@ -235,10 +241,10 @@ static void test_x86_64_scan__runs_join_across_tables_and_break_on_bits(void **s
 	memory[2][1] = 0x1000 | P | W | U;
 	for (unsigned i = 0; i < 1024; i++)
 		memory[i / 512][i % 512] = (UINT64_C(0x100000) + i * 0x1000) | P | W;
-	memory[0][10] |= A;          /* an attribute: one leaf apart */
-	memory[0][20] |= BIT(9);     /* a software bit: the raw entries do not follow */
-	memory[1][100] = 0x5000 | P; /* elsewhere */
-	memory[1][511] |= BIT(52);   /* and the last */
+	memory[0][10] |= A;              /* an attribute: one leaf apart */
+	memory[0][20] |= BIT(9);         /* a software bit: the raw entries do not follow */
+	memory[1][100] = 0x5000 | P;     /* elsewhere */
+	memory[1][511] |= BIT(52);       /* and the last */
 	memory[2][3] = P | PS | BIT(13); /* malformed */
 	memory[2][4] = BIT(50) | P;      /* a table outside memory */
 	memory[2][5] = BIT(50) | BIT(12) | P;
@@ -262,7 +268,8 @@ static void test_x86_64_scan__runs_join_across_tables_and_break_on_bits(void **s
 	runs.nr = 0;
 	pt.budget = 4;
 	stats = (struct pgw_scan_stats){ 0 };
-	assert_int_equal(pt_ops(&pt)->scan(&pt, 0, BIT(47) - 1, keep_run, &runs, &stats), -PGW_E2BIG);
+	assert_int_equal(pt_ops(&pt)->scan(&pt, 0, BIT(47) - 1, keep_run, &runs, &stats),
+			 -PGW_E2BIG);
 	assert_true(stats.truncated);
 	assert_int_equal(stats.truncated_va, 512 * 0x1000);
 	assert_int_equal(runs.extent[runs.nr - 1].va_last, 512 * 0x1000 - 1);
@@ -305,7 +312,8 @@ static void test_x86_64_scan__a_table_cut_short_is_read_as_far_as_it_goes(void *
 		phys = (struct pgw_phys){ &ops, &source };
 		pt.phys = &phys;
 		pt_prepare(&pt);
-		assert_int_equal(pt_ops(&pt)->scan(&pt, 0, BIT(21) - 1, keep_run, &runs, &stats), 0);
+		assert_int_equal(pt_ops(&pt)->scan(&pt, 0, BIT(21) - 1, keep_run, &runs, &stats),
+				 0);
 		assert_int_equal(stats.nr_leaves, items);
 		assert_int_equal(runs.nr, items ? 2 : 1);
 		assert_int_equal(runs.extent[runs.nr - 1].kind, PGW_ENTRY_UNREADABLE);

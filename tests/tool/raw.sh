@@ -86,7 +86,7 @@ same 'roots: without VMCOREINFO, as of the image' "$tmp/expected.looks" "$tmp/ro
 case $1 in
 x86_64-*) looks=level3-table ;;
 arm64-*) looks=table-bits ;;
-*) looks=image-header ;;
+*) looks='image-header' ;;
 esac
 check "roots: the kernel's is found by $looks" \
 	grep -q "  kernel .*proof=passed.*  found=self-map,$looks\$" "$tmp/out"

@@ -70,7 +70,7 @@ void out_str_padded(struct out *out, const char *str, size_t width);
 void out_untrusted(struct out *out, const char *bytes, size_t len);
 
 /** What out_hex() takes. */
-#define OUT_HEX 18
+#define OUT_HEX ((size_t)18)
 
 /* Sixteen bytes at once, in a register where there are such. */
 typedef uint64_t out_words __attribute__((vector_size(16)));
@@ -86,7 +86,8 @@ static inline char *out_hex_at(char *to, uint64_t value)
 
 	digits += '0';
 	digits += (digits > '9') & ('a' - '9' - 1);
-	memcpy(to, "0x", 2);
+	to[0] = '0';
+	to[1] = 'x';
 	memcpy(to + 2, &digits, sizeof(digits));
 	return to + OUT_HEX;
 }

@@ -93,7 +93,8 @@ static PGW_ALWAYS_INLINE uint64_t arm64_addr_field(const struct pt_env *env)
 {
 	if (!env->wide)
 		return ARM64_ADDR_LOW;
-	return ARM64_ADDR_LOW | (ARM64_GRANULE_LG2 == 16 ? BITS(15, 12) : BITS(49, 48) | BITS(9, 8));
+	return ARM64_ADDR_LOW |
+	       (ARM64_GRANULE_LG2 == 16 ? BITS(15, 12) : BITS(49, 48) | BITS(9, 8));
 }
 
 static PGW_ALWAYS_INLINE uint64_t arm64_addr_get(const struct pt_env *env, uint64_t entry)
@@ -179,9 +180,11 @@ static PGW_ALWAYS_INLINE uint64_t arm64_pt_leaf_pa(const struct pt_env *env, uin
 
 /* D8.6.1: the items of a contiguous run; 0 where the bit means nothing. */
 #define ARM64_CONT_LG2(level)                                                                      \
-	(ARM64_GRANULE_LG2 == 12 ? ((level) <= 2 ? 4 : 0) :                                        \
-	 ARM64_GRANULE_LG2 == 14 ? ((level) == 0 ? 7 : (level) == 1 ? 5 : 0) :                     \
-				   ((level) <= 1 ? 5 : 0))
+	(ARM64_GRANULE_LG2 == 12   ? ((level) <= 2 ? 4 : 0)                                        \
+	 : ARM64_GRANULE_LG2 == 14 ? ((level) == 0   ? 7                                           \
+				      : (level) == 1 ? 5                                           \
+						     : 0)                                          \
+				   : ((level) <= 1 ? 5 : 0))
 
 static PGW_ALWAYS_INLINE unsigned arm64_cont_lg2(unsigned level)
 {
@@ -205,8 +208,7 @@ static PGW_ALWAYS_INLINE uint64_t arm64_pt_entry_advance(const struct pt_env *en
 {
 	uint64_t field = arm64_pt_addr_mask(env, level);
 
-	return (entry & ~field) |
-	       (arm64_addr_put(env, arm64_addr_get(env, entry) + bytes) & field);
+	return (entry & ~field) | (arm64_addr_put(env, arm64_addr_get(env, entry) + bytes) & field);
 }
 
 /*
@@ -341,7 +343,7 @@ static PGW_ALWAYS_INLINE uint64_t arm64_pt_leaf_protect(const struct pt_env *env
 	uint64_t new = (entry & ~(arm64_pt_rights_mask() | ARM64_SW_DIRTY)) | bits;
 
 	if (hd)
-		new = bits & ARM64_AP_RO ? new & ~ARM64_DBM : new | ARM64_DBM;
+		new = bits &ARM64_AP_RO ? new & ~ARM64_DBM : new | ARM64_DBM;
 	if (bits & ARM64_AP_RO)
 		return dirty ? new | ARM64_SW_DIRTY : new;
 	return hd && !dirty ? new | ARM64_AP_RO : new;
@@ -378,7 +380,7 @@ static PGW_ALWAYS_INLINE uint64_t arm64_pt_entry_combine(const struct pt_env *en
 static PGW_ALWAYS_INLINE bool arm64_pt_needs_break(const struct pt_env *env, uint64_t old,
 						   uint64_t new)
 {
-	if (!(old & new & ARM64_VALID))
+	if (!(old & new &ARM64_VALID))
 		return false;
 	if (old & ARM64_CONT)
 		return old != new;
@@ -422,15 +424,15 @@ static PGW_ALWAYS_INLINE uint64_t arm64_pt_frozen(void)
 
 /* The shapes. The top table has as many slots as the address bits above it need. */
 
-#define ARM64_TOP_LEVEL(va) (((va) - ARM64_GRANULE_LG2 - 1) / ARM64_SLOTS_LG2)
+#define ARM64_TOP_LEVEL(va) (((va)-ARM64_GRANULE_LG2 - 1) / ARM64_SLOTS_LG2)
 #define ARM64_SLOTS_AT(va, level)                                                                  \
-	((level) == ARM64_TOP_LEVEL(va) ? ((va) - ARM64_SPAN_LG2(level)) & 63 : ARM64_SLOTS_LG2)
+	((level) == ARM64_TOP_LEVEL(va) ? ((va)-ARM64_SPAN_LG2(level)) & 63 : ARM64_SLOTS_LG2)
 #define ARM64_SPAN_AT(level) (ARM64_SPAN_LG2(level) < 64 ? ARM64_SPAN_LG2(level) : 63)
 
 #define ARM64_SIZES_AT(va, pa, level)                                                              \
-	((level) <= ARM64_TOP_LEVEL(va) && ARM64_CAN_HAVE_LEAF((pa) > 48, level) ?                 \
-		 BIT(ARM64_SPAN_AT(level)) | BIT(ARM64_SPAN_AT(level) + ARM64_CONT_LG2(level)) :   \
-		 0)
+	((level) <= ARM64_TOP_LEVEL(va) && ARM64_CAN_HAVE_LEAF((pa) > 48, level)                   \
+		 ? BIT(ARM64_SPAN_AT(level)) | BIT(ARM64_SPAN_AT(level) + ARM64_CONT_LG2(level))   \
+		 : 0)
 
 #define ARM64_GEOMETRY(va, pa)                                                                     \
 	{                                                                                          \
@@ -459,7 +461,9 @@ _Static_assert(ARM64_GRANULE_LG2 != 16 || (ARM64_TOP_LEVEL(42) == 1 && ARM64_TOP
 static const char *const arm64_table_names[PGW_MAX_LEVELS] = { "L3", "L2", "L1", "L0", "L-1" };
 
 #define ARM64_ATTR(attr_name, bits)                                                                \
-	{ .name = (attr_name), .mask = (bits), .value = (bits), .level_last = 3 }
+	{                                                                                          \
+		.name = (attr_name), .mask = (bits), .value = (bits), .level_last = 3              \
+	}
 
 static const struct pgw_attr arm64_attrs[] = {
 	ARM64_ATTR("af", ARM64_AF),
@@ -492,7 +496,8 @@ static const struct pgw_attr arm64_attrs_lpa2[] = {
 #define ARM64_ATTR_MASK (ARM64_ATTR_MASK_LPA2 | ARM64_SH)
 
 /* D24 MAIR_EL1: the byte that AttrIndx chooses. */
-static PGW_MAYBE_UNUSED const char *arm64_memory_type(const struct pgw_control *control, uint64_t entry)
+static PGW_MAYBE_UNUSED const char *arm64_memory_type(const struct pgw_control *control,
+						      uint64_t entry)
 {
 	unsigned index = (unsigned)((entry & ARM64_ATTRINDX) >> 2);
 	uint8_t attr = (uint8_t)(control->memory_types >> (8 * index));
@@ -519,17 +524,17 @@ static PGW_MAYBE_UNUSED const char *arm64_memory_type(const struct pgw_control *
 	}
 }
 
-#define ARM64_FORMAT(format_name, format_alias, va, pa, attrs_array, mask)                                       \
+#define ARM64_FORMAT(format_name, format_alias, va, pa, attrs_array, mask)                         \
 	{                                                                                          \
 		.name = (format_name), .alias = (format_alias), .arch = "arm64",                   \
-		.geometry = ARM64_GEOMETRY(va, pa),                                                \
-		.table_names = arm64_table_names, .attrs = (attrs_array),                          \
-		.attr_mask = { (mask), (mask), (mask), (mask), (mask) },                           \
+		.geometry = ARM64_GEOMETRY(va, pa), .table_names = arm64_table_names,              \
+		.attrs = (attrs_array), .attr_mask = { (mask), (mask), (mask), (mask), (mask) },   \
 		.control_bits = PGW_CTL_ARM64_WXN | PGW_CTL_ARM64_HPD0 | PGW_CTL_ARM64_HPD1 |      \
 				PGW_CTL_ARM64_HD | PGW_CTL_MEMORY_TYPES,                           \
 		.assume_memory_types = UINT64_C(0x000000040044f0ff), .min_pa_bits = 32,            \
 		.memory_type = arm64_memory_type, .decode = pt_decode, .advance = pt_advance,      \
-		.env_init = pt_env_fill, .reader = &pt_format_ops, .owner = &pt_format_ops, .edit = &ARM64_EDIT_OPS,            \
+		.env_init = pt_env_fill, .reader = &pt_format_ops, .owner = &pt_format_ops,        \
+		.edit = &ARM64_EDIT_OPS,                                                           \
 	}
 
 #endif

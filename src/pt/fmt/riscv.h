@@ -99,8 +99,9 @@ static PGW_ALWAYS_INLINE enum pgw_entry_kind riscv_pt_entry_kind(const struct pt
 	if ((entry & (RISCV_R | RISCV_W)) == RISCV_W || (entry & RISCV_PBMT) == RISCV_PBMT)
 		return PGW_ENTRY_MALFORMED;
 	if (entry & RISCV_N)
-		return !level && (entry & RISCV_NAPOT_MASK) == RISCV_NAPOT_64K ? PGW_ENTRY_LEAF :
-										PGW_ENTRY_MALFORMED;
+		return !level && (entry & RISCV_NAPOT_MASK) == RISCV_NAPOT_64K
+			       ? PGW_ENTRY_LEAF
+			       : PGW_ENTRY_MALFORMED;
 	/* A misaligned superpage. */
 	if ((entry & RISCV_PPN) << RISCV_PPN_SHIFT & low_bits(RISCV_SPAN_LG2(level)))
 		return PGW_ENTRY_MALFORMED;
@@ -228,7 +229,8 @@ static PGW_ALWAYS_INLINE bool riscv_pt_leaf_encode(const struct pt_env *env,
 /* "Svnapot": 64 KiB is the only size yet. */
 static PGW_ALWAYS_INLINE unsigned riscv_pt_contig_lg2(const struct pt_env *env, unsigned level)
 {
-	return !level && (env->ctl & PGW_CTL_RISCV_SVNAPOT) ? RISCV_NAPOT_LG2 - RISCV_GRANULE_LG2 : 0;
+	return !level && (env->ctl & PGW_CTL_RISCV_SVNAPOT) ? RISCV_NAPOT_LG2 - RISCV_GRANULE_LG2
+							    : 0;
 }
 
 static PGW_ALWAYS_INLINE uint64_t riscv_pt_leaf_resize(const struct pt_env *env, uint64_t entry,
@@ -353,7 +355,8 @@ static const struct pgw_attr riscv_attrs[] = {
 
 #define RISCV_ATTR_MASK (RISCV_ATTR_BITS | RISCV_R | RISCV_W | RISCV_X | RISCV_U)
 
-static PGW_MAYBE_UNUSED const char *riscv_memory_type(const struct pgw_control *control, uint64_t entry)
+static PGW_MAYBE_UNUSED const char *riscv_memory_type(const struct pgw_control *control,
+						      uint64_t entry)
 {
 	/* PBMT 0: what the platform says of the address, as without the extension. */
 	static const char *const names[] = { NULL, "nc", "io", "reserved" };

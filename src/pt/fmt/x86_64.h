@@ -56,7 +56,8 @@
 #define X86_SPAN_LG2(level) (X86_GRANULE_LG2 + X86_SLOTS_LG2 * (level))
 
 _Static_assert((X86_ADDR | BITS(11, 0) | BITS(63, 52)) == UINT64_MAX, "every bit has a meaning");
-_Static_assert((X86_ADDR & X86_PAT_LARGE) == X86_PAT_LARGE, "PAT of large leaves is in the address");
+_Static_assert((X86_ADDR & X86_PAT_LARGE) == X86_PAT_LARGE,
+	       "PAT of large leaves is in the address");
 _Static_assert(X86_SPAN_LG2(1) == 21 && X86_SPAN_LG2(2) == 30 && X86_SPAN_LG2(3) == 39 &&
 		       X86_SPAN_LG2(4) == 48,
 	       "2 MiB, 1 GiB, 512 GiB, 256 TiB");
@@ -73,9 +74,9 @@ _Static_assert((X86_PK >> 59) == 15, "sixteen protection keys");
 #define X86_RIGHTS_TABLE(wp, smep)                                                                 \
 	{                                                                                          \
 		X86_RIGHTS(wp, smep, 0, 0, 0), X86_RIGHTS(wp, smep, 1, 0, 0),                      \
-		X86_RIGHTS(wp, smep, 0, 1, 0), X86_RIGHTS(wp, smep, 1, 1, 0),                      \
-		X86_RIGHTS(wp, smep, 0, 0, 1), X86_RIGHTS(wp, smep, 1, 0, 1),                      \
-		X86_RIGHTS(wp, smep, 0, 1, 1), X86_RIGHTS(wp, smep, 1, 1, 1),                      \
+			X86_RIGHTS(wp, smep, 0, 1, 0), X86_RIGHTS(wp, smep, 1, 1, 0),              \
+			X86_RIGHTS(wp, smep, 0, 0, 1), X86_RIGHTS(wp, smep, 1, 0, 1),              \
+			X86_RIGHTS(wp, smep, 0, 1, 1), X86_RIGHTS(wp, smep, 1, 1, 1),              \
 	}
 
 /* By CR0.WP, CR4.SMEP, and 1 for write, 2 for user, 4 for execute. */
@@ -85,7 +86,7 @@ static const uint8_t x86_64_rights[2][2][8] = {
 };
 
 static PGW_ALWAYS_INLINE struct pt_env x86_64_pt_env_init(const struct pgw_format *format,
-							const struct pgw_control *control)
+							  const struct pgw_control *control)
 {
 	unsigned width = control->pa_bits;
 	uint64_t above = width < X86_MAX_PA_BITS ? BITS(X86_MAX_PA_BITS - 1, width) : 0;
@@ -145,13 +146,13 @@ static PGW_ALWAYS_INLINE uint64_t x86_64_pt_addr_mask(const struct pt_env *env, 
 }
 
 static PGW_ALWAYS_INLINE uint64_t x86_64_pt_leaf_pa(const struct pt_env *env, uint64_t entry,
-							   unsigned level, uint64_t va)
+						    unsigned level, uint64_t va)
 {
 	return (entry & x86_64_pt_addr_mask(env, level)) | (va & low_bits(X86_SPAN_LG2(level)));
 }
 
 static PGW_ALWAYS_INLINE unsigned x86_64_pt_leaf_lg2(const struct pt_env *env, uint64_t entry,
-							    unsigned level)
+						     unsigned level)
 {
 	(void)env, (void)entry;
 	return X86_SPAN_LG2(level);
@@ -183,7 +184,7 @@ static PGW_ALWAYS_INLINE uint64_t x86_64_pt_acc_keep(pt_acc_t acc)
 }
 
 static PGW_ALWAYS_INLINE pt_acc_t x86_64_pt_acc_table(const struct pt_env *env, pt_acc_t acc,
-							     uint64_t entry)
+						      uint64_t entry)
 {
 	(void)env;
 	return acc & (entry ^ X86_XD);
@@ -199,7 +200,7 @@ static PGW_ALWAYS_INLINE uint8_t x86_64_pt_rights(const struct pt_env *env, pt_a
 }
 
 static PGW_ALWAYS_INLINE uint64_t x86_64_pt_table_encode(const struct pt_env *env, uint64_t pa,
-								enum pgw_half half)
+							 enum pgw_half half)
 {
 	(void)env;
 	return pa | X86_P | X86_RW | X86_A | (half == PGW_HALF_USER ? X86_US : 0);
@@ -230,7 +231,8 @@ static PGW_ALWAYS_INLINE bool x86_64_pt_leaf_encode(const struct pt_env *env,
 		entry |= X86_XD;
 	/* What cannot be said comes out different from what was asked for. */
 	if (x86_64_pt_entry_kind(env, entry, level) != PGW_ENTRY_LEAF ||
-	    x86_64_pt_rights(env, x86_64_pt_acc_root(env, PGW_HALF_USER), entry, level) != leaf->rights)
+	    x86_64_pt_rights(env, x86_64_pt_acc_root(env, PGW_HALF_USER), entry, level) !=
+		    leaf->rights)
 		return false;
 	*ret = entry;
 	return true;
@@ -365,15 +367,32 @@ static const struct pgw_attr x86_64_attrs[] = {
 	{ .name = "pwt", .mask = X86_PWT, .value = X86_PWT, .level_last = 4 },
 	{ .name = "pcd", .mask = X86_PCD, .value = X86_PCD, .level_last = 4 },
 	{ .name = "pat", .mask = X86_PAT_SMALL, .value = X86_PAT_SMALL },
-	{ .name = "pat", .mask = X86_PAT_LARGE, .value = X86_PAT_LARGE, .level_first = 1, .level_last = 2 },
-	X86_64_PK(1), X86_64_PK(2), X86_64_PK(3), X86_64_PK(4), X86_64_PK(5),
-	X86_64_PK(6), X86_64_PK(7), X86_64_PK(8), X86_64_PK(9), X86_64_PK(10),
-	X86_64_PK(11), X86_64_PK(12), X86_64_PK(13), X86_64_PK(14), X86_64_PK(15),
+	{ .name = "pat",
+	  .mask = X86_PAT_LARGE,
+	  .value = X86_PAT_LARGE,
+	  .level_first = 1,
+	  .level_last = 2 },
+	X86_64_PK(1),
+	X86_64_PK(2),
+	X86_64_PK(3),
+	X86_64_PK(4),
+	X86_64_PK(5),
+	X86_64_PK(6),
+	X86_64_PK(7),
+	X86_64_PK(8),
+	X86_64_PK(9),
+	X86_64_PK(10),
+	X86_64_PK(11),
+	X86_64_PK(12),
+	X86_64_PK(13),
+	X86_64_PK(14),
+	X86_64_PK(15),
 	{ .name = NULL },
 };
 
 #define X86_64_ATTR_MASK_SMALL                                                                     \
-	(X86_RW | X86_US | X86_PWT | X86_PCD | X86_A | X86_D | X86_PAT_SMALL | X86_G | X86_PK | X86_XD)
+	(X86_RW | X86_US | X86_PWT | X86_PCD | X86_A | X86_D | X86_PAT_SMALL | X86_G | X86_PK |    \
+	 X86_XD)
 #define X86_64_ATTR_MASK_LARGE ((X86_64_ATTR_MASK_SMALL & ~X86_PAT_SMALL) | X86_PAT_LARGE)
 
 #endif
