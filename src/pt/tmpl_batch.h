@@ -18,19 +18,33 @@ struct batch_group {
 	unsigned nr;
 	uint32_t live;         /* bit i: address i has not met its last entry */
 	struct pt_lanes lanes; /* each address's next item, and the rights so far */
+	/* The item that was copied last: neighbours share upper ones. -1: none */
+	uint64_t copied_pa, copied;
 };
 
 /* An item that cannot be pointed at. */
-static PGW_ONE_COPY bool batch_load_far(const struct pt *pt, uint64_t item_pa, uint64_t *ret)
+static PGW_ONE_COPY bool batch_load_far(const struct pt *pt, struct batch_group *group,
+					uint64_t item_pa)
 {
-	*ret = 0;
-	return pt_load_item(pt, item_pa, 0, ret);
+	if (item_pa == group->copied_pa)
+		return true;
+	group->copied_pa = UINT64_MAX;
+	group->copied = 0;
+	if (!pt_load_item(pt, item_pa, 0, &group->copied))
+		return false;
+	group->copied_pa = item_pa;
+	return true;
 }
 
-static PGW_ALWAYS_INLINE bool batch_load(const struct pt *pt, uint64_t item_pa, uint64_t *ret)
+static PGW_ALWAYS_INLINE bool batch_load(const struct pt *pt, struct batch_group *group,
+					 uint64_t item_pa, uint64_t *ret)
 {
-	if (pgw_unlikely(!translate_is_near(pt, item_pa)))
-		return batch_load_far(pt, item_pa, ret);
+	if (pgw_unlikely(!translate_is_near(pt, item_pa))) {
+		bool is_readable = batch_load_far(pt, group, item_pa);
+
+		*ret = group->copied;
+		return is_readable;
+	}
 	*ret = pt_near_entry(pt_near_items(pt, item_pa));
 	return true;
 }
@@ -61,7 +75,7 @@ static PGW_ALWAYS_INLINE void batch_step(const struct pt *pt, struct batch_group
 
 		if (pgw_unlikely(!(group->live >> i & 1)))
 			continue;
-		is_readable = batch_load(pt, group->lanes.item_pa[i], &entry);
+		is_readable = batch_load(pt, group, group->lanes.item_pa[i], &entry);
 		if (pgw_unlikely((entry & env->table_mask) != env->table_value)) {
 			batch_end(pt, group, i, level, entry, is_readable);
 			continue;
@@ -90,7 +104,7 @@ static PGW_ALWAYS_INLINE void batch_lowest(const struct pt *pt, struct batch_gro
 
 		if (pgw_unlikely(!(group->live >> i & 1)))
 			continue;
-		is_readable = batch_load(pt, group->lanes.item_pa[i], &found.entry);
+		is_readable = batch_load(pt, group, group->lanes.item_pa[i], &found.entry);
 		kind = pt_entry_kind(env, found.entry, 0);
 		if (pgw_unlikely(kind != PGW_ENTRY_LEAF))
 			batch_end(pt, group, i, 0, found.entry, is_readable);
@@ -164,6 +178,7 @@ static void pt_translate_batch(const struct pt *pt, const uint64_t *va, struct p
 	way.table_pa[top] = pt->root_pa;
 	way.acc[top] = pt_acc_root(&pt->env, pt_half_of(va[0]));
 	way.acc_keep = pt_acc_keep(way.acc[top]);
+	group.copied_pa = UINT64_MAX;
 	for (; n; n -= group.nr, va += group.nr, ret += group.nr) {
 		group.va = va;
 		group.ret = ret;

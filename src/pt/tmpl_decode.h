@@ -9,6 +9,12 @@ static PGW_ONE_COPY enum pgw_entry_kind pt_kind_at(const struct pt_env *env, uin
 	return pt_entry_kind(env, entry, level);
 }
 
+static PGW_ONE_COPY uint8_t pt_rights_at(const struct pt_env *env, pt_acc_t acc, uint64_t entry,
+					 unsigned level)
+{
+	return pt_rights(env, acc, entry, level);
+}
+
 static PGW_ONE_COPY void pt_env_fill(const struct pgw_format *format,
 				     const struct pgw_control *control, struct pt_env *ret)
 {
@@ -27,7 +33,7 @@ static void pt_decode(const struct pgw_format *format, const struct pgw_control 
 	} else if (ret->kind == PGW_ENTRY_LEAF) {
 		ret->size_lg2 = (uint8_t)pt_leaf_lg2(&env, entry, level);
 		ret->pa = pt_leaf_pa(&env, entry, level, 0) & ~low_bits(ret->size_lg2);
-		ret->rights = pt_rights(&env, pt_acc_root(&env, PGW_HALF_USER), entry, level);
+		ret->rights = pt_rights_at(&env, pt_acc_root(&env, PGW_HALF_USER), entry, level);
 	}
 }
 

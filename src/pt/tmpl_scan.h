@@ -49,7 +49,7 @@ static PGW_ONE_COPY int scan_entry(struct pt_scan *s, const struct pt_scan_at *a
 		.kind = PGW_ENTRY_LEAF,
 		.level = (uint8_t)level,
 		.leaf_lg2 = (uint8_t)pt_leaf_lg2(env, entry, level),
-		.rights = pt_rights(env, at->acc, entry, level),
+		.rights = pt_rights_at(env, at->acc, entry, level),
 	};
 	/* Not where the address says how large the leaf is. */
 	if (pt_kind_at(env, entry + step, level) == PGW_ENTRY_LEAF)
