@@ -138,12 +138,12 @@ static int add(struct sum *sum, const struct pgw_extent *extents, size_t nr)
 			sum->hash = (sum->hash ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
 		if (e->kind == PGW_ENTRY_MALFORMED) {
 			sum->malformed += n * e->va_first + PAGE * (n * (n - 1) / 2);
-			continue;
+		} else {
+			sum->nr_leaves += n;
+			/* Each leaf's va and pa, and what else its entry says. */
+			sum->leaves += n * (3 * e->va_first + 5 * e->pa + 7 * (e->entry % PAGE)) +
+				       8 * PAGE * (n * (n - 1) / 2);
 		}
-		sum->nr_leaves += n;
-		/* Each leaf's va and pa, and what else its entry says. */
-		sum->leaves += n * (3 * e->va_first + 5 * e->pa + 7 * (e->entry % PAGE)) +
-			       8 * PAGE * (n * (n - 1) / 2);
 		if (sum->stop_at && sum->nr >= sum->stop_at)
 			break;
 	}
