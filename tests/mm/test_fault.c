@@ -212,6 +212,35 @@ static void translate_with_faults(struct fixture *f)
 	}
 }
 
+/* Each address twice: the second one takes over what was read for the first, but not that it could not be. */
+static void batch_with_faults(struct fixture *f)
+{
+	enum { NR = 2 * NR_LEAVES };
+	struct pgw_translation got[NR];
+	uint64_t va[NR], n = 0;
+
+	for (unsigned i = 0; i < NR; i++)
+		va[i] = f->leaf[i / 2].va;
+	do {
+		unsigned nr_unreadable = 0;
+
+		arm(f, PGW_FAULT_FAIL, n);
+		assert_int_equal(pgw_translate_batch(f->mm, va, got, NR), NR);
+		for (unsigned i = 0; i < NR; i++) {
+			if (got[i].kind == PGW_ENTRY_UNREADABLE) {
+				assert_true(got[i].entry == 0 && got[i].pa == 0);
+				nr_unreadable++;
+				continue;
+			}
+			assert_int_equal(got[i].kind, PGW_ENTRY_LEAF);
+			assert_int_equal(got[i].pa, f->leaf[i / 2].pa);
+		}
+		assert_int_equal(nr_unreadable, was_hit(f));
+		n++;
+	} while (was_hit(f));
+	assert_true(n > NR_LEAVES);
+}
+
 /* Wrong bytes may mean anything, but nothing must crash, hang or go unfinished. */
 static void corrupt_reads(struct fixture *f)
 {
@@ -265,6 +294,12 @@ static void test_fault__translate_says_at_which_level(void **state)
 	for_each_format(translate_with_faults);
 }
 
+static void test_fault__one_address_of_a_batch_is_unreadable(void **state)
+{
+	(void)state;
+	for_each_format(batch_with_faults);
+}
+
 static void test_fault__corrupt_tables_end(void **state)
 {
 	(void)state;
@@ -277,6 +312,7 @@ int main(void)
 		cmocka_unit_test(test_fault__scan_reports_what_it_could_not_read),
 		cmocka_unit_test(test_fault__walk_reports_what_it_could_not_read),
 		cmocka_unit_test(test_fault__translate_says_at_which_level),
+		cmocka_unit_test(test_fault__one_address_of_a_batch_is_unreadable),
 		cmocka_unit_test(test_fault__corrupt_tables_end),
 	};
 
