@@ -7,7 +7,7 @@
  * the platform allows, or in plain C. The items are aligned host words that
  * others may be changing: a vector load reads each of its words whole, as an
  * aligned word is on the architectures that have one here, and every answer is
- * made from one look at each word.
+ * made from one look at each word, but for spread()'s.
  */
 
 #include <stdint.h>
@@ -44,7 +44,8 @@ struct pt_vec {
 	uint64_t (*breaks)(const uint64_t *items, uint64_t step, uint64_t mask);
 	/**
 	 * Make extents of short runs of items like known, as long as there are: 64 items with the
-	 * one after them are looked at at once. Pre: row->nr > 64.
+	 * one after them are looked at at once. What becomes an extent is one more look at its first
+	 * item; where that is not like known any more, none of the 64 do. Pre: row->nr > 64.
 	 * NULL: nothing is faster than any other code.
 	 * @return extents; if fewer than max, the row has no more
 	 */
