@@ -17,6 +17,7 @@
 #define IMAGE_MAX_VMCOREINFO_SIZE (UINT32_C(128) << 10)
 #define IMAGE_MAX_PAGES (UINT32_C(1) << 18) /* of a kind, that are looked at again */
 #define IMAGE_MAX_ANCHORS 4
+#define IMAGE_MAX_KERNELS 32
 #define IMAGE_SEARCH_BUDGET (UINT64_C(1) << 22) /* pages and slots that searches for roots read */
 #define IMAGE_SEARCH_BY_CPU_BUDGET                                                                 \
 	(UINT64_C(1) << 18)      /* the one that a CPU's tables tell where to begin */
@@ -181,6 +182,17 @@ struct image_swapper {
 	struct pgw_root_info root; /* all but state, cpus and twin is filled in */
 };
 
+/** A kernel that was found, or is claimed. */
+struct image_kernel {
+	struct image_swapper swapper;
+	unsigned trust; /* kernels.c: the higher, the better the ground on which it was found */
+};
+
+struct image_kernels {
+	struct image_kernel list[IMAGE_MAX_KERNELS]; /* the best first; each root once */
+	size_t nr;
+};
+
 /* The image. Constant once open, but for what is found on a first call. */
 
 struct image_arch;
@@ -210,12 +222,8 @@ struct pgw_image {
 	struct image_survey surveys[_IMAGE_ARCH_MAX];
 	bool is_surveyed;
 	uint64_t search_left; /* of IMAGE_SEARCH_BUDGET */
-	struct image_swapper kernel;
-	bool has_kernel;
-	bool kernel_searched;
-	struct image_swapper cpu_kernel; /* by a CPU's registers alone */
-	bool has_cpu_kernel;
-	bool cpu_kernel_searched;
+	struct image_kernels kernels;
+	bool kernels_known; /* of what has been read so far */
 
 	struct pgw_root_info *roots;
 	size_t nr_roots;
@@ -275,52 +283,67 @@ void image_vmcoreinfo_forget(struct pgw_image *image);
 
 /** Once. @return 0, -PGW_EIO or -PGW_ENOMEM */
 int image_survey(struct pgw_image *image);
+/** Asked when a VMCOREINFO has been found. */
+typedef bool image_survey_enough_fn(struct pgw_image *image, void *arg);
 /**
- * As much of a survey as image_kernel_find() takes: it ends at a VMCOREINFO that no other can
- * outdo, and what else was found until then is forgotten.
+ * A survey that may end early: what it has found until then is forgotten.
+ * @return 1 if it did end so, or as image_survey()
  */
-int image_survey_for_kernel(struct pgw_image *image);
+int image_survey_until(struct pgw_image *image, image_survey_enough_fn *is_enough, void *arg);
 void image_survey_forget(struct pgw_image *image);
 /** Pages of the image's architecture. */
 const struct image_pages *image_pages(const struct pgw_image *image, enum image_page_kind kind);
 /** May a search read nr more pages or slots? */
 bool image_search_spend(struct pgw_image *image, uint64_t nr);
 
-/* kernel_root.c: trees, and the one that is the kernel's */
+/* root_walk.c: a root, read as the MMU would */
 
 #define IMAGE_TREE_BUDGET (UINT64_C(1) << 16) /* table visits to look through one tree */
+#define IMAGE_MAX_FORMATS 16                  /* of one architecture */
+#define IMAGE_MAX_TABLE ((size_t)64 << 10)
 
-/** A tree of the image, to be walked. */
-void image_tree(const struct pgw_image *image, const struct pgw_root_info *root, struct pt *ret);
-/** Where a root maps va to; a leaf or nothing. @return is it mapped? */
-bool image_root_translate(const struct pgw_image *image, const struct pgw_root_info *root,
-			  uint64_t va, struct pgw_translation *ret);
-
+/** The formats of the image's architecture, deepest first. @return how many */
+size_t image_formats(const struct pgw_image *image, const struct pgw_format **ret);
 /** The format of the image's architecture with this many levels, or NULL. */
 const struct pgw_format *image_format(const struct pgw_image *image, unsigned nr_levels);
 /** The format of the image's architecture with this granule and width, or NULL. */
 const struct pgw_format *image_format_of(const struct pgw_image *image, unsigned granule_lg2,
 					 unsigned va_bits);
-/** What was found by a text. */
-uint32_t image_text_found(const struct pgw_vmcoreinfo *info);
-/** Control bits as the first CPU that has a root has them. */
-void image_root_take_control(const struct pgw_image *image, struct pgw_root_info *root);
-/** Which halves the root covers, by its format and by what it was found as. */
-void image_root_set_halves(struct pgw_root_info *root);
-/** One text's claim. @return false if it makes none */
-bool image_swapper_claim(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
-			 struct image_swapper *ret);
-/** The claim of the text that is believed most. @return false if no text makes any */
-bool image_swapper_find(const struct pgw_image *image, struct image_swapper *ret);
-/** The same; false also if a text that is yet to be found could be believed more. */
-bool image_swapper_is_settled(const struct pgw_image *image, struct image_swapper *ret);
-/** The root that a CPU has loaded: root, format, control, found, cpus. @return false if it has none
+/** Is it where a root of its format can be? */
+bool image_root_is_aligned(const struct pgw_root_info *root);
+/** A tree of the image, to be walked. */
+void image_tree(const struct pgw_image *image, const struct pgw_root_info *root, struct pt *ret);
+/** Where a root maps va to; a leaf or nothing. @return is it mapped? */
+bool image_root_translate(const struct pgw_image *image, const struct pgw_root_info *root,
+			  uint64_t va, struct pgw_translation *ret);
+/**
+ * An address from first on in the kernel half, that a root maps to pa.
+ * @return false if none is found
  */
+bool image_root_find_va(struct pgw_image *image, const struct pgw_root_info *root, uint64_t pa,
+			uint64_t first, uint64_t *ret_va);
+
+/* cpu_roots.c: what CPUs have loaded */
+
+/** The root of a CPU: root, format, control, found, cpus. @return false if it has none */
 bool image_cpu_loaded(const struct pgw_image *image, size_t index, struct pgw_root_info *ret);
 /** The first of these that maps the kernel: of a KPTI pair, the kernel's. @return false if there is none */
 bool image_cpu_first_root(const struct pgw_image *image, struct pgw_root_info *ret);
 /** Look for the root's KPTI twin; sets has_twin, twin, is_kpti_user. */
 void image_root_find_twin(const struct pgw_image *image, struct pgw_root_info *root);
+/** From a root that a CPU has loaded to the one of its KPTI pair that maps the kernel. */
+void image_root_use_kernel_twin(const struct pgw_image *image, struct pgw_root_info *root);
+/** Control bits as the first CPU that has a root has them. */
+void image_root_take_control(const struct pgw_image *image, struct pgw_root_info *root);
+
+/* root_state.c: a root, beside the kernel's */
+
+/** Does the root map swapper_pg_dir to where it is? */
+enum pgw_root_proof image_root_prove(const struct pgw_image *image,
+				     const struct image_swapper *swapper,
+				     const struct pgw_root_info *root);
+/** Which halves the root covers, by its format and by what it was found as. */
+void image_root_set_halves(struct pgw_root_info *root);
 /**
  * What the root is for. Pre: found, cpus, proof are filled in; it is not a KPTI user half.
  * @param swapper the kernel's, or NULL
@@ -330,35 +353,31 @@ enum pgw_root_state image_root_state(const struct pgw_image *image,
 				     const struct image_swapper *swapper,
 				     const struct pgw_root_info *root, bool is_running,
 				     uint64_t *budget);
-/** Does the root map swapper_pg_dir to where it is? */
-enum pgw_root_proof image_root_prove(const struct pgw_image *image,
-				     const struct image_swapper *swapper,
-				     const struct pgw_root_info *root);
+/** Fill in halves, cpus, proof and state of a root that stands alone. */
+void image_root_describe(const struct pgw_image *image, const struct image_swapper *swapper,
+			 struct pgw_root_info *root);
 
-/* kernel_search.c: the kernel's root, by all means */
-
-#define IMAGE_MAX_FORMATS 16 /* of one architecture */
-#define IMAGE_MAX_TABLE ((size_t)64 << 10)
-
-/** The formats of the image's architecture, deepest first. @return how many */
-size_t image_formats(const struct pgw_image *image, const struct pgw_format **ret);
-/** Is it where a root of its format can be? */
-bool image_root_is_aligned(const struct pgw_root_info *root);
-/**
- * The kernel's root, proved or only claimed. Pre: image_survey() or image_survey_for_kernel() has run.
- * @return false if there is nothing to go by
+/*
+ * kernel_search.c: where the kernel's root may be, by each means there is. A
+ * claim has all of an image_swapper, its proof too, passed or not.
  */
-bool image_kernel_find(struct pgw_image *image, struct image_swapper *ret);
-/**
- * The kernel's root, proved, with no look through memory: by a text that is known, or by what a
- * CPU has loaded.
- * @return false if that does not tell it
- */
-bool image_kernel_find_soon(struct pgw_image *image, struct image_swapper *ret);
-/** An address from first on in the kernel half, that a root maps to pa. @return false if none is
- * found */
-bool image_root_find_va(struct pgw_image *image, const struct pgw_root_info *root, uint64_t pa,
-			uint64_t first, uint64_t *ret_va);
+
+/** What one text says. @return false if it does not say enough */
+bool image_claim_of_text(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
+			 struct image_swapper *ret);
+/** What the root leads to that a CPU has loaded. Pre, here and below: the machine is known. */
+bool image_claim_of_cpu(struct pgw_image *image, struct image_swapper *ret);
+/** Pages that may be roots, against the symbols in texts that say no more. Pre, here and below: image_survey() */
+bool image_claim_by_symbols(struct pgw_image *image, struct image_swapper *ret);
+/** Pages that may be roots, by nothing but what they hold. */
+bool image_claim_by_looks(struct pgw_image *image, struct image_swapper *ret);
+
+/* kernels.c: of what was claimed, which kernels there are, and which is meant */
+
+/** The kernels, by what has been read so far; the image's. */
+const struct image_kernels *image_kernels(struct pgw_image *image);
+/** The one that is meant unless another is named; its proof may have failed. @return false if there is none */
+bool image_kernel_best(struct pgw_image *image, struct image_swapper *ret);
 
 /* roots.c: all roots */
 

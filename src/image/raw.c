@@ -78,7 +78,7 @@ static void raw_set_arch(struct pgw_image *image, const struct image_arch *arch)
 	image->arch = arch;
 	image->info.arch = arch ? arch->name : NULL;
 	image->info.elf_machine = arch ? arch->elf_machine : 0;
-	image->kernel_searched = false;
+	image->kernels_known = false;
 }
 
 /* Does the kernel map the last page of memory where the layout has it, and none above? */
@@ -95,8 +95,8 @@ static bool raw_proves_itself(struct pgw_image *image, const struct image_layout
 {
 	struct image_swapper kernel;
 
-	image->kernel_searched = false;
-	return image_kernel_find(image, &kernel) && kernel.root.proof == PGW_PROOF_PASSED &&
+	image->kernels_known = false;
+	return image_kernel_best(image, &kernel) && kernel.root.proof == PGW_PROOF_PASSED &&
 	       (!layout->hole || end_is_mapped(image, &kernel.root));
 }
 

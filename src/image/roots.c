@@ -61,7 +61,7 @@ static int roots_add_claims(struct image_roots *roots)
 			status = image_roots_add(roots, &root);
 	}
 	for (size_t i = 0; i < image->nr_texts && !status; i++) {
-		if (image_swapper_claim(image, &image->texts[i], &claim))
+		if (image_claim_of_text(image, &image->texts[i], &claim))
 			status = image_roots_add(roots, &claim.root);
 	}
 	return status;
@@ -125,7 +125,7 @@ static int roots_find(struct image_roots *roots)
 
 	if (status)
 		return status;
-	has_swapper = image_kernel_find(image, &swapper);
+	has_swapper = image_kernel_best(image, &swapper);
 	status = roots_add_claims(roots);
 	if (!status && has_swapper)
 		status = image_roots_add(roots, &swapper.root);

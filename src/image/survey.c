@@ -55,9 +55,22 @@ static int look_at_window(struct pgw_image *image, const struct image_window *wi
 	return status;
 }
 
+struct survey_until {
+	struct pgw_image *image;
+	image_survey_enough_fn *is_enough; /* or NULL */
+	void *arg;
+};
+
 static int survey_window(const struct image_window *window, void *arg)
 {
-	return look_at_window(arg, window);
+	struct survey_until *until = arg;
+	struct pgw_image *image = until->image;
+	size_t nr_before = image->nr_texts;
+	int status = look_at_window(image, window);
+
+	return !status && until->is_enough && image->nr_texts > nr_before
+		       ? until->is_enough(image, until->arg)
+		       : status;
 }
 
 /* What was found before the end is not all: who asks for all begins anew. */
@@ -68,50 +81,27 @@ static void survey_undo(struct pgw_image *image)
 		image_vmcoreinfo_forget(image);
 }
 
-int image_survey(struct pgw_image *image)
+int image_survey_until(struct pgw_image *image, image_survey_enough_fn *is_enough, void *arg)
 {
+	struct survey_until until = { image, is_enough, arg };
 	int status;
 
 	if (image->is_surveyed)
 		return 0;
-	status = image_ram_scan(image, survey_window, image);
+	status = image_ram_scan(image, survey_window, &until);
 	if (status) {
 		survey_undo(image);
 		return status;
 	}
 	image->is_surveyed = true;
 	image->texts_searched = true;
+	image->kernels_known = false;
 	return 0;
 }
 
-#define KERNEL_SETTLED 1
-
-static int kernel_window(const struct image_window *window, void *arg)
+int image_survey(struct pgw_image *image)
 {
-	struct pgw_image *image = arg;
-	size_t nr_before = image->nr_texts;
-	int status = look_at_window(image, window);
-
-	return !status && image->nr_texts > nr_before &&
-			       image_swapper_is_settled(image, &image->kernel)
-		       ? KERNEL_SETTLED
-		       : status;
-}
-
-int image_survey_for_kernel(struct pgw_image *image)
-{
-	int status;
-
-	if (image->is_surveyed || image->kernel_searched)
-		return 0;
-	status = image_ram_scan(image, kernel_window, image);
-	if (status)
-		survey_undo(image);
-	if (status == KERNEL_SETTLED)
-		image->has_kernel = image->kernel_searched = true;
-	if (!status)
-		image->is_surveyed = image->texts_searched = true;
-	return status < 0 ? status : 0;
+	return image_survey_until(image, NULL, NULL);
 }
 
 void image_survey_forget(struct pgw_image *image)

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "image/image_priv.h"
+
+#include "base/bits.h"
+
+static const struct image_arch_ops *arch_ops(const struct pgw_image *image)
+{
+	return image->arch ? image->arch->ops : NULL;
+}
+
+enum pgw_root_proof image_root_prove(const struct pgw_image *image,
+				     const struct image_swapper *swapper,
+				     const struct pgw_root_info *root)
+{
+	struct pgw_translation self;
+
+	if (!swapper || (root->has_user && !root->has_kernel))
+		return PGW_PROOF_NONE;
+	return image_root_translate(image, root, swapper->va, &self) &&
+			       self.pa == swapper->root.root.pa
+		       ? PGW_PROOF_PASSED
+		       : PGW_PROOF_FAILED;
+}
+
+void image_root_set_halves(struct pgw_root_info *root)
+{
+	/* Only those of processes are found as the user's. */
+	root->has_kernel = !pgw_format_geometry(root->format)->split_root || !root->has_user;
+	root->has_user = !pgw_format_geometry(root->format)->split_root || root->has_user;
+}
+
+struct user_half {
+	bool has_leaf;
+	bool is_partial; /* some of it could not be looked at */
+};
+
+static int user_half_extent(const struct pgw_extent *extent, void *arg)
+{
+	struct user_half *user = arg;
+
+	if (extent->kind == PGW_ENTRY_LEAF)
+		user->has_leaf = true;
+	else if (extent->kind == PGW_ENTRY_UNREADABLE)
+		user->is_partial = true;
+	return extent->kind == PGW_ENTRY_LEAF &&
+	       (extent->rights & (PGW_USER_R | PGW_USER_W | PGW_USER_X));
+}
+
+/* Stops at the first leaf that user code may use, or when a budget runs out. */
+static enum pgw_root_state user_half_state(const struct pgw_image *image,
+					   const struct pgw_root_info *root, uint64_t *budget)
+{
+	struct user_half user = { 0 };
+	struct pgw_scan_stats stats = { 0 };
+	uint64_t first, last;
+	struct pt tree;
+	int status;
+
+	image_tree(image, root, &tree);
+	if (tree.budget > *budget)
+		tree.budget = *budget;
+	pgw_format_half_range(root->format, PGW_HALF_USER, &first, &last);
+	status = pt_ops(&tree)->scan(&tree, first, last, user_half_extent, &user, &stats);
+	*budget -= stats.nr_tables;
+	if (status > 0)
+		return PGW_ROOT_MAPPED;
+	return status || user.has_leaf || user.is_partial ? PGW_ROOT_UNKNOWN : PGW_ROOT_EMPTY;
+}
+
+enum pgw_root_state image_root_state(const struct pgw_image *image,
+				     const struct image_swapper *swapper,
+				     const struct pgw_root_info *root, bool is_running,
+				     uint64_t *budget)
+{
+	bool has_kernel = swapper && swapper->root.proof == PGW_PROOF_PASSED;
+	const struct image_arch_ops *ops = arch_ops(image);
+	enum pgw_root_state state;
+
+	if (has_kernel && root->root.pa == swapper->root.root.pa)
+		return PGW_ROOT_KERNEL;
+	/* A half that is not the user's, and is not the kernel's own either. */
+	if (!root->has_user)
+		return PGW_ROOT_UNKNOWN;
+	if (ops && ops->is_trampoline && ops->is_trampoline(image, root))
+		return PGW_ROOT_TRAMPOLINE;
+	state = user_half_state(image, root, budget);
+	if (is_running)
+		return has_kernel || state == PGW_ROOT_MAPPED ? PGW_ROOT_RUNNING : PGW_ROOT_UNKNOWN;
+	return root->proof == PGW_PROOF_FAILED ? PGW_ROOT_UNKNOWN : state;
+}
+
+/* Who runs on the root or its twin. */
+static void root_mark_cpus(const struct pgw_image *image, struct pgw_root_info *root)
+{
+	struct pgw_root_info cpu;
+
+	for (size_t i = 0; i < image->nr_cpus; i++) {
+		if (!image_cpu_loaded(image, i, &cpu))
+			continue;
+		if (cpu.root.pa == root->root.pa)
+			root->found |= PGW_ROOT_FROM_CPU;
+		else if (!root->has_twin || cpu.root.pa != root->twin.pa)
+			continue;
+		root->cpus |= cpu.cpus;
+	}
+}
+
+void image_root_describe(const struct pgw_image *image, const struct image_swapper *swapper,
+			 struct pgw_root_info *root)
+{
+	uint64_t budget = IMAGE_TREE_BUDGET;
+	bool is_running;
+
+	image_root_set_halves(root);
+	root_mark_cpus(image, root);
+	is_running = root->cpus || (root->found & (PGW_ROOT_FROM_CPU | PGW_ROOT_FROM_KPTI));
+	root->proof = image_root_prove(image, swapper, root);
+	if (root->proof == PGW_PROOF_PASSED)
+		root->found |= PGW_ROOT_FROM_SELF_MAP;
+	root->state = image_root_state(image, swapper, root, is_running, &budget);
+}
