@@ -25,6 +25,6 @@ int message_error(const char *file, const struct pgw_error *err)
 	char text[512];
 
 	pgw_error_format(err, text, sizeof(text));
-	message("%s: %s", file, text);
+	message("%s: %s", err->file ? err->file : file, text);
 	return TOOL_UNREADABLE;
 }

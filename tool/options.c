@@ -9,10 +9,23 @@
 #include "command.h"
 #include "message.h"
 
-/* PA=FILE */
+/* FILE[@OFFSET[+SIZE]]. What exists under the whole name is a file, whatever its name looks like. */
+static void ram_cut_part(struct pgw_image_ram *ram)
+{
+	const char *at = strrchr(ram->path, '@');
+
+	if (!at || at == ram->path || access(ram->path, F_OK) == 0)
+		return;
+	/* It lies in argv, which may be written to. */
+	if (parse_part(at + 1, &ram->offset, &ram->size))
+		*(char *)(uintptr_t)at = '\0';
+}
+
+/* PA=FILE[@OFFSET[+SIZE]] */
 static bool option_ram(struct options *opts, const char *text)
 {
 	const char *equals = strchr(text, '=');
+	struct pgw_image_ram ram = { 0 };
 	char pa[20];
 
 	if (!equals || !equals[1] || (size_t)(equals - text) >= sizeof(pa) ||
@@ -20,8 +33,12 @@ static bool option_ram(struct options *opts, const char *text)
 		return false;
 	memcpy(pa, text, (size_t)(equals - text));
 	pa[equals - text] = '\0';
-	opts->ram[opts->nr_ram].path = equals + 1;
-	return parse_hex(pa, &opts->ram[opts->nr_ram++].pa);
+	if (!parse_hex(pa, &ram.pa))
+		return false;
+	ram.path = equals + 1;
+	ram_cut_part(&ram);
+	opts->ram[opts->nr_ram++] = ram;
+	return true;
 }
 
 static bool option_root(struct options *opts, const char *text)
@@ -132,9 +149,12 @@ struct option_spec {
 #define HELP_NEXT "\n                      "
 
 static const struct option_spec option_specs[] = {
-	[OPT_RAM] = { "ram", "PA=FILE", "a hexadecimal address, = and a file, at most 64 of them",
+	[OPT_RAM] = { "ram", "PA=FILE[@OFFSET[+SIZE]]",
+		      "a hexadecimal address, = and a file, at most 64 of them",
 		      "instead of IMAGE: FILE holds memory from this physical" HELP_NEXT
-		      "address on, byte for byte; may be given several times",
+		      "address on, byte for byte, or the part of it from byte" HELP_NEXT
+		      "OFFSET on does (hexadecimal; SIZE also as 64K, 2M, 1G);" HELP_NEXT
+		      "may be given several times",
 		      option_ram },
 	[OPT_ROOT] = { "root", "ROOT", "cpuN or a hexadecimal address",
 		       "the root to start from: its physical address, or cpuN" HELP_NEXT
@@ -276,7 +296,11 @@ static void option_help(const struct option_spec *spec, struct out *out)
 		out_str(out, spec->value);
 		width += 1 + strlen(spec->value);
 	}
-	out_spaces(out, width < HELP_COLUMN ? HELP_COLUMN - width : 1);
+	if (width >= HELP_COLUMN) {
+		out_char(out, '\n');
+		width = 0;
+	}
+	out_spaces(out, HELP_COLUMN - width);
 	out_str(out, spec->help);
 	out_char(out, '\n');
 }

@@ -82,6 +82,31 @@ bool parse_dec(const char *text, uint64_t *ret)
 	return true;
 }
 
+/* The whole text: hexadecimal, or decimal with a unit behind it; not 0. */
+static bool parse_size(const char *text, uint64_t *ret)
+{
+	uint64_t size;
+
+	if ((!take_with_unit(&text, &size) && !take_hex(&text, &size)) || *text || !size)
+		return false;
+	*ret = size;
+	return true;
+}
+
+bool parse_part(const char *text, uint64_t *ret_offset, uint64_t *ret_size)
+{
+	uint64_t offset, size = 0, end;
+
+	if (!take_hex(&text, &offset))
+		return false;
+	if (*text && (*text != '+' || !parse_size(text + 1, &size) ||
+		      __builtin_add_overflow(offset, size, &end)))
+		return false;
+	*ret_offset = offset;
+	*ret_size = size;
+	return true;
+}
+
 bool parse_range(const char *text, uint64_t *ret_first, uint64_t *ret_last)
 {
 	uint64_t first, last, size;
@@ -92,9 +117,7 @@ bool parse_range(const char *text, uint64_t *ret_first, uint64_t *ret_last)
 		if (!parse_hex(text + 1, &last))
 			return false;
 	} else if (*text == '+') {
-		text++;
-		if ((!take_with_unit(&text, &size) && !take_hex(&text, &size)) || *text || !size ||
-		    __builtin_add_overflow(first, size - 1, &last))
+		if (!parse_size(text + 1, &size) || __builtin_add_overflow(first, size - 1, &last))
 			return false;
 	} else {
 		return false;

@@ -30,6 +30,9 @@ bool parse_dec(const char *text, uint64_t *ret);
  */
 bool parse_range(const char *text, uint64_t *ret_first, uint64_t *ret_last);
 
+/** OFFSET[+SIZE], SIZE as in parse_range(), 0 if it is not there. */
+bool parse_part(const char *text, uint64_t *ret_offset, uint64_t *ret_size);
+
 /** WHO:FLAGS[,WHO:FLAGS]... with WHO k, u or ku, and FLAGS of r, w, x, each perhaps after "!". */
 bool parse_rights(const char *text, struct parse_rights *ret);
 

@@ -99,6 +99,7 @@ struct pgw_error {
 	uint64_t offset;      /**< byte offset in the file */
 	uint64_t found;       /**< the value that was there */
 	const char *expected; /**< what should have been there; static string, or NULL */
+	const char *file;     /**< which one of several files; the caller's string, or NULL */
 };
 
 /**

@@ -22,15 +22,20 @@ extern "C" {
 
 struct pgw_image;
 
-/** A file that holds a piece of memory, byte for byte. */
+/** A file, or a part of one, that holds a piece of memory, byte for byte. */
 struct pgw_image_ram {
-	uint64_t pa; /**< of the file's first byte */
+	uint64_t pa; /**< of the part's first byte */
 	const char *path;
+	uint64_t offset; /**< where the part begins in the file, in bytes */
+	uint64_t size;   /**< of the part, in bytes; 0: up to the end of the file */
 };
 
 /** How to open an image. All zero, or NULL instead of it, is the default. */
 struct pgw_image_options {
-	/** Memory in raw files: if there are any, they are the image, and source is not looked at. */
+	/**
+	 * Memory in raw files: if there are any, they are the image, and source is
+	 * not looked at. Several may be parts of one file.
+	 */
 	const struct pgw_image_ram *ram;
 	size_t nr_ram;
 	/**
@@ -50,7 +55,7 @@ struct pgw_image_options {
  * from its first address on: places where machines have their memory are
  * tried, until the kernel's root proves itself. Nothing else is believed: what
  * does not prove itself is refused. Memory whose place is known is given as
- * opts->ram; of several files that have an address the first wins.
+ * opts->ram; of several parts that have an address the first wins.
  *
  * A file is mapped and read in place; it is never changed. One that shrinks
  * while it is open gives unreadable memory, not a signal: the first image that
@@ -63,8 +68,8 @@ struct pgw_image_options {
  * @return 0; -PGW_ENOENT, -PGW_EIO (cannot be opened or read, a directory, not
  *         a regular file), -PGW_ENOEXEC (neither of a known kind nor raw memory
  *         that says where it belongs), -PGW_EOPNOTSUPP (a known kind that is not
- *         supported), -PGW_EOVERFLOW (a header field, or the end of a piece of
- *         memory, is out of bounds), -PGW_EINVAL (no such opts->arch), -PGW_ENOMEM
+ *         supported), -PGW_EOVERFLOW (a header field, a part of a file in
+ *         opts->ram, or the end of a piece of memory is out of bounds), -PGW_EINVAL (no such opts->arch), -PGW_ENOMEM
  */
 PGW_API int pgw_image_open(const char *source, const struct pgw_image_options *opts,
 			   struct pgw_image **ret, struct pgw_error *err);
@@ -83,10 +88,10 @@ struct pgw_image_info {
 	const char *writer; /**< "QEMU", "kdump" or "unknown" */
 	/** e_machine; of raw memory what it would be, 0 if that is not known */
 	unsigned elf_machine;
-	uint64_t file_size;        /**< bytes, when it was opened, of all files */
-	uint64_t nr_segments;      /**< PT_LOAD segments, empty ones too; pieces of raw memory */
-	uint64_t nr_ranges;        /**< readable ranges of memory after sorting and joining */
-	uint64_t readable_bytes;   /**< of memory, each address once */
+	uint64_t file_size;      /**< bytes, when it was opened; of opts->ram, those of all parts */
+	uint64_t nr_segments;    /**< PT_LOAD segments, empty ones too; pieces of raw memory */
+	uint64_t nr_ranges;      /**< readable ranges of memory after sorting and joining */
+	uint64_t readable_bytes; /**< of memory, each address once */
 	uint64_t unreadable_bytes; /**< of memory that segments claim but the file does not hold */
 	/** A segment reaches past the end of the file, or a note past the end of its segment. */
 	bool truncated;

@@ -10,8 +10,8 @@
 #define ABOVE_HOLE (UINT64_C(4) << 30)
 
 #define NOT_PLACED                                                                                 \
-	"an ELF core, or raw memory whose kernel's root proves where it begins (--ram PA=FILE "    \
-	"says where)"
+	"an ELF core, or raw memory whose kernel's root proves where it begins (--ram "            \
+	"PA=FILE[@OFFSET[+SIZE]] says where)"
 
 static const struct image_layout flat = { 0, 0 };
 
@@ -180,17 +180,26 @@ static int ram_load_file(struct pgw_image *image, unsigned file, struct image_se
 {
 	const struct pgw_image_ram *ram = &image->options.ram[file];
 	struct image_map *map = file ? &image->more_maps[file - 1] : &image->map;
-	uint64_t end;
+	uint64_t size = ram->size, end;
 	int status = image_map_open(ram->path, map, err);
 
 	if (status)
 		return status;
 	image->nr_more_maps = file;
-	image->info.file_size += map->size;
+	if (ram->offset >= map->size || size > map->size - ram->offset)
+		return image_fail_at(err, -PGW_EOVERFLOW, ram->offset, map->size,
+				     "a part that ends no later than the file");
+	if (!size)
+		size = map->size - ram->offset;
+	image->info.file_size += size;
 	*ret = (struct image_segment){
-		.file = file, .pa = ram->pa, .size = map->size, .file_size = map->size
+		.file = file,
+		.pa = ram->pa,
+		.size = size,
+		.file_size = size,
+		.offset = ram->offset,
 	};
-	return add_overflows(ram->pa, map->size, &end)
+	return add_overflows(ram->pa, size, &end)
 		       ? image_fail(err, -PGW_EOVERFLOW, "memory that ends below 2^64")
 		       : 0;
 }
@@ -201,8 +210,11 @@ static int ram_load_files(struct pgw_image *image, struct image_segment *segment
 	size_t nr = image->options.nr_ram;
 	int status = 0;
 
-	for (unsigned file = 0; file < nr && !status; file++)
+	for (unsigned file = 0; file < nr && !status; file++) {
 		status = ram_load_file(image, file, &segments[file], err);
+		if (status && err)
+			err->file = image->options.ram[file].path;
+	}
 	if (status)
 		return status;
 	image->info.nr_segments = nr;

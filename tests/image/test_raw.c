@@ -57,6 +57,12 @@ static int remove_files(void **state)
 	return 0;
 }
 
+/* A whole file. */
+static struct pgw_image_ram ram_at(uint64_t pa, const char *path)
+{
+	return (struct pgw_image_ram){ .pa = pa, .path = path };
+}
+
 static int open_ram(const struct pgw_image_ram *ram, size_t nr, const char *arch,
 		    struct pgw_image **ret, struct pgw_error *err)
 {
@@ -100,9 +106,9 @@ static void test_ram__files_are_put_side_by_side(void **state)
 	(void)state;
 	memset(a, 'a', sizeof(a));
 	memset(b, 'b', sizeof(b));
-	ram[0] = (struct pgw_image_ram){ 0x8000, file_of(a, sizeof(a)) };
-	ram[1] = (struct pgw_image_ram){ 0x2000, file_of(b, sizeof(b)) };
-	ram[2] = (struct pgw_image_ram){ 0x1000, ram[0].path };
+	ram[0] = ram_at(0x8000, file_of(a, sizeof(a)));
+	ram[1] = ram_at(0x2000, file_of(b, sizeof(b)));
+	ram[2] = ram_at(0x1000, ram[0].path);
 	assert_int_equal(open_ram(ram, 3, "x86_64", &image, NULL), 0);
 	info = pgw_image_get_info(image);
 	assert_string_equal(info->kind, "raw");
@@ -130,8 +136,8 @@ static void test_ram__the_first_of_two_has_an_address(void **state)
 	(void)state;
 	memset(a, 'a', sizeof(a));
 	memset(b, 'b', sizeof(b));
-	ram[0] = (struct pgw_image_ram){ 0x1800, file_of(a, sizeof(a)) };
-	ram[1] = (struct pgw_image_ram){ 0x1000, file_of(b, sizeof(b)) };
+	ram[0] = ram_at(0x1800, file_of(a, sizeof(a)));
+	ram[1] = ram_at(0x1000, file_of(b, sizeof(b)));
 	assert_int_equal(open_ram(ram, 2, NULL, &image, NULL), 0);
 	assert_null(pgw_image_get_info(image)->arch);
 	assert_int_equal(pgw_image_get_info(image)->nr_overlaps, 1);
@@ -142,6 +148,53 @@ static void test_ram__the_first_of_two_has_an_address(void **state)
 	pgw_image_close(image);
 }
 
+static void test_ram__parts_of_one_file(void **state)
+{
+	static const uint64_t ranges[] = { 0x1000, 0x1fff, 0x5000, 0x57ff, 0x8000, 0x80ff };
+	uint8_t bytes[0x3000];
+	struct pgw_image_ram ram[3];
+	struct pgw_image *image;
+
+	(void)state;
+	memset(bytes, 'a', 0x1000);
+	memset(bytes + 0x1000, 'b', 0x1000);
+	memset(bytes + 0x2000, 'c', 0x1000);
+	ram[0] = (struct pgw_image_ram){ 0x5000, file_of(bytes, sizeof(bytes)), 0x2800, 0 };
+	ram[1] = (struct pgw_image_ram){ 0x1000, ram[0].path, 0xfff, 0x1000 };
+	ram[2] = (struct pgw_image_ram){ 0x8000, ram[0].path, 0x2f00, 0x100 };
+	assert_int_equal(open_ram(ram, 3, "x86_64", &image, NULL), 0);
+	assert_int_equal(pgw_image_get_info(image)->file_size, 0x800 + 0x1000 + 0x100);
+	check_ranges(image, ranges, 3);
+	assert_int_equal(byte_at(image, 0x5000), 'c');
+	assert_int_equal(byte_at(image, 0x1000), 'a');
+	assert_int_equal(byte_at(image, 0x1001), 'b');
+	assert_int_equal(byte_at(image, 0x80ff), 'c');
+	pgw_image_close(image);
+}
+
+static void test_ram__a_part_outside_the_file_is_refused(void **state)
+{
+	static const uint64_t wrong[][2] = {
+		{ 16, 0 }, { 17, 0 }, { 0, 17 }, { 15, 2 }, { 8, UINT64_MAX }, { UINT64_MAX, 0 },
+	};
+	uint8_t bytes[16] = { 1 };
+	struct pgw_image_ram ram[2];
+	struct pgw_image *image = NULL;
+	struct pgw_error err;
+
+	(void)state;
+	ram[0] = (struct pgw_image_ram){ 0, file_of(bytes, sizeof(bytes)), 0, 16 };
+	ram[1].path = file_of(bytes, sizeof(bytes));
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		ram[1].offset = wrong[i][0];
+		ram[1].size = wrong[i][1];
+		assert_int_equal(open_ram(ram, 2, NULL, &image, &err), -PGW_EOVERFLOW);
+		assert_string_equal(err.expected, "a part that ends no later than the file");
+		assert_ptr_equal(err.file, ram[1].path);
+	}
+	assert_null(image);
+}
+
 static void test_ram__wrong_use_is_refused(void **state)
 {
 	uint8_t bytes[16] = { 1 };
@@ -150,11 +203,11 @@ static void test_ram__wrong_use_is_refused(void **state)
 	struct pgw_error err;
 
 	(void)state;
-	ram[0] = (struct pgw_image_ram){ UINT64_MAX - 14, file_of(bytes, sizeof(bytes)) };
+	ram[0] = ram_at(UINT64_MAX - 14, file_of(bytes, sizeof(bytes)));
 	assert_int_equal(open_ram(ram, 1, NULL, &image, &err), -PGW_EOVERFLOW);
 	assert_string_equal(err.expected, "memory that ends below 2^64");
 	ram[0].pa = 0;
-	ram[1] = (struct pgw_image_ram){ 0, "/nonexistent/pagewalk" };
+	ram[1] = ram_at(0, "/nonexistent/pagewalk");
 	assert_int_equal(open_ram(ram, 2, NULL, &image, &err), -PGW_ENOENT);
 	assert_int_equal(open_ram(ram, 1, "vax", &image, &err), -PGW_EINVAL);
 	assert_int_equal(err.status, -PGW_EINVAL);
@@ -169,7 +222,7 @@ static void test_ram__of_no_known_machine_can_be_read(void **state)
 	static uint8_t zeroes[64 << 10];
 	const struct pgw_root_info *list;
 	struct pgw_root_info root;
-	struct pgw_image_ram ram = { 0x10000, NULL };
+	struct pgw_image_ram ram = ram_at(0x10000, NULL);
 	struct pgw_image *image;
 	struct pgw_error err;
 	size_t nr;
@@ -303,10 +356,10 @@ static void test_roots__too_many_to_list_is_said(void **state)
 	machine_init(&machine, 4);
 	for (size_t i = 511; i < PIECE / 8; i += 512)
 		pages[i] = 0x63;
-	ram[0] = (struct pgw_image_ram){ 0, file_of(machine.ram, sizeof(machine.ram)) };
-	ram[1] = (struct pgw_image_ram){ 4 * GIB, file_of(pages, PIECE) };
+	ram[0] = ram_at(0, file_of(machine.ram, sizeof(machine.ram)));
+	ram[1] = ram_at(4 * GIB, file_of(pages, PIECE));
 	for (size_t i = 2; i < NR; i++)
-		ram[i] = (struct pgw_image_ram){ ram[i - 1].pa + PIECE, ram[1].path };
+		ram[i] = ram_at(ram[i - 1].pa + PIECE, ram[1].path);
 	assert_int_equal(open_ram(ram, NR, NULL, &image, NULL), 0);
 	assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
 	assert_int_equal(root.root.pa, MACHINE_SWAPPER);
@@ -325,6 +378,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_ram__files_are_put_side_by_side, remove_files),
 		cmocka_unit_test_teardown(test_ram__the_first_of_two_has_an_address, remove_files),
+		cmocka_unit_test_teardown(test_ram__parts_of_one_file, remove_files),
+		cmocka_unit_test_teardown(test_ram__a_part_outside_the_file_is_refused,
+					  remove_files),
 		cmocka_unit_test_teardown(test_ram__wrong_use_is_refused, remove_files),
 		cmocka_unit_test_teardown(test_ram__of_no_known_machine_can_be_read, remove_files),
 		cmocka_unit_test_teardown(test_raw__memory_goes_on_above_the_hole, remove_files),

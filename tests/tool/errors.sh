@@ -51,6 +51,14 @@ complains 'roots: --ram and an image' 2 "'$image' is one argument too many" \
 complains 'roots: --ram: no such file' 3 'No such file' roots --ram "0=$tmp/nothing"
 complains 'roots: --ram: past the end of addresses' 3 'ends below 2^64' \
 	roots --ram "ffffffffffffffff=$image"
+size=$(wc -c <"$image")
+complains 'roots: --ram: a part past the end of the file' 3 \
+	"$image: offset 0x$(printf %x "$size"): expected a part that ends no later than the file, found" \
+	roots --ram "0=$image" --ram "1000000=$image@$(printf %x "$size")"
+complains 'roots: --ram: a part that is longer than the file' 3 'a part that ends no later' \
+	roots --ram "0=$image@1+$(printf %x "$size")"
+complains 'roots: --ram: the second file is named' 3 "$tmp/nothing@10: No such file" \
+	roots --ram "0=$image" --ram "1000000=$tmp/nothing@10@0+10"
 complains 'trim: --ram: where to is missing' 2 'an argument is missing' trim --ram "0=$image"
 complains 'dump: --ram: no machine' 3 "kernel's root proves itself" dump --ram "0=$0"
 

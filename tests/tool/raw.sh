@@ -68,6 +68,14 @@ pagewalk roots --ram "$(printf '%x' $((base + half)))=$tmp/upper" --ram "$hex=$t
 same 'roots --ram --ram: as of the image' "$tmp/expected" "$tmp/roots"
 rm -f "$tmp/upper" "$tmp/lower"
 
+# In two parts of one file, whose name looks as if it were a part, too.
+ln -s "$raw" "$tmp/memory@10"
+pagewalk roots --ram "$(printf '%x' $((base + half)))=$raw@$(printf '%x' "$half")" \
+	--ram "$hex=$tmp/memory@10@0+$((half / 1024))K" | without_registers >"$tmp/roots"
+same 'roots --ram: of parts of a file, as of the image' "$tmp/expected" "$tmp/roots"
+pagewalk roots --ram "$hex=$tmp/memory@10" | without_registers >"$tmp/roots"
+same 'roots --ram: a file that is there is not taken for a part' "$tmp/expected" "$tmp/roots"
+
 # Somewhere else nothing proves itself, and nothing is believed.
 complains '--ram: not where it belongs' 3 'expected memory of a machine' \
 	dump --ram "$(printf '%x' $((base + 2097152)))=$raw"

@@ -108,6 +108,45 @@ static void test_parse_range__both_forms_are_inclusive(void **state)
 		assert_false(parse_range(wrong[i], &first, &last));
 }
 
+static void test_parse_part__a_size_is_optional(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t offset, size;
+	} right[] = { { "0", 0, 0 },
+		      { "0x1000", 0x1000, 0 },
+		      { "d0000000+10000000", 0xd0000000, 0x10000000 },
+		      { "10+1", 16, 1 },
+		      { "0+256M", 0, UINT64_C(256) << 20 },
+		      { "ffffffffffffffff", UINT64_MAX, 0 } };
+	static const char *const wrong[] = { "",
+					     "x",
+					     "+1",
+					     "10+",
+					     "10+0",
+					     "10+0K",
+					     "10+1x",
+					     "10-20",
+					     "10 ",
+					     "10+1+1",
+					     "10K",
+					     "10+1KB",
+					     "-1",
+					     "0x",
+					     "ffffffffffffffff+1",
+					     "1+99999999999999T" };
+	uint64_t offset = 7, size = 7;
+
+	(void)state;
+	for (size_t i = 0; i < NR(wrong); i++)
+		assert_false(parse_part(wrong[i], &offset, &size));
+	assert_true(offset == 7 && size == 7);
+	for (size_t i = 0; i < NR(right); i++) {
+		assert_true(parse_part(right[i].text, &offset, &size));
+		assert_true(offset == right[i].offset && size == right[i].size);
+	}
+}
+
 static void test_parse_rights__lists_add_up(void **state)
 {
 	static const struct {
@@ -289,6 +328,7 @@ int main(void)
 		cmocka_unit_test(test_parse_hex__takes_64_bits_and_nothing_else),
 		cmocka_unit_test(test_parse_dec__takes_64_bits_and_nothing_else),
 		cmocka_unit_test(test_parse_range__both_forms_are_inclusive),
+		cmocka_unit_test(test_parse_part__a_size_is_optional),
 		cmocka_unit_test(test_parse_rights__lists_add_up),
 		cmocka_unit_test(test_parse_levels__numbers_names_and_sizes),
 		cmocka_unit_test(test_out__numbers_are_printf_s),
