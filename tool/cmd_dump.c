@@ -30,11 +30,15 @@ static bool dump_check_options(const struct options *opts)
 	return true;
 }
 
-/* What is dumped of a root that holds both halves. */
-static unsigned dump_halves(const struct options *opts)
+/*
+ * What is dumped of a root that holds both halves. Of the kernel's own, the
+ * kernel half; but nothing is known of the halves of a root that is not proved
+ * to be Linux's.
+ */
+static unsigned dump_halves(const struct target *target, const struct options *opts)
 {
 	if (opts->root != ROOT_KERNEL || opts->style == STYLE_PTDUMP ||
-	    option_given(opts, OPT_RANGE))
+	    option_given(opts, OPT_RANGE) || target->root.proof != PGW_PROOF_PASSED)
 		return BOTH_HALVES;
 	return HALF_BIT(PGW_HALF_KERNEL);
 }
@@ -137,13 +141,7 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 		.merge = option_given(opts, OPT_LEAVES) ? PGW_DUMP_RUNS : PGW_DUMP_RANGES,
 		.fn = option_given(opts, OPT_LEAVES) ? dump_leaves : dump_extent,
 	};
-	struct report report = {
-		.renderer = option_given(opts, OPT_JSON) ? &renderer_json : &renderer_text,
-		.out = out,
-		.format = target->root.format,
-		.control = target_control(target),
-		.root_pa = target->root.root.pa,
-	};
+	struct report report = target_report(target, opts, out);
 	struct pgw_dump_summary summary = { 0 };
 	int err;
 
@@ -260,7 +258,7 @@ static int dump_run(const struct options *opts)
 	if (status == TOOL_DONE)
 		status = target_choose_root(&target, opts);
 	if (status == TOOL_DONE)
-		status = target_choose_halves(&target, opts, dump_halves(opts), &halves);
+		status = target_choose_halves(&target, opts, dump_halves(&target, opts), &halves);
 	if (status == TOOL_DONE)
 		status = target_attach(&target, opts, halves);
 	if (status == TOOL_DONE) {

@@ -141,13 +141,7 @@ static int translate_report(struct target *target, const struct options *opts, s
 {
 	struct translate translate = {
 		.target = target,
-		.report = {
-			.renderer = option_given(opts, OPT_JSON) ? &renderer_json : &renderer_text,
-			.out = out,
-			.format = target->root.format,
-			.control = target_control(target),
-			.root_pa = target->root.root.pa,
-		},
+		.report = target_report(target, opts, out),
 	};
 	int status;
 

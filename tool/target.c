@@ -252,11 +252,25 @@ int target_attach(struct target *target, const struct options *opts, unsigned ha
 	return status;
 }
 
-const struct pgw_control *target_control(const struct target *target)
+struct report target_report(const struct target *target, const struct options *opts,
+			    struct out *out)
 {
 	const struct pgw_mm *user = target->mm[PGW_HALF_USER];
+	const struct pgw_mm *kernel = target->mm[PGW_HALF_KERNEL];
 
-	return pgw_mm_control(user ? user : target->mm[PGW_HALF_KERNEL]);
+	return (struct report){
+		.renderer = option_given(opts, OPT_JSON) ? &renderer_json : &renderer_text,
+		.out = out,
+		.format = target->root.format,
+		.control = pgw_mm_control(user ? user : kernel),
+		.root_pa = target->root.root.pa,
+		.region = {
+			.has_half = { [PGW_HALF_USER] = user, [PGW_HALF_KERNEL] = kernel },
+			.has_range = option_given(opts, OPT_RANGE),
+			.first = opts->first,
+			.last = opts->last,
+		},
+	};
 }
 
 int target_finish(struct out *out, int status)

@@ -14,6 +14,7 @@
 
 #include "message.h"
 #include "options.h"
+#include "report/report.h"
 
 #define HALF_BIT(half) (1u << (half))
 #define BOTH_HALVES (HALF_BIT(PGW_HALF_USER) | HALF_BIT(PGW_HALF_KERNEL))
@@ -48,8 +49,9 @@ int target_choose_halves(const struct target *target, const struct options *opts
 /** The halves of that root: bits of enum pgw_half. With both, the user mm points to the kernel mm.
  */
 int target_attach(struct target *target, const struct options *opts, unsigned halves);
-/** The control bits that the attached halves go by. */
-const struct pgw_control *target_control(const struct target *target);
+/** A report on the attached halves, in the form and of the range that the options ask for. */
+struct report target_report(const struct target *target, const struct options *opts,
+			    struct out *out);
 
 /* Long work of the image, with its progress shown. Negative returns are the library's. */
 int target_kernel_root(struct target *target, struct pgw_root_info *ret, struct pgw_error *err);

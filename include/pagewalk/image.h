@@ -269,9 +269,9 @@ PGW_API int pgw_image_roots(struct pgw_image *image, const struct pgw_root_info 
  * beside it can be told by it; from VMCOREINFO in memory; each confirmed by the
  * self-map proof; else by looks (x86_64: level3_kernel_pgt; arm64: bits of
  * tables; riscv64: the kernel's Image header), confirmed by a self-map; else a
- * CPU's root, whose kernel half is as good. Memory is looked through for the
- * last three only; found names a VMCOREINFO in memory that says what a CPU's tables
- * say, too, if memory was looked through before.
+ * CPU's root, whose proof has not passed: it may be of any other system. Memory
+ * is looked through for the last three only; found names a VMCOREINFO in memory
+ * that says what a CPU's tables say, too, if memory was looked through before.
  *
  * @param err says what was looked for if nothing was found; may be NULL
  * @return 0, -PGW_ENOENT, -PGW_EIO, -PGW_ENOMEM

@@ -147,7 +147,7 @@ ends 'dump --range: between the halves there is nothing' 0 \
 # The summary.
 pagewalk dump --root cpu0 "$image" | tail -n 1 >"$tmp/summary"
 check 'dump: the summary counts what was printed' grep -qx \
-	"# root 0x6b6000, x86_64-la48: $(lines "$tmp/ranges") ranges, $(lines "$tmp/leaves") leaves, .*; 0 malformed, 0 unreadable" \
+	"# root 0x6b6000, x86_64-la48, whole root: $(lines "$tmp/ranges") ranges, $(lines "$tmp/leaves") leaves, .*; 0 malformed, 0 unreadable" \
 	"$tmp/summary"
 
 # JSON.
@@ -204,7 +204,7 @@ cat >"$tmp/expected" <<'TEXT'
   PML4   0x00000000006b6000  0x80000000006c4067  table
   PDPT   0x00000000006c4000  0x00000000006b5067  table
   PD     0x00000000006b5000  0x0000000000000000  empty
-# root 0x6b6000, x86_64-la48: 1 of 2 mapped
+# root 0x6b6000, x86_64-la48, whole root: 1 of 2 mapped
 TEXT
 run translate --root cpu0 "$image" 400123 0x0
 same 'translate: every level'\''s entry' "$tmp/expected" "$tmp/out"

@@ -82,6 +82,25 @@ static void json_extent(struct report *report, const struct pgw_extent *extent)
 	json_end(&json);
 }
 
+static void json_halves(struct json *json, bool has_user, bool has_kernel)
+{
+	json_open(json, "halves", '[');
+	if (has_user)
+		json_str(json, NULL, "user");
+	if (has_kernel)
+		json_str(json, NULL, "kernel");
+	json_close(json, ']');
+}
+
+static void json_region(struct json *json, const struct report_region *region)
+{
+	json_halves(json, region->has_half[PGW_HALF_USER], region->has_half[PGW_HALF_KERNEL]);
+	if (region->has_range) {
+		json_hex(json, "first", region->first);
+		json_hex(json, "last", region->last);
+	}
+}
+
 static void json_dump_summary(struct report *report, const struct pgw_dump_summary *summary)
 {
 	const struct pgw_scan_stats *scan = &summary->scan;
@@ -91,6 +110,7 @@ static void json_dump_summary(struct report *report, const struct pgw_dump_summa
 	json_open(&json, "summary", '{');
 	json_hex(&json, "root", report->root_pa);
 	json_str(&json, "format", pgw_format_name(report->format));
+	json_region(&json, &report->region);
 	json_dec(&json, "ranges", summary->nr_ranges);
 	json_dec(&json, "leaves", summary->nr_leaves);
 	json_dec(&json, "bytes", summary->bytes);
@@ -153,6 +173,7 @@ static void json_translate_summary(struct report *report, const struct report_tr
 
 	json_open(&json, NULL, '{');
 	json_open(&json, "summary", '{');
+	json_region(&json, &report->region);
 	json_dec(&json, "addresses", sums->nr_asked);
 	json_dec(&json, "mapped", sums->nr_mapped);
 	json_bool(&json, "truncated", false);
@@ -176,12 +197,7 @@ void json_root_members(struct json *json, const struct pgw_root_info *root)
 {
 	json_hex(json, "root", root->root.pa);
 	json_str(json, "format", pgw_format_name(root->format));
-	json_open(json, "halves", '[');
-	if (root->has_user)
-		json_str(json, NULL, "user");
-	if (root->has_kernel)
-		json_str(json, NULL, "kernel");
-	json_close(json, ']');
+	json_halves(json, root->has_user, root->has_kernel);
 	json_str(json, "state", report_root_state(root->state));
 	json_names(json, "found", report_root_found, root->found);
 	json_str(json, "proof", report_root_proof(root->proof));

@@ -115,18 +115,27 @@ static void json_integrity(struct json *json, const struct pgw_integrity *integr
 	json_close(json, '}');
 }
 
-static void json_kernel_root(struct json *json, const struct report_root *kernel)
+/* The root that is the default, or null. */
+static void json_default_root(struct json *json, const char *key, const struct report_root *root)
 {
-	if (!kernel->is_found) {
-		json_null(json, "kernel_root");
+	if (!root) {
+		json_null(json, key);
 		return;
 	}
-	json_open(json, "kernel_root", '{');
-	json_root_members(json, &kernel->info);
-	json_control(json, &kernel->info);
-	if (kernel->integrity.nr_tables)
-		json_integrity(json, &kernel->integrity);
+	json_open(json, key, '{');
+	json_root_members(json, &root->info);
+	json_control(json, &root->info);
+	if (root->integrity.nr_tables)
+		json_integrity(json, &root->integrity);
 	json_close(json, '}');
+}
+
+static void json_roots(struct json *json, const struct report_root *root)
+{
+	bool is_kernels = root->is_found && report_is_kernels(&root->info);
+
+	json_default_root(json, "kernel_root", is_kernels ? root : NULL);
+	json_default_root(json, "other_root", root->is_found && !is_kernels ? root : NULL);
 }
 
 static void json_info_summary(struct json *json, const struct pgw_image_info *image)
@@ -151,7 +160,7 @@ void json_info(struct report *report, const struct report_info *info)
 	for (size_t i = 0; i < info->nr_vmcoreinfo; i++)
 		json_vmcoreinfo(&json, &info->vmcoreinfo[i]);
 	json_close(&json, ']');
-	json_kernel_root(&json, &info->kernel);
+	json_roots(&json, &info->kernel);
 	json_end(&json);
 	json_info_summary(&json, pgw_image_get_info(info->image));
 }

@@ -128,6 +128,11 @@ const char *report_root_state(enum pgw_root_state state)
 	return names[state];
 }
 
+bool report_is_kernels(const struct pgw_root_info *root)
+{
+	return root->proof == PGW_PROOF_PASSED;
+}
+
 const char *report_root_proof(enum pgw_root_proof proof)
 {
 	static const char *const names[_PGW_ROOT_PROOF_MAX] = {

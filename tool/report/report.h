@@ -58,6 +58,14 @@ struct report_translation {
 	struct pgw_path path;
 };
 
+/** Which virtual addresses were looked at. */
+struct report_region {
+	bool has_half[_PGW_HALF_MAX]; /**< by enum pgw_half */
+	bool has_range;               /**< of these, nothing but first to last */
+	uint64_t first;
+	uint64_t last; /**< inclusive */
+};
+
 struct renderer {
 	void (*extent)(struct report *report, const struct pgw_extent *extent);
 	/** Each leaf of an extent of leaves. */
@@ -107,6 +115,7 @@ struct report {
 	const struct pgw_format *format;
 	const struct pgw_control *control; /**< a complete one */
 	uint64_t root_pa;
+	struct report_region region;
 	struct report_attrs attrs;
 	struct report_tail tail;
 };
@@ -167,6 +176,8 @@ const char *report_level_name(const struct pgw_format *format, unsigned level);
 const char *report_kind(enum pgw_entry_kind kind);
 const char *report_root_state(enum pgw_root_state state);
 const char *report_root_proof(enum pgw_root_proof proof);
+/** Does it map Linux's kernel for sure? If not, it may be of any system. */
+bool report_is_kernels(const struct pgw_root_info *root);
 
 /** A name for each bit of a word; an array of them ends with a NULL name. */
 struct report_bit {

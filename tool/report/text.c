@@ -153,15 +153,33 @@ void text_count(struct out *out, const char *before, uint64_t nr, const char *wh
 	out_str(out, what);
 }
 
-static void text_dump_summary(struct report *report, const struct pgw_dump_summary *summary)
+/* "# root 0x1000, x86_64-la48, whole root" */
+static void text_subject(struct report *report)
 {
-	const struct pgw_scan_stats *scan = &summary->scan;
+	const struct report_region *region = &report->region;
+	bool is_whole = region->has_half[PGW_HALF_USER] && region->has_half[PGW_HALF_KERNEL];
 	struct out *out = report->out;
 
 	out_str(out, "# root ");
 	out_hex_short(out, report->root_pa);
 	out_str(out, ", ");
 	out_str(out, pgw_format_name(report->format));
+	if (!is_whole)
+		out_str(out, region->has_half[PGW_HALF_USER] ? ", user half" : ", kernel half");
+	else if (!region->has_range)
+		out_str(out, ", whole root");
+	if (region->has_range) {
+		out_str(out, ", only ");
+		text_range(out, region->first, region->last);
+	}
+}
+
+static void text_dump_summary(struct report *report, const struct pgw_dump_summary *summary)
+{
+	const struct pgw_scan_stats *scan = &summary->scan;
+	struct out *out = report->out;
+
+	text_subject(report);
 	text_count(out, ": ", summary->nr_ranges, "ranges");
 	text_count(out, ", ", summary->nr_leaves, "leaves, ");
 	out_size(out, summary->bytes, 0);
@@ -223,10 +241,7 @@ static void text_translate_summary(struct report *report, const struct report_tr
 {
 	struct out *out = report->out;
 
-	out_str(out, "# root ");
-	out_hex_short(out, report->root_pa);
-	out_str(out, ", ");
-	out_str(out, pgw_format_name(report->format));
+	text_subject(report);
 	text_count(out, ": ", sums->nr_mapped, "of ");
 	out_dec(out, sums->nr_asked);
 	out_str(out, " mapped\n");

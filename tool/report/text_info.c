@@ -167,12 +167,20 @@ static void text_integrity(struct out *out, const struct pgw_integrity *integrit
 	out_str(out, integrity->truncated ? "; there are more tables\n" : "\n");
 }
 
-static void text_kernel_root(struct out *out, const struct report_root *kernel)
+/* What is known of the root that is the default, and no more. */
+static const char *root_claim(const struct pgw_root_info *root)
+{
+	if (!report_is_kernels(root))
+		return ", loaded on a CPU; it is not proved to be Linux's\n";
+	return root->state == PGW_ROOT_KERNEL ? "\n" : ", which maps the kernel as its own does\n";
+}
+
+static void text_default_root(struct out *out, const struct report_root *kernel)
 {
 	const struct pgw_root_info *root = &kernel->info;
 	char error[512];
 
-	text_label(out, "kernel root");
+	text_label(out, !kernel->is_found || report_is_kernels(root) ? "kernel root" : "root");
 	if (!kernel->is_found) {
 		pgw_error_format(&kernel->err, error, sizeof(error));
 		out_str(out, "not found: ");
@@ -183,9 +191,7 @@ static void text_kernel_root(struct out *out, const struct report_root *kernel)
 	out_hex_short(out, root->root.pa);
 	out_str(out, ", ");
 	out_str(out, pgw_format_name(root->format));
-	out_str(out, root->state == PGW_ROOT_KERNEL
-			     ? "\n"
-			     : ", a process's, whose kernel half is as good\n");
+	out_str(out, root_claim(root));
 	text_label(out, "");
 	out_str(out, "found by ");
 	text_bits(out, report_root_found, root->found);
@@ -212,5 +218,5 @@ void text_info(struct report *report, const struct report_info *info)
 		text_label(out, "vmcoreinfo");
 		out_str(out, "none in notes or memory\n");
 	}
-	text_kernel_root(out, &info->kernel);
+	text_default_root(out, &info->kernel);
 }
