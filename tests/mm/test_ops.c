@@ -381,40 +381,65 @@ static void test_ops__a_stack_grows_no_further_than_what_backs_it(void **state)
 
 /* ---- tables ---- */
 
-/* Two VMAs of a page each in one lowest table; only the one that goes has a page. */
-static void one_neighbour_goes(uint64_t gone, uint64_t stays)
+/* Pages that a VMA has. */
+struct pages {
+	uint64_t first, nr;
+};
+
+static struct request mmap_pages(const struct fixture *f, const struct pages *pages)
+{
+	return (struct request){
+		.op = OP_MMAP,
+		.start = pages->first * f->page,
+		.end = (pages->first + pages->nr) * f->page,
+		.pgoff = pages->first * 2, /* two that touch do not merge */
+		.flags = PGW_VMA_READ,
+	};
+}
+
+/* Two VMAs that have a part of one lowest table each; only the one that goes has a page there. */
+static void one_neighbour_goes(const struct pages *gone, const struct pages *stays)
 {
 	struct fixture *f = fixture_new(pgw_format_by_name("x86_64-la48"), 1);
-	struct request r = { .op = OP_MMAP, .flags = PGW_VMA_READ };
+	struct request goes = mmap_pages(f, gone), remains = mmap_pages(f, stays);
 	long nr_tables;
 
-	for (int i = 0; i < 2; i++) {
-		r.start = (i ? stays : gone) * f->page;
-		r.end = r.start + f->page;
-		r.pgoff = (uint64_t)i * 1000;
-		assert_int_equal(run(f, &r), 0);
-	}
-	assert_int_equal(pgw_mm_fault(f->mm, gone * f->page, PGW_VMA_READ), 0);
+	assert_int_equal(run(f, &goes), 0);
+	assert_int_equal(run(f, &remains), 0);
+	assert_int_equal(pgw_mm_fault(f->mm, goes.start, PGW_VMA_READ), 0);
 	nr_tables = f->arena.nr_tables;
 	assert_int_equal(nr_tables, 4);
 	/* Floor or ceiling: the table is the neighbour's too, who may be about to fault. */
-	assert_int_equal(pgw_mm_munmap(f->mm, gone * f->page, (gone + 1) * f->page), 0);
+	assert_int_equal(pgw_mm_munmap(f->mm, goes.start, goes.end), 0);
 	pgw_reclaim_barrier(&f->arena.platform);
 	assert_int_equal(f->arena.nr_tables, nr_tables);
 	/* With the last VMA go all tables but the root, also where it has no page. */
-	assert_int_equal(pgw_mm_munmap(f->mm, stays * f->page, (stays + 1) * f->page), 0);
+	assert_int_equal(pgw_mm_munmap(f->mm, remains.start, remains.end), 0);
 	pgw_reclaim_barrier(&f->arena.platform);
 	assert_int_equal(f->arena.nr_tables, 1);
 	fixture_free(f);
 }
 
+/* A lowest table has 512 pages: those from 512 on are the second one's. */
 static void test_ops__munmap_leaves_tables_that_a_neighbour_needs(void **state) /* M3, M4 */
 {
+	static const struct {
+		struct pages gone, stays;
+	} cases[] = {
+		{ { 100, 1 }, { 101, 1 } },
+		{ { 101, 1 }, { 100, 1 } },
+		{ { 3, 1 }, { 500, 1 } },
+		{ { 500, 1 }, { 3, 1 } },
+		/* The neighbour comes from the table before, or goes on in the one after. */
+		{ { 712, 1 }, { 100, 512 } },
+		{ { 712, 1 }, { 200, 512 } },
+		{ { 712, 1 }, { 713, 1000 } },
+		{ { 712, 1 }, { 900, 512 } },
+	};
+
 	(void)state;
-	one_neighbour_goes(100, 101);
-	one_neighbour_goes(101, 100);
-	one_neighbour_goes(3, 500);
-	one_neighbour_goes(500, 3);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		one_neighbour_goes(&cases[i].gone, &cases[i].stays);
 }
 
 static void test_ops__dontneed_frees_empty_lowest_tables(void **state) /* M3, T2 */
