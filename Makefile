@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 BUILD = build
 
-.PHONY: all demo check check-long bench bench-compare bench-peers fuzz install format lint clean help
+.PHONY: all demo check check-long mutants bench bench-compare bench-peers fuzz install format lint clean help
 
 all:
 	@scripts/setup demo
@@ -22,6 +22,12 @@ check-long:
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
 	@ninja -C $(BUILD)
 	@PGW_MMU_ROUNDS=$${PGW_MMU_ROUNDS:-20} meson test -C $(BUILD) --no-rebuild --suite mmu -t 20
+
+# Not part of check: an hour. Does a test notice each of some 200 small wrong changes?
+mutants:
+	@scripts/setup check
+	@mkdir -p $(BUILD)
+	@scripts/mutants --keep $(BUILD)/mutants.known --table docs/testing.md
 
 bench: all
 	@scripts/bench
@@ -56,6 +62,7 @@ help:
 	@echo 'make demo       build, and show the main job on a bundled image'
 	@echo 'make check      build four ways and run every test'
 	@echo 'make check-long compare with QEMU on many more tables; PGW_MMU_ROUNDS (default 20)'
+	@echo 'make mutants    look whether a test notices each of some 200 small wrong changes'
 	@echo 'make bench      run the benchmarks'
 	@echo 'make bench-compare BASE=REV  the same over another revision, as ratios; BENCHES=NAMES'
 	@echo 'make bench-peers other tools beside this one, on the same dumps'
