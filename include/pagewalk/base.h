@@ -98,6 +98,11 @@ struct pgw_error {
 	bool has_found;       /**< found is meaningful */
 	uint64_t offset;      /**< byte offset in the file */
 	uint64_t found;       /**< the value that was there */
+	/**
+	 * What is there, if it is known and cannot be read: "a LiME dump"; expected
+	 * then says what can be done instead. A static string, or NULL.
+	 */
+	const char *kind;
 	const char *expected; /**< what should have been there; static string, or NULL */
 	const char *file;     /**< which one of several files; the caller's string, or NULL */
 };

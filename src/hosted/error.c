@@ -46,6 +46,8 @@ int pgw_error_format(const struct pgw_error *err, char *buf, size_t size)
 	if (!err->expected)
 		return snprintf(buf, size, "%s%s%s", where, *os ? os : pgw_status_text(err->status),
 				found);
+	if (err->kind)
+		return snprintf(buf, size, "%s%s: %s", where, err->kind, err->expected);
 	return snprintf(buf, size, "%sexpected %s%s%s%s%s", where, err->expected, found,
 			*os ? " (" : "", os, *os ? ")" : "");
 }

@@ -18,15 +18,24 @@
 #define EH_PHNUM 56
 #define EH_SHENTSIZE 58
 #define EH_SHNUM 60
+#define EH_SHSTRNDX 62
 
+#define ELFCLASS32 1
 #define ELFCLASS64 2
 #define ELFDATA2LSB 1
+#define ELFDATA2MSB 2
 #define EV_CURRENT 1
+#define ET_REL 1
+#define ET_EXEC 2
+#define ET_DYN 3
 #define ET_CORE 4
+#define EM_386 3
 #define PN_XNUM 0xffff /* the number is in section 0's sh_info */
 
 /* Section header. */
 #define SH_SIZE 64
+#define SH_NAME 0
+#define SH_OFFSET 24
 #define SH_INFO 44
 
 /* Program header. */

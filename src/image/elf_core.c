@@ -13,21 +13,6 @@ struct elf_table {
 	uint32_t nr;
 };
 
-static const struct {
-	char magic[13];
-	uint8_t size;
-	const char *expected;
-} other_kinds[] = {
-	{ "KDUMP   ", 8, "an ELF core, not a kdump-compressed dump" },
-	{ "makedumpfile", 13, "an ELF core, not a flattened kdump-compressed dump" },
-	{ "EMiL", 4, "an ELF core, not a LiME dump" },
-	{ "\x28\xb5\x2f\xfd", 4, "an ELF core: decompress the file first (zstd)" },
-	{ "\x1f\x8b", 2, "an ELF core: decompress the file first (gzip)" },
-	{ "\xfd"
-	  "7zXZ",
-	  5, "an ELF core: decompress the file first (xz)" },
-};
-
 static int elf_check_magic(const struct image_map *map, struct pgw_error *err)
 {
 	char start[EH_SIZE] = { 0 };
@@ -43,26 +28,66 @@ static int elf_check_magic(const struct image_map *map, struct pgw_error *err)
 			return 0;
 		return image_fail_at(err, -PGW_ENOEXEC, 0, n, "an ELF header of 64 bytes");
 	}
-	for (size_t i = 0; i < PGW_ARRAY_SIZE(other_kinds); i++) {
-		if (memcmp(start, other_kinds[i].magic, other_kinds[i].size) == 0)
-			return image_fail_at(err, -PGW_EOPNOTSUPP, 0, load_le32(start),
-					     other_kinds[i].expected);
-	}
+	if (image_kind_check(map, err))
+		return -PGW_EOPNOTSUPP;
 	return image_fail_at(err, -PGW_ENOEXEC, 0, load_le32(start), "an ELF magic number");
+}
+
+/* The file header's fields that 32-bit files have, too, in either byte order. */
+static unsigned elf_load16(const uint8_t *header, unsigned at)
+{
+	return header[EH_DATA] == ELFDATA2MSB ? (unsigned)header[at] << 8 | header[at + 1]
+					      : load_le16(header + at);
+}
+
+static int elf_check_core(const uint8_t *header, struct pgw_error *err)
+{
+	unsigned type = elf_load16(header, EH_TYPE);
+
+	if (type == ET_EXEC || type == ET_DYN || type == ET_REL)
+		return image_fail_kind(err, EH_TYPE,
+				       type == ET_REL ? "an ELF object file"
+						      : "an ELF executable (a vmlinux, say)",
+				       "it holds a program: give the dump of the machine's memory");
+	if (type != ET_CORE)
+		return image_fail_at(err, -PGW_EOPNOTSUPP, EH_TYPE, type, "a core file (4)");
+	return 0;
+}
+
+/* A core of a machine whose tables cannot be read, by its header. */
+static int elf_check_class(const uint8_t *header, struct pgw_error *err)
+{
+	unsigned machine = elf_load16(header, IMAGE_ELF_MACHINE);
+	const char *name = image_machine_name(machine);
+
+	if (header[EH_CLASS] == ELFCLASS32 && machine == EM_386)
+		return image_fail_kind(err, EH_CLASS, "a 32-bit ELF core of an Intel 80386",
+				       "QEMU writes one while the CPU is not in 64-bit mode "
+				       "(firmware, a boot loader, a 32-bit kernel): dump again "
+				       "when a 64-bit kernel runs");
+	if (header[EH_CLASS] == ELFCLASS32)
+		return image_fail_kind(err, IMAGE_ELF_MACHINE, name ? name : "an unknown machine",
+				       "a 32-bit ELF core; page tables of 32-bit machines cannot "
+				       "be read");
+	if (header[EH_DATA] == ELFDATA2MSB)
+		return image_fail_kind(err, IMAGE_ELF_MACHINE, name ? name : "an unknown machine",
+				       "a big-endian ELF core; page tables of big-endian machines "
+				       "cannot be read");
+	return 0;
 }
 
 static int elf_check_kind(const uint8_t *header, struct pgw_error *err)
 {
-	if (header[EH_CLASS] != ELFCLASS64)
+	int status;
+
+	if (header[EH_CLASS] != ELFCLASS32 && header[EH_CLASS] != ELFCLASS64)
 		return image_fail_at(err, -PGW_EOPNOTSUPP, EH_CLASS, header[EH_CLASS],
 				     "a 64-bit ELF file (2)");
-	if (header[EH_DATA] != ELFDATA2LSB)
+	if (header[EH_DATA] != ELFDATA2LSB && header[EH_DATA] != ELFDATA2MSB)
 		return image_fail_at(err, -PGW_EOPNOTSUPP, EH_DATA, header[EH_DATA],
 				     "a little-endian ELF file (1)");
-	if (load_le16(header + EH_TYPE) != ET_CORE)
-		return image_fail_at(err, -PGW_EOPNOTSUPP, EH_TYPE, load_le16(header + EH_TYPE),
-				     "a core file (4)");
-	return 0;
+	status = elf_check_core(header, err);
+	return status ? status : elf_check_class(header, err);
 }
 
 /* More program headers than fit into 16 bits: the number is elsewhere. */
@@ -82,6 +107,34 @@ static int elf_find_nr_extended(const struct image_map *map, const uint8_t *head
 	return 0;
 }
 
+/* Xen's dump-core format: memory is in a section, and there are no program headers. */
+static bool elf_is_xen(const struct image_map *map, const uint8_t *header)
+{
+	static const char pages[] = ".xen_pages";
+	unsigned nr = load_le16(header + EH_SHNUM);
+	uint64_t shoff = load_le64(header + EH_SHOFF);
+	uint8_t section[SH_SIZE];
+	uint64_t names, at;
+
+	if (shoff > map->size || load_le16(header + EH_SHENTSIZE) != SH_SIZE)
+		return false;
+	at = shoff + (uint64_t)load_le16(header + EH_SHSTRNDX) * SH_SIZE;
+	if (!image_map_read(map, at, section, sizeof(section)))
+		return false;
+	names = load_le64(section + SH_OFFSET);
+	for (unsigned i = 0; i < nr && names <= map->size; i++) {
+		char name[sizeof(pages)];
+
+		at = shoff + (uint64_t)i * SH_SIZE;
+		if (!image_map_read(map, at, section, sizeof(section)))
+			return false;
+		if (image_map_read(map, names + load_le32(section + SH_NAME), name, sizeof(name)) &&
+		    memcmp(name, pages, sizeof(pages)) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int elf_find_table(const struct image_map *map, const uint8_t *header, struct elf_table *ret,
 			  struct pgw_error *err)
 {
@@ -95,6 +148,10 @@ static int elf_find_table(const struct image_map *map, const uint8_t *header, st
 		if (status)
 			return status;
 	}
+	if (ret->nr == 0 && elf_is_xen(map, header))
+		return image_fail_kind(err, EH_PHNUM, "a Xen core",
+				       "only Xen's tools and crash read it; /proc/vmcore of the "
+				       "guest's own kdump can be read");
 	if (ret->nr == 0)
 		return image_fail_at(err, -PGW_EOVERFLOW, EH_PHNUM, 0,
 				     "at least one program header");

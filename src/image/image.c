@@ -47,6 +47,19 @@ int image_fail_at(struct pgw_error *err, int status, uint64_t offset, uint64_t f
 	return status;
 }
 
+int image_fail_kind(struct pgw_error *err, uint64_t offset, const char *kind, const char *advice)
+{
+	if (err)
+		*err = (struct pgw_error){
+			.status = -PGW_EOPNOTSUPP,
+			.has_offset = true,
+			.offset = offset,
+			.kind = kind,
+			.expected = advice,
+		};
+	return -PGW_EOPNOTSUPP;
+}
+
 int image_array_grow(void **array, size_t nr, size_t size)
 {
 	void *grown;

@@ -41,6 +41,8 @@
 int image_fail(struct pgw_error *err, int status, const char *expected);
 int image_fail_at(struct pgw_error *err, int status, uint64_t offset, uint64_t found,
 		  const char *expected);
+/** The file is of a kind that cannot be read. @return -PGW_EOPNOTSUPP */
+int image_fail_kind(struct pgw_error *err, uint64_t offset, const char *kind, const char *advice);
 
 /**
  * Make room for one more element in an array that grows by doubling.
@@ -93,6 +95,13 @@ int image_map_open(const char *path, struct image_map *ret, struct pgw_error *er
 void image_map_close(struct image_map *map);
 /** Copy len bytes, all or nothing; false if the file does not have them, or not any more. */
 bool image_map_read(const struct image_map *map, uint64_t offset, void *buf, size_t len);
+
+/* kinds.c: names of what cannot be read */
+
+/** Is it a file of a known kind that cannot be read? @return -PGW_EOPNOTSUPP, or 0 if it is not */
+int image_kind_check(const struct image_map *map, struct pgw_error *err);
+/** The machine that an ELF file's e_machine means, or NULL. */
+const char *image_machine_name(unsigned elf_machine);
 
 /* segments.c: what the file says where memory is */
 

@@ -99,9 +99,11 @@ static int note_take(struct pgw_image *image, const struct note *note, struct pg
 		status = note_add_qemu_cpu(image, note);
 	else if (strcmp(note->name, "VMCOREINFO") == 0 && note->type == 0)
 		status = note_add_vmcoreinfo(image, note);
-	else if (strcmp(note->name, "CORE") == 0 && note->type == NT_AUXV)
-		return image_fail_at(err, -PGW_EOPNOTSUPP, note->offset + 8, note->type,
-				     "the core of a machine, not of a process");
+	else if ((strcmp(note->name, "CORE") == 0 && note->type == NT_AUXV) ||
+		 (strcmp(note->name, "FreeBSD") == 0 && note->type == NT_PRSTATUS))
+		return image_fail_kind(err, note->offset + 8, "the core of a process",
+				       "it holds no page tables: give the dump of a machine's "
+				       "whole memory");
 	else if (strcmp(note->name, "CORE") == 0 && note->type == NT_PRSTATUS)
 		image->info.nr_cpus++;
 	if (status == -PGW_EOVERFLOW)
