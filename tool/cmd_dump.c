@@ -127,9 +127,11 @@ static void dump_warn(const struct target *target, const struct pgw_scan_stats *
 			target->file, scan->truncated_va);
 	if (scan->nr_malformed)
 		message("%s: %" PRIu64 " malformed entries", target->file, scan->nr_malformed);
-	if (scan->nr_unreadable)
+	if (scan->nr_unreadable) {
 		message("%s: %" PRIu64 " ranges unreadable: their tables are not in the image",
 			target->file, scan->nr_unreadable);
+		target_explain_unreadable(target);
+	}
 }
 
 static int dump_ranges(struct target *target, const struct options *opts, struct out *out)
@@ -286,10 +288,11 @@ const struct command cmd_dump = {
 		    "  pagewalk dump --pa 0x1000+4K vmcore       where a page is mapped\n"
 		    "  pagewalk dump --style ptdump vmcore       as the kernel's own dump\n"
 		    "  pagewalk dump --leaves --json vmcore      one leaf a record\n",
-	.options = OPT_BIT(OPT_RAM) | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) |
-		   OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) |
-		   OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_STYLE) | OPT_BIT(OPT_MARKERS) |
-		   OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPT_BIT(OPT_RAM) | OPT_BIT(OPT_ZERO_FILL) | OPT_BIT(OPT_ROOT) |
+		   OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_RANGE) |
+		   OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) | OPT_BIT(OPT_LEAVES) |
+		   OPT_BIT(OPT_STYLE) | OPT_BIT(OPT_MARKERS) | OPT_BIT(OPT_BUDGET) |
+		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = dump_run,

@@ -41,6 +41,10 @@ static int info_report(struct target *target, const struct options *opts, struct
 		}
 	}
 	report.renderer->info(&report, &info);
+	if (info.kernel.integrity.nr_unreadable) {
+		out_flush(out);
+		target_explain_unreadable(target);
+	}
 	return info_is_sound(&info) ? TOOL_DONE : TOOL_FINDING;
 }
 
@@ -68,7 +72,8 @@ const struct command cmd_info = {
 		"bits are known and which are assumed.\n",
 	.examples = "  pagewalk info vmcore\n"
 		    "  pagewalk info --json vmcore\n",
-	.options = OPT_BIT(OPT_RAM) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPT_BIT(OPT_RAM) | OPT_BIT(OPT_ZERO_FILL) | OPT_BIT(OPT_JSON) |
+		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = info_run,

@@ -150,6 +150,10 @@ static int translate_report(struct target *target, const struct options *opts, s
 	if (status != TOOL_DONE)
 		return status;
 	translate.report.renderer->translate_summary(&translate.report, &translate.sums);
+	if (translate.sums.nr_unreadable) {
+		out_flush(out);
+		target_explain_unreadable(target);
+	}
 	return translate.sums.nr_mapped == translate.sums.nr_asked ? TOOL_DONE : TOOL_FINDING;
 }
 
@@ -189,8 +193,9 @@ const struct command cmd_translate = {
 	.examples = "  pagewalk translate vmcore ffffffff81000000\n"
 		    "  pagewalk translate --root cpu0 vmcore 0x400000 0x401000\n"
 		    "  pagewalk translate --json vmcore < addresses\n",
-	.options = OPT_BIT(OPT_RAM) | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) |
-		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPT_BIT(OPT_RAM) | OPT_BIT(OPT_ZERO_FILL) | OPT_BIT(OPT_ROOT) |
+		   OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_JSON) |
+		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = -1,
 	.run = translate_run,

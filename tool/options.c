@@ -156,6 +156,10 @@ static const struct option_spec option_specs[] = {
 		      "OFFSET on does (hexadecimal; SIZE also as 64K, 2M, 1G);" HELP_NEXT
 		      "may be given several times",
 		      option_ram },
+	[OPT_ZERO_FILL] = { "zero-fill", NULL, NULL,
+			    "memory that segments of an ELF core claim and do not" HELP_NEXT
+			    "hold reads as zeroes: makedumpfile -E leaves it out so",
+			    NULL },
 	[OPT_ROOT] = { "root", "ROOT", "cpuN or a hexadecimal address",
 		       "the root to start from: its physical address, or cpuN" HELP_NEXT
 		       "for the one CPU N runs on (default: the kernel's own)",

@@ -11,6 +11,7 @@
 
 enum option_id {
 	OPT_RAM,
+	OPT_ZERO_FILL,
 	OPT_ROOT,
 	OPT_HALF,
 	OPT_FORMAT,

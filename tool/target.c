@@ -42,23 +42,53 @@ static void progress_clear(struct progress *progress)
 	*progress = (struct progress){ 0 };
 }
 
+/* Nothing that follows is what the headers say, so every command says this. */
+static void target_warn_shift(const struct target *target)
+{
+	int64_t shift = pgw_image_get_info(target->image)->shift;
+
+	if (shift)
+		message("%s: memory is read %" PRIu64
+			" bytes %s where the headers say: the notes and the file are so much %s",
+			target->file, (uint64_t)(shift < 0 ? -shift : shift),
+			shift < 0 ? "before" : "behind", shift < 0 ? "shorter" : "longer");
+}
+
+void target_explain_unreadable(const struct target *target)
+{
+	const struct pgw_image_info *info = pgw_image_get_info(target->image);
+
+	if (info->nr_gaps && !target->zero_fill)
+		message("%s: %" PRIu64 " segments hold less than they claim, as makedumpfile -E "
+			"leaves out pages of zeroes: --zero-fill reads what is missing as zeroes",
+			target->file, info->nr_gaps);
+}
+
 int target_open(struct target *target, const struct options *opts)
 {
 	struct pgw_image_options image_opts = {
 		.ram = opts->ram,
 		.nr_ram = opts->nr_ram,
 		.arch = opts->format ? pgw_format_arch(opts->format) : NULL,
+		.zero_fill = option_given(opts, OPT_ZERO_FILL),
 		.progress_arg = &target->progress,
 	};
 	struct pgw_error err = { 0 };
 	int ret;
 
-	*target = (struct target){ .file = opts->args[0] };
+	*target = (struct target){ .file = opts->args[0], .zero_fill = image_opts.zero_fill };
+	if (opts->nr_ram && image_opts.zero_fill) {
+		message("--zero-fill is for an ELF core; memory given with --ram has no gaps");
+		return TOOL_USAGE;
+	}
 	if (isatty(STDERR_FILENO))
 		image_opts.progress = progress_show;
 	ret = pgw_image_open(target->file, &image_opts, &target->image, &err);
 	progress_clear(&target->progress);
-	return ret < 0 ? message_error(target->file, &err) : TOOL_DONE;
+	if (ret < 0)
+		return message_error(target->file, &err);
+	target_warn_shift(target);
+	return TOOL_DONE;
 }
 
 void target_close(struct target *target)

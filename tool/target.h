@@ -29,6 +29,7 @@ struct progress {
 struct target {
 	const char *file;
 	struct pgw_image *image;
+	bool zero_fill;
 	struct progress progress;
 	struct pgw_root_info root;        /**< after target_choose_root() */
 	struct pgw_mm *mm[_PGW_HALF_MAX]; /**< after target_attach(); NULL if not asked for */
@@ -58,6 +59,9 @@ int target_kernel_root(struct target *target, struct pgw_root_info *ret, struct 
 int target_roots(struct target *target, const struct pgw_root_info **ret_list, size_t *ret_nr);
 int target_vmcoreinfo(struct target *target, const struct pgw_vmcoreinfo **ret_list,
 		      size_t *ret_nr);
+
+/** After tables that are not in the image: what is likely, if the file tells. */
+void target_explain_unreadable(const struct target *target);
 
 /** Write what is buffered; a reader that went away is no failure. @return status, or
  * TOOL_UNREADABLE after a message */

@@ -43,6 +43,12 @@ struct pgw_image_options {
 	 * and the one whose kernel root proves itself is taken.
 	 */
 	const char *arch;
+	/**
+	 * Memory that a segment claims beyond its bytes in the file (p_memsz above
+	 * p_filesz) reads as zeroes: makedumpfile -E leaves out pages of zeroes so.
+	 * What a file has lost at its end never does.
+	 */
+	bool zero_fill;
 	/** Called now and then during long work, from the thread that asked for it; may be NULL. */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *progress_arg;
@@ -68,7 +74,7 @@ struct pgw_image_options {
  * @return 0; -PGW_ENOENT, -PGW_EIO (cannot be opened or read, a directory, not
  *         a regular file), -PGW_ENOEXEC (neither of a known kind nor raw memory
  *         that says where it belongs), -PGW_EOPNOTSUPP (a known kind that is not
- *         supported), -PGW_EOVERFLOW (a header field, a part of a file in
+ *         supported; segments that do not say where memory is), -PGW_EOVERFLOW (a header field, a part of a file in
  *         opts->ram, or the end of a piece of memory is out of bounds), -PGW_EINVAL (no such opts->arch), -PGW_ENOMEM
  */
 PGW_API int pgw_image_open(const char *source, const struct pgw_image_options *opts,
@@ -88,13 +94,24 @@ struct pgw_image_info {
 	const char *writer; /**< "QEMU", "kdump" or "unknown" */
 	/** e_machine; of raw memory what it would be, 0 if that is not known */
 	unsigned elf_machine;
-	uint64_t file_size;      /**< bytes, when it was opened; of opts->ram, those of all parts */
-	uint64_t nr_segments;    /**< PT_LOAD segments, empty ones too; pieces of raw memory */
-	uint64_t nr_ranges;      /**< readable ranges of memory after sorting and joining */
+	const char *machine; /**< what elf_machine is called: "x86-64"; NULL if not known, or raw */
+	uint64_t file_size;  /**< bytes, when it was opened; of opts->ram, those of all parts */
+	uint64_t nr_segments; /**< PT_LOAD segments, empty ones too; pieces of raw memory */
+	uint64_t nr_unplaced; /**< more of them, without a physical address (-1): passed over */
+	uint64_t nr_gaps;   /**< segments that claim more memory than they have bytes (p_filesz) */
+	uint64_t nr_ranges; /**< readable ranges of memory after sorting and joining */
 	uint64_t readable_bytes; /**< of memory, each address once */
+	uint64_t zero_bytes; /**< of these, bytes that are zeroes by pgw_image_options.zero_fill */
 	uint64_t unreadable_bytes; /**< of memory that segments claim but the file does not hold */
 	/** A segment reaches past the end of the file, or a note past the end of its segment. */
 	bool truncated;
+	/**
+	 * Memory lies so many bytes behind (negative: before) where the program
+	 * headers say, because the notes take so many more than their header says,
+	 * and so does the file: QEMU wrote it so for arm64 CPUs whose vectors differ
+	 * in length. 0 is the rule.
+	 */
+	int64_t shift;
 	/**
 	 * Segments that lost addresses to others: of two the earlier in the file
 	 * wins, but bytes that are there win over bytes that are missing.

@@ -36,6 +36,7 @@
 #define SH_SIZE 64
 #define SH_NAME 0
 #define SH_OFFSET 24
+#define SH_BYTES 32 /* sh_size */
 #define SH_INFO 44
 
 /* Program header. */

@@ -7,10 +7,14 @@
 #include "base/bits.h"
 #include "image/elf.h"
 
+/* Linux's /proc/kcore: memory at a virtual address only (vmalloc, modules, vmemmap), since 4.11. */
+#define PA_UNPLACED UINT64_MAX
+
 /* Where the program headers are. */
 struct elf_table {
 	uint64_t offset;
 	uint32_t nr;
+	uint64_t names_end; /* of the table of section names in the file, or 0 */
 };
 
 static int elf_check_magic(const struct image_map *map, struct pgw_error *err)
@@ -107,32 +111,49 @@ static int elf_find_nr_extended(const struct image_map *map, const uint8_t *head
 	return 0;
 }
 
+static bool elf_read_section(const struct image_map *map, const uint8_t *header, unsigned index,
+			     uint8_t *section)
+{
+	uint64_t shoff = load_le64(header + EH_SHOFF);
+
+	return index < load_le16(header + EH_SHNUM) && shoff <= map->size &&
+	       load_le16(header + EH_SHENTSIZE) == SH_SIZE &&
+	       image_map_read(map, shoff + (uint64_t)index * SH_SIZE, section, SH_SIZE);
+}
+
 /* Xen's dump-core format: memory is in a section, and there are no program headers. */
 static bool elf_is_xen(const struct image_map *map, const uint8_t *header)
 {
 	static const char pages[] = ".xen_pages";
-	unsigned nr = load_le16(header + EH_SHNUM);
-	uint64_t shoff = load_le64(header + EH_SHOFF);
 	uint8_t section[SH_SIZE];
-	uint64_t names, at;
+	uint64_t names;
 
-	if (shoff > map->size || load_le16(header + EH_SHENTSIZE) != SH_SIZE)
-		return false;
-	at = shoff + (uint64_t)load_le16(header + EH_SHSTRNDX) * SH_SIZE;
-	if (!image_map_read(map, at, section, sizeof(section)))
+	if (!elf_read_section(map, header, load_le16(header + EH_SHSTRNDX), section))
 		return false;
 	names = load_le64(section + SH_OFFSET);
-	for (unsigned i = 0; i < nr && names <= map->size; i++) {
+	for (unsigned i = 0; names <= map->size; i++) {
 		char name[sizeof(pages)];
 
-		at = shoff + (uint64_t)i * SH_SIZE;
-		if (!image_map_read(map, at, section, sizeof(section)))
+		if (!elf_read_section(map, header, i, section))
 			return false;
 		if (image_map_read(map, names + load_le32(section + SH_NAME), name, sizeof(name)) &&
 		    memcmp(name, pages, sizeof(pages)) == 0)
 			return true;
 	}
 	return false;
+}
+
+/* Where the table of section names ends, which QEMU writes last; 0 if there is none. */
+static uint64_t elf_names_end(const struct image_map *map, const uint8_t *header)
+{
+	uint8_t section[SH_SIZE];
+	uint64_t end;
+
+	return elf_read_section(map, header, load_le16(header + EH_SHSTRNDX), section) &&
+			       !add_overflows(load_le64(section + SH_OFFSET),
+					      load_le64(section + SH_BYTES), &end)
+		       ? end
+		       : 0;
 }
 
 static int elf_find_table(const struct image_map *map, const uint8_t *header, struct elf_table *ret,
@@ -175,6 +196,91 @@ static uint64_t elf_clip(struct pgw_image *image, uint64_t offset, uint64_t size
 	return there;
 }
 
+/* What the program headers say together, before any of it is believed. */
+struct elf_layout {
+	unsigned nr_notes;
+	uint64_t notes; /* of the last PT_NOTE, where it is in the file */
+	uint64_t notes_size;
+	uint64_t first;       /* where the first segment's bytes begin in the file */
+	uint64_t end;         /* where the last ones end, and the names of sections */
+	uint64_t nr_loads;    /* segments that are not empty and have an address */
+	uint64_t nr_at_0;     /* of these, at physical address 0 */
+	uint64_t va;          /* of the last */
+	uint64_t pa_field;    /* where the last one's address is in the file */
+	bool has_several_vas; /* they are at different virtual addresses */
+};
+
+static void layout_add_load(struct elf_layout *layout, const uint8_t *ph, uint64_t at)
+{
+	uint64_t offset = load_le64(ph + PH_OFFSET), size = load_le64(ph + PH_FILESZ);
+	uint64_t pa = load_le64(ph + PH_PADDR), va = load_le64(ph + PH_VADDR), end;
+
+	if (pa == PA_UNPLACED || !load_le64(ph + PH_MEMSZ))
+		return;
+	layout->has_several_vas |= layout->nr_loads && va != layout->va;
+	layout->va = va;
+	layout->pa_field = at + PH_PADDR;
+	layout->nr_loads++;
+	layout->nr_at_0 += pa == 0;
+	if (!size)
+		return;
+	if (add_overflows(offset, size, &end))
+		end = UINT64_MAX;
+	if (end > layout->end)
+		layout->end = end;
+	if (offset < layout->first)
+		layout->first = offset;
+}
+
+static int elf_measure(const struct image_map *map, const struct elf_table *table,
+		       struct elf_layout *ret, struct pgw_error *err)
+{
+	*ret = (struct elf_layout){ .first = UINT64_MAX, .end = table->names_end };
+	for (uint32_t i = 0; i < table->nr; i++) {
+		uint64_t at = table->offset + (uint64_t)i * PH_SIZE;
+		uint8_t ph[PH_SIZE];
+
+		if (!image_map_read(map, at, ph, sizeof(ph)))
+			return image_fail(err, -PGW_EIO, NULL);
+		if (load_le32(ph + PH_TYPE) == PT_LOAD) {
+			layout_add_load(ret, ph, at);
+		} else if (load_le32(ph + PH_TYPE) == PT_NOTE) {
+			ret->nr_notes++;
+			ret->notes = load_le64(ph + PH_OFFSET);
+			ret->notes_size = load_le64(ph + PH_FILESZ);
+		}
+	}
+	return 0;
+}
+
+/*
+ * QEMU writes headers, notes and memory one after another, and takes the
+ * notes of all CPUs to be as large as the first one's. If they are not (arm64,
+ * SVE vectors of different lengths), memory does not lie where the headers
+ * say. Then the notes end elsewhere than they should, and the file does, too,
+ * by the same number of bytes: only if both agree, it is believed.
+ */
+static uint64_t elf_find_shift(const struct image_map *map, const struct elf_layout *layout)
+{
+	uint64_t claimed = layout->notes + layout->notes_size, shift;
+
+	if (layout->nr_notes != 1 || layout->first != claimed || layout->end == map->size)
+		return 0;
+	shift = image_notes_end(map, layout->notes) - claimed;
+	return layout->end + shift == map->size ? shift : 0;
+}
+
+/* Segments at different virtual addresses that are all at physical address 0 do not say where they are. */
+static int elf_check_placed(const struct elf_layout *layout, struct pgw_error *err)
+{
+	if (layout->nr_loads < 2 || layout->nr_at_0 < layout->nr_loads || !layout->has_several_vas)
+		return 0;
+	return image_fail_kind(err, layout->pa_field, "a core without physical addresses",
+			       "all its segments are at 0 (the core of a process, or /proc/kcore "
+			       "before Linux 4.11); if it is a machine's, say with --ram "
+			       "PA=FILE@OFFSET+SIZE where each belongs");
+}
+
 static int elf_load_segment(struct pgw_image *image, const uint8_t *ph, uint64_t ph_offset,
 			    struct image_segment *ret, struct pgw_error *err)
 {
@@ -182,13 +288,19 @@ static int elf_load_segment(struct pgw_image *image, const uint8_t *ph, uint64_t
 
 	ret->pa = load_le64(ph + PH_PADDR);
 	ret->size = load_le64(ph + PH_MEMSZ);
-	ret->offset = load_le64(ph + PH_OFFSET);
+	ret->offset = load_le64(ph + PH_OFFSET) + (uint64_t)image->info.shift;
+	if (ret->pa == PA_UNPLACED) {
+		image->info.nr_unplaced++;
+		return 0;
+	}
 	if (add_overflows(ret->pa, ret->size, &end))
 		return image_fail_at(err, -PGW_EOVERFLOW, ph_offset + PH_MEMSZ, ret->size,
 				     "a segment that ends below 2^64");
 	if (file_size > ret->size)
 		file_size = ret->size;
 	ret->file_size = elf_clip(image, ret->offset, file_size);
+	ret->zero_size = image->options.zero_fill ? ret->size - file_size : 0;
+	image->info.nr_gaps += file_size < ret->size;
 	image->info.nr_segments++;
 	return 0;
 }
@@ -222,7 +334,7 @@ static int elf_load_table(struct pgw_image *image, const struct elf_table *table
 						  err);
 		} else if (load_le32(ph + PH_TYPE) == PT_NOTE) {
 			size = elf_clip(image, load_le64(ph + PH_OFFSET),
-					load_le64(ph + PH_FILESZ));
+					load_le64(ph + PH_FILESZ) + (uint64_t)image->info.shift);
 			if (size > IMAGE_MAX_NOTE_BYTES - note_bytes)
 				return image_fail_at(err, -PGW_EOVERFLOW, at + PH_FILESZ,
 						     load_le64(ph + PH_FILESZ),
@@ -243,7 +355,8 @@ static int elf_sort_segments(struct pgw_image *image, const struct image_segment
 {
 	if (image_segments_build(segments, image->info.nr_segments, &image->memory, &image->info))
 		return image_fail(err, -PGW_ENOMEM, NULL);
-	if (image->info.readable_bytes / IMAGE_MAX_ALIASES > image->map.size)
+	if ((image->info.readable_bytes - image->info.zero_bytes) / IMAGE_MAX_ALIASES >
+	    image->map.size)
 		return image_fail(err, -PGW_EOVERFLOW,
 				  "segments that hold at most 16 times the bytes of the file");
 	return 0;
@@ -264,27 +377,40 @@ static void elf_set_arch(struct pgw_image *image)
 		image->info.arch = arch->name;
 }
 
-int image_elf_load(struct pgw_image *image, struct pgw_error *err)
+static int elf_load_headers(struct pgw_image *image, struct elf_table *ret, struct pgw_error *err)
 {
-	struct image_segment *segments;
 	uint8_t header[EH_SIZE];
-	struct elf_table table;
-	int status;
+	int status = elf_check_magic(&image->map, err);
 
-	image->info.kind = "elf-core";
-	image->info.writer = "unknown";
-	image->info.file_size = image->map.size;
-	status = elf_check_magic(&image->map, err);
 	if (status)
 		return status;
 	if (!image_map_read(&image->map, 0, header, sizeof(header)))
 		return image_fail(err, -PGW_EIO, NULL);
 	status = elf_check_kind(header, err);
 	if (!status)
-		status = elf_find_table(&image->map, header, &table, err);
+		status = elf_find_table(&image->map, header, ret, err);
+	ret->names_end = elf_names_end(&image->map, header);
+	image->info.elf_machine = load_le16(header + IMAGE_ELF_MACHINE);
+	image->info.machine = image_machine_name(image->info.elf_machine);
+	return status;
+}
+
+int image_elf_load(struct pgw_image *image, struct pgw_error *err)
+{
+	struct image_segment *segments;
+	struct elf_layout layout;
+	struct elf_table table = { 0 };
+	int status;
+
+	image->info.kind = "elf-core";
+	image->info.writer = "unknown";
+	image->info.file_size = image->map.size;
+	status = elf_load_headers(image, &table, err);
+	if (!status)
+		status = elf_measure(&image->map, &table, &layout, err);
 	if (status)
 		return status;
-	image->info.elf_machine = load_le16(header + IMAGE_ELF_MACHINE);
+	image->info.shift = (int64_t)elf_find_shift(&image->map, &layout);
 	elf_set_arch(image);
 	/* Bounded by the size of the file, which holds the headers. */
 	segments = calloc(table.nr, sizeof(*segments));
@@ -293,6 +419,8 @@ int image_elf_load(struct pgw_image *image, struct pgw_error *err)
 	status = elf_load_table(image, &table, segments, err);
 	if (image->info.nr_cpus < image->nr_cpus)
 		image->info.nr_cpus = (unsigned)image->nr_cpus;
+	if (!status)
+		status = elf_check_placed(&layout, err);
 	if (!status)
 		status = elf_sort_segments(image, segments, err);
 	free(segments);

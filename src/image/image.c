@@ -2,6 +2,7 @@
 #include "image/image_priv.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/bits.h"
 
@@ -79,6 +80,18 @@ static const struct image_map *image_file(const struct pgw_image *image, unsigne
 	return file ? &image->more_maps[file - 1] : &image->map;
 }
 
+/* Pre: the range holds pa and the len bytes from there on. */
+static bool range_read(const struct pgw_image *image, const struct image_range *range, uint64_t pa,
+		       void *buf, size_t len)
+{
+	if (range->file == IMAGE_NO_FILE) {
+		memset(buf, 0, len);
+		return true;
+	}
+	return image_map_read(image_file(image, range->file), range->offset + (pa - range->first),
+			      buf, len);
+}
+
 /*
  * Pre: none. Copies piece by piece, as the pieces lie in the file.
  * Stops at the first byte that no range holds or the file has lost.
@@ -96,8 +109,7 @@ static int phys_read(const struct pgw_phys *phys, uint64_t pa, void *buf, size_t
 			return -PGW_EIO;
 		if (range->last - pa < n - 1)
 			n = (size_t)(range->last - pa) + 1;
-		if (!image_map_read(image_file(image, range->file),
-				    range->offset + (pa - range->first), to, n))
+		if (!range_read(image, range, pa, to, n))
 			return -PGW_EIO;
 		to += n;
 		pa += n;

@@ -4,6 +4,8 @@
 
 /* The image layer's own: docs/images.md tells the whole. */
 
+#include <limits.h>
+
 #include <pagewalk/image.h>
 
 #include "pt/pt.h"
@@ -111,6 +113,7 @@ struct image_segment {
 	uint64_t pa;
 	uint64_t size;      /* that it claims; pa + size does not wrap */
 	uint64_t file_size; /* of these, from the start, what the file holds; at most size */
+	uint64_t zero_size; /* of these, from the end, what reads as zeroes; with file_size at most size */
 	uint64_t offset;    /* in the file */
 };
 
@@ -119,8 +122,10 @@ struct image_range {
 	uint64_t first;
 	uint64_t last; /* inclusive */
 	uint64_t offset;
-	unsigned file;
+	unsigned file; /* or IMAGE_NO_FILE: zeroes */
 };
+
+#define IMAGE_NO_FILE UINT_MAX
 
 /** Memory in one piece. */
 struct image_run {
@@ -131,15 +136,17 @@ struct image_run {
 struct image_memory {
 	struct image_range *ranges; /* ascending, no overlap */
 	size_t nr_ranges;
-	struct image_run *runs; /* readable; ascending, no overlap, neighbours joined */
+	struct image_run *runs; /* that files hold; ascending, no overlap, neighbours joined */
 	size_t nr_runs;
+	struct image_run *readable; /* the same with zeroes that no file holds */
+	size_t nr_readable;
 	struct image_run *described; /* the same with what the file describes and does not hold */
 	size_t nr_described;
 };
 
 /**
  * Sort segments out.
- * @param info nr_ranges, readable_bytes, unreadable_bytes, nr_overlaps are set
+ * @param info nr_ranges, readable_bytes, zero_bytes, unreadable_bytes, nr_overlaps are set
  * @return 0 or -PGW_ENOMEM
  */
 int image_segments_build(const struct image_segment *segments, size_t nr, struct image_memory *ret,
@@ -147,7 +154,7 @@ int image_segments_build(const struct image_segment *segments, size_t nr, struct
 void image_memory_fini(struct image_memory *memory);
 /** The range that holds pa, or NULL. */
 const struct image_range *image_memory_find(const struct image_memory *memory, uint64_t pa);
-/** The first run that ends at or above pa, or NULL. */
+/** The first readable run that ends at or above pa, or NULL. */
 const struct image_run *image_memory_next(const struct image_memory *memory, uint64_t pa);
 /** The same of memory that the file describes, readable or not. */
 const struct image_run *image_memory_next_described(const struct image_memory *memory, uint64_t pa);
@@ -252,6 +259,8 @@ int image_raw_load(struct pgw_image *image, struct pgw_error *err);
 /** The files of the options. */
 int image_ram_load(struct pgw_image *image, struct pgw_error *err);
 
+/** Where the notes end that dump programs write, from offset on: the first that is not one. */
+uint64_t image_notes_end(const struct image_map *map, uint64_t offset);
 /** Parse a note segment. size may reach past the end of the file. */
 int image_notes_parse(struct pgw_image *image, uint64_t offset, uint64_t size,
 		      struct pgw_error *err);

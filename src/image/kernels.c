@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "image/image_priv.h"
 
+#include "base/bits.h"
+
 /* Does what a CPU runs on map the claimed kernel where it is claimed to be? */
 static bool claim_is_running(const struct pgw_image *image, const struct image_swapper *claim)
 {
@@ -186,11 +188,37 @@ int pgw_image_cpu_root(struct pgw_image *image, unsigned index, struct pgw_root_
 	return 0;
 }
 
+/* CR0, Intel SDM 3A 2.5: without PG there are no tables that count. */
+static bool cpus_are_unpaged(const struct pgw_image *image)
+{
+	for (size_t i = 0; i < image->nr_cpus; i++) {
+		if (!(image->cpus[i].known & PGW_CPU_X86_CR) || (image->cpus[i].cr0 & BIT(31)))
+			return false;
+	}
+	return image->nr_cpus;
+}
+
+static int fail_unpaged(struct pgw_error *err)
+{
+	return image_fail(err, -PGW_ENOENT,
+			  "a CPU that uses page tables: on all of them paging is off (CR0.PG; "
+			  "firmware or a boot loader runs)");
+}
+
 static int fail_unknown_machine(const struct pgw_image *image, struct pgw_error *err)
 {
 	if (image->is_raw)
 		return image_fail(err, -PGW_ENOENT,
 				  "memory of a machine whose kernel's root proves itself");
+	if (cpus_are_unpaged(image))
+		return fail_unpaged(err);
+	if (image->info.machine) {
+		image_fail_kind(err, IMAGE_ELF_MACHINE, image->info.machine,
+				"the roots of x86_64, arm64 and riscv64 machines can be found");
+		if (err)
+			err->status = -PGW_ENOENT;
+		return -PGW_ENOENT;
+	}
 	return image_fail_at(err, -PGW_ENOENT, IMAGE_ELF_MACHINE, image->info.elf_machine,
 			     "a machine whose roots can be found: x86_64 (62), arm64 (183), "
 			     "riscv64 (243)");
@@ -212,6 +240,8 @@ int pgw_image_kernel_root(struct pgw_image *image, struct pgw_root_info *ret, st
 	if (has_swapper && swapper.root.proof == PGW_PROOF_PASSED) {
 		root = swapper.root;
 		image_root_find_twin(image, &root);
+	} else if (!has_swapper && cpus_are_unpaged(image)) {
+		return fail_unpaged(err);
 	} else if (!image_cpu_first_root(image, &root)) {
 		return image_fail(err, -PGW_ENOENT,
 				  has_swapper ? "a VMCOREINFO whose swapper_pg_dir maps itself"

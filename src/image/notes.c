@@ -112,6 +112,39 @@ static int note_take(struct pgw_image *image, const struct note *note, struct pg
 	return status ? image_fail(err, status, NULL) : 0;
 }
 
+/* Notes of QEMU's dump-guest-memory: CPUs', then the guest's VMCOREINFO. */
+static bool note_is_known(const char *name)
+{
+	static const char *const names[] = { "CORE", "LINUX", "QEMU", "VMCOREINFO" };
+
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(names); i++) {
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+uint64_t image_notes_end(const struct image_map *map, uint64_t offset)
+{
+	uint64_t end = offset;
+
+	do {
+		char name[NOTE_NAME_MAX + 1] = { 0 };
+		uint8_t header[NOTE_HEADER];
+		uint32_t name_size;
+
+		if (!image_map_read(map, end, header, sizeof(header)))
+			return end;
+		name_size = load_le32(header);
+		if (name_size > NOTE_NAME_MAX ||
+		    !image_map_read(map, end + NOTE_HEADER, name, name_size) ||
+		    !note_is_known(name))
+			return end;
+		end += NOTE_HEADER + note_pad(name_size) + note_pad(load_le32(header + 4));
+	} while (end < map->size && end - offset < IMAGE_MAX_NOTE_BYTES);
+	return end;
+}
+
 /*
  * Pre: offset + size lies inside the file as it was opened, or size is 0.
  * Stops at a note that reaches past the end, or has no name, as kernels do.

@@ -4,18 +4,26 @@
 #include <stdlib.h>
 
 /*
- * A sweep over ascending addresses. Each segment is cut in two pieces: what the
- * file holds, and what it only claims. Pieces that hold the current address are
+ * A sweep over ascending addresses. Each segment is cut in pieces: what the
+ * file holds, what reads as zeroes, and what it only claims. Pieces that hold the current address are
  * in a heap, best rank on top; so every address goes to the best piece, and
  * n pieces take n log n steps however they overlap.
  */
+
+/* Better ones first. */
+enum piece_class {
+	PIECE_HELD,
+	PIECE_ZERO,
+	PIECE_MISSING,
+	_PIECE_CLASS_MAX,
+};
 
 struct piece {
 	uint64_t first;
 	uint64_t last;   /* inclusive */
 	uint64_t offset; /* in the file, of a piece that it holds */
 	unsigned file;
-	uint32_t rank; /* lower wins: held ones in file order, then missing ones in file order */
+	uint32_t rank; /* lower wins: class times the number of segments, and the segment */
 };
 
 struct sweep {
@@ -94,6 +102,7 @@ static int run_add(struct image_run **runs, size_t *nr, uint64_t first, uint64_t
 static int sweep_give(struct sweep *s, const struct piece *piece, uint64_t first, uint64_t last)
 {
 	struct image_memory *memory = s->memory;
+	enum piece_class class = piece->rank / s->nr_segments;
 	struct image_range range = { first, last, piece->offset + (first - piece->first),
 				     piece->file };
 	struct image_range *before;
@@ -102,11 +111,13 @@ static int sweep_give(struct sweep *s, const struct piece *piece, uint64_t first
 	if (status)
 		return status;
 	s->won[piece->rank % s->nr_segments] += last - first + 1;
-	if (piece->rank >= s->nr_segments) {
+	if (class == PIECE_MISSING) {
 		s->info->unreadable_bytes += last - first + 1;
 		return 0;
 	}
 	s->info->readable_bytes += last - first + 1;
+	if (class == PIECE_ZERO)
+		s->info->zero_bytes += last - first + 1;
 	before = memory->nr_ranges ? &memory->ranges[memory->nr_ranges - 1] : NULL;
 	if (before && before->file == range.file && before->last + 1 == first &&
 	    before->offset + (first - before->first) == range.offset) {
@@ -152,31 +163,47 @@ static int sweep_run(struct sweep *s)
 	return status;
 }
 
+/* A piece from first on; where a file has it says like. */
+static void sweep_add_piece(struct sweep *s, enum piece_class class, size_t segment, uint64_t size,
+			    struct piece like)
+{
+	if (!size)
+		return;
+	like.last = like.first + (size - 1);
+	like.rank = (uint32_t)(class * s->nr_segments + segment);
+	s->pieces[s->nr_pieces++] = like;
+}
+
 static void sweep_add(struct sweep *s, const struct image_segment *segment, size_t index)
 {
-	if (segment->file_size)
-		s->pieces[s->nr_pieces++] = (struct piece){
-			.first = segment->pa,
-			.last = segment->pa + (segment->file_size - 1),
-			.offset = segment->offset,
-			.file = segment->file,
-			.rank = (uint32_t)index,
-		};
-	if (segment->file_size < segment->size)
-		s->pieces[s->nr_pieces++] = (struct piece){
-			.first = segment->pa + segment->file_size,
-			.last = segment->pa + (segment->size - 1),
-			.rank = (uint32_t)(s->nr_segments + index),
-		};
+	uint64_t zero = segment->size - segment->zero_size; /* from where on, in the segment */
+
+	sweep_add_piece(s, PIECE_HELD, index, segment->file_size,
+			(struct piece){ .first = segment->pa,
+					.offset = segment->offset,
+					.file = segment->file });
+	sweep_add_piece(s, PIECE_MISSING, index, zero - segment->file_size,
+			(struct piece){ .first = segment->pa + segment->file_size });
+	/* An offset that is an address, so that neighbours join. */
+	sweep_add_piece(s, PIECE_ZERO, index, segment->zero_size,
+			(struct piece){ .first = segment->pa + zero,
+					.offset = segment->pa + zero,
+					.file = IMAGE_NO_FILE });
 }
 
 static int memory_join(struct image_memory *memory)
 {
 	int status = 0;
 
-	for (size_t i = 0; i < memory->nr_ranges && !status; i++)
-		status = run_add(&memory->runs, &memory->nr_runs, memory->ranges[i].first,
-				 memory->ranges[i].last);
+	for (size_t i = 0; i < memory->nr_ranges && !status; i++) {
+		const struct image_range *range = &memory->ranges[i];
+
+		status =
+			run_add(&memory->readable, &memory->nr_readable, range->first, range->last);
+		if (!status && range->file != IMAGE_NO_FILE)
+			status =
+				run_add(&memory->runs, &memory->nr_runs, range->first, range->last);
+	}
 	return status;
 }
 
@@ -188,8 +215,8 @@ int image_segments_build(const struct image_segment *segments, size_t nr, struct
 
 	if (!nr)
 		return 0;
-	s.pieces = calloc(nr * 2, sizeof(*s.pieces));
-	s.heap = calloc(nr * 2, sizeof(*s.heap));
+	s.pieces = calloc(nr * _PIECE_CLASS_MAX, sizeof(*s.pieces));
+	s.heap = calloc(nr * _PIECE_CLASS_MAX, sizeof(*s.heap));
 	s.won = calloc(nr, sizeof(*s.won));
 	if (s.pieces && s.heap && s.won) {
 		for (size_t i = 0; i < nr; i++)
@@ -204,7 +231,7 @@ int image_segments_build(const struct image_segment *segments, size_t nr, struct
 	free(s.won);
 	if (!status)
 		status = memory_join(ret);
-	info->nr_ranges = ret->nr_runs;
+	info->nr_ranges = ret->nr_readable;
 	return status;
 }
 
@@ -212,6 +239,7 @@ void image_memory_fini(struct image_memory *memory)
 {
 	free(memory->ranges);
 	free(memory->runs);
+	free(memory->readable);
 	free(memory->described);
 	*memory = (struct image_memory){ 0 };
 }
@@ -251,7 +279,7 @@ static const struct image_run *run_next(const struct image_run *runs, size_t nr,
 
 const struct image_run *image_memory_next(const struct image_memory *memory, uint64_t pa)
 {
-	return run_next(memory->runs, memory->nr_runs, pa);
+	return run_next(memory->readable, memory->nr_readable, pa);
 }
 
 const struct image_run *image_memory_next_described(const struct image_memory *memory, uint64_t pa)

@@ -25,7 +25,7 @@
 
 #define MIB (UINT64_C(1) << 20)
 #define BYTES UINT64_C(512) /* that the file has of each segment */
-#define TEXT 320
+#define TEXT 400
 
 /* Where the base core has what. */
 #define PH_NOTE 64
@@ -510,14 +510,36 @@ static const struct row segments[] = {
 	  0,
 	  { { PH_A + 24, 8, UINT64_MAX - 1023 } },
 	  "offset 0xa0: expected a segment that ends below 2^64, found 0x400" },
-	{ "address 2^64 - 1",
+	{ "address 2^64 - 1: none",
 	  0,
 	  { { PH_A + 24, 8, UINT64_MAX } },
-	  "offset 0xa0: expected a segment that ends below 2^64, found 0x400" },
+	  "1 segments, 1 ranges, 512 + 0 bytes, 0 overlaps, 1 CPUs, 1 texts" },
+	{ "address 2^64 - 1, far past the end of the file",
+	  0,
+	  { { PH_A + 24, 8, UINT64_MAX },
+	    { PH_A + 8, 8, UINT64_C(1) << 62 },
+	    { PH_A + 32, 8, UINT64_MAX },
+	    { PH_A + 40, 8, UINT64_MAX } },
+	  "1 segments, 1 ranges, 512 + 0 bytes, 0 overlaps, 1 CPUs, 1 texts" },
 	{ "address 2^64 - 1, no memory",
 	  0,
 	  { { PH_A + 24, 8, UINT64_MAX }, { PH_A + 40, 8, 0 } },
-	  "2 segments, 1 ranges, 512 + 0 bytes, 0 overlaps, 1 CPUs, 1 texts" },
+	  "1 segments, 1 ranges, 512 + 0 bytes, 0 overlaps, 1 CPUs, 1 texts" },
+	{ "all at 0, at one virtual address",
+	  0,
+	  { { PH_A + 24, 8, 0 }, { PH_B + 24, 8, 0 }, { PH_A + 16, 8, 7 }, { PH_B + 16, 8, 7 } },
+	  "2 segments, 1 ranges, 512 + 512 bytes, 1 overlaps, 1 CPUs, 1 texts" },
+	{ "all at 0, at different virtual addresses",
+	  0,
+	  { { PH_A + 24, 8, 0 }, { PH_B + 24, 8, 0 }, { PH_A + 16, 8, 7 }, { PH_B + 16, 8, 8 } },
+	  "offset 0xc8: a core without physical addresses: all its segments are at 0 (the core of "
+	  "a "
+	  "process, or /proc/kcore before Linux 4.11); if it is a machine's, say with --ram "
+	  "PA=FILE@OFFSET+SIZE where each belongs" },
+	{ "one at 0, at different virtual addresses",
+	  0,
+	  { { PH_A + 24, 8, 0 }, { PH_A + 16, 8, 7 }, { PH_B + 16, 8, 8 } },
+	  WHOLE },
 };
 
 static void test_segment__extreme_fields_are_refused_or_harmless(void **state)
@@ -834,6 +856,172 @@ static void test_file__larger_than_the_address_space_is_refused(void **state)
 	mkelf_fini(&elf);
 }
 
+/* What opened with zero_fill holds: segment A claims 512 bytes more than it has. */
+static struct pgw_image *open_zero_fill(struct mkelf *elf)
+{
+	const struct pgw_image_options opts = { .zero_fill = true };
+	struct pgw_image *image = NULL;
+
+	assert_int_equal(pgw_image_open(mkelf_save(elf), &opts, &image, NULL), 0);
+	return image;
+}
+
+static void test_zero_fill__reads_what_is_claimed_and_not_held(void **state)
+{
+	const struct pgw_image_info *info;
+	const struct pgw_phys *phys;
+	struct pgw_image *image;
+	uint8_t read[2 * BYTES];
+	uint64_t first, last;
+	struct mkelf elf;
+
+	(void)state;
+	make_base(&elf);
+	image = open_zero_fill(&elf);
+	info = pgw_image_get_info(image);
+	phys = pgw_image_phys(image);
+	assert_int_equal(info->readable_bytes, 3 * BYTES);
+	assert_int_equal(info->zero_bytes, BYTES);
+	assert_int_equal(info->unreadable_bytes, 0);
+	assert_int_equal(info->nr_gaps, 1);
+	assert_int_equal(info->nr_ranges, 2);
+	assert_true(phys->ops->next_range(phys, 0, &first, &last));
+	assert_int_equal(first, 0x10000);
+	assert_int_equal(last, 0x10000 + 2 * BYTES - 1);
+	assert_int_equal(pgw_phys_read(phys, 0x10000, read, sizeof(read)), 0);
+	assert_memory_equal(read, bytes, BYTES);
+	for (size_t i = BYTES; i < sizeof(read); i++)
+		assert_int_equal(read[i], 0);
+	assert_int_equal(pgw_phys_read(phys, 0x10001, read, sizeof(read)), -PGW_EIO);
+	use(image);
+	pgw_image_close(image);
+	mkelf_fini(&elf);
+}
+
+/* Bytes win over zeroes, and zeroes over what is only claimed, in whatever order. */
+static void test_zero_fill__bytes_win_over_zeroes(void **state)
+{
+	struct pgw_image *image;
+	struct mkelf elf;
+	uint8_t byte;
+
+	(void)state;
+	make_base(&elf);
+	mkelf_put(&elf, PH_B + 24, 8, 0x10000 + BYTES + 16);
+	image = open_zero_fill(&elf);
+	assert_int_equal(pgw_image_get_info(image)->zero_bytes, 16);
+	assert_int_equal(pgw_phys_read(pgw_image_phys(image), 0x10000 + BYTES + 15, &byte, 1), 0);
+	assert_int_equal(byte, 0);
+	assert_int_equal(pgw_phys_read(pgw_image_phys(image), 0x10000 + BYTES + 16, &byte, 1), 0);
+	assert_int_equal(byte, 0xa5);
+	pgw_image_close(image);
+	mkelf_fini(&elf);
+}
+
+static void test_zero_fill__what_a_file_has_lost_is_not_zeroes(void **state)
+{
+	const struct pgw_image_info *info;
+	struct pgw_image *image;
+	struct mkelf elf;
+	uint8_t byte;
+
+	(void)state;
+	make_base(&elf);
+	/* All of B, and of A what is behind its first byte. */
+	elf.size = DATA_A + 1;
+	image = open_zero_fill(&elf);
+	info = pgw_image_get_info(image);
+	assert_true(info->truncated);
+	assert_int_equal(info->readable_bytes, 1 + BYTES);
+	assert_int_equal(info->zero_bytes, BYTES);
+	assert_int_equal(info->unreadable_bytes, 2 * BYTES - 1);
+	assert_int_equal(pgw_phys_read(pgw_image_phys(image), 0x10001, &byte, 1), -PGW_EIO);
+	assert_int_equal(pgw_phys_read(pgw_image_phys(image), 0x10000 + BYTES, &byte, 1), 0);
+	assert_int_equal(byte, 0);
+	pgw_image_close(image);
+	mkelf_fini(&elf);
+}
+
+/* No search looks at zeroes, so their number costs nothing. */
+static void test_zero_fill__any_number_of_zeroes_takes_no_time(void **state)
+{
+	const struct pgw_image_info *info;
+	struct pgw_image *image;
+	struct mkelf elf;
+
+	(void)state;
+	make_base(&elf);
+	mkelf_put(&elf, PH_A + 40, 8, UINT64_MAX - 0x10000);
+	image = open_zero_fill(&elf);
+	info = pgw_image_get_info(image);
+	assert_int_equal(info->zero_bytes, UINT64_MAX - 0x10000 - 2 * BYTES);
+	assert_int_equal(info->readable_bytes, UINT64_MAX - 0x10000);
+	use(image);
+	pgw_image_close(image);
+	mkelf_fini(&elf);
+}
+
+/* The headers say that the notes take by more bytes than they do. */
+static void test_shift__is_by_what_notes_and_file_agree_on(void **state)
+{
+	static const int64_t by[] = { 1632, 4, -40, -4 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(by) / sizeof(by[0]); i++) {
+		uint64_t more = (uint64_t)by[i];
+		struct pgw_image *image;
+		uint8_t read[BYTES];
+		struct mkelf elf;
+		char text[TEXT];
+
+		make_base(&elf);
+		mkelf_put(&elf, PH_NOTE + 32, 8, DATA_A - NOTE_CPU + more);
+		mkelf_put(&elf, PH_A + 8, 8, DATA_A + more);
+		mkelf_put(&elf, PH_B + 8, 8, DATA_B + more);
+		describe(mkelf_save(&elf), text);
+		assert_string_equal(text, WHOLE);
+		assert_int_equal(pgw_image_open(elf.path, NULL, &image, NULL), 0);
+		assert_int_equal(pgw_image_get_info(image)->shift, -by[i]);
+		assert_int_equal(pgw_phys_read(pgw_image_phys(image), 0x20000, read, sizeof(read)),
+				 0);
+		assert_memory_equal(read, bytes, BYTES);
+		pgw_image_close(image);
+		/* A byte less of the file, and nobody knows. */
+		assert_int_equal(ftruncate(elf.fd, END - 1), 0);
+		assert_int_equal(pgw_image_open(elf.path, NULL, &image, NULL), 0);
+		assert_int_equal(pgw_image_get_info(image)->shift, 0);
+		pgw_image_close(image);
+		mkelf_fini(&elf);
+	}
+}
+
+/* QEMU writes the names of sections behind memory. */
+static void test_shift__counts_the_names_of_sections(void **state)
+{
+	struct pgw_image *image;
+	struct mkelf elf;
+
+	(void)state;
+	make_base(&elf);
+	/* The section headers take the place of a note's description. */
+	mkelf_put(&elf, 40, 8, NOTE_CPU + 32);
+	mkelf_put(&elf, 58, 2, 64);
+	mkelf_put(&elf, 60, 2, 2);
+	mkelf_put(&elf, 62, 2, 1);
+	mkelf_put(&elf, NOTE_CPU + 32 + 64 + 24, 8, END + 100);
+	mkelf_put(&elf, NOTE_CPU + 32 + 64 + 32, 8, 11);
+	mkelf_put(&elf, PH_NOTE + 32, 8, DATA_A - NOTE_CPU + 100);
+	mkelf_put(&elf, PH_A + 8, 8, DATA_A + 100);
+	mkelf_put(&elf, PH_B + 8, 8, DATA_B + 100);
+	mkelf_save(&elf);
+	assert_int_equal(ftruncate(elf.fd, END + 11), 0);
+	assert_int_equal(pgw_image_open(elf.path, NULL, &image, NULL), 0);
+	assert_int_equal(pgw_image_get_info(image)->shift, -100);
+	assert_false(pgw_image_get_info(image)->truncated);
+	pgw_image_close(image);
+	mkelf_fini(&elf);
+}
+
 struct shrunk {
 	const char *name;
 	uint64_t size;
@@ -987,6 +1175,12 @@ int main(void)
 		cmocka_unit_test(test_file__larger_than_the_address_space_is_refused),
 		cmocka_unit_test(test_file__that_shrinks_once_open_cannot_be_read),
 		cmocka_unit_test(test_file__that_shrinks_while_it_is_opened_does_no_harm),
+		cmocka_unit_test(test_zero_fill__reads_what_is_claimed_and_not_held),
+		cmocka_unit_test(test_zero_fill__bytes_win_over_zeroes),
+		cmocka_unit_test(test_zero_fill__what_a_file_has_lost_is_not_zeroes),
+		cmocka_unit_test(test_zero_fill__any_number_of_zeroes_takes_no_time),
+		cmocka_unit_test(test_shift__is_by_what_notes_and_file_agree_on),
+		cmocka_unit_test(test_shift__counts_the_names_of_sections),
 	};
 
 	limit();

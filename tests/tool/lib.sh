@@ -27,7 +27,7 @@ shared() {
 		return 77
 	fi
 	if [ ! -e "$cache/$1" ] || [ "$(find "$from.zst" -newer "$cache/$1")" ]; then
-		mkdir -p "$cache"
+		mkdir -p "$(dirname "$cache/$1")"
 		# The rename makes the file appear whole to tests that run beside this one.
 		zstd -q -d -f --sparse -o "$cache/$1.$$" "$from.zst" >&2 &&
 			mv -f "$cache/$1.$$" "$cache/$1" || return 1

@@ -13,10 +13,15 @@ static void json_file(struct json *json, const struct report_info *info)
 	json_str(json, "writer", image->writer);
 	json_str(json, "arch", image->arch);
 	json_dec(json, "elf_machine", image->elf_machine);
+	json_str(json, "machine", image->machine);
 	json_bool(json, "placed_by_proof", image->is_placed_by_proof);
 	json_dec(json, "segments", image->nr_segments);
+	json_dec(json, "unplaced", image->nr_unplaced);
+	json_dec(json, "gaps", image->nr_gaps);
+	json_int(json, "shift", image->shift);
 	json_dec(json, "overlaps", image->nr_overlaps);
 	json_dec(json, "readable", image->readable_bytes);
+	json_dec(json, "zero_filled", image->zero_bytes);
 	json_dec(json, "unreadable", image->unreadable_bytes);
 }
 

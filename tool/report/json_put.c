@@ -46,6 +46,14 @@ void json_dec(struct json *json, const char *key, uint64_t value)
 	out_dec(json->out, value);
 }
 
+void json_int(struct json *json, const char *key, int64_t value)
+{
+	json_begin(json, key);
+	if (value < 0)
+		out_char(json->out, '-');
+	out_dec(json->out, value < 0 ? -(uint64_t)value : (uint64_t)value);
+}
+
 void json_raw(struct json *json, const char *key, const char *text)
 {
 	json_begin(json, key);

@@ -23,6 +23,7 @@ void json_end(struct json *json);
 
 void json_hex(struct json *json, const char *key, uint64_t value);
 void json_dec(struct json *json, const char *key, uint64_t value);
+void json_int(struct json *json, const char *key, int64_t value);
 void json_bool(struct json *json, const char *key, bool value);
 void json_null(struct json *json, const char *key);
 /** A string of ours, or NULL for null. */

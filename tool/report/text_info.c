@@ -6,6 +6,10 @@
 #define MAX_RANGES 16
 #define MAX_CPUS 16
 
+/* Intel SDM 3A 2.5 */
+#define CR0_PE (UINT64_C(1) << 0)
+#define CR0_PG (UINT64_C(1) << 31)
+
 static void text_label(struct out *out, const char *label)
 {
 	out_color(out, OUT_CYAN);
@@ -25,7 +29,7 @@ static void text_file(struct out *out, const struct report_info *info)
 	out_str(out, ", written by ");
 	out_str(out, image->writer);
 	out_str(out, ", of a machine of type ");
-	out_str(out, image->arch ? image->arch : "unknown");
+	out_str(out, image->arch ? image->arch : image->machine ? image->machine : "unknown");
 	out_str(out, " (ELF machine ");
 	out_dec(out, image->elf_machine);
 	out_str(out, ")\n");
@@ -33,6 +37,31 @@ static void text_file(struct out *out, const struct report_info *info)
 		text_label(out, "");
 		out_str(out, "where memory is and of which machine was guessed: "
 			     "there the kernel's root proves itself\n");
+	}
+}
+
+/* What is not as usual about where the file has its memory. */
+static void text_memory_odd(struct out *out, const struct pgw_image_info *image)
+{
+	if (image->shift) {
+		text_label(out, "");
+		out_str(out, "read ");
+		out_dec(out, (uint64_t)(image->shift < 0 ? -image->shift : image->shift));
+		out_str(out, image->shift < 0 ? " bytes before where the headers say: "
+						"the notes and the file are so much shorter\n"
+					      : " bytes behind where the headers say: "
+						"the notes and the file are so much longer\n");
+	}
+	if (image->nr_unplaced) {
+		text_label(out, "");
+		text_count(out, "", image->nr_unplaced,
+			   "more segments passed over: they have no physical address (-1)\n");
+	}
+	if (image->zero_bytes) {
+		text_label(out, "");
+		out_size(out, image->zero_bytes, 0);
+		text_count(out, " of it read as zeroes: ", image->nr_gaps,
+			   "segments claim more than they hold\n");
 	}
 }
 
@@ -51,6 +80,7 @@ static void text_memory(struct out *out, const struct report_info *info)
 	if (image->nr_overlaps)
 		text_count(out, "; ", image->nr_overlaps, "segments overlap");
 	out_str(out, image->truncated ? "; the file is truncated\n" : "\n");
+	text_memory_odd(out, image);
 	for (unsigned nr = 0; phys->ops->next_range(phys, pa, &first, &last); nr++) {
 		text_label(out, "");
 		if (nr == MAX_RANGES) {
@@ -81,6 +111,8 @@ static void text_cpu(struct out *out, unsigned index, const struct pgw_cpu *cpu)
 		out_hex_short(out, cpu->cr3);
 		out_str(out, " CR4=");
 		out_hex_short(out, cpu->cr4);
+		if (!(cpu->cr0 & CR0_PG))
+			out_str(out, cpu->cr0 & CR0_PE ? " (paging off)" : " (real mode)");
 	} else {
 		out_str(out, " registers unknown");
 	}
