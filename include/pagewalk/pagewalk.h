@@ -12,6 +12,7 @@
 #include <pagewalk/hosted.h>
 #include <pagewalk/image.h>
 #include <pagewalk/kernel.h>
+#include <pagewalk/linux_absent.h>
 #include <pagewalk/mm.h>
 #include <pagewalk/phys.h>
 #include <pagewalk/platform.h>
