@@ -9,6 +9,7 @@
  */
 
 #include <pagewalk/image.h>
+#include <pagewalk/linux_absent.h>
 #include <pagewalk/scan.h>
 #include <pagewalk/walk.h>
 
@@ -41,9 +42,17 @@ struct pgw_dump_args {
 	uint64_t last; /**< inclusive */
 	enum pgw_dump_merge merge;
 	struct pgw_dump_filter filter;
+	/**
+	 * Not NULL: also report what is absent, and tell it as this Linux would. One extent of kind
+	 * PGW_ENTRY_ABSENT is a run as pgw_absent_continues() has it (PGW_DUMP_RUNS: one entry),
+	 * with the entry of its first; pa is that of its page, or 0 if none is known; leaf_lg2
+	 * is what one entry spans. The filter's levels, sizes and pa hold for it, too; it has no
+	 * rights: a filter that asks for any leaves it out. The caller scans alone.
+	 */
+	const struct pgw_linux *absent;
 	/** Who scans, see pgw_scan_parallel(); NULL: the caller alone. fn is called in any of them, one call at a time. */
 	const struct pgw_scan_workers *workers;
-	/** gets leaves that pass the filter, and malformed and unreadable runs always */
+	/** gets leaves (and what is absent) that pass the filter, malformed and unreadable runs always */
 	pgw_extent_fn *fn;
 	void *arg;
 };
@@ -55,6 +64,7 @@ struct pgw_dump_summary {
 	uint64_t nr_leaves;                    /**< leaves in them */
 	uint64_t bytes;                        /**< that they map */
 	uint64_t level_leaves[PGW_MAX_LEVELS]; /**< of nr_leaves */
+	uint64_t nr_absent;                    /**< absent entries that were reported */
 };
 
 /**

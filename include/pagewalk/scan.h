@@ -28,9 +28,10 @@ struct pgw_extent {
 	uint64_t va_first;
 	uint64_t va_last; /**< inclusive */
 	uint64_t pa;      /**< leaves: where va_first maps to; else 0 */
-	/** leaves, malformed: the first raw entry; unreadable: the table's physical address */
+	/** leaves, malformed, absent: the first raw entry; unreadable: the table's physical address */
 	uint64_t entry;
-	enum pgw_entry_kind kind; /**< PGW_ENTRY_LEAF, _MALFORMED or _UNREADABLE */
+	/** PGW_ENTRY_LEAF, _MALFORMED or _UNREADABLE; _ABSENT if these are asked for */
+	enum pgw_entry_kind kind;
 	uint8_t level;            /**< of the table that holds, or would hold, the slots */
 	uint8_t leaf_lg2;         /**< leaves: size of one */
 	uint8_t rights;           /**< leaves: effective, enum pgw_right */
@@ -75,6 +76,13 @@ PGW_API int pgw_scan(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_exten
  * one means nothing.
  */
 PGW_API int pgw_scan_blocks(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extents_fn *fn,
+			    void *arg, struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
+
+/**
+ * pgw_scan(), with an extent of kind PGW_ENTRY_ABSENT for each entry that is not valid and
+ * not zero, too: what the system keeps there is its own business. Takes longer.
+ */
+PGW_API int pgw_scan_absent(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extent_fn *fn,
 			    void *arg, struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
 
 /** pgw_scan() without stats. */

@@ -12,6 +12,7 @@ struct dump {
 	struct pgw_dump_summary *summary;
 	uint64_t attr_mask[PGW_MAX_LEVELS];
 	struct pgw_extent pending;
+	struct pgw_absent absent; /* if the pending extent is */
 	bool has_pending;
 	bool has_filter;
 	/* What fn did not get of the block in which it ended the dump. */
@@ -35,6 +36,8 @@ static inline int dump_report(struct dump *dump, const struct pgw_extent *extent
 		summary->nr_leaves += nr_leaves;
 		summary->bytes += extent->va_last - extent->va_first + 1;
 		summary->level_leaves[extent->level] += nr_leaves;
+	} else if (extent->kind == PGW_ENTRY_ABSENT) {
+		dump->summary->nr_absent += dump_nr_leaves(extent);
 	}
 	return dump->args->fn(extent, dump->args->arg);
 }
@@ -91,8 +94,9 @@ static bool dump_is_wanted(const struct dump *dump, struct pgw_extent *extent)
 static bool dump_continues(const struct dump *dump, const struct pgw_extent *a,
 			   const struct pgw_extent *b)
 {
-	return a->level == b->level && a->leaf_lg2 == b->leaf_lg2 && a->rights == b->rights &&
-	       a->va_last + 1 == b->va_first && b->pa - a->pa == b->va_first - a->va_first &&
+	return a->kind == b->kind && a->level == b->level && a->leaf_lg2 == b->leaf_lg2 &&
+	       a->rights == b->rights && a->va_last + 1 == b->va_first &&
+	       b->pa - a->pa == b->va_first - a->va_first &&
 	       ((a->entry ^ b->entry) & dump->attr_mask[a->level]) == 0;
 }
 
@@ -125,6 +129,63 @@ static int dump_leaves(struct dump *dump, const struct pgw_extent *run)
 	return dump->args->merge == PGW_DUMP_RUNS ? dump_report(dump, run) : dump_merge(dump, run);
 }
 
+static bool dump_absent_is_wanted(const struct dump *dump, const struct pgw_extent *extent,
+				  const struct pgw_absent *absent)
+{
+	const struct pgw_dump_filter *filter = &dump->args->filter;
+	uint64_t pa_first = absent->pa & ~low_bits(extent->leaf_lg2);
+
+	if ((filter->levels || filter->sizes) && !(filter->levels & BIT(extent->level)) &&
+	    !(filter->sizes & BIT(extent->leaf_lg2)))
+		return false;
+	if (filter->rights_all || filter->rights_none)
+		return false;
+	return !filter->has_pa ||
+	       ((absent->flags & PGW_ABSENT_HAS_PA) && pa_first <= filter->pa_last &&
+		(pa_first | low_bits(extent->leaf_lg2)) >= filter->pa_first);
+}
+
+static bool dump_absent_continues(const struct dump *dump, const struct pgw_extent *one,
+				  const struct pgw_absent *absent)
+{
+	const struct pgw_extent *pending = &dump->pending;
+
+	return dump->has_pending && pending->kind == PGW_ENTRY_ABSENT &&
+	       pending->level == one->level && pending->va_last + 1 == one->va_first &&
+	       pgw_absent_continues(pgw_mm_format(dump->args->mm), &dump->absent, absent,
+				    one->va_first - pending->va_first);
+}
+
+/* One entry, which may continue the pending run. */
+static int dump_absent(struct dump *dump, const struct pgw_extent *extent)
+{
+	const struct pgw_format *format = pgw_mm_format(dump->args->mm);
+	struct pgw_extent one = *extent;
+	struct pgw_absent absent;
+	int err;
+
+	one.leaf_lg2 = pgw_format_geometry(format)->span_lg2[one.level];
+	pgw_linux_absent(dump->args->absent, format, pgw_mm_half(dump->args->mm), one.level,
+			 one.entry, &absent);
+	if (absent.flags & PGW_ABSENT_HAS_PA)
+		one.pa = absent.pa |= one.va_first & low_bits(one.leaf_lg2);
+	if (!dump_absent_is_wanted(dump, &one, &absent))
+		return 0;
+	if (dump->args->merge == PGW_DUMP_RUNS)
+		return dump_report(dump, &one);
+	if (dump_absent_continues(dump, &one, &absent)) {
+		dump->pending.va_last = one.va_last;
+		return 0;
+	}
+	err = dump_flush(dump);
+	if (err)
+		return err;
+	dump->pending = one;
+	dump->absent = absent;
+	dump->has_pending = true;
+	return 0;
+}
+
 static int dump_odd(struct dump *dump, const struct pgw_extent *extent)
 {
 	int err = dump_flush(dump);
@@ -149,8 +210,9 @@ static int dump_extents(const struct pgw_extent *extents, size_t nr, void *arg)
 	struct dump *dump = (struct dump *)arg;
 
 	for (size_t i = 0; i < nr; i++) {
-		int err = extents[i].kind == PGW_ENTRY_LEAF ? dump_leaves(dump, &extents[i])
-							    : dump_odd(dump, &extents[i]);
+		int err = extents[i].kind == PGW_ENTRY_LEAF     ? dump_leaves(dump, &extents[i])
+			  : extents[i].kind == PGW_ENTRY_ABSENT ? dump_absent(dump, &extents[i])
+								: dump_odd(dump, &extents[i]);
 
 		if (err) {
 			dump_refuse(dump, &extents[i], nr - i);
@@ -160,11 +222,20 @@ static int dump_extents(const struct pgw_extent *extents, size_t nr, void *arg)
 	return 0;
 }
 
+static int dump_one(const struct pgw_extent *extent, void *arg)
+{
+	return dump_extents(extent, 1, arg);
+}
+
 static int dump_scan(struct dump *dump, struct pgw_scan_stats *stats)
 {
 	const struct pgw_dump_args *args = dump->args;
-	int err = pgw_scan_parallel(args->mm, args->first, args->last, args->workers, dump_extents,
-				    dump, stats);
+	int err;
+
+	if (args->absent)
+		return pgw_scan_absent(args->mm, args->first, args->last, dump_one, dump, stats);
+	err = pgw_scan_parallel(args->mm, args->first, args->last, args->workers, dump_extents,
+				dump, stats);
 
 	if (dump->was_refused) {
 		stats->truncated_va = dump->refused_va;

@@ -194,6 +194,7 @@ struct pt {
 	uint64_t host_offset;                /* owner: host address minus physical address */
 	const struct pgw_platform *platform; /* reader: where a scan's memo comes from, or NULL */
 	const struct pgw_mm *mm;             /* owner: whose tree it is, for the platform's hooks */
+	bool wants_absent; /* scans report entries that are absent, too: one by one, unjoined */
 
 	/* Made by pt_prepare(). */
 	struct pt_env env;

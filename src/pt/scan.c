@@ -29,7 +29,8 @@ int pt_scan_hand_on(struct pt_scan *s)
 static bool scan_follows(const struct pt_scan *s, const struct pgw_extent *a,
 			 const struct pgw_extent *b)
 {
-	if (a->kind != b->kind || a->level != b->level || a->va_last + 1 != b->va_first)
+	if (a->kind != b->kind || a->level != b->level || a->va_last + 1 != b->va_first ||
+	    a->kind == PGW_ENTRY_ABSENT)
 		return false;
 	if (a->kind != PGW_ENTRY_LEAF)
 		return true;
@@ -175,6 +176,17 @@ int pt_scan_odd(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, 
 		extent.entry = at->table_pa;
 		s->nr_unreadable++;
 	}
+	return pt_scan_add(s, &extent);
+}
+
+int pt_scan_absent(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned index,
+		   uint64_t entry)
+{
+	struct pgw_extent extent = { .entry = entry,
+				     .kind = PGW_ENTRY_ABSENT,
+				     .level = (uint8_t)level };
+
+	pt_scan_clip(at, s->pt->format->geometry.span_lg2[level], index, 1, &extent);
 	return pt_scan_add(s, &extent);
 }
 

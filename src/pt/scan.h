@@ -72,6 +72,10 @@ int pt_scan_add(struct pt_scan *s, const struct pgw_extent *extent);
 int pt_scan_odd(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned index,
 		unsigned nr, uint64_t entry);
 
+/** Item index of a table is absent, and wanted. */
+int pt_scan_absent(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned index,
+		   uint64_t entry);
+
 /** The budget has run out before va: note that. @return -PGW_E2BIG */
 int pt_scan_exhausted(struct pt_scan *s, uint64_t va);
 

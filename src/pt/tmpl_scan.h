@@ -43,7 +43,7 @@ static PGW_ONE_COPY int scan_entry(struct pt_scan *s, const struct pt_scan_at *a
 	if (kind == PGW_ENTRY_MALFORMED)
 		return pt_scan_odd(s, at, level, index, 1, entry);
 	if (kind != PGW_ENTRY_LEAF)
-		return 0;
+		return s->pt->wants_absent ? pt_scan_absent(s, at, level, index, entry) : 0;
 	extent = (struct pgw_extent){
 		.entry = entry,
 		.kind = PGW_ENTRY_LEAF,
@@ -291,7 +291,7 @@ static int scan_lowest(struct pt_scan *s, const struct pt_scan_at *at, unsigned 
 	const struct pgw_geometry *geo = &s->pt->format->geometry;
 	unsigned index = pt_index(geo, at->first, 0);
 	unsigned end = pt_index(geo, at->last, 0) + 1;
-	bool is_whole = !s->is_recording && at->first == at->va &&
+	bool is_whole = !s->is_recording && !s->pt->wants_absent && at->first == at->va &&
 			at->last - at->va == low_bits(PT_GRANULE_LG2 + geo->slots_lg2[0]);
 	unsigned nr;
 	int err = 0;

@@ -43,6 +43,7 @@ static int note(const struct pgw_extent *extent, void *arg)
 	struct fixture *f = (struct fixture *)arg;
 	static const char *const kinds[_PGW_ENTRY_MAX] = {
 		[PGW_ENTRY_LEAF] = "leaf",
+		[PGW_ENTRY_ABSENT] = "absent",
 		[PGW_ENTRY_MALFORMED] = "malformed",
 		[PGW_ENTRY_UNREADABLE] = "unreadable",
 	};
@@ -173,6 +174,128 @@ static void test_dump__odd_runs_divide_ranges_and_pass_every_filter(void **state
 	f.args.filter.rights_all = 0;
 	ASSERT_DUMP(&f, "0-1fffff leaf 1 0 83 7", "200000-3fffff malformed 1 0 2081 0",
 		    "400000-5fffff leaf 1 400000 400083 7", "600000-7fffff unreadable 0 0 64000 0");
+	fixture_fini(&f);
+}
+
+#define PROT_NONE UINT64_C(0x120)
+#define INVERTED(pa) (~UINT64_C(pa) & UINT64_C(0xffffffffff000))
+/* Type 2 and this offset, by pgtable_64.h's __swp_entry(). */
+#define SWAP(offset) (~(uint64_t)(offset) << 14 >> 5 | UINT64_C(2) << 59)
+
+static void absent_init(struct fixture *f, const struct pgw_linux *kernel)
+{
+	fixture_init(f);
+	f->pt[0] = INVERTED(0x7000) | PROT_NONE;
+	f->pt[1] = INVERTED(0x8000) | PROT_NONE;
+	f->pt[2] = 0x9000 | P | NX;
+	f->pt[3] = INVERTED(0xa000) | PROT_NONE;
+	f->pt[5] = SWAP(16);
+	f->pt[6] = SWAP(17);
+	f->pt[7] = SWAP(19);
+	f->pd[1] = INVERTED(0x600000) | PROT_NONE | PS;
+	f->pd[2] = INVERTED(0x800000) | PROT_NONE | PS;
+	f->args.absent = kernel;
+}
+
+static void test_dump__what_is_absent_is_told_if_asked_for(void **state)
+{
+	static const struct pgw_linux kernel = { .is_known = true, .major = 6, .minor = 12 };
+	static struct fixture f;
+
+	(void)state;
+	absent_init(&f, NULL);
+	ASSERT_DUMP(&f, "2000-2fff leaf 0 9000 8000000000009001 1");
+	f.args.absent = &kernel;
+	ASSERT_DUMP(&f, "0-1fff absent 0 7000 fffffffff8120 0",
+		    "2000-2fff leaf 0 9000 8000000000009001 1",
+		    "3000-3fff absent 0 a000 fffffffff5120 0",
+		    "5000-6fff absent 0 0 17ffffffffffde00 0",
+		    "7000-7fff absent 0 0 17ffffffffffd800 0",
+		    "200000-5fffff absent 1 600000 fffffff9ff1a0 0");
+	assert_int_equal(f.summary.nr_absent, 8);
+	assert_int_equal(f.summary.nr_leaves, 1);
+	assert_int_equal(f.summary.scan.nr_leaves, 1);
+	f.args.merge = PGW_DUMP_RUNS;
+	f.args.last = 0x3fffff;
+	ASSERT_DUMP(
+		&f, "0-fff absent 0 7000 fffffffff8120 0", "1000-1fff absent 0 8000 ffffffff7120 0",
+		"2000-2fff leaf 0 9000 8000000000009001 1",
+		"3000-3fff absent 0 a000 fffffffff5120 0", "5000-5fff absent 0 0 17ffffffffffde00 0",
+		"6000-6fff absent 0 0 17ffffffffffdc00 0",
+		"7000-7fff absent 0 0 17ffffffffffd800 0",
+		"200000-3fffff absent 1 600000 fffffff9ff1a0 0");
+	f.stop_at = 2;
+	assert_int_equal(dump(&f), 42);
+	assert_int_equal(f.summary.scan.truncated_va, 0x2000);
+	fixture_fini(&f);
+}
+
+static void test_dump__filters_of_what_is_absent(void **state)
+{
+	static const struct pgw_linux kernel = { .is_known = true, .major = 6, .minor = 12 };
+	static struct fixture f;
+
+	(void)state;
+	absent_init(&f, &kernel);
+	f.args.filter =
+		(struct pgw_dump_filter){ .has_pa = true, .pa_first = 0x8abc, .pa_last = 0x9000 };
+	ASSERT_DUMP(&f, "1000-1fff absent 0 8000 fffffffff7120 0",
+		    "2000-2fff leaf 0 9000 8000000000009001 1");
+	f.args.filter = (struct pgw_dump_filter){ .levels = 1 << 1 };
+	ASSERT_DUMP(&f, "200000-5fffff absent 1 600000 fffffff9ff1a0 0");
+	f.args.filter = (struct pgw_dump_filter){ .sizes = UINT64_C(1) << 21 };
+	ASSERT_DUMP(&f, "200000-5fffff absent 1 600000 fffffff9ff1a0 0");
+	f.args.filter = (struct pgw_dump_filter){ .rights_none = PGW_USER_X };
+	ASSERT_DUMP(&f, "2000-2fff leaf 0 9000 8000000000009001 1");
+	f.args.filter = (struct pgw_dump_filter){ 0 };
+	f.args.first = 0x1800;
+	f.args.last = 0x4007ff;
+	ASSERT_DUMP(&f, "1800-1fff absent 0 8800 fffffffff7120 0",
+		    "2000-2fff leaf 0 9000 8000000000009001 1",
+		    "3000-3fff absent 0 a000 fffffffff5120 0",
+		    "5000-6fff absent 0 0 17ffffffffffde00 0",
+		    "7000-7fff absent 0 0 17ffffffffffd800 0",
+		    "200000-4007ff absent 1 600000 fffffff9ff1a0 0");
+	fixture_fini(&f);
+}
+
+/* Shared tables come from a memo, at their own addresses. */
+static void test_dump__absent_entries_of_shared_tables(void **state)
+{
+	static const struct pgw_linux kernel = { .is_known = true, .major = 6, .minor = 12 };
+	static struct fixture f;
+
+	(void)state;
+	absent_init(&f, &kernel);
+	for (unsigned i = 0; i < 512; i++)
+		f.pd[i] = f.pd[0];
+	assert_int_equal(f.pt[4], 0);
+	f.args.first = UINT64_C(300) << 21;
+	f.args.last = (UINT64_C(301) << 21) - 1;
+	ASSERT_DUMP(&f, "25800000-25801fff absent 0 7000 fffffffff8120 0",
+		    "25802000-25802fff leaf 0 9000 8000000000009001 1",
+		    "25803000-25803fff absent 0 a000 fffffffff5120 0",
+		    "25805000-25806fff absent 0 0 17ffffffffffde00 0",
+		    "25807000-25807fff absent 0 0 17ffffffffffd800 0");
+	f.args.first = 0;
+	f.args.last = LAST_USER;
+	f.args.filter = (struct pgw_dump_filter){ .has_pa = true,
+						  .pa_first = UINT64_C(1) << 40,
+						  .pa_last = UINT64_C(1) << 40 };
+	assert_int_equal(dump(&f), 0);
+	assert_int_equal(f.nr_lines, 0);
+	f.args.filter =
+		(struct pgw_dump_filter){ .has_pa = true, .pa_first = 0xa000, .pa_last = 0xa000 };
+	f.stop_at = 60;
+	assert_int_equal(dump(&f), 42);
+	for (unsigned i = 0; i < 60; i++) {
+		char expected[100];
+
+		snprintf(expected, sizeof(expected), "%llx-%llx absent 0 a000 fffffffff5120 0",
+			 (unsigned long long)((UINT64_C(0x200000) * i) + 0x3000),
+			 (unsigned long long)((UINT64_C(0x200000) * i) + 0x3fff));
+		assert_string_equal(f.lines[i], expected);
+	}
 	fixture_fini(&f);
 }
 
@@ -605,6 +728,9 @@ int main(void)
 		cmocka_unit_test(test_dump__neighbours_that_look_the_same_are_one_range),
 		cmocka_unit_test(test_dump__sizes_of_leaves_do_not_mix),
 		cmocka_unit_test(test_dump__odd_runs_divide_ranges_and_pass_every_filter),
+		cmocka_unit_test(test_dump__what_is_absent_is_told_if_asked_for),
+		cmocka_unit_test(test_dump__filters_of_what_is_absent),
+		cmocka_unit_test(test_dump__absent_entries_of_shared_tables),
 		cmocka_unit_test(test_dump__rights_must_all_be_there_and_none_of_the_others),
 		cmocka_unit_test(test_dump__levels_are_a_set),
 		cmocka_unit_test(test_dump__sizes_are_a_set),
