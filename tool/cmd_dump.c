@@ -14,13 +14,13 @@
 /* Options that choose ranges, which a dump in the kernel's way does not have. */
 #define RANGES_ONLY                                                                                \
 	(OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) |           \
-	 OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_JSON))
+	 OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_ABSENT) | OPT_BIT(OPT_JSON))
 
 static bool dump_check_options(const struct options *opts)
 {
 	if (opts->style == STYLE_PTDUMP && (opts->given & RANGES_ONLY)) {
 		message("dump: --style ptdump goes with none of --range, --perm, --level, --pa, "
-			"--leaves, --json");
+			"--leaves, --absent, --json");
 		return false;
 	}
 	if (opts->style != STYLE_PTDUMP && option_given(opts, OPT_MARKERS)) {
@@ -148,6 +148,14 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 	int err;
 
 	args.arg = &report;
+	report.has_absent = option_given(opts, OPT_ABSENT);
+	if (report.has_absent) {
+		int status = target_linux(target, &report.kernel);
+
+		if (status != TOOL_DONE)
+			return status;
+		args.absent = &report.kernel;
+	}
 	if (!dump_filter(opts, target->root.format, &args.filter))
 		return TOOL_USAGE;
 	err = dump_each_half(target, opts, &args, &summary);
@@ -286,13 +294,14 @@ const struct command cmd_dump = {
 		    "  pagewalk dump --perm k:wx vmcore          what the kernel may write and "
 		    "execute\n"
 		    "  pagewalk dump --pa 0x1000+4K vmcore       where a page is mapped\n"
+		    "  pagewalk dump --absent --root cpu0 vmcore  PROT_NONE, swap, ... too\n"
 		    "  pagewalk dump --style ptdump vmcore       as the kernel's own dump\n"
 		    "  pagewalk dump --leaves --json vmcore      one leaf a record\n",
 	.options = OPT_BIT(OPT_RAM) | OPT_BIT(OPT_ZERO_FILL) | OPT_BIT(OPT_ROOT) |
 		   OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_RANGE) |
 		   OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) | OPT_BIT(OPT_LEAVES) |
-		   OPT_BIT(OPT_STYLE) | OPT_BIT(OPT_MARKERS) | OPT_BIT(OPT_BUDGET) |
-		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+		   OPT_BIT(OPT_ABSENT) | OPT_BIT(OPT_STYLE) | OPT_BIT(OPT_MARKERS) |
+		   OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = dump_run,

@@ -15,6 +15,7 @@ struct translate {
 	struct target *target;
 	struct report report;
 	struct report_translations sums;
+	bool has_linux; /* report.kernel is filled in: memory may be searched for it */
 };
 
 /* An address in neither half is empty in both. NULL if it is in the half that is not attached. */
@@ -48,6 +49,12 @@ static int translate_one(struct translate *translate, uint64_t va)
 	if (err) {
 		message("%s: %s", translate->target->file, pgw_status_text(err));
 		return TOOL_UNREADABLE;
+	}
+	if (translation.result.kind == PGW_ENTRY_ABSENT && !translate->has_linux) {
+		err = target_linux(translate->target, &report->kernel);
+		if (err != TOOL_DONE)
+			return err;
+		translate->has_linux = true;
 	}
 	sums->nr_asked++;
 	sums->nr_mapped += translation.result.kind == PGW_ENTRY_LEAF;

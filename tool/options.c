@@ -186,6 +186,11 @@ static const struct option_spec option_specs[] = {
 	[OPT_PA] = { "pa", "RANGE", "FIRST-LAST or FIRST+SIZE, in hexadecimal",
 		     "only leaves that map these physical addresses", option_pa },
 	[OPT_LEAVES] = { "leaves", NULL, NULL, "one leaf a line, not merged", NULL },
+	[OPT_ABSENT] = { "absent", NULL, NULL,
+			 "also what is absent but says something, told as Linux keeps" HELP_NEXT
+			 "it: PROT_NONE, swap, migration, markers, ...; --pa finds it" HELP_NEXT
+			 "by its page, --perm leaves it out",
+			 NULL },
 	[OPT_STYLE] = { "style", "STYLE", "ranges or ptdump",
 			"ranges (default), or ptdump: merged and printed as Linux's" HELP_NEXT
 			"own page-table dump does",

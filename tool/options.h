@@ -20,6 +20,7 @@ enum option_id {
 	OPT_LEVEL,
 	OPT_PA,
 	OPT_LEAVES,
+	OPT_ABSENT,
 	OPT_STYLE,
 	OPT_MARKERS,
 	OPT_BUDGET,

@@ -122,6 +122,17 @@ int target_vmcoreinfo(struct target *target, const struct pgw_vmcoreinfo **ret_l
 	return status;
 }
 
+int target_linux(struct target *target, struct pgw_linux *ret)
+{
+	int err = pgw_image_linux(target->image, ret);
+
+	progress_clear(&target->progress);
+	if (!err)
+		return TOOL_DONE;
+	message("%s: %s", target->file, pgw_status_text(err));
+	return TOOL_UNREADABLE;
+}
+
 static int choose_kernel_root(struct target *target)
 {
 	struct pgw_error err = { 0 };

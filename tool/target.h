@@ -63,6 +63,9 @@ int target_vmcoreinfo(struct target *target, const struct pgw_vmcoreinfo **ret_l
 /** After tables that are not in the image: what is likely, if the file tells. */
 void target_explain_unreadable(const struct target *target);
 
+/** The Linux in the image, by which absent entries are told. */
+int target_linux(struct target *target, struct pgw_linux *ret);
+
 /** Write what is buffered; a reader that went away is no failure. @return status, or
  * TOOL_UNREADABLE after a message */
 int target_finish(struct out *out, int status);

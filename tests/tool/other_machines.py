@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """other_machines.py KIND FILE: an ELF core, as QEMU writes it, of a machine that does not run
-Linux. unikernel: one identity map, all of it writable and executable, as in
-unikraft/unikraft#414.
+Linux, or not as others do. unikernel: one identity map, all of it writable and executable, as in
+unikraft/unikraft#414. linux-absent: entries that are not valid but say something.
 """
 import struct
 import sys
@@ -81,4 +81,35 @@ def unikernel(path):
     write_core(path, EM_X86_64, memory, qemu_cpu(root))
 
 
-{'unikernel': unikernel}[sys.argv[1]](sys.argv[2])
+def linux_absent(path):
+    """A process of Linux 6.1, with what that keeps in entries that are not valid: by the
+    definitions of its arch/x86/include/asm/pgtable*.h and include/linux/swap.h."""
+    def frame(pa, flags):  # PROT_NONE, __pte_needs_invert()
+        return ~pa & 0xffffffffff000 | flags
+
+    def swap(type_, offset, flags=0):  # __swp_entry()
+        return (~offset << 14 & (1 << 64) - 1) >> 5 | type_ << 59 | flags
+
+    memory = Memory(4 << 20)
+    root = memory.table()
+    entries = {
+        0x400000: 0x301025,
+        0x700000: frame(0x305000, 0x8000000000000160),
+        0x701000: swap(2, 0x1234),
+        0x702000: swap(25, 0x302 | 1 << 34),  # SWP_MIGRATION_WRITE, young
+        0x703000: frame(0x308000, 0x160),
+        0x704000: frame(0x309000, 0x160),
+        0x705000: frame(0x30b000, 0x160),
+        0x706000: swap(30, 1),  # SWP_PTE_MARKER, PTE_MARKER_UFFD_WP
+        0x707000: swap(30, 1),
+        0x708000: swap(0, 0x10, 8),  # _PAGE_SWP_EXCLUSIVE
+        0x709000: swap(0, 0x11, 8),
+    }
+    for va, entry in entries.items():
+        memory.map(root, va, entry, 12, 0x67)
+    memory.map(root, 0x800000, frame(0x200000, 0x80000000000001e0), 21, 0x67)
+    text = b'OSRELEASE=6.1.0-test\nPAGESIZE=4096\n'
+    write_core(path, EM_X86_64, memory, qemu_cpu(root) + note(b'VMCOREINFO', 0, text))
+
+
+{'unikernel': unikernel, 'linux-absent': linux_absent}[sys.argv[1]](sys.argv[2])

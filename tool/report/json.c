@@ -64,6 +64,31 @@ static void json_leaves(struct report *report, const struct pgw_extent *extent)
 	report_each_leaf(report, extent, true, json_leaf);
 }
 
+static void json_names(struct json *json, const char *key, const struct report_bit *names,
+		       uint32_t bits)
+{
+	json_open(json, key, '[');
+	for (; names->name; names++)
+		if (bits & names->bit)
+			json_str(json, NULL, names->name);
+	json_close(json, ']');
+}
+
+/* Members that say what an absent entry means. */
+static void json_absent(struct json *json, const struct pgw_absent *absent, uint64_t pa)
+{
+	json_str(json, "absent", report_absent_kind(absent->kind));
+	if (absent->flags & PGW_ABSENT_HAS_PA)
+		json_hex(json, "pa", pa);
+	if (absent->flags & PGW_ABSENT_IS_SWAP) {
+		json_dec(json, "type", absent->type);
+		json_hex(json, "offset", absent->offset);
+	}
+	json_names(json, "flags", report_absent_flags,
+		   absent->flags & ~(uint32_t)PGW_ABSENT_ASSUMED);
+	json_bool(json, "assumed", absent->flags & PGW_ABSENT_ASSUMED);
+}
+
 static void json_extent(struct report *report, const struct pgw_extent *extent)
 {
 	struct json json = { .out = report->out };
@@ -77,7 +102,13 @@ static void json_extent(struct report *report, const struct pgw_extent *extent)
 	json_dec(&json, "size", extent->va_last - extent->va_first + 1);
 	json_dec(&json, "level", extent->level);
 	json_str(&json, "kind", report_kind(extent->kind));
-	json_hex(&json, extent->kind == PGW_ENTRY_MALFORMED ? "entry" : "table", extent->entry);
+	json_hex(&json, extent->kind == PGW_ENTRY_UNREADABLE ? "table" : "entry", extent->entry);
+	if (extent->kind == PGW_ENTRY_ABSENT) {
+		struct pgw_absent absent;
+
+		report_absent(report, extent->va_first, extent->level, extent->entry, &absent);
+		json_absent(&json, &absent, extent->pa);
+	}
 	json_hex(&json, "root", report->root_pa);
 	json_end(&json);
 }
@@ -120,6 +151,8 @@ static void json_dump_summary(struct report *report, const struct pgw_dump_summa
 		json_hex(&json, "truncated_va", scan->truncated_va);
 	json_dec(&json, "malformed", scan->nr_malformed);
 	json_dec(&json, "unreadable", scan->nr_unreadable);
+	if (report->has_absent)
+		json_dec(&json, "absent", summary->nr_absent);
 	json_close(&json, '}');
 	json_end(&json);
 }
@@ -162,6 +195,13 @@ static void json_translation(struct report *report, const struct report_translat
 	} else {
 		json_dec(&json, "level", result->level);
 	}
+	if (result->kind == PGW_ENTRY_ABSENT) {
+		struct pgw_absent absent;
+
+		json_hex(&json, "entry", result->entry);
+		report_absent(report, translation->va, result->level, result->entry, &absent);
+		json_absent(&json, &absent, absent.pa + (translation->va - result->va_first));
+	}
 	json_hex(&json, "root", report->root_pa);
 	json_path(report, &json, &translation->path);
 	json_end(&json);
@@ -181,16 +221,6 @@ static void json_translate_summary(struct report *report, const struct report_tr
 	json_dec(&json, "unreadable", sums->nr_unreadable);
 	json_close(&json, '}');
 	json_end(&json);
-}
-
-static void json_names(struct json *json, const char *key, const struct report_bit *names,
-		       uint32_t bits)
-{
-	json_open(json, key, '[');
-	for (; names->name; names++)
-		if (bits & names->bit)
-			json_str(json, NULL, names->name);
-	json_close(json, ']');
 }
 
 void json_root_members(struct json *json, const struct pgw_root_info *root)

@@ -117,6 +117,33 @@ const char *report_kind(enum pgw_entry_kind kind)
 	return names[kind];
 }
 
+const char *report_absent_kind(enum pgw_absent_kind kind)
+{
+	static const char *const names[_PGW_ABSENT_KIND_MAX] = {
+		[PGW_ABSENT_UNKNOWN] = "unknown",
+		[PGW_ABSENT_PROT_NONE] = "prot-none",
+		[PGW_ABSENT_INVALID] = "invalid",
+		[PGW_ABSENT_SWAP] = "swap",
+		[PGW_ABSENT_MIGRATION] = "migration",
+		[PGW_ABSENT_DEVICE_PRIVATE] = "device-private",
+		[PGW_ABSENT_DEVICE_EXCLUSIVE] = "device-exclusive",
+		[PGW_ABSENT_HWPOISON] = "hwpoison",
+		[PGW_ABSENT_MARKER] = "marker",
+	};
+
+	return names[kind];
+}
+
+void report_absent(const struct report *report, uint64_t va, unsigned level, uint64_t entry,
+		   struct pgw_absent *ret)
+{
+	uint64_t first, last;
+
+	pgw_format_half_range(report->format, PGW_HALF_USER, &first, &last);
+	pgw_linux_absent(&report->kernel, report->format,
+			 va <= last ? PGW_HALF_USER : PGW_HALF_KERNEL, level, entry, ret);
+}
+
 const char *report_root_state(enum pgw_root_state state)
 {
 	static const char *const names[_PGW_ROOT_STATE_MAX] = {
@@ -168,6 +195,14 @@ const struct report_bit report_control_bits[] = {
 	{ PGW_CTL_RISCV_SVNAPOT, "Svnapot" },
 	{ PGW_CTL_RISCV_SVPBMT, "Svpbmt" },
 	{ 0, NULL },
+};
+
+const struct report_bit report_absent_flags[] = {
+	{ PGW_ABSENT_WRITABLE, "writable" },     { PGW_ABSENT_EXCLUSIVE, "exclusive" },
+	{ PGW_ABSENT_YOUNG, "young" },           { PGW_ABSENT_DIRTY, "dirty" },
+	{ PGW_ABSENT_SOFT_DIRTY, "soft-dirty" }, { PGW_ABSENT_UFFD_WP, "uffd-wp" },
+	{ PGW_ABSENT_POISONED, "poisoned" },     { PGW_ABSENT_GUARD, "guard" },
+	{ PGW_ABSENT_ASSUMED, "(assumed)" },     { 0, NULL },
 };
 
 const char *const report_vmcoreinfo_keys[] = {

@@ -116,6 +116,8 @@ struct report {
 	const struct pgw_control *control; /**< a complete one */
 	uint64_t root_pa;
 	struct report_region region;
+	struct pgw_linux kernel; /**< by which absent entries are told */
+	bool has_absent;         /**< a dump lists them */
 	struct report_attrs attrs;
 	struct report_tail tail;
 };
@@ -174,6 +176,10 @@ const char *report_rights(unsigned rights);
 /** The name that Linux has for a table at this level. */
 const char *report_level_name(const struct pgw_format *format, unsigned level);
 const char *report_kind(enum pgw_entry_kind kind);
+const char *report_absent_kind(enum pgw_absent_kind kind);
+/** What an absent entry of a table of this level means, at va. */
+void report_absent(const struct report *report, uint64_t va, unsigned level, uint64_t entry,
+		   struct pgw_absent *ret);
 const char *report_root_state(enum pgw_root_state state);
 const char *report_root_proof(enum pgw_root_proof proof);
 /** Does it map Linux's kernel for sure? If not, it may be of any system. */
@@ -187,6 +193,8 @@ struct report_bit {
 
 extern const struct report_bit report_root_found[];
 extern const struct report_bit report_control_bits[];
+/** enum pgw_absent_flag, those that have a name. */
+extern const struct report_bit report_absent_flags[];
 /** The lines of a VMCOREINFO that say something about the tables; NULL ends them. */
 extern const char *const report_vmcoreinfo_keys[];
 

@@ -64,6 +64,28 @@ static void text_odd(struct out *out, enum pgw_entry_kind kind)
 	out_color(out, OUT_PLAIN);
 }
 
+/* "swap type=2 offset=0x1234 exclusive". */
+static void text_absent_meaning(struct out *out, const struct pgw_absent *absent, uint64_t pa)
+{
+	out_str(out, report_absent_kind(absent->kind));
+	if (absent->flags & PGW_ABSENT_HAS_PA) {
+		out_str(out, " pa=");
+		out_hex(out, pa);
+	}
+	if (absent->flags & PGW_ABSENT_IS_SWAP) {
+		out_str(out, " type=");
+		out_dec(out, absent->type);
+		out_str(out, " offset=");
+		out_hex_short(out, absent->offset);
+	}
+	for (const struct report_bit *flag = report_absent_flags; flag->name; flag++) {
+		if (!(absent->flags & flag->bit))
+			continue;
+		out_char(out, ' ');
+		out_str(out, flag->name);
+	}
+}
+
 static void text_rights_and_attrs(struct report *report, uint64_t entry, unsigned level,
 				  unsigned rights)
 {
@@ -139,8 +161,15 @@ static void text_extent(struct report *report, const struct pgw_extent *extent)
 	out_size(out, extent->va_last - extent->va_first + 1, WIDTH_SIZE);
 	out_str(out, "  ");
 	out_str(out, report_level_name(report->format, extent->level));
-	out_str(out, extent->kind == PGW_ENTRY_MALFORMED ? "  entry=" : "  table=");
+	out_str(out, extent->kind == PGW_ENTRY_UNREADABLE ? "  table=" : "  entry=");
 	out_hex(out, extent->entry);
+	if (extent->kind == PGW_ENTRY_ABSENT) {
+		struct pgw_absent absent;
+
+		report_absent(report, extent->va_first, extent->level, extent->entry, &absent);
+		out_str(out, "  ");
+		text_absent_meaning(out, &absent, extent->pa);
+	}
 	out_char(out, '\n');
 }
 
@@ -186,6 +215,8 @@ static void text_dump_summary(struct report *report, const struct pgw_dump_summa
 	text_count(out, "; ", scan->nr_tables, "table visits");
 	text_count(out, "; ", scan->nr_malformed, "malformed");
 	text_count(out, ", ", scan->nr_unreadable, "unreadable");
+	if (report->has_absent)
+		text_count(out, ", ", summary->nr_absent, "absent");
 	if (scan->truncated) {
 		out_str(out, "; cut short at ");
 		out_hex(out, scan->truncated_va);
@@ -231,6 +262,13 @@ static void text_translation(struct report *report, const struct report_translat
 		out_str(out, report_level_name(report->format, result->level));
 		out_str(out, "  ");
 		text_range(out, result->va_first, result->va_last);
+	}
+	if (result->kind == PGW_ENTRY_ABSENT) {
+		struct pgw_absent absent;
+
+		report_absent(report, translation->va, result->level, result->entry, &absent);
+		out_str(out, "  ");
+		text_absent_meaning(out, &absent, absent.pa + (translation->va - result->va_first));
 	}
 	out_char(out, '\n');
 	for (unsigned i = 0; i < translation->path.nr_steps; i++)
