@@ -58,6 +58,10 @@ enum pgw_control_bit {
 		1 << 8, /**< bit 63 of leaves makes naturally aligned runs, else reserved */
 	PGW_CTL_RISCV_SVPBMT = 1 << 9, /**< bits 62:61 of leaves are a memory type, else reserved */
 	PGW_CTL_MEMORY_TYPES = 1 << 10, /**< memory_types of struct pgw_control is meant */
+	/** Svrsw60t59b: bits 60:59 of all entries are software's, else reserved */
+	PGW_CTL_RISCV_SVRSW60T59B = 1 << 11,
+	/** menvcfg.SSE (Zicfiss): a leaf with W, but neither R nor X, is a shadow stack, else reserved */
+	PGW_CTL_RISCV_SSE = 1 << 12,
 };
 
 /** What is known about the control bits and the physical address width. */
@@ -131,7 +135,8 @@ PGW_API const char *pgw_format_memory_type(const struct pgw_format *format,
 
 /**
  * Fill in what is not known: x86 WP=1, NXE=1, SMEP=1, PKE=0; arm64 WXN=0,
- * HPD=0, HD=0, memory types in Linux's order; riscv Svnapot and Svpbmt present;
+ * HPD=0, HD=0, memory types in Linux's order; riscv Svnapot, Svpbmt and
+ * Svrsw60t59b present, SSE=1, so that nothing is reserved that an extension uses;
  * pa_bits = the most that the format can hold. Bits that the format does not
  * have become 0.
  * @return a control in which everything counts as known; compare with what

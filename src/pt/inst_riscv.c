@@ -8,14 +8,18 @@
 #include "pt/fmt/riscv.h"
 #include "pt/template.h"
 
+/* All are assumed: what an older CPU calls reserved no kernel sets by accident. */
+#define RISCV_CONTROL                                                                              \
+	(PGW_CTL_RISCV_SVNAPOT | PGW_CTL_RISCV_SVPBMT | PGW_CTL_RISCV_SVRSW60T59B |                \
+	 PGW_CTL_RISCV_SSE)
+
 #define RISCV_FORMAT(format_name, top)                                                             \
 	{                                                                                          \
 		.name = (format_name), .arch = "riscv64", .geometry = RISCV_GEOMETRY(top),         \
 		.table_names = riscv_table_names, .attrs = riscv_attrs,                            \
 		.attr_mask = { RISCV_ATTR_MASK, RISCV_ATTR_MASK, RISCV_ATTR_MASK, RISCV_ATTR_MASK, \
 			       RISCV_ATTR_MASK },                                                  \
-		.control_bits = PGW_CTL_RISCV_SVNAPOT | PGW_CTL_RISCV_SVPBMT,                      \
-		.control_assume = PGW_CTL_RISCV_SVNAPOT | PGW_CTL_RISCV_SVPBMT, .min_pa_bits = 32, \
+		.control_bits = RISCV_CONTROL, .control_assume = RISCV_CONTROL, .min_pa_bits = 32, \
 		.memory_type = riscv_memory_type, .decode = pt_decode, .advance = pt_advance,      \
 		.env_init = pt_env_fill, .reader = &pt_format_ops, .owner = &pt_format_ops,        \
 		.edit = &pt_edit_riscv,                                                            \

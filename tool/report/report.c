@@ -194,6 +194,8 @@ const struct report_bit report_control_bits[] = {
 	{ PGW_CTL_ARM64_HD, "HD" },
 	{ PGW_CTL_RISCV_SVNAPOT, "Svnapot" },
 	{ PGW_CTL_RISCV_SVPBMT, "Svpbmt" },
+	{ PGW_CTL_RISCV_SVRSW60T59B, "Svrsw60t59b" },
+	{ PGW_CTL_RISCV_SSE, "SSE" },
 	{ 0, NULL },
 };
 

@@ -3,16 +3,19 @@
 #define PT_FMT_RISCV_H
 
 /*
- * RISC-V Sv39, Sv48, Sv57 with Svnapot and Svpbmt.
+ * RISC-V Sv39, Sv48, Sv57 with Svnapot, Svpbmt, Svrsw60t59b and the shadow
+ * stacks of Zicfiss.
  *
  * Source: The RISC-V Instruction Set Manual, volume II: chapter "Supervisor-
  * Level ISA", 4.3.1 to 4.3.2 (the entry and the translation process, by Sv32),
- * 4.4 to 4.6 (Sv39, Sv48, Sv57), "Svnapot", "Svpbmt".
+ * 4.4 to 4.6 (Sv39, Sv48, Sv57), "Svnapot", "Svpbmt", "Svrsw60t59b", "Shadow
+ * Stack Memory Protection".
  *
  *   bit    pointer (R = W = X = 0)   leaf
  *   0      V                         V
  *   1      R = 0                     R
- *   2      W = 0                     W      (W without R is reserved)
+ *   2      W = 0                     W      (W without R is reserved; with SSE
+ *                                           and X = 0: a shadow stack)
  *   3      X = 0                     X
  *   4      reserved                  U
  *   5      G                         G
@@ -20,7 +23,8 @@
  *   7      reserved                  D
  *   9:8    RSW                       RSW
  *   53:10  PPN                       PPN; the part below the leaf's size is 0
- *   60:54  reserved                  reserved
+ *   58:54  reserved                  reserved
+ *   60:59  software                  software (without Svrsw60t59b: reserved)
  *   62:61  reserved                  PBMT   (3 is reserved)
  *   63     reserved                  N      (level 0 and PPN[3:0] = 8: 64 KiB)
  */
@@ -36,7 +40,8 @@
 #define RISCV_A BIT(6)
 #define RISCV_D BIT(7)
 #define RISCV_PPN BITS(53, 10)
-#define RISCV_RESERVED BITS(60, 54)
+#define RISCV_RESERVED BITS(58, 54)
+#define RISCV_RSW_HIGH BITS(60, 59)
 #define RISCV_PBMT BITS(62, 61)
 #define RISCV_PBMT_NC (UINT64_C(1) << 61)
 #define RISCV_PBMT_IO (UINT64_C(2) << 61)
@@ -51,7 +56,8 @@
 #define RISCV_NAPOT_64K (UINT64_C(8) << 10)
 #define RISCV_SPAN_LG2(level) (RISCV_GRANULE_LG2 + RISCV_SLOTS_LG2 * (level))
 
-_Static_assert((RISCV_PPN | RISCV_RESERVED | RISCV_PBMT | RISCV_N | BITS(9, 0)) == UINT64_MAX,
+_Static_assert((RISCV_PPN | RISCV_RESERVED | RISCV_RSW_HIGH | RISCV_PBMT | RISCV_N | BITS(9, 0)) ==
+		       UINT64_MAX,
 	       "every bit has a meaning");
 _Static_assert((RISCV_PPN << RISCV_PPN_SHIFT) == BITS(RISCV_PA_BITS - 1, RISCV_GRANULE_LG2),
 	       "the PPN is the address, two bits lower");
@@ -66,6 +72,8 @@ static PGW_ALWAYS_INLINE struct pt_env riscv_pt_env_init(const struct pgw_format
 		reserved |= RISCV_PBMT;
 	if (!(control->set & PGW_CTL_RISCV_SVNAPOT))
 		reserved |= RISCV_N;
+	if (!(control->set & PGW_CTL_RISCV_SVRSW60T59B))
+		reserved |= RISCV_RSW_HIGH;
 	if (control->pa_bits < RISCV_PA_BITS)
 		reserved |= (~low_bits(control->pa_bits) >> RISCV_PPN_SHIFT) & RISCV_PPN;
 	return (struct pt_env){
@@ -83,6 +91,12 @@ static PGW_ALWAYS_INLINE struct pt_env riscv_pt_env_init(const struct pgw_format
 	};
 }
 
+/* Zicfiss: all may read it; what writes it is not a store. Neither MXR nor X counts. */
+static PGW_ALWAYS_INLINE bool riscv_is_shadow_stack(const struct pt_env *env, uint64_t entry)
+{
+	return (entry & (RISCV_R | RISCV_W | RISCV_X)) == RISCV_W && (env->ctl & PGW_CTL_RISCV_SSE);
+}
+
 /* 4.3.2 steps 3 to 6. */
 static PGW_ALWAYS_INLINE enum pgw_entry_kind riscv_pt_entry_kind(const struct pt_env *env,
 								 uint64_t entry, unsigned level)
@@ -96,7 +110,9 @@ static PGW_ALWAYS_INLINE enum pgw_entry_kind riscv_pt_entry_kind(const struct pt
 			return PGW_ENTRY_MALFORMED;
 		return PGW_ENTRY_TABLE;
 	}
-	if ((entry & (RISCV_R | RISCV_W)) == RISCV_W || (entry & RISCV_PBMT) == RISCV_PBMT)
+	if ((entry & (RISCV_R | RISCV_W)) == RISCV_W && !riscv_is_shadow_stack(env, entry))
+		return PGW_ENTRY_MALFORMED;
+	if ((entry & RISCV_PBMT) == RISCV_PBMT)
 		return PGW_ENTRY_MALFORMED;
 	if (entry & RISCV_N)
 		return !level && (entry & RISCV_NAPOT_MASK) == RISCV_NAPOT_64K
@@ -175,13 +191,14 @@ static PGW_ALWAYS_INLINE pt_acc_t riscv_pt_acc_table(const struct pt_env *env, p
 static PGW_ALWAYS_INLINE uint8_t riscv_pt_rights(const struct pt_env *env, pt_acc_t acc,
 						 uint64_t entry, unsigned level)
 {
-	bool read = entry & (RISCV_R | RISCV_X);
-	bool write = entry & RISCV_W;
+	bool shadow = riscv_is_shadow_stack(env, entry);
+	bool read = (entry & (RISCV_R | RISCV_X)) || shadow;
+	bool write = (entry & RISCV_W) && !shadow;
 	bool exec = entry & RISCV_X;
 	bool user = entry & RISCV_U;
 	unsigned rights = 0;
 
-	(void)env, (void)acc, (void)level;
+	(void)acc, (void)level;
 	rights |= (read ? PGW_KERNEL_R : 0u) | (write ? PGW_KERNEL_W : 0u) |
 		  (exec && !user ? PGW_KERNEL_X : 0u);
 	if (user)
@@ -349,6 +366,11 @@ static const struct pgw_attr riscv_attrs[] = {
 	{ .name = "g", .mask = RISCV_G, .value = RISCV_G, .level_last = 4 },
 	{ .name = "a", .mask = RISCV_A, .value = RISCV_A, .level_last = 4 },
 	{ .name = "d", .mask = RISCV_D, .value = RISCV_D, .level_last = 4 },
+	{ .name = "ss",
+	  .mask = RISCV_R | RISCV_W | RISCV_X,
+	  .value = RISCV_W,
+	  .level_last = 4,
+	  .needs = PGW_CTL_RISCV_SSE },
 	{ .name = "napot", .mask = RISCV_N, .value = RISCV_N, .needs = PGW_CTL_RISCV_SVNAPOT },
 	{ .name = NULL },
 };
