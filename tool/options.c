@@ -77,6 +77,11 @@ static bool option_format(struct options *opts, const char *text)
 	return opts->format != NULL;
 }
 
+static bool option_mair(struct options *opts, const char *text)
+{
+	return parse_hex(text, &opts->mair);
+}
+
 static bool option_range(struct options *opts, const char *text)
 {
 	return parse_range(text, &opts->first, &opts->last);
@@ -170,6 +175,10 @@ static const struct option_spec option_specs[] = {
 		       option_half },
 	[OPT_FORMAT] = { "format", "NAME", "a format that is known",
 			 "read the tables as this format, e.g. x86_64-la57", option_format },
+	[OPT_MAIR] = { "mair", "VALUE", "a hexadecimal number of at most 16 digits",
+		       "arm64: MAIR_EL1, which says what memory types mean" HELP_NEXT
+		       "(default: Linux's, by its release and by what is memory)",
+		       option_mair },
 	[OPT_RANGE] = { "range", "RANGE", "FIRST-LAST or FIRST+SIZE, in hexadecimal",
 			"only these virtual addresses: FIRST-LAST, inclusive, or" HELP_NEXT
 			"FIRST+SIZE; hexadecimal, SIZE also as 64K, 2M, 1G",

@@ -15,6 +15,7 @@ enum option_id {
 	OPT_ROOT,
 	OPT_HALF,
 	OPT_FORMAT,
+	OPT_MAIR,
 	OPT_RANGE,
 	OPT_PERM,
 	OPT_LEVEL,
@@ -61,6 +62,7 @@ struct options {
 	uint64_t root_value; /**< the CPU's number or the physical address */
 	unsigned halves;     /**< bits of enum pgw_half; 0 = not given */
 	const struct pgw_format *format;
+	uint64_t mair;
 	uint64_t first; /**< of --range; all addresses if it is not given */
 	uint64_t last;
 	struct parse_rights rights;

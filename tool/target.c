@@ -198,7 +198,7 @@ static bool has_same_arch(const struct pgw_format *a, const struct pgw_format *b
 	return a && b && strcmp(pgw_format_arch(a), pgw_format_arch(b)) == 0;
 }
 
-int target_choose_root(struct target *target, const struct options *opts)
+static int choose_root(struct target *target, const struct options *opts)
 {
 	int status;
 
@@ -217,6 +217,30 @@ int target_choose_root(struct target *target, const struct options *opts)
 	if (!has_same_arch(opts->format, target->root.format))
 		target->root.control = (struct pgw_control){ 0 };
 	target->root.format = opts->format;
+	return TOOL_DONE;
+}
+
+/* Formats whose entries say a memory type by MAIR_EL1. */
+static bool has_memory_types(const struct pgw_format *format)
+{
+	const struct pgw_control unknown = { 0 };
+
+	return pgw_control_assume(format, &unknown).known & PGW_CTL_MEMORY_TYPES;
+}
+
+int target_choose_root(struct target *target, const struct options *opts)
+{
+	int status = choose_root(target, opts);
+
+	if (status != TOOL_DONE || !option_given(opts, OPT_MAIR))
+		return status;
+	if (!has_memory_types(target->root.format)) {
+		message("--mair: tables of format %s do not go by it",
+			pgw_format_name(target->root.format));
+		return TOOL_USAGE;
+	}
+	target->root.control.known |= PGW_CTL_MEMORY_TYPES;
+	target->root.control.memory_types = opts->mair;
 	return TOOL_DONE;
 }
 
@@ -305,6 +329,9 @@ struct report target_report(const struct target *target, const struct options *o
 		.format = target->root.format,
 		.control = pgw_mm_control(user ? user : kernel),
 		.root_pa = target->root.root.pa,
+		.assumes_memory_types =
+			has_memory_types(target->root.format) &&
+			!(target->root.control.known & PGW_CTL_MEMORY_TYPES),
 		.region = {
 			.has_half = { [PGW_HALF_USER] = user, [PGW_HALF_KERNEL] = kernel },
 			.has_range = option_given(opts, OPT_RANGE),

@@ -403,13 +403,15 @@ static int user_drop_inner(struct search *search, struct pgw_root_info *list, si
 }
 
 /* Roots smaller than a page lie side by side, aligned to their size. */
-static int user_search_run(struct search *search, struct image_roots *roots)
+static int user_search_run(struct search *search, const struct pgw_control *control,
+			   struct image_roots *roots)
 {
 	const struct image_pages *pages = image_pages(search->image, IMAGE_PAGE_USER);
 	uint64_t size = pt_table_size(search->geo, search->geo->top_level), next = 0;
 	size_t first = roots->nr, nr;
 	struct pgw_root_info root = {
 		.format = search->format,
+		.control = *control,
 		.found = PGW_ROOT_FROM_TABLE_BITS,
 		.has_user = true,
 	};
@@ -443,9 +445,20 @@ static int arm64_process_roots(struct image_roots *roots, const struct image_swa
 
 	if (!search_init(&search, roots->image, &user_owner, &swapper->root))
 		return -PGW_ENOMEM;
-	status = user_search_run(&search, roots);
+	status = user_search_run(&search, &swapper->root.control, roots);
 	search_fini(&search);
 	return status;
+}
+
+static void arm64_learn_control(const struct pgw_linux *kernel, uint64_t leaf,
+				struct pgw_control *control)
+{
+	uint64_t mair;
+
+	if (!image_arm64_memory_types(kernel, leaf, &mair))
+		return;
+	control->known |= PGW_CTL_MEMORY_TYPES;
+	control->memory_types = mair;
 }
 
 static const struct image_layout layouts[] = {
@@ -463,4 +476,5 @@ const struct image_arch_ops image_arm64_ops = {
 	.is_table = is_table,
 	.kernel_search = arm64_kernel_search,
 	.process_roots = arm64_process_roots,
+	.learn_control = arm64_learn_control,
 };

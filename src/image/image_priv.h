@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include <pagewalk/image.h>
+#include <pagewalk/linux_absent.h>
 
 #include "pt/pt.h"
 
@@ -271,6 +272,21 @@ int image_vmcoreinfo_add(struct pgw_image *image, enum pgw_vmcoreinfo_source sou
 /** A plain decimal KEY=VALUE. @return false if it is not there or not a number */
 bool image_vmcoreinfo_dec(const struct pgw_vmcoreinfo *info, const char *key, uint64_t *ret);
 
+/* linux_absent.c */
+
+/** The release that a text tells; with NULL, that the first of those tells that are known so far. */
+void image_linux_release(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
+			 struct pgw_linux *ret);
+
+/* arm64_mair.c */
+
+/**
+ * The MAIR_EL1 of a kernel's release, if a leaf that maps memory is normal memory by it;
+ * else the only one of Linux's by which it is.
+ * @return false if that does not tell
+ */
+bool image_arm64_memory_types(const struct pgw_linux *kernel, uint64_t leaf, uint64_t *ret);
+
 /* ram.c: looking through memory */
 
 /** A piece of memory; never crosses a multiple of IMAGE_WINDOW. */
@@ -454,6 +470,9 @@ struct image_arch_ops {
 	/** The root in a CPU's registers: root, format, control. Optional, as those below. */
 	bool (*cpu_root)(const struct pgw_image *image, const struct pgw_cpu *cpu,
 			 struct pgw_root_info *ret);
+	/** What a leaf of the kernel's own image, which is memory, says of its control bits. */
+	void (*learn_control)(const struct pgw_linux *kernel, uint64_t leaf,
+			      struct pgw_control *control);
 	/** As kernel_search, but from a root that a CPU has loaded, with no look through memory. */
 	bool (*kernel_by_cpu)(struct pgw_image *image, const struct pgw_root_info *cpu,
 			      struct image_swapper *ret);

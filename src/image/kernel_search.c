@@ -8,11 +8,31 @@ static uint32_t text_found(const struct pgw_vmcoreinfo *info)
 						   : PGW_ROOT_FROM_VMCOREINFO_RAM;
 }
 
-/* Whatever it was claimed by, it is read as the CPUs read their tables, and proved alike. */
-static void claim_prove(const struct pgw_image *image, struct image_swapper *claim)
+/* Where the kernel maps its own root, it maps memory. */
+static void claim_learn_control(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
+				struct image_swapper *claim)
+{
+	const struct image_arch_ops *ops = image->arch->ops;
+	struct pgw_translation self;
+	struct pgw_linux kernel;
+
+	if (!ops->learn_control || claim->root.proof != PGW_PROOF_PASSED ||
+	    !image_root_translate(image, &claim->root, claim->va, &self))
+		return;
+	image_linux_release(image, info, &kernel);
+	ops->learn_control(&kernel, self.entry, &claim->root.control);
+}
+
+/*
+ * Whatever it was claimed by, it is read as the CPUs read their tables, and proved alike.
+ * info is the text that it is in, or NULL.
+ */
+static void claim_prove(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
+			struct image_swapper *claim)
 {
 	image_root_take_control(image, &claim->root);
 	claim->root.proof = image_root_prove(image, claim, &claim->root);
+	claim_learn_control(image, info, claim);
 }
 
 bool image_claim_of_text(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
@@ -21,7 +41,7 @@ bool image_claim_of_text(const struct pgw_image *image, const struct pgw_vmcorei
 	if (!image->arch || !image->arch->ops->swapper(image, info, ret) || !ret->root.format)
 		return false;
 	ret->root.found = text_found(info);
-	claim_prove(image, ret);
+	claim_prove(image, info, ret);
 	return true;
 }
 
@@ -59,7 +79,7 @@ bool image_claim_by_symbols(struct pgw_image *image, struct image_swapper *ret)
 		if (image->arch->ops->swapper(image, info, &claim) && !claim.root.format &&
 		    search_by_symbol(image, claim.va, ret)) {
 			ret->root.found = text_found(info);
-			claim_prove(image, ret);
+			claim_prove(image, info, ret);
 			return true;
 		}
 	}
@@ -79,7 +99,7 @@ bool image_claim_of_cpu(struct pgw_image *image, struct image_swapper *ret)
 		   ops->kernel_by_cpu(image, &cpu, ret);
 	image->search_left = left;
 	if (is_found)
-		claim_prove(image, ret);
+		claim_prove(image, NULL, ret);
 	return is_found;
 }
 
@@ -87,6 +107,6 @@ bool image_claim_by_looks(struct pgw_image *image, struct image_swapper *ret)
 {
 	if (!image->arch->ops->kernel_search(image, ret))
 		return false;
-	claim_prove(image, ret);
+	claim_prove(image, NULL, ret);
 	return true;
 }

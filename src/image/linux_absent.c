@@ -441,20 +441,27 @@ static bool release_parse(const char *text, size_t size, struct pgw_linux *ret)
 	return true;
 }
 
+void image_linux_release(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
+			 struct pgw_linux *ret)
+{
+	const struct pgw_vmcoreinfo *list = info ? info : image->texts;
+	size_t nr = info ? 1 : image->nr_texts, size;
+	const char *release;
+
+	*ret = (struct pgw_linux){ .memory = image };
+	for (size_t i = 0; i < nr && !ret->is_known; i++) {
+		if (pgw_vmcoreinfo_get(&list[i], "OSRELEASE", &release, &size))
+			release_parse(release, size, ret);
+	}
+}
+
 int pgw_image_linux(struct pgw_image *image, struct pgw_linux *ret)
 {
 	const struct pgw_vmcoreinfo *list;
-	struct pgw_linux kernel = { .memory = image };
-	const char *release;
-	size_t nr, size;
+	size_t nr;
 	int status = pgw_image_vmcoreinfo(image, &list, &nr);
 
-	if (status)
-		return status;
-	for (size_t i = 0; i < nr && !kernel.is_known; i++) {
-		if (pgw_vmcoreinfo_get(&list[i], "OSRELEASE", &release, &size))
-			release_parse(release, size, &kernel);
-	}
-	*ret = kernel;
-	return 0;
+	if (!status)
+		image_linux_release(image, NULL, ret);
+	return status;
 }

@@ -179,6 +179,64 @@ static void test_arm64__vmcoreinfo_tells_the_format(void **state)
 	}
 }
 
+/*
+ * What AttrIndx means changed with 5.10 and 5.14, and distributions take such changes into other
+ * releases; the kernel's own image is normal memory, whatever its release.
+ */
+static void test_arm64__memory_types_by_release_and_by_memory(void **state)
+{
+	static const struct {
+		const char *release;
+		unsigned index; /* of the leaf that maps swapper_pg_dir */
+		uint64_t mair;  /* 0: not known */
+	} rows[] = {
+		{ "OSRELEASE=4.14.0\n", 4, 0x0000bbff440c0400 },
+		{ "OSRELEASE=5.9.16\n", 4, 0x0000bbff440c0400 },
+		{ "OSRELEASE=5.10.0\n", 0, 0x000c0400bb44f0ff },
+		{ "OSRELEASE=5.13.19\n", 1, 0x000c0400bb44f0ff },
+		{ "OSRELEASE=5.14.0\n", 0, 0x000000040044f0ff },
+		{ "OSRELEASE=6.12.4\n", 1, 0x000000040044f0ff },
+		/* Not by this release's order: by the only one that fits. */
+		{ "OSRELEASE=5.10.0\n", 4, 0x0000bbff440c0400 },
+		{ "OSRELEASE=6.1.0\n", 4, 0x0000bbff440c0400 },
+		{ "", 4, 0x0000bbff440c0400 },
+		/* Two fit, or none. */
+		{ "OSRELEASE=4.14.0\n", 0, 0 },
+		{ "", 0, 0 },
+		{ "OSRELEASE=6.1.0\n", 3, 0 },
+		{ "OSRELEASE=6.1.0\n", 7, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct pgw_control *control;
+		struct pgw_root_info root;
+		struct linux_machine m;
+		char text[512];
+
+		linux_init(&m, pgw_format_by_name("arm64-4k-48"), 0);
+		linux_process(&m, 0);
+		*linux_word(&m, linux_slot(&m, linux_pa(&m, LINUX_SWAPPER), linux_swapper_va(&m),
+					   0)) |= rows[i].index << 2;
+		arm64_text(&m, m.kernel_va - linux_pa(&m, LINUX_KERNEL), text, sizeof(text));
+		/* Another release in the place of the text's first line. */
+		memmove(text + strlen(rows[i].release), strchr(text, '\n') + 1,
+			strlen(strchr(text, '\n') + 1) + 1);
+		memcpy(text, rows[i].release, strlen(rows[i].release));
+		linux_note(&m, text);
+		assert_int_equal(pgw_image_kernel_root(linux_open(&m), &root, NULL), 0);
+		assert_int_equal(root.proof, PGW_PROOF_PASSED);
+		assert_int_equal(root.control.known & PGW_CTL_MEMORY_TYPES,
+				 rows[i].mair ? PGW_CTL_MEMORY_TYPES : 0);
+		assert_int_equal(root.control.memory_types, rows[i].mair);
+		/* The processes' are read alike. */
+		control = &find_root(m.image, linux_pa(&m, LINUX_ROOTS))->control;
+		assert_int_equal(control->known, root.control.known);
+		assert_int_equal(control->memory_types, rows[i].mair);
+		linux_fini(&m);
+	}
+}
+
 /* The hardware cannot do the 52 bits that the kernel was built for: TCR_EL1 says so. */
 static void test_arm64__t1sz_counts_for_small_granules(void **state)
 {
@@ -532,6 +590,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_arm64__granule_width_and_levels_are_found),
 		cmocka_unit_test(test_arm64__vmcoreinfo_tells_the_format),
+		cmocka_unit_test(test_arm64__memory_types_by_release_and_by_memory),
 		cmocka_unit_test(test_arm64__t1sz_counts_for_small_granules),
 		cmocka_unit_test(test_arm64__a_text_that_lies_is_not_believed),
 		cmocka_unit_test(test_arm64__a_symbol_alone_will_do),

@@ -75,10 +75,26 @@ check 'dump: memory is normal and devices are devices' sh -c \
 # shellcheck disable=SC2086 # words
 pagewalk dump --leaves --json $kernel "$image" | sed '$d' >"$tmp/json"
 sed 's/.*"attrs":\[\([^]]*\)\].*/\1/; s/"//g; s/,/ /g' "$tmp/json" >"$tmp/expected"
-sed 's/.*...\/...  //' "$tmp/leaves" >"$tmp/actual"
+sed 's/.*...\/...  //; s/?$//' "$tmp/leaves" >"$tmp/actual"
 same 'dump --json: the same attributes' "$tmp/expected" "$tmp/actual"
+check 'dump: a type that rests on an assumption says so' sh -c \
+	"! grep -v '?$' $tmp/leaves && ! grep -v ',\"memory_type_assumed\":true,' $tmp/json"
 check 'dump --json: a type at every leaf' sh -c \
 	"! grep -Ev '\"(normal|normal-tagged|normal-nc|device-nGnRE)\"\]' $tmp/json"
+# shellcheck disable=SC2086 # words
+pagewalk dump --leaves --mair 40044f0ff $kernel "$image" | sed '$d' >"$tmp/actual"
+sed 's/?$//' "$tmp/leaves" >"$tmp/expected"
+same 'dump --mair: it is known' "$tmp/expected" "$tmp/actual"
+# shellcheck disable=SC2086 # words
+pagewalk dump --leaves --json --mair 44 $kernel "$image" | sed '$d' >"$tmp/json"
+check 'dump --mair --json: by this value' sh -c \
+	"grep -q '\"normal-nc\"]' $tmp/json && ! grep -E '_assumed|nGnRE\"' $tmp/json"
+# shellcheck disable=SC2086 # words
+run translate --mair 0 $kernel "$image" ffff000000000000
+check 'translate --mair' grep -q '  af .*device-nGnRnE$' "$tmp/out"
+complains 'dump --mair: not a number' 2 "--mair: 'wb' is not" dump --mair wb "$image"
+complains 'dump --mair: of another machine' 2 '--mair: tables of format x86_64-la48 do not' \
+	dump --mair 0 "$root/tests/data/x86_64-la48-pti.small.elf"
 run info "$image"
 check 'info: the memory types are assumed, in Linux'\''s order' \
 	grep -q "^control bits .* MAIR_EL1=0x40044f0ff (assumed: Linux's order) " "$tmp/out"

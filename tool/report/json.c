@@ -11,6 +11,8 @@ static void json_leaf_rights(struct report *report, struct json *json, uint64_t 
 	json_open(json, "attrs", '[');
 	json_raw(json, NULL, report_attr_names(report, entry, level, "\"", ","));
 	json_close(json, ']');
+	if (report->assumes_memory_types)
+		json_bool(json, "memory_type_assumed", true);
 }
 
 /* A leaf's line after the addresses, up to the entry; and what follows that. */

@@ -55,6 +55,8 @@ const char *report_attr_names(struct report *report, uint64_t entry, unsigned le
 	type = pgw_format_memory_type(report->format, report->control, bits);
 	if (type)
 		attrs_add(attrs, type, quote, separator);
+	if (type && report->assumes_memory_types && !*quote)
+		attrs_append(attrs, "?");
 	return attrs->text;
 }
 

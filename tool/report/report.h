@@ -117,6 +117,8 @@ struct report {
 	uint64_t root_pa;
 	struct report_region region;
 	struct pgw_linux kernel; /**< by which absent entries are told */
+	/** The order of memory types is assumed: rows that show one say so. */
+	bool assumes_memory_types;
 	bool has_absent;         /**< a dump lists them */
 	struct report_attrs attrs;
 	struct report_tail tail;

@@ -180,7 +180,7 @@ static void text_control(struct out *out, const struct pgw_root_info *root)
 		out_str(out, "MAIR_EL1=");
 		out_hex_short(out, control.memory_types);
 		out_str(out, root->control.known & PGW_CTL_MEMORY_TYPES
-				     ? " (known) "
+				     ? " (Linux's, by its release and by what is memory) "
 				     : " (assumed: Linux's order) ");
 	}
 	text_count(out, "", control.pa_bits, "physical address bits ");
