@@ -7,6 +7,7 @@
 
 /* Arm ARM (DDI 0487) D8.3: descriptors. */
 #define DESC_VALID BIT(0)
+#define DESC_AP_EL0 BIT(6)
 #define DESC_NG BIT(11)
 #define DESC_AF BIT(10)
 #define DESC_ADDRESS BITS(47, 16) /* as far as all granules have it in one place */
@@ -30,6 +31,12 @@
 static bool is_table(uint64_t entry)
 {
 	return (entry & TABLE_MASK) == TABLE_VALUE;
+}
+
+/* Before 5.13 nothing says whose tables they are. */
+static bool is_early_table(uint64_t entry)
+{
+	return is_table(entry) && !(entry & TABLE_XN) && (entry & DESC_ADDRESS);
 }
 
 static bool is_user_table(uint64_t entry)
@@ -152,6 +159,9 @@ struct owner {
 
 static const struct owner kernel_owner = { is_table, DESC_AF | DESC_UXN, true };
 static const struct owner user_owner = { is_user_table, DESC_NG | DESC_PXN, false };
+/* The kernel's own leaves can be nG, too; but what users may only execute is missed. */
+static const struct owner early_user_owner = { is_early_table, DESC_NG | DESC_PXN | DESC_AP_EL0,
+					       false };
 
 /* The search for an owner's trees of one format. */
 struct search {
@@ -403,10 +413,9 @@ static int user_drop_inner(struct search *search, struct pgw_root_info *list, si
 }
 
 /* Roots smaller than a page lie side by side, aligned to their size. */
-static int user_search_run(struct search *search, const struct pgw_control *control,
-			   struct image_roots *roots)
+static int user_search_run(struct search *search, const struct image_pages *pages,
+			   const struct pgw_control *control, struct image_roots *roots)
 {
-	const struct image_pages *pages = image_pages(search->image, IMAGE_PAGE_USER);
 	uint64_t size = pt_table_size(search->geo, search->geo->top_level), next = 0;
 	size_t first = roots->nr, nr;
 	struct pgw_root_info root = {
@@ -438,14 +447,91 @@ static int user_search_run(struct search *search, const struct pgw_control *cont
 	return status || (search->image->search_left && !pages->is_cut) ? status : -PGW_E2BIG;
 }
 
+/* Does a kernel's root point to tables as they were before 5.13? */
+static bool has_early_tables(const struct search *search, uint64_t root_pa)
+{
+	size_t size = pt_table_size(search->geo, search->geo->top_level);
+	uint64_t *table = search->table[search->geo->top_level];
+	bool has_table = false;
+
+	if (pgw_phys_read(&search->image->phys, root_pa, table, size))
+		return false;
+	for (size_t i = 0; i < size / 8; i++) {
+		uint64_t raw = load_le64(&table[i]);
+
+		if (is_table(raw) && (raw & TABLE_XN))
+			return false;
+		has_table |= is_early_table(raw);
+	}
+	return has_table;
+}
+
+/** Pages that may be, or hold, an early process's root. */
+struct early {
+	const struct pgw_image *image;
+	struct image_pages pages;
+	bool is_whole; /* a root is a page or more: it holds nothing else */
+};
+
+static bool early_page(const struct early *early, const uint8_t *page)
+{
+	bool has_table = false;
+
+	for (size_t at = 0; at < IMAGE_PAGE; at += 8) {
+		uint64_t raw = load_le64(page + at);
+
+		if (!raw)
+			continue;
+		if (is_early_table(raw) &&
+		    image_memory_find(&early->image->memory, raw & DESC_ADDRESS))
+			has_table = true;
+		else if (early->is_whole)
+			return false;
+	}
+	return has_table;
+}
+
+static int early_look(const struct image_window *window, void *arg)
+{
+	struct early *early = arg;
+	int status = 0;
+
+	for (size_t i = image_window_first_page(window); i + IMAGE_PAGE <= window->size && !status;
+	     i += IMAGE_PAGE) {
+		if (early_page(early, window->bytes + i))
+			status = image_pages_add(&early->pages, window->pa + i);
+	}
+	return status;
+}
+
+static int early_search_run(struct search *search, const struct pgw_control *control,
+			    struct image_roots *roots)
+{
+	struct early early = {
+		.image = search->image,
+		.is_whole = pt_table_size(search->geo, search->geo->top_level) >= IMAGE_PAGE,
+	};
+	int status = image_ram_scan(search->image, early_look, &early);
+
+	search->owner = &early_user_owner;
+	if (!status)
+		status = user_search_run(search, &early.pages, control, roots);
+	free(early.pages.pa);
+	return status;
+}
+
 static int arm64_process_roots(struct image_roots *roots, const struct image_swapper *swapper)
 {
+	const struct pgw_root_info *kernel = &swapper->root;
 	struct search search;
 	int status;
 
-	if (!search_init(&search, roots->image, &user_owner, &swapper->root))
+	if (!search_init(&search, roots->image, &user_owner, kernel))
 		return -PGW_ENOMEM;
-	status = user_search_run(&search, &swapper->root.control, roots);
+	status = has_early_tables(&search, kernel->root.pa)
+			 ? early_search_run(&search, &kernel->control, roots)
+			 : user_search_run(&search, image_pages(roots->image, IMAGE_PAGE_USER),
+					   &kernel->control, roots);
 	search_fini(&search);
 	return status;
 }

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static int pages_add(struct image_pages *pages, uint64_t pa)
+int image_pages_add(struct image_pages *pages, uint64_t pa)
 {
 	if (pages->nr == IMAGE_MAX_PAGES) {
 		pages->is_cut = true;
@@ -23,7 +23,7 @@ static int page_look(struct image_survey *survey, const struct image_arch_ops *o
 
 	for (unsigned kind = 0; kinds >> kind && !status; kind++) {
 		if (kinds >> kind & 1)
-			status = pages_add(&survey->pages[kind], pa);
+			status = image_pages_add(&survey->pages[kind], pa);
 	}
 	return status;
 }

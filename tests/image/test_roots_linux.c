@@ -237,6 +237,41 @@ static void test_arm64__memory_types_by_release_and_by_memory(void **state)
 	}
 }
 
+/* Before 5.13 tables have no bits that tell whose they are: what they lead to does. */
+static void test_arm64__processes_of_early_kernels(void **state)
+{
+	const struct pgw_format *format;
+
+	(void)state;
+	for (size_t i = 0; (format = pgw_format_at(i)); i++) {
+		struct linux_machine m;
+		uint64_t processes[2];
+		char text[512];
+
+		if (strcmp(pgw_format_arch(format), "arm64") != 0)
+			continue;
+		linux_init(&m, format, 0);
+		processes[0] = linux_process(&m, 0);
+		processes[1] = linux_process(&m, 1);
+		for (uint64_t pa = m.base; pa < linux_pa(&m, LINUX_PAGES); pa += 8) {
+			if ((*linux_word(&m, pa) & 0xfff) == 3)
+				*linux_word(&m, pa) &= ~(DESC_PXNTABLE | DESC_UXNTABLE);
+		}
+		arm64_text(&m, m.kernel_va - linux_pa(&m, LINUX_KERNEL), text, sizeof(text));
+		linux_note(&m, text);
+		linux_open(&m);
+		assert_int_equal(nr_roots(m.image), 3);
+		for (unsigned n = 0; n < 2; n++) {
+			const struct pgw_root_info *root = find_root(m.image, processes[n]);
+
+			assert_non_null(root);
+			assert_int_equal(root->state, PGW_ROOT_MAPPED);
+			assert_true(root->has_user && !root->has_kernel);
+		}
+		linux_fini(&m);
+	}
+}
+
 /* The hardware cannot do the 52 bits that the kernel was built for: TCR_EL1 says so. */
 static void test_arm64__t1sz_counts_for_small_granules(void **state)
 {
@@ -591,6 +626,7 @@ int main(void)
 		cmocka_unit_test(test_arm64__granule_width_and_levels_are_found),
 		cmocka_unit_test(test_arm64__vmcoreinfo_tells_the_format),
 		cmocka_unit_test(test_arm64__memory_types_by_release_and_by_memory),
+		cmocka_unit_test(test_arm64__processes_of_early_kernels),
 		cmocka_unit_test(test_arm64__t1sz_counts_for_small_granules),
 		cmocka_unit_test(test_arm64__a_text_that_lies_is_not_believed),
 		cmocka_unit_test(test_arm64__a_symbol_alone_will_do),
