@@ -4,8 +4,6 @@
 #include "base/bits.h"
 #include "base/mutex.h"
 
-#include <limits.h>
-
 /*
  * Who changes the state word:
  * - without MMAP_LOCK_QUEUED: anybody who takes or releases the lock;
@@ -19,6 +17,9 @@
  * queue is not empty" for whoever has the guard.
  */
 #define READER UINT32_C(1)
+
+/* No lock has a higher rank: whoever asks with it may hold any lock. */
+#define RANK_HIGHEST (~0U)
 
 /**
  * A thread in the queue; on its stack. It may be gone as soon as granted is
@@ -237,7 +238,7 @@ static PGW_ALWAYS_INLINE int lock_try(struct pgw_mmap_lock *lock,
 				      enum pgw_lock_mode mode)
 {
 	struct pgw_thread *thread = current_thread(platform);
-	int err = held_check(thread, lock, UINT_MAX);
+	int err = held_check(thread, lock, RANK_HIGHEST);
 
 	if (pgw_unlikely(err))
 		return err;

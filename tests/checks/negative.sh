@@ -55,12 +55,15 @@ begin() {
 	fi
 }
 
-# breach NAME CULPRIT COMMAND: the command, run in the copy, plants it.
+# breach NAME CULPRIT COMMAND [CASES]: the command, run in the copy, plants it; with CASES,
+# so many cases of the check have to fail.
 breach() {
 	fresh_copy
 	(cd "$copy" && eval "$3")
 	if run_check; then
 		echo 'the breach was not noticed' >>"$tmp/log"
+	elif [ -n "${4-}" ] && [ "$(grep -c '^not ok' "$tmp/log")" -ne "$4" ]; then
+		echo "not $4 cases failed" >>"$tmp/log"
 	elif grep -q "^# .*$2" "$tmp/log"; then
 		tap_ok "check-$check: $1"
 		return
@@ -79,6 +82,8 @@ layers)
 		"echo '#include <pagewalk/image.h>' >>src/mm/mm.c"
 	breach 'mm includes libc' 'src/mm/mm.c:.*stdio.h' \
 		"echo '# include <stdio.h>' >>src/mm/mm.c"
+	breach 'mm includes a header that reaches into libc' 'src/mm/mm.c:.*limits.h' \
+		"echo '#include <limits.h>' >>src/mm/mm.c"
 	breach 'mm includes kernel' 'src/mm/mm.c:.*the layer kernel' \
 		"echo '#include \"kernel/kernel_priv.h\"' >>src/mm/mm.c"
 	breach 'kernel includes libc' 'src/kernel/vmap.c:.*stdlib.h' \
@@ -132,6 +137,10 @@ spdx)
 	;;
 freestanding)
 	begin 'include src/base'
+	for header in stdlib string limits; do # on each of three architectures
+		breach "an include of $header.h" "$header[.]h" \
+			"echo '#include <$header.h>' >src/base/planted.c" 3
+	done
 	breach 'a call into libc' 'needs strlen' \
 		"echo 'unsigned long strlen(const char *); unsigned long f(const char *s);
 		unsigned long f(const char *s) { return strlen(s); }' >src/base/planted.c"
