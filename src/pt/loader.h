@@ -46,30 +46,15 @@ static PGW_ALWAYS_INLINE uint64_t pt_owner_item(const uint64_t *item)
 	return entry;
 }
 
-/*
+/**
  * The read of *nr items failed. Ask the source where it has memory, and cut
  * them to what can be read or to all that cannot, so that a missing table costs
- * one step and not one an item. wanted is how many there are to read at all.
+ * one step and not one an item. Rare, so compiled once for all formats.
+ * @param wanted how many there are to read at all
+ * @return they were read; else *nr of them cannot be
  */
-static PGW_NOINLINE bool pt_copy_partly(const struct pt *pt, uint64_t pa, unsigned wanted,
-					uint64_t *copy, unsigned *nr)
-{
-	uint64_t first, last;
-
-	if (!pt->phys->ops->next_range(pt->phys, pa, &first, &last)) {
-		*nr = wanted;
-	} else if (first > pa) {
-		*nr = first - pa >= (uint64_t)wanted * 8 ? wanted
-							 : (unsigned)((first - pa + 7) / 8);
-	} else if (last - pa < 7) {
-		*nr = 1; /* memory ends inside the item */
-	} else if (last - pa < (uint64_t)*nr * 8 - 1) {
-		*nr = (unsigned)((last - pa + 1) / 8);
-		return pgw_phys_read(pt->phys, pa, copy, (size_t)*nr * 8) == 0;
-	}
-	/* Else the source has these bytes and cannot give them. */
-	return false;
-}
+bool pt_copy_partly(const struct pt *pt, uint64_t pa, unsigned wanted, uint64_t *copy,
+		    unsigned *nr);
 
 /**
  * Copy items from pa on, at most nr and at most max, at least one.
@@ -94,23 +79,8 @@ static PGW_ALWAYS_INLINE void pt_items_to_host(uint64_t *copy, unsigned nr)
  * Load a window of at most nr items from index on; at least one.
  * @param private_copy the caller wants win->items == win->copy
  */
-static PGW_ALWAYS_INLINE void pt_window_load(const struct pt *pt, bool private_copy,
-					     uint64_t table_pa, unsigned index, unsigned nr,
-					     struct pt_window *win)
-{
-	uint64_t pa = table_pa + (uint64_t)index * 8;
-
-	win->first = index;
-	win->readable = true;
-	if (!private_copy && pt->phys->ops->map) {
-		win->nr = nr;
-		win->items = pt->phys->ops->map(pt->phys, pa, (size_t)nr * 8);
-		if (pgw_likely(win->items != NULL))
-			return;
-	}
-	win->items = win->copy;
-	win->readable = pt_copy_items(pt, pa, nr, win->copy, PT_WINDOW_ITEMS, &win->nr);
-}
+void pt_window_load(const struct pt *pt, bool private_copy, uint64_t table_pa, unsigned index,
+		    unsigned nr, struct pt_window *win);
 
 /** Item i of a window. */
 static PGW_ALWAYS_INLINE uint64_t pt_window_item(bool owner, const void *items, unsigned i)
