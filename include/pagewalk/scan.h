@@ -32,9 +32,9 @@ struct pgw_extent {
 	uint64_t entry;
 	/** PGW_ENTRY_LEAF, _MALFORMED or _UNREADABLE; _ABSENT if these are asked for */
 	enum pgw_entry_kind kind;
-	uint8_t level;            /**< of the table that holds, or would hold, the slots */
-	uint8_t leaf_lg2;         /**< leaves: size of one */
-	uint8_t rights;           /**< leaves: effective, enum pgw_right */
+	uint8_t level;    /**< of the table that holds, or would hold, the slots */
+	uint8_t leaf_lg2; /**< leaves: size of one */
+	uint8_t rights;   /**< leaves: effective, enum pgw_right */
 };
 
 /** Not 0 ends the scan, which returns the value. */

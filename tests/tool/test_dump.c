@@ -217,13 +217,14 @@ static void test_dump__what_is_absent_is_told_if_asked_for(void **state)
 	assert_int_equal(f.summary.scan.nr_leaves, 1);
 	f.args.merge = PGW_DUMP_RUNS;
 	f.args.last = 0x3fffff;
-	ASSERT_DUMP(
-		&f, "0-fff absent 0 7000 fffffffff8120 0", "1000-1fff absent 0 8000 fffffffff7120 0",
-		"2000-2fff leaf 0 9000 8000000000009001 1",
-		"3000-3fff absent 0 a000 fffffffff5120 0", "5000-5fff absent 0 0 17ffffffffffde00 0",
-		"6000-6fff absent 0 0 17ffffffffffdc00 0",
-		"7000-7fff absent 0 0 17ffffffffffd800 0",
-		"200000-3fffff absent 1 600000 fffffff9ff1a0 0");
+	ASSERT_DUMP(&f, "0-fff absent 0 7000 fffffffff8120 0",
+		    "1000-1fff absent 0 8000 fffffffff7120 0",
+		    "2000-2fff leaf 0 9000 8000000000009001 1",
+		    "3000-3fff absent 0 a000 fffffffff5120 0",
+		    "5000-5fff absent 0 0 17ffffffffffde00 0",
+		    "6000-6fff absent 0 0 17ffffffffffdc00 0",
+		    "7000-7fff absent 0 0 17ffffffffffd800 0",
+		    "200000-3fffff absent 1 600000 fffffff9ff1a0 0");
 	f.stop_at = 2;
 	assert_int_equal(dump(&f), 42);
 	assert_int_equal(f.summary.scan.truncated_va, 0x2000);
