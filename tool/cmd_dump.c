@@ -297,12 +297,11 @@ const struct command cmd_dump = {
 		    "  pagewalk dump --absent --root cpu0 vmcore  PROT_NONE, swap, ... too\n"
 		    "  pagewalk dump --style ptdump vmcore       as the kernel's own dump\n"
 		    "  pagewalk dump --leaves --json vmcore      one leaf a record\n",
-	.options = OPT_BIT(OPT_RAM) | OPT_BIT(OPT_ZERO_FILL) | OPT_BIT(OPT_ROOT) |
-		   OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_MAIR) |
-		   OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) |
-		   OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_ABSENT) | OPT_BIT(OPT_STYLE) |
-		   OPT_BIT(OPT_MARKERS) | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_JSON) |
-		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) |
+		   OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) |
+		   OPT_BIT(OPT_PA) | OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_ABSENT) |
+		   OPT_BIT(OPT_STYLE) | OPT_BIT(OPT_MARKERS) | OPT_BIT(OPT_BUDGET) |
+		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = dump_run,

@@ -32,6 +32,7 @@ static int info_report(struct target *target, const struct options *opts, struct
 		return TOOL_UNREADABLE;
 	}
 	info.kernel.is_found = target_kernel_root(target, &info.kernel.info, &info.kernel.err) == 0;
+	info.kernel.encryption = pgw_image_encryption(target->image);
 	if (info.kernel.is_found) {
 		err = pgw_integrity(target->image, &info.kernel.info, INTEGRITY_BUDGET,
 				    &info.kernel.integrity);
@@ -72,8 +73,7 @@ const struct command cmd_info = {
 		"bits are known and which are assumed.\n",
 	.examples = "  pagewalk info vmcore\n"
 		    "  pagewalk info --json vmcore\n",
-	.options = OPT_BIT(OPT_RAM) | OPT_BIT(OPT_ZERO_FILL) | OPT_BIT(OPT_JSON) |
-		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = info_run,

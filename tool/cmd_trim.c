@@ -110,8 +110,8 @@ const struct command cmd_trim = {
 	.examples =
 		"  pagewalk trim vmcore vmcore.tables\n"
 		"  pagewalk trim --force vmcore vmcore.tables  in place of the one that is there\n",
-	.options = OPT_BIT(OPT_RAM) | OPT_BIT(OPT_ZERO_FILL) | OPT_BIT(OPT_FORCE) |
-		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_FORCE) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) |
+		   OPT_BIT(OPT_HELP),
 	.min_args = 2,
 	.max_args = 2,
 	.run = trim_run,

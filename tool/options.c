@@ -41,6 +41,24 @@ static bool option_ram(struct options *opts, const char *text)
 	return true;
 }
 
+/* N, shared:N or none */
+static bool option_encryption(struct options *opts, const char *text)
+{
+	struct pgw_encryption encryption = { .found = PGW_ENCRYPTION_FROM_OPTION };
+	static const char shared[] = "shared:";
+	uint64_t bit;
+
+	if (strcmp(text, "none") != 0) {
+		encryption.is_shared_bit = strncmp(text, shared, strlen(shared)) == 0;
+		if (!parse_dec(text + (encryption.is_shared_bit ? strlen(shared) : 0), &bit) ||
+		    bit < PGW_ENCRYPTION_BIT_MIN || bit > PGW_ENCRYPTION_BIT_MAX)
+			return false;
+		encryption.bit = (uint8_t)bit;
+	}
+	opts->encryption = encryption;
+	return true;
+}
+
 static bool option_root(struct options *opts, const char *text)
 {
 	if (strncmp(text, "cpu", 3) == 0) {
@@ -165,6 +183,11 @@ static const struct option_spec option_specs[] = {
 			    "memory that segments of an ELF core claim and do not" HELP_NEXT
 			    "hold reads as zeroes: makedumpfile -E leaves it out so",
 			    NULL },
+	[OPT_ENCRYPTION] = { "encryption-bit", "BIT", "a bit from 32 to 51, shared:BIT or none",
+			     "x86_64: the bit of an entry that says that memory is" HELP_NEXT
+			     "encrypted (AMD's C-bit), or shared:BIT that it is not" HELP_NEXT
+			     "(TDX); or none (default: it is looked for)",
+			     option_encryption },
 	[OPT_ROOT] = { "root", "ROOT", "cpuN or a hexadecimal address",
 		       "the root to start from: its physical address, or cpuN" HELP_NEXT
 		       "for the one CPU N runs on (default: the kernel's own)",

@@ -12,6 +12,7 @@
 enum option_id {
 	OPT_RAM,
 	OPT_ZERO_FILL,
+	OPT_ENCRYPTION,
 	OPT_ROOT,
 	OPT_HALF,
 	OPT_FORMAT,
@@ -34,6 +35,9 @@ enum option_id {
 
 /** The bit of an option in struct command and struct options. */
 #define OPT_BIT(id) (UINT32_C(1) << (id))
+
+/** What every command takes that opens an image. */
+#define OPTIONS_IMAGE (OPT_BIT(OPT_RAM) | OPT_BIT(OPT_ZERO_FILL) | OPT_BIT(OPT_ENCRYPTION))
 
 enum root_choice {
 	ROOT_KERNEL, /**< the default */
@@ -58,6 +62,7 @@ struct options {
 	uint32_t given; /**< OPT_BIT() of each option that was there */
 	struct pgw_image_ram ram[OPTIONS_MAX_RAM];
 	size_t nr_ram;
+	struct pgw_encryption encryption;
 	enum root_choice root;
 	uint64_t root_value; /**< the CPU's number or the physical address */
 	unsigned halves;     /**< bits of enum pgw_half; 0 = not given */

@@ -71,6 +71,7 @@ int target_open(struct target *target, const struct options *opts)
 		.nr_ram = opts->nr_ram,
 		.arch = opts->format ? pgw_format_arch(opts->format) : NULL,
 		.zero_fill = option_given(opts, OPT_ZERO_FILL),
+		.encryption = opts->encryption,
 		.progress_arg = &target->progress,
 	};
 	struct pgw_error err = { 0 };

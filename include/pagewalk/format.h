@@ -62,6 +62,10 @@ enum pgw_control_bit {
 	PGW_CTL_RISCV_SVRSW60T59B = 1 << 11,
 	/** menvcfg.SSE (Zicfiss): a leaf with W, but neither R nor X, is a shadow stack, else reserved */
 	PGW_CTL_RISCV_SSE = 1 << 12,
+	/** x86-64: encryption_bit of struct pgw_control is meant: it is known, be it that there is none */
+	PGW_CTL_X86_ENCRYPTION = 1 << 29,
+	/** x86-64: encryption_bit is set in what is shared with the host (TDX), not in what is encrypted */
+	PGW_CTL_X86_SHARED_BIT = 1 << 30,
 };
 
 /** What is known about the control bits and the physical address width. */
@@ -70,7 +74,17 @@ struct pgw_control {
 	uint32_t set;          /**< of these, the ones that are set; others must be 0 */
 	uint8_t pa_bits;       /**< physical address width (x86 MAXPHYADDR), 0 = not known */
 	uint64_t memory_types; /**< arm64: MAIR_EL1, if PGW_CTL_MEMORY_TYPES is in known */
+	/**
+	 * x86-64: the bit of an entry, PGW_ENCRYPTION_BIT_MIN to _MAX, that says whether memory is
+	 * encrypted and is no part of its address: AMD's C-bit (APM vol. 2, 7.10 and 15.34) or Intel's shared
+	 * bit of a TDX guest (TDX module specification, "Shared GPA"). 0 = none. CR3 may have it, too.
+	 */
+	uint8_t encryption_bit;
 };
+
+/** The bits that can be struct pgw_control's encryption_bit. */
+#define PGW_ENCRYPTION_BIT_MIN 32
+#define PGW_ENCRYPTION_BIT_MAX 51
 
 /** One entry, decoded on its own: rights of this level only, not effective ones. */
 struct pgw_entry {
@@ -121,6 +135,13 @@ PGW_API const struct pgw_attr *pgw_format_attrs(const struct pgw_format *format)
  */
 PGW_API uint64_t pgw_format_attr_mask(const struct pgw_format *format, unsigned level);
 
+/**
+ * The same with the bit that says whether memory is encrypted, where the control bits name one.
+ * @param control a complete one, see pgw_control_assume()
+ */
+PGW_API uint64_t pgw_format_attr_mask_with(const struct pgw_format *format,
+					   const struct pgw_control *control, unsigned level);
+
 /** The addresses of a half, inclusive. */
 PGW_API void pgw_format_half_range(const struct pgw_format *format, enum pgw_half half,
 				   uint64_t *ret_first, uint64_t *ret_last);
@@ -132,6 +153,13 @@ PGW_API void pgw_format_half_range(const struct pgw_format *format, enum pgw_hal
  */
 PGW_API const char *pgw_format_memory_type(const struct pgw_format *format,
 					   const struct pgw_control *control, uint64_t entry);
+
+/**
+ * Whether what an entry leads to is encrypted: "encrypted" or "shared", by the bit that the
+ * control bits name; static. NULL if they name none.
+ */
+PGW_API const char *pgw_format_encryption(const struct pgw_format *format,
+					  const struct pgw_control *control, uint64_t entry);
 
 /**
  * Fill in what is not known: x86 WP=1, NXE=1, SMEP=1, PKE=0; arm64 WXN=0,

@@ -22,6 +22,22 @@ extern "C" {
 
 struct pgw_image;
 
+/** How the bit was found that says whether memory is encrypted. */
+enum pgw_encryption_found {
+	PGW_ENCRYPTION_NOT_FOUND, /**< nothing speaks of one; none is assumed */
+	PGW_ENCRYPTION_FROM_OPTION,
+	PGW_ENCRYPTION_FROM_VMCOREINFO, /**< NUMBER(sme_mask), of Linux since 5.3 */
+	PGW_ENCRYPTION_FROM_TABLES, /**< all tables share it (AMD), or the fixmap's registers have it (TDX) */
+	_PGW_ENCRYPTION_FOUND_MAX,
+};
+
+/** The bit of an x86-64 entry that says whether memory is encrypted, and is no part of its address. */
+struct pgw_encryption {
+	enum pgw_encryption_found found;
+	uint8_t bit;        /**< PGW_ENCRYPTION_BIT_MIN to _MAX; 0 = there is none */
+	bool is_shared_bit; /**< set in what is shared (TDX), else in what is encrypted (SME, SEV) */
+};
+
 /** A file, or a part of one, that holds a piece of memory, byte for byte. */
 struct pgw_image_ram {
 	uint64_t pa; /**< of the part's first byte */
@@ -49,6 +65,8 @@ struct pgw_image_options {
 	 * What a file has lost at its end never does.
 	 */
 	bool zero_fill;
+	/** Memory encryption, if found is PGW_ENCRYPTION_FROM_OPTION; else it is looked for. */
+	struct pgw_encryption encryption;
 	/** Called now and then during long work, from the thread that asked for it; may be NULL. */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *progress_arg;
@@ -154,6 +172,12 @@ typedef int pgw_write_fn(const void *bytes, size_t size, void *arg);
  */
 PGW_API int pgw_image_write_core(const struct pgw_image *image, const struct pgw_pa_range *keep,
 				 size_t nr, pgw_write_fn *fn, void *arg);
+
+/**
+ * Which bit says that memory is encrypted, as far as it was found until now: the functions that
+ * find roots look for it, and the control bits of these roots have it.
+ */
+PGW_API struct pgw_encryption pgw_image_encryption(const struct pgw_image *image);
 
 /** Which registers of a struct pgw_cpu are known. */
 enum pgw_cpu_known {

@@ -285,7 +285,8 @@ int pgw_dump(const struct pgw_dump_args *args, struct pgw_dump_summary *ret)
 		return -PGW_EINVAL;
 	format = pgw_mm_format(args->mm);
 	for (unsigned level = 0; level <= pgw_format_geometry(format)->top_level; level++)
-		dump.attr_mask[level] = pgw_format_attr_mask(format, level);
+		dump.attr_mask[level] = pgw_format_attr_mask_with(
+			format, pgw_mm_control(args->mm), level);
 
 	dump.has_filter = filter_is_set(&args->filter);
 	err = dump_scan(&dump, &stats);

@@ -32,6 +32,7 @@ struct ptdump {
 	const struct pgw_ptdump_args *args;
 	const struct ptdump_arch *arch;
 	unsigned top_level;
+	uint64_t encryption; /* the bit that no address has, if there is one: Linux compares it, too */
 	uint64_t effective[DEPTH_PTE + 1]; /* of the last entry at each depth */
 	size_t next_marker;                /* the one after the one that addresses belong to now */
 	uint64_t nr_lines;                 /* since that one's banner */
@@ -132,7 +133,7 @@ static int ptdump_note(struct ptdump *dump, const struct ptdump_seen *seen)
 		.kind = seen->kind,
 		.start = seen->va,
 		.depth = seen->depth,
-		.prot = dump->arch->prot(seen->entry),
+		.prot = dump->arch->prot(seen->entry) | (seen->entry & dump->encryption),
 		.entry = seen->entry,
 	};
 	uint64_t effective = seen->entry ? dump->effective[seen->depth] : 0;
@@ -332,6 +333,8 @@ int pgw_ptdump(const struct pgw_ptdump_args *args)
 	if (!args || !args->mm || !args->fn || (args->nr_markers && !args->markers))
 		return -PGW_EINVAL;
 	dump.arch = ptdump_find_arch(pgw_mm_format(args->mm));
+	if (pgw_mm_control(args->mm)->encryption_bit)
+		dump.encryption = BIT(pgw_mm_control(args->mm)->encryption_bit);
 	if (!dump.arch)
 		return -PGW_EOPNOTSUPP;
 	dump.top_level = pgw_format_geometry(pgw_mm_format(args->mm))->top_level;

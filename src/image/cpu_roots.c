@@ -59,7 +59,8 @@ void image_root_take_control(const struct pgw_image *image, struct pgw_root_info
 	for (size_t i = 0; i < image->nr_cpus; i++) {
 		if (image_cpu_loaded(image, i, &cpu)) {
 			root->control = cpu.control;
-			return;
+			break;
 		}
 	}
+	image_encryption_control(image, &root->control);
 }

@@ -168,6 +168,8 @@ int pgw_image_open(const char *source, const struct pgw_image_options *opts, str
 		pgw_image_close(image);
 		return status;
 	}
+	/* By what the notes say: a CPU's root is found without looking for a kernel's. */
+	image_encryption_learn(image);
 	*ret = image;
 	return 0;
 }

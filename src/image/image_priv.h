@@ -238,6 +238,7 @@ struct pgw_image {
 
 	struct image_survey surveys[_IMAGE_ARCH_MAX];
 	bool is_surveyed;
+	struct pgw_encryption encryption;
 	uint64_t search_left; /* of IMAGE_SEARCH_BUDGET */
 	struct image_kernels kernels;
 	bool kernels_known; /* of what has been read so far */
@@ -369,8 +370,19 @@ bool image_cpu_first_root(const struct pgw_image *image, struct pgw_root_info *r
 void image_root_find_twin(const struct pgw_image *image, struct pgw_root_info *root);
 /** From a root that a CPU has loaded to the one of its KPTI pair that maps the kernel. */
 void image_root_use_kernel_twin(const struct pgw_image *image, struct pgw_root_info *root);
-/** Control bits as the first CPU that has a root has them. */
+/** Control bits as the first CPU that has a root has them, with what is known of encryption. */
 void image_root_take_control(const struct pgw_image *image, struct pgw_root_info *root);
+
+/* encryption.c: the bit that says whether memory is encrypted (x86-64) */
+
+/** Look for it in what is known until now, if it is not found yet. */
+void image_encryption_learn(struct pgw_image *image);
+/** The same for a bit that no table has; by the tree of a kernel that proved itself. */
+void image_encryption_learn_shared(struct pgw_image *image, const struct pgw_root_info *kernel);
+/** That bit of an entry, or 0. */
+uint64_t image_encryption_mask(const struct pgw_image *image);
+/** Put it into control bits, if it is found. */
+void image_encryption_control(const struct pgw_image *image, struct pgw_control *control);
 
 /* root_state.c: a root, beside the kernel's */
 

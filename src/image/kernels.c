@@ -101,10 +101,21 @@ static bool kernels_are_proved(const struct image_kernels *kernels)
 	return kernels->nr && is_proved(&kernels->list[0]);
 }
 
+/* A bit that no table has shows in the tree of a kernel that is found without it. */
+static void kernels_learn_encryption(struct pgw_image *image, struct image_kernels *kernels)
+{
+	if (!kernels_are_proved(kernels))
+		return;
+	image_encryption_learn_shared(image, &kernels->list[0].swapper.root);
+	for (size_t i = 0; i < kernels->nr; i++)
+		image_encryption_control(image, &kernels->list[i].swapper.root.control);
+}
+
 static void kernels_collect(struct pgw_image *image, struct image_kernels *kernels)
 {
 	struct image_swapper claim;
 
+	image_encryption_learn(image);
 	collect_by_texts(image, image->nr_texts, kernels);
 	kernels_rank(kernels);
 	if ((!kernels->nr || kernels->list[0].trust < TRUST_NOTE) &&
@@ -115,6 +126,7 @@ static void kernels_collect(struct pgw_image *image, struct image_kernels *kerne
 	    (image_claim_by_symbols(image, &claim) || image_claim_by_looks(image, &claim)))
 		kernels_add(kernels, &claim, TRUST_SEARCH);
 	kernels_rank(kernels);
+	kernels_learn_encryption(image, kernels);
 }
 
 const struct image_kernels *image_kernels(struct pgw_image *image)
@@ -149,6 +161,7 @@ static bool texts_settle(struct pgw_image *image, void *arg)
 			most = TRUST_TEXT_RUNNING;
 	}
 	*kernels = (struct image_kernels){ 0 };
+	image_encryption_learn(image);
 	collect_by_texts(image, image->nr_texts, kernels);
 	kernels_rank(kernels);
 	return kernels->nr && kernels->list[0].trust >= most;
@@ -165,6 +178,7 @@ static int kernels_look(struct pgw_image *image)
 	status = image_survey_until(image, texts_settle, &settled);
 	if (status <= 0)
 		return status;
+	kernels_learn_encryption(image, &settled);
 	image->kernels = settled;
 	image->kernels_known = true;
 	return 0;

@@ -55,6 +55,7 @@ static bool choose_kernel(struct pgw_image *image, const struct image_pages *pag
 			.root = { .root = { pages->pa[i] }, .format = format },
 		};
 
+		image_encryption_control(image, &claim.root.control);
 		if (!maps_anchor(image, &claim.root, anchor) ||
 		    !count_slots(image, &claim.root, slots) || slots[PGW_HALF_USER] ||
 		    slots[PGW_HALF_KERNEL] < best ||

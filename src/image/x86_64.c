@@ -74,7 +74,7 @@ static bool x86_64_find_level3(const struct pgw_image *image, const struct pgw_r
 		table = load_le64(&item);
 		if ((table & LINUX_TABLE_MASK) != LINUX_TABLE_VALUE)
 			return false;
-		table &= ENTRY_ADDRESS;
+		table &= ENTRY_ADDRESS & ~image_encryption_mask(image);
 	}
 	*ret = table;
 	return true;
@@ -120,7 +120,7 @@ static bool x86_64_cpu_root(const struct pgw_image *image, const struct pgw_cpu 
 	    !format)
 		return false;
 	*ret = (struct pgw_root_info){
-		.root = { cpu->cr3 & CR3_ROOT },
+		.root = { cpu->cr3 & CR3_ROOT & ~image_encryption_mask(image) },
 		.format = format,
 		.control = { .known = PGW_CTL_X86_WP | PGW_CTL_X86_SMEP | PGW_CTL_X86_PKE },
 	};
@@ -130,6 +130,7 @@ static bool x86_64_cpu_root(const struct pgw_image *image, const struct pgw_cpu 
 		ret->control.set |= PGW_CTL_X86_SMEP;
 	if (cpu->cr4 & CR4_PKE)
 		ret->control.set |= PGW_CTL_X86_PKE;
+	image_encryption_control(image, &ret->control);
 	return true;
 }
 

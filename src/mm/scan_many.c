@@ -186,7 +186,7 @@ static bool many_is_alike(const struct pgw_mm *a, const struct pgw_mm *b)
 
 	return a->pt.phys && a->pt.phys == b->pt.phys && a->pt.format == b->pt.format &&
 	       a->half == b->half && x->set == y->set && x->pa_bits == y->pa_bits &&
-	       x->memory_types == y->memory_types;
+	       x->memory_types == y->memory_types && x->encryption_bit == y->encryption_bit;
 }
 
 static struct many *many_new(const struct pgw_mm *mm)

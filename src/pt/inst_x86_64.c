@@ -15,7 +15,8 @@
 		.attr_mask = { X86_64_ATTR_MASK_SMALL, X86_64_ATTR_MASK_LARGE,                     \
 			       X86_64_ATTR_MASK_LARGE },                                           \
 		.control_bits =                                                                    \
-			PGW_CTL_X86_WP | PGW_CTL_X86_NXE | PGW_CTL_X86_SMEP | PGW_CTL_X86_PKE,     \
+			PGW_CTL_X86_WP | PGW_CTL_X86_NXE | PGW_CTL_X86_SMEP | PGW_CTL_X86_PKE |    \
+			PGW_CTL_X86_ENCRYPTION | PGW_CTL_X86_SHARED_BIT,                           \
 		.control_assume = PGW_CTL_X86_WP | PGW_CTL_X86_NXE | PGW_CTL_X86_SMEP,             \
 		.min_pa_bits = X86_MIN_PA_BITS, .decode = pt_decode, .advance = pt_advance,        \
 		.env_init = pt_env_fill, .reader = &pt_format_ops, .owner = &pt_format_ops,        \

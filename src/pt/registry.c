@@ -74,6 +74,25 @@ void pgw_format_half_range(const struct pgw_format *format, enum pgw_half half, 
 	*ret_last = half == PGW_HALF_KERNEL ? UINT64_MAX : low_bits(bits);
 }
 
+uint64_t pgw_format_attr_mask_with(const struct pgw_format *format,
+				   const struct pgw_control *control, unsigned level)
+{
+	uint64_t encryption = control->encryption_bit ? BIT(control->encryption_bit) : 0;
+
+	return pgw_format_attr_mask(format, level) | encryption;
+}
+
+const char *pgw_format_encryption(const struct pgw_format *format,
+				  const struct pgw_control *control, uint64_t entry)
+{
+	bool is_set = control->encryption_bit && (entry & BIT(control->encryption_bit));
+
+	(void)format;
+	if (!control->encryption_bit)
+		return NULL;
+	return is_set == !(control->set & PGW_CTL_X86_SHARED_BIT) ? "encrypted" : "shared";
+}
+
 const char *pgw_format_memory_type(const struct pgw_format *format,
 				   const struct pgw_control *control, uint64_t entry)
 {
@@ -95,6 +114,11 @@ struct pgw_control pgw_control_assume(const struct pgw_format *format,
 		ret.memory_types = control->memory_types;
 	else
 		ret.memory_types = format->assume_memory_types;
+	/* Of a number that cannot be, nothing is kept. */
+	if ((known & PGW_CTL_X86_ENCRYPTION) &&
+	    control->encryption_bit >= PGW_ENCRYPTION_BIT_MIN &&
+	    control->encryption_bit <= PGW_ENCRYPTION_BIT_MAX)
+		ret.encryption_bit = control->encryption_bit;
 	ret.pa_bits = ret.pa_bits > max ? max : ret.pa_bits < min ? min : ret.pa_bits;
 	return ret;
 }

@@ -165,10 +165,15 @@ void machine_cpu(struct machine *machine, uint64_t cr3)
 				      });
 }
 
-struct pgw_image *machine_open(struct machine *machine)
+struct pgw_image *machine_open_with(struct machine *machine, const struct pgw_image_options *opts)
 {
 	mkelf_segment(&machine->elf, 0, machine->ram, sizeof(machine->ram), sizeof(machine->ram));
-	if (pgw_image_open(mkelf_save(&machine->elf), NULL, &machine->image, NULL))
+	if (pgw_image_open(mkelf_save(&machine->elf), opts, &machine->image, NULL))
 		abort();
 	return machine->image;
+}
+
+struct pgw_image *machine_open(struct machine *machine)
+{
+	return machine_open_with(machine, NULL);
 }

@@ -76,5 +76,7 @@ const char *machine_text(const struct machine *machine);
 void machine_cpu(struct machine *machine, uint64_t cr3);
 /** Dump it and open the dump. */
 struct pgw_image *machine_open(struct machine *machine);
+/** The same with options. */
+struct pgw_image *machine_open_with(struct machine *machine, const struct pgw_image_options *opts);
 
 #endif

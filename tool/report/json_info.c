@@ -81,8 +81,21 @@ static void json_vmcoreinfo(struct json *json, const struct pgw_vmcoreinfo *vmco
 	json_close(json, '}');
 }
 
-static void json_control(struct json *json, const struct pgw_root_info *root)
+static void json_encryption(struct json *json, const struct pgw_encryption *encryption)
 {
+	json_open(json, "encryption", '{');
+	if (encryption->bit)
+		json_dec(json, "bit", encryption->bit);
+	else
+		json_null(json, "bit");
+	json_str(json, "set_means", encryption->is_shared_bit ? "shared" : "encrypted");
+	json_str(json, "found", report_encryption_found(encryption->found));
+	json_close(json, '}');
+}
+
+static void json_control(struct json *json, const struct report_root *kernel)
+{
+	const struct pgw_root_info *root = &kernel->info;
 	struct pgw_control control = pgw_control_assume(root->format, &root->control);
 
 	json_open(json, "control", '{');
@@ -100,6 +113,8 @@ static void json_control(struct json *json, const struct pgw_root_info *root)
 		json_bool(json, "known", root->control.known & PGW_CTL_MEMORY_TYPES);
 		json_close(json, '}');
 	}
+	if (control.known & PGW_CTL_X86_ENCRYPTION)
+		json_encryption(json, &kernel->encryption);
 	json_open(json, "pa_bits", '{');
 	json_dec(json, "value", control.pa_bits);
 	json_bool(json, "known", root->control.pa_bits != 0);
@@ -129,7 +144,7 @@ static void json_default_root(struct json *json, const char *key, const struct r
 	}
 	json_open(json, key, '{');
 	json_root_members(json, &root->info);
-	json_control(json, &root->info);
+	json_control(json, root);
 	if (root->integrity.nr_tables)
 		json_integrity(json, &root->integrity);
 	json_close(json, '}');

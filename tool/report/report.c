@@ -42,9 +42,9 @@ static bool attr_applies(const struct report *report, const struct pgw_attr *att
 const char *report_attr_names(struct report *report, uint64_t entry, unsigned level,
 			      const char *quote, const char *separator)
 {
-	uint64_t bits = entry & pgw_format_attr_mask(report->format, level);
+	uint64_t bits = entry & pgw_format_attr_mask_with(report->format, report->control, level);
 	struct report_attrs *attrs = &report->attrs;
-	const char *type;
+	const char *type, *encryption;
 
 	if (attrs->is_valid && attrs->level == level && attrs->bits == bits)
 		return attrs->text;
@@ -57,6 +57,9 @@ const char *report_attr_names(struct report *report, uint64_t entry, unsigned le
 		attrs_add(attrs, type, quote, separator);
 	if (type && report->assumes_memory_types && !*quote)
 		attrs_append(attrs, "?");
+	encryption = pgw_format_encryption(report->format, report->control, bits);
+	if (encryption)
+		attrs_add(attrs, encryption, quote, separator);
 	return attrs->text;
 }
 
@@ -72,7 +75,8 @@ void report_tail_begin(struct report *report, const struct pgw_extent *leaf)
 	tail->level = leaf->level;
 	tail->leaf_lg2 = leaf->leaf_lg2;
 	tail->rights = leaf->rights;
-	tail->attr_mask = pgw_format_attr_mask(report->format, leaf->level);
+	tail->attr_mask =
+		pgw_format_attr_mask_with(report->format, report->control, leaf->level);
 	tail->entry = leaf->entry;
 	tail->size = leaf->va_last - leaf->va_first;
 }
@@ -171,6 +175,18 @@ const char *report_root_proof(enum pgw_root_proof proof)
 	};
 
 	return names[proof];
+}
+
+const char *report_encryption_found(enum pgw_encryption_found found)
+{
+	static const char *const names[_PGW_ENCRYPTION_FOUND_MAX] = {
+		[PGW_ENCRYPTION_NOT_FOUND] = "assumed",
+		[PGW_ENCRYPTION_FROM_OPTION] = "option",
+		[PGW_ENCRYPTION_FROM_VMCOREINFO] = "vmcoreinfo",
+		[PGW_ENCRYPTION_FROM_TABLES] = "tables",
+	};
+
+	return names[found];
 }
 
 const struct report_bit report_root_found[] = {

@@ -17,6 +17,7 @@ struct report;
 struct report_root {
 	bool is_found;
 	struct pgw_root_info info;
+	struct pgw_encryption encryption;
 	struct pgw_integrity integrity; /**< of its tree; not if nr_tables is 0 */
 	struct pgw_error err;           /**< if it was not found */
 };
@@ -194,6 +195,8 @@ struct report_bit {
 };
 
 extern const struct report_bit report_root_found[];
+/** How the bit was found that says whether memory is encrypted, e.g. "vmcoreinfo"; "assumed" if it was not. */
+const char *report_encryption_found(enum pgw_encryption_found found);
 extern const struct report_bit report_control_bits[];
 /** enum pgw_absent_flag, those that have a name. */
 extern const struct report_bit report_absent_flags[];

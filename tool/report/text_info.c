@@ -164,8 +164,21 @@ static void text_vmcoreinfo(struct out *out, const struct pgw_vmcoreinfo *vmcore
 	}
 }
 
-static void text_control(struct out *out, const struct pgw_root_info *root)
+static void text_encryption(struct out *out, const struct pgw_encryption *encryption)
 {
+	out_str(out, encryption->is_shared_bit ? "shared-bit=" : "C-bit=");
+	if (encryption->bit)
+		out_dec(out, encryption->bit);
+	else
+		out_str(out, "none");
+	out_str(out, " (");
+	out_str(out, report_encryption_found(encryption->found));
+	out_str(out, ") ");
+}
+
+static void text_control(struct out *out, const struct report_root *kernel)
+{
+	const struct pgw_root_info *root = &kernel->info;
 	struct pgw_control control = pgw_control_assume(root->format, &root->control);
 
 	text_label(out, "control bits");
@@ -183,6 +196,8 @@ static void text_control(struct out *out, const struct pgw_root_info *root)
 				     ? " (Linux's, by its release and by what is memory) "
 				     : " (assumed: Linux's order) ");
 	}
+	if (control.known & PGW_CTL_X86_ENCRYPTION)
+		text_encryption(out, &kernel->encryption);
 	text_count(out, "", control.pa_bits, "physical address bits ");
 	out_str(out, root->control.pa_bits ? "(known)\n" : "(assumed)\n");
 }
@@ -232,7 +247,7 @@ static void text_default_root(struct out *out, const struct report_root *kernel)
 	out_str(out, "; runs on cpus: ");
 	text_cpus(out, root->cpus);
 	out_char(out, '\n');
-	text_control(out, root);
+	text_control(out, kernel);
 	if (kernel->integrity.nr_tables)
 		text_integrity(out, &kernel->integrity);
 }

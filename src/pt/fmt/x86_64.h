@@ -27,6 +27,9 @@
  *   62:59  -     -     -                 PK if CR4.PKE       PK if CR4.PKE
  *   63     XD    XD    XD                XD                  XD     (0 if !EFER.NXE)
  *
+ * With memory encryption one bit of the address field is none: AMD's C-bit (APM vol. 2, 7.10.2
+ * and 15.34.1), or the shared bit of Intel's TDX. Which one is a control bit.
+ *
  * M is the physical address width, "-" is ignored, 0 is reserved. An entry
  * with P = 0 is ignored whole.
  */
@@ -89,9 +92,12 @@ static PGW_ALWAYS_INLINE struct pt_env x86_64_pt_env_init(const struct pgw_forma
 							  const struct pgw_control *control)
 {
 	unsigned width = control->pa_bits;
+	uint64_t encryption = control->encryption_bit ? BIT(control->encryption_bit) : 0;
 	uint64_t above = width < X86_MAX_PA_BITS ? BITS(X86_MAX_PA_BITS - 1, width) : 0;
+	uint64_t addr = X86_ADDR & ~encryption;
 
 	(void)format;
+	above &= ~encryption;
 	/* SDM 4.5.4: with EFER.NXE = 0, bit 63 is reserved. */
 	if (!(control->set & PGW_CTL_X86_NXE))
 		above |= X86_XD;
@@ -99,12 +105,12 @@ static PGW_ALWAYS_INLINE struct pt_env x86_64_pt_env_init(const struct pgw_forma
 		.reserved = above,
 		.table_mask = X86_P | X86_PS | above,
 		.table_value = X86_P,
-		.kind_mask = ~X86_ADDR | above,
+		.kind_mask = ~addr | above,
 		.leaf_mask = X86_P | above,
 		.leaf_value = X86_P,
 		.rights_mask = X86_RW | X86_US | X86_XD,
 		.acc_flip = X86_XD,
-		.addr_mask = X86_ADDR,
+		.addr_mask = addr,
 		.rights = x86_64_rights[!!(control->set & PGW_CTL_X86_WP)]
 				       [!!(control->set & PGW_CTL_X86_SMEP)],
 		.ctl = control->set,
@@ -135,14 +141,12 @@ static PGW_ALWAYS_INLINE enum pgw_entry_kind x86_64_pt_entry_kind(const struct p
 
 static PGW_ALWAYS_INLINE uint64_t x86_64_pt_table_pa(const struct pt_env *env, uint64_t entry)
 {
-	(void)env;
-	return entry & X86_ADDR;
+	return entry & env->addr_mask;
 }
 
 static PGW_ALWAYS_INLINE uint64_t x86_64_pt_addr_mask(const struct pt_env *env, unsigned level)
 {
-	(void)env;
-	return X86_ADDR & ~low_bits(X86_SPAN_LG2(level));
+	return env->addr_mask & ~low_bits(X86_SPAN_LG2(level));
 }
 
 static PGW_ALWAYS_INLINE uint64_t x86_64_pt_leaf_pa(const struct pt_env *env, uint64_t entry,
@@ -256,7 +260,7 @@ static PGW_ALWAYS_INLINE uint64_t x86_64_pt_leaf_resize(const struct pt_env *env
 	bool pat = entry & (level ? X86_PAT_LARGE : X86_PAT_SMALL);
 
 	(void)run;
-	return (entry & ~(X86_ADDR | X86_PS)) | pa | (to_level ? X86_PS : 0) | (pat ? to_pat : 0);
+	return (entry & ~(env->addr_mask | X86_PS)) | pa | (to_level ? X86_PS : 0) | (pat ? to_pat : 0);
 }
 
 static PGW_ALWAYS_INLINE uint64_t x86_64_pt_rights_mask(void)
