@@ -73,7 +73,7 @@ struct pgw_mm_new_args {
  * are shared, for as long as both live. For that the kernel mm gets a table
  * in every empty slot of its root, once, which stay.
  * Locking: of a kernel_mm no lock may be held for write by another thread.
- * @return as pgw_mm_attach()
+ * @return as pgw_mm_attach(), or -PGW_EOPNOTSUPP: the control bits name an encryption bit
  */
 PGW_API int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret);
 

@@ -131,6 +131,9 @@ static int check_new(const struct pgw_mm_new_args *args)
 
 	if (args->policy != PGW_POLICY_RANGE && args->policy != PGW_POLICY_SINGLE)
 		return -PGW_EINVAL;
+	/* Nothing here encrypts: what pt makes would lead to memory in clear. */
+	if ((args->control.known & PGW_CTL_X86_ENCRYPTION) && args->control.encryption_bit)
+		return -PGW_EOPNOTSUPP;
 	/* Entries of one root are to mean the same in the other. */
 	if (kernel_mm && args->platform &&
 	    (kernel_mm->kind != PGW_MM_OWNED ||

@@ -115,8 +115,7 @@ struct pgw_control pgw_control_assume(const struct pgw_format *format,
 	else
 		ret.memory_types = format->assume_memory_types;
 	/* Of a number that cannot be, nothing is kept. */
-	if ((known & PGW_CTL_X86_ENCRYPTION) &&
-	    control->encryption_bit >= PGW_ENCRYPTION_BIT_MIN &&
+	if ((known & PGW_CTL_X86_ENCRYPTION) && control->encryption_bit >= PGW_ENCRYPTION_BIT_MIN &&
 	    control->encryption_bit <= PGW_ENCRYPTION_BIT_MAX)
 		ret.encryption_bit = control->encryption_bit;
 	ret.pa_bits = ret.pa_bits > max ? max : ret.pa_bits < min ? min : ret.pa_bits;

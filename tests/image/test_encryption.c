@@ -211,8 +211,7 @@ static void test_encryption__what_the_fixmap_shares_tells_tdx(void **state)
 			    PTE_P | PTE_W | PTE_NX);
 		machine_note(&machine, MACHINE_VMCOREINFO, text_with_mask(&machine, 0));
 		machine_process(&machine, PROCESS);
-		machine_map(&machine, PROCESS, 0x400000, MACHINE_USER_PAGE,
-			    PTE_P | PTE_W | PTE_U);
+		machine_map(&machine, PROCESS, 0x400000, MACHINE_USER_PAGE, PTE_P | PTE_W | PTE_U);
 		check_machine(&machine, NULL, &right);
 		machine_fini(&machine);
 	}

@@ -230,9 +230,30 @@ static void test_kernel_half__the_kernel_mm_must_be_owned(void **state)
 	fixture_fini(&f);
 }
 
+static void test_kernel_half__own_tables_encrypt_nothing(void **state)
+{
+	struct arena arena;
+	struct pgw_mm_new_args args = {
+		.platform = &arena.platform,
+		.format = pgw_format_by_name("x86_64-la48"),
+		.half = PGW_HALF_KERNEL,
+		.control = { .known = PGW_CTL_X86_ENCRYPTION, .encryption_bit = 51 },
+	};
+	struct pgw_mm *mm;
+
+	(void)state;
+	arena_init(&arena, 1 << 20);
+	assert_int_equal(pgw_mm_new(&args, &mm), -PGW_EOPNOTSUPP);
+	args.control.encryption_bit = 0;
+	assert_int_equal(pgw_mm_new(&args, &mm), 0);
+	pgw_mm_free(mm);
+	arena_fini(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_kernel_half__own_tables_encrypt_nothing),
 		cmocka_unit_test(test_kernel_half__what_the_kernel_maps_is_in_every_user_root),
 		cmocka_unit_test(test_kernel_half__a_shared_root_is_filled_once),
 		cmocka_unit_test(test_kernel_half__a_leaf_of_a_shared_root_stays),

@@ -185,6 +185,56 @@ static void test_x86_64_control__unknown_bits_are_assumed(void **state)
 	assert_int_equal(got.pa_bits, 52);
 }
 
+/* AMD APM vol. 2, 7.10.2: the C-bit is no part of an address, and narrower addresses leave it alone. */
+static void test_x86_64_encryption__the_bit_is_no_address(void **state)
+{
+	static const struct {
+		uint64_t entry;
+		unsigned level;
+		uint8_t bit;
+		bool is_shared_bit;
+		enum pgw_entry_kind kind;
+		uint64_t pa;
+		const char *encryption;
+	} cases[] = {
+		{ P | BIT(51) | 0x12345000, 0, 51, false, PGW_ENTRY_LEAF, 0x12345000, "encrypted" },
+		{ P | 0x12345000, 0, 51, false, PGW_ENTRY_LEAF, 0x12345000, "shared" },
+		{ P | BIT(51) | 0x12345000, 0, 51, true, PGW_ENTRY_LEAF, 0x12345000, "shared" },
+		{ P | 0x12345000, 0, 51, true, PGW_ENTRY_LEAF, 0x12345000, "encrypted" },
+		{ P | PS | BIT(47) | BIT(30), 2, 47, false, PGW_ENTRY_LEAF, BIT(30), "encrypted" },
+		{ P | BIT(47) | 0x12345000, 3, 47, false, PGW_ENTRY_TABLE, 0x12345000, "encrypted" },
+		/* another bit above the CPU's addresses is reserved as ever */
+		{ P | BIT(46) | 0x12345000, 0, 47, false, PGW_ENTRY_MALFORMED, 0, "shared" },
+		{ P | BIT(51) | 0x12345000, 0, 0, false, PGW_ENTRY_MALFORMED, 0, NULL },
+		/* what can be no such bit is none */
+		{ P | BIT(51) | 0x12345000, 0, 31, false, PGW_ENTRY_MALFORMED, 0, NULL },
+		{ P | BIT(51) | 0x12345000, 0, 52, false, PGW_ENTRY_MALFORMED, 0, NULL },
+	};
+	const struct pgw_format *format = pgw_format_by_name("x86_64-la48");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct pgw_control given = {
+			.known = PGW_CTL_X86_ENCRYPTION | PGW_CTL_X86_SHARED_BIT,
+			.set = cases[i].is_shared_bit ? PGW_CTL_X86_SHARED_BIT : 0,
+			.pa_bits = 40,
+			.encryption_bit = cases[i].bit,
+		};
+		struct pgw_control control = pgw_control_assume(format, &given);
+		const char *encryption =
+			pgw_format_encryption(format, &control, cases[i].entry);
+		struct pgw_entry entry;
+
+		pgw_entry_decode(format, &control, cases[i].entry, cases[i].level, &entry);
+		assert_int_equal(entry.kind, cases[i].kind);
+		assert_int_equal(entry.pa, cases[i].pa);
+		if (cases[i].encryption)
+			assert_string_equal(encryption, cases[i].encryption);
+		else
+			assert_null(encryption);
+	}
+}
+
 static void test_x86_64_halves__are_canonical(void **state)
 {
 	uint64_t first, last;
@@ -329,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_x86_64_decode__rows_of_the_manual),
 		cmocka_unit_test(test_x86_64_rights__every_combination_at_every_level),
 		cmocka_unit_test(test_x86_64_control__unknown_bits_are_assumed),
+		cmocka_unit_test(test_x86_64_encryption__the_bit_is_no_address),
 		cmocka_unit_test(test_x86_64_halves__are_canonical),
 		cmocka_unit_test(test_x86_64_scan__runs_join_across_tables_and_break_on_bits),
 		cmocka_unit_test(test_x86_64_scan__a_table_cut_short_is_read_as_far_as_it_goes),

@@ -43,7 +43,7 @@ class Memory:
                 return
             if not self.get64(slot):
                 self.put64(slot, self.table() | table_flags)
-            table = self.get64(slot) & ~0xfff & (1 << 48) - 1
+            table = self.get64(slot) & ~0xfff & (1 << 40) - 1
 
 
 def note(name, type_, desc):
@@ -112,4 +112,32 @@ def linux_absent(path):
     write_core(path, EM_X86_64, memory, qemu_cpu(root) + note(b'VMCOREINFO', 0, text))
 
 
-{'unikernel': unikernel, 'linux-absent': linux_absent}[sys.argv[1]](sys.argv[2])
+def sme(path):
+    """Pages of 4K in a row, of which the third and fourth are shared: AMD's C-bit is 47."""
+    c_bit = 1 << 47
+    memory = Memory(4 << 20)
+    root = memory.table()
+    for i in range(8):
+        pa = i * PAGE
+        memory.map(root, 0x40000000 + pa, pa | 0x63 | (0 if i in (2, 3) else c_bit), 12,
+                   0x23 | c_bit)
+    write_core(path, EM_X86_64, memory, qemu_cpu(root | c_bit))
+
+
+def tdx(path):
+    """The same where the bit says shared: bit 51."""
+    shared = 1 << 51
+    memory = Memory(4 << 20)
+    root = memory.table()
+    for i in range(8):
+        pa = i * PAGE
+        memory.map(root, 0x40000000 + pa, pa | 0x63 | (shared if i in (2, 3) else 0), 12, 0x23)
+    write_core(path, EM_X86_64, memory, qemu_cpu(root))
+
+
+{
+    'linux-absent': linux_absent,
+    'sme': sme,
+    'tdx': tdx,
+    'unikernel': unikernel,
+}[sys.argv[1]](sys.argv[2])
