@@ -7,20 +7,45 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/scripts/lib.sh"
 make_tmp
 
-# counts NAME RESULT STATUS STDOUT EXPECTED-LINE...: one program, as meson logs it.
+program=prog
+
+# tally RESULT STATUS STDOUT: one program, as meson logs it.
+tally() {
+	printf '{"name":"s / %s","result":"%s","returncode":%s,"stdout":"%s"}\n' "$program" "$@" \
+		>"$tmp/testlog"
+	# shellcheck disable=SC2086 # a file, or nothing
+	"$root/scripts/tally" b "$tmp/testlog" 'meson test' ${may_skip-} >"$tmp/lines" 2>/dev/null ||
+		true
+}
+
+# is_expected NAME
+is_expected() {
+	if diff "$tmp/expected" "$tmp/got" >"$tmp/log"; then
+		tap_ok "tally: $1"
+	else
+		tap_fail "tally: $1" "$tmp/log"
+	fi
+}
+
+# counts NAME RESULT STATUS STDOUT EXPECTED-LINE...
 counts() {
 	name=$1
-	printf '{"name":"s / prog","result":"%s","returncode":%s,"stdout":"%s"}\n' "$2" "$3" "$4" \
-		>"$tmp/testlog"
+	tally "$2" "$3" "$4"
 	shift 4
 	printf '%s\n' "$@" | sed 's/ b: prog/	b: prog/' >"$tmp/expected"
-	# shellcheck disable=SC2086 # a file, or nothing
-	"$root/scripts/tally" b "$tmp/testlog" ${may_skip-} >"$tmp/got" 2>/dev/null || true
-	if diff "$tmp/expected" "$tmp/got" >"$tmp/log"; then
-		tap_ok "tally: $name"
-	else
-		tap_fail "tally: $name" "$tmp/log"
-	fi
+	grep -v '^again' "$tmp/lines" >"$tmp/got" || true
+	is_expected "$name"
+}
+
+# repeats NAME STDOUT EXPECTED-COMMAND...: for the failed cases, and for no others.
+repeats() {
+	name=$1
+	tally FAIL 1 "$2"
+	shift 2
+	printf '%s\n' "$@" >"$tmp/expected"
+	awk -F '\t' '$1 == "again" { print before == "failed" ? $2 : "after " before }
+		{ before = $1 }' "$tmp/lines" >"$tmp/got"
+	is_expected "$name"
 }
 
 counts 'a plain program that passes' OK 0 'hello' 'passed b: prog'
@@ -48,9 +73,21 @@ counts 'skips that may not be' OK 0 '1..2\nnot ok 1 # SKIP allowed\nok 2 # SKIP 
 	'skipped b: prog: allowed' 'failed b: prog: other (skipped, but may not be here)'
 counts 'a program skipped that may not be' SKIP 77 '' \
 	'failed b: prog (skipped, but may not be here)'
+repeats 'how to repeat a case that may not be skipped' '1..1\nok 1 # SKIP test_a\n' \
+	'PGW_TEST_FILTER=test_a meson test prog' 'meson test prog'
+may_skip=
+
+repeats 'how to repeat a program' 'hello' 'meson test prog'
+repeats 'how to repeat a case of a script' '1..2\nok 1 - x: a\nnot ok 2 - x: b\n' 'meson test prog'
+repeats 'how to repeat cases' '1..3\nok 1 - test_a\nnot ok 2 - test_b\nnot ok 3 - test_c\n' \
+	'PGW_TEST_FILTER=test_b meson test prog' 'PGW_TEST_FILTER=test_c meson test prog'
+repeats 'how to repeat a random case' '# PGW_TEST_SEED=0x1f\n1..1\nnot ok 1 - test_a\n' \
+	'PGW_TEST_FILTER=test_a PGW_TEST_SEED=0x1f meson test prog'
+program='info-tlb x'
+repeats 'how to repeat a program whose name has a space' 'hello' "meson test 'info-tlb x'"
 
 : >"$tmp/testlog"
-if "$root/scripts/tally" b "$tmp/testlog" >"$tmp/log" 2>&1; then
+if "$root/scripts/tally" b "$tmp/testlog" 'meson test' >"$tmp/log" 2>&1; then
 	tap_fail 'tally: no test at all is an error' "$tmp/log"
 else
 	tap_ok 'tally: no test at all is an error'
