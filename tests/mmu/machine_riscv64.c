@@ -9,6 +9,7 @@
 #define SATP_ASID BITS(59, 44)
 #define MSTATUS_SUM BIT(18)
 #define MSTATUS_MXR BIT(19)
+#define MENVCFG_ADUE BIT(61)
 #define MENVCFG_PBMTE BIT(62)
 #define CAUSE_ECALL_U 8
 #define CAUSE_ECALL_S 9
@@ -64,7 +65,10 @@ static void registers(const struct setting *setting, const uint64_t root[_PGW_HA
 
 	reg[RISCV_REG_SATP] =
 		mode << SATP_MODE_SHIFT | (setting->dice & SATP_ASID) | root[PGW_HALF_USER] >> 12;
-	reg[RISCV_REG_MENVCFG] = setting_has(setting, PGW_CTL_RISCV_SVPBMT) ? MENVCFG_PBMTE : 0;
+	/* An entry without A or D is no fault. QEMU 7.2 has no ADUE, and never makes it one. */
+	reg[RISCV_REG_MENVCFG] = MENVCFG_ADUE;
+	if (setting_has(setting, PGW_CTL_RISCV_SVPBMT))
+		reg[RISCV_REG_MENVCFG] |= MENVCFG_PBMTE;
 	reg[RISCV_REG_MSTATUS] = MSTATUS_SUM | MSTATUS_MXR;
 }
 
