@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 BUILD = build
 
-.PHONY: all demo check check-long mutants bench bench-compare bench-peers fuzz install format lint clean help
+.PHONY: all demo check check-bare check-long mutants bench bench-compare bench-peers fuzz install format lint clean help
 
 all:
 	@scripts/setup demo
@@ -15,6 +15,10 @@ demo:
 
 check:
 	@scripts/check
+
+# make check-bare RELEASE=trixie AS_USER=1
+check-bare:
+	@scripts/check-bare
 
 # Not part of check: the comparison with QEMU's MMU, with many more random tables.
 check-long:
@@ -61,6 +65,7 @@ help:
 	@echo 'make            build the library and build/pagewalk'
 	@echo 'make demo       build, and show the main job on a bundled image'
 	@echo 'make check      build four ways and run every test'
+	@echo 'make check-bare both of these on a bare Debian made on the spot; RELEASE (bookworm), AS_USER=1'
 	@echo 'make check-long compare with QEMU on many more tables; PGW_MMU_ROUNDS (default 20)'
 	@echo 'make mutants    look whether a test notices each of some 200 small wrong changes'
 	@echo 'make bench      run the benchmarks'
