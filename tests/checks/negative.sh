@@ -138,7 +138,7 @@ spdx)
 freestanding)
 	begin 'include src/base'
 	for header in stdlib string limits; do # on each of three architectures
-		breach "an include of $header.h" "$header[.]h" \
+		breach "an include of $header.h" "${header}[.]h" \
 			"echo '#include <$header.h>' >src/base/planted.c" 3
 	done
 	breach 'a call into libc' 'needs strlen' \
