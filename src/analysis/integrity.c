@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pagewalk/analysis.h>
 
-#include "analysis/tables.h"
+#include "image/tables.h"
 #include "base/bits.h"
 
 struct integrity {
@@ -41,8 +41,15 @@ int pgw_integrity(const struct pgw_image *image, const struct pgw_root_info *roo
 	int status = tables_visit(&tables, root->root);
 
 	if (!status || status == -PGW_E2BIG) {
-		*ret = tables.met;
-		ret->nr_outside = integrity.nr_outside;
+		*ret = (struct pgw_integrity){
+			.nr_tables = tables.met.nr_tables,
+			.nr_malformed = tables.met.nr_malformed,
+			.nr_outside = integrity.nr_outside,
+			.nr_shared = tables.met.nr_shared,
+			.nr_loops = tables.met.nr_loops,
+			.nr_unreadable = tables.met.nr_unreadable,
+			.truncated = tables.met.truncated,
+		};
 	}
 	tables_fini(&tables);
 	return status;

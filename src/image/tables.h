@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef ANALYSIS_TABLES_H
-#define ANALYSIS_TABLES_H
+#ifndef IMAGE_TABLES_H
+#define IMAGE_TABLES_H
 
 /*
  * Every table of some trees, each once. The walks of the layers below visit a
@@ -9,7 +9,18 @@
  * counts as two.
  */
 
-#include <pagewalk/analysis.h>
+#include <pagewalk/format.h>
+#include <pagewalk/phys.h>
+
+/** What was met in them. */
+struct tables_met {
+	uint64_t nr_tables;
+	uint64_t nr_malformed;  /* entries */
+	uint64_t nr_shared;     /* tables that several entries point to */
+	uint64_t nr_loops;      /* entries that lead back to a table above them */
+	uint64_t nr_unreadable; /* tables of which bytes are missing */
+	bool truncated;         /* the budget ran out */
+};
 
 /** What trees have in common, what to do with their tables, and what was met. */
 struct tables {
@@ -17,13 +28,15 @@ struct tables {
 	const struct pgw_format *format;
 	struct pgw_control control; /* complete */
 	uint64_t budget;            /* tables that may be looked at */
+	unsigned skip_first;        /* slots of roots that are not looked at: from here on */
+	unsigned nr_skip;           /* so many */
 	/* Not 0 ends the visit, which returns the value. May be NULL. */
 	int (*table)(uint64_t pa, uint64_t size, void *arg);
 	int (*leaf)(const struct pgw_entry *entry, void *arg);
 	void *arg;
 
-	struct pgw_integrity met; /* all but nr_outside */
-	uint64_t *seen;           /* a hash set: address, level, and whether it was reached again */
+	struct tables_met met;
+	uint64_t *seen; /* a hash set: address, level, and whether it was reached again */
 	unsigned seen_lg2;
 };
 

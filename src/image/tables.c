@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "analysis/tables.h"
+#include "image/tables.h"
 
 #include <stdlib.h>
 
@@ -112,6 +112,11 @@ static int visit_item(struct tables *t, uint64_t item, unsigned level, struct wa
 	}
 }
 
+static bool is_skipped(const struct tables *t, unsigned slot)
+{
+	return slot - t->skip_first < t->nr_skip;
+}
+
 /*
  * Pre: the table was not seen before; way has it and those above.
  * Stops when a callback says so or the budget ran out. Depth is bounded by the
@@ -133,7 +138,7 @@ static int visit_table(struct tables *t, unsigned level, struct way *way)
 		for (unsigned i = 0; i < win.nr && win.readable && !status; i++) {
 			uint64_t item = pt_window_item(false, win.items, i);
 
-			if (item)
+			if (item && !(level == geo->top_level && is_skipped(t, at + i)))
 				status = visit_item(t, item, level, way);
 		}
 	}
