@@ -67,6 +67,17 @@ struct pgw_image_options {
 	bool zero_fill;
 	/** Memory encryption, if found is PGW_ENCRYPTION_FROM_OPTION; else it is looked for. */
 	struct pgw_encryption encryption;
+	/**
+	 * Of several kernels in the image (pgw_image_kernels()), the one that is meant: its
+	 * number, from 1 on, or its OSRELEASE. NULL: the first. Must stay until the image is closed.
+	 */
+	const char *kernel;
+	/**
+	 * A VMCOREINFO that the image lacks, or that is to be believed instead of those it has;
+	 * made by pgw_vmcoreinfo_read(). Must stay until the image is closed. The kernel that it
+	 * fits is the first; if it fits none, no kernel's root is found.
+	 */
+	const struct pgw_vmcoreinfo *vmcoreinfo;
 	/** Called now and then during long work, from the thread that asked for it; may be NULL. */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *progress_arg;
@@ -199,8 +210,9 @@ PGW_API int pgw_image_cpu(const struct pgw_image *image, unsigned index, struct 
 
 /** Where a VMCOREINFO text was found. */
 enum pgw_vmcoreinfo_source {
-	PGW_VMCOREINFO_NOTE, /**< a note of the file */
-	PGW_VMCOREINFO_RAM,  /**< a page of memory that holds the note's copy */
+	PGW_VMCOREINFO_NOTE,  /**< a note of the file */
+	PGW_VMCOREINFO_RAM,   /**< a page of memory that holds the note's copy */
+	PGW_VMCOREINFO_GIVEN, /**< the options that the image was opened with */
 	_PGW_VMCOREINFO_SOURCE_MAX,
 };
 
@@ -214,9 +226,18 @@ struct pgw_vmcoreinfo {
 };
 
 /**
- * The VMCOREINFO texts of an image: those in notes; if there is none, those
- * found by looking at every page of memory. More than one can be there (the
- * kdump kernel has its own).
+ * Read a VMCOREINFO from the bytes of a file: the text itself, as makedumpfile
+ * -g writes it, or the ELF note that has it (what /sys/kernel/vmcoreinfo points to).
+ * @param ret points into bytes; source is PGW_VMCOREINFO_GIVEN
+ * @return 0 or -PGW_EINVAL (neither, or longer than 128 KiB)
+ */
+PGW_API int pgw_vmcoreinfo_read(const void *bytes, size_t size, struct pgw_vmcoreinfo *ret);
+
+/**
+ * The VMCOREINFO texts of an image: one that was given and those in notes; if there is none,
+ * those found by looking at every page of memory. More than one can be there (the
+ * kdump kernel has its own). Once memory was looked through for anything, those in
+ * memory are among them in any case.
  *
  * @param ret_list the image's
  * @return 0 (also if there are none), -PGW_EIO, -PGW_ENOMEM
@@ -249,6 +270,11 @@ enum pgw_root_found {
 	PGW_ROOT_FROM_LEVEL3 = 1 << 6, /**< x86_64: it holds what looks like level3_kernel_pgt */
 	PGW_ROOT_FROM_IMAGE_HEADER =
 		1 << 7, /**< riscv64: it maps the kernel's Image header where Linux has it */
+	PGW_ROOT_FROM_VMCOREINFO_GIVEN =
+		1 << 8, /**< swapper_pg_dir in the VMCOREINFO of the options */
+	PGW_ROOT_FROM_AGREEMENT =
+		1
+		<< 9, /**< other roots lead to the same table that the image lacks: PGW_PROOF_PARTIAL */
 };
 
 /** What a root is for. A KPTI user half has the state of its pair. */
@@ -271,6 +297,11 @@ enum pgw_root_proof {
 	PGW_PROOF_NONE, /**< not tried: nothing to try it with, or a user half, which does not map it */
 	PGW_PROOF_PASSED,
 	PGW_PROOF_FAILED,
+	/**
+	 * The image lacks the tables that would tell. What it has does not speak
+	 * against the root, and nr_agree roots agree on which table comes next.
+	 */
+	PGW_PROOF_PARTIAL,
 	_PGW_ROOT_PROOF_MAX,
 };
 
@@ -287,19 +318,68 @@ struct pgw_root_info {
 	bool is_kpti_user; /**< the user half of a KPTI pair: user memory and the entry code only */
 	bool has_twin;     /**< twin is the other root of the pair */
 	struct pgw_root twin;
-	uint64_t cpus; /**< bit n: CPU n runs on it (on its pair); CPUs past 63 are not shown */
+	uint64_t cpus;     /**< bit n: CPU n runs on it (on its pair); CPUs past 63 are not shown */
+	unsigned kernel;   /**< whose it is: its number, as in pgw_image_kernels(); 0 = not known */
+	uint64_t nr_agree; /**< if proof is PGW_PROOF_PARTIAL: roots that agree, this one too */
+	uint64_t nr_missing; /**< tables that it leads to and the image lacks, each once; the
+			      * root's own too. Filled in by pgw_image_roots() */
+};
+
+/** A kernel that an image holds. */
+struct pgw_kernel {
+	struct pgw_root_info root; /**< as pgw_image_kernel_root() has it */
+	uint64_t swapper_va;       /**< where the kernel maps its root, or would */
+	/** The text that fits, the most trusted if there are several; NULL if there is none. */
+	const struct pgw_vmcoreinfo *vmcoreinfo;
 };
 
 /**
+ * The kernels of an image: those whose root proves itself; if there is none, one
+ * that the image lacks tables of (PGW_PROOF_PARTIAL). There are two where a crash kernel ran when the dump
+ * was taken. The first is the one that is meant unless the options name another:
+ * what a note's VMCOREINFO fits, then what a CPU runs on, by the CPU's number,
+ * then those of VMCOREINFO in memory. Looks through all memory.
+ *
+ * @param ret_list the image's
+ * @return 0 (also if there are none), -PGW_EIO, -PGW_ENOMEM
+ */
+PGW_API int pgw_image_kernels(struct pgw_image *image, const struct pgw_kernel **ret_list,
+			      size_t *ret_nr);
+
+/** Does a VMCOREINFO say what is true of a kernel? */
+enum pgw_vmcoreinfo_fit {
+	PGW_FIT_UNKNOWN, /**< it says too little, or no kernel is known that proves itself */
+	PGW_FIT_YES, /**< its swapper_pg_dir is the root of a kernel, and mapped where it says */
+	PGW_FIT_NO,  /**< it is not, and there is a kernel that proves itself */
+};
+
+/** By the kernels that are known so far: see pgw_image_kernel_root(), pgw_image_kernels(). */
+PGW_API enum pgw_vmcoreinfo_fit pgw_image_vmcoreinfo_fit(struct pgw_image *image,
+							 const struct pgw_vmcoreinfo *info);
+
+/**
+ * How many tables a root leads to that the image lacks, each once.
+ * @param half what to look at of a root that covers both
+ * @return 0, -PGW_EINVAL (no table can be there), -PGW_E2BIG (more than 2^20 tables: at
+ *         least so many are missing), -PGW_ENOMEM
+ */
+PGW_API int pgw_image_missing_tables(const struct pgw_image *image,
+				     const struct pgw_root_info *root, enum pgw_half half,
+				     uint64_t *ret_nr);
+
+/**
  * The roots of an image, ascending by address, each once: CPU registers, KPTI
- * twins, the kernel's and, where that proved itself, the processes': every page
+ * twins, the kernels' and, where these proved themselves, the processes': every page
  * that maps swapper_pg_dir to the same place; arm64, whose processes' roots do
  * not map the kernel: every table whose entries are as Linux makes a process's,
- * from the top down to a page.
+ * from the top down to a page. If the image lacks tables, every page that leads to the
+ * same missing table; arm64: that leads down to a page or to a missing table.
+ * With opts->kernel, those of that kernel only.
  *
  * @param ret_list the image's
  * @return 0 (also if there are none), -PGW_E2BIG (more of memory looks like
- *         tables than can be looked through), -PGW_EIO, -PGW_ENOMEM
+ *         tables than can be looked through), -PGW_ENOENT (there is no such opts->kernel),
+ *         -PGW_EIO, -PGW_ENOMEM
  */
 PGW_API int pgw_image_roots(struct pgw_image *image, const struct pgw_root_info **ret_list,
 			    size_t *ret_nr);
@@ -309,10 +389,11 @@ PGW_API int pgw_image_roots(struct pgw_image *image, const struct pgw_root_info 
  * note; x86_64: from what a CPU has loaded, if level3_kernel_pgt and the root
  * beside it can be told by it; from VMCOREINFO in memory; each confirmed by the
  * self-map proof; else by looks (x86_64: level3_kernel_pgt; arm64: bits of
- * tables; riscv64: the kernel's Image header), confirmed by a self-map; else a
- * CPU's root, whose proof has not passed: it may be of any other system. Memory
- * is looked through for the last three only; found names a VMCOREINFO in memory
- * that says what a CPU's tables say, too, if memory was looked through before.
+ * tables; riscv64: the kernel's Image header), confirmed by a self-map; else, where the image
+ * lacks tables, the root of which most can be read among those that agree
+ * (PGW_PROOF_PARTIAL); else a CPU's root, whose proof has not passed: it may be of any other
+ * system. Memory is looked through for the last four only, and for opts->kernel; found names a
+ * VMCOREINFO in memory that says what a CPU's tables say, too, if memory was looked through before.
  *
  * @param err says what was looked for if nothing was found; may be NULL
  * @return 0, -PGW_ENOENT, -PGW_EIO, -PGW_ENOMEM

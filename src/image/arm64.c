@@ -339,6 +339,110 @@ static bool kernel_search_format(struct search *search, uint64_t *page, struct i
 	return best > 0;
 }
 
+/* A kernel's tree that lacks tables: what speaks for it, and where it ends first. */
+struct partial {
+	uint64_t score;
+	uint64_t nr_malformed;
+	uint64_t va; /* of the first that is missing */
+	bool is_missing;
+};
+
+/*
+ * Leaves that go on where the one before ends. A page alone says nothing: if the granule is
+ * wrong, no two follow each other.
+ */
+static int partial_extent(const struct pgw_extent *extent, void *arg)
+{
+	struct partial *partial = arg;
+
+	if (extent->kind == PGW_ENTRY_LEAF) {
+		partial->score += (extent->va_last - extent->va_first) >> extent->leaf_lg2;
+		partial->score += extent->level > 0;
+	} else if (extent->kind == PGW_ENTRY_MALFORMED) {
+		partial->nr_malformed++;
+	} else if (!partial->is_missing) {
+		partial->is_missing = true;
+		partial->va = extent->va_first;
+	}
+	return 0;
+}
+
+/* @return how much speaks for it; 0: nothing, or not for sure */
+static uint64_t partial_weigh(const struct pgw_image *image, struct image_swapper *claim)
+{
+	struct pgw_scan_stats stats = { 0 };
+	struct partial partial = { 0 };
+	uint64_t first, last;
+	struct pt tree;
+
+	image_tree(image, &claim->root, &tree);
+	pgw_format_half_range(claim->root.format, PGW_HALF_KERNEL, &first, &last);
+	pt_ops(&tree)->scan(&tree, first, last, partial_extent, &partial, &stats);
+	if (!claim->va)
+		claim->va = partial.va;
+	claim->lacks = image_root_lacks(image, &claim->root, claim->va);
+	claim->root.nr_agree = 1;
+	return partial.is_missing && claim->lacks && partial.score > partial.nr_malformed
+		       ? partial.score - partial.nr_malformed
+		       : 0;
+}
+
+/* Of the trees of a format that are the kernel's as far as they can be read, the one that most speaks for. */
+static uint64_t partial_by_looks(struct search *search, uint64_t *page, uint64_t best,
+				 struct image_swapper *ret)
+{
+	const struct image_pages *pages = image_pages(search->image, IMAGE_PAGE_ROOT);
+	uint64_t page_size = BIT(search->geo->granule_lg2);
+
+	for (size_t i = 0; i < pages->nr; i++) {
+		uint64_t pa = pages->pa[i] & ~(page_size - 1), score;
+		struct image_swapper claim = {
+			.root = { .root = { pa }, .format = search->format },
+		};
+
+		if (i && pages->pa[i - 1] >= pa)
+			continue;
+		if (!image_search_spend(search->image, page_size / IMAGE_PAGE))
+			break;
+		if (!kernel_top(search, pa, page) ||
+		    table_fit(search, pa, search->geo->top_level) != FIT_PAGE)
+			continue;
+		score = partial_weigh(search->image, &claim);
+		if (score <= best)
+			continue;
+		best = score;
+		*ret = claim;
+	}
+	return best;
+}
+
+static bool arm64_kernel_partial(struct pgw_image *image, const struct image_swapper *hint,
+				 struct image_swapper *ret)
+{
+	const struct pgw_format *formats[IMAGE_MAX_FORMATS];
+	size_t nr = image_formats(image, formats);
+	uint64_t *page, best = 0;
+
+	if (hint->root.format) {
+		*ret = *hint;
+		return partial_weigh(image, ret) > 0;
+	}
+	page = malloc(IMAGE_MAX_TABLE);
+	for (size_t i = 0; page && i < nr; i++) {
+		const struct pgw_root_info like = { .format = formats[i] };
+		struct search search;
+
+		if (!search_init(&search, image, &kernel_owner, &like))
+			break;
+		best = partial_by_looks(&search, page, best, ret);
+		search_fini(&search);
+	}
+	free(page);
+	if (best)
+		ret->root.found = PGW_ROOT_FROM_TABLE_BITS;
+	return best > 0;
+}
+
 static bool arm64_kernel_search(struct pgw_image *image, struct image_swapper *ret)
 {
 	const struct pgw_format *formats[IMAGE_MAX_FORMATS];
@@ -561,6 +665,7 @@ const struct image_arch_ops image_arm64_ops = {
 	.swapper = arm64_swapper,
 	.is_table = is_table,
 	.kernel_search = arm64_kernel_search,
+	.kernel_partial = arm64_kernel_partial,
 	.process_roots = arm64_process_roots,
 	.learn_control = arm64_learn_control,
 };

@@ -140,6 +140,9 @@ static int image_load(struct pgw_image *image, const char *source, struct pgw_er
 {
 	int status;
 
+	status = image_vmcoreinfo_add_given(image);
+	if (status)
+		return image_fail(err, status, NULL);
 	if (image->options.nr_ram)
 		return image_ram_load(image, err);
 	status = image_map_open(source, &image->map, err);
@@ -182,9 +185,9 @@ void pgw_image_close(struct pgw_image *image)
 		free((char *)(uintptr_t)image->texts[i].text);
 	for (size_t i = 0; i < image->nr_markers; i++)
 		free((char *)(uintptr_t)image->markers[i].name);
-	free(image->texts);
 	free(image->markers);
 	free(image->roots);
+	free(image->kernel_list);
 	free(image->cpus);
 	free(image->notes);
 	image_survey_forget(image);

@@ -14,9 +14,10 @@
 /* Bounds on what a file can make us do. */
 #define IMAGE_MAX_SEGMENTS (UINT32_C(1) << 20)
 #define IMAGE_MAX_NOTE_BYTES (UINT64_C(64) << 20)
-#define IMAGE_MAX_ALIASES 16 /* of memory for a byte of the file, on average */
-#define IMAGE_MAX_CPUS 8192  /* whose registers are in notes */
-#define IMAGE_MAX_VMCOREINFO 16
+#define IMAGE_MAX_ALIASES 16    /* of memory for a byte of the file, on average */
+#define IMAGE_MAX_CPUS 8192     /* whose registers are in notes */
+#define IMAGE_MAX_VMCOREINFO 16 /* in notes, and in memory */
+#define IMAGE_MAX_TEXTS (2 * IMAGE_MAX_VMCOREINFO + 1) /* with one that is given */
 #define IMAGE_MAX_VMCOREINFO_SIZE (UINT32_C(128) << 10)
 #define IMAGE_MAX_PAGES (UINT32_C(1) << 18) /* of a kind, that are looked at again */
 #define IMAGE_MAX_ANCHORS 4
@@ -197,12 +198,16 @@ enum image_arch_id {
 struct image_swapper {
 	uint64_t va;
 	struct pgw_root_info root; /* all but state, cpus and twin is filled in */
+	uint64_t lacks;            /* as image_root_lacks(), of a root whose proof is partial */
+	bool is_other; /* a process's, which has to serve: the kernel's own cannot be read */
 };
 
 /** A kernel that was found, or is claimed. */
 struct image_kernel {
 	struct image_swapper swapper;
 	unsigned trust; /* kernels.c: the higher, the better the ground on which it was found */
+	unsigned order; /* of those that are trusted alike, the lowest is the first */
+	size_t text;    /* that says the same: index + 1 in the image's texts, or 0 */
 };
 
 struct image_kernels {
@@ -231,17 +236,19 @@ struct pgw_image {
 	struct pgw_cpu *cpus; /* those whose registers are in notes; info.nr_cpus may be more */
 	size_t nr_cpus;
 
-	struct pgw_vmcoreinfo *texts; /* notes first */
+	struct pgw_vmcoreinfo
+		texts[IMAGE_MAX_TEXTS]; /* those in memory last; they stay where they are */
 	size_t nr_texts;
-	size_t nr_note_texts;
-	bool texts_searched; /* memory was looked through, or need not be */
+	size_t nr_note_texts; /* and the one of the options, which is the first */
 
 	struct image_survey surveys[_IMAGE_ARCH_MAX];
 	bool is_surveyed;
 	struct pgw_encryption encryption;
 	uint64_t search_left; /* of IMAGE_SEARCH_BUDGET */
 	struct image_kernels kernels;
-	bool kernels_known; /* of what has been read so far */
+	bool kernels_known;             /* of what has been read so far */
+	struct pgw_kernel *kernel_list; /* as the public has it */
+	size_t nr_kernel_list;
 
 	struct pgw_root_info *roots;
 	size_t nr_roots;
@@ -311,7 +318,9 @@ static inline size_t image_window_first_page(const struct image_window *window)
 
 /** Keep the texts in a window. @return 0, -PGW_EIO or -PGW_ENOMEM */
 int image_vmcoreinfo_look(struct pgw_image *image, const struct image_window *window);
-/** Forget all texts. */
+/** Keep a copy of the text that the options have, if they do. @return 0 or -PGW_ENOMEM */
+int image_vmcoreinfo_add_given(struct pgw_image *image);
+/** Forget the texts in memory. */
 void image_vmcoreinfo_forget(struct pgw_image *image);
 
 /* survey.c: one look at all of memory, for all that is to be found in it */
@@ -335,8 +344,9 @@ bool image_search_spend(struct pgw_image *image, uint64_t nr);
 
 /* root_walk.c: a root, read as the MMU would */
 
-#define IMAGE_TREE_BUDGET (UINT64_C(1) << 16) /* table visits to look through one tree */
-#define IMAGE_MAX_FORMATS 16                  /* of one architecture */
+#define IMAGE_TREE_BUDGET (UINT64_C(1) << 16)  /* table visits to look through one tree */
+#define IMAGE_COUNT_BUDGET (UINT64_C(1) << 20) /* tables of one tree that are counted */
+#define IMAGE_MAX_FORMATS 16                   /* of one architecture */
 #define IMAGE_MAX_TABLE ((size_t)64 << 10)
 
 /** The formats of the image's architecture, deepest first. @return how many */
@@ -346,6 +356,8 @@ const struct pgw_format *image_format(const struct pgw_image *image, unsigned nr
 /** The format of the image's architecture with this granule and width, or NULL. */
 const struct pgw_format *image_format_of(const struct pgw_image *image, unsigned granule_lg2,
 					 unsigned va_bits);
+/** Does the image lack the root's own table, or a part of it? Not if the machine had no memory there. */
+bool image_root_is_missing(const struct pgw_image *image, const struct pgw_root_info *root);
 /** Is it where a root of its format can be? */
 bool image_root_is_aligned(const struct pgw_root_info *root);
 /** A tree of the image, to be walked. */
@@ -386,6 +398,22 @@ void image_encryption_control(const struct pgw_image *image, struct pgw_control 
 
 /* root_state.c: a root, beside the kernel's */
 
+/** The kernel's half of the tree, or the user's, counted. */
+struct image_count {
+	uint64_t nr_leaves; /* in each table once */
+	uint64_t nr_malformed;
+	uint64_t nr_missing; /* tables that cannot be read */
+};
+
+/** @return 0, -PGW_EINVAL, -PGW_E2BIG (ret has what was met), -PGW_ENOMEM */
+int image_root_count(const struct pgw_image *image, const struct pgw_root_info *root,
+		     enum pgw_half half, struct image_count *ret);
+/**
+ * Does the way from the root to va end at a table that the image lacks?
+ * @return that table, and its level in the lowest bits; 0 if it does not, or the root itself cannot be read
+ */
+uint64_t image_root_lacks(const struct pgw_image *image, const struct pgw_root_info *root,
+			  uint64_t va);
 /** Does the root map swapper_pg_dir to where it is? */
 enum pgw_root_proof image_root_prove(const struct pgw_image *image,
 				     const struct image_swapper *swapper,
@@ -413,12 +441,24 @@ void image_root_describe(const struct pgw_image *image, const struct image_swapp
 /** What one text says. @return false if it does not say enough */
 bool image_claim_of_text(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
 			 struct image_swapper *ret);
-/** What the root leads to that a CPU has loaded. Pre, here and below: the machine is known. */
-bool image_claim_of_cpu(struct pgw_image *image, struct image_swapper *ret);
-/** Pages that may be roots, against the symbols in texts that say no more. Pre, here and below: image_survey() */
-bool image_claim_by_symbols(struct pgw_image *image, struct image_swapper *ret);
+/** What a root leads to that a CPU has loaded, of a KPTI pair the kernel's. Pre, here and below: the machine is known. */
+bool image_claim_of_cpu(struct pgw_image *image, const struct pgw_root_info *cpu,
+			struct image_swapper *ret);
+/**
+ * Pages that may be roots, against the symbol in a text that says no more: at most max of them. Pre,
+ * here and below: image_survey()
+ * @return how many
+ */
+size_t image_claims_by_symbol(struct pgw_image *image, const struct pgw_vmcoreinfo *info,
+			      struct image_swapper *ret, size_t max);
 /** Pages that may be roots, by nothing but what they hold. */
 bool image_claim_by_looks(struct pgw_image *image, struct image_swapper *ret);
+/**
+ * Where tables are missing: the root of which most can be read, if what there is speaks for it.
+ * @param info what to begin with; NULL: nothing
+ */
+bool image_claim_partial(struct pgw_image *image, const struct pgw_vmcoreinfo *info,
+			 struct image_swapper *ret);
 
 /* kernels.c: of what was claimed, which kernels there are, and which is meant */
 
@@ -426,6 +466,13 @@ bool image_claim_by_looks(struct pgw_image *image, struct image_swapper *ret);
 const struct image_kernels *image_kernels(struct pgw_image *image);
 /** The one that is meant unless another is named; its proof may have failed. @return false if there is none */
 bool image_kernel_best(struct pgw_image *image, struct image_swapper *ret);
+/** How many of them are more than claims: these come first. */
+size_t image_kernels_sound(struct pgw_image *image);
+/**
+ * The number of the one that the options name, or of the best, sound or not; 0 = there is none.
+ * @return 0 or -PGW_ENOENT (there is none of that name, or that the given text fits)
+ */
+int image_kernel_meant(struct pgw_image *image, unsigned *ret_number, struct pgw_error *err);
 
 /* roots.c: all roots */
 
@@ -451,6 +498,9 @@ bool image_shared_kernel_search(struct pgw_image *image, image_anchor_fn *maps_a
 bool image_shared_kernel_beside(struct pgw_image *image, const struct pgw_format *format,
 				image_anchor_fn *maps_anchor, uint64_t anchor,
 				struct image_swapper *ret);
+/** As image_arch_ops.kernel_partial; va where a kernel's image is, if there is no hint. */
+bool image_shared_kernel_partial(struct pgw_image *image, const struct image_swapper *hint,
+				 struct image_swapper *ret);
 /** As image_arch_ops.process_roots. */
 int image_shared_process_roots(struct image_roots *roots, const struct image_swapper *swapper);
 
@@ -476,6 +526,9 @@ struct image_arch_ops {
 	bool (*is_table)(uint64_t raw);
 	/** The kernel's root by nothing but its looks: va, root, format, found. */
 	bool (*kernel_search)(struct pgw_image *image, struct image_swapper *ret);
+	/** As kernel_search, where tables are missing; hint has what a text says, or is empty. */
+	bool (*kernel_partial)(struct pgw_image *image, const struct image_swapper *hint,
+			       struct image_swapper *ret);
 	/**
 	 * Add processes' roots, by a kernel's root that proved itself.
 	 * @return 0, -PGW_E2BIG (there may be more) or -PGW_ENOMEM

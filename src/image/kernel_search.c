@@ -4,8 +4,13 @@
 /* What was found by a text. */
 static uint32_t text_found(const struct pgw_vmcoreinfo *info)
 {
-	return info->source == PGW_VMCOREINFO_NOTE ? PGW_ROOT_FROM_VMCOREINFO_NOTE
-						   : PGW_ROOT_FROM_VMCOREINFO_RAM;
+	static const uint32_t found[_PGW_VMCOREINFO_SOURCE_MAX] = {
+		[PGW_VMCOREINFO_NOTE] = PGW_ROOT_FROM_VMCOREINFO_NOTE,
+		[PGW_VMCOREINFO_RAM] = PGW_ROOT_FROM_VMCOREINFO_RAM,
+		[PGW_VMCOREINFO_GIVEN] = PGW_ROOT_FROM_VMCOREINFO_GIVEN,
+	};
+
+	return found[info->source];
 }
 
 /* Where the kernel maps its own root, it maps memory. */
@@ -45,62 +50,54 @@ bool image_claim_of_text(const struct pgw_image *image, const struct pgw_vmcorei
 	return true;
 }
 
-/* A symbol, and no more: which page maps itself there? */
-static bool search_by_symbol(struct pgw_image *image, uint64_t va, struct image_swapper *ret)
+/* Which pages, as roots of this format, map themselves at the symbol's address? */
+static size_t search_format(struct pgw_image *image, const struct pgw_format *format, uint64_t va,
+			    struct image_swapper *ret, size_t max)
 {
 	const struct image_pages *pages = image_pages(image, IMAGE_PAGE_ROOT);
-	const struct pgw_format *formats[IMAGE_MAX_FORMATS];
-	size_t nr = image_formats(image, formats);
+	size_t nr = 0;
 
-	for (size_t i = 0; i < nr; i++) {
-		for (size_t j = 0; j < pages->nr && image_search_spend(image, 1); j++) {
-			struct image_swapper claim = {
-				.va = va,
-				.root = { .root = { pages->pa[j] }, .format = formats[i] },
-			};
+	for (size_t i = 0; i < pages->nr && nr < max && image_search_spend(image, 1); i++) {
+		struct image_swapper claim = {
+			.va = va,
+			.root = { .root = { pages->pa[i] }, .format = format },
+		};
 
-			if (!image_root_is_aligned(&claim.root) ||
-			    image_root_prove(image, &claim, &claim.root) != PGW_PROOF_PASSED)
-				continue;
-			*ret = claim;
-			return true;
-		}
+		if (image_root_is_aligned(&claim.root) &&
+		    image_root_prove(image, &claim, &claim.root) == PGW_PROOF_PASSED)
+			ret[nr++] = claim;
 	}
-	return false;
+	return nr;
 }
 
-bool image_claim_by_symbols(struct pgw_image *image, struct image_swapper *ret)
+size_t image_claims_by_symbol(struct pgw_image *image, const struct pgw_vmcoreinfo *info,
+			      struct image_swapper *ret, size_t max)
 {
+	const struct pgw_format *formats[IMAGE_MAX_FORMATS];
+	size_t nr_formats = image_formats(image, formats), nr = 0;
 	struct image_swapper claim;
 
-	for (size_t i = 0; i < image->nr_texts; i++) {
-		const struct pgw_vmcoreinfo *info = &image->texts[i];
-
-		if (image->arch->ops->swapper(image, info, &claim) && !claim.root.format &&
-		    search_by_symbol(image, claim.va, ret)) {
-			ret->root.found = text_found(info);
-			claim_prove(image, info, ret);
-			return true;
-		}
+	if (!image->arch->ops->swapper(image, info, &claim))
+		return 0;
+	/* Deepest first: inner tables of a deep tree are the roots of a shallow one. */
+	for (size_t i = 0; i < nr_formats && !nr; i++)
+		nr = search_format(image, formats[i], claim.va, ret, max);
+	for (size_t i = 0; i < nr; i++) {
+		ret[i].root.found = text_found(info);
+		claim_prove(image, info, &ret[i]);
 	}
-	return false;
+	return nr;
 }
 
-bool image_claim_of_cpu(struct pgw_image *image, struct image_swapper *ret)
+bool image_claim_of_cpu(struct pgw_image *image, const struct pgw_root_info *cpu,
+			struct image_swapper *ret)
 {
 	const struct image_arch_ops *ops = image->arch->ops;
-	uint64_t left = image->search_left;
-	struct pgw_root_info cpu;
-	bool is_found;
 
-	/* A budget of its own: what others may spend does not depend on who was first. */
-	image->search_left = IMAGE_SEARCH_BY_CPU_BUDGET;
-	is_found = ops->kernel_by_cpu && image_cpu_first_root(image, &cpu) &&
-		   ops->kernel_by_cpu(image, &cpu, ret);
-	image->search_left = left;
-	if (is_found)
-		claim_prove(image, NULL, ret);
-	return is_found;
+	if (!ops->kernel_by_cpu || !ops->kernel_by_cpu(image, cpu, ret))
+		return false;
+	claim_prove(image, NULL, ret);
+	return true;
 }
 
 bool image_claim_by_looks(struct pgw_image *image, struct image_swapper *ret)
@@ -108,5 +105,22 @@ bool image_claim_by_looks(struct pgw_image *image, struct image_swapper *ret)
 	if (!image->arch->ops->kernel_search(image, ret))
 		return false;
 	claim_prove(image, NULL, ret);
+	return true;
+}
+
+bool image_claim_partial(struct pgw_image *image, const struct pgw_vmcoreinfo *info,
+			 struct image_swapper *ret)
+{
+	struct image_swapper hint = { 0 };
+
+	if (info && !image->arch->ops->swapper(image, info, &hint))
+		return false;
+	if (!image->arch->ops->kernel_partial(image, &hint, ret))
+		return false;
+	image_root_take_control(image, &ret->root);
+	ret->root.proof = PGW_PROOF_PARTIAL;
+	ret->root.found |= PGW_ROOT_FROM_AGREEMENT;
+	if (info && !ret->is_other)
+		ret->root.found |= text_found(info);
 	return true;
 }

@@ -62,7 +62,7 @@ static void raw_move_found(struct pgw_image *image, const struct image_layout *f
 				pages->pa[i] = layout_pa(to, layout_offset(from, pages->pa[i]));
 		}
 	}
-	for (size_t i = 0; i < image->nr_texts; i++)
+	for (size_t i = image->nr_note_texts; i < image->nr_texts; i++)
 		image->texts[i].pa = layout_pa(to, layout_offset(from, image->texts[i].pa));
 }
 

@@ -87,5 +87,6 @@ const struct image_arch_ops image_riscv64_ops = {
 	.page_kinds = riscv64_page_kinds,
 	.swapper = riscv64_swapper,
 	.kernel_search = riscv64_kernel_search,
+	.kernel_partial = image_shared_kernel_partial,
 	.process_roots = image_shared_process_roots,
 };

@@ -2,22 +2,113 @@
 #include "image/image_priv.h"
 
 #include "base/bits.h"
+#include "image/tables.h"
 
 static const struct image_arch_ops *arch_ops(const struct pgw_image *image)
 {
 	return image->arch ? image->arch->ops : NULL;
 }
 
+/* Where the way from a root to an address ends. */
+struct way_end {
+	struct pgw_translation at;
+	uint64_t lacks; /* as image_root_lacks() */
+	bool has_root;  /* the root's own slot can be read */
+};
+
+static bool way_follow(const struct pgw_image *image, const struct pgw_root_info *root, uint64_t va,
+		       struct way_end *ret)
+{
+	const struct pgw_geometry *geo = pgw_format_geometry(root->format);
+	struct pgw_path path = { 0 };
+	enum pgw_half half;
+	struct pt tree;
+
+	*ret = (struct way_end){ 0 };
+	if (!pt_va_half(root->format, va, &half))
+		return false;
+	image_tree(image, root, &tree);
+	pt_ops(&tree)->translate(&tree, va, &ret->at, &path);
+	ret->has_root = ret->at.kind != PGW_ENTRY_UNREADABLE || ret->at.level < geo->top_level;
+	if (ret->at.kind == PGW_ENTRY_UNREADABLE && ret->has_root)
+		ret->lacks = (path.step[path.nr_steps - 1].item_pa &
+			      ~(pt_table_size(geo, ret->at.level) - 1)) |
+			     ret->at.level;
+	return true;
+}
+
+uint64_t image_root_lacks(const struct pgw_image *image, const struct pgw_root_info *root,
+			  uint64_t va)
+{
+	struct way_end end;
+
+	way_follow(image, root, va, &end);
+	return end.lacks;
+}
+
+static int count_leaf(const struct pgw_entry *entry, void *arg)
+{
+	struct image_count *count = arg;
+
+	(void)entry;
+	count->nr_leaves++;
+	return 0;
+}
+
+int image_root_count(const struct pgw_image *image, const struct pgw_root_info *root,
+		     enum pgw_half half, struct image_count *ret)
+{
+	const struct pgw_geometry *geo = pgw_format_geometry(root->format);
+	unsigned nr_slots = 1u << geo->slots_lg2[geo->top_level];
+	struct image_count count = { 0 };
+	struct tables tables = {
+		.phys = &image->phys,
+		.format = root->format,
+		.control = pgw_control_assume(root->format, &root->control),
+		.budget = IMAGE_COUNT_BUDGET,
+		.leaf = count_leaf,
+		.arg = &count,
+	};
+	int status;
+
+	if (!geo->split_root) {
+		tables.skip_first = half == PGW_HALF_USER ? nr_slots / 2 : 0;
+		tables.nr_skip = nr_slots / 2;
+	}
+	status = tables_visit(&tables, root->root);
+	count.nr_malformed = tables.met.nr_malformed;
+	count.nr_missing = tables.met.nr_unreadable;
+	tables_fini(&tables);
+	*ret = count;
+	return status;
+}
+
+int pgw_image_missing_tables(const struct pgw_image *image, const struct pgw_root_info *root,
+			     enum pgw_half half, uint64_t *ret_nr)
+{
+	struct image_count count;
+	int status = image_root_count(image, root, half, &count);
+
+	if (!status || status == -PGW_E2BIG)
+		*ret_nr = count.nr_missing;
+	return status;
+}
+
 enum pgw_root_proof image_root_prove(const struct pgw_image *image,
 				     const struct image_swapper *swapper,
 				     const struct pgw_root_info *root)
 {
-	struct pgw_translation self;
+	struct way_end end;
 
 	if (!swapper || (root->has_user && !root->has_kernel))
 		return PGW_PROOF_NONE;
-	return image_root_translate(image, root, swapper->va, &self) &&
-			       self.pa == swapper->root.root.pa
+	if (!way_follow(image, root, swapper->va, &end))
+		return PGW_PROOF_FAILED;
+	if (!end.has_root && image_root_is_missing(image, root))
+		return PGW_PROOF_NONE;
+	if (swapper->lacks)
+		return end.lacks == swapper->lacks ? PGW_PROOF_PARTIAL : PGW_PROOF_FAILED;
+	return end.at.kind == PGW_ENTRY_LEAF && end.at.pa == swapper->root.root.pa
 		       ? PGW_PROOF_PASSED
 		       : PGW_PROOF_FAILED;
 }
@@ -72,11 +163,14 @@ enum pgw_root_state image_root_state(const struct pgw_image *image,
 				     const struct pgw_root_info *root, bool is_running,
 				     uint64_t *budget)
 {
-	bool has_kernel = swapper && swapper->root.proof == PGW_PROOF_PASSED;
+	bool has_kernel = swapper && (swapper->root.proof == PGW_PROOF_PASSED ||
+				      swapper->root.proof == PGW_PROOF_PARTIAL);
 	const struct image_arch_ops *ops = arch_ops(image);
 	enum pgw_root_state state;
 
-	if (has_kernel && root->root.pa == swapper->root.root.pa)
+	if (image_root_is_missing(image, root))
+		return PGW_ROOT_UNKNOWN;
+	if (has_kernel && root->root.pa == swapper->root.root.pa && !swapper->is_other)
 		return PGW_ROOT_KERNEL;
 	/* A half that is not the user's, and is not the kernel's own either. */
 	if (!root->has_user)
@@ -117,5 +211,7 @@ void image_root_describe(const struct pgw_image *image, const struct image_swapp
 	root->proof = image_root_prove(image, swapper, root);
 	if (root->proof == PGW_PROOF_PASSED)
 		root->found |= PGW_ROOT_FROM_SELF_MAP;
+	if (root->proof == PGW_PROOF_PARTIAL)
+		root->nr_agree = swapper->root.nr_agree;
 	root->state = image_root_state(image, swapper, root, is_running, &budget);
 }

@@ -89,7 +89,69 @@ static int roots_add_twins(struct image_roots *roots)
 	return status;
 }
 
-static void roots_describe(struct image_roots *roots, const struct image_swapper *swapper)
+/*
+ * Whose root is it? One that maps a kernel is that kernel's. A process's that does not is the
+ * only kernel's; of several, that of the only one that maps its page.
+ */
+static unsigned root_kernel(struct pgw_image *image, const struct pgw_root_info *root)
+{
+	size_t nr = image_kernels_sound(image);
+	unsigned found = 0;
+	uint64_t va;
+
+	for (unsigned i = 0; i < nr; i++) {
+		const struct image_swapper *kernel = &image_kernels(image)->list[i].swapper;
+		enum pgw_root_proof proof = image_root_prove(image, kernel, root);
+
+		if (proof == PGW_PROOF_PASSED || proof == PGW_PROOF_PARTIAL)
+			return i + 1;
+		if (root->has_kernel || !(root->found & PGW_ROOT_FROM_TABLE_BITS) ||
+		    (nr > 1 &&
+		     !image_root_find_va(image, &kernel->root,
+					 root->root.pa & ~(uint64_t)(IMAGE_PAGE - 1), 0, &va)))
+			continue;
+		if (found)
+			return 0;
+		found = i + 1;
+	}
+	return found;
+}
+
+/* The tables that the image lacks of both halves; a budget bounds what all roots together take. */
+static uint64_t root_missing(const struct pgw_image *image, const struct pgw_root_info *root)
+{
+	bool is_split = pgw_format_geometry(root->format)->split_root;
+	struct image_count user = { 0 }, kernel = { 0 };
+
+	if (!image->info.unreadable_bytes)
+		return 0;
+	if (image_root_is_missing(image, root))
+		return 1;
+	if (!is_split || root->has_user)
+		image_root_count(image, root, PGW_HALF_USER, &user);
+	if (!is_split || !root->has_user)
+		image_root_count(image, root, PGW_HALF_KERNEL, &kernel);
+	return user.nr_missing + kernel.nr_missing;
+}
+
+static void root_describe_one(struct pgw_image *image, struct pgw_root_info *root,
+			      uint32_t pair_found, uint64_t *budget)
+{
+	const struct image_kernels *kernels = image_kernels(image);
+	const struct image_swapper *kernel = NULL;
+
+	root->kernel = root_kernel(image, root);
+	if (kernels->nr)
+		kernel = &kernels->list[root->kernel ? root->kernel - 1 : 0].swapper;
+	root->proof = image_root_prove(image, kernel, root);
+	if (root->proof == PGW_PROOF_PASSED)
+		root->found |= PGW_ROOT_FROM_SELF_MAP;
+	root->nr_agree = root->proof == PGW_PROOF_PARTIAL ? kernel->root.nr_agree : 0;
+	root->state = image_root_state(image, kernel, root, pair_found & PGW_ROOT_FROM_CPU, budget);
+	root->nr_missing = root_missing(image, root);
+}
+
+static void roots_describe(struct image_roots *roots)
 {
 	uint64_t budget = ROOTS_BUDGET;
 
@@ -100,43 +162,88 @@ static void roots_describe(struct image_roots *roots, const struct image_swapper
 		uint32_t pair_found = root->found;
 
 		image_root_set_halves(root);
-		if (root->is_kpti_user) {
+		if (root->is_kpti_user && i && root[-1].root.pa == root->twin.pa) {
 			root->proof = PGW_PROOF_NONE;
 			root->state = root[-1].state;
 			root->cpus = root[-1].cpus;
+			root->kernel = root[-1].kernel;
+			root->nr_missing = root_missing(roots->image, root);
 			continue;
 		}
-		if (root->has_twin)
+		if (root->has_twin && i + 1 < roots->nr)
 			pair_found |= root[1].found;
-		root->proof = image_root_prove(roots->image, swapper, root);
-		if (root->proof == PGW_PROOF_PASSED)
-			root->found |= PGW_ROOT_FROM_SELF_MAP;
-		root->state = image_root_state(roots->image, swapper, root,
-					       pair_found & PGW_ROOT_FROM_CPU, &budget);
+		root_describe_one(roots->image, root, pair_found, &budget);
 	}
+}
+
+/* Does a look for one kernel's processes find another's too? Where they do not map the kernel. */
+static bool is_same_search(const struct image_swapper *a, const struct image_swapper *b)
+{
+	return a->root.format == b->root.format && pgw_format_geometry(a->root.format)->split_root;
+}
+
+/* Are processes found by it? By the format alone, where they do not map the kernel and its root is missing. */
+static bool tells_processes(const struct pgw_image *image, const struct image_swapper *kernel,
+			    bool is_sound)
+{
+	return is_sound || (pgw_format_geometry(kernel->root.format)->split_root &&
+			    image_root_is_missing(image, &kernel->root));
+}
+
+/* The kernels' and their processes'. */
+static int roots_add_kernels(struct image_roots *roots)
+{
+	struct pgw_image *image = roots->image;
+	const struct image_kernels *kernels = image_kernels(image);
+	size_t nr_sound = image_kernels_sound(image);
+	int status = 0;
+
+	for (size_t i = 0; i < kernels->nr && !status; i++) {
+		const struct image_swapper *kernel = &kernels->list[i].swapper;
+		bool is_done = !tells_processes(image, kernel, i < nr_sound);
+
+		for (size_t j = 0; j < i; j++)
+			is_done |= is_same_search(&kernels->list[j].swapper, kernel);
+		status = image_roots_add(roots, &kernel->root);
+		if (!status && !is_done)
+			status = image->arch->ops->process_roots(roots, kernel);
+	}
+	return status;
+}
+
+/* Those of the kernel that the options name. */
+static void roots_keep_kernel(struct image_roots *roots, unsigned number)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < roots->nr; i++) {
+		if (roots->items[i].kernel == number)
+			roots->items[nr++] = roots->items[i];
+	}
+	roots->nr = nr;
 }
 
 static int roots_find(struct image_roots *roots)
 {
 	struct pgw_image *image = roots->image;
-	struct image_swapper swapper;
+	unsigned number = 0;
 	int status = image_survey(image);
-	bool has_swapper;
 
-	if (status)
-		return status;
-	has_swapper = image_kernel_best(image, &swapper);
-	status = roots_add_claims(roots);
-	if (!status && has_swapper)
-		status = image_roots_add(roots, &swapper.root);
-	if (!status && has_swapper && swapper.root.proof == PGW_PROOF_PASSED)
-		status = image->arch->ops->process_roots(roots, &swapper);
+	if (!status)
+		status = image_kernel_meant(image, &number, NULL);
+	if (!status)
+		status = roots_add_claims(roots);
+	if (!status)
+		status = roots_add_kernels(roots);
 	roots_merge(roots);
 	if (!status)
 		status = roots_add_twins(roots);
-	if (!status)
-		roots_describe(roots, has_swapper ? &swapper : NULL);
-	return status;
+	if (status)
+		return status;
+	roots_describe(roots);
+	if (image->options.kernel)
+		roots_keep_kernel(roots, number);
+	return 0;
 }
 
 int pgw_image_roots(struct pgw_image *image, const struct pgw_root_info **ret_list, size_t *ret_nr)

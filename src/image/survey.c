@@ -50,7 +50,7 @@ static int look_at_window(struct pgw_image *image, const struct image_window *wi
 						   window->pa + i, window->bytes + i);
 		}
 	}
-	if (!status && !image->texts_searched)
+	if (!status)
 		status = image_vmcoreinfo_look(image, window);
 	return status;
 }
@@ -77,8 +77,7 @@ static int survey_window(const struct image_window *window, void *arg)
 static void survey_undo(struct pgw_image *image)
 {
 	image_survey_forget(image);
-	if (!image->texts_searched)
-		image_vmcoreinfo_forget(image);
+	image_vmcoreinfo_forget(image);
 }
 
 int image_survey_until(struct pgw_image *image, image_survey_enough_fn *is_enough, void *arg)
@@ -94,7 +93,6 @@ int image_survey_until(struct pgw_image *image, image_survey_enough_fn *is_enoug
 		return status;
 	}
 	image->is_surveyed = true;
-	image->texts_searched = true;
 	image->kernels_known = false;
 	return 0;
 }

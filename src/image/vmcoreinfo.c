@@ -17,17 +17,16 @@ int image_vmcoreinfo_add(struct pgw_image *image, enum pgw_vmcoreinfo_source sou
 {
 	struct pgw_vmcoreinfo info = { .source = source, .text = text, .size = size };
 
-	if (image_array_grow((void **)&image->texts, image->nr_texts, sizeof(info))) {
+	if (image->nr_texts == IMAGE_MAX_TEXTS) {
 		free(text);
-		return -PGW_ENOMEM;
+		return 0;
 	}
-	if (source == PGW_VMCOREINFO_NOTE) {
-		info.offset = place;
-		image->nr_note_texts++;
-		image->texts_searched = true;
-	} else {
+	if (source == PGW_VMCOREINFO_RAM)
 		info.pa = place;
-	}
+	else
+		image->nr_note_texts++;
+	if (source == PGW_VMCOREINFO_NOTE)
+		info.offset = place;
 	image->texts[image->nr_texts++] = info;
 	return 0;
 }
@@ -71,7 +70,7 @@ int image_vmcoreinfo_look(struct pgw_image *image, const struct image_window *wi
 		    size > 0 && size <= IMAGE_MAX_VMCOREINFO_SIZE &&
 		    memcmp(note + VMCOREINFO_NAME_OFFSET, VMCOREINFO_NAME,
 			   sizeof(VMCOREINFO_NAME)) == 0 &&
-		    image->nr_texts < IMAGE_MAX_VMCOREINFO)
+		    image->nr_texts - image->nr_note_texts < IMAGE_MAX_VMCOREINFO)
 			status = ram_take_note(image, window->pa + i, size);
 	}
 	return status;
@@ -79,14 +78,52 @@ int image_vmcoreinfo_look(struct pgw_image *image, const struct image_window *wi
 
 void image_vmcoreinfo_forget(struct pgw_image *image)
 {
-	for (; image->nr_texts; image->nr_texts--)
+	for (; image->nr_texts > image->nr_note_texts; image->nr_texts--)
 		free((char *)(uintptr_t)image->texts[image->nr_texts - 1].text);
+}
+
+static bool is_note(const uint8_t *note, size_t size)
+{
+	return size > VMCOREINFO_TEXT_OFFSET && load_le32(note) == sizeof(VMCOREINFO_NAME) &&
+	       memcmp(note + VMCOREINFO_NAME_OFFSET, VMCOREINFO_NAME, sizeof(VMCOREINFO_NAME)) == 0;
+}
+
+int pgw_vmcoreinfo_read(const void *bytes, size_t size, struct pgw_vmcoreinfo *ret)
+{
+	const char *text = bytes;
+
+	if (is_note(bytes, size)) {
+		if (load_le32((const uint8_t *)bytes + 4) > size - VMCOREINFO_TEXT_OFFSET)
+			return -PGW_EINVAL;
+		size = load_le32((const uint8_t *)bytes + 4);
+		text += VMCOREINFO_TEXT_OFFSET;
+	}
+	if (!size || size > IMAGE_MAX_VMCOREINFO_SIZE || !text_is_plausible(text, size))
+		return -PGW_EINVAL;
+	*ret = (struct pgw_vmcoreinfo){ .source = PGW_VMCOREINFO_GIVEN,
+					.text = text,
+					.size = size };
+	return 0;
+}
+
+int image_vmcoreinfo_add_given(struct pgw_image *image)
+{
+	const struct pgw_vmcoreinfo *given = image->options.vmcoreinfo;
+	char *text;
+
+	if (!given)
+		return 0;
+	text = malloc(given->size);
+	if (!text)
+		return -PGW_ENOMEM;
+	memcpy(text, given->text, given->size);
+	return image_vmcoreinfo_add(image, PGW_VMCOREINFO_GIVEN, 0, text, given->size);
 }
 
 int pgw_image_vmcoreinfo(struct pgw_image *image, const struct pgw_vmcoreinfo **ret_list,
 			 size_t *ret_nr)
 {
-	int status = image->texts_searched ? 0 : image_survey(image);
+	int status = image->nr_note_texts ? 0 : image_survey(image);
 
 	if (status)
 		return status;

@@ -242,6 +242,7 @@ const struct image_arch_ops image_x86_64_ops = {
 	.page_kinds = x86_64_page_kinds,
 	.kernel_search = x86_64_kernel_search,
 	.kernel_by_cpu = x86_64_kernel_by_cpu,
+	.kernel_partial = image_shared_kernel_partial,
 	.process_roots = image_shared_process_roots,
 	.cpu_root = x86_64_cpu_root,
 	.swapper = x86_64_swapper,
