@@ -38,7 +38,7 @@ static bool dump_check_options(const struct options *opts)
 static unsigned dump_halves(const struct target *target, const struct options *opts)
 {
 	if (opts->root != ROOT_KERNEL || opts->style == STYLE_PTDUMP ||
-	    option_given(opts, OPT_RANGE) || target->root.proof != PGW_PROOF_PASSED)
+	    option_given(opts, OPT_RANGE) || !report_is_kernels(&target->root))
 		return BOTH_HALVES;
 	return HALF_BIT(PGW_HALF_KERNEL);
 }
@@ -128,8 +128,9 @@ static void dump_warn(const struct target *target, const struct pgw_scan_stats *
 	if (scan->nr_malformed)
 		message("%s: %" PRIu64 " malformed entries", target->file, scan->nr_malformed);
 	if (scan->nr_unreadable) {
-		message("%s: %" PRIu64 " ranges unreadable: their tables are not in the image",
-			target->file, scan->nr_unreadable);
+		message("%s: %" PRIu64 " ranges unreadable: %" PRIu64
+			" tables that the root leads to are not in the image",
+			target->file, scan->nr_unreadable, target_missing_tables(target));
 		target_explain_unreadable(target);
 	}
 }
@@ -165,6 +166,8 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 		message("%s: %s", target->file, pgw_status_text(err));
 		return TOOL_UNREADABLE;
 	}
+	if (summary.scan.nr_unreadable)
+		report.nr_missing = target_missing_tables(target);
 	report.renderer->dump_summary(&report, &summary);
 	out_flush(out);
 	dump_warn(target, &summary.scan);

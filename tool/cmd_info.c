@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -17,6 +18,13 @@ static bool info_is_sound(const struct report_info *info)
 	       !integrity->truncated;
 }
 
+/* Has the search for VMCOREINFO looked through all memory, or does an option want that? */
+static bool info_is_looked_through(const struct report_info *info, const struct options *opts)
+{
+	return opts->kernel || !info->nr_vmcoreinfo ||
+	       info->vmcoreinfo[0].source == PGW_VMCOREINFO_RAM;
+}
+
 static int info_report(struct target *target, const struct options *opts, struct out *out)
 {
 	struct report report = {
@@ -24,11 +32,21 @@ static int info_report(struct target *target, const struct options *opts, struct
 		.out = out,
 	};
 	struct report_info info = { .file = target->file, .image = target->image };
+	enum pgw_vmcoreinfo_fit *fit;
 	int err;
 
 	err = target_vmcoreinfo(target, &info.vmcoreinfo, &info.nr_vmcoreinfo);
 	if (err) {
 		message("%s: %s", target->file, pgw_status_text(err));
+		return TOOL_UNREADABLE;
+	}
+	fit = calloc(info.nr_vmcoreinfo + 1, sizeof(*fit));
+	/* A note saves the look through all memory. */
+	if (info_is_looked_through(&info, opts))
+		err = target_kernels(target, &info.kernels, &info.nr_kernels);
+	if (err || !fit) {
+		free(fit);
+		message("%s: %s", target->file, pgw_status_text(err ? err : -PGW_ENOMEM));
 		return TOOL_UNREADABLE;
 	}
 	info.kernel.is_found = target_kernel_root(target, &info.kernel.info, &info.kernel.err) == 0;
@@ -37,15 +55,21 @@ static int info_report(struct target *target, const struct options *opts, struct
 		err = pgw_integrity(target->image, &info.kernel.info, INTEGRITY_BUDGET,
 				    &info.kernel.integrity);
 		if (err && err != -PGW_E2BIG) {
+			free(fit);
 			message("%s: %s", target->file, pgw_status_text(err));
 			return TOOL_UNREADABLE;
 		}
 	}
+	info.kernel.info.nr_missing = info.kernel.integrity.nr_unreadable;
+	for (size_t i = 0; i < info.nr_vmcoreinfo; i++)
+		fit[i] = pgw_image_vmcoreinfo_fit(target->image, &info.vmcoreinfo[i]);
+	info.fit = fit;
 	report.renderer->info(&report, &info);
 	if (info.kernel.integrity.nr_unreadable) {
 		out_flush(out);
 		target_explain_unreadable(target);
 	}
+	free(fit);
 	return info_is_sound(&info) ? TOOL_DONE : TOOL_FINDING;
 }
 

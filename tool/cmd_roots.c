@@ -17,6 +17,7 @@ static int roots_report(struct target *target, const struct options *opts, struc
 		.unreadable_bytes = image->unreadable_bytes,
 	};
 	const struct pgw_root_info *list;
+	const struct pgw_kernel *kernels;
 	int err;
 
 	err = target_roots(target, &list, &sums.nr_roots);
@@ -24,8 +25,16 @@ static int roots_report(struct target *target, const struct options *opts, struc
 		message("%s: %s", target->file, pgw_status_text(err));
 		return TOOL_UNREADABLE;
 	}
-	for (size_t i = 0; i < sums.nr_roots; i++)
+	err = target_kernels(target, &kernels, &sums.nr_kernels);
+	if (err) {
+		message("%s: %s", target->file, pgw_status_text(err));
+		return TOOL_UNREADABLE;
+	}
+	report.nr_kernels = sums.nr_kernels;
+	for (size_t i = 0; i < sums.nr_roots; i++) {
 		report.renderer->root(&report, &list[i]);
+		sums.nr_lacking += list[i].nr_missing > 0;
+	}
 	report.renderer->roots_summary(&report, &sums);
 	return sums.nr_roots && !sums.truncated ? TOOL_DONE : TOOL_FINDING;
 }

@@ -59,6 +59,18 @@ static bool option_encryption(struct options *opts, const char *text)
 	return true;
 }
 
+static bool option_kernel(struct options *opts, const char *text)
+{
+	opts->kernel = text;
+	return *text != '\0';
+}
+
+static bool option_vmcoreinfo(struct options *opts, const char *text)
+{
+	opts->vmcoreinfo = text;
+	return *text != '\0';
+}
+
 static bool option_root(struct options *opts, const char *text)
 {
 	if (strncmp(text, "cpu", 3) == 0) {
@@ -188,6 +200,14 @@ static const struct option_spec option_specs[] = {
 			     "encrypted (AMD's C-bit), or shared:BIT that it is not" HELP_NEXT
 			     "(TDX); or none (default: it is looked for)",
 			     option_encryption },
+	[OPT_KERNEL] = { "kernel", "KERNEL", "a kernel's number or release",
+			 "of several kernels in the image, this one: its number as" HELP_NEXT
+			 "roots has it, or its release (default: 1)",
+			 option_kernel },
+	[OPT_VMCOREINFO] = { "vmcoreinfo", "FILE", "a file",
+			     "believe this VMCOREINFO: KEY=VALUE lines, or the ELF note" HELP_NEXT
+			     "that has them",
+			     option_vmcoreinfo },
 	[OPT_ROOT] = { "root", "ROOT", "cpuN or a hexadecimal address",
 		       "the root to start from: its physical address, or cpuN" HELP_NEXT
 		       "for the one CPU N runs on (default: the kernel's own)",

@@ -13,6 +13,8 @@ enum option_id {
 	OPT_RAM,
 	OPT_ZERO_FILL,
 	OPT_ENCRYPTION,
+	OPT_KERNEL,
+	OPT_VMCOREINFO,
 	OPT_ROOT,
 	OPT_HALF,
 	OPT_FORMAT,
@@ -37,7 +39,9 @@ enum option_id {
 #define OPT_BIT(id) (UINT32_C(1) << (id))
 
 /** What every command takes that opens an image. */
-#define OPTIONS_IMAGE (OPT_BIT(OPT_RAM) | OPT_BIT(OPT_ZERO_FILL) | OPT_BIT(OPT_ENCRYPTION))
+#define OPTIONS_IMAGE                                                                              \
+	(OPT_BIT(OPT_RAM) | OPT_BIT(OPT_ZERO_FILL) | OPT_BIT(OPT_ENCRYPTION) |                     \
+	 OPT_BIT(OPT_KERNEL) | OPT_BIT(OPT_VMCOREINFO))
 
 enum root_choice {
 	ROOT_KERNEL, /**< the default */
@@ -63,6 +67,8 @@ struct options {
 	struct pgw_image_ram ram[OPTIONS_MAX_RAM];
 	size_t nr_ram;
 	struct pgw_encryption encryption;
+	const char *kernel;     /**< number or release */
+	const char *vmcoreinfo; /**< path */
 	enum root_choice root;
 	uint64_t root_value; /**< the CPU's number or the physical address */
 	unsigned halves;     /**< bits of enum pgw_half; 0 = not given */

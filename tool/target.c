@@ -4,10 +4,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define PROGRESS_DELAY_MS 300
+
+/* The longest that the library takes, and the head of the note. */
+#define MAX_VMCOREINFO ((128 << 10) + 24)
 
 /* Has the work gone on for so long that somebody wants to know? */
 static bool progress_is_due(struct progress *progress)
@@ -64,6 +68,45 @@ void target_explain_unreadable(const struct target *target)
 			target->file, info->nr_gaps);
 }
 
+/* All of --vmcoreinfo's file, if it is no longer than any note with such a text. */
+static int vmcoreinfo_read(struct target *target, const char *path)
+{
+	FILE *file = fopen(path, "re");
+	size_t size;
+
+	target->vmcoreinfo_bytes = malloc(MAX_VMCOREINFO + 1);
+	if (!file || !target->vmcoreinfo_bytes) {
+		message("%s: %s", path, strerror(errno));
+		if (file)
+			fclose(file);
+		return TOOL_UNREADABLE;
+	}
+	size = fread(target->vmcoreinfo_bytes, 1, MAX_VMCOREINFO + 1, file);
+	if (ferror(file)) {
+		message("%s: %s", path, strerror(errno));
+		fclose(file);
+		return TOOL_UNREADABLE;
+	}
+	fclose(file);
+	if (pgw_vmcoreinfo_read(target->vmcoreinfo_bytes, size, &target->vmcoreinfo) == 0)
+		return TOOL_DONE;
+	message("%s: expected a VMCOREINFO of at most 128 KiB: KEY=VALUE lines, or an ELF note",
+		path);
+	return TOOL_UNREADABLE;
+}
+
+/* What was asked for must be there, whatever the command goes on to do. */
+static int check_kernel(struct target *target, const struct options *opts)
+{
+	struct pgw_error err = { 0 };
+	struct pgw_root_info root;
+
+	if (!opts->kernel && !opts->vmcoreinfo)
+		return TOOL_DONE;
+	return target_kernel_root(target, &root, &err) < 0 ? message_error(target->file, &err)
+							   : TOOL_DONE;
+}
+
 int target_open(struct target *target, const struct options *opts)
 {
 	struct pgw_image_options image_opts = {
@@ -72,6 +115,7 @@ int target_open(struct target *target, const struct options *opts)
 		.arch = opts->format ? pgw_format_arch(opts->format) : NULL,
 		.zero_fill = option_given(opts, OPT_ZERO_FILL),
 		.encryption = opts->encryption,
+		.kernel = opts->kernel,
 		.progress_arg = &target->progress,
 	};
 	struct pgw_error err = { 0 };
@@ -82,6 +126,12 @@ int target_open(struct target *target, const struct options *opts)
 		message("--zero-fill is for an ELF core; memory given with --ram has no gaps");
 		return TOOL_USAGE;
 	}
+	if (opts->vmcoreinfo) {
+		ret = vmcoreinfo_read(target, opts->vmcoreinfo);
+		if (ret != TOOL_DONE)
+			return ret;
+		image_opts.vmcoreinfo = &target->vmcoreinfo;
+	}
 	if (isatty(STDERR_FILENO))
 		image_opts.progress = progress_show;
 	ret = pgw_image_open(target->file, &image_opts, &target->image, &err);
@@ -89,7 +139,7 @@ int target_open(struct target *target, const struct options *opts)
 	if (ret < 0)
 		return message_error(target->file, &err);
 	target_warn_shift(target);
-	return TOOL_DONE;
+	return check_kernel(target, opts);
 }
 
 void target_close(struct target *target)
@@ -97,6 +147,7 @@ void target_close(struct target *target)
 	pgw_mm_free(target->mm[PGW_HALF_USER]);
 	pgw_mm_free(target->mm[PGW_HALF_KERNEL]);
 	pgw_image_close(target->image);
+	free(target->vmcoreinfo_bytes);
 }
 
 int target_kernel_root(struct target *target, struct pgw_root_info *ret, struct pgw_error *err)
@@ -110,6 +161,14 @@ int target_kernel_root(struct target *target, struct pgw_root_info *ret, struct 
 int target_roots(struct target *target, const struct pgw_root_info **ret_list, size_t *ret_nr)
 {
 	int status = pgw_image_roots(target->image, ret_list, ret_nr);
+
+	progress_clear(&target->progress);
+	return status;
+}
+
+int target_kernels(struct target *target, const struct pgw_kernel **ret_list, size_t *ret_nr)
+{
+	int status = pgw_image_kernels(target->image, ret_list, ret_nr);
 
 	progress_clear(&target->progress);
 	return status;
@@ -143,11 +202,31 @@ static int choose_kernel_root(struct target *target)
 		       : TOOL_DONE;
 }
 
-static int choose_cpu_root(struct target *target, unsigned cpu)
+/* Of several kernels, does this one have the root? */
+static bool is_of_kernel(struct target *target, const struct pgw_root_info *root)
 {
+	const struct pgw_root_info *list;
+	size_t nr = 0;
+
+	if (target_roots(target, &list, &nr) < 0)
+		return false;
+	for (size_t i = 0; i < nr; i++) {
+		if (list[i].root.pa == root->root.pa)
+			return true;
+	}
+	return false;
+}
+
+static int choose_cpu_root(struct target *target, const struct options *opts)
+{
+	unsigned cpu = (unsigned)opts->root_value;
 	unsigned nr_cpus = pgw_image_get_info(target->image)->nr_cpus;
 	int err = pgw_image_cpu_root(target->image, cpu, &target->root);
 
+	if (err == 0 && opts->kernel && !is_of_kernel(target, &target->root)) {
+		message("%s: cpu%u does not run kernel %s", target->file, cpu, opts->kernel);
+		return TOOL_USAGE;
+	}
 	if (err == 0)
 		return TOOL_DONE;
 	if (err == -PGW_EINVAL) {
@@ -177,7 +256,7 @@ static int choose_pa_root(struct target *target, const struct options *opts)
 {
 	struct pgw_root_info root = { 0 };
 
-	if (pgw_image_cpu_root(target->image, 0, &root) < 0 &&
+	if ((opts->kernel || pgw_image_cpu_root(target->image, 0, &root) < 0) &&
 	    target_kernel_root(target, &root, NULL) < 0 && !opts->format) {
 		message("%s: nothing in the image tells the format of its tables; say it with "
 			"--format",
@@ -205,7 +284,7 @@ static int choose_root(struct target *target, const struct options *opts)
 
 	switch (opts->root) {
 	case ROOT_CPU:
-		status = choose_cpu_root(target, (unsigned)opts->root_value);
+		status = choose_cpu_root(target, opts);
 		break;
 	case ROOT_PA:
 		status = choose_pa_root(target, opts);
@@ -340,6 +419,19 @@ struct report target_report(const struct target *target, const struct options *o
 			.last = opts->last,
 		},
 	};
+}
+
+uint64_t target_missing_tables(const struct target *target)
+{
+	uint64_t sum = 0, nr = 0;
+
+	for (int half = 0; half < _PGW_HALF_MAX; half++) {
+		if (target->mm[half] &&
+		    pgw_image_missing_tables(target->image, &target->root, (enum pgw_half)half,
+					     &nr) != -PGW_ENOMEM)
+			sum += nr;
+	}
+	return sum;
 }
 
 int target_finish(struct out *out, int status)

@@ -30,6 +30,8 @@ struct target {
 	const char *file;
 	struct pgw_image *image;
 	bool zero_fill;
+	void *vmcoreinfo_bytes; /**< of --vmcoreinfo */
+	struct pgw_vmcoreinfo vmcoreinfo;
 	struct progress progress;
 	struct pgw_root_info root;        /**< after target_choose_root() */
 	struct pgw_mm *mm[_PGW_HALF_MAX]; /**< after target_attach(); NULL if not asked for */
@@ -57,11 +59,14 @@ struct report target_report(const struct target *target, const struct options *o
 /* Long work of the image, with its progress shown. Negative returns are the library's. */
 int target_kernel_root(struct target *target, struct pgw_root_info *ret, struct pgw_error *err);
 int target_roots(struct target *target, const struct pgw_root_info **ret_list, size_t *ret_nr);
+int target_kernels(struct target *target, const struct pgw_kernel **ret_list, size_t *ret_nr);
 int target_vmcoreinfo(struct target *target, const struct pgw_vmcoreinfo **ret_list,
 		      size_t *ret_nr);
 
 /** After tables that are not in the image: what is likely, if the file tells. */
 void target_explain_unreadable(const struct target *target);
+/** The tables that the attached halves lead to and the image lacks, each once. */
+uint64_t target_missing_tables(const struct target *target);
 
 /** The Linux in the image, by which absent entries are told. */
 int target_linux(struct target *target, struct pgw_linux *ret);

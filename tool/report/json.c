@@ -153,6 +153,8 @@ static void json_dump_summary(struct report *report, const struct pgw_dump_summa
 		json_hex(&json, "truncated_va", scan->truncated_va);
 	json_dec(&json, "malformed", scan->nr_malformed);
 	json_dec(&json, "unreadable", scan->nr_unreadable);
+	if (report->nr_missing)
+		json_dec(&json, "missing_tables", report->nr_missing);
 	if (report->has_absent)
 		json_dec(&json, "absent", summary->nr_absent);
 	json_close(&json, '}');
@@ -243,6 +245,13 @@ void json_root_members(struct json *json, const struct pgw_root_info *root)
 		json_hex(json, "twin", root->twin.pa);
 	else
 		json_null(json, "twin");
+	if (root->kernel)
+		json_dec(json, "kernel", root->kernel);
+	else
+		json_null(json, "kernel");
+	if (root->proof == PGW_PROOF_PARTIAL)
+		json_dec(json, "agree", root->nr_agree);
+	json_dec(json, "missing", root->nr_missing);
 }
 
 static void json_root(struct report *report, const struct pgw_root_info *root)
@@ -261,6 +270,8 @@ static void json_roots_summary(struct report *report, const struct report_roots 
 	json_open(&json, NULL, '{');
 	json_open(&json, "summary", '{');
 	json_dec(&json, "roots", sums->nr_roots);
+	json_dec(&json, "kernels", sums->nr_kernels);
+	json_dec(&json, "lacking_tables", sums->nr_lacking);
 	json_bool(&json, "truncated", sums->truncated);
 	json_dec(&json, "unreadable", sums->unreadable_bytes);
 	json_close(&json, '}');

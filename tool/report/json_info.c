@@ -62,7 +62,8 @@ static void json_cpus(struct json *json, const struct report_info *info)
 	json_close(json, ']');
 }
 
-static void json_vmcoreinfo(struct json *json, const struct pgw_vmcoreinfo *vmcoreinfo)
+static void json_vmcoreinfo(struct json *json, const struct pgw_vmcoreinfo *vmcoreinfo,
+			    enum pgw_vmcoreinfo_fit fit)
 {
 	const char *value;
 	size_t size;
@@ -71,10 +72,16 @@ static void json_vmcoreinfo(struct json *json, const struct pgw_vmcoreinfo *vmco
 	if (vmcoreinfo->source == PGW_VMCOREINFO_NOTE) {
 		json_str(json, "source", "note");
 		json_hex(json, "offset", vmcoreinfo->offset);
+	} else if (vmcoreinfo->source == PGW_VMCOREINFO_GIVEN) {
+		json_str(json, "source", "given");
 	} else {
 		json_str(json, "source", "ram");
 		json_hex(json, "pa", vmcoreinfo->pa);
 	}
+	if (fit == PGW_FIT_UNKNOWN)
+		json_null(json, "fits");
+	else
+		json_bool(json, "fits", fit == PGW_FIT_YES);
 	for (const char *const *key = report_vmcoreinfo_keys; *key; key++)
 		if (pgw_vmcoreinfo_get(vmcoreinfo, *key, &value, &size))
 			json_untrusted(json, *key, value, size);
@@ -158,6 +165,34 @@ static void json_roots(struct json *json, const struct report_root *root)
 	json_default_root(json, "other_root", root->is_found && !is_kernels ? root : NULL);
 }
 
+/* null: memory was not looked through. */
+static void json_kernels(struct json *json, const struct report_info *info)
+{
+	const char *value;
+	size_t size;
+
+	if (!info->kernels && info->nr_vmcoreinfo) {
+		json_null(json, "kernels");
+		return;
+	}
+	json_open(json, "kernels", '[');
+	for (size_t i = 0; i < info->nr_kernels; i++) {
+		const struct pgw_kernel *kernel = &info->kernels[i];
+
+		json_open(json, NULL, '{');
+		json_dec(json, "number", i + 1);
+		json_hex(json, "root", kernel->root.root.pa);
+		json_str(json, "format", pgw_format_name(kernel->root.format));
+		if (kernel->vmcoreinfo &&
+		    pgw_vmcoreinfo_get(kernel->vmcoreinfo, "OSRELEASE", &value, &size))
+			json_untrusted(json, "release", value, size);
+		else
+			json_null(json, "release");
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
 static void json_info_summary(struct json *json, const struct pgw_image_info *image)
 {
 	json_open(json, NULL, '{');
@@ -178,8 +213,9 @@ void json_info(struct report *report, const struct report_info *info)
 	json_cpus(&json, info);
 	json_open(&json, "vmcoreinfo", '[');
 	for (size_t i = 0; i < info->nr_vmcoreinfo; i++)
-		json_vmcoreinfo(&json, &info->vmcoreinfo[i]);
+		json_vmcoreinfo(&json, &info->vmcoreinfo[i], info->fit[i]);
 	json_close(&json, ']');
+	json_kernels(&json, info);
 	json_roots(&json, &info->kernel);
 	json_end(&json);
 	json_info_summary(&json, pgw_image_get_info(info->image));

@@ -163,7 +163,7 @@ const char *report_root_state(enum pgw_root_state state)
 
 bool report_is_kernels(const struct pgw_root_info *root)
 {
-	return root->proof == PGW_PROOF_PASSED;
+	return root->proof == PGW_PROOF_PASSED || root->proof == PGW_PROOF_PARTIAL;
 }
 
 const char *report_root_proof(enum pgw_root_proof proof)
@@ -172,6 +172,7 @@ const char *report_root_proof(enum pgw_root_proof proof)
 		[PGW_PROOF_NONE] = "none",
 		[PGW_PROOF_PASSED] = "passed",
 		[PGW_PROOF_FAILED] = "failed",
+		[PGW_PROOF_PARTIAL] = "partial",
 	};
 
 	return names[proof];
@@ -198,6 +199,8 @@ const struct report_bit report_root_found[] = {
 	{ PGW_ROOT_FROM_TABLE_BITS, "table-bits" },
 	{ PGW_ROOT_FROM_LEVEL3, "level3-table" },
 	{ PGW_ROOT_FROM_IMAGE_HEADER, "image-header" },
+	{ PGW_ROOT_FROM_VMCOREINFO_GIVEN, "vmcoreinfo-given" },
+	{ PGW_ROOT_FROM_AGREEMENT, "agreement" },
 	{ 0, NULL },
 };
 

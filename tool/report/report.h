@@ -28,12 +28,17 @@ struct report_info {
 	const struct pgw_image *image;
 	const struct pgw_vmcoreinfo *vmcoreinfo;
 	size_t nr_vmcoreinfo;
+	const enum pgw_vmcoreinfo_fit *fit; /**< of each */
+	const struct pgw_kernel *kernels;   /**< if memory was looked through; else NULL */
+	size_t nr_kernels;
 	struct report_root kernel;
 };
 
 /** What `pagewalk roots` sums up. */
 struct report_roots {
 	size_t nr_roots;
+	size_t nr_kernels;         /**< in the image */
+	size_t nr_lacking;         /**< roots that lead to tables that the image lacks */
 	bool truncated;            /**< the file is */
 	uint64_t unreadable_bytes; /**< of memory */
 };
@@ -117,6 +122,8 @@ struct report {
 	const struct pgw_control *control; /**< a complete one */
 	uint64_t root_pa;
 	struct report_region region;
+	size_t nr_kernels;   /**< in the image, where roots are listed */
+	uint64_t nr_missing; /**< tables that the image lacks, where something is unreadable */
 	struct pgw_linux kernel; /**< by which absent entries are told */
 	/** The order of memory types is assumed: rows that show one say so. */
 	bool assumes_memory_types;
@@ -185,7 +192,7 @@ void report_absent(const struct report *report, uint64_t va, unsigned level, uin
 		   struct pgw_absent *ret);
 const char *report_root_state(enum pgw_root_state state);
 const char *report_root_proof(enum pgw_root_proof proof);
-/** Does it map Linux's kernel for sure? If not, it may be of any system. */
+/** Does it map Linux's kernel, as far as the image has the tables? If not, it may be of any system. */
 bool report_is_kernels(const struct pgw_root_info *root);
 
 /** A name for each bit of a word; an array of them ends with a NULL name. */

@@ -215,6 +215,8 @@ static void text_dump_summary(struct report *report, const struct pgw_dump_summa
 	text_count(out, "; ", scan->nr_tables, "table visits");
 	text_count(out, "; ", scan->nr_malformed, "malformed");
 	text_count(out, ", ", scan->nr_unreadable, "unreadable");
+	if (report->nr_missing)
+		text_count(out, " (", report->nr_missing, "tables missing)");
 	if (report->has_absent)
 		text_count(out, ", ", summary->nr_absent, "absent");
 	if (scan->truncated) {
@@ -282,7 +284,10 @@ static void text_translate_summary(struct report *report, const struct report_tr
 	text_subject(report);
 	text_count(out, ": ", sums->nr_mapped, "of ");
 	out_dec(out, sums->nr_asked);
-	out_str(out, " mapped\n");
+	out_str(out, " mapped");
+	if (sums->nr_unreadable)
+		text_count(out, ", ", sums->nr_unreadable, "unreadable: tables missing");
+	out_char(out, '\n');
 }
 
 void text_bits(struct out *out, const struct report_bit *names, uint32_t bits)
@@ -337,6 +342,21 @@ static void text_root(struct report *report, const struct pgw_root_info *root)
 		out_str_padded(out, "-", WIDTH_ADDRESS);
 	out_str(out, "  found=");
 	text_bits(out, report_root_found, root->found);
+	if (report->nr_kernels > 1) {
+		out_str(out, "  kernel=");
+		if (root->kernel)
+			out_dec(out, root->kernel);
+		else
+			out_char(out, '-');
+	}
+	if (root->proof == PGW_PROOF_PARTIAL) {
+		out_str(out, "  agree=");
+		out_dec(out, root->nr_agree);
+	}
+	if (root->nr_missing) {
+		out_str(out, "  missing=");
+		out_dec(out, root->nr_missing);
+	}
 	out_char(out, '\n');
 }
 
@@ -345,6 +365,10 @@ static void text_roots_summary(struct report *report, const struct report_roots 
 	struct out *out = report->out;
 
 	text_count(out, "# ", sums->nr_roots, "roots");
+	if (sums->nr_kernels > 1)
+		text_count(out, " of ", sums->nr_kernels, "kernels: --kernel N chooses one");
+	if (sums->nr_lacking)
+		text_count(out, "; ", sums->nr_lacking, "lack tables");
 	if (sums->truncated)
 		out_str(out, "; the file is truncated");
 	if (sums->unreadable_bytes) {

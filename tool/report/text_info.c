@@ -139,7 +139,8 @@ static void text_cpu_list(struct out *out, const struct report_info *info)
 	}
 }
 
-static void text_vmcoreinfo(struct out *out, const struct pgw_vmcoreinfo *vmcoreinfo)
+static void text_vmcoreinfo(struct out *out, const struct pgw_vmcoreinfo *vmcoreinfo,
+			    enum pgw_vmcoreinfo_fit fit)
 {
 	const char *value;
 	size_t size;
@@ -148,10 +149,14 @@ static void text_vmcoreinfo(struct out *out, const struct pgw_vmcoreinfo *vmcore
 	if (vmcoreinfo->source == PGW_VMCOREINFO_NOTE) {
 		out_str(out, "in a note, at file offset ");
 		out_hex_short(out, vmcoreinfo->offset);
+	} else if (vmcoreinfo->source == PGW_VMCOREINFO_GIVEN) {
+		out_str(out, "given");
 	} else {
 		out_str(out, "in memory, at ");
 		out_hex_short(out, vmcoreinfo->pa);
 	}
+	if (fit == PGW_FIT_NO)
+		out_str(out, "; it does not fit: no kernel has its swapper_pg_dir where it says");
 	out_char(out, '\n');
 	for (const char *const *key = report_vmcoreinfo_keys; *key; key++) {
 		if (!pgw_vmcoreinfo_get(vmcoreinfo, *key, &value, &size))
@@ -214,6 +219,42 @@ static void text_integrity(struct out *out, const struct pgw_integrity *integrit
 	out_str(out, integrity->truncated ? "; there are more tables\n" : "\n");
 }
 
+/* Of several, each with its number for --kernel. */
+static void text_kernels(struct out *out, const struct report_info *info)
+{
+	const char *value;
+	size_t size;
+
+	for (size_t i = 0; i < info->nr_kernels && info->nr_kernels > 1; i++) {
+		const struct pgw_kernel *kernel = &info->kernels[i];
+
+		text_label(out, i ? "" : "kernels");
+		out_dec(out, i + 1);
+		out_str(out, ": root ");
+		out_hex_short(out, kernel->root.root.pa);
+		out_str(out, ", ");
+		out_str(out, pgw_format_name(kernel->root.format));
+		if (kernel->vmcoreinfo &&
+		    pgw_vmcoreinfo_get(kernel->vmcoreinfo, "OSRELEASE", &value, &size)) {
+			out_str(out, ", ");
+			out_untrusted(out, value, size);
+		}
+		out_str(out, i ? "\n" : " (unless --kernel names another)\n");
+	}
+}
+
+/* A proof of a lower kind is called so. */
+static void text_partial(struct out *out, const struct pgw_root_info *root)
+{
+	text_label(out, "");
+	if (root->nr_agree > 1)
+		text_count(out, "partial proof: the kernel half of ", root->nr_agree,
+			   "roots agrees, as far as");
+	else
+		out_str(out, "partial proof: nothing speaks against it, as far as");
+	out_str(out, " the image has the tables\n");
+}
+
 /* What is known of the root that is the default, and no more. */
 static const char *root_claim(const struct pgw_root_info *root)
 {
@@ -247,6 +288,8 @@ static void text_default_root(struct out *out, const struct report_root *kernel)
 	out_str(out, "; runs on cpus: ");
 	text_cpus(out, root->cpus);
 	out_char(out, '\n');
+	if (root->proof == PGW_PROOF_PARTIAL)
+		text_partial(out, root);
 	text_control(out, kernel);
 	if (kernel->integrity.nr_tables)
 		text_integrity(out, &kernel->integrity);
@@ -260,10 +303,11 @@ void text_info(struct report *report, const struct report_info *info)
 	text_memory(out, info);
 	text_cpu_list(out, info);
 	for (size_t i = 0; i < info->nr_vmcoreinfo; i++)
-		text_vmcoreinfo(out, &info->vmcoreinfo[i]);
+		text_vmcoreinfo(out, &info->vmcoreinfo[i], info->fit[i]);
 	if (!info->nr_vmcoreinfo) {
 		text_label(out, "vmcoreinfo");
 		out_str(out, "none in notes or memory\n");
 	}
+	text_kernels(out, info);
 	text_default_root(out, &info->kernel);
 }
