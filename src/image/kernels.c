@@ -516,7 +516,8 @@ static const char *sought(struct pgw_image *image)
 	const struct image_kernels *kernels = image_kernels(image);
 
 	if (!kernels->nr)
-		return image->arch->ops->sought;
+		return image->nr_texts ? "a root that maps swapper_pg_dir where VMCOREINFO has it"
+				       : image->arch->ops->sought;
 	return image_root_is_missing(image, &kernels->list[0].swapper.root)
 		       ? "the table that VMCOREINFO says is swapper_pg_dir: the image lacks it"
 		       : "a VMCOREINFO whose swapper_pg_dir maps itself";

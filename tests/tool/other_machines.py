@@ -135,9 +135,12 @@ def tdx(path):
     write_core(path, EM_X86_64, memory, qemu_cpu(root))
 
 
-{
+KINDS = {
     'linux-absent': linux_absent,
     'sme': sme,
     'tdx': tdx,
     'unikernel': unikernel,
-}[sys.argv[1]](sys.argv[2])
+}
+
+if __name__ == '__main__':
+    KINDS[sys.argv[1]](sys.argv[2])
