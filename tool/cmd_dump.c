@@ -14,13 +14,13 @@
 /* Options that choose ranges, which a dump in the kernel's way does not have. */
 #define RANGES_ONLY                                                                                \
 	(OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) |           \
-	 OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_ABSENT) | OPT_BIT(OPT_JSON))
+	 OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_ABSENT) | OPT_BIT(OPT_NO_FOLD) | OPT_BIT(OPT_JSON))
 
 static bool dump_check_options(const struct options *opts)
 {
 	if (opts->style == STYLE_PTDUMP && (opts->given & RANGES_ONLY)) {
 		message("dump: --style ptdump goes with none of --range, --perm, --level, --pa, "
-			"--leaves, --absent, --json");
+			"--leaves, --absent, --no-fold, --json");
 		return false;
 	}
 	if (opts->style != STYLE_PTDUMP && option_given(opts, OPT_MARKERS)) {
@@ -81,6 +81,15 @@ static int dump_extent(const struct pgw_extent *extent, void *arg)
 	return out_failed(report->out) ? STOP_OUTPUT : 0;
 }
 
+static int dump_repeated(const struct pgw_extent *extent, const struct pgw_repeats *repeats,
+			 void *arg)
+{
+	struct report *report = (struct report *)arg;
+
+	report->renderer->repeated(report, extent, repeats);
+	return out_failed(report->out) ? STOP_OUTPUT : 0;
+}
+
 static int dump_leaves(const struct pgw_extent *extent, void *arg)
 {
 	struct report *report = (struct report *)arg;
@@ -113,6 +122,7 @@ static int dump_each_half(struct target *target, const struct options *opts,
 		args->mm = target->mm[half];
 		if (!args->mm || !dump_clip(opts, args->mm, args))
 			continue;
+		args->max_lines = pgw_mm_budget(args->mm);
 		ret = pgw_dump(args, summary);
 		if (ret)
 			err = ret;
@@ -120,11 +130,12 @@ static int dump_each_half(struct target *target, const struct options *opts,
 	return err;
 }
 
-static void dump_warn(const struct target *target, const struct pgw_scan_stats *scan)
+static void dump_warn(const struct target *target, const struct pgw_scan_stats *scan,
+		      bool out_of_lines)
 {
 	if (scan->truncated)
-		message("%s: cut short at 0x%016" PRIx64 ": the budget of table visits ran out",
-			target->file, scan->truncated_va);
+		message("%s: cut short at 0x%016" PRIx64 ": the budget of %s ran out", target->file,
+			scan->truncated_va, out_of_lines ? "lines" : "table visits");
 	if (scan->nr_malformed)
 		message("%s: %" PRIu64 " malformed entries", target->file, scan->nr_malformed);
 	if (scan->nr_unreadable) {
@@ -148,6 +159,8 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 	struct pgw_dump_summary summary = { 0 };
 	int err;
 
+	if (!(opts->given & (OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_NO_FOLD))))
+		args.repeated_fn = dump_repeated;
 	args.arg = &report;
 	report.has_absent = option_given(opts, OPT_ABSENT);
 	if (report.has_absent) {
@@ -170,7 +183,7 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 		report.nr_missing = target_missing_tables(target);
 	report.renderer->dump_summary(&report, &summary);
 	out_flush(out);
-	dump_warn(target, &summary.scan);
+	dump_warn(target, &summary.scan, summary.out_of_lines);
 	return summary.scan.truncated || summary.scan.nr_malformed || summary.scan.nr_unreadable
 		       ? TOOL_FINDING
 		       : TOOL_DONE;
@@ -233,7 +246,7 @@ static int kernel_dump_run(struct target *target, const struct pgw_ptdump_args *
 	}
 	out_flush(dump->out);
 	dump->met.truncated = err == -PGW_E2BIG;
-	dump_warn(target, &dump->met);
+	dump_warn(target, &dump->met, false);
 	return err || dump->met.nr_malformed || dump->met.nr_unreadable ? TOOL_FINDING : TOOL_DONE;
 }
 
@@ -290,8 +303,13 @@ const struct command cmd_dump = {
 	.description =
 		"Prints what a root maps, one range of equal neighbours a line: virtual range\n"
 		"(inclusive), physical address, size, size of a leaf, rights of the kernel and of\n"
-		"users, attributes. What is malformed or not in the image has lines of its own,\n"
-		"with ! before the reason. The last line, after #, sums up.\n",
+		"users, attributes. What is there several times, because slots share tables, has "
+		"its\n"
+		"lines once, with how often: x512 every 2M through its last address. What is "
+		"malformed\n"
+		"or not in the image has lines of its own, with ! before the reason. The last "
+		"line,\n"
+		"after #, sums up.\n",
 	.examples = "  pagewalk dump vmcore                      the kernel's mappings\n"
 		    "  pagewalk dump --root cpu0 vmcore          all that CPU 0 could see\n"
 		    "  pagewalk dump --perm k:wx vmcore          what the kernel may write and "
@@ -303,8 +321,8 @@ const struct command cmd_dump = {
 	.options = OPTIONS_IMAGE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) |
 		   OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) |
 		   OPT_BIT(OPT_PA) | OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_ABSENT) |
-		   OPT_BIT(OPT_STYLE) | OPT_BIT(OPT_MARKERS) | OPT_BIT(OPT_BUDGET) |
-		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+		   OPT_BIT(OPT_NO_FOLD) | OPT_BIT(OPT_STYLE) | OPT_BIT(OPT_MARKERS) |
+		   OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = dump_run,

@@ -243,6 +243,8 @@ static const struct option_spec option_specs[] = {
 			 "it: PROT_NONE, swap, migration, markers, ...; --pa finds it" HELP_NEXT
 			 "by its page, --perm leaves it out",
 			 NULL },
+	[OPT_NO_FOLD] = { "no-fold", NULL, NULL,
+			  "a line each time for what repeats, as --leaves has it", NULL },
 	[OPT_STYLE] = { "style", "STYLE", "ranges or ptdump",
 			"ranges (default), or ptdump: merged and printed as Linux's" HELP_NEXT
 			"own page-table dump does",
@@ -252,8 +254,8 @@ static const struct option_spec option_specs[] = {
 			  "(default: the kernel's own table, found in the image)",
 			  option_markers },
 	[OPT_BUDGET] = { "budget", "N", "a number above 0, or none",
-			 "visit at most N tables in each half (default: 67108864;" HELP_NEXT
-			 "none: as many as there are)",
+			 "visit at most N tables and print at most N lines in each" HELP_NEXT
+			 "half (default: 67108864; none: as many as there are)",
 			 option_budget },
 	[OPT_FORCE] = { "force", NULL, NULL, "replace the file that is there", NULL },
 	[OPT_JSON] = { "json", NULL, NULL, "JSON Lines; the last record is a summary", NULL },

@@ -25,6 +25,7 @@ enum option_id {
 	OPT_PA,
 	OPT_LEAVES,
 	OPT_ABSENT,
+	OPT_NO_FOLD,
 	OPT_STYLE,
 	OPT_MARKERS,
 	OPT_BUDGET,

@@ -35,6 +35,26 @@ enum pgw_dump_merge {
 	PGW_DUMP_RUNS, /**< runs as pgw_scan() gives them: all leaves' raw entries follow from the first */
 };
 
+/** The same again: nr times in all, step bytes further on each time. */
+struct pgw_repeat {
+	uint64_t nr;
+	uint64_t step;
+};
+
+/**
+ * How an extent repeats: by[0] is how it does, by[1] how all that does, and so on. So it is at
+ * va_first + i * by[0].step + j * by[1].step for every i below by[0].nr and j below by[1].nr.
+ */
+struct pgw_repeats {
+	unsigned nr; /**< of by; at least 1 */
+	struct pgw_repeat by[PGW_MAX_LEVELS];
+	uint64_t va_last; /**< of the last one, inclusive */
+};
+
+/** Not 0 ends the dump, which returns the value. */
+typedef int pgw_repeated_fn(const struct pgw_extent *extent, const struct pgw_repeats *repeats,
+			    void *arg);
+
 /** What to dump. */
 struct pgw_dump_args {
 	struct pgw_mm *mm;
@@ -54,23 +74,39 @@ struct pgw_dump_args {
 	const struct pgw_scan_workers *workers;
 	/** gets leaves (and what is absent) that pass the filter, malformed and unreadable runs always */
 	pgw_extent_fn *fn;
+	/**
+	 * Gets what repeats, once, at its first address, and what is between its copies before the
+	 * next one: what subtrees hold that neighbouring slots share, see pgw_scan_folded(), and leaves that
+	 * are there 8 times or more at equal distances. NULL: nothing is folded, fn gets each. Only with
+	 * PGW_DUMP_RANGES and without absent; workers are not asked then.
+	 */
+	pgw_repeated_fn *repeated_fn;
+	/**
+	 * How much may be reported: each call counts 1, with PGW_DUMP_RUNS each leaf. A run is cut to it. If there
+	 * is more, the dump is truncated. 0: no limit.
+	 */
+	uint64_t max_lines;
 	void *arg;
 };
 
 /** The sums of a dump. */
 struct pgw_dump_summary {
-	struct pgw_scan_stats scan;            /**< of everything in the range, before the filter */
-	uint64_t nr_ranges;                    /**< extents of leaves that were reported */
-	uint64_t nr_leaves;                    /**< leaves in them */
+	/** of everything in the range, before the filter; a subtree that is folded is visited once */
+	struct pgw_scan_stats scan;
+	/** extents of leaves that were reported; of what is folded, what would be without that */
+	uint64_t nr_ranges;
+	uint64_t nr_lines;                     /**< reports of leaves: each repeat is one */
+	uint64_t nr_leaves;                    /**< leaves in nr_ranges */
 	uint64_t bytes;                        /**< that they map */
 	uint64_t level_leaves[PGW_MAX_LEVELS]; /**< of nr_leaves */
 	uint64_t nr_absent;                    /**< absent entries that were reported */
+	bool out_of_lines; /**< what ended a dump is max_lines: scan.truncated is set, too */
 };
 
 /**
  * Report what a range maps, merged and filtered, in ascending order.
  * @param ret added to, so that the halves of a root can share one; set also on failure
- * @return as pgw_scan()
+ * @return as pgw_scan(); -PGW_E2BIG also if there is more than max_lines
  */
 PGW_API int pgw_dump(const struct pgw_dump_args *args, struct pgw_dump_summary *ret);
 

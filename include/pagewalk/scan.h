@@ -85,6 +85,29 @@ PGW_API int pgw_scan_blocks(struct pgw_mm *mm, uint64_t first, uint64_t last, pg
 PGW_API int pgw_scan_absent(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extent_fn *fn,
 			    void *arg, struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
 
+/** Who gets what pgw_scan_folded() finds; each not 0 ends the scan, which returns the value. */
+struct pgw_fold_ops {
+	pgw_extents_fn *extents;
+	/**
+	 * The extents from here to end() are there nr times, 2 at least: step bytes further on each
+	 * time. One pair may be inside another.
+	 */
+	int (*begin)(uint64_t nr, uint64_t step, void *arg);
+	/** Also if the budget ran out in between; not if fn ended the scan. */
+	int (*end)(void *arg);
+};
+
+/**
+ * As pgw_scan_blocks(), but a subtree to which neighbouring slots of a table lead by the same
+ * entry is reported once, with how often it is there: time goes by such slots, and not
+ * by what is below them. An extent inside begin() and end() joins none outside, nor in the next copy.
+ * Slots that the range cuts are reported apart. stats->nr_tables counts what was visited, all else what is
+ * there, but that each copy's unreadable runs count alone.
+ */
+PGW_API int pgw_scan_folded(struct pgw_mm *mm, uint64_t first, uint64_t last,
+			    const struct pgw_fold_ops *ops, void *arg, struct pgw_scan_stats *stats)
+	PGW_REQUIRES_SHARED(mm);
+
 /** pgw_scan() without stats. */
 PGW_API int pgw_scan_extents(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extent_fn *fn,
 			     void *arg) PGW_REQUIRES_SHARED(mm);

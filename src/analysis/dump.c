@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pagewalk/analysis.h>
 
+#include "analysis/fold.h"
 #include "base/bits.h"
+
+/** What ends a scan because of max_lines. */
+#define DUMP_OUT_OF_LINES 1
 
 /*
  * Memory does not grow with the tables: one extent is held back, to see
@@ -15,6 +19,10 @@ struct dump {
 	struct pgw_absent absent; /* if the pending extent is */
 	bool has_pending;
 	bool has_filter;
+	struct fold *fold; /* or NULL */
+	uint64_t nr_lines; /* that may still be reported */
+	bool out_of_lines;
+	uint64_t lines_va; /* the first address that was not reported, if out_of_lines */
 	/* What fn did not get of the block in which it ended the dump. */
 	bool was_refused;
 	uint64_t refused_va; /* the first address */
@@ -26,13 +34,14 @@ static uint64_t dump_nr_leaves(const struct pgw_extent *extent)
 	return (extent->va_last >> extent->leaf_lg2) - (extent->va_first >> extent->leaf_lg2) + 1;
 }
 
-static inline int dump_report(struct dump *dump, const struct pgw_extent *extent)
+static inline int dump_emit(struct dump *dump, const struct pgw_extent *extent)
 {
 	if (extent->kind == PGW_ENTRY_LEAF) {
 		struct pgw_dump_summary *summary = dump->summary;
 		uint64_t nr_leaves = dump_nr_leaves(extent);
 
 		summary->nr_ranges++;
+		summary->nr_lines++;
 		summary->nr_leaves += nr_leaves;
 		summary->bytes += extent->va_last - extent->va_first + 1;
 		summary->level_leaves[extent->level] += nr_leaves;
@@ -40,6 +49,58 @@ static inline int dump_report(struct dump *dump, const struct pgw_extent *extent
 		dump->summary->nr_absent += dump_nr_leaves(extent);
 	}
 	return dump->args->fn(extent, dump->args->arg);
+}
+
+static int dump_end_lines(struct dump *dump, uint64_t va)
+{
+	dump->out_of_lines = true;
+	dump->lines_va = va;
+	return DUMP_OUT_OF_LINES;
+}
+
+/* More than may be reported: of a run as many leaves as may, of all else nothing. */
+static PGW_NOINLINE int dump_emit_some(struct dump *dump, const struct pgw_extent *extent)
+{
+	struct pgw_extent part = *extent;
+	uint64_t end = ((extent->va_first >> extent->leaf_lg2) + dump->nr_lines)
+		       << extent->leaf_lg2;
+	int err;
+
+	if (!dump->nr_lines)
+		return dump_end_lines(dump, extent->va_first);
+	dump->nr_lines = 0;
+	part.va_last = end - 1;
+	err = dump_emit(dump, &part);
+	return err ? err : dump_end_lines(dump, end);
+}
+
+static inline int dump_report(struct dump *dump, const struct pgw_extent *extent)
+{
+	uint64_t nr_lines = 1;
+
+	if (dump->fold)
+		return fold_add(dump->fold, extent);
+	if (dump->args->merge == PGW_DUMP_RUNS && extent->kind == PGW_ENTRY_LEAF)
+		nr_lines = dump_nr_leaves(extent);
+	if (pgw_unlikely(nr_lines > dump->nr_lines))
+		return dump_emit_some(dump, extent);
+	dump->nr_lines -= nr_lines;
+	return dump_emit(dump, extent);
+}
+
+/* What the fold has. */
+static int dump_folded(const struct pgw_extent *extent, const struct pgw_repeats *repeats,
+		       void *arg)
+{
+	struct dump *dump = (struct dump *)arg;
+	const struct pgw_dump_args *args = dump->args;
+
+	if (!dump->nr_lines)
+		return dump_end_lines(dump, extent->va_first);
+	dump->nr_lines--;
+	dump->summary->nr_lines += extent->kind == PGW_ENTRY_LEAF;
+	return repeats->nr ? args->repeated_fn(extent, repeats, args->arg)
+			   : args->fn(extent, args->arg);
 }
 
 static int dump_flush(struct dump *dump)
@@ -90,21 +151,11 @@ static bool dump_is_wanted(const struct dump *dump, struct pgw_extent *extent)
 	return !filter->has_pa || dump_clip_pa(dump, extent);
 }
 
-/* Does b go on where a ends, in va, in pa and in all that can be seen? */
-static bool dump_continues(const struct dump *dump, const struct pgw_extent *a,
-			   const struct pgw_extent *b)
-{
-	return a->kind == b->kind && a->level == b->level && a->leaf_lg2 == b->leaf_lg2 &&
-	       a->rights == b->rights && a->va_last + 1 == b->va_first &&
-	       b->pa - a->pa == b->va_first - a->va_first &&
-	       ((a->entry ^ b->entry) & dump->attr_mask[a->level]) == 0;
-}
-
 static int dump_merge(struct dump *dump, const struct pgw_extent *extent)
 {
 	int err;
 
-	if (dump->has_pending && dump_continues(dump, &dump->pending, extent)) {
+	if (dump->has_pending && fold_continues(dump->attr_mask, &dump->pending, extent)) {
 		dump->pending.va_last = extent->va_last;
 		return 0;
 	}
@@ -227,16 +278,36 @@ static int dump_one(const struct pgw_extent *extent, void *arg)
 	return dump_extents(extent, 1, arg);
 }
 
+static int dump_begin(uint64_t nr, uint64_t step, void *arg)
+{
+	struct dump *dump = (struct dump *)arg;
+	int err = dump_flush(dump);
+
+	return err ? err : fold_begin(dump->fold, nr, step);
+}
+
+static int dump_end(void *arg)
+{
+	struct dump *dump = (struct dump *)arg;
+	int err = dump_flush(dump);
+
+	return err ? err : fold_end(dump->fold);
+}
+
 static int dump_scan(struct dump *dump, struct pgw_scan_stats *stats)
 {
+	static const struct pgw_fold_ops ops = { dump_extents, dump_begin, dump_end };
 	const struct pgw_dump_args *args = dump->args;
 	int err;
 
 	if (args->absent)
 		return pgw_scan_absent(args->mm, args->first, args->last, dump_one, dump, stats);
-	err = pgw_scan_parallel(args->mm, args->first, args->last, args->workers, dump_extents,
-				dump, stats);
 
+	if (dump->fold)
+		err = pgw_scan_folded(args->mm, args->first, args->last, &ops, dump, stats);
+	else
+		err = pgw_scan_parallel(args->mm, args->first, args->last, args->workers,
+					dump_extents, dump, stats);
 	if (dump->was_refused) {
 		stats->truncated_va = dump->refused_va;
 		stats->nr_leaves -= dump->refused.nr_leaves;
@@ -255,6 +326,35 @@ static void dump_add_stats(struct pgw_scan_stats *sum, const struct pgw_scan_sta
 		sum->truncated = true;
 		sum->truncated_va = stats->truncated_va;
 	}
+}
+
+/* What was held back of the last addresses. */
+static int dump_finish(struct dump *dump, struct pgw_scan_stats *stats)
+{
+	uint64_t end = dump->has_pending ? dump->pending.va_last + 1 : stats->truncated_va;
+	int err = dump_flush(dump);
+
+	if (!err && dump->fold)
+		err = fold_flush(dump->fold);
+	if (err) {
+		stats->truncated = true;
+		stats->truncated_va = end;
+	}
+	return err;
+}
+
+/* The sums of what was folded: the scan has counted parts of one range as several. */
+static void dump_add_folded(struct dump *dump, struct pgw_scan_stats *stats)
+{
+	const struct fold_sum *sum = fold_finish(dump->fold);
+	struct pgw_dump_summary *summary = dump->summary;
+
+	summary->nr_ranges += sum->nr_ranges;
+	summary->nr_leaves += sum->nr_leaves;
+	summary->bytes += sum->bytes;
+	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
+		summary->level_leaves[level] += sum->level_leaves[level];
+	stats->nr_unreadable = sum->nr_unreadable;
 }
 
 static bool filter_is_set(const struct pgw_dump_filter *filter)
@@ -279,6 +379,7 @@ int pgw_dump(const struct pgw_dump_args *args, struct pgw_dump_summary *ret)
 	struct dump dump = { .args = args, .summary = ret };
 	struct pgw_scan_stats stats = { 0 };
 	const struct pgw_format *format;
+	struct fold fold = { .attr_mask = dump.attr_mask, .fn = dump_folded, .arg = &dump };
 	int err, flush_err;
 
 	if (!dump_args_ok(args) || !ret)
@@ -289,16 +390,20 @@ int pgw_dump(const struct pgw_dump_args *args, struct pgw_dump_summary *ret)
 			format, pgw_mm_control(args->mm), level);
 
 	dump.has_filter = filter_is_set(&args->filter);
+	dump.nr_lines = args->max_lines ? args->max_lines : UINT64_MAX;
+	if (args->repeated_fn && args->merge == PGW_DUMP_RANGES && !args->absent)
+		dump.fold = &fold;
 	err = dump_scan(&dump, &stats);
-	if (err == 0 || (err == -PGW_E2BIG && dump.has_pending)) {
-		uint64_t pending_end = dump.pending.va_last + 1;
-
-		flush_err = dump_flush(&dump);
-		if (flush_err) {
-			err = flush_err;
-			stats.truncated = true;
-			stats.truncated_va = pending_end;
-		}
+	if (err == 0 || err == -PGW_E2BIG) {
+		flush_err = dump_finish(&dump, &stats);
+		err = flush_err ? flush_err : err;
+	}
+	if (dump.fold)
+		dump_add_folded(&dump, &stats);
+	if (dump.out_of_lines) {
+		ret->out_of_lines = true;
+		stats.truncated_va = dump.lines_va;
+		err = -PGW_E2BIG;
 	}
 	dump_add_stats(&ret->scan, &stats);
 	return err;

@@ -34,7 +34,23 @@ int pgw_scan_blocks(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extent
 	if (!stats)
 		stats = &unwanted;
 	err = scan_check(mm, first, last, fn, stats, __func__);
-	return err ? err : pt_ops(&mm->pt)->scan_blocks(&mm->pt, first, last, fn, arg, stats);
+	return err ? err
+		   : pt_ops(&mm->pt)->scan_blocks(&mm->pt, first, last,
+						  &(struct pgw_fold_ops){ .extents = fn }, arg,
+						  stats);
+}
+
+int pgw_scan_folded(struct pgw_mm *mm, uint64_t first, uint64_t last,
+		    const struct pgw_fold_ops *ops, void *arg, struct pgw_scan_stats *stats)
+{
+	struct pgw_scan_stats unwanted;
+	int err;
+
+	if (!stats)
+		stats = &unwanted;
+	err = scan_check(mm, first, last, ops && ops->extents && ops->begin && ops->end, stats,
+			 __func__);
+	return err ? err : pt_ops(&mm->pt)->scan_blocks(&mm->pt, first, last, ops, arg, stats);
 }
 
 int pgw_scan_absent(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extent_fn *fn, void *arg,

@@ -62,6 +62,12 @@ static void memo_clear(struct pt_scan *s)
 	s->is_recording = false;
 }
 
+void pt_memo_drop(struct pt_scan *s)
+{
+	if (s->is_recording)
+		memo_clear(s);
+}
+
 void pt_memo_add(struct pt_scan *s, const struct pgw_extent *extent)
 {
 	struct pt_memo *memo = s->memo;

@@ -44,6 +44,9 @@ void pt_memo_end(struct pt_scan *s, const struct pt_memo_mark *mark, int err);
 /** An extent of the table that is being recorded. */
 void pt_memo_add(struct pt_scan *s, const struct pgw_extent *extent);
 
+/** What is being recorded cannot be: it is more than its extents. */
+void pt_memo_drop(struct pt_scan *s);
+
 /** NULL if there is no memory. */
 struct pt_memo *pt_memo_new(const struct pgw_platform *platform);
 void pt_memo_free(const struct pgw_platform *platform, struct pt_memo *memo);

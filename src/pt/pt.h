@@ -27,8 +27,9 @@ struct pt_lanes_ops;
 struct pt_ops {
 	int (*scan)(const struct pt *pt, uint64_t first, uint64_t last, pgw_extent_fn *fn,
 		    void *arg, struct pgw_scan_stats *stats);
-	int (*scan_blocks)(const struct pt *pt, uint64_t first, uint64_t last, pgw_extents_fn *fn,
-			   void *arg, struct pgw_scan_stats *stats);
+	/** As pgw_scan_folded(), or without begin and end as pgw_scan_blocks(). */
+	int (*scan_blocks)(const struct pt *pt, uint64_t first, uint64_t last,
+			   const struct pgw_fold_ops *ops, void *arg, struct pgw_scan_stats *stats);
 	/** The bits of an entry that hold a leaf's address. */
 	uint64_t (*addr_mask)(const struct pt_env *env, unsigned level);
 	/** va lies in a half of the format; path may be NULL. @return 0 */

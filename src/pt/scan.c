@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pt/scan.h"
 
+#include "pt/loader.h"
 #include "pt/memo.h"
 
 int pt_scan_exhausted(struct pt_scan *s, uint64_t va)
@@ -229,6 +230,83 @@ int pt_scan_visit(struct pt_scan *s, const struct pt_scan_at *at, unsigned level
 	}
 }
 
+/* Of nr items from index on, how many are the entry, from the first on? */
+static unsigned scan_equal_items(struct pt_scan *s, uint64_t table_pa, unsigned index, unsigned nr,
+				 uint64_t entry)
+{
+	unsigned n = 0, got, equal;
+
+	while (n < nr) {
+		uint64_t pa = table_pa + (uint64_t)(index + n) * 8;
+		const uint64_t *items = s->copy;
+
+		got = nr - n;
+		if (pt_is_near(s->pt, pa, (uint64_t)got * 8))
+			items = pt_near_items(s->pt, pa);
+		else if (!pt_copy_items(s->pt, pa, got, s->copy, PT_SCAN_COPY, &got))
+			break;
+		else
+			pt_items_to_host(s->copy, got);
+		equal = s->vec->run(items, got, entry, 0);
+		n += equal;
+		if (equal < got)
+			break;
+	}
+	return n;
+}
+
+unsigned pt_scan_copies(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
+			unsigned index, uint64_t entry)
+{
+	const struct pgw_geometry *geo = &s->pt->format->geometry;
+	uint64_t va = at->va + ((uint64_t)index << geo->span_lg2[level]);
+	/* Slots that end in the range; at->last may be the last of all addresses. */
+	uint64_t nr = (at->last - va + 1) >> geo->span_lg2[level];
+
+	if (va < at->first || nr < 2)
+		return 1;
+	return 1 + scan_equal_items(s, at->table_pa, index + 1, (unsigned)nr - 1, entry);
+}
+
+static void scan_multiply(struct pgw_scan_stats *stats, const struct pgw_scan_stats *before,
+			  uint64_t nr)
+{
+	stats->nr_leaves += (nr - 1) * (stats->nr_leaves - before->nr_leaves);
+	stats->nr_malformed += (nr - 1) * (stats->nr_malformed - before->nr_malformed);
+	stats->nr_unreadable += (nr - 1) * (stats->nr_unreadable - before->nr_unreadable);
+}
+
+/* @return err; what the ops said at va */
+static int scan_refused(struct pt_scan *s, int err, uint64_t va)
+{
+	if (err) {
+		s->stats->truncated = true;
+		s->stats->truncated_va = va;
+	}
+	return err;
+}
+
+int pt_scan_repeat(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned nr,
+		   pt_scan_table_fn *scan_table)
+{
+	struct pgw_scan_stats before;
+	int err = scan_flush(s), end_err;
+
+	pt_memo_drop(s);
+	if (!err)
+		err = scan_refused(s, s->fold->begin(nr, at->last - at->va + 1, s->arg), at->va);
+	if (err)
+		return err;
+	before = *s->stats;
+	err = pt_scan_visit(s, at, level, scan_table);
+	end_err = err && err != -PGW_E2BIG ? err : scan_flush(s);
+	if (end_err)
+		return end_err;
+	scan_multiply(s->stats, &before, nr);
+	end_err = s->fold->end(s->arg);
+	return end_err ? scan_refused(s, end_err, at->last + 1) : err;
+}
+
 int pt_scan_root(struct pt_scan *s, const struct pt_scan_at *at, pt_scan_table_fn *scan_table)
 {
 	const struct pgw_platform *platform = s->pt->platform;
@@ -285,7 +363,8 @@ int pt_scan_each(const struct pt *pt, uint64_t first, uint64_t last, pgw_extent_
 		 struct pgw_scan_stats *stats)
 {
 	struct scan_each each = { .fn = fn, .arg = arg, .stats = stats };
-	int err = pt_ops(pt)->scan_blocks(pt, first, last, scan_each_block, &each, stats);
+	const struct pgw_fold_ops ops = { .extents = scan_each_block };
+	int err = pt_ops(pt)->scan_blocks(pt, first, last, &ops, &each, stats);
 
 	if (each.was_refused)
 		stats->truncated_va = each.refused_va;

@@ -26,6 +26,7 @@ struct pt_scan {
 	pgw_extents_fn *fn;
 	void *arg;
 	struct pgw_scan_stats *stats;
+	const struct pgw_fold_ops *fold; /* or NULL: subtrees that repeat are looked at each time */
 	uint64_t budget;
 	uint64_t attr_mask
 		[PGW_MAX_LEVELS]; /* by level: the bits of an entry that are not its address */
@@ -54,12 +55,23 @@ struct pt_scan_at {
 
 typedef int pt_scan_table_fn(struct pt_scan *s, const struct pt_scan_at *at, unsigned level);
 
-/** s has pt, fn, arg, stats and attr_mask filled in. Scans the root's table, then ends the scan. */
+/** s has pt, fn, fold, arg, stats and attr_mask filled in. Scans the root's table, then ends the scan. */
 int pt_scan_root(struct pt_scan *s, const struct pt_scan_at *at, pt_scan_table_fn *scan_table);
 
 /** Visit a table: from the memo, or by scan_table. */
 int pt_scan_visit(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
 		  pt_scan_table_fn *scan_table);
+
+/**
+ * How many slots from index on lead to the same subtree: have the same entry, and lie
+ * whole in the range? 1 also if the first is cut. Pre: s->fold; s->copy is free.
+ */
+unsigned pt_scan_copies(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
+			unsigned index, uint64_t entry);
+
+/** Visit a table that lies whole in the range and is there nr times. */
+int pt_scan_repeat(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned nr,
+		   pt_scan_table_fn *scan_table);
 
 /** scan of struct pt_ops, by its scan_blocks: whatever the format. */
 int pt_scan_each(const struct pt *pt, uint64_t first, uint64_t last, pgw_extent_fn *fn, void *arg,

@@ -326,16 +326,34 @@ static PGW_ALWAYS_INLINE void scan_prefetch(const struct pt_scan *s, uint64_t en
 		__builtin_prefetch(pt_near_items(s->pt, pa) + item);
 }
 
+/* The table that item index leads to, and the part of the range in it. */
+static struct pt_scan_at scan_below(const struct pt_scan *s, const struct pt_scan_at *at,
+				    unsigned level, unsigned index, uint64_t entry)
+{
+	struct pgw_extent part;
+
+	pt_scan_clip(at, PT_SPAN_LG2(level), index, 1, &part);
+	return (struct pt_scan_at){
+		.table_pa = pt_table_pa(&s->pt->env, entry),
+		.va = at->va + ((uint64_t)index << PT_SPAN_LG2(level)),
+		.first = part.va_first,
+		.last = part.va_last,
+		.acc = pt_acc_table(&s->pt->env, at->acc, entry),
+	};
+}
+
+/* @param nr how many items there are, then how many were done, which may be more */
 static int scan_upper_items(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
-			    const uint64_t *items, unsigned first, unsigned nr)
+			    const uint64_t *items, unsigned first, unsigned *nr_items)
 {
 	const struct pt_env *env = &s->pt->env;
-	unsigned n;
+	const unsigned nr = *nr_items;
+	unsigned i, n;
 	int err = 0;
 
-	for (unsigned i = 0; i < nr && !err; i += n) {
+	for (i = 0; i < nr && !err; i += n) {
 		uint64_t entry = pt_near_entry(items + i), next;
-		struct pgw_extent part;
+		struct pt_scan_at below;
 
 		n = 1;
 		if (!entry) {
@@ -352,22 +370,19 @@ static int scan_upper_items(struct pt_scan *s, const struct pt_scan_at *at, unsi
 			continue;
 		}
 		next = i + 1 < nr ? pt_near_item(items + i + 1) : 0;
-		if (next == entry)
-			s->has_shared = true;
-		else
+		if (next != entry)
 			scan_prefetch(s, next);
-		pt_scan_clip(at, PT_SPAN_LG2(level), first + i, 1, &part);
-		err = pt_scan_visit(
-			s,
-			&(struct pt_scan_at){
-				.table_pa = pt_table_pa(env, entry),
-				.va = at->va + ((uint64_t)(first + i) << PT_SPAN_LG2(level)),
-				.first = part.va_first,
-				.last = part.va_last,
-				.acc = pt_acc_table(env, at->acc, entry),
-			},
-			level - 1, scan_table);
+		else if (!s->fold)
+			s->has_shared = true;
+		if (pgw_unlikely(s->fold) && (next == entry || i + 1 == nr))
+			n = pt_scan_copies(s, at, level, first + i, entry);
+		below = scan_below(s, at, level, first + i, entry);
+		if (pgw_likely(n == 1))
+			err = pt_scan_visit(s, &below, level - 1, scan_table);
+		else
+			err = pt_scan_repeat(s, &below, level - 1, n, scan_table);
 	}
+	*nr_items = i;
 	return err;
 }
 
@@ -385,7 +400,7 @@ static int scan_upper(struct pt_scan *s, const struct pt_scan_at *at, unsigned l
 			scan_load(s, at->table_pa, index, end - index, copy, PT_WINDOW_ITEMS, &nr);
 
 		if (pgw_likely(items != NULL))
-			err = scan_upper_items(s, at, level, items, index, nr);
+			err = scan_upper_items(s, at, level, items, index, &nr);
 		else
 			err = pt_scan_odd(s, at, level, index, nr, 0);
 	}
@@ -406,8 +421,8 @@ static int scan_table(struct pt_scan *s, const struct pt_scan_at *at, unsigned l
 	return level ? scan_upper(s, at, level) : scan_lowest(s, at, level);
 }
 
-static int pt_scan(const struct pt *pt, uint64_t first, uint64_t last, pgw_extents_fn *fn,
-		   void *arg, struct pgw_scan_stats *stats)
+static int pt_scan(const struct pt *pt, uint64_t first, uint64_t last,
+		   const struct pgw_fold_ops *ops, void *arg, struct pgw_scan_stats *stats)
 {
 	struct pt_scan_at at = {
 		.table_pa = pt->root_pa,
@@ -420,7 +435,8 @@ static int pt_scan(const struct pt *pt, uint64_t first, uint64_t last, pgw_exten
 
 	/* Not an initializer: the buffers need no zeroes. */
 	s.pt = pt;
-	s.fn = fn;
+	s.fn = ops->extents;
+	s.fold = ops->begin ? ops : NULL;
 	s.arg = arg;
 	s.stats = stats;
 	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)

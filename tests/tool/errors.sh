@@ -69,6 +69,8 @@ complains 'dump: a root that is not a table' 2 'no table of format x86_64-la48 c
 	dump --root 1234 "$image"
 complains 'dump: ptdump style with a filter' 2 'goes with none of' \
 	dump --style ptdump --perm k:x "$image"
+complains 'dump: ptdump style with --no-fold' 2 'goes with none of' \
+	dump --style ptdump --no-fold "$image"
 complains 'dump: ptdump style with --json' 2 'goes with none of' \
 	dump --style ptdump --json "$image"
 complains 'dump: --markers without ptdump style' 2 'goes with --style ptdump only' \

@@ -81,10 +81,15 @@ for format in x86_64-la48 x86_64-la57 arm64-4k-48 arm64-16k-47 arm64-64k-48 risc
 		make $kind $format "$tmp/core"
 		# shellcheck disable=SC2086 # words
 		{
-			bounded dump $options --budget 100 "$tmp/core"
-			found "$format: $kind: dump" '; 100 table visits; .*; cut short at 0x'
+			bounded dump $options --budget 100 --no-fold "$tmp/core"
+			found "$format: $kind: dump --no-fold" '; 100 table visits; .*; cut short at 0x|: 100 ranges, .*; cut short at 0x'
 			bounded dump $options --budget 100 --leaves --json "$tmp/core"
-			found "$format: $kind: dump --leaves --json" '"tables":100,"truncated":true,'
+			found "$format: $kind: dump --leaves --json" '"leaves":100,.*"truncated":true,|"tables":100,"truncated":true,'
+			bounded dump $options --budget 100 "$tmp/core"
+			tail -n 1 "$tmp/out" >"$tmp/last"
+			check "$format: $kind: dump: one visit a level is enough" \
+				grep -Eq '; [1-5] table visits; [0-9]* malformed, 0 unreadable$' "$tmp/last"
+			check "$format: $kind: dump: a line and the summary" test "$(wc -l <"$tmp/out")" -eq 2
 			bounded dump $options --budget 100 --style ptdump --markers /dev/null "$tmp/core"
 			found "$format: $kind: dump --style ptdump" ''
 			bounded translate $options "$tmp/core" 0 1000 123456789

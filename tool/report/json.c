@@ -91,6 +91,31 @@ static void json_absent(struct json *json, const struct pgw_absent *absent, uint
 	json_bool(json, "assumed", absent->flags & PGW_ABSENT_ASSUMED);
 }
 
+/* The members of an extent, in the order of json_leaf(). */
+static void json_extent_members(struct report *report, struct json *json,
+				const struct pgw_extent *extent)
+{
+	bool is_leaf = extent->kind == PGW_ENTRY_LEAF;
+
+	json_hex(json, "va", extent->va_first);
+	if (is_leaf)
+		json_hex(json, "pa", extent->pa);
+	json_dec(json, "size", extent->va_last - extent->va_first + 1);
+	json_dec(json, "level", extent->level);
+	if (!is_leaf)
+		json_str(json, "kind", report_kind(extent->kind));
+	json_hex(json, extent->kind == PGW_ENTRY_UNREADABLE ? "table" : "entry", extent->entry);
+	if (extent->kind == PGW_ENTRY_ABSENT) {
+		struct pgw_absent absent;
+
+		report_absent(report, extent->va_first, extent->level, extent->entry, &absent);
+		json_absent(json, &absent, extent->pa);
+	}
+	if (is_leaf)
+		json_leaf_rights(report, json, extent->entry, extent->level, extent->rights);
+	json_hex(json, "root", report->root_pa);
+}
+
 static void json_extent(struct report *report, const struct pgw_extent *extent)
 {
 	struct json json = { .out = report->out };
@@ -100,18 +125,26 @@ static void json_extent(struct report *report, const struct pgw_extent *extent)
 		return;
 	}
 	json_open(&json, NULL, '{');
-	json_hex(&json, "va", extent->va_first);
-	json_dec(&json, "size", extent->va_last - extent->va_first + 1);
-	json_dec(&json, "level", extent->level);
-	json_str(&json, "kind", report_kind(extent->kind));
-	json_hex(&json, extent->kind == PGW_ENTRY_UNREADABLE ? "table" : "entry", extent->entry);
-	if (extent->kind == PGW_ENTRY_ABSENT) {
-		struct pgw_absent absent;
+	json_extent_members(report, &json, extent);
+	json_end(&json);
+}
 
-		report_absent(report, extent->va_first, extent->level, extent->entry, &absent);
-		json_absent(&json, &absent, extent->pa);
+static void json_repeated(struct report *report, const struct pgw_extent *extent,
+			  const struct pgw_repeats *repeats)
+{
+	struct json json = { .out = report->out };
+
+	json_open(&json, NULL, '{');
+	json_extent_members(report, &json, extent);
+	json_open(&json, "repeats", '[');
+	for (unsigned i = 0; i < repeats->nr; i++) {
+		json_open(&json, NULL, '{');
+		json_dec(&json, "count", repeats->by[i].nr);
+		json_dec(&json, "step", repeats->by[i].step);
+		json_close(&json, '}');
 	}
-	json_hex(&json, "root", report->root_pa);
+	json_close(&json, ']');
+	json_hex(&json, "last", repeats->va_last);
 	json_end(&json);
 }
 
@@ -145,6 +178,8 @@ static void json_dump_summary(struct report *report, const struct pgw_dump_summa
 	json_str(&json, "format", pgw_format_name(report->format));
 	json_region(&json, &report->region);
 	json_dec(&json, "ranges", summary->nr_ranges);
+	if (summary->nr_lines != summary->nr_ranges)
+		json_dec(&json, "lines", summary->nr_lines);
 	json_dec(&json, "leaves", summary->nr_leaves);
 	json_dec(&json, "bytes", summary->bytes);
 	json_dec(&json, "tables", scan->nr_tables);
@@ -296,6 +331,7 @@ static void json_trim_summary(struct report *report, const struct report_trim *t
 
 const struct renderer renderer_json = {
 	.extent = json_extent,
+	.repeated = json_repeated,
 	.leaves = json_leaves,
 	.dump_summary = json_dump_summary,
 	.translation = json_translation,

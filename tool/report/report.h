@@ -74,6 +74,8 @@ struct report_region {
 
 struct renderer {
 	void (*extent)(struct report *report, const struct pgw_extent *extent);
+	void (*repeated)(struct report *report, const struct pgw_extent *extent,
+			 const struct pgw_repeats *repeats);
 	/** Each leaf of an extent of leaves. */
 	void (*leaves)(struct report *report, const struct pgw_extent *extent);
 	void (*dump_summary)(struct report *report, const struct pgw_dump_summary *summary);

@@ -98,7 +98,7 @@ static void text_rights_and_attrs(struct report *report, uint64_t entry, unsigne
 	}
 }
 
-/* A line of a leaf after the addresses. */
+/* The columns of a leaf after the addresses. */
 static void text_leaf_tail(struct report *report, const struct pgw_extent *extent)
 {
 	struct out *out = report->out;
@@ -109,7 +109,6 @@ static void text_leaf_tail(struct report *report, const struct pgw_extent *exten
 	out_size(out, UINT64_C(1) << extent->leaf_lg2, leaf_width(report->format));
 	out_str(out, "  ");
 	text_rights_and_attrs(report, extent->entry, extent->level, extent->rights);
-	out_char(out, '\n');
 }
 
 static void text_leaf_tail_anew(struct report *report, const struct pgw_extent *leaf)
@@ -118,6 +117,7 @@ static void text_leaf_tail_anew(struct report *report, const struct pgw_extent *
 
 	report_tail_begin(report, leaf);
 	text_leaf_tail(report, leaf);
+	out_char(report->out, '\n');
 	report_tail_keep(report, start, report->out->len - start, 0);
 }
 
@@ -146,14 +146,11 @@ static void text_leaves(struct report *report, const struct pgw_extent *extent)
 	report_each_leaf(report, extent, false, text_leaf);
 }
 
-static void text_extent(struct report *report, const struct pgw_extent *extent)
+/* The columns of a range that is odd. */
+static void text_odd_extent(struct report *report, const struct pgw_extent *extent)
 {
 	struct out *out = report->out;
 
-	if (extent->kind == PGW_ENTRY_LEAF) {
-		text_leaf(report, extent);
-		return;
-	}
 	text_range(out, extent->va_first, extent->va_last);
 	out_str(out, "  ");
 	text_odd(out, extent->kind);
@@ -170,6 +167,41 @@ static void text_extent(struct report *report, const struct pgw_extent *extent)
 		out_str(out, "  ");
 		text_absent_meaning(out, &absent, extent->pa);
 	}
+}
+
+static void text_extent(struct report *report, const struct pgw_extent *extent)
+{
+	if (extent->kind == PGW_ENTRY_LEAF) {
+		text_leaf(report, extent);
+		return;
+	}
+	text_odd_extent(report, extent);
+	out_char(report->out, '\n');
+}
+
+/* The line of an extent, and one more column: "x512 every 2M x3 every 1G through 0x...". */
+static void text_repeated(struct report *report, const struct pgw_extent *extent,
+			  const struct pgw_repeats *repeats)
+{
+	struct out *out = report->out;
+
+	if (extent->kind == PGW_ENTRY_LEAF) {
+		text_range(out, extent->va_first, extent->va_last);
+		out_str(out, "  ");
+		out_hex(out, extent->pa);
+		text_leaf_tail(report, extent);
+	} else {
+		text_odd_extent(report, extent);
+	}
+	out_char(out, ' ');
+	for (unsigned i = 0; i < repeats->nr; i++) {
+		out_str(out, " x");
+		out_dec(out, repeats->by[i].nr);
+		out_str(out, " every ");
+		out_size(out, repeats->by[i].step, 0);
+	}
+	out_str(out, " through ");
+	out_hex(out, repeats->va_last);
 	out_char(out, '\n');
 }
 
@@ -210,6 +242,8 @@ static void text_dump_summary(struct report *report, const struct pgw_dump_summa
 
 	text_subject(report);
 	text_count(out, ": ", summary->nr_ranges, "ranges");
+	if (summary->nr_lines != summary->nr_ranges)
+		text_count(out, " in ", summary->nr_lines, "lines");
 	text_count(out, ", ", summary->nr_leaves, "leaves, ");
 	out_size(out, summary->bytes, 0);
 	text_count(out, "; ", scan->nr_tables, "table visits");
@@ -393,6 +427,7 @@ static void text_trim_summary(struct report *report, const struct report_trim *t
 
 const struct renderer renderer_text = {
 	.extent = text_extent,
+	.repeated = text_repeated,
 	.leaves = text_leaves,
 	.dump_summary = text_dump_summary,
 	.translation = text_translation,
