@@ -10,6 +10,8 @@
 
 /* The output has failed; its reason comes with target_finish(). */
 #define STOP_OUTPUT 1
+/* The budget of lines has run out, in the kernel's way of dumping. */
+#define STOP_LINES 2
 
 /* Options that choose ranges, which a dump in the kernel's way does not have. */
 #define RANGES_ONLY                                                                                \
@@ -193,6 +195,7 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 struct kernel_dump {
 	struct out *out;
 	const struct pgw_format *format;
+	uint64_t nr_lines; /* that may still be printed */
 	struct pgw_scan_stats met;
 };
 
@@ -200,6 +203,9 @@ static int kernel_line(const struct pgw_ptdump_line *line, void *arg)
 {
 	struct kernel_dump *dump = (struct kernel_dump *)arg;
 
+	if (!dump->nr_lines)
+		return STOP_LINES;
+	dump->nr_lines--;
 	dump->met.nr_malformed += line->kind == PGW_PTDUMP_MALFORMED;
 	dump->met.nr_unreadable += line->kind == PGW_PTDUMP_UNREADABLE;
 	if (line->kind == PGW_PTDUMP_SERIES)
@@ -240,13 +246,13 @@ static int kernel_dump_run(struct target *target, const struct pgw_ptdump_args *
 			pgw_format_name(dump->format));
 		return TOOL_USAGE;
 	}
-	if (err && err != -PGW_E2BIG) {
+	if (err && err != -PGW_E2BIG && err != STOP_LINES) {
 		message("%s: %s", target->file, pgw_status_text(err));
 		return TOOL_UNREADABLE;
 	}
 	out_flush(dump->out);
-	dump->met.truncated = err == -PGW_E2BIG;
-	dump_warn(target, &dump->met, false);
+	dump->met.truncated = err != 0;
+	dump_warn(target, &dump->met, err == STOP_LINES);
 	return err || dump->met.nr_malformed || dump->met.nr_unreadable ? TOOL_FINDING : TOOL_DONE;
 }
 
@@ -259,6 +265,7 @@ static int dump_as_kernel(struct target *target, const struct options *opts, str
 
 	args.mm =
 		target->mm[PGW_HALF_USER] ? target->mm[PGW_HALF_USER] : target->mm[PGW_HALF_KERNEL];
+	dump.nr_lines = pgw_mm_budget(args.mm);
 	status = kernel_markers(target, opts, &markers, &args);
 	if (status == TOOL_DONE)
 		status = kernel_dump_run(target, &args);

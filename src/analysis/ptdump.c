@@ -28,20 +28,34 @@ struct ptdump_seen {
  * effective protection that no marker divides. It is printed when the first
  * neighbour comes that does not belong to it.
  */
+struct ptdump_state {
+	size_t next_marker;  /* the one after the one that addresses belong to now */
+	uint64_t nr_lines;   /* since that one's banner */
+	uint64_t nr_printed; /* series, in all */
+	bool has_series;
+	struct pgw_ptdump_line series; /* its end comes with the neighbour that does not fit */
+	uint64_t series_effective;
+	bool hole_is_known; /* the next hole was reported as a malformed entry */
+};
+
+/** An entry that leads to a table, and what was before it. */
+struct ptdump_slot {
+	uint64_t entry, effective;
+	uint64_t va, next;
+	struct ptdump_state before;
+};
+
 struct ptdump {
 	const struct pgw_ptdump_args *args;
 	const struct ptdump_arch *arch;
 	unsigned top_level;
-	uint64_t encryption; /* the bit that no address has, if there is one: Linux compares it, too */
-	uint64_t effective[DEPTH_PTE + 1]; /* of the last entry at each depth */
-	size_t next_marker;                /* the one after the one that addresses belong to now */
-	uint64_t nr_lines;                 /* since that one's banner */
-	bool has_series;
-	struct pgw_ptdump_line series; /* its end comes with the neighbour that does not fit */
-	uint64_t series_effective;
-	uint64_t va_next;   /* what has been seen ends here */
-	bool hole_is_known; /* the next hole was reported as a malformed entry */
-	int fn_value;       /* what fn ended the dump with */
+	uint64_t
+		encryption; /* the bit that no address has, if there is one: Linux compares it, too */
+	uint64_t effective[DEPTH_PTE + 1];  /* of the last entry at each depth */
+	struct ptdump_slot slot[DEPTH_PTE]; /* the last one at each depth */
+	struct ptdump_state now;
+	uint64_t va_next; /* what has been seen ends here */
+	int fn_value;     /* what fn ended the dump with */
 };
 
 static int ptdump_emit(struct ptdump *dump, const struct pgw_ptdump_line *line)
@@ -52,25 +66,27 @@ static int ptdump_emit(struct ptdump *dump, const struct pgw_ptdump_line *line)
 
 static uint64_t ptdump_max_lines(const struct ptdump *dump)
 {
-	return dump->next_marker ? dump->args->markers[dump->next_marker - 1].max_lines : 0;
+	return dump->now.next_marker ? dump->args->markers[dump->now.next_marker - 1].max_lines : 0;
 }
 
 static bool ptdump_at_marker(const struct ptdump *dump, uint64_t va)
 {
-	return dump->next_marker < dump->args->nr_markers &&
-	       va >= dump->args->markers[dump->next_marker].va;
+	return dump->now.next_marker < dump->args->nr_markers &&
+	       va >= dump->args->markers[dump->now.next_marker].va;
 }
 
 static int ptdump_print_series(struct ptdump *dump, uint64_t end)
 {
 	uint64_t max_lines = ptdump_max_lines(dump);
 
-	if (dump->series.kind == PGW_PTDUMP_SERIES && !dump->series.prot && dump->arch->skips_holes)
+	if (dump->now.series.kind == PGW_PTDUMP_SERIES && !dump->now.series.prot &&
+	    dump->arch->skips_holes)
 		return 0;
-	if (max_lines && dump->nr_lines++ >= max_lines)
+	if (max_lines && dump->now.nr_lines++ >= max_lines)
 		return 0;
-	dump->series.end = end;
-	return ptdump_emit(dump, &dump->series);
+	dump->now.series.end = end;
+	dump->now.nr_printed++;
+	return ptdump_emit(dump, &dump->now.series);
 }
 
 static int ptdump_print_skipped(struct ptdump *dump)
@@ -78,26 +94,27 @@ static int ptdump_print_skipped(struct ptdump *dump)
 	uint64_t max_lines = ptdump_max_lines(dump);
 	struct pgw_ptdump_line line = { .kind = PGW_PTDUMP_SKIPPED };
 
-	if (!max_lines || dump->nr_lines <= max_lines)
+	if (!max_lines || dump->now.nr_lines <= max_lines)
 		return 0;
-	line.nr_skipped = dump->nr_lines - max_lines;
+	line.nr_skipped = dump->now.nr_lines - max_lines;
 	return ptdump_emit(dump, &line);
 }
 
 static int ptdump_print_banner(struct ptdump *dump)
 {
-	return ptdump_emit(dump, &(struct pgw_ptdump_line){
-					 .kind = PGW_PTDUMP_BANNER,
-					 .name = dump->args->markers[dump->next_marker - 1].name,
-				 });
+	return ptdump_emit(dump,
+			   &(struct pgw_ptdump_line){
+				   .kind = PGW_PTDUMP_BANNER,
+				   .name = dump->args->markers[dump->now.next_marker - 1].name,
+			   });
 }
 
 /* The first banner is that of the last marker at or below the first address. */
 static int ptdump_first_banner(struct ptdump *dump, uint64_t va)
 {
 	while (ptdump_at_marker(dump, va))
-		dump->next_marker++;
-	return dump->next_marker ? ptdump_print_banner(dump) : 0;
+		dump->now.next_marker++;
+	return dump->now.next_marker ? ptdump_print_banner(dump) : 0;
 }
 
 static int ptdump_pass_marker(struct ptdump *dump)
@@ -106,8 +123,8 @@ static int ptdump_pass_marker(struct ptdump *dump)
 
 	if (err)
 		return err;
-	dump->next_marker++;
-	dump->nr_lines = 0;
+	dump->now.next_marker++;
+	dump->now.nr_lines = 0;
 	return ptdump_print_banner(dump);
 }
 
@@ -137,24 +154,24 @@ static int ptdump_note(struct ptdump *dump, const struct ptdump_seen *seen)
 		.entry = seen->entry,
 	};
 	uint64_t effective = seen->entry ? dump->effective[seen->depth] : 0;
-	const struct pgw_ptdump_line *series = &dump->series;
+	const struct pgw_ptdump_line *series = &dump->now.series;
 	int err;
 
 	dump->va_next = seen->next;
-	if (dump->has_series && series->kind == fresh.kind && series->depth == fresh.depth &&
-	    series->prot == fresh.prot && dump->series_effective == effective &&
+	if (dump->now.has_series && series->kind == fresh.kind && series->depth == fresh.depth &&
+	    series->prot == fresh.prot && dump->now.series_effective == effective &&
 	    !ptdump_at_marker(dump, seen->va))
 		return 0;
 
-	if (!dump->has_series)
+	if (!dump->now.has_series)
 		err = ptdump_first_banner(dump, seen->va);
 	else
 		err = ptdump_print_series(dump, seen->va);
-	if (!err && dump->has_series)
+	if (!err && dump->now.has_series)
 		err = ptdump_pass_markers(dump, seen->va);
-	dump->series = fresh;
-	dump->series_effective = effective;
-	dump->has_series = true;
+	dump->now.series = fresh;
+	dump->now.series_effective = effective;
+	dump->now.has_series = true;
 	return err;
 }
 
@@ -162,7 +179,7 @@ static int ptdump_flush(struct ptdump *dump, uint64_t end)
 {
 	int err;
 
-	if (!dump->has_series)
+	if (!dump->now.has_series)
 		return 0;
 	err = ptdump_print_series(dump, end);
 	return err ? err : ptdump_print_skipped(dump);
@@ -197,6 +214,59 @@ static bool ptdump_is_malformed(const struct ptdump *dump, uint64_t entry, int d
 	return decoded.kind == PGW_ENTRY_MALFORMED;
 }
 
+/* The entry again that was in the slot before, so that the same tables are below it. */
+static bool ptdump_is_again(const struct ptdump *dump, const struct ptdump_slot *slot,
+			    const struct ptdump_seen *seen)
+{
+	return slot->entry == seen->entry && slot->effective == dump->effective[seen->depth] &&
+	       slot->next == seen->va && slot->next - slot->va == seen->next - seen->va;
+}
+
+/*
+ * What the slot before did with the state is all that it did: it printed nothing, passed no marker,
+ * and left a series as the one that it found, which either goes on or began one step later.
+ */
+static bool ptdump_is_steady(const struct ptdump *dump, const struct ptdump_slot *slot)
+{
+	const struct ptdump_state *was = &slot->before, *now = &dump->now;
+	uint64_t moved = now->series.start - was->series.start;
+
+	return was->has_series && was->nr_printed == now->nr_printed &&
+	       was->next_marker == now->next_marker && !was->hole_is_known && !now->hole_is_known &&
+	       was->series.kind == now->series.kind && was->series.depth == now->series.depth &&
+	       was->series.prot == now->series.prot && was->series.entry == now->series.entry &&
+	       was->series_effective == now->series_effective &&
+	       (!moved || moved == slot->next - slot->va);
+}
+
+/*
+ * Tables may repeat: in the shadow that KASAN has for memory that is not there, 2^32 entries on
+ * three tables. Linux's dump knows these and passes them; here any table is passed whose like, in the
+ * slot before, changed nothing that the next one would not change in the same way: a series that goes on, or
+ * lines past the marker's max_lines, which are only counted.
+ */
+static bool ptdump_pass_repeat(struct ptdump *dump, const struct ptdump_seen *seen)
+{
+	struct ptdump_slot *slot = &dump->slot[seen->depth];
+	const struct ptdump_state was = slot->before;
+	bool passes = ptdump_is_again(dump, slot, seen) && ptdump_is_steady(dump, slot) &&
+		      !ptdump_at_marker(dump, seen->next - 1);
+
+	*slot = (struct ptdump_slot){
+		.entry = seen->entry,
+		.effective = dump->effective[seen->depth],
+		.va = seen->va,
+		.next = seen->next,
+		.before = dump->now,
+	};
+	if (passes) {
+		dump->now.nr_lines += dump->now.nr_lines - was.nr_lines;
+		dump->now.series.start += dump->now.series.start - was.series.start;
+		dump->va_next = seen->next;
+	}
+	return passes;
+}
+
 static int ptdump_upper(struct pgw_mm_walk *walk, const uint64_t *item, struct ptdump_seen seen)
 {
 	struct ptdump *dump = (struct ptdump *)walk->arg;
@@ -208,8 +278,11 @@ static int ptdump_upper(struct pgw_mm_walk *walk, const uint64_t *item, struct p
 	seen.entry = pgw_item_load(item);
 	ptdump_restrict(dump, seen.entry, seen.depth);
 	if (!dump->arch->is_leaf(seen.entry, seen.depth) ||
-	    ptdump_is_malformed(dump, seen.entry, seen.depth))
+	    ptdump_is_malformed(dump, seen.entry, seen.depth)) {
+		if (ptdump_pass_repeat(dump, &seen))
+			walk->action = PGW_ACTION_CONTINUE;
 		return 0;
+	}
 	walk->action = PGW_ACTION_CONTINUE;
 	return ptdump_note(dump, &seen);
 }
@@ -247,8 +320,8 @@ static int ptdump_hole(uint64_t va, uint64_t next, int depth, struct pgw_mm_walk
 {
 	struct ptdump *dump = (struct ptdump *)walk->arg;
 
-	if (depth < 0 || dump->hole_is_known) {
-		dump->hole_is_known = false;
+	if (depth < 0 || dump->now.hole_is_known) {
+		dump->now.hole_is_known = false;
 		return 0;
 	}
 	return ptdump_note(dump, &(struct ptdump_seen){ va, next, depth, PGW_PTDUMP_SERIES, 0 });
@@ -260,7 +333,7 @@ static int ptdump_malformed(uint64_t entry, uint64_t va, uint64_t next, int dept
 	struct ptdump *dump = (struct ptdump *)walk->arg;
 
 	(void)entry;
-	dump->hole_is_known = true;
+	dump->now.hole_is_known = true;
 	return ptdump_note(dump, &(struct ptdump_seen){ va, next, depth, PGW_PTDUMP_MALFORMED, 0 });
 }
 

@@ -91,7 +91,8 @@ for format in x86_64-la48 x86_64-la57 arm64-4k-48 arm64-16k-47 arm64-64k-48 risc
 				grep -Eq '; [1-5] table visits; [0-9]* malformed, 0 unreadable$' "$tmp/last"
 			check "$format: $kind: dump: a line and the summary" test "$(wc -l <"$tmp/out")" -eq 2
 			bounded dump $options --budget 100 --style ptdump --markers /dev/null "$tmp/core"
-			found "$format: $kind: dump --style ptdump" ''
+			check "$format: $kind: dump --style ptdump: ends" \
+				test "$status" -le 1 -a "$(wc -l <"$tmp/out")" -le 100
 			bounded translate $options "$tmp/core" 0 1000 123456789
 		}
 		check "$format: $kind: translate" test "$status" -le 1
