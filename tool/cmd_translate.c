@@ -18,7 +18,7 @@ struct translate {
 	bool has_linux; /* report.kernel is filled in: memory may be searched for it */
 };
 
-/* An address in neither half is empty in both. NULL if it is in the half that is not attached. */
+/* An address in neither half is so for both. NULL if it is in the half that is not attached. */
 static struct pgw_mm *translate_mm(const struct target *target, uint64_t va)
 {
 	for (int half = 0; half < _PGW_HALF_MAX; half++) {
@@ -36,16 +36,19 @@ static int translate_one(struct translate *translate, uint64_t va)
 	struct report_translation translation = { .va = va };
 	struct report_translations *sums = &translate->sums;
 	struct report *report = &translate->report;
-	struct pgw_mm *mm = translate_mm(translate->target, va);
+	const struct pgw_root_info *root = &translate->target->root;
+	struct pgw_mm *mm;
 	int err;
 
+	tags_look(root->format, &root->control, &translation);
+	mm = translate_mm(translate->target, translation.looked_up);
 	if (!mm) {
 		message("translate: 0x%016" PRIx64 " is not in the half that root 0x%" PRIx64
 			" is of; see --half",
 			va, report->root_pa);
 		return TOOL_USAGE;
 	}
-	err = pgw_translate_path(mm, va, &translation.result, &translation.path);
+	err = pgw_translate_path(mm, translation.looked_up, &translation.result, &translation.path);
 	if (err) {
 		message("%s: %s", translate->target->file, pgw_status_text(err));
 		return TOOL_UNREADABLE;
@@ -196,12 +199,14 @@ const struct command cmd_translate = {
 		"table,\n"
 		"physical address of the slot, raw entry, kind. Addresses are hexadecimal; with\n"
 		"none, or with -, they are read from standard input, one a line.\n"
+		"An address with a tag, which the CPU ignores, is looked up without it: --tags.\n"
 		"The exit status is 1 if any address is not mapped.\n",
 	.examples = "  pagewalk translate vmcore ffffffff81000000\n"
 		    "  pagewalk translate --root cpu0 vmcore 0x400000 0x401000\n"
 		    "  pagewalk translate --json vmcore < addresses\n",
 	.options = OPTIONS_IMAGE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) |
-		   OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+		   OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_TAGS) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) |
+		   OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = -1,
 	.run = translate_run,

@@ -112,6 +112,16 @@ static bool option_mair(struct options *opts, const char *text)
 	return parse_hex(text, &opts->mair);
 }
 
+static bool option_tags(struct options *opts, const char *text)
+{
+	if (strcmp(text, "auto") == 0)
+		return true;
+	opts->tags = tags_list;
+	while (opts->tags->name && strcmp(text, opts->tags->name) != 0)
+		opts->tags++;
+	return opts->tags->name != NULL;
+}
+
 static bool option_range(struct options *opts, const char *text)
 {
 	return parse_range(text, &opts->first, &opts->last);
@@ -222,6 +232,11 @@ static const struct option_spec option_specs[] = {
 		       "arm64: MAIR_EL1, which says what memory types mean" HELP_NEXT
 		       "(default: Linux's, by its release and by what is memory)",
 		       option_mair },
+	[OPT_TAGS] = { "tags", "TAGS", "auto, none, tbi, lam48, lam57, pmlen7 or pmlen16",
+		       "the tag that addresses may have: auto (default: what the" HELP_NEXT
+		       "CPU's notes tell, on arm64 tbi), none, tbi (arm64), lam48" HELP_NEXT
+		       "or lam57 (x86_64), pmlen7 or pmlen16 (riscv64)",
+		       option_tags },
 	[OPT_RANGE] = { "range", "RANGE", "FIRST-LAST or FIRST+SIZE, in hexadecimal",
 			"only these virtual addresses: FIRST-LAST, inclusive, or" HELP_NEXT
 			"FIRST+SIZE; hexadecimal, SIZE also as 64K, 2M, 1G",

@@ -8,6 +8,7 @@
 
 #include "parse.h"
 #include "report/out.h"
+#include "tags.h"
 
 enum option_id {
 	OPT_RAM,
@@ -19,6 +20,7 @@ enum option_id {
 	OPT_HALF,
 	OPT_FORMAT,
 	OPT_MAIR,
+	OPT_TAGS,
 	OPT_RANGE,
 	OPT_PERM,
 	OPT_LEVEL,
@@ -75,7 +77,8 @@ struct options {
 	unsigned halves;     /**< bits of enum pgw_half; 0 = not given */
 	const struct pgw_format *format;
 	uint64_t mair;
-	uint64_t first; /**< of --range; all addresses if it is not given */
+	const struct tags *tags; /**< NULL: as the image tells, or is assumed */
+	uint64_t first;          /**< of --range; all addresses if it is not given */
 	uint64_t last;
 	struct parse_rights rights;
 	struct parse_levels levels;

@@ -268,6 +268,9 @@ static int choose_pa_root(struct target *target, const struct options *opts)
 		.format = root.format,
 		.control = root.control,
 	};
+	/* In CR3, so a process's own. */
+	target->root.control.known &= ~(uint32_t)(PGW_CTL_X86_LAM_U48 | PGW_CTL_X86_LAM_U57);
+	target->root.control.set &= target->root.control.known;
 	if (root.format && pgw_format_geometry(root.format)->split_root)
 		choose_from_list(target);
 	return TOOL_DONE;
@@ -276,6 +279,21 @@ static int choose_pa_root(struct target *target, const struct options *opts)
 static bool has_same_arch(const struct pgw_format *a, const struct pgw_format *b)
 {
 	return a && b && strcmp(pgw_format_arch(a), pgw_format_arch(b)) == 0;
+}
+
+static int choose_tags(struct target *target, const struct options *opts)
+{
+	const char *arch = pgw_format_arch(target->root.format);
+
+	if (!opts->tags)
+		return TOOL_DONE;
+	if (opts->tags->arch && strcmp(opts->tags->arch, arch) != 0) {
+		message("--tags %s is of %s, the tables are of %s", opts->tags->name,
+			opts->tags->arch, arch);
+		return TOOL_USAGE;
+	}
+	tags_apply(opts->tags, &target->root.control);
+	return TOOL_DONE;
 }
 
 static int choose_root(struct target *target, const struct options *opts)
@@ -292,12 +310,13 @@ static int choose_root(struct target *target, const struct options *opts)
 	default:
 		status = choose_kernel_root(target);
 	}
-	if (status != TOOL_DONE || !opts->format)
+	if (status != TOOL_DONE)
 		return status;
-	if (!has_same_arch(opts->format, target->root.format))
+	if (opts->format && !has_same_arch(opts->format, target->root.format))
 		target->root.control = (struct pgw_control){ 0 };
-	target->root.format = opts->format;
-	return TOOL_DONE;
+	if (opts->format)
+		target->root.format = opts->format;
+	return choose_tags(target, opts);
 }
 
 /* Formats whose entries say a memory type by MAIR_EL1. */

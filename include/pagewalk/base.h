@@ -51,12 +51,13 @@ enum pgw_status {
 
 /** What a slot of a table means to the MMU. */
 enum pgw_entry_kind {
-	PGW_ENTRY_EMPTY,      /**< all zero */
-	PGW_ENTRY_ABSENT,     /**< not valid, but not zero: the OS keeps something there */
-	PGW_ENTRY_TABLE,      /**< points to a table of the next lower level */
-	PGW_ENTRY_LEAF,       /**< maps memory */
-	PGW_ENTRY_MALFORMED,  /**< valid, but reserved bits are set: an access would fault */
-	PGW_ENTRY_UNREADABLE, /**< the bytes of the table are not in the image */
+	PGW_ENTRY_EMPTY,        /**< all zero */
+	PGW_ENTRY_ABSENT,       /**< not valid, but not zero: the OS keeps something there */
+	PGW_ENTRY_TABLE,        /**< points to a table of the next lower level */
+	PGW_ENTRY_LEAF,         /**< maps memory */
+	PGW_ENTRY_MALFORMED,    /**< valid, but reserved bits are set: an access would fault */
+	PGW_ENTRY_UNREADABLE,   /**< the bytes of the table are not in the image */
+	PGW_ENTRY_NONCANONICAL, /**< translations only: no half has the address, no entry was read */
 	_PGW_ENTRY_MAX,
 };
 

@@ -62,6 +62,15 @@ enum pgw_control_bit {
 	PGW_CTL_RISCV_SVRSW60T59B = 1 << 11,
 	/** menvcfg.SSE (Zicfiss): a leaf with W, but neither R nor X, is a shadow stack, else reserved */
 	PGW_CTL_RISCV_SSE = 1 << 12,
+	/* These change what is an address, not what entries mean: see pgw_address_untag(). */
+	PGW_CTL_ARM64_TBI0 = 1 << 13,  /**< TCR_EL1.TBI0: bits 63:56 of user addresses are a tag */
+	PGW_CTL_ARM64_TBI1 = 1 << 14,  /**< TCR_EL1.TBI1: ... of kernel addresses */
+	PGW_CTL_X86_LAM_U48 = 1 << 15, /**< CR3.LAM_U48: bits 62:48 of user addresses are a tag */
+	PGW_CTL_X86_LAM_U57 = 1 << 16, /**< CR3.LAM_U57: bits 62:57; it goes before LAM_U48 */
+	PGW_CTL_X86_LAM_SUP =
+		1 << 17, /**< CR4.LAM_SUP: 62:48, with LA57 62:57, of kernel addresses */
+	PGW_CTL_RISCV_PMLEN7 = 1 << 18,  /**< Ssnpm, Smnpm: bits 63:57 are a tag */
+	PGW_CTL_RISCV_PMLEN16 = 1 << 19, /**< ... bits 63:48; it goes before PMLEN7 */
 	/** x86-64: encryption_bit of struct pgw_control is meant: it is known, be it that there is none */
 	PGW_CTL_X86_ENCRYPTION = 1 << 29,
 	/** x86-64: encryption_bit is set in what is shared with the host (TDX), not in what is encrypted */
@@ -163,8 +172,10 @@ PGW_API const char *pgw_format_encryption(const struct pgw_format *format,
 
 /**
  * Fill in what is not known: x86 WP=1, NXE=1, SMEP=1, PKE=0; arm64 WXN=0,
- * HPD=0, HD=0, memory types in Linux's order; riscv Svnapot, Svpbmt and
- * Svrsw60t59b present, SSE=1, so that nothing is reserved that an extension uses;
+ * HPD=0, HD=0, TBI0=1 as Linux has it, TBI1=1 as Linux with KASAN by tags has
+ * it (without, such an address would be none at all), memory types in Linux's
+ * order; riscv Svnapot, Svpbmt and Svrsw60t59b present, SSE=1, so that nothing is
+ * reserved that an extension uses; no tags on x86 and riscv;
  * pa_bits = the most that the format can hold. Bits that the format does not
  * have become 0.
  * @return a control in which everything counts as known; compare with what
@@ -172,6 +183,21 @@ PGW_API const char *pgw_format_encryption(const struct pgw_format *format,
  */
 PGW_API struct pgw_control pgw_control_assume(const struct pgw_format *format,
 					      const struct pgw_control *control);
+
+/**
+ * The address that the MMU looks up for a pointer: without its tag, if the
+ * control bits say that it may have one. The other functions take addresses,
+ * and call one with a tag PGW_ENTRY_NONCANONICAL.
+ *
+ * Sources: Arm ARM D8.8 "Address tagging"; Intel SDM vol. 1 "Linear-Address
+ * Masking"; RISC-V Instruction Set Manual, vol. II "Pointer Masking".
+ * @param control a complete one, see pgw_control_assume()
+ * @param ret_tag the bits that were ignored, shifted to bit 0; only if the
+ *                address differs from va, else 0. May be NULL
+ */
+PGW_API uint64_t pgw_address_untag(const struct pgw_format *format,
+				   const struct pgw_control *control, uint64_t va,
+				   uint64_t *ret_tag);
 
 /**
  * Decode one entry on its own.

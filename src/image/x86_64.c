@@ -7,10 +7,13 @@
 #define CR0_WP BIT(16)
 #define CR0_PG BIT(31)
 #define CR3_ROOT BITS(51, 12) /* below: PCID or cache bits */
+#define CR3_LAM_U57 BIT(61)
+#define CR3_LAM_U48 BIT(62)
 #define CR4_PAE BIT(5)
 #define CR4_LA57 BIT(12)
 #define CR4_SMEP BIT(20)
 #define CR4_PKE BIT(22)
+#define CR4_LAM_SUP BIT(28)
 #define ENTRY_P BIT(0)
 #define ENTRY_ADDRESS BITS(51, 12)
 
@@ -111,6 +114,29 @@ static bool x86_64_kernel_by_cpu(struct pgw_image *image, const struct pgw_root_
 	return true;
 }
 
+/* EFER, and with it NXE, is in no note. */
+static struct pgw_control x86_64_cpu_control(const struct pgw_cpu *cpu)
+{
+	const struct {
+		uint64_t is_set;
+		uint32_t bit;
+	} bits[] = {
+		{ cpu->cr0 & CR0_WP, PGW_CTL_X86_WP },
+		{ cpu->cr4 & CR4_SMEP, PGW_CTL_X86_SMEP },
+		{ cpu->cr4 & CR4_PKE, PGW_CTL_X86_PKE },
+		{ cpu->cr4 & CR4_LAM_SUP, PGW_CTL_X86_LAM_SUP },
+		{ cpu->cr3 & CR3_LAM_U57, PGW_CTL_X86_LAM_U57 },
+		{ cpu->cr3 & CR3_LAM_U48, PGW_CTL_X86_LAM_U48 },
+	};
+	struct pgw_control control = { 0 };
+
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(bits); i++) {
+		control.known |= bits[i].bit;
+		control.set |= bits[i].is_set ? bits[i].bit : 0;
+	}
+	return control;
+}
+
 static bool x86_64_cpu_root(const struct pgw_image *image, const struct pgw_cpu *cpu,
 			    struct pgw_root_info *ret)
 {
@@ -122,14 +148,8 @@ static bool x86_64_cpu_root(const struct pgw_image *image, const struct pgw_cpu 
 	*ret = (struct pgw_root_info){
 		.root = { cpu->cr3 & CR3_ROOT & ~image_encryption_mask(image) },
 		.format = format,
-		.control = { .known = PGW_CTL_X86_WP | PGW_CTL_X86_SMEP | PGW_CTL_X86_PKE },
+		.control = x86_64_cpu_control(cpu),
 	};
-	if (cpu->cr0 & CR0_WP)
-		ret->control.set |= PGW_CTL_X86_WP;
-	if (cpu->cr4 & CR4_SMEP)
-		ret->control.set |= PGW_CTL_X86_SMEP;
-	if (cpu->cr4 & CR4_PKE)
-		ret->control.set |= PGW_CTL_X86_PKE;
 	image_encryption_control(image, &ret->control);
 	return true;
 }

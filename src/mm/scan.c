@@ -83,7 +83,7 @@ static void translate_outside(const struct pgw_mm *mm, struct pgw_translation *r
 
 	pgw_format_half_range(mm->pt.format, PGW_HALF_USER, &first, &last);
 	*ret = (struct pgw_translation){
-		.kind = PGW_ENTRY_EMPTY,
+		.kind = PGW_ENTRY_NONCANONICAL,
 		.level = mm->pt.format->geometry.top_level,
 		.va_first = last + 1,
 	};

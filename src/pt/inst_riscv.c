@@ -19,7 +19,8 @@
 		.table_names = riscv_table_names, .attrs = riscv_attrs,                            \
 		.attr_mask = { RISCV_ATTR_MASK, RISCV_ATTR_MASK, RISCV_ATTR_MASK, RISCV_ATTR_MASK, \
 			       RISCV_ATTR_MASK },                                                  \
-		.control_bits = RISCV_CONTROL, .control_assume = RISCV_CONTROL, .min_pa_bits = 32, \
+		.control_bits = RISCV_CONTROL | PGW_CTL_RISCV_PMLEN7 | PGW_CTL_RISCV_PMLEN16,      \
+		.control_assume = RISCV_CONTROL, .tag_bits = riscv_tag_bits, .min_pa_bits = 32,    \
 		.memory_type = riscv_memory_type, .decode = pt_decode, .advance = pt_advance,      \
 		.env_init = pt_env_fill, .reader = &pt_format_ops, .owner = &pt_format_ops,        \
 		.edit = &pt_edit_riscv,                                                            \

@@ -174,6 +174,9 @@ struct pgw_format {
 	uint8_t min_pa_bits;          /* the least that a CPU of this architecture has */
 	/* The name of a leaf's memory type, or NULL; static. NULL if the format cannot say. */
 	const char *(*memory_type)(const struct pgw_control *control, uint64_t entry);
+	/* The bits of a pointer that are a tag; the bit below them is what they would be without. */
+	uint64_t (*tag_bits)(const struct pgw_geometry *geo, const struct pgw_control *control,
+			     uint64_t va);
 	void (*decode)(const struct pgw_format *format, const struct pgw_control *control,
 		       uint64_t entry, unsigned level, struct pgw_entry *ret);
 	uint64_t (*advance)(const struct pgw_format *format, uint64_t entry, unsigned level,

@@ -99,6 +99,18 @@ const char *pgw_format_memory_type(const struct pgw_format *format,
 	return format->memory_type ? format->memory_type(control, entry) : NULL;
 }
 
+uint64_t pgw_address_untag(const struct pgw_format *format, const struct pgw_control *control,
+			   uint64_t va, uint64_t *ret_tag)
+{
+	uint64_t tag = format->tag_bits(&format->geometry, control, va);
+	unsigned shift = tag ? (unsigned)__builtin_ctzll(tag) : 0;
+	uint64_t ret = tag && (va >> (shift - 1) & 1) ? va | tag : va & ~tag;
+
+	if (ret_tag)
+		*ret_tag = ret == va ? 0 : (va & tag) >> shift;
+	return ret;
+}
+
 struct pgw_control pgw_control_assume(const struct pgw_format *format,
 				      const struct pgw_control *control)
 {

@@ -13,6 +13,11 @@
 
 #include "image/machine.h"
 
+/* What the registers in a CPU's note tell. */
+#define CPU_CONTROL                                                                                \
+	(PGW_CTL_X86_WP | PGW_CTL_X86_SMEP | PGW_CTL_X86_PKE | PGW_CTL_X86_LAM_U48 |               \
+	 PGW_CTL_X86_LAM_U57 | PGW_CTL_X86_LAM_SUP)
+
 /* Places for processes' roots: pairs lie side by side. */
 #define ROOT_A UINT64_C(0x20000)
 #define ROOT_A_USER UINT64_C(0x21000)
@@ -94,7 +99,7 @@ static void test_roots__without_kpti_each_process_has_one(void **state)
 	assert_int_equal(root.state, PGW_ROOT_KERNEL);
 	assert_int_equal(root.cpus, 1);
 	assert_string_equal(pgw_format_name(root.format), "x86_64-la48");
-	assert_int_equal(root.control.known, PGW_CTL_X86_WP | PGW_CTL_X86_SMEP | PGW_CTL_X86_PKE);
+	assert_int_equal(root.control.known, CPU_CONTROL);
 	assert_int_equal(root.control.set, PGW_CTL_X86_WP | PGW_CTL_X86_SMEP);
 	assert_int_equal(root.control.pa_bits, 0);
 	assert_int_equal(pgw_image_cpu_root(image, 2, &root), -PGW_EINVAL);
@@ -811,14 +816,17 @@ static void test_cpu_root__cpu_without_paging_has_none(void **state)
 static void test_cpu_root__control_bits_are_the_cpus(void **state)
 {
 	static const struct {
-		uint64_t cr0, cr4;
+		uint64_t cr0, cr4, cr3;
 		uint32_t set;
 	} cases[] = {
-		{ 0x80000001, 0x20, 0 },
-		{ 0x80010001, 0x20, PGW_CTL_X86_WP },
-		{ 0x80000001, 0x100020, PGW_CTL_X86_SMEP },
-		{ 0x80000001, 0x400020, PGW_CTL_X86_PKE },
-		{ 0x80010001, 0x500020, PGW_CTL_X86_WP | PGW_CTL_X86_SMEP | PGW_CTL_X86_PKE },
+		{ 0x80000001, 0x20, 0, 0 },
+		{ 0x80010001, 0x20, 0, PGW_CTL_X86_WP },
+		{ 0x80000001, 0x100020, 0, PGW_CTL_X86_SMEP },
+		{ 0x80000001, 0x400020, 0, PGW_CTL_X86_PKE },
+		{ 0x80000001, 0x10000020, 0, PGW_CTL_X86_LAM_SUP },
+		{ 0x80000001, 0x20, UINT64_C(1) << 61, PGW_CTL_X86_LAM_U57 },
+		{ 0x80000001, 0x20, UINT64_C(1) << 62, PGW_CTL_X86_LAM_U48 },
+		{ 0x80010001, 0x10500020, UINT64_C(3) << 61, CPU_CONTROL },
 	};
 
 	(void)state;
@@ -827,12 +835,13 @@ static void test_cpu_root__control_bits_are_the_cpus(void **state)
 		struct pgw_root_info root;
 
 		machine_init(&machine, 4);
-		mkelf_qemu_cpu(&machine.elf, &(struct mkelf_cpu){ .cr0 = cases[i].cr0,
-								  .cr3 = MACHINE_SWAPPER,
-								  .cr4 = cases[i].cr4 });
+		mkelf_qemu_cpu(&machine.elf,
+			       &(struct mkelf_cpu){ .cr0 = cases[i].cr0,
+						    .cr3 = MACHINE_SWAPPER | cases[i].cr3,
+						    .cr4 = cases[i].cr4 });
 		assert_int_equal(pgw_image_cpu_root(machine_open(&machine), 0, &root), 0);
-		assert_int_equal(root.control.known,
-				 PGW_CTL_X86_WP | PGW_CTL_X86_SMEP | PGW_CTL_X86_PKE);
+		assert_int_equal(root.root.pa, MACHINE_SWAPPER);
+		assert_int_equal(root.control.known, CPU_CONTROL);
 		assert_int_equal(root.control.set, cases[i].set);
 		assert_string_equal(pgw_format_name(root.format), "x86_64-la48");
 		machine_fini(&machine);

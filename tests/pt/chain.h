@@ -26,7 +26,7 @@ struct chain {
 
 static uint64_t chain_memory[PGW_MAX_LEVELS][8192];
 
-static void chain_init(struct chain *chain, const char *format, enum pgw_half half)
+static inline void chain_init(struct chain *chain, const char *format, enum pgw_half half)
 {
 	uint64_t last;
 
@@ -43,7 +43,8 @@ static void chain_init(struct chain *chain, const char *format, enum pgw_half ha
 }
 
 /* The bits are those that an entry has beside its address. */
-static void chain_put(struct chain *chain, unsigned level, uint64_t bits, uint64_t address_bits)
+static inline void chain_put(struct chain *chain, unsigned level, uint64_t bits,
+			     uint64_t address_bits)
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(chain->pt.format);
 	uint64_t slot = chain->va >> geo->span_lg2[level] & low_bits(geo->slots_lg2[level]);
@@ -52,14 +53,15 @@ static void chain_put(struct chain *chain, unsigned level, uint64_t bits, uint64
 	chain_memory[level][slot] = load_le64(&entry);
 }
 
-static int chain_keep(const struct pgw_extent *extent, void *arg)
+static inline int chain_keep(const struct pgw_extent *extent, void *arg)
 {
 	*(struct pgw_extent *)arg = *extent;
 	return 0;
 }
 
 /* A translation, with which a scan of the same page must agree. */
-static struct pgw_translation chain_translate(struct chain *chain, const struct pgw_control *known)
+static inline struct pgw_translation chain_translate(struct chain *chain,
+						     const struct pgw_control *known)
 {
 	struct pgw_extent extent = { .kind = PGW_ENTRY_EMPTY };
 	struct pgw_scan_stats stats = { 0 };
@@ -76,6 +78,27 @@ static struct pgw_translation chain_translate(struct chain *chain, const struct 
 	assert_int_equal(extent.rights, got.rights);
 	assert_int_equal(extent.pa, got.pa);
 	return got;
+}
+
+/** A pointer, and what the MMU makes of it. */
+struct untag_row {
+	const char *format;
+	uint32_t set; /* all bits are known */
+	uint64_t va, address, tag;
+};
+
+static inline void check_untag(const struct untag_row *rows, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		const struct pgw_format *format = pgw_format_by_name(rows[i].format);
+		struct pgw_control known = { .known = UINT32_MAX, .set = rows[i].set };
+		struct pgw_control control = pgw_control_assume(format, &known);
+		uint64_t tag = 1, got = pgw_address_untag(format, &control, rows[i].va, &tag);
+
+		if (got != rows[i].address || tag != rows[i].tag)
+			fail_msg("row %zu: %#llx with tag %#llx", i, (unsigned long long)got,
+				 (unsigned long long)tag);
+	}
 }
 
 #endif

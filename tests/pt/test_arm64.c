@@ -298,9 +298,39 @@ static void test_arm64_rights__are_one_in_all_formats_and_levels(void **state)
 	}
 }
 
+/* D8.8: bit 55 says which half's TBI counts, and becomes the top byte. */
+static void test_arm64_untag__the_top_byte_is_of_the_half_that_bit_55_says(void **state)
+{
+	static const struct untag_row tagged[] = {
+		{ "arm64-4k-39", PGW_CTL_ARM64_TBI0, 0xb400000000400010, 0x400010, 0xb4 },
+		{ "arm64-4k-39", PGW_CTL_ARM64_TBI1, 0xf4ffff8000123456, 0xffffff8000123456, 0xf4 },
+		{ "arm64-4k-39", PGW_CTL_ARM64_TBI1, 0x00ffff8000123456, 0xffffff8000123456, 0 },
+		{ "arm64-4k-39", PGW_CTL_ARM64_TBI1, 0xb400000000400010, 0xb400000000400010, 0 },
+		{ "arm64-4k-39", PGW_CTL_ARM64_TBI0, 0xf4ffff8000123456, 0xf4ffff8000123456, 0 },
+		{ "arm64-4k-39", PGW_CTL_ARM64_TBI0, 0x0000000000400010, 0x400010, 0 },
+		{ "arm64-4k-48", PGW_CTL_ARM64_TBI0, 0xff0000000000ff10, 0xff10, 0xff },
+		/* Not the top byte: no half has it, with a tag or without. */
+		{ "arm64-4k-39", PGW_CTL_ARM64_TBI0, 0xb401000000400010, 0x0001000000400010, 0xb4 },
+	};
+
+	(void)state;
+	check_untag(tagged, PGW_ARRAY_SIZE(tagged));
+}
+
+static void test_arm64_control__unknown_bits_are_assumed(void **state)
+{
+	struct pgw_control none = { 0 };
+	struct pgw_control got = pgw_control_assume(pgw_format_by_name("arm64-4k-48"), &none);
+
+	(void)state;
+	assert_int_equal(got.set, PGW_CTL_ARM64_TBI0 | PGW_CTL_ARM64_TBI1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_arm64_untag__the_top_byte_is_of_the_half_that_bit_55_says),
+		cmocka_unit_test(test_arm64_control__unknown_bits_are_assumed),
 		cmocka_unit_test(test_arm64_decode__rows_of_the_manual),
 		cmocka_unit_test(test_arm64_rights__rows_of_the_manual),
 		cmocka_unit_test(test_arm64_rights__every_combination_at_every_level),

@@ -228,14 +228,31 @@ static void test_riscv_control__nothing_is_reserved_that_an_extension_uses(void 
 	struct pgw_control got = pgw_control_assume(pgw_format_by_name("riscv-sv39"), &none);
 
 	(void)state;
-	assert_int_equal(got.known, ALL);
+	assert_int_equal(got.known, ALL | PGW_CTL_RISCV_PMLEN7 | PGW_CTL_RISCV_PMLEN16);
 	assert_int_equal(got.set, ALL);
 	assert_int_equal(got.pa_bits, 56);
+}
+
+/* "Pointer Masking": PMLEN upper bits become the bit below them. */
+static void test_riscv_untag__pmlen_bits_are_sign_extended(void **state)
+{
+	static const struct untag_row tagged[] = {
+		{ "riscv-sv39", PGW_CTL_RISCV_PMLEN7, 0xa400000000400010, 0x400010, 0x52 },
+		{ "riscv-sv39", PGW_CTL_RISCV_PMLEN7, 0x05ffffc000000000, 0xffffffc000000000, 2 },
+		{ "riscv-sv39", PGW_CTL_RISCV_PMLEN16, 0xabcd000000400010, 0x400010, 0xabcd },
+		{ "riscv-sv39", PGW_CTL_RISCV_PMLEN16, 0x0000ffc000000000, 0xffffffc000000000, 0 },
+		{ "riscv-sv57", PGW_CTL_RISCV_PMLEN16, 0x00ff000000400010, 0x400010, 0xff },
+		{ "riscv-sv39", 0, 0xa400000000400010, 0xa400000000400010, 0 },
+	};
+
+	(void)state;
+	check_untag(tagged, PGW_ARRAY_SIZE(tagged));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_riscv_untag__pmlen_bits_are_sign_extended),
 		cmocka_unit_test(test_riscv_decode__rows_of_the_manual),
 		cmocka_unit_test(test_riscv_decode__high_bits_without_each_extension),
 		cmocka_unit_test(test_riscv_rights__every_combination_at_every_level),

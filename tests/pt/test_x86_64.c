@@ -12,8 +12,7 @@
 
 #include <cmocka.h>
 
-#include "base/bits.h"
-#include "pt/pt.h"
+#include "pt/chain.h"
 
 #define P BIT(0)
 #define W BIT(1)
@@ -373,9 +372,32 @@ static void test_x86_64_scan__a_table_cut_short_is_read_as_far_as_it_goes(void *
 	}
 }
 
+/* SDM "Linear-Address Masking": bit 63 stays, and says whose LAM counts. */
+static void test_x86_64_untag__lam_leaves_bit_63(void **state)
+{
+	static const struct untag_row tagged[] = {
+		{ "x86_64-la48", PGW_CTL_X86_LAM_U57, 0x7e00000000400010, 0x400010, 0x3f },
+		{ "x86_64-la48", PGW_CTL_X86_LAM_U57, 0x7f00000000400010, 0x7f00000000400010, 0 },
+		{ "x86_64-la48", PGW_CTL_X86_LAM_U48, 0x7fff000000400010, 0x400010, 0x7fff },
+		{ "x86_64-la48", PGW_CTL_X86_LAM_U48, 0x0001800000400010, 0x7fff800000400010, 1 },
+		{ "x86_64-la48", PGW_CTL_X86_LAM_U48 | PGW_CTL_X86_LAM_U57, 0x0201000000400010,
+		  0x0001000000400010, 1 },
+		{ "x86_64-la57", PGW_CTL_X86_LAM_U57, 0x02aa000000400010, 0x00aa000000400010, 1 },
+		{ "x86_64-la48", PGW_CTL_X86_LAM_U57, 0xfbff880000000000, 0xfbff880000000000, 0 },
+		{ "x86_64-la48", PGW_CTL_X86_LAM_SUP, 0x8001880000000000, 0xffff880000000000, 1 },
+		{ "x86_64-la57", PGW_CTL_X86_LAM_SUP, 0x81ff880000000000, 0xffff880000000000, 0 },
+		{ "x86_64-la48", PGW_CTL_X86_LAM_SUP, 0x7e00000000400010, 0x7e00000000400010, 0 },
+		{ "x86_64-la48", 0, 0x7e00000000400010, 0x7e00000000400010, 0 },
+	};
+
+	(void)state;
+	check_untag(tagged, PGW_ARRAY_SIZE(tagged));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_x86_64_untag__lam_leaves_bit_63),
 		cmocka_unit_test(test_x86_64_decode__rows_of_the_manual),
 		cmocka_unit_test(test_x86_64_rights__every_combination_at_every_level),
 		cmocka_unit_test(test_x86_64_control__unknown_bits_are_assumed),

@@ -216,6 +216,20 @@ static void json_path(struct report *report, struct json *json, const struct pgw
 	json_close(json, ']');
 }
 
+static void json_tag(struct json *json, const struct report_translation *translation)
+{
+	if (translation->tag_by) {
+		json_hex(json, "looked_up", translation->looked_up);
+		json_dec(json, "tag", translation->tag);
+		json_str(json, "tag_by", translation->tag_by);
+		json_bool(json, "tag_known", !translation->tag_is_assumed);
+	}
+	if (translation->possible) {
+		json_str(json, "possible_tags", translation->possible);
+		json_hex(json, "possible_va", translation->possible_va);
+	}
+}
+
 static void json_translation(struct report *report, const struct report_translation *translation)
 {
 	const struct pgw_translation *result = &translation->result;
@@ -223,6 +237,7 @@ static void json_translation(struct report *report, const struct report_translat
 
 	json_open(&json, NULL, '{');
 	json_hex(&json, "va", translation->va);
+	json_tag(&json, translation);
 	json_str(&json, "kind", report_kind(result->kind));
 	json_hex(&json, "first", result->va_first);
 	json_hex(&json, "last", result->va_last);
@@ -238,8 +253,10 @@ static void json_translation(struct report *report, const struct report_translat
 		struct pgw_absent absent;
 
 		json_hex(&json, "entry", result->entry);
-		report_absent(report, translation->va, result->level, result->entry, &absent);
-		json_absent(&json, &absent, absent.pa + (translation->va - result->va_first));
+		report_absent(report, translation->looked_up, result->level, result->entry,
+			      &absent);
+		json_absent(&json, &absent,
+			    absent.pa + (translation->looked_up - result->va_first));
 	}
 	json_hex(&json, "root", report->root_pa);
 	json_path(report, &json, &translation->path);

@@ -115,9 +115,13 @@ const char *report_level_name(const struct pgw_format *format, unsigned level)
 const char *report_kind(enum pgw_entry_kind kind)
 {
 	static const char *const names[_PGW_ENTRY_MAX] = {
-		[PGW_ENTRY_EMPTY] = "empty",         [PGW_ENTRY_ABSENT] = "absent",
-		[PGW_ENTRY_TABLE] = "table",         [PGW_ENTRY_LEAF] = "leaf",
-		[PGW_ENTRY_MALFORMED] = "malformed", [PGW_ENTRY_UNREADABLE] = "unreadable",
+		[PGW_ENTRY_EMPTY] = "empty",
+		[PGW_ENTRY_ABSENT] = "absent",
+		[PGW_ENTRY_TABLE] = "table",
+		[PGW_ENTRY_LEAF] = "leaf",
+		[PGW_ENTRY_MALFORMED] = "malformed",
+		[PGW_ENTRY_UNREADABLE] = "unreadable",
+		[PGW_ENTRY_NONCANONICAL] = "noncanonical",
 	};
 
 	return names[kind];
@@ -217,6 +221,13 @@ const struct report_bit report_control_bits[] = {
 	{ PGW_CTL_RISCV_SVPBMT, "Svpbmt" },
 	{ PGW_CTL_RISCV_SVRSW60T59B, "Svrsw60t59b" },
 	{ PGW_CTL_RISCV_SSE, "SSE" },
+	{ PGW_CTL_ARM64_TBI0, "TBI0" },
+	{ PGW_CTL_ARM64_TBI1, "TBI1" },
+	{ PGW_CTL_X86_LAM_U48, "LAM_U48" },
+	{ PGW_CTL_X86_LAM_U57, "LAM_U57" },
+	{ PGW_CTL_X86_LAM_SUP, "LAM_SUP" },
+	{ PGW_CTL_RISCV_PMLEN7, "PMLEN7" },
+	{ PGW_CTL_RISCV_PMLEN16, "PMLEN16" },
 	{ 0, NULL },
 };
 

@@ -59,7 +59,14 @@ struct report_translations {
 
 /** One answer of `pagewalk translate`. */
 struct report_translation {
-	uint64_t va;
+	uint64_t va;         /**< as it was asked for */
+	uint64_t looked_up;  /**< va without its tag; all of result is of this */
+	uint64_t tag;        /**< 0 if looked_up is va */
+	const char *tag_by;  /**< the control bit that makes it one; NULL if looked_up is va */
+	bool tag_is_assumed; /**< that bit is not known */
+	/** If no half has it: a --tags that would give it one, and the address then; or NULL */
+	const char *possible;
+	uint64_t possible_va;
 	struct pgw_translation result;
 	struct pgw_path path;
 };

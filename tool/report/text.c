@@ -277,6 +277,27 @@ static void text_step(struct report *report, const struct pgw_step *step)
 	out_char(out, '\n');
 }
 
+/* Which address was looked up, if it is not the one that was asked for; or might have been. */
+static void text_tag(struct out *out, const struct report_translation *translation)
+{
+	if (translation->tag_by) {
+		out_str(out, "  tag ");
+		out_hex_short(out, translation->tag);
+		out_str(out, " ignored, as ");
+		out_str(out, translation->tag_by);
+		out_str(out, translation->tag_is_assumed ? "=1 (assumed): " : "=1 (known): ");
+		out_hex(out, translation->looked_up);
+		out_str(out, " was looked up\n");
+	}
+	if (translation->possible) {
+		out_str(out, "  --tags ");
+		out_str(out, translation->possible);
+		out_str(out, " would look up ");
+		out_hex(out, translation->possible_va);
+		out_str(out, ": whether the CPU does is not known\n");
+	}
+}
+
 static void text_translation(struct report *report, const struct report_translation *translation)
 {
 	const struct pgw_translation *result = &translation->result;
@@ -302,11 +323,14 @@ static void text_translation(struct report *report, const struct report_translat
 	if (result->kind == PGW_ENTRY_ABSENT) {
 		struct pgw_absent absent;
 
-		report_absent(report, translation->va, result->level, result->entry, &absent);
+		report_absent(report, translation->looked_up, result->level, result->entry,
+			      &absent);
 		out_str(out, "  ");
-		text_absent_meaning(out, &absent, absent.pa + (translation->va - result->va_first));
+		text_absent_meaning(out, &absent,
+				    absent.pa + (translation->looked_up - result->va_first));
 	}
 	out_char(out, '\n');
+	text_tag(out, translation);
 	for (unsigned i = 0; i < translation->path.nr_steps; i++)
 		text_step(report, &translation->path.step[i]);
 }

@@ -524,17 +524,29 @@ static PGW_MAYBE_UNUSED const char *arm64_memory_type(const struct pgw_control *
 	}
 }
 
+/* D8.8 "Address tagging": bit 55 says of which half an address is. */
+static PGW_MAYBE_UNUSED uint64_t arm64_tag_bits(const struct pgw_geometry *geo,
+						const struct pgw_control *control, uint64_t va)
+{
+	(void)geo;
+	return control->set & (va & BIT(55) ? PGW_CTL_ARM64_TBI1 : PGW_CTL_ARM64_TBI0)
+		       ? BITS(63, 56)
+		       : 0;
+}
+
 #define ARM64_FORMAT(format_name, format_alias, va, pa, attrs_array, mask)                         \
 	{                                                                                          \
 		.name = (format_name), .alias = (format_alias), .arch = "arm64",                   \
 		.geometry = ARM64_GEOMETRY(va, pa), .table_names = arm64_table_names,              \
 		.attrs = (attrs_array), .attr_mask = { (mask), (mask), (mask), (mask), (mask) },   \
 		.control_bits = PGW_CTL_ARM64_WXN | PGW_CTL_ARM64_HPD0 | PGW_CTL_ARM64_HPD1 |      \
-				PGW_CTL_ARM64_HD | PGW_CTL_MEMORY_TYPES,                           \
-		.assume_memory_types = UINT64_C(0x000000040044f0ff), .min_pa_bits = 32,            \
-		.memory_type = arm64_memory_type, .decode = pt_decode, .advance = pt_advance,      \
-		.env_init = pt_env_fill, .reader = &pt_format_ops, .owner = &pt_format_ops,        \
-		.edit = &ARM64_EDIT_OPS,                                                           \
+				PGW_CTL_ARM64_HD | PGW_CTL_ARM64_TBI0 | PGW_CTL_ARM64_TBI1 |       \
+				PGW_CTL_MEMORY_TYPES,                                              \
+		.control_assume = PGW_CTL_ARM64_TBI0 | PGW_CTL_ARM64_TBI1,                         \
+		.tag_bits = arm64_tag_bits, .assume_memory_types = UINT64_C(0x000000040044f0ff),   \
+		.min_pa_bits = 32, .memory_type = arm64_memory_type, .decode = pt_decode,          \
+		.advance = pt_advance, .env_init = pt_env_fill, .reader = &pt_format_ops,          \
+		.owner = &pt_format_ops, .edit = &ARM64_EDIT_OPS,                                  \
 	}
 
 #endif

@@ -359,6 +359,16 @@ static PGW_ALWAYS_INLINE uint64_t riscv_pt_frozen(void)
 		.leaf_sizes = RISCV_LEAF_SIZES & BITS(RISCV_SPAN_LG2(top), 0),                     \
 	}
 
+/* "Pointer Masking": of PMLEN bits, sign-extended from the one below. */
+static PGW_MAYBE_UNUSED uint64_t riscv_tag_bits(const struct pgw_geometry *geo,
+						const struct pgw_control *control, uint64_t va)
+{
+	(void)geo, (void)va;
+	if (control->set & PGW_CTL_RISCV_PMLEN16)
+		return BITS(63, 48);
+	return control->set & PGW_CTL_RISCV_PMLEN7 ? BITS(63, 57) : 0;
+}
+
 /* The manual numbers its levels as we do. */
 static const char *const riscv_table_names[PGW_MAX_LEVELS] = { "L0", "L1", "L2", "L3", "L4" };
 

@@ -355,6 +355,22 @@ static PGW_ALWAYS_INLINE uint64_t x86_64_pt_frozen(void)
 		.leaf_sizes = BIT(X86_SPAN_LG2(0)) | BIT(X86_SPAN_LG2(1)) | BIT(X86_SPAN_LG2(2)),  \
 	}
 
+/*
+ * SDM vol. 1 "Linear-Address Pre-Processing": bit 63 says whose pointer it is, and
+ * stays; the tag becomes what bit 47 or 56 is, and what is not canonical then never was.
+ */
+static PGW_MAYBE_UNUSED uint64_t x86_64_tag_bits(const struct pgw_geometry *geo,
+						 const struct pgw_control *control, uint64_t va)
+{
+	bool la57 = geo->va_bits == 57;
+
+	if (va >> 63)
+		return !(control->set & PGW_CTL_X86_LAM_SUP) ? 0 : BITS(62, la57 ? 57 : 48);
+	if (control->set & PGW_CTL_X86_LAM_U57)
+		return BITS(62, 57);
+	return control->set & PGW_CTL_X86_LAM_U48 ? BITS(62, 48) : 0;
+}
+
 static const char *const x86_64_table_names[PGW_MAX_LEVELS] = { "PT", "PD", "PDPT", "PML4",
 								"PML5" };
 
