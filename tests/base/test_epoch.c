@@ -2,13 +2,13 @@
 
 /* Reclamation. E1 to E8 are the guarantees of docs/locking.md. */
 
+#include "common/limit.h"
 #include "base/epoch.h"
 
 #include <pagewalk/hosted.h>
 
 #include <pthread.h>
 #include <sched.h>
-#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -132,7 +132,7 @@ static void *reader_main(void *arg)
 
 	this_thread = &r->self;
 	for (;;) {
-		sem_wait(&r->told);
+		limit_wait(&r->told);
 		if (!r->what)
 			break;
 		for (; r->what > 0; r->what--)
@@ -150,7 +150,7 @@ static void reader_tell(struct reader *r, int what)
 	r->what = what;
 	sem_post(&r->told);
 	if (what)
-		sem_wait(&r->done);
+		limit_wait(&r->done);
 }
 
 static void reader_start(struct reader *r, struct fixture *f)
@@ -429,7 +429,7 @@ static void slow_done(const struct pgw_platform *platform, struct pgw_deferred *
 
 	(void)platform;
 	sem_post(&slow->started);
-	sem_wait(&slow->go_on);
+	limit_wait(&slow->go_on);
 	slow->is_done = true;
 }
 
@@ -443,7 +443,7 @@ static void test_epoch__barrier_waits_for_functions_that_run_elsewhere(void **st
 	assert_int_equal(sem_init(&slow.started, 0, 0) | sem_init(&slow.go_on, 0, 0), 0);
 	epoch_defer(&f->platform, &slow.object.deferred, slow_done);
 	barrier_start(&first, f);
-	sem_wait(&slow.started);
+	limit_wait(&slow.started);
 	barrier_start(&second, f);
 	barrier_is_stuck(&second);
 	assert_false(first.has_returned);
@@ -676,7 +676,7 @@ int main(void)
 		EPOCH_TEST(test_epoch__barrier_alone_suffices),
 		EPOCH_TEST(test_epoch__barrier_waits_for_functions_that_run_elsewhere),
 		EPOCH_TEST(test_epoch__stress_shows_no_reader_any_poison),
-		cmocka_unit_test(test_epoch__embedders_own_rcu_takes_its_place),
+		limited_unit_test(test_epoch__embedders_own_rcu_takes_its_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,13 +5,13 @@
 #include <pagewalk/hosted.h>
 
 #include <pthread.h>
-#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
+#include "common/limit.h"
 #include "base/mutex.h"
 
 struct fixture {
@@ -102,7 +102,7 @@ static void test_mutex__taken_makes_others_sleep_until_each_got_it(void **state)
 	for (int i = 0; i < NR_SLEEPERS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, add_one, f), 0);
 	for (int i = 0; i < NR_SLEEPERS; i++)
-		sem_wait(&f->parked);
+		limit_wait(&f->parked);
 	assert_int_equal(f->data, 0);
 	assert_int_equal(__atomic_load_n(&f->word, __ATOMIC_RELAXED), MUTEX_CONTENDED);
 	mutex_unlock(&f->word, &f->platform);
@@ -121,7 +121,7 @@ static void test_mutex__park_returning_early_does_not_give_it_away(void **state)
 	mutex_lock(&f->word, &f->platform);
 	assert_int_equal(pthread_create(&thread, NULL, add_one, f), 0);
 	for (int i = 0; i < 5; i++)
-		sem_wait(&f->parked);
+		limit_wait(&f->parked);
 	assert_int_equal(f->data, 0);
 	mutex_unlock(&f->word, &f->platform);
 	assert_int_equal(pthread_join(thread, NULL), 0);

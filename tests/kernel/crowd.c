@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "common/limit.h"
 #include "kernel/crowd.h"
 
 #include <stdlib.h>
@@ -20,7 +21,7 @@ void gate_arm(struct gate *gate, enum pgw_step_point step, int nth)
 
 void gate_wait(struct gate *gate)
 {
-	sem_wait(&gate->arrived);
+	limit_wait(&gate->arrived);
 }
 
 void gate_open(struct gate *gate)
@@ -36,7 +37,7 @@ static void step(void *ctx, enum pgw_step_point point, const struct pgw_mm *mm)
 	if (crowd_role == ROLE_NONE || !gate->nth || gate->step != point || --gate->nth)
 		return;
 	sem_post(&gate->arrived);
-	sem_wait(&gate->go);
+	limit_wait(&gate->go);
 }
 
 struct crowd *crowd_new(const char *format)

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <sched.h>
 
+#include "common/limit.h"
 #include "kernel/crowd.h"
 #include "mm/mm_priv.h"
 
@@ -290,12 +291,12 @@ static void test_race__40_a_walk_of_ones_own_range_is_clean_beside_promotion(voi
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_race__41_a_walk_without_the_hotplug_lock_sees_freed_tables),
-		cmocka_unit_test(test_race__41_a_walk_with_the_hotplug_lock_is_clean),
-		cmocka_unit_test(test_race__40_a_dump_for_read_sees_tables_that_promotion_frees),
-		cmocka_unit_test(test_race__40_a_dump_for_write_is_clean_by_the_new_rule),
-		cmocka_unit_test(test_race__40_a_dump_for_write_sees_freed_tables_by_the_old_rule),
-		cmocka_unit_test(test_race__40_a_walk_of_ones_own_range_is_clean_beside_promotion),
+		limited_unit_test(test_race__41_a_walk_without_the_hotplug_lock_sees_freed_tables),
+		limited_unit_test(test_race__41_a_walk_with_the_hotplug_lock_is_clean),
+		limited_unit_test(test_race__40_a_dump_for_read_sees_tables_that_promotion_frees),
+		limited_unit_test(test_race__40_a_dump_for_write_is_clean_by_the_new_rule),
+		limited_unit_test(test_race__40_a_dump_for_write_sees_freed_tables_by_the_old_rule),
+		limited_unit_test(test_race__40_a_walk_of_ones_own_range_is_clean_beside_promotion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

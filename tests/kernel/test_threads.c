@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "common/limit.h"
 #include "kernel/crowd.h"
 
 #define RW (PGW_KERNEL_R | PGW_KERNEL_W)
@@ -371,12 +372,12 @@ static void test_threads__owners_of_neighbouring_ranges_do_not_meet(void **state
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_threads__42_the_loser_of_a_split_race_frees_its_table),
-		cmocka_unit_test(
+		limited_unit_test(test_threads__42_the_loser_of_a_split_race_frees_its_table),
+		limited_unit_test(
 			test_threads__43_neighbours_share_a_large_leaf_and_nothing_is_lost),
-		cmocka_unit_test(test_threads__43_neighbours_share_runs_and_nothing_is_lost),
-		cmocka_unit_test(test_threads__44_pages_run_out_and_nothing_is_lost),
-		cmocka_unit_test(test_threads__owners_of_neighbouring_ranges_do_not_meet),
+		limited_unit_test(test_threads__43_neighbours_share_runs_and_nothing_is_lost),
+		limited_unit_test(test_threads__44_pages_run_out_and_nothing_is_lost),
+		limited_unit_test(test_threads__owners_of_neighbouring_ranges_do_not_meet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

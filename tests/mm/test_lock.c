@@ -7,7 +7,6 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
-#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -20,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "common/limit.h"
 #include "base/bits.h"
 #include "common/arena.h"
 #include "mm/mm_priv.h"
@@ -576,7 +576,7 @@ static void *actor_main(void *arg)
 	a->seen = a->f->data;
 	a->is_inside = true;
 	sem_post(&a->entered);
-	sem_wait(&a->leave);
+	limit_wait(&a->leave);
 	a->is_inside = false;
 	if (!a->status)
 		a->status = a->write ? pgw_mmap_write_unlock(mm) : pgw_mmap_read_unlock(mm);
@@ -599,14 +599,14 @@ static void actor_start(struct actor *a, struct fixture *f, bool write)
 static void actor_queue(struct actor *a, struct fixture *f, bool write)
 {
 	actor_start(a, f, write);
-	sem_wait(&a->queued);
+	limit_wait(&a->queued);
 }
 
 /** Start a thread that gets the lock; on return it has it. */
 static void actor_enter(struct actor *a, struct fixture *f, bool write)
 {
 	actor_start(a, f, write);
-	sem_wait(&a->entered);
+	limit_wait(&a->entered);
 }
 
 static void actor_leave(struct actor *a)
@@ -625,7 +625,7 @@ static void check_inside(struct fixture *f, struct actor *actors, unsigned nr, u
 			 unsigned last)
 {
 	for (unsigned i = first; i <= last; i++)
-		sem_wait(&actors[i].entered);
+		limit_wait(&actors[i].entered);
 	for (unsigned i = 0; i < nr; i++)
 		assert_int_equal(actors[i].is_inside, i >= first && i <= last);
 	/* The state says that nobody is on the way in either. */
@@ -670,13 +670,13 @@ static void test_mmap_lock__reader_behind_a_queued_writer_waits(void **state)
 	assert_int_equal(nr_readers(f), 1);
 
 	actor_leave(&reader);
-	sem_wait(&writer.entered);
+	limit_wait(&writer.entered);
 	assert_true(has_writer(f));
 	assert_int_equal(nr_readers(f), 0);
 	assert_false(late.is_inside);
 
 	actor_leave(&writer);
-	sem_wait(&late.entered);
+	limit_wait(&late.entered);
 	actor_leave(&late);
 }
 
@@ -691,7 +691,7 @@ static void test_mmap_lock__nested_read_with_a_queued_writer_is_refused(void **s
 	assert_int_equal(pgw_mmap_read_lock(&f->mm), -PGW_EDEADLK);
 	check_breach(f, "pgw_mmap_read_lock", PGW_LOCK_READ, "mmap-recursion");
 	assert_int_equal(pgw_mmap_read_unlock(&f->mm), 0);
-	sem_wait(&writer.entered);
+	limit_wait(&writer.entered);
 	actor_leave(&writer);
 }
 
@@ -708,8 +708,8 @@ static void test_mmap_lock__downgrade_lets_readers_in_but_no_writer(void **state
 	actor_queue(&actors[3], f, false);
 	assert_int_equal(pgw_mmap_write_downgrade(&f->mm), 0);
 
-	sem_wait(&actors[0].entered);
-	sem_wait(&actors[1].entered);
+	limit_wait(&actors[0].entered);
+	limit_wait(&actors[1].entered);
 	assert_false(has_writer(f));
 	assert_int_equal(nr_readers(f), 3);
 	assert_int_equal(pgw_mmap_lock_mode(&f->mm), PGW_LOCK_DOWNGRADED);
@@ -742,10 +742,10 @@ static void test_mmap_lock__downgrade_with_a_writer_in_front_lets_nobody_in(void
 	assert_false(has_writer(f));
 	assert_int_equal(nr_readers(f), 1);
 	assert_int_equal(pgw_mmap_read_unlock(&f->mm), 0);
-	sem_wait(&writer.entered);
+	limit_wait(&writer.entered);
 	assert_int_equal(nr_readers(f), 0);
 	actor_leave(&writer);
-	sem_wait(&reader.entered);
+	limit_wait(&reader.entered);
 	actor_leave(&reader);
 }
 
@@ -798,7 +798,7 @@ static void test_mmap_lock__trylock_succeeds_only_beside_holders_that_allow_it(v
 	actor_queue(&writer, f, true);
 	check_attempt(f, -PGW_EBUSY, -PGW_EBUSY);
 	leave_mode(&f->mm);
-	sem_wait(&writer.entered);
+	limit_wait(&writer.entered);
 	check_attempt(f, -PGW_EBUSY, -PGW_EBUSY);
 	actor_leave(&writer);
 	enter_mode(&f->mm, PGW_LOCK_WRITE);
@@ -870,12 +870,12 @@ static void test_mmap_lock__queue_busy_newcomers_sleep_and_wake_each_other(void 
 	guard_grab(f);
 	for (unsigned i = 0; i < PGW_ARRAY_SIZE(actors); i++) {
 		actor_start(&actors[i], f, false);
-		sem_wait(&actors[i].guarded);
+		limit_wait(&actors[i].guarded);
 	}
 	assert_false(f->mm.lock.state & MMAP_LOCK_QUEUED);
 	guard_drop(f);
 	for (unsigned i = 0; i < PGW_ARRAY_SIZE(actors); i++)
-		sem_wait(&actors[i].queued);
+		limit_wait(&actors[i].queued);
 	assert_int_equal(pgw_mmap_write_unlock(&f->mm), 0);
 	check_inside(f, actors, PGW_ARRAY_SIZE(actors), 0, PGW_ARRAY_SIZE(actors) - 1);
 	for (unsigned i = 0; i < PGW_ARRAY_SIZE(actors); i++)
@@ -893,11 +893,11 @@ static void test_mmap_lock__freed_before_the_newcomer_queues_is_taken_at_once(vo
 		assert_int_equal(pgw_mmap_write_lock(&f->mm), 0);
 		guard_grab(f);
 		actor_start(&a, f, write);
-		sem_wait(&a.guarded);
+		limit_wait(&a.guarded);
 		f->data++;
 		assert_int_equal(pgw_mmap_write_unlock(&f->mm), 0);
 		guard_drop(f);
-		sem_wait(&a.entered);
+		limit_wait(&a.entered);
 		assert_int_equal(a.seen, f->data);
 		assert_false(a.is_queued);
 		check_attempt(f, write ? -PGW_EBUSY : 0, -PGW_EBUSY);

@@ -21,8 +21,8 @@
 
 #include <cmocka.h>
 #include <sched.h>
-#include <semaphore.h>
 
+#include "common/limit.h"
 #include "mm/mm_priv.h"
 #include "mm/quarantine.h"
 #include "mm/vma_lock.h"
@@ -77,13 +77,13 @@ static void gate_pass(struct gate *gate, enum pgw_step_point step)
 	if (!gate->nth || gate->step != step || --gate->nth)
 		return;
 	sem_post(&gate->arrived);
-	sem_wait(&gate->go);
+	limit_wait(&gate->go);
 }
 
 /* Wait until the other one stands at its gate; let it go on. */
 static void gate_wait(struct gate *gate)
 {
-	sem_wait(&gate->arrived);
+	limit_wait(&gate->arrived);
 }
 
 static void gate_open(struct gate *gate)
@@ -714,7 +714,7 @@ static void tlb_flush(void *ctx, const struct pgw_mm *mm, uint64_t first, uint64
 	(void)ctx, (void)mm;
 	if (role == ROLE_WALKER) {
 		sem_post(&flushes.arrived);
-		sem_wait(&flushes.go);
+		limit_wait(&flushes.go);
 		return;
 	}
 	flushes.first = first;
@@ -749,7 +749,7 @@ static void test_race__what_another_cleared_is_flushed_before_the_return(void **
 	sem_init(&flushes.go, 0, 0);
 	r->q.platform.tlb_flush = tlb_flush;
 	assert_int_equal(pthread_create(&thread, NULL, dropper, r), 0);
-	sem_wait(&flushes.arrived);
+	limit_wait(&flushes.arrived);
 	assert_int_equal(pgw_mm_dontneed(r->mm, MIDDLE + 0x1000, MIDDLE + 0x2000), 0);
 	assert_int_equal(flushes.nr, 1);
 	assert_true(flushes.first <= MIDDLE + 0x1000 && flushes.last >= MIDDLE + 0x1fff);
@@ -871,20 +871,20 @@ static void test_race__36e_kernel_walks_and_owners_share_the_read_lock(void **st
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_race__36a_a_vma_walk_under_the_read_lock_is_clean),
-		cmocka_unit_test(
+		limited_unit_test(test_race__36a_a_vma_walk_under_the_read_lock_is_clean),
+		limited_unit_test(
 			test_race__36b_a_walk_without_vmas_under_the_read_lock_sees_freed_tables),
-		cmocka_unit_test(test_race__36b_a_reader_sees_unlinked_tables_and_no_freed_ones),
-		cmocka_unit_test(test_race__36c_a_walk_without_vmas_under_the_write_lock_is_clean),
-		cmocka_unit_test(test_race__36c_the_write_lock_waits_for_a_downgraded_munmap),
-		cmocka_unit_test(test_race__36d_gaps_answered_from_tables_see_freed_ones),
-		cmocka_unit_test(test_race__36e_kernel_walks_and_owners_share_the_read_lock),
-		cmocka_unit_test(test_race__mmap_into_the_hole_waits_until_the_tables_are_freed),
-		cmocka_unit_test(test_race__expand_into_the_hole_waits_until_the_tables_are_freed),
-		cmocka_unit_test(test_race__detached_ranges_are_left_alone),
-		cmocka_unit_test(test_race__munmap_waits_for_the_vmas_reader),
-		cmocka_unit_test(test_race__a_fault_that_found_a_detached_vma_looks_again),
-		cmocka_unit_test(test_race__what_another_cleared_is_flushed_before_the_return),
+		limited_unit_test(test_race__36b_a_reader_sees_unlinked_tables_and_no_freed_ones),
+		limited_unit_test(test_race__36c_a_walk_without_vmas_under_the_write_lock_is_clean),
+		limited_unit_test(test_race__36c_the_write_lock_waits_for_a_downgraded_munmap),
+		limited_unit_test(test_race__36d_gaps_answered_from_tables_see_freed_ones),
+		limited_unit_test(test_race__36e_kernel_walks_and_owners_share_the_read_lock),
+		limited_unit_test(test_race__mmap_into_the_hole_waits_until_the_tables_are_freed),
+		limited_unit_test(test_race__expand_into_the_hole_waits_until_the_tables_are_freed),
+		limited_unit_test(test_race__detached_ranges_are_left_alone),
+		limited_unit_test(test_race__munmap_waits_for_the_vmas_reader),
+		limited_unit_test(test_race__a_fault_that_found_a_detached_vma_looks_again),
+		limited_unit_test(test_race__what_another_cleared_is_flushed_before_the_return),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "common/limit.h"
 #include "base/epoch.h"
 #include "common/arena.h"
 #include "mm/mm_priv.h"
@@ -436,7 +436,7 @@ test_vma_lock__writer_waits_for_all_readers_and_keeps_new_ones_out(void **state)
 	assert_ptr_equal(pgw_vma_read_lock(&f->mm, 0x1000), f->low);
 	assert_ptr_equal(pgw_vma_read_lock(&f->mm, 0x1000), f->low);
 	assert_int_equal(pthread_create(&writer.thread, NULL, writer_main, &writer), 0);
-	sem_wait(&f->asleep);
+	limit_wait(&f->asleep);
 	assert_false(can_read_lock(f, 0x1000));
 	assert_true(can_read_lock(f, 0x8000));
 	pgw_vma_read_unlock(f->low);
@@ -448,7 +448,7 @@ test_vma_lock__writer_waits_for_all_readers_and_keeps_new_ones_out(void **state)
 	assert_false(vma_lock_is_write_locked(f->low));
 	assert_false(can_read_lock(f, 0x1000));
 	pgw_vma_read_unlock(f->low);
-	sem_wait(&writer.done);
+	limit_wait(&writer.done);
 	pthread_join(writer.thread, NULL);
 	assert_true(can_read_lock(f, 0x1000));
 	sem_destroy(&writer.done);
