@@ -223,6 +223,14 @@ static int choose_cpu_root(struct target *target, const struct options *opts)
 	unsigned nr_cpus = pgw_image_get_info(target->image)->nr_cpus;
 	int err = pgw_image_cpu_root(target->image, cpu, &target->root);
 
+	progress_clear(&target->progress);
+	if (err == 0 && target->root.state == PGW_ROOT_GUEST) {
+		message("%s: cpu%u ran a guest: its root 0x%" PRIx64
+			" is an address in the guest's "
+			"memory, as a VMCB says (at 0x%" PRIx64 ")",
+			target->file, cpu, target->root.root.pa, target->root.evidence);
+		return TOOL_UNREADABLE;
+	}
 	if (err == 0 && opts->kernel && !is_of_kernel(target, &target->root)) {
 		message("%s: cpu%u does not run kernel %s", target->file, cpu, opts->kernel);
 		return TOOL_USAGE;
@@ -254,10 +262,16 @@ static void choose_from_list(struct target *target)
 /* A root by its address is read as the image's others are, which a CPU's register tells soonest. */
 static int choose_pa_root(struct target *target, const struct options *opts)
 {
-	struct pgw_root_info root = { 0 };
+	struct pgw_root_info root = { 0 }, kernel;
+	bool has_root = !opts->kernel && pgw_image_cpu_root(target->image, 0, &root) == 0;
 
-	if ((opts->kernel || pgw_image_cpu_root(target->image, 0, &root) < 0) &&
-	    target_kernel_root(target, &root, NULL) < 0 && !opts->format) {
+	/* A CPU may run a guest's code. */
+	if ((!has_root || root.proof == PGW_PROOF_FAILED) &&
+	    target_kernel_root(target, &kernel, NULL) == 0) {
+		root = kernel;
+		has_root = true;
+	}
+	if (!has_root && !opts->format) {
 		message("%s: nothing in the image tells the format of its tables; say it with "
 			"--format",
 			target->file);
@@ -359,7 +373,8 @@ int target_choose_halves(const struct target *target, const struct options *opts
 			target->root.root.pa);
 		return TOOL_USAGE;
 	}
-	if (is_split && opts->root == ROOT_KERNEL && opts->halves == HALF_BIT(PGW_HALF_USER)) {
+	if (is_split && opts->root == ROOT_KERNEL && target->root.has_kernel &&
+	    opts->halves == HALF_BIT(PGW_HALF_USER)) {
 		message("--half user: the kernel's own root is of the kernel half; say with --root "
 			"which process's");
 		return TOOL_USAGE;

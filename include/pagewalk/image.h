@@ -275,6 +275,8 @@ enum pgw_root_found {
 	PGW_ROOT_FROM_AGREEMENT =
 		1
 		<< 9, /**< other roots lead to the same table that the image lacks: PGW_PROOF_PARTIAL */
+	/** It maps addresses to themselves and nothing else, itself and most of memory among them. */
+	PGW_ROOT_FROM_IDENTITY_MAP = 1 << 10,
 };
 
 /** What a root is for. A KPTI user half has the state of its pair. */
@@ -284,6 +286,8 @@ enum pgw_root_state {
 	PGW_ROOT_MAPPED,  /**< maps user memory, loaded on no CPU */
 	PGW_ROOT_EMPTY,   /**< maps no user memory: freed, or not used yet */
 	PGW_ROOT_TRAMPOLINE, /**< the kernel's for starting CPUs: maps itself where it is, for the kernel only */
+	PGW_ROOT_FIRMWARE, /**< UEFI firmware's, which runs the machine: an identity map of its system table */
+	PGW_ROOT_GUEST, /**< a guest's, loaded on a CPU that ran it (AMD-V): of the guest's memory, not of this one */
 	PGW_ROOT_UNKNOWN, /**< not enough is known to say */
 	_PGW_ROOT_STATE_MAX,
 };
@@ -323,6 +327,11 @@ struct pgw_root_info {
 	uint64_t nr_agree; /**< if proof is PGW_PROOF_PARTIAL: roots that agree, this one too */
 	uint64_t nr_missing; /**< tables that it leads to and the image lacks, each once; the
 			      * root's own too. Filled in by pgw_image_roots() */
+	/**
+	 * The physical address of what tells the state, or 0: of a guest's, the
+	 * VMCB that holds it, one if several do; of firmware's, UEFI's system table.
+	 */
+	uint64_t evidence;
 };
 
 /** A kernel that an image holds. */
@@ -403,9 +412,11 @@ PGW_API int pgw_image_kernel_root(struct pgw_image *image, struct pgw_root_info 
 
 /**
  * The root that CPU index runs on, with its KPTI twin if it has one. For a CPU
- * stopped in user mode under KPTI, the kernel's root of the pair. Memory is not
- * searched: there is a proof only if a VMCOREINFO note has the symbol.
- * @return 0, -PGW_EINVAL (no such CPU), -PGW_ENOENT (its registers are not in the image)
+ * stopped in user mode under KPTI, the kernel's root of the pair. The proof is
+ * by a VMCOREINFO note or by what the CPUs have loaded. Memory is looked through
+ * only if these tell no kernel, or one that the root does not map.
+ * @return 0, -PGW_EINVAL (no such CPU), -PGW_ENOENT (its registers are not in the image),
+ *         -PGW_EIO, -PGW_ENOMEM
  */
 PGW_API int pgw_image_cpu_root(struct pgw_image *image, unsigned index, struct pgw_root_info *ret);
 

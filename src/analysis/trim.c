@@ -16,6 +16,10 @@
 /* What comes before the text of a VMCOREINFO in memory: the head of an ELF note. */
 #define VMCOREINFO_TEXT_OFFSET 24
 
+/* UEFI specification 4.3: the size of the system table, and where the pointer to boot services is. */
+#define EFI_SYSTEM_TABLE 120
+#define EFI_BOOT_SERVICES 96
+
 /* Linux, Documentation/riscv/boot-image-header: the kernel's first page, at a multiple of 2 MiB. */
 #define RISCV_IMAGE_ALIGN (UINT64_C(2) << 20)
 #define RISCV_IMAGE_MAGIC 48
@@ -103,7 +107,8 @@ static int trim_roots_alike(const struct pgw_image *image, const struct pgw_root
 
 	keep->table_page = BIT(pgw_format_geometry(list->format)->granule_lg2);
 	for (size_t i = 0; i < nr && !status; i++) {
-		if (roots_read_alike(list, &list[i]))
+		/* A guest's tables lie in the guest's memory, not where its root says. */
+		if (list[i].state != PGW_ROOT_GUEST && roots_read_alike(list, &list[i]))
 			status = tables_visit(&tables, list[i].root);
 	}
 	summary->nr_tables += tables.met.nr_tables;
@@ -124,6 +129,34 @@ static int trim_roots(struct pgw_image *image, struct keep *keep, struct pgw_tri
 		if (before == i)
 			status = trim_roots_alike(image, &list[i], summary->nr_roots - i, keep,
 						  summary);
+	}
+	return status;
+}
+
+/* The pages that hold size bytes; not 0, and they do not wrap. */
+static int keep_pages(struct keep *keep, uint64_t pa, uint64_t size)
+{
+	return keep_add(keep, pa & ~(TRIM_PAGE - 1), (pa + size - 1) | (TRIM_PAGE - 1));
+}
+
+/* What tells that a root is a guest's or firmware's. */
+static int trim_evidence(struct pgw_image *image, struct keep *keep)
+{
+	const struct pgw_phys *phys = pgw_image_phys(image);
+	const struct pgw_root_info *list;
+	size_t nr = 0;
+	int status = pgw_image_roots(image, &list, &nr);
+
+	for (size_t i = 0; i < nr && !status; i++) {
+		uint64_t pa = list[i].evidence, boot;
+
+		if (!pa)
+			continue;
+		status = keep_pages(keep, pa,
+				    list[i].state == PGW_ROOT_GUEST ? TRIM_PAGE : EFI_SYSTEM_TABLE);
+		if (!status && list[i].state == PGW_ROOT_FIRMWARE &&
+		    !pgw_phys_read(phys, pa + EFI_BOOT_SERVICES, &boot, sizeof(boot)))
+			status = keep_pages(keep, load_le64(&boot), sizeof(boot));
 	}
 	return status;
 }
@@ -203,6 +236,8 @@ int pgw_trim(struct pgw_image *image, pgw_write_fn *fn, void *arg, struct pgw_tr
 
 	if (!status && !summary.nr_roots)
 		status = -PGW_ENOENT;
+	if (!status)
+		status = trim_evidence(image, &keep);
 	if (!status)
 		status = trim_vmcoreinfo(image, &keep);
 	if (!status)

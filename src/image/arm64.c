@@ -9,6 +9,7 @@
 #define DESC_VALID BIT(0)
 #define DESC_AP_EL0 BIT(6)
 #define DESC_NG BIT(11)
+#define DESC_ATTRINDX BITS(4, 2)
 #define DESC_AF BIT(10)
 #define DESC_ADDRESS BITS(47, 16) /* as far as all granules have it in one place */
 #define DESC_PXN BIT(53)
@@ -56,6 +57,13 @@ static bool is_kernel_table(uint64_t entry)
  * vectors at once as keep results from waiting for each other.
  */
 #define VECTORS_AT_ONCE 4
+
+/*
+ * EDK2 (ArmPkg, ArmLib.h and ArmMmuLib) has the memory types in this order:
+ * device, not cached, write-through, write-back; and its own data in the last.
+ */
+#define EDK2_MEMORY_TYPES UINT64_C(0xffbb4400)
+#define EDK2_WRITE_BACK UINT64_C(3)
 
 typedef uint64_t items __attribute__((vector_size(32)));
 typedef uint64_t items_in_memory __attribute__((vector_size(32), aligned(1), may_alias));
@@ -657,6 +665,14 @@ static const struct image_layout layouts[] = {
 	{ .base = UINT64_C(0x80000000) },
 };
 
+static void arm64_firmware_control(uint64_t leaf, struct pgw_control *control)
+{
+	if ((leaf & DESC_ATTRINDX) >> 2 != EDK2_WRITE_BACK)
+		return;
+	control->known |= PGW_CTL_MEMORY_TYPES;
+	control->memory_types = EDK2_MEMORY_TYPES;
+}
+
 const struct image_arch_ops image_arm64_ops = {
 	.layouts = layouts,
 	.nr_layouts = PGW_ARRAY_SIZE(layouts),
@@ -668,4 +684,5 @@ const struct image_arch_ops image_arm64_ops = {
 	.kernel_partial = arm64_kernel_partial,
 	.process_roots = arm64_process_roots,
 	.learn_control = arm64_learn_control,
+	.firmware_control = arm64_firmware_control,
 };

@@ -43,24 +43,23 @@ void image_root_use_kernel_twin(const struct pgw_image *image, struct pgw_root_i
 
 bool image_cpu_first_root(const struct pgw_image *image, struct pgw_root_info *ret)
 {
-	for (size_t i = 0; i < image->nr_cpus; i++) {
-		if (image_cpu_loaded(image, i, ret)) {
-			image_root_use_kernel_twin(image, ret);
-			return true;
-		}
-	}
-	return false;
-}
-
-void image_root_take_control(const struct pgw_image *image, struct pgw_root_info *root)
-{
+	const struct image_arch_ops *ops = arch_ops(image);
 	struct pgw_root_info cpu;
+	bool is_found = false;
+	uint64_t vmcb;
 
 	for (size_t i = 0; i < image->nr_cpus; i++) {
-		if (image_cpu_loaded(image, i, &cpu)) {
-			root->control = cpu.control;
+		bool is_guests;
+
+		if (!image_cpu_loaded(image, i, &cpu))
+			continue;
+		image_root_use_kernel_twin(image, &cpu);
+		is_guests = ops->is_guests && ops->is_guests(image, &cpu, &vmcb);
+		if (!is_found || !is_guests)
+			*ret = cpu;
+		is_found = true;
+		if (!is_guests)
 			break;
-		}
 	}
-	image_encryption_control(image, &root->control);
+	return is_found;
 }

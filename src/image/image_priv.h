@@ -174,6 +174,7 @@ enum image_page_kind {
 	IMAGE_PAGE_ROOT,   /* it may be a root that maps the kernel, or have one in it */
 	IMAGE_PAGE_USER,   /* it holds what a process's tables hold, where these can be told */
 	IMAGE_PAGE_ANCHOR, /* it is known by its looks, and the kernel's root maps or holds it */
+	IMAGE_PAGE_GUEST,  /* x86_64: it holds the registers of a guest (VMCB) */
 	_IMAGE_PAGE_KIND_MAX,
 };
 
@@ -249,6 +250,10 @@ struct pgw_image {
 	bool kernels_known;             /* of what has been read so far */
 	struct pgw_kernel *kernel_list; /* as the public has it */
 	size_t nr_kernel_list;
+
+	uint64_t efi_system_table; /* if firmware runs the machine */
+	bool has_efi;
+	bool firmware_searched;
 
 	struct pgw_root_info *roots;
 	size_t nr_roots;
@@ -376,14 +381,15 @@ bool image_root_find_va(struct pgw_image *image, const struct pgw_root_info *roo
 
 /** The root of a CPU: root, format, control, found, cpus. @return false if it has none */
 bool image_cpu_loaded(const struct pgw_image *image, size_t index, struct pgw_root_info *ret);
-/** The first of these that maps the kernel: of a KPTI pair, the kernel's. @return false if there is none */
+/**
+ * The first of these that is not known to be a guest's, else the first; of a
+ * KPTI pair, the kernel's. @return false if there is none
+ */
 bool image_cpu_first_root(const struct pgw_image *image, struct pgw_root_info *ret);
 /** Look for the root's KPTI twin; sets has_twin, twin, is_kpti_user. */
 void image_root_find_twin(const struct pgw_image *image, struct pgw_root_info *root);
 /** From a root that a CPU has loaded to the one of its KPTI pair that maps the kernel. */
 void image_root_use_kernel_twin(const struct pgw_image *image, struct pgw_root_info *root);
-/** Control bits as the first CPU that has a root has them, with what is known of encryption. */
-void image_root_take_control(const struct pgw_image *image, struct pgw_root_info *root);
 
 /* encryption.c: the bit that says whether memory is encrypted (x86-64) */
 
@@ -423,15 +429,32 @@ void image_root_set_halves(struct pgw_root_info *root);
 /**
  * What the root is for. Pre: found, cpus, proof are filled in; it is not a KPTI user half.
  * @param swapper the kernel's, or NULL
+ * @param root    evidence is set, and of firmware control bits
  * @param budget  table visits that are left; lowered by those made
  */
 enum pgw_root_state image_root_state(const struct pgw_image *image,
 				     const struct image_swapper *swapper,
-				     const struct pgw_root_info *root, bool is_running,
-				     uint64_t *budget);
+				     struct pgw_root_info *root, bool is_running, uint64_t *budget);
 /** Fill in halves, cpus, proof and state of a root that stands alone. */
 void image_root_describe(const struct pgw_image *image, const struct image_swapper *swapper,
 			 struct pgw_root_info *root);
+
+/* firmware.c: machines on which no Linux runs, or not yet */
+
+/** Is the machine run by UEFI firmware? Once. @return 0, -PGW_EIO or -PGW_ENOMEM */
+int image_firmware_look(struct pgw_image *image);
+/**
+ * Is it the identity map that such firmware runs with? Pre: image_firmware_look()
+ * @param root   if so, evidence and what is known of control bits are set
+ * @param budget table visits that are left; lowered by those made
+ */
+bool image_root_is_firmwares(const struct pgw_image *image, struct pgw_root_info *root,
+			     uint64_t *budget);
+/**
+ * A root that is an identity map of most of memory, by nothing but that. Pre: the machine is known.
+ * @return 0, -PGW_ENOENT, -PGW_EIO or -PGW_ENOMEM
+ */
+int image_identity_search(struct pgw_image *image, struct pgw_root_info *ret);
 
 /*
  * kernel_search.c: where the kernel's root may be, by each means there is. A
@@ -464,6 +487,11 @@ bool image_claim_partial(struct pgw_image *image, const struct pgw_vmcoreinfo *i
 
 /** The kernels, by what has been read so far; the image's. */
 const struct image_kernels *image_kernels(struct pgw_image *image);
+/**
+ * Where no kernel's root is proved: what a CPU has loaded; else an identity map. Pre: image_survey()
+ * @return 0, -PGW_ENOENT, -PGW_EIO or -PGW_ENOMEM
+ */
+int image_other_root(struct pgw_image *image, struct pgw_root_info *ret);
 /** The one that is meant unless another is named; its proof may have failed. @return false if there is none */
 bool image_kernel_best(struct pgw_image *image, struct image_swapper *ret);
 /** How many of them are more than claims: these come first. */
@@ -553,6 +581,11 @@ struct image_arch_ops {
 	bool (*kpti_twin)(const struct pgw_image *image, const struct pgw_root_info *root,
 			  struct pgw_root *ret_twin, bool *ret_is_user);
 	bool (*is_trampoline)(const struct pgw_image *image, const struct pgw_root_info *root);
+	/** Control bits of UEFI firmware, by the leaf that maps its system table. */
+	void (*firmware_control)(uint64_t leaf, struct pgw_control *control);
+	/** Is the root a guest's, by registers of guests in memory? Pre: image_survey() */
+	bool (*is_guests)(const struct pgw_image *image, const struct pgw_root_info *root,
+			  uint64_t *ret_vmcb);
 };
 
 struct image_arch {

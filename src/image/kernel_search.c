@@ -13,6 +13,27 @@ static uint32_t text_found(const struct pgw_vmcoreinfo *info)
 	return found[info->source];
 }
 
+/* Control bits as a CPU has them that runs with this kernel; others may run a guest's code. */
+static void claim_take_control(const struct pgw_image *image, struct image_swapper *claim)
+{
+	bool is_known = false, is_running = false;
+	struct pgw_root_info cpu;
+
+	for (size_t i = 0; i < image->nr_cpus && !is_running; i++) {
+		enum pgw_root_proof proof;
+
+		if (!image_cpu_loaded(image, i, &cpu))
+			continue;
+		image_root_use_kernel_twin(image, &cpu);
+		proof = image_root_prove(image, claim, &cpu);
+		is_running = proof == PGW_PROOF_PASSED || proof == PGW_PROOF_PARTIAL;
+		if (!is_known || is_running)
+			claim->root.control = cpu.control;
+		is_known = true;
+	}
+	image_encryption_control(image, &claim->root.control);
+}
+
 /* Where the kernel maps its own root, it maps memory. */
 static void claim_learn_control(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
 				struct image_swapper *claim)
@@ -35,7 +56,7 @@ static void claim_learn_control(const struct pgw_image *image, const struct pgw_
 static void claim_prove(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
 			struct image_swapper *claim)
 {
-	image_root_take_control(image, &claim->root);
+	claim_take_control(image, claim);
 	claim->root.proof = image_root_prove(image, claim, &claim->root);
 	claim_learn_control(image, info, claim);
 }
@@ -117,7 +138,7 @@ bool image_claim_partial(struct pgw_image *image, const struct pgw_vmcoreinfo *i
 		return false;
 	if (!image->arch->ops->kernel_partial(image, &hint, ret))
 		return false;
-	image_root_take_control(image, &ret->root);
+	claim_take_control(image, ret);
 	ret->root.proof = PGW_PROOF_PARTIAL;
 	ret->root.found |= PGW_ROOT_FROM_AGREEMENT;
 	if (info && !ret->is_other)

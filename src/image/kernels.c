@@ -457,20 +457,52 @@ int pgw_image_kernels(struct pgw_image *image, const struct pgw_kernel **ret_lis
 	return 0;
 }
 
+/* By notes and what CPUs have loaded only: what else was found must not change the answer. */
+static void kernels_without_a_look(struct pgw_image *image, struct image_kernels *ret)
+{
+	*ret = (struct image_kernels){ 0 };
+	collect_by_texts(image, image->nr_note_texts, ret);
+	kernels_rank(ret);
+	collect_by_cpus(image, true, ret);
+	kernels_rank(ret);
+}
+
+/* The one that the root maps, else the best; NULL if there is none. */
+static const struct image_swapper *kernel_of(const struct pgw_image *image,
+					     const struct image_kernels *kernels,
+					     const struct pgw_root_info *root)
+{
+	for (size_t i = 0; i < kernels->nr; i++) {
+		const struct image_swapper *kernel = &kernels->list[i].swapper;
+
+		if (is_sound(&kernels->list[i]) &&
+		    image_root_prove(image, kernel, root) == PGW_PROOF_PASSED)
+			return kernel;
+	}
+	return kernels->nr ? &kernels->list[0].swapper : NULL;
+}
+
 int pgw_image_cpu_root(struct pgw_image *image, unsigned index, struct pgw_root_info *ret)
 {
-	struct image_kernels kernels = { 0 };
+	const struct image_swapper *kernel;
+	struct image_kernels kernels;
 	struct pgw_root_info root;
+	int status = 0;
 
 	if (index >= image->info.nr_cpus)
 		return -PGW_EINVAL;
 	if (!image_cpu_loaded(image, index, &root))
 		return -PGW_ENOENT;
 	image_root_use_kernel_twin(image, &root);
-	/* Notes only: what else was found must not change the answer. */
-	collect_by_texts(image, image->nr_note_texts, &kernels);
-	kernels_rank(&kernels);
-	image_root_describe(image, kernels.nr ? &kernels.list[0].swapper : NULL, &root);
+	kernels_without_a_look(image, &kernels);
+	kernel = kernel_of(image, &kernels, &root);
+	if (!kernels_are_proved(&kernels))
+		status = image_firmware_look(image);
+	else if (image_root_prove(image, kernel, &root) == PGW_PROOF_FAILED)
+		status = image_survey(image); /* for what tells of guests */
+	if (status)
+		return status;
+	image_root_describe(image, kernel, &root);
 	*ret = root;
 	return 0;
 }
@@ -523,6 +555,18 @@ static const char *sought(struct pgw_image *image)
 		       : "a VMCOREINFO whose swapper_pg_dir maps itself";
 }
 
+int image_other_root(struct pgw_image *image, struct pgw_root_info *ret)
+{
+	int status = image_firmware_look(image);
+
+	if (status || image_cpu_first_root(image, ret))
+		return status;
+	/* Linux was here, though its root was not found. */
+	if (image->nr_texts)
+		return -PGW_ENOENT;
+	return image_identity_search(image, ret);
+}
+
 int pgw_image_kernel_root(struct pgw_image *image, struct pgw_root_info *ret, struct pgw_error *err)
 {
 	struct pgw_root_info root;
@@ -543,8 +587,9 @@ int pgw_image_kernel_root(struct pgw_image *image, struct pgw_root_info *ret, st
 	}
 	if (!number && cpus_are_unpaged(image))
 		return fail_unpaged(err);
-	if (!image_cpu_first_root(image, &root))
-		return image_fail(err, -PGW_ENOENT, sought(image));
+	status = image_other_root(image, &root);
+	if (status)
+		return image_fail(err, status, sought(image));
 	image_root_describe(image, number ? &image->kernels.list[number - 1].swapper : NULL, &root);
 	*ret = root;
 	return 0;

@@ -160,8 +160,7 @@ static enum pgw_root_state user_half_state(const struct pgw_image *image,
 
 enum pgw_root_state image_root_state(const struct pgw_image *image,
 				     const struct image_swapper *swapper,
-				     const struct pgw_root_info *root, bool is_running,
-				     uint64_t *budget)
+				     struct pgw_root_info *root, bool is_running, uint64_t *budget)
 {
 	bool has_kernel = swapper && (swapper->root.proof == PGW_PROOF_PASSED ||
 				      swapper->root.proof == PGW_PROOF_PARTIAL);
@@ -172,6 +171,12 @@ enum pgw_root_state image_root_state(const struct pgw_image *image,
 		return PGW_ROOT_UNKNOWN;
 	if (has_kernel && root->root.pa == swapper->root.root.pa && !swapper->is_other)
 		return PGW_ROOT_KERNEL;
+	if (!has_kernel && image_root_is_firmwares(image, root, budget))
+		return PGW_ROOT_FIRMWARE;
+	if (has_kernel && is_running && root->proof == PGW_PROOF_FAILED)
+		return ops->is_guests && ops->is_guests(image, root, &root->evidence)
+			       ? PGW_ROOT_GUEST
+			       : PGW_ROOT_UNKNOWN;
 	/* A half that is not the user's, and is not the kernel's own either. */
 	if (!root->has_user)
 		return PGW_ROOT_UNKNOWN;

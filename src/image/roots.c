@@ -223,6 +223,17 @@ static void roots_keep_kernel(struct image_roots *roots, unsigned number)
 	roots->nr = nr;
 }
 
+/* The default where no kernel is proved; those that CPUs have loaded are there already. */
+static int roots_add_other(struct image_roots *roots)
+{
+	struct pgw_root_info root;
+	int status = image_other_root(roots->image, &root);
+
+	if (status)
+		return status == -PGW_ENOENT ? 0 : status;
+	return root.found & PGW_ROOT_FROM_IDENTITY_MAP ? image_roots_add(roots, &root) : 0;
+}
+
 static int roots_find(struct image_roots *roots)
 {
 	struct pgw_image *image = roots->image;
@@ -235,6 +246,8 @@ static int roots_find(struct image_roots *roots)
 		status = roots_add_claims(roots);
 	if (!status)
 		status = roots_add_kernels(roots);
+	if (!status && image->arch && !image_kernels_sound(image))
+		status = roots_add_other(roots);
 	roots_merge(roots);
 	if (!status)
 		status = roots_add_twins(roots);

@@ -36,6 +36,21 @@
 #define LINUX_LEVEL3_VALUE UINT64_C(0x63)
 #define ENTRY_US BIT(2)
 
+/*
+ * AMD APM volume 2, appendix B: offsets in a VMCB, which is one page, and what
+ * KVM puts there. The state save area begins at 0x400.
+ */
+#define VMCB_IO_PERMISSIONS 0x40
+#define VMCB_MSR_PERMISSIONS 0x48
+#define VMCB_ASID 0x58
+#define VMCB_NESTED 0x90
+#define VMCB_NESTED_NP BIT(0)
+#define VMCB_NESTED_ROOT 0xb0
+#define VMCB_SAVED_EFER 0x4d0
+#define VMCB_SAVED_CR3 0x550
+#define EFER_SVME BIT(12)
+#define MAX_VMCBS 1024 /* that are looked at */
+
 #define TABLE_ITEMS 512
 #define HALF_ITEMS 256
 #define KERNEL_ITEM 510 /* of level3_kernel_pgt: the kernel's image */
@@ -55,11 +70,28 @@ static bool is_level3(const uint8_t *page)
 	return true;
 }
 
+static bool vmcb_points(uint64_t pa)
+{
+	return pa && !(pa & ~ENTRY_ADDRESS);
+}
+
+/* Are these words' bits what a VMCB of a guest has, with tables of its own? */
+static bool is_vmcb(const uint8_t *page)
+{
+	return load_le32(page + VMCB_ASID) && (page[VMCB_NESTED] & VMCB_NESTED_NP) &&
+	       (load_le64(page + VMCB_SAVED_EFER) & EFER_SVME) &&
+	       vmcb_points(load_le64(page + VMCB_NESTED_ROOT)) &&
+	       vmcb_points(load_le64(page + VMCB_IO_PERMISSIONS)) &&
+	       vmcb_points(load_le64(page + VMCB_MSR_PERMISSIONS));
+}
+
 static unsigned x86_64_page_kinds(const uint8_t *page)
 {
+	unsigned kinds = is_vmcb(page) ? 1u << IMAGE_PAGE_GUEST : 0;
+
 	if ((load_le64(page + UINT64_C(8) * LAST_ITEM) & LINUX_TABLE_MASK) != LINUX_TABLE_VALUE)
-		return 0;
-	return 1u << IMAGE_PAGE_ROOT | (is_level3(page) ? 1u << IMAGE_PAGE_ANCHOR : 0);
+		return kinds;
+	return kinds | 1u << IMAGE_PAGE_ROOT | (is_level3(page) ? 1u << IMAGE_PAGE_ANCHOR : 0);
 }
 
 /* Where the last slots of the levels above lead to: level3_kernel_pgt, if it is the kernel's. */
@@ -175,13 +207,17 @@ static bool x86_64_swapper(const struct pgw_image *image, const struct pgw_vmcor
 	return true;
 }
 
-/* The IDT's address, as the first CPU that runs with paging has it, or where Linux keeps it. */
+/*
+ * The IDT's address, as the first CPU has it that runs with paging and with an
+ * IDT in the kernel half (others may run a guest's code); or where Linux keeps it.
+ */
 static uint64_t x86_64_idt(const struct pgw_image *image)
 {
 	struct pgw_root_info root;
 
 	for (size_t i = 0; i < image->nr_cpus; i++) {
-		if (x86_64_cpu_root(image, &image->cpus[i], &root))
+		if (x86_64_cpu_root(image, &image->cpus[i], &root) &&
+		    image->cpus[i].idt_base & BIT(63))
 			return image->cpus[i].idt_base;
 	}
 	return LINUX_IDT;
@@ -246,6 +282,34 @@ static bool x86_64_is_trampoline(const struct pgw_image *image, const struct pgw
 	       self.pa == root->root.pa && !(self.rights & (PGW_USER_R | PGW_USER_W | PGW_USER_X));
 }
 
+static bool is_described(const struct pgw_image *image, uint64_t pa)
+{
+	const struct image_run *run = image_memory_next_described(&image->memory, pa);
+
+	return run && run->first <= pa;
+}
+
+static bool x86_64_is_guests(const struct pgw_image *image, const struct pgw_root_info *root,
+			     uint64_t *ret_vmcb)
+{
+	const struct image_pages *pages = image_pages(image, IMAGE_PAGE_GUEST);
+	uint8_t vmcb[IMAGE_PAGE];
+	uint64_t cr3;
+
+	for (size_t i = 0; i < pages->nr && i < MAX_VMCBS; i++) {
+		if (pgw_phys_read(&image->phys, pages->pa[i] + VMCB_SAVED_CR3, &cr3, sizeof(cr3)) ||
+		    (load_le64(&cr3) & CR3_ROOT) != root->root.pa ||
+		    pgw_phys_read(&image->phys, pages->pa[i], vmcb, sizeof(vmcb)) ||
+		    !is_described(image, load_le64(vmcb + VMCB_NESTED_ROOT)) ||
+		    !is_described(image, load_le64(vmcb + VMCB_IO_PERMISSIONS)) ||
+		    !is_described(image, load_le64(vmcb + VMCB_MSR_PERMISSIONS)))
+			continue;
+		*ret_vmcb = pages->pa[i];
+		return true;
+	}
+	return false;
+}
+
 /* PCs with much memory: the chipset's hole below 4 GiB (i440FX, microvm; q35; old i440FX; Xen). */
 static const struct image_layout layouts[] = {
 	{ .hole = UINT64_C(0xc0000000) },
@@ -268,4 +332,5 @@ const struct image_arch_ops image_x86_64_ops = {
 	.swapper = x86_64_swapper,
 	.kpti_twin = x86_64_kpti_twin,
 	.is_trampoline = x86_64_is_trampoline,
+	.is_guests = x86_64_is_guests,
 };

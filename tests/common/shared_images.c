@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -74,6 +75,21 @@ static bool fill_cache(const char *from, const char *to, const struct stat *sour
 	return done;
 }
 
+/* All folders above a file. */
+static bool make_folders(const char *path)
+{
+	char folder[PATH_MAX];
+
+	for (const char *end = strchr(path + 1, '/'); end; end = strchr(end + 1, '/')) {
+		snprintf(folder, sizeof(folder), "%.*s", (int)(end - path), path);
+		if (mkdir(folder, 0777) && errno != EEXIST) {
+			perror(folder);
+			return false;
+		}
+	}
+	return true;
+}
+
 const char *shared_image(const char *name)
 {
 	static char path[PATH_MAX];
@@ -89,11 +105,9 @@ const char *shared_image(const char *name)
 		fprintf(stderr, "%s: not there\n", compressed);
 		return NULL;
 	}
-	if (mkdir(cache, 0777) && errno != EEXIST) {
-		perror(cache);
-		return NULL;
-	}
 	snprintf(path, sizeof(path), "%s/%s", cache, name);
+	if (!make_folders(path))
+		return NULL;
 	if (is_newer(path, &source))
 		return path;
 	return fill_cache(compressed, path, &source) ? path : NULL;

@@ -11,7 +11,7 @@
 
 /**
  * A file of PGW_SHARED/images, decompressed if only NAME.zst is there.
- * @param name e.g. "x86_64-la48-pti.elf"
+ * @param name e.g. "x86_64-la48-pti.elf", "arch/ovmf.elf"
  * @return its path, until the next call; NULL if it is not there or cannot be
  *         decompressed (says why on standard error)
  */

@@ -848,6 +848,122 @@ static void test_cpu_root__control_bits_are_the_cpus(void **state)
 	}
 }
 
+/* AMD APM volume 2, appendix B: where a VMCB has what. */
+#define VMCB UINT64_C(0x6000)
+#define GUEST_CR3 UINT64_C(0x8000)
+#define IO_PERMISSIONS 0x40
+#define MSR_PERMISSIONS 0x48
+#define ASID 0x58
+#define NESTED_CONTROL 0x90
+#define NESTED_ROOT 0xb0
+#define SAVED_EFER 0x4d0
+#define SAVED_CR3 0x550
+
+/* A CPU that was stopped in a guest: its registers are the guest's, and a VMCB has them. */
+static void make_guest(struct machine *machine)
+{
+	machine_store(machine, VMCB + IO_PERMISSIONS, 0x30000);
+	machine_store(machine, VMCB + MSR_PERMISSIONS, 0x34000);
+	machine_store(machine, VMCB + ASID, 1);
+	machine_store(machine, VMCB + NESTED_CONTROL, 1);
+	machine_store(machine, VMCB + NESTED_ROOT, 0x36000);
+	machine_store(machine, VMCB + SAVED_EFER, 0x1d00);
+	machine_store(machine, VMCB + SAVED_CR3, GUEST_CR3 | 0x18);
+	mkelf_qemu_cpu(&machine->elf,
+		       &(struct mkelf_cpu){ .cr0 = 0x80000011, .cr3 = GUEST_CR3, .cr4 = 0x60 });
+}
+
+static void make_host(struct machine *machine, unsigned nr_levels)
+{
+	make_kpti(machine, nr_levels);
+	make_guest(machine);
+	machine_cpu(machine, ROOT_A_USER);
+}
+
+static void test_roots__a_guests_is_told_by_its_vmcb(void **state)
+{
+	(void)state;
+	for (unsigned nr_levels = 4; nr_levels <= 5; nr_levels++) {
+		struct machine machine;
+		struct pgw_image *image;
+		struct pgw_root_info root;
+
+		make_host(&machine, nr_levels);
+		image = machine_open(&machine);
+		check_root(image, GUEST_CR3, PGW_ROOT_GUEST, PGW_ROOT_FROM_CPU, PGW_PROOF_FAILED);
+		assert_int_equal(find_root(image, GUEST_CR3)->cpus, 1);
+		assert_int_equal(find_root(image, GUEST_CR3)->evidence, VMCB);
+		/* The pair is found though the first CPU's IDT is the guest's. */
+		check_pair(image, ROOT_A, ROOT_A_USER);
+		assert_int_equal(find_root(image, ROOT_A)->cpus, 2);
+		assert_int_equal(find_root(image, ROOT_A)->evidence, 0);
+
+		/* The default is the kernel's, read as the CPU reads it that runs it. */
+		assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+		assert_int_equal(root.root.pa, MACHINE_SWAPPER);
+		assert_int_equal(root.control.set, PGW_CTL_X86_WP | PGW_CTL_X86_SMEP);
+		machine_fini(&machine);
+	}
+}
+
+/* By registers alone, before memory has been looked through for anything else. */
+static void test_cpu_root__a_guests_is_told_by_its_vmcb(void **state)
+{
+	struct machine machine;
+	struct pgw_image *image;
+	struct pgw_root_info root;
+
+	(void)state;
+	machine_init(&machine, 4);
+	machine_make_level3(&machine);
+	machine_move_level3(&machine);
+	machine_process(&machine, ROOT_A);
+	machine_map(&machine, ROOT_A, 0x400000, MACHINE_USER_PAGE, USER);
+	make_guest(&machine);
+	machine_cpu(&machine, ROOT_A);
+	image = machine_open(&machine);
+	assert_int_equal(pgw_image_cpu_root(image, 0, &root), 0);
+	assert_int_equal(root.state, PGW_ROOT_GUEST);
+	assert_int_equal(root.evidence, VMCB);
+	assert_int_equal(pgw_image_cpu_root(image, 1, &root), 0);
+	assert_int_equal(root.state, PGW_ROOT_RUNNING);
+	assert_int_equal(root.proof, PGW_PROOF_PASSED);
+	machine_fini(&machine);
+}
+
+/* A CPU's root that does not map the kernel is no process's, whatever it is. */
+static void test_roots__what_is_not_quite_a_vmcb_tells_nothing(void **state)
+{
+	static const struct {
+		uint64_t at, value;
+	} cases[] = {
+		{ IO_PERMISSIONS, 0 },
+		{ IO_PERMISSIONS, 0x30008 },
+		{ MSR_PERMISSIONS, 0 },
+		{ MSR_PERMISSIONS, UINT64_C(1) << 40 }, /* no memory there */
+		{ ASID, UINT64_C(1) << 32 },
+		{ NESTED_CONTROL, 2 },
+		{ NESTED_ROOT, 0 },
+		{ NESTED_ROOT, 0x36001 },
+		{ NESTED_ROOT, UINT64_C(1) << 40 },
+		{ SAVED_EFER, 0xd00 },
+		{ SAVED_CR3, GUEST_CR3 + 0x1000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct machine machine;
+		struct pgw_image *image;
+
+		make_host(&machine, 4);
+		machine_store(&machine, VMCB + cases[i].at, cases[i].value);
+		image = machine_open(&machine);
+		check_root(image, GUEST_CR3, PGW_ROOT_UNKNOWN, PGW_ROOT_FROM_CPU, PGW_PROOF_FAILED);
+		assert_int_equal(find_root(image, GUEST_CR3)->evidence, 0);
+		machine_fini(&machine);
+	}
+}
+
 /* 2^17 tables and more below one user half, and not a leaf in them: too many to say that it is
  * empty. */
 static void test_roots__tables_without_end_are_not_called_empty(void **state)
@@ -894,6 +1010,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_roots__without_kpti_each_process_has_one),
 		cmocka_unit_test(test_roots__kpti_pairs_are_found_and_told_apart),
+		cmocka_unit_test(test_roots__a_guests_is_told_by_its_vmcb),
+		cmocka_unit_test(test_cpu_root__a_guests_is_told_by_its_vmcb),
+		cmocka_unit_test(test_roots__what_is_not_quite_a_vmcb_tells_nothing),
 		cmocka_unit_test(test_cpu_root__user_mode_gives_the_kernels_root_of_the_pair),
 		cmocka_unit_test(test_roots__what_is_not_quite_a_pair_is_none),
 		cmocka_unit_test(test_roots__pairs_are_found_without_registers),

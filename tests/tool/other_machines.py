@@ -1,14 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """other_machines.py KIND FILE: an ELF core, as QEMU writes it, of a machine that does not run
-Linux, or not as others do. unikernel: one identity map, all of it writable and executable, as in
-unikraft/unikraft#414. linux-absent: entries that are not valid but say something.
+Linux, or not as others do.
+
+unikernel: one identity map, all of it writable and executable, as in unikraft/unikraft#414.
+linux-absent: entries that are not valid but say something.
+firmware: UEFI's boot services at work, memory mapped where it is and with it 4 GiB.
+firmware-left: the same after ExitBootServices(), when the firmware's root is not its own any more.
+arm64-firmware: UEFI's, with no register in the file: 16 MiB of RAM and some devices.
+arm64-identity: the same, without UEFI's tables.
 """
 import struct
 import sys
+import zlib
 
 PAGE = 4096
-EM_X86_64 = 62
+EM_X86_64, EM_AARCH64 = 62, 183
 PT_LOAD, PT_NOTE = 1, 4
 CR0 = 0x80010033  # PG, WP, NE, ET, MP, PE
 CR4 = 0x668  # PAE and no LA57
@@ -135,11 +142,57 @@ def tdx(path):
     write_core(path, EM_X86_64, memory, qemu_cpu(root))
 
 
+def efi_tables(memory, pa, boot_services=True):
+    """UEFI specification 2.10, 4.2 to 4.4: the system table, and boot services behind it."""
+    table = bytearray(120)
+    struct.pack_into('<8sIIII', table, 0, b'IBI SYST', 2 << 16 | 70, len(table), 0, 0)
+    if boot_services:
+        struct.pack_into('<Q', table, 96, pa + 0x200)
+        memory.put(pa + 0x200, struct.pack('<8sII', b'BOOTSERV', 2 << 16 | 70, 376))
+    struct.pack_into('<I', table, 16, zlib.crc32(table))
+    memory.put(pa, table)
+
+
+def firmware(path, boot_services=True):
+    memory = Memory(8 << 20)
+    root = memory.table()
+    for va in range(0, 4 << 30, 2 << 20):
+        memory.map(root, va, va | 0x83, 21, 0x23)
+    efi_tables(memory, 0x200018, boot_services)
+    write_core(path, EM_X86_64, memory, qemu_cpu(root))
+
+
+def firmware_left(path):
+    firmware(path, False)
+
+
+def arm64_firmware(path, efi=True):
+    base = 0x40000000
+    memory = Memory(16 << 20, base, 0xff0000)
+    root = memory.table()
+    # EDK2: RAM is of type 3 (write-back), devices of type 0 and never executed.
+    for va in range(base, base + (16 << 20), 2 << 20):
+        memory.map(root, va, va | 0x70d, 21, 3)
+    memory.map(root, 0x8000000, 0x8000000 | 0x60000000000401, 21, 3)
+    memory.map(root, 0x4000000000, 0x4000000000 | 0x60000000000401, 30, 3)
+    if efi:
+        efi_tables(memory, base + 0x300008)
+    write_core(path, EM_AARCH64, memory)
+
+
+def arm64_identity(path):
+    arm64_firmware(path, False)
+
+
 KINDS = {
+    'unikernel': unikernel,
     'linux-absent': linux_absent,
     'sme': sme,
     'tdx': tdx,
-    'unikernel': unikernel,
+    'firmware': firmware,
+    'firmware-left': firmware_left,
+    'arm64-firmware': arm64_firmware,
+    'arm64-identity': arm64_identity,
 }
 
 if __name__ == '__main__':

@@ -304,6 +304,8 @@ void json_root_members(struct json *json, const struct pgw_root_info *root)
 	if (root->proof == PGW_PROOF_PARTIAL)
 		json_dec(json, "agree", root->nr_agree);
 	json_dec(json, "missing", root->nr_missing);
+	if (root->evidence)
+		json_hex(json, report_root_evidence(root->state), root->evidence);
 }
 
 static void json_root(struct report *report, const struct pgw_root_info *root)

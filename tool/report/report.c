@@ -75,8 +75,7 @@ void report_tail_begin(struct report *report, const struct pgw_extent *leaf)
 	tail->level = leaf->level;
 	tail->leaf_lg2 = leaf->leaf_lg2;
 	tail->rights = leaf->rights;
-	tail->attr_mask =
-		pgw_format_attr_mask_with(report->format, report->control, leaf->level);
+	tail->attr_mask = pgw_format_attr_mask_with(report->format, report->control, leaf->level);
 	tail->entry = leaf->entry;
 	tail->size = leaf->va_last - leaf->va_first;
 }
@@ -159,10 +158,16 @@ const char *report_root_state(enum pgw_root_state state)
 	static const char *const names[_PGW_ROOT_STATE_MAX] = {
 		[PGW_ROOT_KERNEL] = "kernel",         [PGW_ROOT_RUNNING] = "running",
 		[PGW_ROOT_MAPPED] = "mapped",         [PGW_ROOT_EMPTY] = "empty",
-		[PGW_ROOT_TRAMPOLINE] = "trampoline", [PGW_ROOT_UNKNOWN] = "unknown",
+		[PGW_ROOT_TRAMPOLINE] = "trampoline", [PGW_ROOT_FIRMWARE] = "firmware",
+		[PGW_ROOT_GUEST] = "guest",           [PGW_ROOT_UNKNOWN] = "unknown",
 	};
 
 	return names[state];
+}
+
+const char *report_root_evidence(enum pgw_root_state state)
+{
+	return state == PGW_ROOT_GUEST ? "vmcb" : "efi_system_table";
 }
 
 bool report_is_kernels(const struct pgw_root_info *root)
@@ -205,6 +210,7 @@ const struct report_bit report_root_found[] = {
 	{ PGW_ROOT_FROM_IMAGE_HEADER, "image-header" },
 	{ PGW_ROOT_FROM_VMCOREINFO_GIVEN, "vmcoreinfo-given" },
 	{ PGW_ROOT_FROM_AGREEMENT, "agreement" },
+	{ PGW_ROOT_FROM_IDENTITY_MAP, "identity-map" },
 	{ 0, NULL },
 };
 

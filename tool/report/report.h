@@ -200,6 +200,8 @@ const char *report_absent_kind(enum pgw_absent_kind kind);
 void report_absent(const struct report *report, uint64_t va, unsigned level, uint64_t entry,
 		   struct pgw_absent *ret);
 const char *report_root_state(enum pgw_root_state state);
+/** What tells this state, if something in memory does: "vmcb", "efi_system_table". */
+const char *report_root_evidence(enum pgw_root_state state);
 const char *report_root_proof(enum pgw_root_proof proof);
 /** Does it map Linux's kernel, as far as the image has the tables? If not, it may be of any system. */
 bool report_is_kernels(const struct pgw_root_info *root);

@@ -415,6 +415,12 @@ static void text_root(struct report *report, const struct pgw_root_info *root)
 		out_str(out, "  missing=");
 		out_dec(out, root->nr_missing);
 	}
+	if (root->evidence) {
+		out_str(out, "  ");
+		out_str(out, report_root_evidence(root->state));
+		out_char(out, '=');
+		out_hex(out, root->evidence);
+	}
 	out_char(out, '\n');
 }
 

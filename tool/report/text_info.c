@@ -169,6 +169,15 @@ static void text_vmcoreinfo(struct out *out, const struct pgw_vmcoreinfo *vmcore
 	}
 }
 
+static const char *memory_types_ground(const struct pgw_root_info *root)
+{
+	if (!(root->control.known & PGW_CTL_MEMORY_TYPES))
+		return " (assumed: Linux's order) ";
+	return root->state == PGW_ROOT_FIRMWARE
+		       ? " (assumed: EDK2's order) "
+		       : " (Linux's, by its release and by what is memory) ";
+}
+
 static void text_encryption(struct out *out, const struct pgw_encryption *encryption)
 {
 	out_str(out, encryption->is_shared_bit ? "shared-bit=" : "C-bit=");
@@ -197,9 +206,7 @@ static void text_control(struct out *out, const struct report_root *kernel)
 	if (control.known & PGW_CTL_MEMORY_TYPES) {
 		out_str(out, "MAIR_EL1=");
 		out_hex_short(out, control.memory_types);
-		out_str(out, root->control.known & PGW_CTL_MEMORY_TYPES
-				     ? " (Linux's, by its release and by what is memory) "
-				     : " (assumed: Linux's order) ");
+		out_str(out, memory_types_ground(root));
 	}
 	if (control.known & PGW_CTL_X86_ENCRYPTION)
 		text_encryption(out, &kernel->encryption);
@@ -258,8 +265,12 @@ static void text_partial(struct out *out, const struct pgw_root_info *root)
 /* What is known of the root that is the default, and no more. */
 static const char *root_claim(const struct pgw_root_info *root)
 {
+	if (root->state == PGW_ROOT_FIRMWARE)
+		return ", UEFI firmware's\n";
 	if (!report_is_kernels(root))
-		return ", loaded on a CPU; it is not proved to be Linux's\n";
+		return root->found & PGW_ROOT_FROM_IDENTITY_MAP
+			       ? ", an identity map; it is not proved to be Linux's\n"
+			       : ", loaded on a CPU; it is not proved to be Linux's\n";
 	return root->state == PGW_ROOT_KERNEL ? "\n" : ", which maps the kernel as its own does\n";
 }
 
