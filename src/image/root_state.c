@@ -173,6 +173,9 @@ enum pgw_root_state image_root_state(const struct pgw_image *image,
 		return PGW_ROOT_KERNEL;
 	if (!has_kernel && image_root_is_firmwares(image, root, budget))
 		return PGW_ROOT_FIRMWARE;
+	/* Of what system is not known, so what its halves are for is not either. */
+	if (root->found & PGW_ROOT_FROM_IDENTITY_MAP)
+		return PGW_ROOT_UNKNOWN;
 	if (has_kernel && is_running && root->proof == PGW_PROOF_FAILED)
 		return ops->is_guests && ops->is_guests(image, root, &root->evidence)
 			       ? PGW_ROOT_GUEST

@@ -89,6 +89,10 @@ run info "$image"
 check 'arm64 identity map: nothing is claimed of it' grep -qx \
 	"root          0x40ff0000, arm64-4k-48, an identity map; it is not proved to be Linux's" "$tmp/out"
 
+run roots "$image"
+check 'arm64 identity map: roots' grep -Eq \
+	'^0x0000000040ff0000  arm64-4k-48  unknown .* found=identity-map$' "$tmp/out"
+
 # What is left when all but tables is gone is still what it was.
 for kind in firmware arm64-firmware; do
 	ends "$kind: trim: status 0" 0 trim --force "$tmp/$kind" "$tmp/new"
