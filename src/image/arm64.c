@@ -659,7 +659,7 @@ static void arm64_learn_control(const struct pgw_linux *kernel, uint64_t leaf,
 	control->memory_types = mair;
 }
 
-static const struct image_layout layouts[] = {
+static const struct image_place places[] = {
 	{ .base = UINT64_C(0x40000000) },
 	{ .base = 0 },
 	{ .base = UINT64_C(0x80000000) },
@@ -674,8 +674,8 @@ static void arm64_firmware_control(uint64_t leaf, struct pgw_control *control)
 }
 
 const struct image_arch_ops image_arm64_ops = {
-	.layouts = layouts,
-	.nr_layouts = PGW_ARRAY_SIZE(layouts),
+	.places = places,
+	.nr_places = PGW_ARRAY_SIZE(places),
 	.sought = "a VMCOREINFO in a note or in memory, or a table like Linux's that maps itself",
 	.page_kinds = arm64_page_kinds,
 	.swapper = arm64_swapper,

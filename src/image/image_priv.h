@@ -263,6 +263,39 @@ struct pgw_image {
 	size_t nr_markers;
 };
 
+/* layout.c: where the bytes of a raw file may lie in memory, and what it is like if they do */
+
+#define IMAGE_MAX_PIECES 8
+
+/** A part of the file. */
+struct image_piece {
+	uint64_t pa;     /* of its first byte; pa + size does not wrap */
+	uint64_t offset; /* in the file */
+	uint64_t size;
+};
+
+/** Pieces ascend both by address and by offset, and cover the file. */
+struct image_layout {
+	struct image_piece piece[IMAGE_MAX_PIECES];
+	unsigned nr;
+};
+
+/** Let memory, which is replaced, be as the layout has it. @return 0 or -PGW_ENOMEM */
+int image_layout_map(const struct image_layout *layout, struct image_memory *ret,
+		     struct pgw_image_info *info);
+/**
+ * The file as an image of this machine, laid out so: all that is asked of an
+ * image can be asked of it. It borrows the file's bytes and texts.
+ * @param file surveyed, with its offsets for addresses
+ * @return 0 or -PGW_ENOMEM
+ */
+int image_view_init(struct pgw_image *view, const struct pgw_image *file,
+		    const struct image_arch *arch, const struct image_layout *layout);
+/** One that is all zero is fine. */
+void image_view_fini(struct pgw_image *view);
+/** Let the file be what the view is of it; the view is gone then. */
+void image_view_commit(struct pgw_image *view, struct pgw_image *file);
+
 /** Load headers, segments and notes of the mapped file. */
 int image_elf_load(struct pgw_image *image, struct pgw_error *err);
 
@@ -532,16 +565,16 @@ bool image_shared_kernel_partial(struct pgw_image *image, const struct image_swa
 /** As image_arch_ops.process_roots. */
 int image_shared_process_roots(struct image_roots *roots, const struct image_swapper *swapper);
 
-/** Where a file of raw memory may belong. */
-struct image_layout {
+/** Where machines of an architecture have their memory. */
+struct image_place {
 	uint64_t base; /* of the first byte */
 	uint64_t hole; /* where memory ends, to go on at 4 GiB; 0 = nowhere */
 };
 
 /* What an architecture's registers and Linux's conventions on it say. */
 struct image_arch_ops {
-	const struct image_layout *layouts; /* to be tried in this order */
-	size_t nr_layouts;
+	const struct image_place *places; /* to be tried in this order */
+	size_t nr_places;
 	/** What the kernel's root is found by, if it is not found: "a VMCOREINFO ...". */
 	const char *sought;
 	/** Bits of enum image_page_kind for a page; the address plays no part. */

@@ -13,64 +13,19 @@
 	"an ELF core, or raw memory whose kernel's root proves where it begins (--ram "            \
 	"PA=FILE[@OFFSET[+SIZE]] says where)"
 
-static const struct image_layout flat = { 0, 0 };
-
-static uint64_t layout_pa(const struct image_layout *layout, uint64_t offset)
+/* The layout that a place makes of a file; false if it does not fit there. */
+static bool place_lay_out(const struct image_place *place, uint64_t size, struct image_layout *ret)
 {
-	return layout->hole && offset >= layout->hole ? offset - layout->hole + ABOVE_HOLE
-						      : offset + layout->base;
-}
+	uint64_t low = place->hole ? place->hole : size, end;
 
-static uint64_t layout_offset(const struct image_layout *layout, uint64_t pa)
-{
-	return layout->hole && pa >= ABOVE_HOLE ? pa - ABOVE_HOLE + layout->hole
-						: pa - layout->base;
-}
-
-/* Does a file of this size fit, and reach past the hole if there is one? */
-static bool layout_fits(const struct image_layout *layout, uint64_t size)
-{
-	uint64_t end;
-
-	return layout->hole ? size > layout->hole : !add_overflows(layout->base, size, &end);
-}
-
-static int raw_map(struct pgw_image *image, const struct image_layout *layout)
-{
-	uint64_t size = image->map.size, low = layout->hole ? layout->hole : size;
-	const struct image_segment segments[] = {
-		{ .pa = layout->base, .size = low, .file_size = low },
-		{ .pa = ABOVE_HOLE, .size = size - low, .file_size = size - low, .offset = low },
+	if (place->hole ? size <= place->hole : add_overflows(place->base, size, &end))
+		return false;
+	*ret = (struct image_layout){
+		.piece = { { .pa = place->base, .size = low },
+			   { .pa = ABOVE_HOLE, .offset = low, .size = size - low } },
+		.nr = place->hole ? 2 : 1,
 	};
-
-	image_memory_fini(&image->memory);
-	image->info.nr_segments = layout->hole ? 2 : 1;
-	image->info.readable_bytes = 0;
-	return image_segments_build(segments, image->info.nr_segments, &image->memory,
-				    &image->info);
-}
-
-/* What was found in the memory is where the memory is. */
-static void raw_move_found(struct pgw_image *image, const struct image_layout *from,
-			   const struct image_layout *to)
-{
-	for (unsigned id = 0; id < _IMAGE_ARCH_MAX; id++) {
-		for (unsigned kind = 0; kind < _IMAGE_PAGE_KIND_MAX; kind++) {
-			struct image_pages *pages = &image->surveys[id].pages[kind];
-
-			for (size_t i = 0; i < pages->nr; i++)
-				pages->pa[i] = layout_pa(to, layout_offset(from, pages->pa[i]));
-		}
-	}
-	for (size_t i = image->nr_note_texts; i < image->nr_texts; i++)
-		image->texts[i].pa = layout_pa(to, layout_offset(from, image->texts[i].pa));
-}
-
-static int raw_move(struct pgw_image *image, const struct image_layout *from,
-		    const struct image_layout *to)
-{
-	raw_move_found(image, from, to);
-	return raw_map(image, to);
+	return true;
 }
 
 static void raw_set_arch(struct pgw_image *image, const struct image_arch *arch)
@@ -82,42 +37,50 @@ static void raw_set_arch(struct pgw_image *image, const struct image_arch *arch)
 }
 
 /* Does the kernel map the last page of memory where the layout has it, and none above? */
-static bool end_is_mapped(struct pgw_image *image, const struct pgw_root_info *kernel)
+static bool end_is_mapped(struct pgw_image *view, const struct pgw_root_info *kernel)
 {
-	const struct image_run *last = &image->memory.runs[image->memory.nr_runs - 1];
+	const struct image_run *last = &view->memory.runs[view->memory.nr_runs - 1];
 	uint64_t page = last->last & ~(uint64_t)(IMAGE_PAGE - 1), va;
 
-	return image_root_find_va(image, kernel, page, 0, &va) &&
-	       !image_root_find_va(image, kernel, page + IMAGE_PAGE, 0, &va);
+	return image_root_find_va(view, kernel, page, 0, &va) &&
+	       !image_root_find_va(view, kernel, page + IMAGE_PAGE, 0, &va);
 }
 
-static bool raw_proves_itself(struct pgw_image *image, const struct image_layout *layout)
+static bool proves_itself(struct pgw_image *image, struct image_swapper *ret)
+{
+	return image_kernel_best(image, ret) && ret->root.proof == PGW_PROOF_PASSED;
+}
+
+/* @return 1 if the file is laid out so, 0 if that is not proved, or negative */
+static int raw_try_layout(struct pgw_image *image, const struct image_arch *arch,
+			  const struct image_layout *layout)
 {
 	struct image_swapper kernel;
+	struct pgw_image view;
+	int status = image_view_init(&view, image, arch, layout);
 
-	image->kernels_known = false;
-	return image_kernel_best(image, &kernel) && kernel.root.proof == PGW_PROOF_PASSED &&
-	       (!layout->hole || end_is_mapped(image, &kernel.root));
+	if (status)
+		return status;
+	if (!proves_itself(&view, &kernel) ||
+	    (layout->nr > 1 && !end_is_mapped(&view, &kernel.root))) {
+		image_view_fini(&view);
+		return 0;
+	}
+	image_view_commit(&view, image);
+	raw_set_arch(image, arch);
+	return 1;
 }
 
-/* Pre: the memory lies flat. @return 1 if one of the machine's layouts is proved, 0 or negative */
+/* @return as raw_try_layout() */
 static int raw_try_arch(struct pgw_image *image, const struct image_arch *arch)
 {
+	struct image_layout layout;
 	int status = 0;
 
-	raw_set_arch(image, arch);
-	for (size_t i = 0; i < arch->ops->nr_layouts && !status; i++) {
-		const struct image_layout *layout = &arch->ops->layouts[i];
-
-		if (!layout_fits(layout, image->map.size))
-			continue;
-		status = raw_move(image, &flat, layout);
-		if (!status && raw_proves_itself(image, layout))
-			return 1;
-		if (!status)
-			status = raw_move(image, layout, &flat);
+	for (size_t i = 0; i < arch->ops->nr_places && !status; i++) {
+		if (place_lay_out(&arch->ops->places[i], image->map.size, &layout))
+			status = raw_try_layout(image, arch, &layout);
 	}
-	raw_set_arch(image, NULL);
 	return status;
 }
 
@@ -138,13 +101,15 @@ static bool options_arch_exists(const struct pgw_image *image)
 
 int image_raw_load(struct pgw_image *image, struct pgw_error *err)
 {
+	/* Until it is known where they are, bytes have their offsets for addresses. */
+	const struct image_layout offsets = { .piece = { { .size = image->map.size } }, .nr = 1 };
 	int status;
 
 	if (!options_arch_exists(image))
 		return image_fail(err, -PGW_EINVAL, "an architecture that is known");
 	image->is_raw = true;
 	image->info.kind = "raw";
-	status = raw_map(image, &flat);
+	status = image_layout_map(&offsets, &image->memory, &image->info);
 	if (!status)
 		status = image_survey(image);
 	for (unsigned id = 0; id < _IMAGE_ARCH_MAX && !status; id++) {
@@ -164,10 +129,11 @@ int image_raw_load(struct pgw_image *image, struct pgw_error *err)
 static int ram_find_arch(struct pgw_image *image)
 {
 	int status = image_survey(image);
+	struct image_swapper kernel;
 
 	for (unsigned id = 0; id < _IMAGE_ARCH_MAX && !status; id++) {
 		raw_set_arch(image, image_arch_at(id));
-		if (raw_proves_itself(image, &flat))
+		if (proves_itself(image, &kernel))
 			break;
 		raw_set_arch(image, NULL);
 	}

@@ -311,7 +311,7 @@ static bool x86_64_is_guests(const struct pgw_image *image, const struct pgw_roo
 }
 
 /* PCs with much memory: the chipset's hole below 4 GiB (i440FX, microvm; q35; old i440FX; Xen). */
-static const struct image_layout layouts[] = {
+static const struct image_place places[] = {
 	{ .hole = UINT64_C(0xc0000000) },
 	{ .hole = UINT64_C(0x80000000) },
 	{ .hole = UINT64_C(0xe0000000) },
@@ -320,8 +320,8 @@ static const struct image_layout layouts[] = {
 };
 
 const struct image_arch_ops image_x86_64_ops = {
-	.layouts = layouts,
-	.nr_layouts = PGW_ARRAY_SIZE(layouts),
+	.places = places,
+	.nr_places = PGW_ARRAY_SIZE(places),
 	.sought = "a VMCOREINFO in a note or in memory, or a CPU's CR3",
 	.page_kinds = x86_64_page_kinds,
 	.kernel_search = x86_64_kernel_search,
