@@ -251,6 +251,8 @@ static int kernel_dump_run(struct target *target, const struct pgw_ptdump_args *
 		return TOOL_UNREADABLE;
 	}
 	out_flush(dump->out);
+	if (report_is_guess(target->image))
+		message("%s: where some of the memory is, is a guess; --ram says it", target->file);
 	dump->met.truncated = err != 0;
 	dump_warn(target, &dump->met, err == STOP_LINES);
 	return err || dump->met.nr_malformed || dump->met.nr_unreadable ? TOOL_FINDING : TOOL_DONE;

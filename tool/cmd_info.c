@@ -30,6 +30,7 @@ static int info_report(struct target *target, const struct options *opts, struct
 	struct report report = {
 		.renderer = option_given(opts, OPT_JSON) ? &renderer_json : &renderer_text,
 		.out = out,
+		.is_guess = report_is_guess(target->image),
 	};
 	struct report_info info = { .file = target->file, .image = target->image };
 	enum pgw_vmcoreinfo_fit *fit;

@@ -11,6 +11,7 @@ static int roots_report(struct target *target, const struct options *opts, struc
 	struct report report = {
 		.renderer = option_given(opts, OPT_JSON) ? &renderer_json : &renderer_text,
 		.out = out,
+		.is_guess = report_is_guess(target->image),
 	};
 	struct report_roots sums = {
 		.truncated = image->truncated,

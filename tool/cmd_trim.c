@@ -42,6 +42,7 @@ static int trim_report(const struct target *target, const struct options *opts,
 {
 	struct report report = {
 		.renderer = option_given(opts, OPT_JSON) ? &renderer_json : &renderer_text,
+		.is_guess = report_is_guess(target->image),
 	};
 	struct out out;
 

@@ -452,6 +452,7 @@ struct report target_report(const struct target *target, const struct options *o
 			.first = opts->first,
 			.last = opts->last,
 		},
+		.is_guess = report_is_guess(target->image),
 	};
 }
 

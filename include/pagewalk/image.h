@@ -87,10 +87,12 @@ struct pgw_image_options {
  * Open an ELF core, written by QEMU's dump-guest-memory or by kdump, or raw memory.
  *
  * A file that is of no known kind is taken for the whole memory of a machine,
- * from its first address on: places where machines have their memory are
- * tried, until the kernel's root proves itself. Nothing else is believed: what
- * does not prove itself is refused. Memory whose place is known is given as
- * opts->ram; of several parts that have an address the first wins.
+ * its pieces one behind the other. Where they belong is derived from the
+ * tables in it: the kernel's root has to prove itself, and all tables to be
+ * tables; see pgw_image_info.placement for how much that proves. What
+ * does not prove itself, or contradicts itself, is refused. Memory whose place
+ * is known is given as opts->ram; of several parts that have an address the
+ * first wins.
  *
  * A file is mapped and read in place; it is never changed. One that shrinks
  * while it is open gives unreadable memory, not a signal: the first image that
@@ -114,6 +116,14 @@ PGW_API void pgw_image_close(struct pgw_image *image);
 
 /** The image's physical memory; valid until it is closed. */
 PGW_API const struct pgw_phys *pgw_image_phys(const struct pgw_image *image);
+
+/** How it is known where memory is. */
+enum pgw_image_placement {
+	PGW_PLACEMENT_GIVEN,   /**< the file's headers or the options say it */
+	PGW_PLACEMENT_PROVED,  /**< it was derived from the kernel's tables, which prove it */
+	PGW_PLACEMENT_GUESSED, /**< the same, but nothing proves it of some of the file's bytes */
+	_PGW_IMAGE_PLACEMENT_MAX,
+};
 
 /** What the file says of itself. */
 struct pgw_image_info {
@@ -147,7 +157,7 @@ struct pgw_image_info {
 	 */
 	uint64_t nr_overlaps;
 	unsigned nr_cpus; /**< CPUs that have a note, with registers that are known or not */
-	bool is_placed_by_proof; /**< raw: where its memory is was guessed, and the kernel's root proves it */
+	enum pgw_image_placement placement;
 };
 
 PGW_API const struct pgw_image_info *pgw_image_get_info(const struct pgw_image *image);

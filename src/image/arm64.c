@@ -659,11 +659,7 @@ static void arm64_learn_control(const struct pgw_linux *kernel, uint64_t leaf,
 	control->memory_types = mair;
 }
 
-static const struct image_place places[] = {
-	{ .base = UINT64_C(0x40000000) },
-	{ .base = 0 },
-	{ .base = UINT64_C(0x80000000) },
-};
+static const uint64_t bases[] = { UINT64_C(0x40000000), 0, UINT64_C(0x80000000) };
 
 static void arm64_firmware_control(uint64_t leaf, struct pgw_control *control)
 {
@@ -674,8 +670,8 @@ static void arm64_firmware_control(uint64_t leaf, struct pgw_control *control)
 }
 
 const struct image_arch_ops image_arm64_ops = {
-	.places = places,
-	.nr_places = PGW_ARRAY_SIZE(places),
+	.bases = bases,
+	.nr_bases = PGW_ARRAY_SIZE(bases),
 	.sought = "a VMCOREINFO in a note or in memory, or a table like Linux's that maps itself",
 	.page_kinds = arm64_page_kinds,
 	.swapper = arm64_swapper,

@@ -115,8 +115,9 @@ struct image_segment {
 	uint64_t pa;
 	uint64_t size;      /* that it claims; pa + size does not wrap */
 	uint64_t file_size; /* of these, from the start, what the file holds; at most size */
-	uint64_t zero_size; /* of these, from the end, what reads as zeroes; with file_size at most size */
-	uint64_t offset;    /* in the file */
+	uint64_t
+		zero_size; /* of these, from the end, what reads as zeroes; with file_size at most size */
+	uint64_t offset; /* in the file */
 };
 
 /** Readable memory that lies in one piece in the file. */
@@ -295,6 +296,94 @@ int image_view_init(struct pgw_image *view, const struct pgw_image *file,
 void image_view_fini(struct pgw_image *view);
 /** Let the file be what the view is of it; the view is gone then. */
 void image_view_commit(struct pgw_image *view, struct pgw_image *file);
+
+/* ram_runs.c: where there is memory, as far as something in memory says so */
+
+#define IMAGE_MAX_RAM_RUNS 64
+
+/** Ascending; neighbours with less than 1 MiB between them are one. */
+struct image_ram_runs {
+	struct image_run run[IMAGE_MAX_RAM_RUNS];
+	unsigned nr;
+};
+
+void image_ram_runs_add(struct image_ram_runs *runs, uint64_t first, uint64_t last);
+
+/* direct_map.c: where the kernel maps all of memory */
+
+struct image_direct_map {
+	struct image_ram_runs ram; /* that it maps */
+	bool is_complete;          /* it was found, and none of the kernel's tables is missing */
+	bool is_odd;               /* it maps something else where memory should be */
+};
+
+/** budget: table visits that are left; lowered by those made. */
+void image_direct_map_find(const struct pgw_image *view, const struct image_swapper *kernel,
+			   uint64_t *budget, struct image_direct_map *ret);
+
+/* e820.c: the firmware's map of memory, as x86 Linux keeps it */
+
+#define IMAGE_MAX_E820 8
+
+struct image_e820 {
+	struct image_ram_runs table[IMAGE_MAX_E820];
+	unsigned nr;
+};
+
+/** Those in memory, each once. @return 0, -PGW_EIO or -PGW_ENOMEM */
+int image_e820_find(struct pgw_image *image, struct image_e820 *ret);
+
+/* layout_guess.c: layouts that a file can have */
+
+#define IMAGE_MAX_GUESSES 128
+
+struct image_guess {
+	struct image_layout layout;
+	bool is_accounted; /* known memory ends where the file does, and holes are where they may be */
+	bool is_cut;       /* known memory goes on where the file ends */
+};
+
+struct image_guesses {
+	struct image_guess guess[IMAGE_MAX_GUESSES]; /* each layout once */
+	unsigned nr;
+};
+
+/** How known memory and the file agree. */
+enum image_fit {
+	IMAGE_FIT_NONE, /* they may */
+	IMAGE_FIT_END,  /* both end at one place, if holes are where they may be */
+	IMAGE_FIT_ALL,  /* known memory is all that the file has */
+};
+
+/** Pieces behind each other in the file. */
+void image_guess_add(struct image_guesses *guesses, const struct image_run *run, unsigned nr,
+		     enum image_fit fit);
+/** All that a file of this size can be, if there is memory here and perhaps some more. */
+void image_guess_by_ram(struct image_guesses *guesses, const struct image_ram_runs *ram,
+			uint64_t size);
+/** log2 of what all holes begin and end at multiples of; 64 if there is none. */
+unsigned image_layout_roundness(const struct image_layout *layout);
+
+/* layout_tables.c: do tables read as tables? */
+
+struct image_table_count {
+	unsigned
+		nr_good[IMAGE_MAX_PIECES]; /* by the piece that they are in; none in the kernel's */
+	unsigned nr_bad; /* tables that are none, and entries that lead to no memory */
+};
+
+/** @return 0 or -PGW_ENOMEM */
+int image_layout_look_at_tables(struct pgw_image *view, const struct image_layout *layout,
+				const struct image_swapper *kernel, struct image_table_count *ret);
+
+/* raw_place.c */
+
+/**
+ * Find out where the file's memory belongs, if it is this machine's, and lay it out so.
+ * @return 1; 0 if no kernel's root proves itself; -PGW_ENOEXEC if the rest of memory
+ * contradicts it wherever it lies; -PGW_EIO, -PGW_ENOMEM
+ */
+int image_raw_place(struct pgw_image *file, const struct image_arch *arch);
 
 /** Load headers, segments and notes of the mapped file. */
 int image_elf_load(struct pgw_image *image, struct pgw_error *err);
@@ -565,16 +654,14 @@ bool image_shared_kernel_partial(struct pgw_image *image, const struct image_swa
 /** As image_arch_ops.process_roots. */
 int image_shared_process_roots(struct image_roots *roots, const struct image_swapper *swapper);
 
-/** Where machines of an architecture have their memory. */
-struct image_place {
-	uint64_t base; /* of the first byte */
-	uint64_t hole; /* where memory ends, to go on at 4 GiB; 0 = nowhere */
-};
-
 /* What an architecture's registers and Linux's conventions on it say. */
 struct image_arch_ops {
-	const struct image_place *places; /* to be tried in this order */
-	size_t nr_places;
+	/** Where machines begin to have memory: where to look first. */
+	const uint64_t *bases;
+	size_t nr_bases;
+	uint64_t
+		hole_end; /* where it goes on behind the hole for devices, or 0 if that is not fixed */
+	bool has_e820;
 	/** What the kernel's root is found by, if it is not found: "a VMCOREINFO ...". */
 	const char *sought;
 	/** Bits of enum image_page_kind for a page; the address plays no part. */

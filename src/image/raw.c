@@ -6,27 +6,13 @@
 
 #include "base/bits.h"
 
-/* Where a PC's memory goes on that had to make room for devices below. */
-#define ABOVE_HOLE (UINT64_C(4) << 30)
-
 #define NOT_PLACED                                                                                 \
 	"an ELF core, or raw memory whose kernel's root proves where it begins (--ram "            \
 	"PA=FILE[@OFFSET[+SIZE]] says where)"
 
-/* The layout that a place makes of a file; false if it does not fit there. */
-static bool place_lay_out(const struct image_place *place, uint64_t size, struct image_layout *ret)
-{
-	uint64_t low = place->hole ? place->hole : size, end;
-
-	if (place->hole ? size <= place->hole : add_overflows(place->base, size, &end))
-		return false;
-	*ret = (struct image_layout){
-		.piece = { { .pa = place->base, .size = low },
-			   { .pa = ABOVE_HOLE, .offset = low, .size = size - low } },
-		.nr = place->hole ? 2 : 1,
-	};
-	return true;
-}
+#define CONTRADICTED                                                                               \
+	"memory whose tables agree with each other: no place for it does that (--ram "             \
+	"PA=FILE[@OFFSET[+SIZE]] says where)"
 
 static void raw_set_arch(struct pgw_image *image, const struct image_arch *arch)
 {
@@ -36,52 +22,10 @@ static void raw_set_arch(struct pgw_image *image, const struct image_arch *arch)
 	image->kernels_known = false;
 }
 
-/* Does the kernel map the last page of memory where the layout has it, and none above? */
-static bool end_is_mapped(struct pgw_image *view, const struct pgw_root_info *kernel)
-{
-	const struct image_run *last = &view->memory.runs[view->memory.nr_runs - 1];
-	uint64_t page = last->last & ~(uint64_t)(IMAGE_PAGE - 1), va;
-
-	return image_root_find_va(view, kernel, page, 0, &va) &&
-	       !image_root_find_va(view, kernel, page + IMAGE_PAGE, 0, &va);
-}
-
+/* Does the kernel's root, if it is of the machine that the image has? */
 static bool proves_itself(struct pgw_image *image, struct image_swapper *ret)
 {
 	return image_kernel_best(image, ret) && ret->root.proof == PGW_PROOF_PASSED;
-}
-
-/* @return 1 if the file is laid out so, 0 if that is not proved, or negative */
-static int raw_try_layout(struct pgw_image *image, const struct image_arch *arch,
-			  const struct image_layout *layout)
-{
-	struct image_swapper kernel;
-	struct pgw_image view;
-	int status = image_view_init(&view, image, arch, layout);
-
-	if (status)
-		return status;
-	if (!proves_itself(&view, &kernel) ||
-	    (layout->nr > 1 && !end_is_mapped(&view, &kernel.root))) {
-		image_view_fini(&view);
-		return 0;
-	}
-	image_view_commit(&view, image);
-	raw_set_arch(image, arch);
-	return 1;
-}
-
-/* @return as raw_try_layout() */
-static int raw_try_arch(struct pgw_image *image, const struct image_arch *arch)
-{
-	struct image_layout layout;
-	int status = 0;
-
-	for (size_t i = 0; i < arch->ops->nr_places && !status; i++) {
-		if (place_lay_out(&arch->ops->places[i], image->map.size, &layout))
-			status = raw_try_layout(image, arch, &layout);
-	}
-	return status;
 }
 
 /* Is this the architecture that the options ask for, if they do? */
@@ -114,13 +58,15 @@ int image_raw_load(struct pgw_image *image, struct pgw_error *err)
 		status = image_survey(image);
 	for (unsigned id = 0; id < _IMAGE_ARCH_MAX && !status; id++) {
 		if (is_asked_for(image, image_arch_at(id)))
-			status = raw_try_arch(image, image_arch_at(id));
+			status = image_raw_place(image, image_arch_at(id));
 	}
+	if (status == -PGW_ENOEXEC)
+		return image_fail(err, status, CONTRADICTED);
 	if (status < 0)
 		return image_fail(err, status, NULL);
 	if (!status)
 		return image_fail(err, -PGW_ENOEXEC, NOT_PLACED);
-	image->info.is_placed_by_proof = true;
+	raw_set_arch(image, image->arch);
 	image->search_left = IMAGE_SEARCH_BUDGET;
 	return 0;
 }

@@ -74,15 +74,11 @@ static bool riscv64_kernel_search(struct pgw_image *image, struct image_swapper 
 	return true;
 }
 
-static const struct image_place places[] = {
-	{ .base = UINT64_C(0x80000000) },
-	{ .base = UINT64_C(0x40000000) },
-	{ .base = 0 },
-};
+static const uint64_t bases[] = { UINT64_C(0x80000000), UINT64_C(0x40000000), 0 };
 
 const struct image_arch_ops image_riscv64_ops = {
-	.places = places,
-	.nr_places = PGW_ARRAY_SIZE(places),
+	.bases = bases,
+	.nr_bases = PGW_ARRAY_SIZE(bases),
 	.sought = "a VMCOREINFO in a note or in memory, or the kernel's Image header",
 	.page_kinds = riscv64_page_kinds,
 	.swapper = riscv64_swapper,

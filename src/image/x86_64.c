@@ -310,18 +310,13 @@ static bool x86_64_is_guests(const struct pgw_image *image, const struct pgw_roo
 	return false;
 }
 
-/* PCs with much memory: the chipset's hole below 4 GiB (i440FX, microvm; q35; old i440FX; Xen). */
-static const struct image_place places[] = {
-	{ .hole = UINT64_C(0xc0000000) },
-	{ .hole = UINT64_C(0x80000000) },
-	{ .hole = UINT64_C(0xe0000000) },
-	{ .hole = UINT64_C(0xf0000000) },
-	{ .base = 0 },
-};
+static const uint64_t bases[] = { 0 };
 
 const struct image_arch_ops image_x86_64_ops = {
-	.places = places,
-	.nr_places = PGW_ARRAY_SIZE(places),
+	.bases = bases,
+	.nr_bases = PGW_ARRAY_SIZE(bases),
+	.hole_end = UINT64_C(4) << 30,
+	.has_e820 = true,
 	.sought = "a VMCOREINFO in a note or in memory, or a CPU's CR3",
 	.page_kinds = x86_64_page_kinds,
 	.kernel_search = x86_64_kernel_search,

@@ -102,7 +102,7 @@ static void check_every_way(struct linux_machine *m, const uint64_t *processes, 
 	phys = pgw_image_phys(m->image);
 	assert_string_equal(info->kind, "raw");
 	assert_string_equal(info->arch, m->is_arm64 ? "arm64" : "riscv64");
-	assert_true(info->is_placed_by_proof);
+	assert_int_equal(info->placement, PGW_PLACEMENT_PROVED);
 	assert_int_equal(info->elf_machine, m->is_arm64 ? 183 : 243);
 	assert_int_equal(info->readable_bytes, LINUX_PAGES * m->page);
 	assert_int_equal(info->file_size, LINUX_PAGES * m->page);
@@ -114,7 +114,7 @@ static void check_every_way(struct linux_machine *m, const uint64_t *processes, 
 	ram.path = m->path;
 	opts.ram = &ram;
 	assert_int_equal(linux_open_raw(m, &opts, NULL), 0);
-	assert_false(pgw_image_get_info(m->image)->is_placed_by_proof);
+	assert_int_equal(pgw_image_get_info(m->image)->placement, PGW_PLACEMENT_GIVEN);
 	assert_string_equal(pgw_image_get_info(m->image)->arch, m->is_arm64 ? "arm64" : "riscv64");
 	check_all(m, processes, found);
 }

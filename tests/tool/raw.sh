@@ -15,13 +15,13 @@ esac
 
 # Memory from BASE on for 1 GiB; devices and ROMs elsewhere do not count.
 raw=$tmp/memory
-readelf -lW "$image" | awk '$1 == "LOAD" { print $2, $4, $5 }' | while read -r offset pa size; do
+readelf -lW "$image" | awk '$1 == "LOAD" { print $2, $4, $5, $6 }' | while read -r offset pa size all; do
 	if [ $((pa)) -ge "$base" ] && [ $((pa - base)) -lt 1073741824 ]; then
 		dd if="$image" of="$raw" iflag=skip_bytes,count_bytes oflag=seek_bytes bs=1M \
 			skip=$((offset)) count=$((size)) seek=$((pa - base)) \
 			conv=notrunc,sparse status=none
 		# A file does not end in a hole by itself.
-		truncate -s ">$((pa - base + size))" "$raw"
+		truncate -s ">$((pa - base + all))" "$raw"
 	fi
 done
 
@@ -38,7 +38,7 @@ pagewalk roots "$image" | without_registers >"$tmp/expected"
 pagewalk roots "$raw" | without_registers >"$tmp/roots"
 same 'roots: of raw memory, as of the image' "$tmp/expected" "$tmp/roots"
 pagewalk info "$raw" >"$tmp/info" || true
-check 'info: says that it was guessed, and how' grep -q 'was guessed: .* proves itself' "$tmp/info"
+check 'info: says that it was derived, and how' grep -q 'was derived: .* proves itself' "$tmp/info"
 check 'info: memory begins where it does' \
 	grep -q "^  *$(printf '0x%016x' "$base")-" "$tmp/info"
 pagewalk dump --leaves "$image" >"$tmp/expected.dump" || true
@@ -50,7 +50,7 @@ hex=$(printf '%x' "$base")
 pagewalk roots --ram "$hex=$raw" | without_registers >"$tmp/roots"
 same 'roots --ram: as of the image' "$tmp/expected" "$tmp/roots"
 pagewalk info --ram "$hex=$raw" >"$tmp/info" || true
-check 'info --ram: nothing was guessed' sh -c "! grep -q guessed $tmp/info"
+check 'info --ram: nothing was derived' sh -c "! grep -q derived $tmp/info"
 format=$(awk 'NR == 1 { print $2 }' "$tmp/expected")
 va=$(awk 'NR == 1 { sub("-.*", ""); print }' "$tmp/dump")
 pagewalk translate "$image" "$va" >"$tmp/expected.translate"

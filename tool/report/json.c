@@ -167,6 +167,13 @@ static void json_region(struct json *json, const struct report_region *region)
 	}
 }
 
+/* A member of summaries, if there is something to say. */
+static void json_guess(struct json *json, const struct report *report)
+{
+	if (report->is_guess)
+		json_bool(json, "placement_guessed", true);
+}
+
 static void json_dump_summary(struct report *report, const struct pgw_dump_summary *summary)
 {
 	const struct pgw_scan_stats *scan = &summary->scan;
@@ -183,6 +190,7 @@ static void json_dump_summary(struct report *report, const struct pgw_dump_summa
 	json_dec(&json, "leaves", summary->nr_leaves);
 	json_dec(&json, "bytes", summary->bytes);
 	json_dec(&json, "tables", scan->nr_tables);
+	json_guess(&json, report);
 	json_bool(&json, "truncated", scan->truncated);
 	if (scan->truncated)
 		json_hex(&json, "truncated_va", scan->truncated_va);
@@ -272,6 +280,7 @@ static void json_translate_summary(struct report *report, const struct report_tr
 	json_region(&json, &report->region);
 	json_dec(&json, "addresses", sums->nr_asked);
 	json_dec(&json, "mapped", sums->nr_mapped);
+	json_guess(&json, report);
 	json_bool(&json, "truncated", false);
 	json_dec(&json, "malformed", sums->nr_malformed);
 	json_dec(&json, "unreadable", sums->nr_unreadable);
@@ -326,6 +335,7 @@ static void json_roots_summary(struct report *report, const struct report_roots 
 	json_dec(&json, "roots", sums->nr_roots);
 	json_dec(&json, "kernels", sums->nr_kernels);
 	json_dec(&json, "lacking_tables", sums->nr_lacking);
+	json_guess(&json, report);
 	json_bool(&json, "truncated", sums->truncated);
 	json_dec(&json, "unreadable", sums->unreadable_bytes);
 	json_close(&json, '}');
@@ -342,6 +352,7 @@ static void json_trim_summary(struct report *report, const struct report_trim *t
 	json_dec(&json, "tables", trim->summary.nr_tables);
 	json_dec(&json, "kept", trim->summary.kept_bytes);
 	json_dec(&json, "readable", trim->image->readable_bytes);
+	json_guess(&json, report);
 	json_bool(&json, "truncated", trim->image->truncated);
 	json_dec(&json, "unreadable", trim->image->unreadable_bytes);
 	json_close(&json, '}');

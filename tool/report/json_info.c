@@ -14,7 +14,7 @@ static void json_file(struct json *json, const struct report_info *info)
 	json_str(json, "arch", image->arch);
 	json_dec(json, "elf_machine", image->elf_machine);
 	json_str(json, "machine", image->machine);
-	json_bool(json, "placed_by_proof", image->is_placed_by_proof);
+	json_bool(json, "placed_by_proof", image->placement == PGW_PLACEMENT_PROVED);
 	json_dec(json, "segments", image->nr_segments);
 	json_dec(json, "unplaced", image->nr_unplaced);
 	json_dec(json, "gaps", image->nr_gaps);
@@ -199,6 +199,8 @@ static void json_info_summary(struct json *json, const struct pgw_image_info *im
 {
 	json_open(json, NULL, '{');
 	json_open(json, "summary", '{');
+	if (image->placement == PGW_PLACEMENT_GUESSED)
+		json_bool(json, "placement_guessed", true);
 	json_bool(json, "truncated", image->truncated);
 	json_dec(json, "unreadable", image->unreadable_bytes);
 	json_close(json, '}');

@@ -137,9 +137,16 @@ struct report {
 	/** The order of memory types is assumed: rows that show one say so. */
 	bool assumes_memory_types;
 	bool has_absent;         /**< a dump lists them */
+	bool is_guess; /**< where some of memory is, is one: every summary says so */
 	struct report_attrs attrs;
 	struct report_tail tail;
 };
+
+/** Is it a guess where some of the image's memory is? */
+static inline bool report_is_guess(const struct pgw_image *image)
+{
+	return pgw_image_get_info(image)->placement == PGW_PLACEMENT_GUESSED;
+}
 
 /** Write an extent, or if it is one of leaves, each of its leaves. */
 void report_leaves(struct report *report, const struct pgw_extent *extent);

@@ -235,6 +235,13 @@ static void text_subject(struct report *report)
 	}
 }
 
+/* The end of a summary. */
+static void text_end(struct report *report)
+{
+	out_str(report->out,
+		report->is_guess ? "; where some of the memory is, is a guess\n" : "\n");
+}
+
 static void text_dump_summary(struct report *report, const struct pgw_dump_summary *summary)
 {
 	const struct pgw_scan_stats *scan = &summary->scan;
@@ -257,7 +264,7 @@ static void text_dump_summary(struct report *report, const struct pgw_dump_summa
 		out_str(out, "; cut short at ");
 		out_hex(out, scan->truncated_va);
 	}
-	out_char(out, '\n');
+	text_end(report);
 }
 
 static void text_step(struct report *report, const struct pgw_step *step)
@@ -345,7 +352,7 @@ static void text_translate_summary(struct report *report, const struct report_tr
 	out_str(out, " mapped");
 	if (sums->nr_unreadable)
 		text_count(out, ", ", sums->nr_unreadable, "unreadable: tables missing");
-	out_char(out, '\n');
+	text_end(report);
 }
 
 void text_bits(struct out *out, const struct report_bit *names, uint32_t bits)
@@ -440,7 +447,7 @@ static void text_roots_summary(struct report *report, const struct report_roots 
 		out_size(out, sums->unreadable_bytes, 0);
 		out_str(out, " of memory unreadable");
 	}
-	out_char(out, '\n');
+	text_end(report);
 }
 
 static void text_trim_summary(struct report *report, const struct report_trim *trim)
@@ -452,7 +459,7 @@ static void text_trim_summary(struct report *report, const struct report_trim *t
 	out_size(out, trim->summary.kept_bytes, 0);
 	out_str(out, " kept of ");
 	out_size(out, trim->image->readable_bytes, 0);
-	out_char(out, '\n');
+	text_end(report);
 }
 
 const struct renderer renderer_text = {

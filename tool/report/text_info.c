@@ -33,10 +33,14 @@ static void text_file(struct out *out, const struct report_info *info)
 	out_str(out, " (ELF machine ");
 	out_dec(out, image->elf_machine);
 	out_str(out, ")\n");
-	if (image->is_placed_by_proof) {
+	if (image->placement == PGW_PLACEMENT_PROVED) {
 		text_label(out, "");
-		out_str(out, "where memory is and of which machine was guessed: "
+		out_str(out, "where memory is and of which machine was derived: "
 			     "there the kernel's root proves itself\n");
+	} else if (image->placement == PGW_PLACEMENT_GUESSED) {
+		text_label(out, "");
+		out_str(out, "where memory is, is a guess in part: the kernel's root proves itself "
+			     "there, but not all of the memory (--ram says where it is)\n");
 	}
 }
 
