@@ -186,10 +186,13 @@ static int judge(struct place_search *search, const struct image_guess *guess, s
 	}
 	/* Every page that may be a root is walked. */
 	ret->is_possible &= image_search_spend(&view, image_pages(&view, IMAGE_PAGE_ROOT)->nr);
-	if (ret->is_possible)
+	ret->is_proved = ret->is_possible && ret->is_complete;
+	/* In one piece, it is all where the kernel is: what is odd there is the machine's. */
+	if (ret->is_possible && guess->layout.nr > 1) {
 		status = image_layout_look_at_tables(&view, &guess->layout, &kernel, &tables);
-	if (ret->is_possible && !status)
-		judge_tables(ret, guess, kernel.root.root.pa, &tables);
+		if (!status)
+			judge_tables(ret, guess, kernel.root.root.pa, &tables);
+	}
 	search->search_left = view.search_left;
 	image_view_fini(&view);
 	return status;
@@ -265,10 +268,17 @@ static int guess_more(struct place_search *search)
 	return status;
 }
 
+static bool ram_goes_on(const struct image_ram_runs *ram, uint64_t end)
+{
+	return ram->nr && ram->run[ram->nr - 1].last > end;
+}
+
 /* @return 1 or negative */
 static int place_commit(const struct place_search *search, const struct image_guess *guess,
 			bool is_proved)
 {
+	const struct image_piece *last = &guess->layout.piece[guess->layout.nr - 1];
+	uint64_t end = last->pa + (last->size - 1);
 	struct pgw_image view;
 	int status = image_view_init(&view, search->file, search->arch, &guess->layout);
 
@@ -276,7 +286,7 @@ static int place_commit(const struct place_search *search, const struct image_gu
 		return status;
 	image_view_commit(&view, search->file);
 	search->file->info.placement = is_proved ? PGW_PLACEMENT_PROVED : PGW_PLACEMENT_GUESSED;
-	search->file->info.truncated = guess->is_cut;
+	search->file->info.truncated = guess->is_cut && ram_goes_on(&search->direct.ram, end);
 	return 1;
 }
 
@@ -296,8 +306,8 @@ int image_raw_place(struct pgw_image *file, const struct image_arch *arch)
 	if (status <= 0)
 		return status;
 	one.layout = one_piece(search.shift, file->map.size);
-	one.is_cut = search.direct.ram.nr == 1 &&
-		     search.direct.ram.run[0].last - search.shift >= file->map.size;
+	/* Of a file that ends early, tables of the direct map may be missing too. */
+	one.is_cut = search.direct.ram.nr == 1 || !search.direct.is_complete;
 	if (search.direct.is_complete && !search.direct.is_odd &&
 	    layout_has(&one.layout, &search.direct.ram, one.is_cut))
 		return place_commit(&search, &one, true);

@@ -88,6 +88,14 @@ static void map_kernel(struct linux_machine *m, uint64_t linear)
 
 void linux_init(struct linux_machine *m, const struct pgw_format *format, uint64_t table_bits)
 {
+	linux_init_at(m, format, table_bits,
+		      pgw_format_geometry(format)->split_root ? UINT64_C(0x40000000)
+							      : UINT64_C(0x80000000));
+}
+
+void linux_init_at(struct linux_machine *m, const struct pgw_format *format, uint64_t table_bits,
+		   uint64_t base)
+{
 	const struct pgw_geometry *geo = pgw_format_geometry(format);
 	uint64_t first, last;
 
@@ -95,7 +103,7 @@ void linux_init(struct linux_machine *m, const struct pgw_format *format, uint64
 		.format = format,
 		.is_arm64 = geo->split_root,
 		.page = UINT64_C(1) << geo->granule_lg2,
-		.base = geo->split_root ? UINT64_C(0x40000000) : UINT64_C(0x80000000),
+		.base = base,
 		.table_bits = table_bits,
 	};
 	m->ram = calloc(LINUX_PAGES, m->page);

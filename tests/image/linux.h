@@ -50,6 +50,9 @@ struct linux_machine {
 
 /** A machine with its kernel's root; no VMCOREINFO, no processes. */
 void linux_init(struct linux_machine *m, const struct pgw_format *format, uint64_t table_bits);
+/** The same, whose memory begins there. */
+void linux_init_at(struct linux_machine *m, const struct pgw_format *format, uint64_t table_bits,
+		   uint64_t base);
 void linux_fini(struct linux_machine *m);
 
 /** The physical address of a page of RAM. */

@@ -610,6 +610,26 @@ static void test_raw__a_file_that_ends_early_is_said_to(void **state)
 	}
 }
 
+/* With the end of the file, a table of the direct map is gone: what is there can be read. */
+static void test_raw__tables_may_be_cut_off(void **state)
+{
+	static const struct piece piece = { 0, 256 * MIB };
+	struct pgw_image *image;
+	struct pieces m;
+	uint64_t *pud;
+
+	(void)state;
+	pieces_init(&m, &piece, 1, 0);
+	pud = pieces_word(&m, *pieces_word(&m, MACHINE_SWAPPER + 8 * (DIRECT_MAP >> 39 & 511)) &
+				      0x000ffffffffff000);
+	pud[0] = (255 * MIB) | PTE_P | PTE_W;
+	m.piece[0].size = 128 * MIB;
+	put_process(&m, MIB);
+	check_pieces(&m, PGW_PLACEMENT_GUESSED, &image);
+	check_process(image, MACHINE_SWAPPER, MIB);
+	pgw_image_close(image);
+}
+
 /* All is as it should be, but what the process's root leads to is none of its tables. */
 static void test_raw__memory_that_contradicts_itself_is_refused(void **state)
 {
@@ -728,6 +748,7 @@ int main(void)
 					  remove_files),
 		cmocka_unit_test_teardown(test_raw__a_file_that_ends_early_is_said_to,
 					  remove_files),
+		cmocka_unit_test_teardown(test_raw__tables_may_be_cut_off, remove_files),
 		cmocka_unit_test_teardown(test_raw__memory_that_contradicts_itself_is_refused,
 					  remove_files),
 		cmocka_unit_test_teardown(test_raw__without_a_hole_it_stays_in_one_piece,

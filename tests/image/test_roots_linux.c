@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "image/image_priv.h"
 #include "image/linux.h"
@@ -620,6 +621,31 @@ static void test_arm64__each_item_of_a_page_counts(void **state)
 	}
 }
 
+/* No list has the address; the text has that of the kernel's root. */
+static void test_arm64__raw_memory_may_begin_anywhere(void **state)
+{
+	struct linux_machine m;
+	uint64_t first, last, process;
+	const struct pgw_phys *phys;
+	char text[512];
+
+	(void)state;
+	linux_init_at(&m, pgw_format_by_name("arm64-4k-48"), 0, UINT64_C(0x602771000000));
+	process = linux_process(&m, 0);
+	assert_int_equal(linux_open_raw(&m, NULL, NULL), -PGW_ENOEXEC);
+	unlink(m.path);
+	m.path[0] = '\0';
+	arm64_text(&m, m.kernel_va - linux_pa(&m, LINUX_KERNEL), text, sizeof(text));
+	linux_note(&m, text);
+	assert_int_equal(linux_open_raw(&m, NULL, NULL), 0);
+	phys = pgw_image_phys(m.image);
+	assert_true(phys->ops->next_range(phys, 0, &first, &last));
+	assert_int_equal(first, m.base);
+	assert_int_equal(pgw_image_get_info(m.image)->placement, PGW_PLACEMENT_PROVED);
+	assert_non_null(find_root(m.image, process));
+	linux_fini(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -627,6 +653,7 @@ int main(void)
 		cmocka_unit_test(test_arm64__vmcoreinfo_tells_the_format),
 		cmocka_unit_test(test_arm64__memory_types_by_release_and_by_memory),
 		cmocka_unit_test(test_arm64__processes_of_early_kernels),
+		cmocka_unit_test(test_arm64__raw_memory_may_begin_anywhere),
 		cmocka_unit_test(test_arm64__t1sz_counts_for_small_granules),
 		cmocka_unit_test(test_arm64__a_text_that_lies_is_not_believed),
 		cmocka_unit_test(test_arm64__a_symbol_alone_will_do),
