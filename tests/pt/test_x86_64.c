@@ -168,6 +168,38 @@ static void test_x86_64_rights__every_combination_at_every_level(void **state)
 	}
 }
 
+/* SDM tables 4-16 and 4-18: bit 12 of a large leaf is PAT, and no part of what it leads to. */
+static void test_x86_64_translate__pat_of_a_large_leaf_is_no_address(void **state)
+{
+	static uint64_t memory[4][512];
+	struct pgw_phys_memory source;
+	struct pgw_control unknown = { .known = 0 };
+	struct pt pt = { .format = pgw_format_by_name("x86_64-la48"),
+			 .root_pa = 0x3000,
+			 .budget = 100,
+			 .phys = &source.phys };
+
+	(void)state;
+	assert_int_equal(pgw_phys_memory_init(&source, 0, memory, sizeof(memory)), 0);
+	pt.control = pgw_control_assume(pt.format, &unknown);
+	for (unsigned level = 1; level <= 2; level++) {
+		uint64_t frame = level == 1 ? BIT(21) : BIT(30);
+		struct pgw_scan_stats stats = { 0 };
+		struct pgw_extent extent = { 0 };
+		struct pgw_translation got;
+
+		memory[3][0] = P | 0x2000;
+		memory[2][0] = level == 2 ? P | PS | PAT_LARGE | frame : P | 0x1000;
+		memory[1][0] = P | PS | PAT_LARGE | frame;
+		pt_prepare(&pt);
+		pt_ops(&pt)->translate(&pt, 0x2345, &got, NULL);
+		assert_int_equal(got.kind, PGW_ENTRY_LEAF);
+		assert_int_equal(got.pa, frame + 0x2345);
+		assert_int_equal(pt_ops(&pt)->scan(&pt, 0, 0xfff, keep_extent, &extent, &stats), 0);
+		assert_int_equal(extent.pa, frame);
+	}
+}
+
 static void test_x86_64_control__unknown_bits_are_assumed(void **state)
 {
 	const struct pgw_format *format = pgw_format_by_name("x86_64-la48");
@@ -201,7 +233,8 @@ static void test_x86_64_encryption__the_bit_is_no_address(void **state)
 		{ P | BIT(51) | 0x12345000, 0, 51, true, PGW_ENTRY_LEAF, 0x12345000, "shared" },
 		{ P | 0x12345000, 0, 51, true, PGW_ENTRY_LEAF, 0x12345000, "encrypted" },
 		{ P | PS | BIT(47) | BIT(30), 2, 47, false, PGW_ENTRY_LEAF, BIT(30), "encrypted" },
-		{ P | BIT(47) | 0x12345000, 3, 47, false, PGW_ENTRY_TABLE, 0x12345000, "encrypted" },
+		{ P | BIT(47) | 0x12345000, 3, 47, false, PGW_ENTRY_TABLE, 0x12345000,
+		  "encrypted" },
 		/* another bit above the CPU's addresses is reserved as ever */
 		{ P | BIT(46) | 0x12345000, 0, 47, false, PGW_ENTRY_MALFORMED, 0, "shared" },
 		{ P | BIT(51) | 0x12345000, 0, 0, false, PGW_ENTRY_MALFORMED, 0, NULL },
@@ -220,8 +253,7 @@ static void test_x86_64_encryption__the_bit_is_no_address(void **state)
 			.encryption_bit = cases[i].bit,
 		};
 		struct pgw_control control = pgw_control_assume(format, &given);
-		const char *encryption =
-			pgw_format_encryption(format, &control, cases[i].entry);
+		const char *encryption = pgw_format_encryption(format, &control, cases[i].entry);
 		struct pgw_entry entry;
 
 		pgw_entry_decode(format, &control, cases[i].entry, cases[i].level, &entry);
@@ -400,6 +432,7 @@ int main(void)
 		cmocka_unit_test(test_x86_64_untag__lam_leaves_bit_63),
 		cmocka_unit_test(test_x86_64_decode__rows_of_the_manual),
 		cmocka_unit_test(test_x86_64_rights__every_combination_at_every_level),
+		cmocka_unit_test(test_x86_64_translate__pat_of_a_large_leaf_is_no_address),
 		cmocka_unit_test(test_x86_64_control__unknown_bits_are_assumed),
 		cmocka_unit_test(test_x86_64_encryption__the_bit_is_no_address),
 		cmocka_unit_test(test_x86_64_halves__are_canonical),
