@@ -267,6 +267,25 @@ static void test_split_at__cuts_only_what_crosses(void **state)
 	fixture_free(f);
 }
 
+/* SDM tables 4-16 to 4-20: PAT is bit 12 of a large leaf and bit 7 of a small one. */
+static void test_split__moves_pat_to_where_the_size_has_it(void **state)
+{
+	struct fixture *f = fixture_new("x86_64-la48", PT_RANGE, 0);
+	const uint64_t pat_small = UINT64_C(1) << 7, pat_large = UINT64_C(1) << 12;
+
+	(void)state;
+	assert_int_equal(map(f, 0, MIB(2), MIB(4), pat_small), 0);
+	assert_int_equal(size_at(f, 0), 21);
+	assert_true(*item_at(f, 0, 1) & pat_large);
+	assert_int_equal(f->ops->split_at(&f->edit, KIB(4)), 0);
+	assert_int_equal(size_at(f, 0), 12);
+	for (uint64_t va = 0; va < MIB(2); va += KIB(4)) {
+		assert_true(*item_at(f, va, 0) & pat_small);
+		assert_int_equal(at(f, va).pa, MIB(4) + va);
+	}
+	fixture_free(f);
+}
+
 static void test_split__keeps_runs_that_are_small_enough(void **state)
 {
 	struct fixture *f = fixture_new("arm64-4k", PT_RANGE, 0);
@@ -997,6 +1016,7 @@ int main(void)
 		cmocka_unit_test(test_map__goes_around_empty_tables),
 		cmocka_unit_test(test_map__in_the_way_changes_nothing),
 		cmocka_unit_test(test_split_at__cuts_only_what_crosses),
+		cmocka_unit_test(test_split__moves_pat_to_where_the_size_has_it),
 		cmocka_unit_test(test_split__keeps_runs_that_are_small_enough),
 		cmocka_unit_test(test_split_item__makes_a_table_of_what_is_there),
 		cmocka_unit_test(test_split__keeps_states_that_hardware_sets_meanwhile),
