@@ -50,7 +50,7 @@ static void text_memory_odd(struct out *out, const struct pgw_image_info *image)
 	if (image->shift) {
 		text_label(out, "");
 		out_str(out, "read ");
-		out_dec(out, (uint64_t)(image->shift < 0 ? -image->shift : image->shift));
+		out_dec(out, image->shift < 0 ? -(uint64_t)image->shift : (uint64_t)image->shift);
 		out_str(out, image->shift < 0 ? " bytes before where the headers say: "
 						"the notes and the file are so much shorter\n"
 					      : " bytes behind where the headers say: "
@@ -179,7 +179,7 @@ static const char *memory_types_ground(const struct pgw_root_info *root)
 		return " (assumed: Linux's order) ";
 	return root->state == PGW_ROOT_FIRMWARE
 		       ? " (assumed: EDK2's order) "
-		       : " (Linux's, by its release and by what is memory) ";
+		       : " (Linux's, by what is memory) ";
 }
 
 static void text_encryption(struct out *out, const struct pgw_encryption *encryption)
