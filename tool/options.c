@@ -114,6 +114,7 @@ static bool option_mair(struct options *opts, const char *text)
 
 static bool option_tags(struct options *opts, const char *text)
 {
+	opts->tags = NULL;
 	if (strcmp(text, "auto") == 0)
 		return true;
 	opts->tags = tags_list;
@@ -259,7 +260,7 @@ static const struct option_spec option_specs[] = {
 			 "by its page, --perm leaves it out",
 			 NULL },
 	[OPT_NO_FOLD] = { "no-fold", NULL, NULL,
-			  "a line each time for what repeats, as --leaves has it", NULL },
+			  "print what repeats each time, not once", NULL },
 	[OPT_STYLE] = { "style", "STYLE", "ranges or ptdump",
 			"ranges (default), or ptdump: merged and printed as Linux's" HELP_NEXT
 			"own page-table dump does",

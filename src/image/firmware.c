@@ -23,6 +23,8 @@
 #define MAX_SIGNATURES 4096
 #define MAX_CANDIDATES (1u << 16)
 #define IDENTITY_BUDGET (UINT64_C(1) << 20)
+/* So many runs of memory take as long as a table. */
+#define RUNS_A_TABLE 512
 
 /* As in the header of a table of UEFI: reflected, polynomial 0x04c11db7, the field itself 0. */
 static uint32_t efi_crc32(const uint8_t *bytes, size_t size)
@@ -92,21 +94,27 @@ int image_firmware_look(struct pgw_image *image)
 /* An identity map, as far as it has been seen. */
 struct identity {
 	const struct pgw_image *image;
-	uint64_t bytes; /* of memory that it maps */
+	uint64_t bytes;   /* of memory that it maps */
+	uint64_t nr_runs; /* of memory that were looked at for that */
+	uint64_t max_runs;
 };
 
-static uint64_t memory_bytes(const struct pgw_image *image, uint64_t first, uint64_t last)
+/* @return 0, or 1 if too many runs of memory would have to be looked at */
+static int identity_add(struct identity *identity, uint64_t first, uint64_t last)
 {
-	const struct image_run *run = image_memory_next(&image->memory, first);
-	uint64_t bytes = 0;
+	const struct image_memory *memory = &identity->image->memory;
+	const struct image_run *run = image_memory_next(memory, first);
+	const struct image_run *end = memory->readable + memory->nr_readable;
 
-	for (; run && run->first <= last; run = image_memory_next(&image->memory, run->last + 1)) {
+	for (; run && run < end && run->first <= last; run++) {
 		uint64_t from = run->first > first ? run->first : first;
 		uint64_t to = run->last < last ? run->last : last;
 
-		bytes += to - from + 1;
+		if (identity->nr_runs++ == identity->max_runs)
+			return 1;
+		identity->bytes += to - from + 1;
 	}
-	return bytes;
+	return 0;
 }
 
 static int identity_extent(const struct pgw_extent *extent, void *arg)
@@ -119,8 +127,7 @@ static int identity_extent(const struct pgw_extent *extent, void *arg)
 		return 0;
 	if (extent->va_first != extent->pa)
 		return 1;
-	identity->bytes += memory_bytes(identity->image, extent->va_first, extent->va_last);
-	return 0;
+	return identity_add(identity, extent->va_first, extent->va_last);
 }
 
 /*
@@ -140,16 +147,19 @@ static bool root_is_identity(const struct pgw_image *image, const struct pgw_roo
 		return false;
 	for (unsigned half = 0; half < nr_halves && !status; half++) {
 		struct pgw_scan_stats stats = { 0 };
-		uint64_t first, last;
+		uint64_t first, last, spent;
 		struct pt tree;
 
+		identity.nr_runs = 0;
+		identity.max_runs = *budget * RUNS_A_TABLE;
 		image_tree(image, root, &tree);
 		if (tree.budget > *budget)
 			tree.budget = *budget;
 		pgw_format_half_range(root->format, (enum pgw_half)half, &first, &last);
 		status =
 			pt_ops(&tree)->scan(&tree, first, last, identity_extent, &identity, &stats);
-		*budget -= stats.nr_tables;
+		spent = stats.nr_tables + identity.nr_runs / RUNS_A_TABLE;
+		*budget -= spent < *budget ? spent : *budget;
 	}
 	*ret_bytes = identity.bytes;
 	return !status;

@@ -237,6 +237,7 @@ struct pgw_image {
 
 	struct pgw_cpu *cpus; /* those whose registers are in notes; info.nr_cpus may be more */
 	size_t nr_cpus;
+	uint64_t idt_base; /* x86_64: of the first with paging and an IDT in the kernel half, or 0 */
 
 	struct pgw_vmcoreinfo
 		texts[IMAGE_MAX_TEXTS]; /* those in memory last; they stay where they are */
@@ -531,11 +532,15 @@ struct image_count {
 	uint64_t nr_leaves; /* in each table once */
 	uint64_t nr_malformed;
 	uint64_t nr_missing; /* tables that cannot be read */
+	uint64_t nr_outside; /* of these, such as the machine's memory does not hold whole */
 };
 
-/** @return 0, -PGW_EINVAL, -PGW_E2BIG (ret has what was met), -PGW_ENOMEM */
+/**
+ * @param budget tables that may be met; lowered by those that were
+ * @return 0, -PGW_EINVAL, -PGW_E2BIG (ret has what was met), -PGW_ENOMEM
+ */
 int image_root_count(const struct pgw_image *image, const struct pgw_root_info *root,
-		     enum pgw_half half, struct image_count *ret);
+		     enum pgw_half half, uint64_t *budget, struct image_count *ret);
 /**
  * Does the way from the root to va end at a table that the image lacks?
  * @return that table, and its level in the lowest bits; 0 if it does not, or the root itself cannot be read

@@ -53,8 +53,11 @@ void image_guess_add(struct image_guesses *guesses, const struct image_run *run,
 	uint64_t offset = 0;
 
 	for (unsigned i = 0; i < nr; i++) {
-		uint64_t size = run[i].last - run[i].first + 1;
+		uint64_t size = run[i].last - run[i].first + 1, end;
 
+		/* Nothing may reach the end of all addresses. */
+		if (!size || add_overflows(run[i].first, size, &end))
+			return;
 		if (i && run[i].first <= run[i - 1].last)
 			return;
 		guess.layout.piece[i] = (struct image_piece){ run[i].first, offset, size };

@@ -25,6 +25,8 @@
 #define QEMU_CR3 416
 #define QEMU_CR4 424
 #define QEMU_MIN_SIZE 432 /* kernel_gs_base came later, behind this */
+#define CR0_PG BIT(31)
+#define CR4_PAE BIT(5)
 
 struct note {
 	char name[NOTE_NAME_MAX + 1];
@@ -69,6 +71,9 @@ static int note_add_qemu_cpu(struct pgw_image *image, const struct note *note)
 	if (image_array_grow((void **)&image->cpus, image->nr_cpus, sizeof(cpu)))
 		return -PGW_ENOMEM;
 	image->cpus[image->nr_cpus++] = cpu;
+	if (!image->idt_base && (cpu.cr0 & CR0_PG) && (cpu.cr4 & CR4_PAE) &&
+	    (cpu.idt_base & BIT(63)))
+		image->idt_base = cpu.idt_base;
 	return 0;
 }
 

@@ -55,19 +55,38 @@ static int count_leaf(const struct pgw_entry *entry, void *arg)
 	return 0;
 }
 
+/* Of one tree. */
+struct counting {
+	struct image_count count; /* first: for count_leaf() */
+	const struct pgw_image *image;
+};
+
+static int count_table(uint64_t pa, uint64_t size, void *arg)
+{
+	struct counting *counting = arg;
+	struct pgw_pa_range range;
+
+	if (!pgw_image_next_described(counting->image, pa, &range) || range.first > pa ||
+	    range.last - pa < size - 1)
+		counting->count.nr_outside++;
+	return 0;
+}
+
 int image_root_count(const struct pgw_image *image, const struct pgw_root_info *root,
-		     enum pgw_half half, struct image_count *ret)
+		     enum pgw_half half, uint64_t *budget, struct image_count *ret)
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(root->format);
 	unsigned nr_slots = 1u << geo->slots_lg2[geo->top_level];
-	struct image_count count = { 0 };
+	struct counting counting = { .image = image };
+	struct image_count *count = &counting.count;
 	struct tables tables = {
 		.phys = &image->phys,
 		.format = root->format,
 		.control = pgw_control_assume(root->format, &root->control),
-		.budget = IMAGE_COUNT_BUDGET,
+		.budget = *budget < IMAGE_COUNT_BUDGET ? *budget : IMAGE_COUNT_BUDGET,
+		.table = count_table,
 		.leaf = count_leaf,
-		.arg = &count,
+		.arg = &counting,
 	};
 	int status;
 
@@ -76,18 +95,20 @@ int image_root_count(const struct pgw_image *image, const struct pgw_root_info *
 		tables.nr_skip = nr_slots / 2;
 	}
 	status = tables_visit(&tables, root->root);
-	count.nr_malformed = tables.met.nr_malformed;
-	count.nr_missing = tables.met.nr_unreadable;
+	*budget -= tables.met.nr_tables;
+	count->nr_malformed = tables.met.nr_malformed;
+	count->nr_missing = tables.met.nr_unreadable;
 	tables_fini(&tables);
-	*ret = count;
+	*ret = *count;
 	return status;
 }
 
 int pgw_image_missing_tables(const struct pgw_image *image, const struct pgw_root_info *root,
 			     enum pgw_half half, uint64_t *ret_nr)
 {
+	uint64_t budget = IMAGE_COUNT_BUDGET;
 	struct image_count count;
-	int status = image_root_count(image, root, half, &count);
+	int status = image_root_count(image, root, half, &budget, &count);
 
 	if (!status || status == -PGW_E2BIG)
 		*ret_nr = count.nr_missing;

@@ -7,6 +7,12 @@
 
 /* Table visits that may be made to tell what all the roots are for. */
 #define ROOTS_BUDGET (UINT64_C(1) << 24)
+/* Tables that may be met to tell how many all the roots lack. */
+#define MISSING_BUDGET (UINT64_C(1) << 22)
+
+struct roots_budget {
+	uint64_t state, missing;
+};
 
 int image_roots_add(struct image_roots *roots, const struct pgw_root_info *root)
 {
@@ -118,7 +124,8 @@ static unsigned root_kernel(struct pgw_image *image, const struct pgw_root_info 
 }
 
 /* The tables that the image lacks of both halves; a budget bounds what all roots together take. */
-static uint64_t root_missing(const struct pgw_image *image, const struct pgw_root_info *root)
+static uint64_t root_missing(const struct pgw_image *image, const struct pgw_root_info *root,
+			     uint64_t *budget)
 {
 	bool is_split = pgw_format_geometry(root->format)->split_root;
 	struct image_count user = { 0 }, kernel = { 0 };
@@ -128,14 +135,14 @@ static uint64_t root_missing(const struct pgw_image *image, const struct pgw_roo
 	if (image_root_is_missing(image, root))
 		return 1;
 	if (!is_split || root->has_user)
-		image_root_count(image, root, PGW_HALF_USER, &user);
+		image_root_count(image, root, PGW_HALF_USER, budget, &user);
 	if (!is_split || !root->has_user)
-		image_root_count(image, root, PGW_HALF_KERNEL, &kernel);
-	return user.nr_missing + kernel.nr_missing;
+		image_root_count(image, root, PGW_HALF_KERNEL, budget, &kernel);
+	return user.nr_missing - user.nr_outside + kernel.nr_missing - kernel.nr_outside;
 }
 
 static void root_describe_one(struct pgw_image *image, struct pgw_root_info *root,
-			      uint32_t pair_found, uint64_t *budget)
+			      uint32_t pair_found, struct roots_budget *budget)
 {
 	const struct image_kernels *kernels = image_kernels(image);
 	const struct image_swapper *kernel = NULL;
@@ -147,13 +154,14 @@ static void root_describe_one(struct pgw_image *image, struct pgw_root_info *roo
 	if (root->proof == PGW_PROOF_PASSED)
 		root->found |= PGW_ROOT_FROM_SELF_MAP;
 	root->nr_agree = root->proof == PGW_PROOF_PARTIAL ? kernel->root.nr_agree : 0;
-	root->state = image_root_state(image, kernel, root, pair_found & PGW_ROOT_FROM_CPU, budget);
-	root->nr_missing = root_missing(image, root);
+	root->state = image_root_state(image, kernel, root, pair_found & PGW_ROOT_FROM_CPU,
+				       &budget->state);
+	root->nr_missing = root_missing(image, root, &budget->missing);
 }
 
 static void roots_describe(struct image_roots *roots)
 {
-	uint64_t budget = ROOTS_BUDGET;
+	struct roots_budget budget = { ROOTS_BUDGET, MISSING_BUDGET };
 
 	/* Ascending, and a pair's kernel root has the lower address: it comes right before its
 	 * twin. */
@@ -167,7 +175,7 @@ static void roots_describe(struct image_roots *roots)
 			root->state = root[-1].state;
 			root->cpus = root[-1].cpus;
 			root->kernel = root[-1].kernel;
-			root->nr_missing = root_missing(roots->image, root);
+			root->nr_missing = root_missing(roots->image, root, &budget.missing);
 			continue;
 		}
 		if (root->has_twin && i + 1 < roots->nr)

@@ -213,14 +213,7 @@ static bool x86_64_swapper(const struct pgw_image *image, const struct pgw_vmcor
  */
 static uint64_t x86_64_idt(const struct pgw_image *image)
 {
-	struct pgw_root_info root;
-
-	for (size_t i = 0; i < image->nr_cpus; i++) {
-		if (x86_64_cpu_root(image, &image->cpus[i], &root) &&
-		    image->cpus[i].idt_base & BIT(63))
-			return image->cpus[i].idt_base;
-	}
-	return LINUX_IDT;
+	return image->idt_base ? image->idt_base : LINUX_IDT;
 }
 
 static bool load_table(const struct pgw_image *image, uint64_t pa, uint64_t *ret)
