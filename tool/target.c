@@ -54,7 +54,7 @@ static void target_warn_shift(const struct target *target)
 	if (shift)
 		message("%s: memory is read %" PRIu64
 			" bytes %s where the headers say: the notes and the file are so much %s",
-			target->file, (uint64_t)(shift < 0 ? -shift : shift),
+			target->file, shift < 0 ? -(uint64_t)shift : (uint64_t)shift,
 			shift < 0 ? "before" : "behind", shift < 0 ? "shorter" : "longer");
 }
 
@@ -107,6 +107,17 @@ static int check_kernel(struct target *target, const struct options *opts)
 							   : TOOL_DONE;
 }
 
+/* No other machine has such a bit. */
+static int check_encryption(const struct target *target, const struct options *opts)
+{
+	const char *arch = pgw_image_get_info(target->image)->arch;
+
+	if (!option_given(opts, OPT_ENCRYPTION) || !arch || strcmp(arch, "x86_64") == 0)
+		return TOOL_DONE;
+	message("--encryption-bit is for x86_64; this is the memory of a machine of type %s", arch);
+	return TOOL_USAGE;
+}
+
 int target_open(struct target *target, const struct options *opts)
 {
 	struct pgw_image_options image_opts = {
@@ -139,7 +150,8 @@ int target_open(struct target *target, const struct options *opts)
 	if (ret < 0)
 		return message_error(target->file, &err);
 	target_warn_shift(target);
-	return check_kernel(target, opts);
+	ret = check_encryption(target, opts);
+	return ret != TOOL_DONE ? ret : check_kernel(target, opts);
 }
 
 void target_close(struct target *target)

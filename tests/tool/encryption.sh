@@ -53,4 +53,15 @@ for bit in 31 52 shared: shared:31 x ''; do
 		"'$bit' is not a bit from 32 to 51, shared:BIT or none" \
 		dump --encryption-bit "$bit" "$sme"
 done
+
+# An ELF core of arm64 with nothing in it but a page.
+python3 - "$tmp/arm64" <<'PY'
+import struct, sys
+with open(sys.argv[1], 'wb') as core:
+    core.write(struct.pack('<16sHHIQQQIHHHHHH', b'\x7fELF\2\1\1', 4, 183, 1, 0, 64, 0, 0, 64,
+                           56, 1, 0, 0, 0))
+    core.write(struct.pack('<IIQQQQQQ', 1, 0, 120, 0, 0x40000000, 4096, 4096, 0) + bytes(4096))
+PY
+complains 'not on other machines' 2 '--encryption-bit is for x86_64; this is .* of type arm64' \
+	info --encryption-bit 51 "$tmp/arm64"
 tap_done
