@@ -259,8 +259,7 @@ static const struct option_spec option_specs[] = {
 			 "it: PROT_NONE, swap, migration, markers, ...; --pa finds it" HELP_NEXT
 			 "by its page, --perm leaves it out",
 			 NULL },
-	[OPT_NO_FOLD] = { "no-fold", NULL, NULL,
-			  "print what repeats each time, not once", NULL },
+	[OPT_NO_FOLD] = { "no-fold", NULL, NULL, "print what repeats each time, not once", NULL },
 	[OPT_STYLE] = { "style", "STYLE", "ranges or ptdump",
 			"ranges (default), or ptdump: merged and printed as Linux's" HELP_NEXT
 			"own page-table dump does",
