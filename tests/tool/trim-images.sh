@@ -41,13 +41,13 @@ skip() {
 	printf 'ok %d - # SKIP %s: %s\n' "$tap_nr" "$1" "$2"
 }
 
-# opens_in_gdb NAME: as a core whose memory is there, if gdb knows the machine.
+# opens_in_gdb NAME: as a core whose memory is there. Debian's gdb knows its own machine only.
 opens_in_gdb() {
-	if ! command -v gdb >/dev/null; then
+	gdb=$(command -v gdb-multiarch || command -v gdb) || {
 		skip "$1: gdb" 'not installed'
 		return
-	fi
-	gdb -nx -batch -ex 'info files' -c "$new" >"$tmp/out" 2>&1 </dev/null || :
+	}
+	"$gdb" -nx -batch -ex 'info files' -c "$new" >"$tmp/out" 2>&1 </dev/null || :
 	if grep -q 'not supported\|not recognized\|architecture of file not' "$tmp/out"; then
 		skip "$1: gdb" 'does not know the machine'
 	else
