@@ -632,20 +632,70 @@ static int early_search_run(struct search *search, const struct pgw_control *con
 	return status;
 }
 
-static int arm64_process_roots(struct image_roots *roots, const struct image_swapper *swapper)
+/* Did the kernel's tables look so before 5.13, by its own, or if they are not there by its release? */
+static bool is_early(const struct search *search, const struct pgw_root_info *kernel)
 {
-	const struct pgw_root_info *kernel = &swapper->root;
+	struct pgw_linux release;
+
+	if (!image_root_is_lost(search->image, kernel))
+		return has_early_tables(search, kernel->root.pa);
+	image_linux_release(search->image, NULL, &release);
+	return release.is_known &&
+	       (release.major < 5 || (release.major == 5 && release.minor < 13));
+}
+
+/* Processes of the format that the root has. */
+static int process_roots_like(struct image_roots *roots, const struct pgw_root_info *kernel,
+			      bool may_be_early)
+{
 	struct search search;
 	int status;
 
 	if (!search_init(&search, roots->image, &user_owner, kernel))
 		return -PGW_ENOMEM;
-	status = has_early_tables(&search, kernel->root.pa)
+	status = may_be_early && is_early(&search, kernel)
 			 ? early_search_run(&search, &kernel->control, roots)
 			 : user_search_run(&search, image_pages(roots->image, IMAGE_PAGE_USER),
 					   &kernel->control, roots);
 	search_fini(&search);
 	return status;
+}
+
+/*
+ * In which order formats are tried where no kernel says which it is. Deepest first: inner tables of
+ * a deep tree are the roots of a shallow one. Then the largest granule, whose tables are aligned
+ * most, and the widest.
+ */
+static int compare_formats(const void *a, const void *b)
+{
+	const struct pgw_geometry *x = pgw_format_geometry(*(const struct pgw_format *const *)a);
+	const struct pgw_geometry *y = pgw_format_geometry(*(const struct pgw_format *const *)b);
+
+	if (x->top_level != y->top_level)
+		return x->top_level < y->top_level ? 1 : -1;
+	if (x->granule_lg2 != y->granule_lg2)
+		return x->granule_lg2 < y->granule_lg2 ? 1 : -1;
+	return (x->va_bits < y->va_bits) - (x->va_bits > y->va_bits);
+}
+
+/* Processes alone, in the first format that has any. */
+static int process_roots_alone(struct image_roots *roots)
+{
+	const struct pgw_format *formats[IMAGE_MAX_FORMATS];
+	size_t nr = image_formats(roots->image, formats), before = roots->nr;
+	int status = 0;
+
+	qsort(formats, nr, sizeof(formats[0]), compare_formats);
+	for (size_t i = 0; i < nr && !status && roots->nr == before; i++)
+		status = process_roots_like(roots, &(struct pgw_root_info){ .format = formats[i] },
+					    false);
+	return status;
+}
+
+static int arm64_process_roots(struct image_roots *roots, const struct image_swapper *swapper)
+{
+	return swapper ? process_roots_like(roots, &swapper->root, true)
+		       : process_roots_alone(roots);
 }
 
 static void arm64_learn_control(const struct pgw_linux *kernel, uint64_t leaf,

@@ -486,6 +486,8 @@ const struct pgw_format *image_format_of(const struct pgw_image *image, unsigned
 					 unsigned va_bits);
 /** Does the image lack the root's own table, or a part of it? Not if the machine had no memory there. */
 bool image_root_is_missing(const struct pgw_image *image, const struct pgw_root_info *root);
+/** Is it missing, or nothing but zeroes? A filter that leaves out the kernel's image may do either. */
+bool image_root_is_lost(const struct pgw_image *image, const struct pgw_root_info *root);
 /** Is it where a root of its format can be? */
 bool image_root_is_aligned(const struct pgw_root_info *root);
 /** A tree of the image, to be walked. */
@@ -683,7 +685,8 @@ struct image_arch_ops {
 	bool (*kernel_partial)(struct pgw_image *image, const struct image_swapper *hint,
 			       struct image_swapper *ret);
 	/**
-	 * Add processes' roots, by a kernel's root that proved itself.
+	 * Add processes' roots, by a kernel's root that proved itself or is lost; by NULL those
+	 * that show without any kernel.
 	 * @return 0, -PGW_E2BIG (there may be more) or -PGW_ENOMEM
 	 */
 	int (*process_roots)(struct image_roots *roots, const struct image_swapper *swapper);

@@ -546,13 +546,17 @@ static int fail_unknown_machine(const struct pgw_image *image, struct pgw_error 
 static const char *sought(struct pgw_image *image)
 {
 	const struct image_kernels *kernels = image_kernels(image);
+	const struct pgw_root_info *root = &kernels->list[0].swapper.root;
 
 	if (!kernels->nr)
 		return image->nr_texts ? "a root that maps swapper_pg_dir where VMCOREINFO has it"
 				       : image->arch->ops->sought;
-	return image_root_is_missing(image, &kernels->list[0].swapper.root)
-		       ? "the table that VMCOREINFO says is swapper_pg_dir: the image lacks it"
-		       : "a VMCOREINFO whose swapper_pg_dir maps itself";
+	if (image_root_is_missing(image, root))
+		return "the table that VMCOREINFO says is swapper_pg_dir: the image lacks it";
+	if (image_root_is_lost(image, root))
+		return "the table that VMCOREINFO says is swapper_pg_dir: the image has zeroes "
+		       "there";
+	return "a VMCOREINFO whose swapper_pg_dir maps itself";
 }
 
 int image_other_root(struct pgw_image *image, struct pgw_root_info *ret)

@@ -97,6 +97,27 @@ bool image_root_is_missing(const struct pgw_image *image, const struct pgw_root_
 	return false;
 }
 
+bool image_root_is_lost(const struct pgw_image *image, const struct pgw_root_info *root)
+{
+	const struct pgw_geometry *geo = pgw_format_geometry(root->format);
+	size_t size = pt_table_size(geo, geo->top_level);
+	uint8_t part[64];
+	size_t n;
+
+	if (image_root_is_missing(image, root))
+		return true;
+	for (size_t at = 0; at < size; at += n) {
+		n = size - at < sizeof(part) ? size - at : sizeof(part);
+		if (pgw_phys_read(&image->phys, root->root.pa + at, part, n))
+			return false;
+		for (size_t i = 0; i < n; i++) {
+			if (part[i])
+				return false;
+		}
+	}
+	return true;
+}
+
 struct self_search {
 	struct pgw_image *image;
 	const struct pgw_root_info *root;

@@ -190,12 +190,12 @@ static bool is_same_search(const struct image_swapper *a, const struct image_swa
 	return a->root.format == b->root.format && pgw_format_geometry(a->root.format)->split_root;
 }
 
-/* Are processes found by it? By the format alone, where they do not map the kernel and its root is missing. */
+/* Are processes found by it? By the format alone, where they do not map the kernel and its root is lost. */
 static bool tells_processes(const struct pgw_image *image, const struct image_swapper *kernel,
 			    bool is_sound)
 {
 	return is_sound || (pgw_format_geometry(kernel->root.format)->split_root &&
-			    image_root_is_missing(image, &kernel->root));
+			    image_root_is_lost(image, &kernel->root));
 }
 
 /* The kernels' and their processes'. */
@@ -206,6 +206,8 @@ static int roots_add_kernels(struct image_roots *roots)
 	size_t nr_sound = image_kernels_sound(image);
 	int status = 0;
 
+	if (image->arch && !kernels->nr)
+		return image->arch->ops->process_roots(roots, NULL);
 	for (size_t i = 0; i < kernels->nr && !status; i++) {
 		const struct image_swapper *kernel = &kernels->list[i].swapper;
 		bool is_done = !tells_processes(image, kernel, i < nr_sound);

@@ -291,9 +291,13 @@ bool image_shared_kernel_partial(struct pgw_image *image, const struct image_swa
 int image_shared_process_roots(struct image_roots *roots, const struct image_swapper *swapper)
 {
 	const struct image_pages *pages = image_pages(roots->image, IMAGE_PAGE_ROOT);
-	struct pgw_root_info root = swapper->root;
+	struct pgw_root_info root;
 	int status = 0;
 
+	/* What a process's root has in common with the kernel's is all that it is known by. */
+	if (!swapper)
+		return 0;
+	root = swapper->root;
 	root.found = swapper->lacks ? PGW_ROOT_FROM_AGREEMENT : PGW_ROOT_FROM_SELF_MAP;
 	root.cpus = 0;
 	for (size_t i = 0; i < pages->nr && !status; i++) {

@@ -569,6 +569,96 @@ static void test_partial__arm64_without_the_kernels_root(void **state)
 	linux_fini(&m);
 }
 
+/* What a filter leaves of the kernel's root: nothing, or zeroes. */
+static void lose_kernels_root(struct linux_machine *m, bool is_zeroed)
+{
+	uint64_t holes[2] = { linux_pa(m, LINUX_SWAPPER), 0 };
+
+	if (is_zeroed) {
+		memset(linux_word(m, holes[0]), 0, m->page);
+		holes[0] = 0;
+	}
+	m->image = open_without(&m->elf, m->base, m->ram, LINUX_PAGES * m->page, m->page, holes);
+}
+
+/* A root that reads as zeroes is as lost as one that cannot be read. */
+static void test_partial__arm64_the_kernels_root_is_zeroes(void **state)
+{
+	struct linux_machine m;
+	struct pgw_root_info root;
+	struct pgw_error err;
+	uint64_t process;
+
+	(void)state;
+	linux_init(&m, pgw_format_by_name("arm64-4k-48"), 0);
+	linux_note(&m, linux_text(&m));
+	process = linux_process(&m, 0);
+	lose_kernels_root(&m, true);
+	assert_int_equal(nr_roots(m.image), 2);
+	assert_int_equal(find_root(m.image, process)->state, PGW_ROOT_MAPPED);
+	assert_int_equal(pgw_image_kernel_root(m.image, &root, &err), -PGW_ENOENT);
+	assert_non_null(strstr(err.expected, "the image has zeroes there"));
+	linux_fini(&m);
+}
+
+/* Before 5.13 nothing marks their tables; without the kernel's the release says that it is so. */
+static void test_partial__arm64_early_without_the_kernels_root(void **state)
+{
+	struct linux_machine m;
+	char text[512];
+
+	(void)state;
+	for (unsigned minor = 12; minor <= 13; minor++) {
+		uint64_t process;
+
+		linux_init(&m, pgw_format_by_name("arm64-4k-48"), 0);
+		process = linux_process(&m, 0);
+		for (uint64_t pa = m.base; pa < linux_pa(&m, LINUX_PAGES); pa += 8) {
+			if ((*linux_word(&m, pa) & 0xfff) == 3)
+				*linux_word(&m, pa) &= ~(DESC_PXNTABLE | DESC_UXNTABLE);
+		}
+		snprintf(text, sizeof(text), "OSRELEASE=5.%u.0\n%s", minor,
+			 strchr(linux_text(&m), '\n') + 1);
+		linux_note(&m, text);
+		lose_kernels_root(&m, false);
+		assert_int_equal(nr_roots(m.image), minor == 12 ? 2 : 1);
+		assert_int_equal(find_root(m.image, process) != NULL, minor == 12);
+		linux_fini(&m);
+	}
+}
+
+/* Neither the kernel's root nor a text: their own looks tell the processes, and the format. */
+static void test_partial__arm64_nothing_but_processes(void **state)
+{
+	/* Those that Linux has. One of 52 bits is read like this where the hardware has 48. */
+	static const char *const formats[] = {
+		"arm64-4k-39",  "arm64-4k-48",       "arm64-4k-52-lpa2", "arm64-16k-36",
+		"arm64-16k-47", "arm64-16k-52-lpa2", "arm64-64k-42",     "arm64-64k-52-lpa",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * PGW_ARRAY_SIZE(formats); i++) {
+		struct linux_machine m;
+		uint64_t processes[2];
+
+		linux_init(&m, pgw_format_by_name(formats[i / 2]), 0);
+		for (unsigned n = 0; n < 2; n++)
+			processes[n] = linux_process(&m, n);
+		lose_kernels_root(&m, i % 2);
+		if (nr_roots(m.image) != 2)
+			fail_msg("%s: %zu roots", formats[i / 2], nr_roots(m.image));
+		for (unsigned n = 0; n < 2; n++) {
+			const struct pgw_root_info *root = find_root(m.image, processes[n]);
+
+			assert_non_null(root);
+			assert_string_equal(pgw_format_name(root->format), formats[i / 2]);
+			assert_int_equal(root->proof, PGW_PROOF_NONE);
+			assert_true(root->has_user && !root->has_kernel);
+		}
+		linux_fini(&m);
+	}
+}
+
 /* A real dump, of which the file has no more than its first bytes. */
 struct cut_root {
 	uint64_t pa;
@@ -723,6 +813,9 @@ int main(void)
 		cmocka_unit_test(test_partial__one_root_does_not_agree_with_itself),
 		cmocka_unit_test(test_partial__arm64_and_riscv64_each_format),
 		cmocka_unit_test(test_partial__arm64_without_the_kernels_root),
+		cmocka_unit_test(test_partial__arm64_the_kernels_root_is_zeroes),
+		cmocka_unit_test(test_partial__arm64_early_without_the_kernels_root),
+		cmocka_unit_test(test_partial__arm64_nothing_but_processes),
 		cmocka_unit_test(test_partial__real_dumps_that_were_cut_short),
 	};
 

@@ -20,4 +20,8 @@ check 'info: all memory is there' grep -q '^memory  *256M in 1 ranges of 1 segme
 check 'info: the description that Linux has of itself is found' \
 	grep -q 'SYMBOL(swapper_pg_dir)=ffff800009653000' "$tmp/out"
 check 'info: in a page' grep -q '^vmcoreinfo  *in memory, at 0x[0-9a-f]*000$' "$tmp/out"
+# The kernel's root is lost there: the program's is a table by its bits (found by hand).
+run roots "$image"
+check 'roots: the process is found without the kernel' \
+	grep -q '^0x0000000042407000  arm64-4k-48  mapped .*found=table-bits$' "$tmp/out"
 tap_done
