@@ -68,7 +68,7 @@ static int info_report(struct target *target, const struct options *opts, struct
 	report.renderer->info(&report, &info);
 	if (info.kernel.integrity.nr_unreadable) {
 		out_flush(out);
-		target_explain_unreadable(target);
+		target_explain_gaps(target);
 	}
 	free(fit);
 	return info_is_sound(&info) ? TOOL_DONE : TOOL_FINDING;

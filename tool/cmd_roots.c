@@ -14,8 +14,7 @@ static int roots_report(struct target *target, const struct options *opts, struc
 		.is_guess = report_is_guess(target->image),
 	};
 	struct report_roots sums = {
-		.truncated = image->truncated,
-		.unreadable_bytes = image->unreadable_bytes,
+		.image = image,
 	};
 	const struct pgw_root_info *list;
 	const struct pgw_kernel *kernels;
@@ -37,7 +36,7 @@ static int roots_report(struct target *target, const struct options *opts, struc
 		sums.nr_lacking += list[i].nr_missing > 0;
 	}
 	report.renderer->roots_summary(&report, &sums);
-	return sums.nr_roots && !sums.truncated ? TOOL_DONE : TOOL_FINDING;
+	return sums.nr_roots && !image->truncated ? TOOL_DONE : TOOL_FINDING;
 }
 
 static int roots_run(const struct options *opts)

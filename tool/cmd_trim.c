@@ -22,6 +22,7 @@ static int trim_failed(const struct target *target, int err)
 	case -PGW_ENOENT:
 		message("%s: no root of page tables is found in it, so nothing is written",
 			target->file);
+		target_explain_unreadable(target);
 		return TOOL_FINDING;
 	case -PGW_E2BIG:
 		message("%s: more than 16777216 tables, so nothing is written", target->file);

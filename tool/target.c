@@ -58,7 +58,7 @@ static void target_warn_shift(const struct target *target)
 			shift < 0 ? "before" : "behind", shift < 0 ? "shorter" : "longer");
 }
 
-void target_explain_unreadable(const struct target *target)
+void target_explain_gaps(const struct target *target)
 {
 	const struct pgw_image_info *info = pgw_image_get_info(target->image);
 
@@ -66,6 +66,17 @@ void target_explain_unreadable(const struct target *target)
 		message("%s: %" PRIu64 " segments hold less than they claim, as makedumpfile -E "
 			"leaves out pages of zeroes: --zero-fill reads what is missing as zeroes",
 			target->file, info->nr_gaps);
+}
+
+void target_explain_unreadable(const struct target *target)
+{
+	const struct pgw_image_info *info = pgw_image_get_info(target->image);
+
+	if (report_is_cut(info))
+		message("%s: the file was cut: it ends at byte %" PRIu64
+			", by its headers at byte %" PRIu64,
+			target->file, info->file_size, info->said_size);
+	target_explain_gaps(target);
 }
 
 /* All of --vmcoreinfo's file, if it is no longer than any note with such a text. */
@@ -95,6 +106,21 @@ static int vmcoreinfo_read(struct target *target, const char *path)
 	return TOOL_UNREADABLE;
 }
 
+/* Of a file that was cut, that is the reason. */
+static int fail_kernel_root(const struct target *target, const struct pgw_error *err)
+{
+	const struct pgw_image_info *info = pgw_image_get_info(target->image);
+	char text[512];
+
+	if (!report_is_cut(info) || err->status != -PGW_ENOENT)
+		return message_error(target->file, err);
+	pgw_error_format(err, text, sizeof(text));
+	message("%s: the file was cut: it ends at byte %" PRIu64 ", by its headers at byte %" PRIu64
+		"; the tables are not in what is left (%s)",
+		target->file, info->file_size, info->said_size, text);
+	return TOOL_UNREADABLE;
+}
+
 /* What was asked for must be there, whatever the command goes on to do. */
 static int check_kernel(struct target *target, const struct options *opts)
 {
@@ -103,7 +129,7 @@ static int check_kernel(struct target *target, const struct options *opts)
 
 	if (!opts->kernel && !opts->vmcoreinfo)
 		return TOOL_DONE;
-	return target_kernel_root(target, &root, &err) < 0 ? message_error(target->file, &err)
+	return target_kernel_root(target, &root, &err) < 0 ? fail_kernel_root(target, &err)
 							   : TOOL_DONE;
 }
 
@@ -209,9 +235,8 @@ static int choose_kernel_root(struct target *target)
 {
 	struct pgw_error err = { 0 };
 
-	return target_kernel_root(target, &target->root, &err) < 0
-		       ? message_error(target->file, &err)
-		       : TOOL_DONE;
+	return target_kernel_root(target, &target->root, &err) < 0 ? fail_kernel_root(target, &err)
+								   : TOOL_DONE;
 }
 
 /* Of several kernels, does this one have the root? */

@@ -65,6 +65,8 @@ int target_vmcoreinfo(struct target *target, const struct pgw_vmcoreinfo **ret_l
 
 /** After tables that are not in the image: what is likely, if the file tells. */
 void target_explain_unreadable(const struct target *target);
+/** The same, but for where the file was cut. */
+void target_explain_gaps(const struct target *target);
 /** The tables that the attached halves lead to and the image lacks, each once. */
 uint64_t target_missing_tables(const struct target *target);
 

@@ -145,6 +145,11 @@ struct pgw_image_info {
 	/** A segment reaches past the end of the file, or a note past the end of its segment. */
 	bool truncated;
 	/**
+	 * How many bytes the file should have by its headers: where the last segment ends in it,
+	 * at least. If that is more than file_size, the file was cut. 0: raw memory.
+	 */
+	uint64_t said_size;
+	/**
 	 * Memory lies so many bytes behind (negative: before) where the program
 	 * headers say, because the notes take so many more than their header says,
 	 * and so does the file: QEMU wrote it so for arm64 CPUs whose vectors differ

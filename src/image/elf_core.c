@@ -180,16 +180,23 @@ static int elf_find_table(const struct image_map *map, const uint8_t *header, st
 		return image_fail_at(err, -PGW_EOVERFLOW, EH_PHENTSIZE, phentsize,
 				     "program headers of 56 bytes");
 	if (ret->offset > map->size || (map->size - ret->offset) / PH_SIZE < ret->nr)
-		return image_fail_at(err, -PGW_EOVERFLOW, EH_PHOFF, ret->offset,
-				     "program headers inside the file");
+		return image_fail_at(
+			err, -PGW_EOVERFLOW, EH_PHOFF, ret->offset,
+			"all program headers inside the file, which may have been cut");
 	return 0;
 }
 
 /* The part of offset..offset+size that the file holds. */
 static uint64_t elf_clip(struct pgw_image *image, uint64_t offset, uint64_t size)
 {
-	uint64_t there = offset < image->map.size ? image->map.size - offset : 0;
+	uint64_t there = offset < image->map.size ? image->map.size - offset : 0, end;
 
+	if (!size)
+		return 0;
+	if (add_overflows(offset, size, &end))
+		end = UINT64_MAX;
+	if (image->info.said_size < end)
+		image->info.said_size = end;
 	if (size <= there)
 		return size;
 	image->info.truncated = true;

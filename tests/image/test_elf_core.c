@@ -129,19 +129,19 @@ static const struct hostile hostiles[] = {
 	  -PGW_EOVERFLOW,
 	  32,
 	  0x20000,
-	  "program headers inside the file" },
+	  "all program headers inside the file, which may have been cut" },
 	{ "program headers wrap",
 	  { { 32, 8, UINT64_MAX - 8 } },
 	  -PGW_EOVERFLOW,
 	  32,
 	  UINT64_MAX - 8,
-	  "program headers inside the file" },
+	  "all program headers inside the file, which may have been cut" },
 	{ "too many program headers",
 	  { { 56, 2, 0xfffe } },
 	  -PGW_EOVERFLOW,
 	  32,
 	  64,
-	  "program headers inside the file" },
+	  "all program headers inside the file, which may have been cut" },
 	{ "extended number, no section header",
 	  { { 56, 2, 0xffff } },
 	  -PGW_EOVERFLOW,
@@ -171,7 +171,7 @@ static const struct hostile hostiles[] = {
 	  -PGW_EOVERFLOW,
 	  32,
 	  64,
-	  "program headers inside the file" },
+	  "all program headers inside the file, which may have been cut" },
 	{ "segment wraps",
 	  { { 64 + 56 + 24, 8, UINT64_MAX - 0x200 } },
 	  -PGW_EOVERFLOW,
@@ -288,6 +288,7 @@ static void test_open__truncated_file_opens_if_headers_are_whole(void **state)
 		}
 		info = pgw_image_get_info(image);
 		assert_int_equal(info->truncated, size < elf.size);
+		assert_int_equal(info->said_size, elf.size);
 		assert_int_equal(info->readable_bytes + info->unreadable_bytes, 3 * BYTES);
 		assert_int_equal(info->readable_bytes,
 				 size > elf.size - 2 * BYTES ? size - (elf.size - 2 * BYTES) : 0);

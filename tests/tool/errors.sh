@@ -145,6 +145,30 @@ for keep in 1 4 15 16 63 64 65 119 120 500 1000 4096 5000 100000 $((size / 2)) $
 	esac
 done
 
+# Cut after the headers, in the notes: nothing tells where the tables are. Cut later: they are not there.
+said="it ends at byte 3000, by its headers at byte $size"
+head -c 3000 "$image" >"$tmp/cut"
+for command in dump translate; do
+	va=${command#dump}
+	complains "cut to 3000 bytes: $command says where, and that the tables are not there" 3 \
+		"the file was cut: $said; the tables are not in what is left" \
+		"$command" "$tmp/cut" ${va:+0}
+done
+head -c 100000 "$image" >"$tmp/cut"
+for command in dump translate; do
+	va=${command#dump}
+	run "$command" "$tmp/cut" ${va:+0}
+	check "cut to 100000 bytes: $command says where" \
+		grep -q "the file was cut: it ends at byte 100000, by its headers at byte $size$" "$tmp/err"
+done
+for command in info roots; do
+	run "$command" "$tmp/cut"
+	check "cut to 100000 bytes: $command says where" \
+		grep -q "the file is truncated: it ends at byte 100000, by its headers at byte $size" "$tmp/out"
+done
+run info --json "$tmp/cut"
+check 'cut to 100000 bytes: info --json' grep -q "\"file_size\":100000,\"said_size\":$size," "$tmp/out"
+
 seed=${PGW_TEST_SEED:-$(date +%s)}
 printf '# PGW_TEST_SEED=%s\n' "$seed"
 # octets SEED N: N random bytes.

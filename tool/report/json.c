@@ -336,8 +336,8 @@ static void json_roots_summary(struct report *report, const struct report_roots 
 	json_dec(&json, "kernels", sums->nr_kernels);
 	json_dec(&json, "lacking_tables", sums->nr_lacking);
 	json_guess(&json, report);
-	json_bool(&json, "truncated", sums->truncated);
-	json_dec(&json, "unreadable", sums->unreadable_bytes);
+	json_bool(&json, "truncated", sums->image->truncated);
+	json_dec(&json, "unreadable", sums->image->unreadable_bytes);
 	json_close(&json, '}');
 	json_end(&json);
 }

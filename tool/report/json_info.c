@@ -9,6 +9,10 @@ static void json_file(struct json *json, const struct report_info *info)
 
 	json_untrusted(json, "file", info->file, strlen(info->file));
 	json_dec(json, "file_size", image->file_size);
+	if (image->said_size)
+		json_dec(json, "said_size", image->said_size);
+	else
+		json_null(json, "said_size");
 	json_str(json, "kind", image->kind);
 	json_str(json, "writer", image->writer);
 	json_str(json, "arch", image->arch);

@@ -39,8 +39,7 @@ struct report_roots {
 	size_t nr_roots;
 	size_t nr_kernels;         /**< in the image */
 	size_t nr_lacking;         /**< roots that lead to tables that the image lacks */
-	bool truncated;            /**< the file is */
-	uint64_t unreadable_bytes; /**< of memory */
+	const struct pgw_image_info *image;
 };
 
 /** What `pagewalk trim` sums up. */
@@ -146,6 +145,12 @@ struct report {
 static inline bool report_is_guess(const struct pgw_image *image)
 {
 	return pgw_image_get_info(image)->placement == PGW_PLACEMENT_GUESSED;
+}
+
+/** Does the file end before its headers say? (It may be truncated for another reason, too.) */
+static inline bool report_is_cut(const struct pgw_image_info *info)
+{
+	return info->truncated && info->said_size > info->file_size;
 }
 
 /** Write an extent, or if it is one of leaves, each of its leaves. */

@@ -431,6 +431,19 @@ static void text_root(struct report *report, const struct pgw_root_info *root)
 	out_char(out, '\n');
 }
 
+void text_truncated(struct out *out, const struct pgw_image_info *image)
+{
+	if (!image->truncated)
+		return;
+	out_str(out, "; the file is truncated");
+	if (report_is_cut(image)) {
+		out_str(out, ": it ends at byte ");
+		out_dec(out, image->file_size);
+		out_str(out, ", by its headers at byte ");
+		out_dec(out, image->said_size);
+	}
+}
+
 static void text_roots_summary(struct report *report, const struct report_roots *sums)
 {
 	struct out *out = report->out;
@@ -440,11 +453,10 @@ static void text_roots_summary(struct report *report, const struct report_roots 
 		text_count(out, " of ", sums->nr_kernels, "kernels: --kernel N chooses one");
 	if (sums->nr_lacking)
 		text_count(out, "; ", sums->nr_lacking, "lack tables");
-	if (sums->truncated)
-		out_str(out, "; the file is truncated");
-	if (sums->unreadable_bytes) {
+	text_truncated(out, sums->image);
+	if (sums->image->unreadable_bytes) {
 		out_str(out, "; ");
-		out_size(out, sums->unreadable_bytes, 0);
+		out_size(out, sums->image->unreadable_bytes, 0);
 		out_str(out, " of memory unreadable");
 	}
 	text_end(report);

@@ -83,7 +83,8 @@ static void text_memory(struct out *out, const struct report_info *info)
 	out_str(out, " unreadable");
 	if (image->nr_overlaps)
 		text_count(out, "; ", image->nr_overlaps, "segments overlap");
-	out_str(out, image->truncated ? "; the file is truncated\n" : "\n");
+	text_truncated(out, image);
+	out_char(out, '\n');
 	text_memory_odd(out, image);
 	for (unsigned nr = 0; phys->ops->next_range(phys, pa, &first, &last); nr++) {
 		text_label(out, "");
@@ -177,9 +178,8 @@ static const char *memory_types_ground(const struct pgw_root_info *root)
 {
 	if (!(root->control.known & PGW_CTL_MEMORY_TYPES))
 		return " (assumed: Linux's order) ";
-	return root->state == PGW_ROOT_FIRMWARE
-		       ? " (assumed: EDK2's order) "
-		       : " (Linux's, by what is memory) ";
+	return root->state == PGW_ROOT_FIRMWARE ? " (assumed: EDK2's order) "
+						: " (Linux's, by what is memory) ";
 }
 
 static void text_encryption(struct out *out, const struct pgw_encryption *encryption)

@@ -7,6 +7,8 @@
 void text_info(struct report *report, const struct report_info *info);
 
 void text_count(struct out *out, const char *before, uint64_t nr, const char *what);
+/** "; the file is truncated", and where, if it is. */
+void text_truncated(struct out *out, const struct pgw_image_info *image);
 /** The names of the bits that are set, with commas; a dash if there are none. */
 void text_bits(struct out *out, const struct report_bit *names, uint32_t bits);
 void text_cpus(struct out *out, uint64_t cpus);
