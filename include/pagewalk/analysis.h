@@ -67,18 +67,21 @@ struct pgw_dump_args {
 	 * PGW_ENTRY_ABSENT is a run as pgw_absent_continues() has it (PGW_DUMP_RUNS: one entry),
 	 * with the entry of its first; pa is that of its page, or 0 if none is known; leaf_lg2
 	 * is what one entry spans. The filter's levels, sizes and pa hold for it, too; it has no
-	 * rights: a filter that asks for any leaves it out. The caller scans alone.
+	 * rights: a filter that asks for any leaves it out.
 	 */
 	const struct pgw_linux *absent;
-	/** Who scans, see pgw_scan_parallel(); NULL: the caller alone. fn is called in any of them, one call at a time. */
+	/**
+	 * Who scans, see pgw_scan_parallel(); NULL: the caller alone. fn is called in any of them, one call at
+	 * a time. What folds, filters or looks at what is absent is done by the caller alone.
+	 */
 	const struct pgw_scan_workers *workers;
 	/** gets leaves (and what is absent) that pass the filter, malformed and unreadable runs always */
 	pgw_extent_fn *fn;
 	/**
 	 * Gets what repeats, once, at its first address, and what is between its copies before the
-	 * next one: what subtrees hold that neighbouring slots share, see pgw_scan_folded(), and leaves that
-	 * are there 8 times or more at equal distances. NULL: nothing is folded, fn gets each. Only with
-	 * PGW_DUMP_RANGES and without absent; workers are not asked then.
+	 * next one: what subtrees hold that neighbouring slots share, see pgw_scan_with(), and leaves and
+	 * absent entries that are there 8 times or more at equal distances. NULL: nothing is folded, fn gets
+	 * each. Only with PGW_DUMP_RANGES.
 	 */
 	pgw_repeated_fn *repeated_fn;
 	/**
@@ -91,7 +94,8 @@ struct pgw_dump_args {
 
 /** The sums of a dump. */
 struct pgw_dump_summary {
-	/** of everything in the range, before the filter; a subtree that is folded is visited once */
+	/** of everything in the range, before the filter; a subtree that is folded, or in which the
+	 * filter finds nothing, is visited once or a few times */
 	struct pgw_scan_stats scan;
 	/** extents of leaves that were reported; of what is folded, what would be without that */
 	uint64_t nr_ranges;

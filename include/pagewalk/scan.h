@@ -78,34 +78,41 @@ PGW_API int pgw_scan(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_exten
 PGW_API int pgw_scan_blocks(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extents_fn *fn,
 			    void *arg, struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
 
-/**
- * pgw_scan(), with an extent of kind PGW_ENTRY_ABSENT for each entry that is not valid and
- * not zero, too: what the system keeps there is its own business. Takes longer.
- */
-PGW_API int pgw_scan_absent(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extent_fn *fn,
-			    void *arg, struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
-
-/** Who gets what pgw_scan_folded() finds; each not 0 ends the scan, which returns the value. */
-struct pgw_fold_ops {
-	pgw_extents_fn *extents;
+/** Who gets what pgw_scan_with() finds, and what is to be found. */
+struct pgw_scan_ops {
+	pgw_extents_fn *extents; /**< as pgw_scan_blocks()' fn */
 	/**
-	 * The extents from here to end() are there nr times, 2 at least: step bytes further on each
-	 * time. One pair may be inside another.
+	 * NULL: nothing is folded. Else a subtree to which neighbouring slots of a table lead by the
+	 * same entry is reported once: the extents from here to end() are there nr times, 2 at
+	 * least, step bytes further on each time. One pair may be inside another. An extent
+	 * inside joins none outside, nor in the next copy. Not 0 ends the scan, which returns the value.
 	 */
 	int (*begin)(uint64_t nr, uint64_t step, void *arg);
-	/** Also if the budget ran out in between; not if fn ended the scan. */
+	/** If there is begin. Also called if the budget ran out in between; not after a refusal. */
 	int (*end)(void *arg);
+	/**
+	 * NULL: every extent is. Else false says that nobody misses the extent, nor any part of it, at
+	 * whatever address it is: of a subtree that is met again it need not be reported again.
+	 * The first times it is, so extents() still has to choose.
+	 */
+	bool (*wanted)(const struct pgw_extent *extent, void *arg);
+	/**
+	 * Also report an extent of kind PGW_ENTRY_ABSENT for each entry that is not valid and not
+	 * zero: what the system keeps there is its own business. Takes longer.
+	 */
+	bool absent;
 };
 
 /**
- * As pgw_scan_blocks(), but a subtree to which neighbouring slots of a table lead by the same
- * entry is reported once, with how often it is there: time goes by such slots, and not
- * by what is below them. An extent inside begin() and end() joins none outside, nor in the next copy.
- * Slots that the range cuts are reported apart. stats->nr_tables counts what was visited, all else what is
- * there, but that each copy's unreadable runs count alone.
+ * pgw_scan_blocks(), and more. Folded, time goes by slots that differ, and not by what is below
+ * those that do not; with wanted(), by tables that differ and by what is wanted.
+ * Slots that the range cuts are looked at apart.
+ *
+ * stats->nr_tables counts what was visited, all else what is there; but folded, each copy's unreadable runs
+ * count alone. With wanted(), a subtree that is known from before counts as one visit.
  */
-PGW_API int pgw_scan_folded(struct pgw_mm *mm, uint64_t first, uint64_t last,
-			    const struct pgw_fold_ops *ops, void *arg, struct pgw_scan_stats *stats)
+PGW_API int pgw_scan_with(struct pgw_mm *mm, uint64_t first, uint64_t last,
+			  const struct pgw_scan_ops *ops, void *arg, struct pgw_scan_stats *stats)
 	PGW_REQUIRES_SHARED(mm);
 
 /** pgw_scan() without stats. */

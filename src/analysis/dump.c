@@ -207,19 +207,27 @@ static bool dump_absent_continues(const struct dump *dump, const struct pgw_exte
 				    one->va_first - pending->va_first);
 }
 
+/* Say what one entry means. */
+static void dump_decode_absent(const struct dump *dump, struct pgw_extent *one,
+			       struct pgw_absent *ret)
+{
+	const struct pgw_format *format = pgw_mm_format(dump->args->mm);
+
+	one->leaf_lg2 = pgw_format_geometry(format)->span_lg2[one->level];
+	pgw_linux_absent(dump->args->absent, format, pgw_mm_half(dump->args->mm), one->level,
+			 one->entry, ret);
+	if (ret->flags & PGW_ABSENT_HAS_PA)
+		one->pa = ret->pa |= one->va_first & low_bits(one->leaf_lg2);
+}
+
 /* One entry, which may continue the pending run. */
 static int dump_absent(struct dump *dump, const struct pgw_extent *extent)
 {
-	const struct pgw_format *format = pgw_mm_format(dump->args->mm);
 	struct pgw_extent one = *extent;
 	struct pgw_absent absent;
 	int err;
 
-	one.leaf_lg2 = pgw_format_geometry(format)->span_lg2[one.level];
-	pgw_linux_absent(dump->args->absent, format, pgw_mm_half(dump->args->mm), one.level,
-			 one.entry, &absent);
-	if (absent.flags & PGW_ABSENT_HAS_PA)
-		one.pa = absent.pa |= one.va_first & low_bits(one.leaf_lg2);
+	dump_decode_absent(dump, &one, &absent);
 	if (!dump_absent_is_wanted(dump, &one, &absent))
 		return 0;
 	if (dump->args->merge == PGW_DUMP_RUNS)
@@ -273,9 +281,19 @@ static int dump_extents(const struct pgw_extent *extents, size_t nr, void *arg)
 	return 0;
 }
 
-static int dump_one(const struct pgw_extent *extent, void *arg)
+/* What the filter says of an extent does not depend on where it is. */
+static bool dump_wants(const struct pgw_extent *extent, void *arg)
 {
-	return dump_extents(extent, 1, arg);
+	const struct dump *dump = (const struct dump *)arg;
+	struct pgw_extent copy = *extent;
+	struct pgw_absent absent;
+
+	if (extent->kind == PGW_ENTRY_LEAF)
+		return dump_is_wanted(dump, &copy);
+	if (extent->kind != PGW_ENTRY_ABSENT)
+		return true;
+	dump_decode_absent(dump, &copy, &absent);
+	return dump_absent_is_wanted(dump, &copy, &absent);
 }
 
 static int dump_begin(uint64_t nr, uint64_t step, void *arg)
@@ -296,15 +314,18 @@ static int dump_end(void *arg)
 
 static int dump_scan(struct dump *dump, struct pgw_scan_stats *stats)
 {
-	static const struct pgw_fold_ops ops = { dump_extents, dump_begin, dump_end };
 	const struct pgw_dump_args *args = dump->args;
+	const struct pgw_scan_ops ops = {
+		.extents = dump_extents,
+		.begin = dump->fold ? dump_begin : NULL,
+		.end = dump->fold ? dump_end : NULL,
+		.wanted = dump->has_filter ? dump_wants : NULL,
+		.absent = args->absent != NULL,
+	};
 	int err;
 
-	if (args->absent)
-		return pgw_scan_absent(args->mm, args->first, args->last, dump_one, dump, stats);
-
-	if (dump->fold)
-		err = pgw_scan_folded(args->mm, args->first, args->last, &ops, dump, stats);
+	if (ops.begin || ops.wanted || ops.absent)
+		err = pgw_scan_with(args->mm, args->first, args->last, &ops, dump, stats);
 	else
 		err = pgw_scan_parallel(args->mm, args->first, args->last, args->workers,
 					dump_extents, dump, stats);
@@ -352,6 +373,7 @@ static void dump_add_folded(struct dump *dump, struct pgw_scan_stats *stats)
 	summary->nr_ranges += sum->nr_ranges;
 	summary->nr_leaves += sum->nr_leaves;
 	summary->bytes += sum->bytes;
+	summary->nr_absent += sum->nr_absent;
 	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
 		summary->level_leaves[level] += sum->level_leaves[level];
 	stats->nr_unreadable = sum->nr_unreadable;
@@ -391,7 +413,7 @@ int pgw_dump(const struct pgw_dump_args *args, struct pgw_dump_summary *ret)
 
 	dump.has_filter = filter_is_set(&args->filter);
 	dump.nr_lines = args->max_lines ? args->max_lines : UINT64_MAX;
-	if (args->repeated_fn && args->merge == PGW_DUMP_RANGES && !args->absent)
+	if (args->repeated_fn && args->merge == PGW_DUMP_RANGES)
 		dump.fold = &fold;
 	err = dump_scan(&dump, &stats);
 	if (err == 0 || err == -PGW_E2BIG) {

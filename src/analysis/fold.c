@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "analysis/fold.h"
 
-/* A leaf that is there fewer times, and not by a table that repeats, has a line each time. */
+/* A leaf or absent entry that is there fewer times, and not by a table that repeats, has a line each time. */
 #define FOLD_MIN_LEAVES 8
 
 bool fold_continues(const uint64_t *attr_mask, const struct pgw_extent *a,
@@ -11,6 +11,11 @@ bool fold_continues(const uint64_t *attr_mask, const struct pgw_extent *a,
 	       a->rights == b->rights && a->va_last + 1 == b->va_first &&
 	       b->pa - a->pa == b->va_first - a->va_first &&
 	       ((a->entry ^ b->entry) & attr_mask[a->level]) == 0;
+}
+
+static bool fold_is_odd(const struct pgw_extent *extent)
+{
+	return extent->kind == PGW_ENTRY_MALFORMED || extent->kind == PGW_ENTRY_UNREADABLE;
 }
 
 /* ---- sums ---- */
@@ -47,14 +52,17 @@ static void fold_count_joined(struct fold_sum *sum, enum pgw_entry_kind kind, ui
 static struct fold_sum fold_sum_of(const struct pgw_extent *extent)
 {
 	struct fold_sum ret = { .has_any = true, .first = *extent, .last = *extent };
+	uint64_t nr =
+		(extent->va_last >> extent->leaf_lg2) - (extent->va_first >> extent->leaf_lg2) + 1;
 
 	if (extent->kind == PGW_ENTRY_LEAF) {
 		ret.nr_ranges = 1;
 		ret.bytes = extent->va_last - extent->va_first + 1;
-		ret.nr_leaves = (extent->va_last >> extent->leaf_lg2) -
-				(extent->va_first >> extent->leaf_lg2) + 1;
-		ret.level_leaves[extent->level] = ret.nr_leaves;
+		ret.nr_leaves = nr;
+		ret.level_leaves[extent->level] = nr;
 	}
+	if (extent->kind == PGW_ENTRY_ABSENT)
+		ret.nr_absent = nr;
 	ret.nr_unreadable = extent->kind == PGW_ENTRY_UNREADABLE;
 	return ret;
 }
@@ -73,6 +81,7 @@ static void fold_sum_add(const struct fold *fold, struct fold_sum *sum, const st
 	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
 		sum->level_leaves[level] += more->level_leaves[level];
 	sum->nr_unreadable += more->nr_unreadable;
+	sum->nr_absent += more->nr_absent;
 	sum->last = more->last;
 	sum->has_any = true;
 }
@@ -88,6 +97,7 @@ static void fold_sum_repeat(const struct fold *fold, struct fold_sum *sum,
 	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
 		sum->level_leaves[level] *= by->nr;
 	sum->nr_unreadable *= by->nr;
+	sum->nr_absent *= by->nr;
 	if (sum->has_any && fold_joins(fold, &sum->last, &next))
 		fold_count_joined(sum, next.kind, by->nr - 1);
 	sum->last = fold_moved(&sum->last, (by->nr - 1) * by->step);
@@ -121,8 +131,8 @@ static int fold_report(struct fold *fold, struct pgw_extent extent, const struct
 	fold_repeats_add(&repeats, by);
 	for (unsigned i = fold->depth; i > 0; i--)
 		fold_repeats_add(&repeats, &fold->open[i].by);
-	/* Runs of what is no leaf have no address that would be another each time. */
-	if (extent.kind != PGW_ENTRY_LEAF && repeats.nr &&
+	/* Runs of what is odd have no address that would be another each time. */
+	if (fold_is_odd(&extent) && repeats.nr &&
 	    repeats.by[0].step == extent.va_last - extent.va_first + 1) {
 		extent.va_last += (repeats.by[0].nr - 1) * repeats.by[0].step;
 		repeats.nr--;
@@ -148,14 +158,16 @@ int fold_flush(struct fold *fold)
 	return err;
 }
 
-/* The same leaves at another address. */
+/* The same leaves, or absent entries, at another address. */
 static bool fold_is_copy(const struct fold *fold, const struct pgw_extent *a,
 			 const struct pgw_extent *b)
 {
-	return a->kind == PGW_ENTRY_LEAF && b->kind == PGW_ENTRY_LEAF && a->level == b->level &&
+	uint64_t mask = a->kind == PGW_ENTRY_LEAF ? fold->attr_mask[a->level] : UINT64_MAX;
+
+	return a->kind == b->kind && !fold_is_odd(a) && a->level == b->level &&
 	       a->leaf_lg2 == b->leaf_lg2 && a->rights == b->rights && a->pa == b->pa &&
 	       a->va_last - a->va_first == b->va_last - b->va_first &&
-	       ((a->entry ^ b->entry) & fold->attr_mask[a->level]) == 0;
+	       ((a->entry ^ b->entry) & mask) == 0;
 }
 
 int fold_add(struct fold *fold, const struct pgw_extent *extent)

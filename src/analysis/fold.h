@@ -5,7 +5,7 @@
 /*
  * What repeats, told once. A scan says where a subtree begins and ends that is there several
  * times; here the ranges in it are counted as often as they are there, and reported with all their
- * repeats, from the innermost on. The same leaf again and again at equal distances repeats too.
+ * repeats, from the innermost on. The same leaf, or absent entry, again and again at equal distances repeats too.
  *
  * Memory does not grow with what comes: the sums of each subtree that is open, and one range.
  */
@@ -19,6 +19,7 @@ struct fold_sum {
 	uint64_t bytes;
 	uint64_t level_leaves[PGW_MAX_LEVELS];
 	uint64_t nr_unreadable; /* ranges */
+	uint64_t nr_absent;     /* entries */
 	bool has_any;
 	struct pgw_extent first, last; /* ranges, if there are any */
 };

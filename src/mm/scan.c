@@ -36,38 +36,21 @@ int pgw_scan_blocks(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extent
 	err = scan_check(mm, first, last, fn, stats, __func__);
 	return err ? err
 		   : pt_ops(&mm->pt)->scan_blocks(&mm->pt, first, last,
-						  &(struct pgw_fold_ops){ .extents = fn }, arg,
+						  &(struct pgw_scan_ops){ .extents = fn }, arg,
 						  stats);
 }
 
-int pgw_scan_folded(struct pgw_mm *mm, uint64_t first, uint64_t last,
-		    const struct pgw_fold_ops *ops, void *arg, struct pgw_scan_stats *stats)
+int pgw_scan_with(struct pgw_mm *mm, uint64_t first, uint64_t last, const struct pgw_scan_ops *ops,
+		  void *arg, struct pgw_scan_stats *stats)
 {
 	struct pgw_scan_stats unwanted;
 	int err;
 
 	if (!stats)
 		stats = &unwanted;
-	err = scan_check(mm, first, last, ops && ops->extents && ops->begin && ops->end, stats,
+	err = scan_check(mm, first, last, ops && ops->extents && !ops->begin == !ops->end, stats,
 			 __func__);
 	return err ? err : pt_ops(&mm->pt)->scan_blocks(&mm->pt, first, last, ops, arg, stats);
-}
-
-int pgw_scan_absent(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extent_fn *fn, void *arg,
-		    struct pgw_scan_stats *stats)
-{
-	struct pgw_scan_stats unwanted;
-	struct pt pt;
-	int err;
-
-	if (!stats)
-		stats = &unwanted;
-	err = scan_check(mm, first, last, fn, stats, __func__);
-	if (err)
-		return err;
-	pt = mm->pt;
-	pt.wants_absent = true;
-	return pt_ops(&pt)->scan(&pt, first, last, fn, arg, stats);
 }
 
 int pgw_scan_extents(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extent_fn *fn, void *arg)

@@ -163,7 +163,7 @@ int mm_scan_part(struct pgw_mm *mm, const struct pgw_scan_part *part, uint64_t b
 	if (err)
 		return err;
 	err = pt_ops(&pt)->scan_blocks(&pt, part->first, part->last,
-				       &(struct pgw_fold_ops){ .extents = fn }, arg, stats);
+				       &(struct pgw_scan_ops){ .extents = fn }, arg, stats);
 	part_end(part, stats);
 	return err;
 }

@@ -18,7 +18,8 @@ struct memo_table {
 	uint64_t table_pa;
 	pt_acc_t acc;
 	uint64_t va;           /* where it was recorded */
-	uint64_t nr_tables;    /* visits in it, its own included */
+	uint64_t nr_tables;    /* visits that a replay counts as */
+	uint64_t nr_leaves;    /* in it, wanted or not */
 	uint64_t nr_malformed; /* entries in it */
 	uint32_t first, nr;    /* of its extents */
 	uint32_t generation;
@@ -45,10 +46,13 @@ void pt_memo_free(const struct pgw_platform *platform, struct pt_memo *memo)
 		platform->obj_free(platform->ctx, memo, sizeof(*memo));
 }
 
-/* A table has one place; who comes later takes it. */
+/*
+ * A table has one place; who comes later takes it. Tables of neighbouring levels often
+ * follow each other in memory: the level must not bring them to one place.
+ */
 static struct memo_table *memo_place(struct pt_memo *memo, uint64_t table_pa, unsigned level)
 {
-	uint64_t hash = ((table_pa >> 12) + level) * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t hash = (table_pa ^ level) * UINT64_C(0x9e3779b97f4a7c15);
 
 	return &memo->tables[hash >> (64 - MEMO_TABLES_LG2)];
 }
@@ -62,16 +66,12 @@ static void memo_clear(struct pt_scan *s)
 	s->is_recording = false;
 }
 
-void pt_memo_drop(struct pt_scan *s)
-{
-	if (s->is_recording)
-		memo_clear(s);
-}
-
 void pt_memo_add(struct pt_scan *s, const struct pgw_extent *extent)
 {
 	struct pt_memo *memo = s->memo;
 
+	if (s->ops->wanted && !s->ops->wanted(extent, s->arg))
+		return;
 	if (memo->nr_extents == MEMO_EXTENTS)
 		memo_clear(s);
 	else
@@ -138,6 +138,7 @@ static int memo_replay(struct pt_scan *s, const struct memo_table *table, uint64
 	const struct pgw_extent *extent = s->memo->extents + table->first;
 	const struct pgw_extent *end = extent + table->nr;
 	const uint64_t moved = va - table->va;
+	const uint64_t nr_leaves = s->stats->nr_leaves + table->nr_leaves;
 	int err = 0;
 
 	s->stats->nr_tables += table->nr_tables;
@@ -150,6 +151,9 @@ static int memo_replay(struct pt_scan *s, const struct memo_table *table, uint64
 		else
 			extent = memo_replay_leaves(s, extent, end, moved, &err);
 	}
+	/* Those that nobody wants are there, too. */
+	if (!err)
+		s->stats->nr_leaves = nr_leaves;
 	return err;
 }
 
@@ -185,8 +189,10 @@ enum pt_memo_answer pt_memo_begin(struct pt_scan *s, const struct pt_scan_at *at
 		.outer_start = memo->start,
 		.has_outer = s->is_recording,
 		.nr_tables = s->stats->nr_tables,
+		.nr_leaves = s->stats->nr_leaves,
 		.nr_malformed = s->stats->nr_malformed,
 		.nr_unreadable = s->nr_unreadable,
+		.nr_repeats = s->nr_repeats,
 	};
 	memo->start = mark->start;
 	s->is_recording = true;
@@ -201,7 +207,8 @@ void pt_memo_end(struct pt_scan *s, const struct pt_memo_mark *mark, int err)
 		.table_pa = mark->at.table_pa,
 		.acc = mark->at.acc,
 		.va = mark->at.va,
-		.nr_tables = s->stats->nr_tables - mark->nr_tables,
+		.nr_tables = s->ops->wanted ? 1 : s->stats->nr_tables - mark->nr_tables,
+		.nr_leaves = s->stats->nr_leaves - mark->nr_leaves,
 		.nr_malformed = s->stats->nr_malformed - mark->nr_malformed,
 		.first = mark->start,
 		.nr = memo->nr_extents - mark->start,
@@ -217,8 +224,9 @@ void pt_memo_end(struct pt_scan *s, const struct pt_memo_mark *mark, int err)
 	} else {
 		memo->start = mark->outer_start;
 		s->is_recording = mark->has_outer;
-		/* A read that failed may succeed the next time. */
-		if (mark->nr_unreadable != s->nr_unreadable)
+		/* A read that failed may succeed the next time; what repeats is more than its extents. */
+		if (mark->nr_unreadable != s->nr_unreadable ||
+		    (now.nr && mark->nr_repeats != s->nr_repeats))
 			now.state = MEMO_SEEN;
 	}
 	if (!err)

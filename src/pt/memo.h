@@ -7,7 +7,8 @@
  * and the rights that the levels above leave; so the extents of one that is
  * met again are the same, moved to another address. They are recorded at
  * the second visit, because most tables have only one, and replayed from
- * the third on.
+ * the third on. What nobody wants is counted and not recorded: a subtree in which nothing is
+ * wanted takes no room, and its replay no time.
  *
  * Only foreign tables, which cannot change, and only whole tables: a
  * range's first and last may cut through one. Its size is fixed: what does
@@ -27,7 +28,8 @@ struct pt_memo_mark {
 	uint32_t generation;  /* of the memo when the recording began */
 	uint32_t outer_start; /* of the recording around this one */
 	bool has_outer;
-	uint64_t nr_tables, nr_malformed, nr_unreadable; /* of the scan, at the beginning */
+	/* Of the scan, at the beginning. */
+	uint64_t nr_tables, nr_leaves, nr_malformed, nr_unreadable, nr_repeats;
 };
 
 enum pt_memo_answer {
@@ -41,11 +43,8 @@ enum pt_memo_answer pt_memo_begin(struct pt_scan *s, const struct pt_scan_at *at
 				  struct pt_memo_mark *mark, int *ret_err);
 void pt_memo_end(struct pt_scan *s, const struct pt_memo_mark *mark, int err);
 
-/** An extent of the table that is being recorded. */
+/** An extent of the table that is being recorded, which is, if anybody wants it. */
 void pt_memo_add(struct pt_scan *s, const struct pgw_extent *extent);
-
-/** What is being recorded cannot be: it is more than its extents. */
-void pt_memo_drop(struct pt_scan *s);
 
 /** NULL if there is no memory. */
 struct pt_memo *pt_memo_new(const struct pgw_platform *platform);

@@ -27,9 +27,9 @@ struct pt_lanes_ops;
 struct pt_ops {
 	int (*scan)(const struct pt *pt, uint64_t first, uint64_t last, pgw_extent_fn *fn,
 		    void *arg, struct pgw_scan_stats *stats);
-	/** As pgw_scan_folded(), or without begin and end as pgw_scan_blocks(). */
+	/** As pgw_scan_with(). */
 	int (*scan_blocks)(const struct pt *pt, uint64_t first, uint64_t last,
-			   const struct pgw_fold_ops *ops, void *arg, struct pgw_scan_stats *stats);
+			   const struct pgw_scan_ops *ops, void *arg, struct pgw_scan_stats *stats);
 	/** The bits of an entry that hold a leaf's address. */
 	uint64_t (*addr_mask)(const struct pt_env *env, unsigned level);
 	/** va lies in a half of the format; path may be NULL. @return 0 */
@@ -198,7 +198,6 @@ struct pt {
 	uint64_t host_offset;                /* owner: host address minus physical address */
 	const struct pgw_platform *platform; /* reader: where a scan's memo comes from, or NULL */
 	const struct pgw_mm *mm;             /* owner: whose tree it is, for the platform's hooks */
-	bool wants_absent; /* scans report entries that are absent, too: one by one, unjoined */
 
 	/* Made by pt_prepare(). */
 	struct pt_env env;

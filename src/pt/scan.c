@@ -14,7 +14,7 @@ int pt_scan_exhausted(struct pt_scan *s, uint64_t va)
 int pt_scan_hand_on(struct pt_scan *s)
 {
 	unsigned nr = s->nr;
-	int err = s->fn(s->block, nr, s->arg);
+	int err = s->ops->extents(s->block, nr, s->arg);
 
 	if (pgw_unlikely(err)) {
 		s->stats->truncated = true;
@@ -292,9 +292,9 @@ int pt_scan_repeat(struct pt_scan *s, const struct pt_scan_at *at, unsigned leve
 	struct pgw_scan_stats before;
 	int err = scan_flush(s), end_err;
 
-	pt_memo_drop(s);
+	s->nr_repeats++;
 	if (!err)
-		err = scan_refused(s, s->fold->begin(nr, at->last - at->va + 1, s->arg), at->va);
+		err = scan_refused(s, s->ops->begin(nr, at->last - at->va + 1, s->arg), at->va);
 	if (err)
 		return err;
 	before = *s->stats;
@@ -303,7 +303,7 @@ int pt_scan_repeat(struct pt_scan *s, const struct pt_scan_at *at, unsigned leve
 	if (end_err)
 		return end_err;
 	scan_multiply(s->stats, &before, nr);
-	end_err = s->fold->end(s->arg);
+	end_err = s->ops->end(s->arg);
 	return end_err ? scan_refused(s, end_err, at->last + 1) : err;
 }
 
@@ -319,6 +319,7 @@ int pt_scan_root(struct pt_scan *s, const struct pt_scan_at *at, pt_scan_table_f
 	s->has_shared = false;
 	s->is_recording = false;
 	s->nr_unreadable = 0;
+	s->nr_repeats = 0;
 	s->nr = 0;
 	s->nr_wanted = 1;
 	s->block[0] = (struct pgw_extent){ .kind = PGW_ENTRY_EMPTY };
@@ -363,7 +364,7 @@ int pt_scan_each(const struct pt *pt, uint64_t first, uint64_t last, pgw_extent_
 		 struct pgw_scan_stats *stats)
 {
 	struct scan_each each = { .fn = fn, .arg = arg, .stats = stats };
-	const struct pgw_fold_ops ops = { .extents = scan_each_block };
+	const struct pgw_scan_ops ops = { .extents = scan_each_block };
 	int err = pt_ops(pt)->scan_blocks(pt, first, last, &ops, &each, stats);
 
 	if (each.was_refused)

@@ -23,10 +23,9 @@ struct pt_memo;
 struct pt_scan {
 	const struct pt *pt;
 	const struct pt_vec *vec;
-	pgw_extents_fn *fn;
 	void *arg;
 	struct pgw_scan_stats *stats;
-	const struct pgw_fold_ops *fold; /* or NULL: subtrees that repeat are looked at each time */
+	const struct pgw_scan_ops *ops;
 	uint64_t budget;
 	uint64_t attr_mask
 		[PGW_MAX_LEVELS]; /* by level: the bits of an entry that are not its address */
@@ -40,8 +39,9 @@ struct pt_scan {
 	struct pt_memo *memo;        /* or NULL */
 	bool memo_allowed;           /* to be allocated when it pays */
 	uint64_t nr_unreadable;      /* runs of items that could not be read */
+	uint64_t nr_repeats;         /* subtrees that were told once, between begin() and end() */
 	bool has_shared;             /* two neighbours were seen to point to one table */
-	bool is_recording;           /* every extent goes to the memo, too */
+	bool is_recording;           /* every extent that is wanted goes to the memo, too */
 	uint64_t copy[PT_SCAN_COPY]; /* items of the lowest table that is looked at */
 };
 
@@ -55,7 +55,7 @@ struct pt_scan_at {
 
 typedef int pt_scan_table_fn(struct pt_scan *s, const struct pt_scan_at *at, unsigned level);
 
-/** s has pt, fn, fold, arg, stats and attr_mask filled in. Scans the root's table, then ends the scan. */
+/** s has pt, ops, arg, stats and attr_mask filled in. Scans the root's table, then ends the scan. */
 int pt_scan_root(struct pt_scan *s, const struct pt_scan_at *at, pt_scan_table_fn *scan_table);
 
 /** Visit a table: from the memo, or by scan_table. */
@@ -64,7 +64,7 @@ int pt_scan_visit(struct pt_scan *s, const struct pt_scan_at *at, unsigned level
 
 /**
  * How many slots from index on lead to the same subtree: have the same entry, and lie
- * whole in the range? 1 also if the first is cut. Pre: s->fold; s->copy is free.
+ * whole in the range? 1 also if the first is cut. Pre: it is to be folded; s->copy is free.
  */
 unsigned pt_scan_copies(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
 			unsigned index, uint64_t entry);

@@ -43,7 +43,7 @@ static PGW_ONE_COPY int scan_entry(struct pt_scan *s, const struct pt_scan_at *a
 	if (kind == PGW_ENTRY_MALFORMED)
 		return pt_scan_odd(s, at, level, index, 1, entry);
 	if (kind != PGW_ENTRY_LEAF)
-		return s->pt->wants_absent ? pt_scan_absent(s, at, level, index, entry) : 0;
+		return s->ops->absent ? pt_scan_absent(s, at, level, index, entry) : 0;
 	extent = (struct pgw_extent){
 		.entry = entry,
 		.kind = PGW_ENTRY_LEAF,
@@ -291,7 +291,7 @@ static int scan_lowest(struct pt_scan *s, const struct pt_scan_at *at, unsigned 
 	const struct pgw_geometry *geo = &s->pt->format->geometry;
 	unsigned index = pt_index(geo, at->first, 0);
 	unsigned end = pt_index(geo, at->last, 0) + 1;
-	bool is_whole = !s->is_recording && !s->pt->wants_absent && at->first == at->va &&
+	bool is_whole = !s->is_recording && !s->ops->absent && at->first == at->va &&
 			at->last - at->va == low_bits(PT_GRANULE_LG2 + geo->slots_lg2[0]);
 	unsigned nr;
 	int err = 0;
@@ -372,9 +372,9 @@ static int scan_upper_items(struct pt_scan *s, const struct pt_scan_at *at, unsi
 		next = i + 1 < nr ? pt_near_item(items + i + 1) : 0;
 		if (next != entry)
 			scan_prefetch(s, next);
-		else if (!s->fold)
+		else if (!s->ops->begin)
 			s->has_shared = true;
-		if (pgw_unlikely(s->fold) && (next == entry || i + 1 == nr))
+		if (pgw_unlikely(s->ops->begin != NULL) && (next == entry || i + 1 == nr))
 			n = pt_scan_copies(s, at, level, first + i, entry);
 		below = scan_below(s, at, level, first + i, entry);
 		if (pgw_likely(n == 1))
@@ -422,7 +422,7 @@ static int scan_table(struct pt_scan *s, const struct pt_scan_at *at, unsigned l
 }
 
 static int pt_scan(const struct pt *pt, uint64_t first, uint64_t last,
-		   const struct pgw_fold_ops *ops, void *arg, struct pgw_scan_stats *stats)
+		   const struct pgw_scan_ops *ops, void *arg, struct pgw_scan_stats *stats)
 {
 	struct pt_scan_at at = {
 		.table_pa = pt->root_pa,
@@ -435,8 +435,7 @@ static int pt_scan(const struct pt *pt, uint64_t first, uint64_t last,
 
 	/* Not an initializer: the buffers need no zeroes. */
 	s.pt = pt;
-	s.fn = ops->extents;
-	s.fold = ops->begin ? ops : NULL;
+	s.ops = ops;
 	s.arg = arg;
 	s.stats = stats;
 	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
