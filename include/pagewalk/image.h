@@ -121,7 +121,11 @@ PGW_API const struct pgw_phys *pgw_image_phys(const struct pgw_image *image);
 enum pgw_image_placement {
 	PGW_PLACEMENT_GIVEN,   /**< the file's headers or the options say it */
 	PGW_PLACEMENT_PROVED,  /**< it was derived from the kernel's tables, which prove it */
-	PGW_PLACEMENT_GUESSED, /**< the same, but nothing proves it of some of the file's bytes */
+	/**
+	 * The same, but nothing proves it of some of the file's bytes; also of a core
+	 * that pgw_image_write_core() wrote of such an image.
+	 */
+	PGW_PLACEMENT_GUESSED,
 	_PGW_IMAGE_PLACEMENT_MAX,
 };
 
@@ -188,7 +192,8 @@ typedef int pgw_write_fn(const void *bytes, size_t size, void *arg);
 /**
  * Write an ELF core that has the notes of the image and describes the same
  * memory, but holds no more of it than what is to be kept and can be read.
- * What it leaves out reads as unreadable.
+ * What it leaves out reads as unreadable. Where raw memory is by a guess, a note
+ * of the name "pagewalk" says so (type 0x70670001, text): of the core it is a guess, too.
  *
  * @param keep ascending, without overlap
  * @param fn   gets the file's bytes; after a failure, some of them

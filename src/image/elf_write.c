@@ -10,6 +10,11 @@
 /* Bytes are handed on in blocks of at most this size. */
 #define BLOCK ((size_t)64 << 10)
 
+/* Our own note: the name and the text, each padded to 4 bytes (System V gABI, "Note Section"). */
+#define GUESS_TEXT "placement=guessed\n"
+#define GUESS_NAME_SIZE ((sizeof(IMAGE_NOTE_OWN) + 3) / 4 * 4)
+#define GUESS_SIZE (12 + GUESS_NAME_SIZE + (sizeof(GUESS_TEXT) - 1 + 3) / 4 * 4)
+
 struct core {
 	const struct pgw_image *image;
 	const struct pgw_pa_range *keep;
@@ -171,6 +176,29 @@ static int notes_bytes(struct core *core, const struct image_notes *notes)
 	return status;
 }
 
+/* Only headers say where memory is from here on: that they are a guess has to be said. */
+static bool needs_guess(const struct pgw_image *image)
+{
+	return image->info.placement == PGW_PLACEMENT_GUESSED && !image->nr_notes;
+}
+
+static int guess_bytes(struct core *core)
+{
+	uint8_t note[GUESS_SIZE] = { 0 };
+
+	put(note, 4, sizeof(IMAGE_NOTE_OWN));
+	put(note + 4, 4, sizeof(GUESS_TEXT) - 1);
+	put(note + 8, 4, IMAGE_NOTE_OWN_PLACEMENT);
+	memcpy(note + 12, IMAGE_NOTE_OWN, sizeof(IMAGE_NOTE_OWN));
+	memcpy(note + 12 + GUESS_NAME_SIZE, GUESS_TEXT, sizeof(GUESS_TEXT) - 1);
+	return core->fn(note, sizeof(note), core->arg);
+}
+
+static int note_header(struct core *core, uint64_t size)
+{
+	return program_header(core, PT_NOTE, &(struct piece){ .kept = size, .size = size });
+}
+
 /* The file header; and where the program headers are too many for it, a section header that counts.
  */
 static int core_headers(struct core *core)
@@ -203,11 +231,9 @@ static int core_headers(struct core *core)
 
 	status = core->fn(header, sizeof(header), core->arg);
 	for (size_t i = 0; i < image->nr_notes && !status; i++)
-		status = program_header(core, PT_NOTE,
-					&(struct piece){
-						.kept = image->notes[i].size,
-						.size = image->notes[i].size,
-					});
+		status = note_header(core, image->notes[i].size);
+	if (!status && needs_guess(image))
+		status = note_header(core, GUESS_SIZE);
 	if (!status)
 		status = each_piece(core, piece_header);
 	if (!status && is_extended)
@@ -222,6 +248,8 @@ static int core_write(struct core *core)
 
 	for (size_t i = 0; i < image->nr_notes && !status; i++)
 		status = notes_bytes(core, &image->notes[i]);
+	if (!status && needs_guess(image))
+		status = guess_bytes(core);
 	return status ? status : each_piece(core, piece_bytes);
 }
 
@@ -240,7 +268,7 @@ int pgw_image_write_core(const struct pgw_image *image, const struct pgw_pa_rang
 	struct core core = { .image = image, .keep = keep, .nr_keep = nr, .fn = fn, .arg = arg };
 	int status;
 
-	core.nr_headers = image->nr_notes;
+	core.nr_headers = image->nr_notes + needs_guess(image);
 	if (!keep_ascends(keep, nr))
 		return -PGW_EINVAL;
 	status = each_piece(&core, piece_count);

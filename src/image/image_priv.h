@@ -237,7 +237,8 @@ struct pgw_image {
 
 	struct pgw_cpu *cpus; /* those whose registers are in notes; info.nr_cpus may be more */
 	size_t nr_cpus;
-	uint64_t idt_base; /* x86_64: of the first with paging and an IDT in the kernel half, or 0 */
+	uint64_t
+		idt_base; /* x86_64: of the first with paging and an IDT in the kernel half, or 0 */
 
 	struct pgw_vmcoreinfo
 		texts[IMAGE_MAX_TEXTS]; /* those in memory last; they stay where they are */
@@ -395,6 +396,11 @@ int image_elf_load(struct pgw_image *image, struct pgw_error *err);
 int image_raw_load(struct pgw_image *image, struct pgw_error *err);
 /** The files of the options. */
 int image_ram_load(struct pgw_image *image, struct pgw_error *err);
+
+/* A note of our own: what a core says of itself that no other note says. */
+#define IMAGE_NOTE_OWN "pagewalk"
+#define IMAGE_NOTE_OWN_PLACEMENT                                                                   \
+	0x70670001 /* where memory is, was a guess; of a core's own types none is so large */
 
 /** Where the notes end that dump programs write, from offset on: the first that is not one. */
 uint64_t image_notes_end(const struct image_map *map, uint64_t offset);

@@ -104,6 +104,8 @@ static int note_take(struct pgw_image *image, const struct note *note, struct pg
 		status = note_add_qemu_cpu(image, note);
 	else if (strcmp(note->name, "VMCOREINFO") == 0 && note->type == 0)
 		status = note_add_vmcoreinfo(image, note);
+	else if (strcmp(note->name, IMAGE_NOTE_OWN) == 0 && note->type == IMAGE_NOTE_OWN_PLACEMENT)
+		image->info.placement = PGW_PLACEMENT_GUESSED;
 	else if ((strcmp(note->name, "CORE") == 0 && note->type == NT_AUXV) ||
 		 (strcmp(note->name, "FreeBSD") == 0 && note->type == NT_PRSTATUS))
 		return image_fail_kind(err, note->offset + 8, "the core of a process",

@@ -71,6 +71,13 @@ for command in info roots dump 'dump --style ptdump' 'translate'; do
 		"$image" $va
 done
 has 'trim: it is a guess' '^#.* is a guess' trim "$image" "$tmp/trimmed"
+has 'info: what was trimmed is a guess' 'is a guess in part: .* trimmed from raw memory' \
+	info "$tmp/trimmed"
+has 'dump: what was trimmed is a guess' '^#.* is a guess' dump "$tmp/trimmed"
+run trim "$tmp/trimmed" "$tmp/again"
+check 'trim: what was trimmed stays as it is' cmp "$tmp/trimmed" "$tmp/again"
+check 'trim: the note is one that others read' sh -c \
+	"readelf -n $tmp/trimmed 2>&1 | tr '\n' ' ' | grep -q ' pagewalk  *0x00000012.*(0x70670001)'"
 run roots --ram "0=$image@0+c000000" --ram "100000000=$image@c000000"
 check 'roots --ram: it is none' sh -c "! grep -q guess $tmp/out"
 

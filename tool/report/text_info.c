@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "report/text_priv.h"
 
+#include <string.h>
+
 #define WIDTH_LABEL 14
 /* A file may claim any number of ranges and CPUs; JSON has them all. */
 #define MAX_RANGES 16
@@ -40,7 +42,10 @@ static void text_file(struct out *out, const struct report_info *info)
 	} else if (image->placement == PGW_PLACEMENT_GUESSED) {
 		text_label(out, "");
 		out_str(out, "where memory is, is a guess in part: the kernel's root proves itself "
-			     "there, but not all of the memory (--ram says where it is)\n");
+			     "there, but not all of the memory ");
+		out_str(out, strcmp(image->kind, "raw") == 0
+				     ? "(--ram says where it is)\n"
+				     : "(a note says that this was trimmed from raw memory)\n");
 	}
 }
 
