@@ -25,6 +25,29 @@ static bool info_is_looked_through(const struct report_info *info, const struct 
 	       info->vmcoreinfo[0].source == PGW_VMCOREINFO_RAM;
 }
 
+/* The kernels and the default root. @return 0 or what is in the library's way */
+static int info_find_kernel(struct target *target, const struct options *opts,
+			    struct report_info *info)
+{
+	struct report_root *kernel = &info->kernel;
+	int err = 0;
+
+	/* A note saves the look through all memory. */
+	if (info_is_looked_through(info, opts))
+		err = target_kernels(target, &info->kernels, &info->nr_kernels);
+	if (err)
+		return err;
+	kernel->is_found = target_kernel_root(target, &kernel->info, &kernel->err) == 0;
+	kernel->encryption = pgw_image_encryption(target->image);
+	err = pgw_image_kernels_known(target->image, &info->kernels, &info->nr_kernels,
+				      &info->are_all);
+	if (kernel->is_found && !err)
+		err = pgw_integrity(target->image, &kernel->info, INTEGRITY_BUDGET,
+				    &kernel->integrity);
+	kernel->info.nr_missing = kernel->integrity.nr_unreadable;
+	return err == -PGW_E2BIG ? 0 : err;
+}
+
 static int info_report(struct target *target, const struct options *opts, struct out *out)
 {
 	struct report report = {
@@ -33,35 +56,19 @@ static int info_report(struct target *target, const struct options *opts, struct
 		.is_guess = report_is_guess(target->image),
 	};
 	struct report_info info = { .file = target->file, .image = target->image };
-	enum pgw_vmcoreinfo_fit *fit;
+	enum pgw_vmcoreinfo_fit *fit = NULL;
 	int err;
 
 	err = target_vmcoreinfo(target, &info.vmcoreinfo, &info.nr_vmcoreinfo);
+	if (!err) {
+		fit = calloc(info.nr_vmcoreinfo + 1, sizeof(*fit));
+		err = fit ? info_find_kernel(target, opts, &info) : -PGW_ENOMEM;
+	}
 	if (err) {
+		free(fit);
 		message("%s: %s", target->file, pgw_status_text(err));
 		return TOOL_UNREADABLE;
 	}
-	fit = calloc(info.nr_vmcoreinfo + 1, sizeof(*fit));
-	/* A note saves the look through all memory. */
-	if (info_is_looked_through(&info, opts))
-		err = target_kernels(target, &info.kernels, &info.nr_kernels);
-	if (err || !fit) {
-		free(fit);
-		message("%s: %s", target->file, pgw_status_text(err ? err : -PGW_ENOMEM));
-		return TOOL_UNREADABLE;
-	}
-	info.kernel.is_found = target_kernel_root(target, &info.kernel.info, &info.kernel.err) == 0;
-	info.kernel.encryption = pgw_image_encryption(target->image);
-	if (info.kernel.is_found) {
-		err = pgw_integrity(target->image, &info.kernel.info, INTEGRITY_BUDGET,
-				    &info.kernel.integrity);
-		if (err && err != -PGW_E2BIG) {
-			free(fit);
-			message("%s: %s", target->file, pgw_status_text(err));
-			return TOOL_UNREADABLE;
-		}
-	}
-	info.kernel.info.nr_missing = info.kernel.integrity.nr_unreadable;
 	for (size_t i = 0; i < info.nr_vmcoreinfo; i++)
 		fit[i] = pgw_image_vmcoreinfo_fit(target->image, &info.vmcoreinfo[i]);
 	info.fit = fit;

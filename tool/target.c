@@ -126,11 +126,21 @@ static int check_kernel(struct target *target, const struct options *opts)
 {
 	struct pgw_error err = { 0 };
 	struct pgw_root_info root;
+	const struct pgw_kernel *list;
+	bool is_all;
+	size_t nr;
 
 	if (!opts->kernel && !opts->vmcoreinfo)
 		return TOOL_DONE;
-	return target_kernel_root(target, &root, &err) < 0 ? fail_kernel_root(target, &err)
-							   : TOOL_DONE;
+	if (target_kernel_root(target, &root, &err) == 0)
+		return TOOL_DONE;
+	if (!opts->kernel || err.status != -PGW_ENOENT ||
+	    pgw_image_kernels_known(target->image, &list, &nr, &is_all) < 0 || !nr)
+		return fail_kernel_root(target, &err);
+	message("%s: --kernel %s: it has %zu kernel%s, and this is not the number of one or the "
+		"release of one alone (roots lists them)",
+		target->file, opts->kernel, nr, nr == 1 ? "" : "s");
+	return TOOL_USAGE;
 }
 
 /* No other machine has such a bit. */
@@ -468,6 +478,24 @@ int target_attach(struct target *target, const struct options *opts, unsigned ha
 	return status;
 }
 
+/* Which kernel's root it is, of several that are known. */
+static struct report_choice kernel_choice(const struct target *target)
+{
+	struct report_choice choice = { 0 };
+	const struct pgw_kernel *list;
+	bool is_all;
+	size_t nr;
+
+	if (!target->root.kernel ||
+	    pgw_image_kernels_known(target->image, &list, &nr, &is_all) < 0 || nr < 2)
+		return choice;
+	choice.nr = nr;
+	choice.number = target->root.kernel;
+	if (choice.number <= nr)
+		choice.vmcoreinfo = list[choice.number - 1].vmcoreinfo;
+	return choice;
+}
+
 struct report target_report(const struct target *target, const struct options *opts,
 			    struct out *out)
 {
@@ -489,6 +517,7 @@ struct report target_report(const struct target *target, const struct options *o
 			.first = opts->first,
 			.last = opts->last,
 		},
+		.choice = kernel_choice(target),
 		.is_guess = report_is_guess(target->image),
 	};
 }

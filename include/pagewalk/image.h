@@ -375,6 +375,17 @@ struct pgw_kernel {
 PGW_API int pgw_image_kernels(struct pgw_image *image, const struct pgw_kernel **ret_list,
 			      size_t *ret_nr);
 
+/**
+ * Those of pgw_image_kernels() that are known without looking through memory for more: what
+ * notes, CPUs and earlier calls tell.
+ *
+ * @param ret_list   the image's
+ * @param ret_is_all memory was looked through before: there are no more
+ * @return 0 (also if there are none), -PGW_ENOMEM
+ */
+PGW_API int pgw_image_kernels_known(struct pgw_image *image, const struct pgw_kernel **ret_list,
+				    size_t *ret_nr, bool *ret_is_all);
+
 /** Does a VMCOREINFO say what is true of a kernel? */
 enum pgw_vmcoreinfo_fit {
 	PGW_FIT_UNKNOWN, /**< it says too little, or no kernel is known that proves itself */

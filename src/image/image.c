@@ -187,7 +187,8 @@ void pgw_image_close(struct pgw_image *image)
 		free((char *)(uintptr_t)image->markers[i].name);
 	free(image->markers);
 	free(image->roots);
-	free(image->kernel_list);
+	free(image->kernel_list[false]);
+	free(image->kernel_list[true]);
 	free(image->cpus);
 	free(image->notes);
 	image_survey_forget(image);

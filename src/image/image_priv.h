@@ -251,8 +251,7 @@ struct pgw_image {
 	uint64_t search_left; /* of IMAGE_SEARCH_BUDGET */
 	struct image_kernels kernels;
 	bool kernels_known;             /* of what has been read so far */
-	struct pgw_kernel *kernel_list; /* as the public has it */
-	size_t nr_kernel_list;
+	struct pgw_kernel *kernel_list[2]; /* as the public has it, by is_surveyed */
 
 	uint64_t efi_system_table; /* if firmware runs the machine */
 	bool has_efi;

@@ -153,17 +153,21 @@ static void collect_of_cpu(struct pgw_image *image, unsigned index, const struct
 }
 
 /*
- * Of CPUs that run on one kernel, the first stands for all. A budget of their own: what others may
- * spend does not depend on who was first.
+ * Of CPUs that run on one kernel, the first stands for all, and none is needed to tell one that is
+ * trusted more. A budget of their own: what others may spend does not depend on who was first.
  */
-static void collect_by_cpus(struct pgw_image *image, bool all, struct image_kernels *kernels)
+static void collect_by_cpus(struct pgw_image *image, struct image_kernels *kernels)
 {
 	struct image_kernels known = { 0 };
 	uint64_t left = image->search_left;
 	struct pgw_root_info cpu;
 
+	for (size_t i = 0; i < kernels->nr; i++) {
+		if (kernels->list[i].trust > TRUST_CPU)
+			kernels_add(&known, &kernels->list[i]);
+	}
 	image->search_left = IMAGE_SEARCH_BY_CPU_BUDGET;
-	for (size_t i = 0; i < image->nr_cpus && (all || !known.nr) && image->search_left; i++) {
+	for (size_t i = 0; i < image->nr_cpus && image->search_left; i++) {
 		if (!image_cpu_loaded(image, i, &cpu))
 			continue;
 		image_root_use_kernel_twin(image, &cpu);
@@ -235,8 +239,7 @@ static void kernels_collect(struct pgw_image *image, struct image_kernels *kerne
 	image_encryption_learn(image);
 	collect_by_texts(image, image->nr_texts, kernels);
 	kernels_rank(kernels);
-	if (image->is_surveyed || !kernels->nr || kernels->list[0].trust < TRUST_NOTE)
-		collect_by_cpus(image, image->is_surveyed, kernels);
+	collect_by_cpus(image, kernels);
 	if (image->is_surveyed)
 		collect_by_symbols(image, kernels);
 	kernels_rank(kernels);
@@ -333,22 +336,29 @@ int image_kernel_meant(struct pgw_image *image, unsigned *ret_number, struct pgw
 	return 0;
 }
 
-/* A survey may end when no text that is yet to come could be trusted more. */
+/*
+ * A survey may end when no text that is yet to come could be trusted more, and the kernels that
+ * were found are all that CPUs run: a crash kernel may have taken the dump.
+ */
 static bool texts_settle(struct pgw_image *image, void *arg)
 {
 	struct image_kernels *kernels = arg;
-	unsigned most = TRUST_TEXT;
 	struct pgw_root_info cpu;
 
-	for (size_t i = 0; i < image->nr_cpus; i++) {
-		if (image_cpu_loaded(image, i, &cpu))
-			most = TRUST_TEXT_RUNNING;
-	}
 	*kernels = (struct image_kernels){ 0 };
 	image_encryption_learn(image);
 	collect_by_texts(image, image->nr_texts, kernels);
 	kernels_rank(kernels);
-	return kernels->nr && kernels->list[0].trust >= most;
+	if (!kernels->nr || kernels->list[0].trust < TRUST_TEXT)
+		return false;
+	for (size_t i = 0; i < image->nr_cpus; i++) {
+		if (!image_cpu_loaded(image, i, &cpu))
+			continue;
+		image_root_use_kernel_twin(image, &cpu);
+		if (!maps_one_of(image, kernels, &cpu))
+			return false;
+	}
+	return true;
 }
 
 /* As much of memory is looked through as the kernel that is meant takes. */
@@ -429,32 +439,47 @@ static void kernel_describe(struct pgw_image *image, unsigned number, struct pgw
 	ret->kernel = number;
 }
 
+/* As the public has them. @return NULL if there is no memory */
+static struct pgw_kernel *kernels_describe(struct pgw_image *image, size_t nr)
+{
+	struct pgw_kernel *list = calloc(nr, sizeof(*list));
+
+	for (unsigned i = 0; i < nr && list; i++) {
+		struct image_kernel *kernel = &image->kernels.list[i];
+
+		kernel_describe(image, i + 1, &list[i].root);
+		list[i].swapper_va = kernel->swapper.va;
+		kernel->text = kernel_text(image, kernel);
+		if (kernel->text)
+			list[i].vmcoreinfo = &image->texts[kernel->text - 1];
+	}
+	return list;
+}
+
+int pgw_image_kernels_known(struct pgw_image *image, const struct pgw_kernel **ret_list,
+			    size_t *ret_nr, bool *ret_is_all)
+{
+	size_t nr = image_kernels_sound(image);
+	struct pgw_kernel **list = &image->kernel_list[image->is_surveyed];
+
+	/* What is known does not change but by a survey. */
+	if (nr && !*list) {
+		*list = kernels_describe(image, nr);
+		if (!*list)
+			return -PGW_ENOMEM;
+	}
+	*ret_list = *list;
+	*ret_nr = nr;
+	*ret_is_all = image->is_surveyed;
+	return 0;
+}
+
 int pgw_image_kernels(struct pgw_image *image, const struct pgw_kernel **ret_list, size_t *ret_nr)
 {
 	int status = image_survey(image);
-	size_t nr;
+	bool is_all;
 
-	if (status)
-		return status;
-	nr = image_kernels_sound(image);
-	if (nr && !image->kernel_list) {
-		image->kernel_list = calloc(nr, sizeof(*image->kernel_list));
-		if (!image->kernel_list)
-			return -PGW_ENOMEM;
-		for (unsigned i = 0; i < nr; i++) {
-			struct image_kernel *kernel = &image->kernels.list[i];
-			struct pgw_kernel *to = &image->kernel_list[i];
-
-			kernel_describe(image, i + 1, &to->root);
-			to->swapper_va = kernel->swapper.va;
-			kernel->text = kernel_text(image, kernel);
-			if (kernel->text)
-				to->vmcoreinfo = &image->texts[kernel->text - 1];
-		}
-	}
-	*ret_list = image->kernel_list;
-	*ret_nr = nr;
-	return 0;
+	return status ? status : pgw_image_kernels_known(image, ret_list, ret_nr, &is_all);
 }
 
 /* By notes and what CPUs have loaded only: what else was found must not change the answer. */
@@ -463,7 +488,7 @@ static void kernels_without_a_look(struct pgw_image *image, struct image_kernels
 	*ret = (struct image_kernels){ 0 };
 	collect_by_texts(image, image->nr_note_texts, ret);
 	kernels_rank(ret);
-	collect_by_cpus(image, true, ret);
+	collect_by_cpus(image, ret);
 	kernels_rank(ret);
 }
 

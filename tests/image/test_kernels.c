@@ -91,6 +91,19 @@ static struct pgw_image *reopen(struct machine *m, const struct pgw_image_option
 	return m->image;
 }
 
+static void check_known(struct pgw_image *image, size_t expected, bool are_all)
+{
+	const struct pgw_kernel *list;
+	bool is_all;
+	size_t nr;
+
+	assert_int_equal(pgw_image_kernels_known(image, &list, &nr, &is_all), 0);
+	assert_int_equal(nr, expected);
+	assert_int_equal(is_all, are_all);
+	for (size_t i = 0; i < nr; i++)
+		assert_int_equal(list[i].root.kernel, i + 1);
+}
+
 static void check_two(struct pgw_image *image, uint64_t first, uint64_t second)
 {
 	const struct pgw_kernel *list;
@@ -212,7 +225,29 @@ static void test_kernels__a_note_of_one_does_not_hide_the_other(void **state)
 	image = machine_open(&m);
 	assert_int_equal(kernel_root(image), MACHINE_SWAPPER);
 	assert_false(image->is_surveyed); /* a note is enough for the default */
+	check_known(image, 1, false);
 	check_two(image, MACHINE_SWAPPER, SECOND_SWAPPER);
+	check_known(image, 2, true);
+	machine_fini(&m);
+}
+
+/* A search for the default goes on until all are known that CPUs run. */
+static void test_kernels__those_that_run_are_known_without_asking(void **state)
+{
+	static struct machine m;
+
+	(void)state;
+	make_two(&m);
+	machine_cpu(&m, FIRST_PROCESS);
+	machine_cpu(&m, SECOND_PROCESS);
+	assert_int_equal(kernel_root(machine_open(&m)), MACHINE_SWAPPER);
+	check_known(m.image, 2, false);
+	machine_fini(&m);
+
+	make_two(&m);
+	machine_cpu(&m, FIRST_PROCESS);
+	assert_int_equal(kernel_root(machine_open(&m)), MACHINE_SWAPPER);
+	check_known(m.image, 1, false);
 	machine_fini(&m);
 }
 
@@ -804,6 +839,7 @@ int main(void)
 		cmocka_unit_test(test_kernels__the_options_name_one),
 		cmocka_unit_test(test_kernels__a_release_of_two_names_none),
 		cmocka_unit_test(test_kernels__a_note_of_one_does_not_hide_the_other),
+		cmocka_unit_test(test_kernels__those_that_run_are_known_without_asking),
 		cmocka_unit_test(test_kernels__a_given_text_chooses),
 		cmocka_unit_test(test_vmcoreinfo__what_can_be_read),
 		cmocka_unit_test(test_vmcoreinfo__one_that_does_not_fit_is_told),

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """kernels.py KIND FILE: an ELF core, as QEMU writes it, of an x86_64 machine whose kernels are
 linked at one address. two: the dump was taken while a crash kernel ran on CPU 0 (as in
-osandov/drgn#617); both have their VMCOREINFO in memory. cut: one kernel, and a file that ends
-before the tables of its image. wrong: a note has a VMCOREINFO that is not true (osandov/drgn#350).
-text: FILE is the second kernel's VMCOREINFO. note: the same as an ELF note.
+osandov/drgn#617); both have their VMCOREINFO in memory. two-note: the same, and a note has the
+VMCOREINFO of the first. cut: one kernel, and a file that ends before the tables of its image.
+wrong: a note has a VMCOREINFO that is not true (osandov/drgn#350). text: FILE is the second
+kernel's VMCOREINFO. note: the same as an ELF note.
 """
 import sys
 
@@ -45,6 +46,14 @@ def two(path):
     write_core(path, EM_X86_64, memory, qemu_cpu(second) + qemu_cpu(first))
 
 
+def two_note(path):
+    memory = Memory(4 << 20)
+    first = kernel(memory, FIRST, '6.1.0-first')
+    second = kernel(memory, SECOND, '6.1.0-second')
+    write_core(path, EM_X86_64, memory, note(b'VMCOREINFO', 0, text('6.1.0-first', FIRST)) +
+               qemu_cpu(first) + qemu_cpu(second))
+
+
 def cut(path):
     memory = Memory(4 << 20)
     process = kernel(memory, FIRST, '6.1.0-first', CUT)
@@ -66,7 +75,7 @@ def write_text(path, before):
         file.write(before(text('6.1.0-second', SECOND)))
 
 
-KINDS = {'two': two, 'cut': cut, 'wrong': wrong,
+KINDS = {'two': two, 'two-note': two_note, 'cut': cut, 'wrong': wrong,
          'text': lambda path: write_text(path, lambda content: content),
          'note': lambda path: write_text(path, lambda content: note(b'VMCOREINFO', 0, content))}
 

@@ -6,7 +6,7 @@ set -eu
 # shellcheck source=tests/tool/lib.sh
 . "$(dirname "$0")/lib.sh"
 make_tmp
-for kind in two cut wrong text note; do
+for kind in two two-note cut wrong text note; do
 	PYTHONDONTWRITEBYTECODE=1 python3 "$root/tests/tool/kernels.py" "$kind" "$tmp/$kind" ||
 		die "no $kind"
 done
@@ -54,9 +54,31 @@ prints '--kernel with --root' '^# root 0x[0-9a-f]+, x86_64-la48, whole root: ' \
 	dump --kernel 2 --root cpu0 "$two"
 complains '--kernel with the root of a CPU that runs another' 2 'cpu0 does not run kernel 1' \
 	dump --kernel 1 --root cpu0 "$two"
-complains '--kernel: no such number' 3 'expected a kernel of this number' dump --kernel 3 "$two"
-complains '--kernel: no such release' 3 'expected a kernel of this number' roots --kernel 6.1 "$two"
+for command in info roots dump translate trim; do
+	# shellcheck disable=SC2046 # words
+	complains "--kernel: $command: no such number" 2 '--kernel 9: it has 2 kernels' "$command" \
+		--kernel 9 "$two" $([ "$command" != trim ] || echo "$tmp/trimmed9")
+done
+complains '--kernel: no such release' 2 '--kernel 6.1: it has 2 kernels' roots --kernel 6.1 "$two"
+complains '--kernel: of one' 2 '--kernel 2: it has 1 kernel, ' dump --kernel 2 "$tmp/wrong"
 complains '--kernel without a value' 2 'is not a kernel' dump --kernel '' "$two"
+
+# The CPUs run both, so the look through memory goes on until both are found.
+for command in dump translate; do
+	prints "two kernels: $command says so" \
+		"^# root 0x12000, .*, kernel 1 of 2 \(--kernel chooses\): " "$command" "$two"
+	prints "two kernels: $command of the second" \
+		'^# root 0x32000, .*, kernel 2 of 2, 6\.1\.0-second \(--kernel chooses\): ' \
+		"$command" --kernel 2 "$two"
+	prints "two kernels: $command --json" '^\{"summary":\{.*"kernel":1,"kernels":2,' \
+		"$command" --json "$two"
+	run "$command" "$tmp/cut"
+	check "one kernel: $command says nothing" sh -c "! grep -q 'kernel 1 of' $tmp/out"
+done
+prints 'two kernels, one with a note: info did not look for more' \
+	'^kernels +memory was not looked through for more' info "$tmp/two-note"
+prints '... in JSON' '"kernels":\[\{"number":1,[^]]*\],"kernels_are_all":false' info --json "$tmp/two-note"
+prints 'two kernels: info looked for all' '\],"kernels_are_all":true' info --json "$two"
 
 run trim "$two" "$tmp/trimmed"
 run roots "$tmp/trimmed"

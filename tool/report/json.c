@@ -158,8 +158,15 @@ static void json_halves(struct json *json, bool has_user, bool has_kernel)
 	json_close(json, ']');
 }
 
-static void json_region(struct json *json, const struct report_region *region)
+/* What was looked at: which kernel, of several, and which addresses. */
+static void json_region(struct json *json, const struct report *report)
 {
+	const struct report_region *region = &report->region;
+
+	if (report->choice.number) {
+		json_dec(json, "kernel", report->choice.number);
+		json_dec(json, "kernels", report->choice.nr);
+	}
 	json_halves(json, region->has_half[PGW_HALF_USER], region->has_half[PGW_HALF_KERNEL]);
 	if (region->has_range) {
 		json_hex(json, "first", region->first);
@@ -183,7 +190,7 @@ static void json_dump_summary(struct report *report, const struct pgw_dump_summa
 	json_open(&json, "summary", '{');
 	json_hex(&json, "root", report->root_pa);
 	json_str(&json, "format", pgw_format_name(report->format));
-	json_region(&json, &report->region);
+	json_region(&json, report);
 	json_dec(&json, "ranges", summary->nr_ranges);
 	if (summary->nr_lines != summary->nr_ranges)
 		json_dec(&json, "lines", summary->nr_lines);
@@ -277,7 +284,7 @@ static void json_translate_summary(struct report *report, const struct report_tr
 
 	json_open(&json, NULL, '{');
 	json_open(&json, "summary", '{');
-	json_region(&json, &report->region);
+	json_region(&json, report);
 	json_dec(&json, "addresses", sums->nr_asked);
 	json_dec(&json, "mapped", sums->nr_mapped);
 	json_guess(&json, report);

@@ -171,16 +171,11 @@ static void json_roots(struct json *json, const struct report_root *root)
 	json_default_root(json, "other_root", root->is_found && !is_kernels ? root : NULL);
 }
 
-/* null: memory was not looked through. */
 static void json_kernels(struct json *json, const struct report_info *info)
 {
 	const char *value;
 	size_t size;
 
-	if (!info->kernels && info->nr_vmcoreinfo) {
-		json_null(json, "kernels");
-		return;
-	}
 	json_open(json, "kernels", '[');
 	for (size_t i = 0; i < info->nr_kernels; i++) {
 		const struct pgw_kernel *kernel = &info->kernels[i];
@@ -197,6 +192,7 @@ static void json_kernels(struct json *json, const struct report_info *info)
 		json_close(json, '}');
 	}
 	json_close(json, ']');
+	json_bool(json, "kernels_are_all", info->are_all);
 }
 
 static void json_info_summary(struct json *json, const struct pgw_image_info *image)

@@ -29,16 +29,17 @@ struct report_info {
 	const struct pgw_vmcoreinfo *vmcoreinfo;
 	size_t nr_vmcoreinfo;
 	const enum pgw_vmcoreinfo_fit *fit; /**< of each */
-	const struct pgw_kernel *kernels;   /**< if memory was looked through; else NULL */
+	const struct pgw_kernel *kernels;   /**< those that are known */
 	size_t nr_kernels;
+	bool are_all; /**< memory was looked through: there are no more kernels */
 	struct report_root kernel;
 };
 
 /** What `pagewalk roots` sums up. */
 struct report_roots {
 	size_t nr_roots;
-	size_t nr_kernels;         /**< in the image */
-	size_t nr_lacking;         /**< roots that lead to tables that the image lacks */
+	size_t nr_kernels; /**< in the image */
+	size_t nr_lacking; /**< roots that lead to tables that the image lacks */
 	const struct pgw_image_info *image;
 };
 
@@ -76,6 +77,13 @@ struct report_region {
 	bool has_range;               /**< of these, nothing but first to last */
 	uint64_t first;
 	uint64_t last; /**< inclusive */
+};
+
+/** Of several kernels in the image, the one whose root is reported on. */
+struct report_choice {
+	unsigned number;                         /**< 0: there are no several, or it is not known */
+	size_t nr;                               /**< that are known */
+	const struct pgw_vmcoreinfo *vmcoreinfo; /**< its; may be NULL */
 };
 
 struct renderer {
@@ -130,13 +138,14 @@ struct report {
 	const struct pgw_control *control; /**< a complete one */
 	uint64_t root_pa;
 	struct report_region region;
-	size_t nr_kernels;   /**< in the image, where roots are listed */
-	uint64_t nr_missing; /**< tables that the image lacks, where something is unreadable */
+	struct report_choice choice;
+	size_t nr_kernels;       /**< in the image, where roots are listed */
+	uint64_t nr_missing;     /**< tables that the image lacks, where something is unreadable */
 	struct pgw_linux kernel; /**< by which absent entries are told */
 	/** The order of memory types is assumed: rows that show one say so. */
 	bool assumes_memory_types;
-	bool has_absent;         /**< a dump lists them */
-	bool is_guess; /**< where some of memory is, is one: every summary says so */
+	bool has_absent; /**< a dump lists them */
+	bool is_guess;   /**< where some of memory is, is one: every summary says so */
 	struct report_attrs attrs;
 	struct report_tail tail;
 };

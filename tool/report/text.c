@@ -214,6 +214,33 @@ void text_count(struct out *out, const char *before, uint64_t nr, const char *wh
 	out_str(out, what);
 }
 
+void text_release(struct out *out, const char *before, const struct pgw_vmcoreinfo *vmcoreinfo)
+{
+	const char *value;
+	size_t size;
+
+	if (!vmcoreinfo || !pgw_vmcoreinfo_get(vmcoreinfo, "OSRELEASE", &value, &size))
+		return;
+	out_str(out, before);
+	out_untrusted(out, value, size);
+}
+
+/* ", kernel 1 of 2, 6.1.0 (--kernel chooses)" */
+static void text_choice(struct report *report)
+{
+	const struct report_choice *choice = &report->choice;
+	struct out *out = report->out;
+
+	if (!choice->number)
+		return;
+	out_str(out, ", kernel ");
+	out_dec(out, choice->number);
+	out_str(out, " of ");
+	out_dec(out, choice->nr);
+	text_release(out, ", ", choice->vmcoreinfo);
+	out_str(out, " (--kernel chooses)");
+}
+
 /* "# root 0x1000, x86_64-la48, whole root" */
 static void text_subject(struct report *report)
 {
@@ -233,6 +260,7 @@ static void text_subject(struct report *report)
 		out_str(out, ", only ");
 		text_range(out, region->first, region->last);
 	}
+	text_choice(report);
 }
 
 /* The end of a summary. */

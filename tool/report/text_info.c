@@ -238,9 +238,6 @@ static void text_integrity(struct out *out, const struct pgw_integrity *integrit
 /* Of several, each with its number for --kernel. */
 static void text_kernels(struct out *out, const struct report_info *info)
 {
-	const char *value;
-	size_t size;
-
 	for (size_t i = 0; i < info->nr_kernels && info->nr_kernels > 1; i++) {
 		const struct pgw_kernel *kernel = &info->kernels[i];
 
@@ -250,12 +247,12 @@ static void text_kernels(struct out *out, const struct report_info *info)
 		out_hex_short(out, kernel->root.root.pa);
 		out_str(out, ", ");
 		out_str(out, pgw_format_name(kernel->root.format));
-		if (kernel->vmcoreinfo &&
-		    pgw_vmcoreinfo_get(kernel->vmcoreinfo, "OSRELEASE", &value, &size)) {
-			out_str(out, ", ");
-			out_untrusted(out, value, size);
-		}
+		text_release(out, ", ", kernel->vmcoreinfo);
 		out_str(out, i ? "\n" : " (unless --kernel names another)\n");
+	}
+	if (!info->are_all && info->nr_kernels) {
+		text_label(out, info->nr_kernels > 1 ? "" : "kernels");
+		out_str(out, "memory was not looked through for more (roots does)\n");
 	}
 }
 
