@@ -141,9 +141,11 @@ static void dump_warn(const struct target *target, const struct pgw_scan_stats *
 	if (scan->nr_malformed)
 		message("%s: %" PRIu64 " malformed entries", target->file, scan->nr_malformed);
 	if (scan->nr_unreadable) {
+		struct report_missing missing = target_missing_tables(target);
+
 		message("%s: %" PRIu64 " ranges unreadable: %" PRIu64
-			" tables that the root leads to are not in the image",
-			target->file, scan->nr_unreadable, target_missing_tables(target));
+			"%s tables that the root leads to are not in the image",
+			target->file, scan->nr_unreadable, missing.nr, missing.is_cut ? "+" : "");
 		target_explain_unreadable(target);
 	}
 }
@@ -182,7 +184,7 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 		return TOOL_UNREADABLE;
 	}
 	if (summary.scan.nr_unreadable)
-		report.nr_missing = target_missing_tables(target);
+		report.missing = target_missing_tables(target);
 	report.renderer->dump_summary(&report, &summary);
 	out_flush(out);
 	dump_warn(target, &summary.scan, summary.out_of_lines);

@@ -45,6 +45,7 @@ static int info_find_kernel(struct target *target, const struct options *opts,
 		err = pgw_integrity(target->image, &kernel->info, INTEGRITY_BUDGET,
 				    &kernel->integrity);
 	kernel->info.nr_missing = kernel->integrity.nr_unreadable;
+	kernel->info.missing_is_cut = kernel->integrity.truncated;
 	return err == -PGW_E2BIG ? 0 : err;
 }
 

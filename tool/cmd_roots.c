@@ -33,7 +33,7 @@ static int roots_report(struct target *target, const struct options *opts, struc
 	report.nr_kernels = sums.nr_kernels;
 	for (size_t i = 0; i < sums.nr_roots; i++) {
 		report.renderer->root(&report, &list[i]);
-		sums.nr_lacking += list[i].nr_missing > 0;
+		sums.nr_lacking += list[i].nr_missing || list[i].missing_is_cut;
 	}
 	report.renderer->roots_summary(&report, &sums);
 	return sums.nr_roots && !image->truncated ? TOOL_DONE : TOOL_FINDING;

@@ -522,17 +522,16 @@ struct report target_report(const struct target *target, const struct options *o
 	};
 }
 
-uint64_t target_missing_tables(const struct target *target)
+struct report_missing target_missing_tables(const struct target *target)
 {
-	uint64_t sum = 0, nr = 0;
+	struct report_missing missing = { 0 };
+	unsigned halves = 0;
 
-	for (int half = 0; half < _PGW_HALF_MAX; half++) {
-		if (target->mm[half] &&
-		    pgw_image_missing_tables(target->image, &target->root, (enum pgw_half)half,
-					     &nr) != -PGW_ENOMEM)
-			sum += nr;
-	}
-	return sum;
+	for (int half = 0; half < _PGW_HALF_MAX; half++)
+		halves |= target->mm[half] ? HALF_BIT(half) : 0;
+	missing.is_cut =
+		pgw_image_missing_tables(target->image, &target->root, halves, &missing.nr) != 0;
+	return missing;
 }
 
 int target_finish(struct out *out, int status)

@@ -68,7 +68,7 @@ void target_explain_unreadable(const struct target *target);
 /** The same, but for where the file was cut. */
 void target_explain_gaps(const struct target *target);
 /** The tables that the attached halves lead to and the image lacks, each once. */
-uint64_t target_missing_tables(const struct target *target);
+struct report_missing target_missing_tables(const struct target *target);
 
 /** The Linux in the image, by which absent entries are told. */
 int target_linux(struct target *target, struct pgw_linux *ret);

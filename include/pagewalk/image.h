@@ -119,8 +119,8 @@ PGW_API const struct pgw_phys *pgw_image_phys(const struct pgw_image *image);
 
 /** How it is known where memory is. */
 enum pgw_image_placement {
-	PGW_PLACEMENT_GIVEN,   /**< the file's headers or the options say it */
-	PGW_PLACEMENT_PROVED,  /**< it was derived from the kernel's tables, which prove it */
+	PGW_PLACEMENT_GIVEN,  /**< the file's headers or the options say it */
+	PGW_PLACEMENT_PROVED, /**< it was derived from the kernel's tables, which prove it */
 	/**
 	 * The same, but nothing proves it of some of the file's bytes; also of a core
 	 * that pgw_image_write_core() wrote of such an image.
@@ -347,6 +347,7 @@ struct pgw_root_info {
 	uint64_t nr_agree; /**< if proof is PGW_PROOF_PARTIAL: roots that agree, this one too */
 	uint64_t nr_missing; /**< tables that it leads to and the image lacks, each once; the
 			      * root's own too. Filled in by pgw_image_roots() */
+	bool missing_is_cut; /**< too many tables to look at all: at least nr_missing are missing */
 	/**
 	 * The physical address of what tells the state, or 0: of a guest's, the
 	 * VMCB that holds it, one if several do; of firmware's, UEFI's system table.
@@ -399,12 +400,12 @@ PGW_API enum pgw_vmcoreinfo_fit pgw_image_vmcoreinfo_fit(struct pgw_image *image
 
 /**
  * How many tables a root leads to that the image lacks, each once.
- * @param half what to look at of a root that covers both
+ * @param halves what to look at of a root that covers both: bits 1 << enum pgw_half
  * @return 0, -PGW_EINVAL (no table can be there), -PGW_E2BIG (more than 2^20 tables: at
  *         least so many are missing), -PGW_ENOMEM
  */
 PGW_API int pgw_image_missing_tables(const struct pgw_image *image,
-				     const struct pgw_root_info *root, enum pgw_half half,
+				     const struct pgw_root_info *root, unsigned halves,
 				     uint64_t *ret_nr);
 
 /**

@@ -250,7 +250,7 @@ struct pgw_image {
 	struct pgw_encryption encryption;
 	uint64_t search_left; /* of IMAGE_SEARCH_BUDGET */
 	struct image_kernels kernels;
-	bool kernels_known;             /* of what has been read so far */
+	bool kernels_known;                /* of what has been read so far */
 	struct pgw_kernel *kernel_list[2]; /* as the public has it, by is_surveyed */
 
 	uint64_t efi_system_table; /* if firmware runs the machine */
@@ -534,7 +534,10 @@ void image_encryption_control(const struct pgw_image *image, struct pgw_control 
 
 /* root_state.c: a root, beside the kernel's */
 
-/** The kernel's half of the tree, or the user's, counted. */
+#define IMAGE_HALF(half) (1u << (half))
+#define IMAGE_BOTH_HALVES (IMAGE_HALF(PGW_HALF_USER) | IMAGE_HALF(PGW_HALF_KERNEL))
+
+/** The kernel's half of the tree, or the user's, or both, counted. */
 struct image_count {
 	uint64_t nr_leaves; /* in each table once */
 	uint64_t nr_malformed;
@@ -543,11 +546,12 @@ struct image_count {
 };
 
 /**
+ * @param halves of a root that covers both: bits IMAGE_HALF()
  * @param budget tables that may be met; lowered by those that were
  * @return 0, -PGW_EINVAL, -PGW_E2BIG (ret has what was met), -PGW_ENOMEM
  */
 int image_root_count(const struct pgw_image *image, const struct pgw_root_info *root,
-		     enum pgw_half half, uint64_t *budget, struct image_count *ret);
+		     unsigned halves, uint64_t *budget, struct image_count *ret);
 /**
  * Does the way from the root to va end at a table that the image lacks?
  * @return that table, and its level in the lowest bits; 0 if it does not, or the root itself cannot be read

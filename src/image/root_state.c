@@ -73,7 +73,7 @@ static int count_table(uint64_t pa, uint64_t size, void *arg)
 }
 
 int image_root_count(const struct pgw_image *image, const struct pgw_root_info *root,
-		     enum pgw_half half, uint64_t *budget, struct image_count *ret)
+		     unsigned halves, uint64_t *budget, struct image_count *ret)
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(root->format);
 	unsigned nr_slots = 1u << geo->slots_lg2[geo->top_level];
@@ -90,8 +90,8 @@ int image_root_count(const struct pgw_image *image, const struct pgw_root_info *
 	};
 	int status;
 
-	if (!geo->split_root) {
-		tables.skip_first = half == PGW_HALF_USER ? nr_slots / 2 : 0;
+	if (!geo->split_root && halves != IMAGE_BOTH_HALVES) {
+		tables.skip_first = halves == IMAGE_HALF(PGW_HALF_USER) ? nr_slots / 2 : 0;
 		tables.nr_skip = nr_slots / 2;
 	}
 	status = tables_visit(&tables, root->root);
@@ -104,11 +104,15 @@ int image_root_count(const struct pgw_image *image, const struct pgw_root_info *
 }
 
 int pgw_image_missing_tables(const struct pgw_image *image, const struct pgw_root_info *root,
-			     enum pgw_half half, uint64_t *ret_nr)
+			     unsigned halves, uint64_t *ret_nr)
 {
 	uint64_t budget = IMAGE_COUNT_BUDGET;
 	struct image_count count;
-	int status = image_root_count(image, root, half, &budget, &count);
+	int status;
+
+	if (!halves || halves > IMAGE_BOTH_HALVES)
+		return -PGW_EINVAL;
+	status = image_root_count(image, root, halves, &budget, &count);
 
 	if (!status || status == -PGW_E2BIG)
 		*ret_nr = count.nr_missing;

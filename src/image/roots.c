@@ -124,21 +124,20 @@ static unsigned root_kernel(struct pgw_image *image, const struct pgw_root_info 
 }
 
 /* The tables that the image lacks of both halves; a budget bounds what all roots together take. */
-static uint64_t root_missing(const struct pgw_image *image, const struct pgw_root_info *root,
-			     uint64_t *budget)
+static void root_find_missing(const struct pgw_image *image, struct pgw_root_info *root,
+			      uint64_t *budget)
 {
-	bool is_split = pgw_format_geometry(root->format)->split_root;
-	struct image_count user = { 0 }, kernel = { 0 };
+	struct image_count count;
+	int status;
 
 	if (!image->info.unreadable_bytes)
-		return 0;
+		return;
+	root->nr_missing = 1;
 	if (image_root_is_missing(image, root))
-		return 1;
-	if (!is_split || root->has_user)
-		image_root_count(image, root, PGW_HALF_USER, budget, &user);
-	if (!is_split || !root->has_user)
-		image_root_count(image, root, PGW_HALF_KERNEL, budget, &kernel);
-	return user.nr_missing - user.nr_outside + kernel.nr_missing - kernel.nr_outside;
+		return;
+	status = image_root_count(image, root, IMAGE_BOTH_HALVES, budget, &count);
+	root->nr_missing = count.nr_missing - count.nr_outside;
+	root->missing_is_cut = status && status != -PGW_EINVAL;
 }
 
 static void root_describe_one(struct pgw_image *image, struct pgw_root_info *root,
@@ -156,7 +155,7 @@ static void root_describe_one(struct pgw_image *image, struct pgw_root_info *roo
 	root->nr_agree = root->proof == PGW_PROOF_PARTIAL ? kernel->root.nr_agree : 0;
 	root->state = image_root_state(image, kernel, root, pair_found & PGW_ROOT_FROM_CPU,
 				       &budget->state);
-	root->nr_missing = root_missing(image, root, &budget->missing);
+	root_find_missing(image, root, &budget->missing);
 }
 
 static void roots_describe(struct image_roots *roots)
@@ -175,7 +174,7 @@ static void roots_describe(struct image_roots *roots)
 			root->state = root[-1].state;
 			root->cpus = root[-1].cpus;
 			root->kernel = root[-1].kernel;
-			root->nr_missing = root_missing(roots->image, root, &budget.missing);
+			root_find_missing(roots->image, root, &budget.missing);
 			continue;
 		}
 		if (root->has_twin && i + 1 < roots->nr)

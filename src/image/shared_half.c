@@ -194,7 +194,7 @@ static void agreement_offer(struct agreement *agreement, uint64_t pa, bool is_ot
 	struct image_count count;
 
 	if (agreement_lacks(agreement, pa) != agreement->lacks ||
-	    image_root_count(agreement->image, &claim.root, PGW_HALF_KERNEL,
+	    image_root_count(agreement->image, &claim.root, IMAGE_HALF(PGW_HALF_KERNEL),
 			     &agreement->image->search_left, &count) ||
 	    count.nr_leaves <= count.nr_malformed ||
 	    count.nr_leaves - count.nr_malformed <= agreement->score)

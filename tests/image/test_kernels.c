@@ -803,7 +803,7 @@ static void check_cut(struct pgw_image *image, const struct cut_image *known)
 	assert_int_equal(root.proof, PGW_PROOF_PARTIAL);
 	assert_string_equal(pgw_format_name(root.format), known->format);
 	assert_int_equal(count_leaves(image, &root, PGW_HALF_KERNEL), known->nr_leaves);
-	assert_int_equal(pgw_image_missing_tables(image, &root, PGW_HALF_KERNEL, &nr), 0);
+	assert_int_equal(pgw_image_missing_tables(image, &root, 1 << PGW_HALF_KERNEL, &nr), 0);
 	assert_int_equal(nr, known->nr_missing);
 	for (const struct cut_root *want = known->roots; want->pa; want++) {
 		const struct pgw_root_info *found = find_root(image, want->pa);

@@ -161,6 +161,9 @@ for command in dump translate; do
 	check "cut to 100000 bytes: $command says where" \
 		grep -q "the file was cut: it ends at byte 100000, by its headers at byte $size$" "$tmp/err"
 done
+run dump "$tmp/cut"
+check 'cut to 100000 bytes: the root that is missing counts once' \
+	grep -q ', 2 unreadable (1 tables missing)$' "$tmp/out"
 for command in info roots; do
 	run "$command" "$tmp/cut"
 	check "cut to 100000 bytes: $command says where" \

@@ -100,6 +100,15 @@ says 'shift: longer, in JSON' 0 '"shift":440,' info --json "$tmp/shift-longer"
 says 'no shift: a file that is only cut' 1 'the file is truncated' info "$tmp/cut"
 silent 'no shift: is not said' 'where the headers say'
 
+says 'more tables are missing than are counted: roots' 0 ' missing=104[0-9]*+$' roots "$tmp/many-missing"
+says '... roots --json' 0 '"missing":104[0-9]*,"missing_is_cut":true' roots --json "$tmp/many-missing"
+says '... dump' 1 ' unreadable (104[0-9]*+ tables missing)$' dump --root cpu0 --level 1G "$tmp/many-missing"
+check '... and its message' grep -q '104[0-9]*+ tables that the root leads to are not in' "$tmp/err"
+says '... dump --json' 1 '"missing_tables":104[0-9]*,"missing_is_cut":true' \
+	dump --root cpu0 --json --level 1G "$tmp/many-missing"
+says 'a few that are missing are counted: roots --json' 0 '"missing":1,"missing_is_cut":false' \
+	roots --json "$tmp/zero"
+
 says 'real mode: no root, and why' 1 'expected a CPU that uses page tables: on all of them paging is off' \
 	info "$tmp/real-mode"
 check 'real mode: the CPU says so' grep -q 'CR0=0x60000010 .*(real mode)' "$tmp/out"

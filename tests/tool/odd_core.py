@@ -66,5 +66,13 @@ for name, shift in (('shorter', 1632), ('longer', -440)):
     core('shift-' + name, [whole], memory, shift=shift)
 # the file is shorter than the headers say, but the notes are not
 core('cut', [whole], memory[:-1632])
+# more missing tables than are looked at: 2^20. Tables of tables at 2 MiB on, what they lead to not there
+many, pages = bytearray(14 << 20), 5 * 512
+many[:SIZE] = memory
+for i in range(5):
+    struct.pack_into('<Q', many, 0x1000 + (1 + i) * 8, 0x20007 + i * 0x1000)
+struct.pack_into('<%dQ' % pages, many, 0x20000, *(0x200007 + i * 0x1000 for i in range(pages)))
+struct.pack_into('<%dQ' % (pages * 512), many, 0x200000, *(0x10000007 + i * 0x1000 for i in range(pages * 512)))
+core('many-missing', [(0, 8 << 30, len(many), 0, 0)], many)
 core('real-mode', [whole], bytes(SIZE), qemu_note(0x60000010))
 core('loongarch', [whole], memory, b'', machine=258)

@@ -203,8 +203,10 @@ static void json_dump_summary(struct report *report, const struct pgw_dump_summa
 		json_hex(&json, "truncated_va", scan->truncated_va);
 	json_dec(&json, "malformed", scan->nr_malformed);
 	json_dec(&json, "unreadable", scan->nr_unreadable);
-	if (report->nr_missing)
-		json_dec(&json, "missing_tables", report->nr_missing);
+	if (report->missing.nr || report->missing.is_cut) {
+		json_dec(&json, "missing_tables", report->missing.nr);
+		json_bool(&json, "missing_is_cut", report->missing.is_cut);
+	}
 	if (report->has_absent)
 		json_dec(&json, "absent", summary->nr_absent);
 	json_close(&json, '}');
@@ -320,6 +322,7 @@ void json_root_members(struct json *json, const struct pgw_root_info *root)
 	if (root->proof == PGW_PROOF_PARTIAL)
 		json_dec(json, "agree", root->nr_agree);
 	json_dec(json, "missing", root->nr_missing);
+	json_bool(json, "missing_is_cut", root->missing_is_cut);
 	if (root->evidence)
 		json_hex(json, report_root_evidence(root->state), root->evidence);
 }

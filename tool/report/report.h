@@ -79,6 +79,12 @@ struct report_region {
 	uint64_t last; /**< inclusive */
 };
 
+/** Tables that the image lacks. */
+struct report_missing {
+	uint64_t nr;
+	bool is_cut; /**< there may be more */
+};
+
 /** Of several kernels in the image, the one whose root is reported on. */
 struct report_choice {
 	unsigned number;                         /**< 0: there are no several, or it is not known */
@@ -139,9 +145,9 @@ struct report {
 	uint64_t root_pa;
 	struct report_region region;
 	struct report_choice choice;
-	size_t nr_kernels;       /**< in the image, where roots are listed */
-	uint64_t nr_missing;     /**< tables that the image lacks, where something is unreadable */
-	struct pgw_linux kernel; /**< by which absent entries are told */
+	size_t nr_kernels;             /**< in the image, where roots are listed */
+	struct report_missing missing; /**< where something is unreadable */
+	struct pgw_linux kernel;       /**< by which absent entries are told */
 	/** The order of memory types is assumed: rows that show one say so. */
 	bool assumes_memory_types;
 	bool has_absent; /**< a dump lists them */

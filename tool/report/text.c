@@ -284,8 +284,11 @@ static void text_dump_summary(struct report *report, const struct pgw_dump_summa
 	text_count(out, "; ", scan->nr_tables, "table visits");
 	text_count(out, "; ", scan->nr_malformed, "malformed");
 	text_count(out, ", ", scan->nr_unreadable, "unreadable");
-	if (report->nr_missing)
-		text_count(out, " (", report->nr_missing, "tables missing)");
+	if (report->missing.nr || report->missing.is_cut) {
+		out_str(out, " (");
+		out_dec(out, report->missing.nr);
+		out_str(out, report->missing.is_cut ? "+ tables missing)" : " tables missing)");
+	}
 	if (report->has_absent)
 		text_count(out, ", ", summary->nr_absent, "absent");
 	if (scan->truncated) {
@@ -446,9 +449,10 @@ static void text_root(struct report *report, const struct pgw_root_info *root)
 		out_str(out, "  agree=");
 		out_dec(out, root->nr_agree);
 	}
-	if (root->nr_missing) {
+	if (root->nr_missing || root->missing_is_cut) {
 		out_str(out, "  missing=");
 		out_dec(out, root->nr_missing);
+		out_str(out, root->missing_is_cut ? "+" : "");
 	}
 	if (root->evidence) {
 		out_str(out, "  ");
