@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The whole command, started anew each time: `pagewalk dump --leaves` into a file. The
- * naive walk knows the root; the command finds it, or is told it.
+ * naive walk knows the root; the command finds it, or is told it. Then what it saves to tell
+ * once what repeats, and what a filter takes where 2^32 leaves are on a few tables: near what
+ * any process takes to start.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,6 +17,7 @@
 
 #include "harness.h"
 #include "naive.h"
+#include "rawfile.h"
 #include "subject.h"
 
 extern char **environ;
@@ -192,6 +195,119 @@ static void measure(struct bench *bench, const char *tool, char *image, uint64_t
 	subject_free(&subject);
 }
 
+/* ---- what repeats ---- */
+
+/** Arguments, and the number that the other cases return, too. */
+struct call {
+	const struct job *job;
+	char **argv;
+	uint64_t nr_units;
+};
+
+static uint64_t run_call(void *arg)
+{
+	const struct call *call = arg;
+
+	return run(call->job, call->argv) ? call->nr_units : 0;
+}
+
+/* A revision that this one is compared with may be older. */
+static bool can_fold(const char *tool)
+{
+	const struct job job = { .tool = tool, .to = "/dev/null" };
+	char *argv[] = { "pagewalk", "dump", "--no-fold", "--help", NULL };
+
+	if (run(&job, argv))
+		return true;
+	fprintf(stderr, "bench: %s folds nothing: bench_dump left out\n", tool);
+	return false;
+}
+
+/* Without options: all that an image's kernel maps. */
+static void measure_dump(struct bench *bench, const char *tool, char *image)
+{
+	static struct subject subject;
+	struct job job = { .tool = tool, .to = "/dev/null" };
+	char *each_argv[] = { "pagewalk", "dump", "--no-fold", image, NULL };
+	char *once_argv[] = { "pagewalk", "dump", image, NULL };
+	char *start_argv[] = { "pagewalk", "--version", NULL };
+	struct call each = { &job, each_argv, 1 }, once = { &job, once_argv, 1 };
+	struct call start = { &job, start_argv, 1 };
+	char name[128];
+	struct bench_set set = {
+		.name = name,
+		.unit = "run",
+		.has_children = true,
+		.reference = 0,
+		.nr_cases = 3,
+		.cases = {
+			{ "dump --no-fold", run_call, &each },
+			{ "dump", run_call, &once },
+			{ "--version", run_call, &start },
+		},
+	};
+
+	if (!subject_open(&subject, image))
+		return;
+	if (subject.nr_leaves > 50000)
+		set.goal[1] = 0.3;
+	snprintf(name, sizeof(name), "bench_dump__%s", subject.name);
+	bench_run(bench, &set);
+	subject_free(&subject);
+}
+
+/* As KASAN's early shadow: 32 slots of the root and all below lead to one page; one leaf is W+X. */
+static void make_shadow(struct rawfile *file)
+{
+	enum { ROOT, PUD, PMD, PTE, OTHER_PUD, NR };
+	static uint64_t page[NR][512];
+
+	for (unsigned i = 0; i < 512; i++) {
+		page[PUD][i] = PMD << 12 | 0x63;
+		page[PMD][i] = PTE << 12 | 0x63;
+		page[PTE][i] = UINT64_C(0x8000000000005161);
+	}
+	for (unsigned i = 0x1d8; i < 0x1f8; i++)
+		page[ROOT][i] = PUD << 12 | 0x63;
+	page[ROOT][511] = OTHER_PUD << 12 | 0x63;
+	page[OTHER_PUD][510] = 0x400001e3;
+	rawfile_make(file, sizeof(page));
+	rawfile_put(file, 0, page, sizeof(page));
+}
+
+static void measure_shadow(struct bench *bench, const char *tool)
+{
+	struct job job = { .tool = tool, .to = "/dev/null" };
+	struct rawfile file;
+	char ram[80];
+#define SHADOW "pagewalk", "dump", "--root", "0", "--format", "x86_64-la48", "--ram", ram
+	char *once_argv[] = { SHADOW, "--perm", "k:wx", NULL };
+	char *each_argv[] = { SHADOW, "--perm", "k:wx", "--leaves", NULL };
+	char *absent_argv[] = { SHADOW, "--perm", "k:wx", "--absent", "--no-fold", NULL };
+	char *start_argv[] = { "pagewalk", "--version", NULL };
+	struct call start = { &job, start_argv, 1 }, once = { &job, once_argv, 1 };
+	struct call each = { &job, each_argv, 1 }, absent = { &job, absent_argv, 1 };
+	const struct bench_set set = {
+		.name = "bench_dump__kasan_shadow",
+		.unit = "run",
+		.has_children = true,
+		.reference = 0,
+		.nr_cases = 4,
+		.cases = {
+			{ "--version", run_call, &start },
+			{ "--perm k:wx", run_call, &once },
+			{ "the same, --leaves", run_call, &each },
+			{ "... --absent --no-fold", run_call, &absent },
+		},
+		.goal = { 0, 3, 3, 3 },
+	};
+
+	make_shadow(&file);
+	snprintf(ram, sizeof(ram), "0=%s", file.path);
+	bench_run(bench, &set);
+	rawfile_remove(&file);
+}
+
 int main(int argc, char **argv)
 {
 	struct bench bench;
@@ -205,6 +321,11 @@ int main(int argc, char **argv)
 		peaks[i] = measure_peak(tool, argv[i]);
 	for (int i = first; i < argc; i++)
 		measure(&bench, tool, argv[i], peaks[i]);
+	if (can_fold(tool)) {
+		for (int i = first; i < argc; i++)
+			measure_dump(&bench, tool, argv[i]);
+		measure_shadow(&bench, tool);
+	}
 	free(peaks);
 	return bench_done(&bench);
 }
