@@ -44,6 +44,24 @@ struct pgw_attr {
 	uint32_t needs; /**< enum pgw_control_bit that must be set for it to mean anything, or 0 */
 };
 
+/**
+ * Bits of an entry that an edition of the manual calls reserved, ignored or software's, and that
+ * a later extension took. An array of them ends with a NULL bits.
+ */
+struct pgw_later_bits {
+	const char *bits;      /**< for printing: "60:59", "6 without 1" */
+	const char *extension; /**< as the manual calls it, or more with commas: "FEAT_S1PIE" */
+	const char *taken_for; /**< what is made of them: "ignored", "address" */
+	uint64_t mask;         /**< all of the bits */
+	uint64_t value;        /**< of these, a value that the extension has and others do not */
+	bool in_tables;        /**< the bits of entries that are tables */
+	bool in_leaves;        /**< ... and of leaves */
+	uint8_t level_first;   /**< the levels at which the bits mean this, inclusive */
+	uint8_t level_last;
+	uint32_t
+		control; /**< enum pgw_control_bit without which they are reserved; 0: none is known */
+};
+
 /** Control bits of the CPU that change what entries mean. */
 enum pgw_control_bit {
 	PGW_CTL_X86_WP = 1 << 0,     /**< CR0.WP: read-only binds the kernel too */
@@ -137,6 +155,12 @@ PGW_API const char *pgw_format_table_name(const struct pgw_format *format, unsig
 
 /** The attributes that entries can show, ended by a NULL name; static. */
 PGW_API const struct pgw_attr *pgw_format_attrs(const struct pgw_format *format);
+
+/**
+ * The bits that later extensions took: nothing is refused that one uses, unless the control
+ * bits say that the CPU lacks it. Ended by NULL bits; static. docs/bits.md has the reasons.
+ */
+PGW_API const struct pgw_later_bits *pgw_format_later_bits(const struct pgw_format *format);
 
 /**
  * The bits of a leaf at this level that pgw_format_attrs() or the rights speak

@@ -17,6 +17,7 @@
 	{                                                                                          \
 		.name = (format_name), .arch = "riscv64", .geometry = RISCV_GEOMETRY(top),         \
 		.table_names = riscv_table_names, .attrs = riscv_attrs,                            \
+		.later_bits = riscv_later_bits,                                                    \
 		.attr_mask = { RISCV_ATTR_MASK, RISCV_ATTR_MASK, RISCV_ATTR_MASK, RISCV_ATTR_MASK, \
 			       RISCV_ATTR_MASK },                                                  \
 		.control_bits = RISCV_CONTROL | PGW_CTL_RISCV_PMLEN7 | PGW_CTL_RISCV_PMLEN16,      \

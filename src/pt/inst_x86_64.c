@@ -17,6 +17,7 @@
 	{                                                                                          \
 		.name = (format_name), .arch = "x86_64", .geometry = X86_64_GEOMETRY(top),         \
 		.table_names = x86_64_table_names, .attrs = x86_64_attrs,                          \
+		.later_bits = x86_64_later_bits,                                                   \
 		.attr_mask = { X86_64_ATTR_MASK_SMALL, X86_64_ATTR_MASK_LARGE,                     \
 			       X86_64_ATTR_MASK_LARGE },                                           \
 		.control_bits = X86_64_CONTROL, .tag_bits = x86_64_tag_bits,                       \

@@ -167,6 +167,7 @@ struct pgw_format {
 	struct pgw_geometry geometry;
 	const char *const *table_names; /* by level */
 	const struct pgw_attr *attrs;
+	const struct pgw_later_bits *later_bits;
 	uint64_t attr_mask[PGW_MAX_LEVELS];
 	uint32_t control_bits;        /* enum pgw_control_bit that the format has */
 	uint32_t control_assume;      /* of these, the ones assumed to be set */

@@ -59,6 +59,11 @@ const struct pgw_attr *pgw_format_attrs(const struct pgw_format *format)
 	return format->attrs;
 }
 
+const struct pgw_later_bits *pgw_format_later_bits(const struct pgw_format *format)
+{
+	return format->later_bits;
+}
+
 uint64_t pgw_format_attr_mask(const struct pgw_format *format, unsigned level)
 {
 	return level < PGW_MAX_LEVELS ? format->attr_mask[level] : 0;

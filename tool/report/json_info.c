@@ -135,6 +135,22 @@ static void json_control(struct json *json, const struct report_root *kernel)
 	json_close(json, '}');
 }
 
+static void json_later_bits(struct json *json, const struct pgw_root_info *root)
+{
+	const struct pgw_later_bits *later = pgw_format_later_bits(root->format);
+
+	json_open(json, "later_bits", '[');
+	for (; later->bits; later++) {
+		json_open(json, NULL, '{');
+		json_str(json, "bits", later->bits);
+		json_str(json, "extension", later->extension);
+		json_str(json, "taken_for", report_later_taken_for(later, &root->control));
+		json_bool(json, "known", report_later_is_known(later, &root->control));
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
 static void json_integrity(struct json *json, const struct pgw_integrity *integrity)
 {
 	json_open(json, "integrity", '{');
@@ -158,6 +174,7 @@ static void json_default_root(struct json *json, const char *key, const struct r
 	json_open(json, key, '{');
 	json_root_members(json, &root->info);
 	json_control(json, root);
+	json_later_bits(json, &root->info);
 	if (root->integrity.nr_tables)
 		json_integrity(json, &root->integrity);
 	json_close(json, '}');

@@ -199,6 +199,19 @@ const char *report_encryption_found(enum pgw_encryption_found found)
 	return names[found];
 }
 
+bool report_later_is_known(const struct pgw_later_bits *later, const struct pgw_control *control)
+{
+	return control->known & later->control;
+}
+
+const char *report_later_taken_for(const struct pgw_later_bits *later,
+				   const struct pgw_control *control)
+{
+	return report_later_is_known(later, control) && !(control->set & later->control)
+		       ? "reserved"
+		       : later->taken_for;
+}
+
 const struct report_bit report_root_found[] = {
 	{ PGW_ROOT_FROM_CPU, "cpu" },
 	{ PGW_ROOT_FROM_KPTI, "kpti-pair" },

@@ -223,6 +223,33 @@ static void text_control(struct out *out, const struct report_root *kernel)
 	out_str(out, root->control.pa_bits ? "(known)\n" : "(assumed)\n");
 }
 
+/* Those that the CPU is known to have or to lack, or the others. */
+static void text_later_bits_if(struct out *out, const struct pgw_root_info *root, bool is_known)
+{
+	const char *before = is_known ? "known: " : "assumed: ";
+
+	for (const struct pgw_later_bits *later = pgw_format_later_bits(root->format); later->bits;
+	     later++) {
+		if (report_later_is_known(later, &root->control) != is_known)
+			continue;
+		out_str(out, before);
+		out_str(out, later->bits);
+		out_str(out, " (");
+		out_str(out, later->extension);
+		out_str(out, ") ");
+		out_str(out, report_later_taken_for(later, &root->control));
+		before = "; ";
+	}
+	out_str(out, *before == ';' ? (is_known ? "; " : "\n") : "");
+}
+
+static void text_later_bits(struct out *out, const struct pgw_root_info *root)
+{
+	text_label(out, "later bits");
+	text_later_bits_if(out, root, true);
+	text_later_bits_if(out, root, false);
+}
+
 static void text_integrity(struct out *out, const struct pgw_integrity *integrity)
 {
 	text_label(out, "integrity");
@@ -308,6 +335,7 @@ static void text_default_root(struct out *out, const struct report_root *kernel)
 	if (root->proof == PGW_PROOF_PARTIAL)
 		text_partial(out, root);
 	text_control(out, kernel);
+	text_later_bits(out, root);
 	if (kernel->integrity.nr_tables)
 		text_integrity(out, &kernel->integrity);
 }

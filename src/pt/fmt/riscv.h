@@ -385,6 +385,42 @@ static const struct pgw_attr riscv_attrs[] = {
 	{ .name = NULL },
 };
 
+static const struct pgw_later_bits riscv_later_bits[] = {
+	{ .bits = "60:59",
+	  .extension = "Svrsw60t59b",
+	  .taken_for = "software's",
+	  .mask = RISCV_RSW_HIGH,
+	  .value = RISCV_RSW_HIGH,
+	  .in_tables = true,
+	  .in_leaves = true,
+	  .level_last = 4,
+	  .control = PGW_CTL_RISCV_SVRSW60T59B },
+	{ .bits = "62:61",
+	  .extension = "Svpbmt",
+	  .taken_for = "memory type",
+	  .mask = RISCV_PBMT,
+	  .value = RISCV_PBMT_NC,
+	  .in_leaves = true,
+	  .level_last = 4,
+	  .control = PGW_CTL_RISCV_SVPBMT },
+	{ .bits = "63",
+	  .extension = "Svnapot",
+	  .taken_for = "run of 64K",
+	  .mask = RISCV_N | RISCV_NAPOT_MASK,
+	  .value = RISCV_N | RISCV_NAPOT_64K,
+	  .in_leaves = true,
+	  .control = PGW_CTL_RISCV_SVNAPOT },
+	{ .bits = "2 without 1",
+	  .extension = "Zicfiss",
+	  .taken_for = "shadow stack",
+	  .mask = RISCV_R | RISCV_W | RISCV_X,
+	  .value = RISCV_W,
+	  .in_leaves = true,
+	  .level_last = 4,
+	  .control = PGW_CTL_RISCV_SSE },
+	{ .bits = NULL },
+};
+
 #define RISCV_ATTR_MASK (RISCV_ATTR_BITS | RISCV_R | RISCV_W | RISCV_X | RISCV_U)
 
 static PGW_MAYBE_UNUSED const char *riscv_memory_type(const struct pgw_control *control,

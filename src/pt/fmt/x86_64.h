@@ -410,6 +410,50 @@ static const struct pgw_attr x86_64_attrs[] = {
 	{ .name = NULL },
 };
 
+static const struct pgw_later_bits x86_64_later_bits[] = {
+	{ .bits = "6 without 1",
+	  .extension = "CET",
+	  .taken_for = "read-only",
+	  .mask = X86_D | X86_RW,
+	  .value = X86_D,
+	  .in_leaves = true,
+	  .level_last = 2 },
+	{ .bits = "11",
+	  .extension = "HLAT",
+	  .taken_for = "ignored",
+	  .mask = BIT(11),
+	  .value = BIT(11),
+	  .in_tables = true,
+	  .in_leaves = true,
+	  .level_last = 4 },
+	/* How many of them are a key, CPUID and IA32_TME_ACTIVATE tell. */
+	{ .bits = "51:37",
+	  .extension = "MKTME, SME, TDX",
+	  .taken_for = "address",
+	  .mask = BITS(51, 37),
+	  .value = BITS(51, 37),
+	  .in_tables = true,
+	  .in_leaves = true,
+	  .level_last = 4 },
+	{ .bits = "62:59",
+	  .extension = "PKS",
+	  .taken_for = "no restriction",
+	  .mask = X86_PK,
+	  .value = X86_PK,
+	  .in_leaves = true,
+	  .level_last = 2 },
+	{ .bits = "63",
+	  .extension = "NXE",
+	  .taken_for = "execute-disable",
+	  .mask = X86_XD,
+	  .value = X86_XD,
+	  .in_tables = true,
+	  .in_leaves = true,
+	  .level_last = 4,
+	  .control = PGW_CTL_X86_NXE },
+	{ .bits = NULL },
+};
+
 #define X86_64_ATTR_MASK_SMALL                                                                     \
 	(X86_RW | X86_US | X86_PWT | X86_PCD | X86_A | X86_D | X86_PAT_SMALL | X86_G | X86_PK |    \
 	 X86_XD)
