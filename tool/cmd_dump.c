@@ -143,9 +143,14 @@ static void dump_warn(const struct target *target, const struct pgw_scan_stats *
 	if (scan->nr_unreadable) {
 		struct report_missing missing = target_missing_tables(target);
 
-		message("%s: %" PRIu64 " ranges unreadable: %" PRIu64
-			"%s tables that the root leads to are not in the image",
-			target->file, scan->nr_unreadable, missing.nr, missing.is_cut ? "+" : "");
+		message("%s: %" PRIu64 " range%s unreadable: %" PRIu64
+			"%s that the root leads to %s not in the image",
+			target->file, scan->nr_unreadable, scan->nr_unreadable == 1 ? "" : "s",
+			missing.nr,
+			missing.is_cut    ? "+ tables"
+			: missing.nr == 1 ? " table"
+					  : " tables",
+			missing.nr == 1 && !missing.is_cut ? "is" : "are");
 		target_explain_unreadable(target);
 	}
 }
@@ -314,21 +319,18 @@ const struct command cmd_dump = {
 	.description =
 		"Prints what a root maps, one range of equal neighbours a line: virtual range\n"
 		"(inclusive), physical address, size, size of a leaf, rights of the kernel and of\n"
-		"users, attributes. What is there several times, because slots share tables, has "
-		"its\n"
-		"lines once, with how often: x512 every 2M through its last address. What is "
-		"malformed\n"
-		"or not in the image has lines of its own, with ! before the reason. The last "
-		"line,\n"
-		"after #, sums up.\n",
-	.examples = "  pagewalk dump vmcore                      the kernel's mappings\n"
-		    "  pagewalk dump --root cpu0 vmcore          all that CPU 0 could see\n"
-		    "  pagewalk dump --perm k:wx vmcore          what the kernel may write and "
-		    "execute\n"
-		    "  pagewalk dump --pa 0x1000+4K vmcore       where a page is mapped\n"
-		    "  pagewalk dump --absent --root cpu0 vmcore  PROT_NONE, swap, ... too\n"
-		    "  pagewalk dump --style ptdump vmcore       as the kernel's own dump\n"
-		    "  pagewalk dump --leaves --json vmcore      one leaf a record\n",
+		"users, attributes. What is there several times, because slots share tables, is\n"
+		"printed once, with how often: x512 every 2M through its last address. What is\n"
+		"malformed or not in the image has lines of its own, with ! before the reason.\n"
+		"The last line, after #, sums up.\n",
+	.examples =
+		"  pagewalk dump vmcore                      the kernel's mappings\n"
+		"  pagewalk dump --root cpu0 vmcore          all that CPU 0 could see\n"
+		"  pagewalk dump --perm k:wx vmcore          what the kernel may write and run\n"
+		"  pagewalk dump --pa 0x1000+4K vmcore       where a page is mapped\n"
+		"  pagewalk dump --absent --root cpu0 vmcore  PROT_NONE, swap, ... too\n"
+		"  pagewalk dump --style ptdump vmcore       as the kernel's own dump\n"
+		"  pagewalk dump --leaves --json vmcore      one leaf a record\n",
 	.options = OPTIONS_IMAGE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) |
 		   OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) |
 		   OPT_BIT(OPT_PA) | OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_ABSENT) |

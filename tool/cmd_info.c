@@ -38,6 +38,8 @@ static int info_find_kernel(struct target *target, const struct options *opts,
 	if (err)
 		return err;
 	kernel->is_found = target_kernel_root(target, &kernel->info, &kernel->err) == 0;
+	if (kernel->is_found)
+		target_use_format(&kernel->info, opts);
 	kernel->encryption = pgw_image_encryption(target->image);
 	err = pgw_image_kernels_known(target->image, &info->kernels, &info->nr_kernels,
 				      &info->are_all);
@@ -70,6 +72,15 @@ static int info_report(struct target *target, const struct options *opts, struct
 		message("%s: %s", target->file, pgw_status_text(err));
 		return TOOL_UNREADABLE;
 	}
+	if (info.kernel.is_found) {
+		int status = target_use_mair(&info.kernel.info, opts);
+
+		if (status != TOOL_DONE) {
+			free(fit);
+			return status;
+		}
+	}
+	info.kernel.mair_is_given = option_given(opts, OPT_MAIR);
 	for (size_t i = 0; i < info.nr_vmcoreinfo; i++)
 		fit[i] = pgw_image_vmcoreinfo_fit(target->image, &info.vmcoreinfo[i]);
 	info.fit = fit;
@@ -106,7 +117,8 @@ const struct command cmd_info = {
 		"bits are known and which are assumed.\n",
 	.examples = "  pagewalk info vmcore\n"
 		    "  pagewalk info --json vmcore\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_JSON) |
+		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = info_run,

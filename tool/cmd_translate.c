@@ -195,10 +195,9 @@ const struct command cmd_translate = {
 	.args = "IMAGE [VA]...",
 	.summary = "what single virtual addresses map to, level by level",
 	.description =
-		"Prints for each address what it maps to, and below it every level's entry: "
-		"table,\n"
-		"physical address of the slot, raw entry, kind. Addresses are hexadecimal; with\n"
-		"none, or with -, they are read from standard input, one a line.\n"
+		"Prints for each address what it maps to, and below it every level's entry:\n"
+		"table, physical address of the slot, raw entry, kind. Addresses are hexadecimal;\n"
+		"with none, or with -, they are read from standard input, one a line.\n"
 		"An address with a tag, which the CPU ignores, is looked up without it: --tags.\n"
 		"The exit status is 1 if any address is not mapped.\n",
 	.examples = "  pagewalk translate vmcore ffffffff81000000\n"

@@ -104,11 +104,10 @@ const struct command cmd_trim = {
 	.args = "IMAGE NEW",
 	.summary = "make an image that holds the page tables and nothing else",
 	.description =
-		"Writes an ELF core to NEW that holds, of the memory, only the tables of all "
-		"roots\n"
-		"and the pages they are found by: info, roots and dump say of it what they say of\n"
-		"IMAGE, and what the machine had in its memory is not in it. IMAGE stays as it "
-		"is.\n",
+		"Writes an ELF core to NEW that holds, of the memory, only the tables of all\n"
+		"roots and the pages they are found by: info, roots and dump say of it what they\n"
+		"say of IMAGE, and what the machine had in its memory is not in it. IMAGE stays\n"
+		"as it is.\n",
 	.examples =
 		"  pagewalk trim vmcore vmcore.tables\n"
 		"  pagewalk trim --force vmcore vmcore.tables  in place of the one that is there\n",

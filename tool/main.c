@@ -20,7 +20,7 @@ static const char help_intro[] =
 	"\n"
 	"Reads page tables inside a memory dump: what every virtual address maps to, and\n"
 	"with which rights. IMAGE is an ELF core, as QEMU's dump-guest-memory and kdump\n"
-	"write them.\n"
+	"write them, or raw memory; --ram PA=FILE instead of it says where memory is.\n"
 	"\n"
 	"Commands:\n";
 

@@ -255,9 +255,9 @@ static const struct option_spec option_specs[] = {
 		     "only leaves that map these physical addresses", option_pa },
 	[OPT_LEAVES] = { "leaves", NULL, NULL, "one leaf a line, not merged", NULL },
 	[OPT_ABSENT] = { "absent", NULL, NULL,
-			 "also what is absent but says something, told as Linux keeps" HELP_NEXT
-			 "it: PROT_NONE, swap, migration, markers, ...; --pa finds it" HELP_NEXT
-			 "by its page, --perm leaves it out",
+			 "also what is absent but says something, told as Linux" HELP_NEXT
+			 "keeps it: PROT_NONE, swap, migration, markers, ...; --pa" HELP_NEXT
+			 "finds it by its page, --perm leaves it out",
 			 NULL },
 	[OPT_NO_FOLD] = { "no-fold", NULL, NULL, "print what repeats each time, not once", NULL },
 	[OPT_STYLE] = { "style", "STYLE", "ranges or ptdump",

@@ -106,15 +106,20 @@ static int vmcoreinfo_read(struct target *target, const char *path)
 	return TOOL_UNREADABLE;
 }
 
-/* Of a file that was cut, that is the reason. */
+/* Of a file that was cut, that is the reason; of raw memory, whoever knows a root can say it. */
 static int fail_kernel_root(const struct target *target, const struct pgw_error *err)
 {
 	const struct pgw_image_info *info = pgw_image_get_info(target->image);
 	char text[512];
 
+	pgw_error_format(err, text, sizeof(text));
+	if (err->status == -PGW_ENOENT && !info->arch && !info->elf_machine) {
+		message("%s: %s; --root and --format say where tables are and how to read them",
+			target->file, text);
+		return TOOL_UNREADABLE;
+	}
 	if (!report_is_cut(info) || err->status != -PGW_ENOENT)
 		return message_error(target->file, err);
-	pgw_error_format(err, text, sizeof(text));
 	message("%s: the file was cut: it ends at byte %" PRIu64 ", by its headers at byte %" PRIu64
 		"; the tables are not in what is left (%s)",
 		target->file, info->file_size, info->said_size, text);
@@ -154,6 +159,20 @@ static int check_encryption(const struct target *target, const struct options *o
 	return TOOL_USAGE;
 }
 
+/* Where raw memory is follows from its tables, so a bit that is not right leads to no kernel. */
+static int fail_open(const struct target *target, const struct options *opts,
+		     const struct pgw_error *err)
+{
+	char text[512];
+
+	if (err->status != -PGW_ENOEXEC || !option_given(opts, OPT_ENCRYPTION))
+		return message_error(target->file, err);
+	pgw_error_format(err, text, sizeof(text));
+	message("%s: %s (no other bit was tried than --encryption-bit says)",
+		err->file ? err->file : target->file, text);
+	return TOOL_UNREADABLE;
+}
+
 int target_open(struct target *target, const struct options *opts)
 {
 	struct pgw_image_options image_opts = {
@@ -184,7 +203,7 @@ int target_open(struct target *target, const struct options *opts)
 	ret = pgw_image_open(target->file, &image_opts, &target->image, &err);
 	progress_clear(&target->progress);
 	if (ret < 0)
-		return message_error(target->file, &err);
+		return fail_open(target, opts, &err);
 	target_warn_shift(target);
 	ret = check_encryption(target, opts);
 	return ret != TOOL_DONE ? ret : check_kernel(target, opts);
@@ -357,6 +376,15 @@ static int choose_tags(struct target *target, const struct options *opts)
 	return TOOL_DONE;
 }
 
+void target_use_format(struct pgw_root_info *root, const struct options *opts)
+{
+	if (!opts->format)
+		return;
+	if (!has_same_arch(opts->format, root->format))
+		root->control = (struct pgw_control){ 0 };
+	root->format = opts->format;
+}
+
 static int choose_root(struct target *target, const struct options *opts)
 {
 	int status;
@@ -373,10 +401,7 @@ static int choose_root(struct target *target, const struct options *opts)
 	}
 	if (status != TOOL_DONE)
 		return status;
-	if (opts->format && !has_same_arch(opts->format, target->root.format))
-		target->root.control = (struct pgw_control){ 0 };
-	if (opts->format)
-		target->root.format = opts->format;
+	target_use_format(&target->root, opts);
 	return choose_tags(target, opts);
 }
 
@@ -388,20 +413,25 @@ static bool has_memory_types(const struct pgw_format *format)
 	return pgw_control_assume(format, &unknown).known & PGW_CTL_MEMORY_TYPES;
 }
 
+int target_use_mair(struct pgw_root_info *root, const struct options *opts)
+{
+	if (!option_given(opts, OPT_MAIR))
+		return TOOL_DONE;
+	if (!has_memory_types(root->format)) {
+		message("--mair: tables of format %s do not go by it",
+			pgw_format_name(root->format));
+		return TOOL_USAGE;
+	}
+	root->control.known |= PGW_CTL_MEMORY_TYPES;
+	root->control.memory_types = opts->mair;
+	return TOOL_DONE;
+}
+
 int target_choose_root(struct target *target, const struct options *opts)
 {
 	int status = choose_root(target, opts);
 
-	if (status != TOOL_DONE || !option_given(opts, OPT_MAIR))
-		return status;
-	if (!has_memory_types(target->root.format)) {
-		message("--mair: tables of format %s do not go by it",
-			pgw_format_name(target->root.format));
-		return TOOL_USAGE;
-	}
-	target->root.control.known |= PGW_CTL_MEMORY_TYPES;
-	target->root.control.memory_types = opts->mair;
-	return TOOL_DONE;
+	return status != TOOL_DONE ? status : target_use_mair(&target->root, opts);
 }
 
 int target_choose_halves(const struct target *target, const struct options *opts,
@@ -518,6 +548,7 @@ struct report target_report(const struct target *target, const struct options *o
 			.last = opts->last,
 		},
 		.choice = kernel_choice(target),
+		.tags_given = opts->tags != NULL,
 		.is_guess = report_is_guess(target->image),
 	};
 }

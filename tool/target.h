@@ -41,6 +41,10 @@ struct target {
 int target_open(struct target *target, const struct options *opts);
 void target_close(struct target *target);
 
+/** Let --format, if it is given, say how a root is read. */
+void target_use_format(struct pgw_root_info *root, const struct options *opts);
+/** Let --mair, if it is given, say what memory types a root's entries mean. */
+int target_use_mair(struct pgw_root_info *root, const struct options *opts);
 /** The root that the options ask for. */
 int target_choose_root(struct target *target, const struct options *opts);
 /**

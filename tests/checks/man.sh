@@ -23,10 +23,23 @@ for page in "$root"/man/pagewalk-*.1; do
 done >"$tmp/page"
 words 'man: each command has a page'
 
+# narrow NAME FILE: no line has more than 80 columns.
+narrow() {
+	awk 'length > 80' "$2" >"$tmp/log"
+	tap_empty "$1" "$tmp/log"
+}
+
+# What a page says of an option of its own or of all commands; a line of its own is enough in both.
 for page in "$root"/man/pagewalk-*.1; do
 	command=$(basename "$page" .1 | sed 's/^pagewalk-//')
-	"$PGW_TOOL" "$command" --help | sed -n 's/^  --\([a-z]*\).*/\1/p' | grep -vx help >"$tmp/help"
-	sed -n 's/^\.It Fl -\([a-z]*\).*/\1/p' "$page" "$root/man/pagewalk.1" >"$tmp/page"
+	"$PGW_TOOL" "$command" --help >"$tmp/text"
+	narrow "$command --help: at most 80 columns" "$tmp/text"
+	sed -n 's/^  --\([a-z-]*\).*/\1/p' "$tmp/text" | grep -vx help >"$tmp/help"
+	sed -n 's/^\.It Fl -\([a-z-]*\).*/\1/p' "$page" "$root/man/pagewalk.1" | sort -u >"$tmp/page"
 	words "man: each option of $command, and no other"
+	sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESCRIPTION/s/^\.Op Fl -\([a-z-]*\).*/\1/p' "$page" >"$tmp/page"
+	words "man: each option of $command in its synopsis"
 done
+"$PGW_TOOL" --help >"$tmp/text"
+narrow '--help: at most 80 columns' "$tmp/text"
 tap_done

@@ -34,7 +34,7 @@ same 'dump --absent: what each entry says, neighbours joined' "$tmp/expected" "$
 check 'dump --absent: leaves stay' grep -q '^0x0000000000400000-0x0000000000400fff  0x0000000000301000 ' \
 	"$tmp/out"
 check 'dump --absent: the summary counts entries' grep -q \
-	'^# .*: 1 ranges, 1 leaves, 4K; .* 0 unreadable, 11 absent$' "$tmp/out"
+	'^# .*: 1 range, 1 leaf, 4K; .* 0 unreadable, 11 absent$' "$tmp/out"
 # shellcheck disable=SC2086 # words
 run dump $user "$image"
 check 'dump: without --absent nothing of it' sh -c "! grep -q absent $tmp/out"

@@ -140,7 +140,7 @@ dump --range ffff969d00200000+2M >"$tmp/with"
 dump --range 0xffff969d00200000-0xFFFF969D003FFFFF >"$tmp/expected"
 same 'dump --range: FIRST+SIZE is FIRST-LAST' "$tmp/expected" "$tmp/with"
 pagewalk dump --range 0-fff "$image" >"$tmp/out"
-check 'dump --range: looks into both halves by default' grep -q '; 1 table visits; ' "$tmp/out"
+check 'dump --range: looks into both halves by default' grep -q '; 1 table visit; ' "$tmp/out"
 ends 'dump --range: between the halves there is nothing' 0 \
 	dump --range 0000800000000000-ffff7fffffffffff "$image"
 

@@ -60,7 +60,10 @@ complains 'roots: --ram: a part that is longer than the file' 3 'a part that end
 complains 'roots: --ram: the second file is named' 3 "$tmp/nothing@10: No such file" \
 	roots --ram "0=$image" --ram "1000000=$tmp/nothing@10@0+10"
 complains 'trim: --ram: where to is missing' 2 'an argument is missing' trim --ram "0=$image"
-complains 'dump: --ram: no machine' 3 "kernel's root proves itself" dump --ram "0=$0"
+complains 'dump: --ram: no machine' 3 \
+	"kernel's root proves itself; --root and --format say where" dump --ram "0=$0"
+complains 'raw memory with --encryption-bit' 3 'no other bit was tried than --encryption-bit says' \
+	info --encryption-bit none "$0"
 
 complains 'dump: --level of a size that the format does not have' 2 'no leaves of 64K' \
 	dump --level 64K "$image"
@@ -163,7 +166,7 @@ for command in dump translate; do
 done
 run dump "$tmp/cut"
 check 'cut to 100000 bytes: the root that is missing counts once' \
-	grep -q ', 2 unreadable (1 tables missing)$' "$tmp/out"
+	grep -q ', 2 unreadable (1 table missing)$' "$tmp/out"
 for command in info roots; do
 	run "$command" "$tmp/cut"
 	check "cut to 100000 bytes: $command says where" \

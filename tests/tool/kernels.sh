@@ -111,9 +111,9 @@ roots 'cut short: all roots' 2 "$tmp/cut"
 check 'cut short: they agree' [ "$(grep -c 'proof=partial .*agree=2  missing=1$' "$tmp/out")" -eq 2 ]
 check 'cut short: the sum' grep -q '^# 2 roots; 2 lack tables; the file is truncated' "$tmp/out"
 prints 'cut short: dump counts what is missing' \
-	'^# root 0x12000, x86_64-la48, kernel half: 1 ranges, 1 leaves, .* 1 unreadable \(1 tables missing\)$' \
+	'^# root 0x12000, x86_64-la48, kernel half: 1 range, 1 leaf, .* 1 unreadable \(1 table missing\)$' \
 	dump "$tmp/cut"
-check 'cut short: ... and tells' grep -q '1 ranges unreadable: 1 tables that the root leads to' "$tmp/err"
+check 'cut short: ... and tells' grep -q '1 range unreadable: 1 table that the root leads to' "$tmp/err"
 prints 'cut short: dump --json' '"unreadable":1,"missing_tables":1' dump --json "$tmp/cut"
 prints 'cut short: translate' ': 0 of 1 mapped, 1 unreadable: tables missing$' \
 	translate "$tmp/cut" ffffffff81002000

@@ -28,7 +28,7 @@ summary() {
 image=$(machine unikernel)
 cat >"$tmp/expected" <<'TEXT'
 0x0000000000000000-0x0000000003ffffff  0x0000000000000000       64M  2M  rwx/---  a d
-# root 0x100000, x86_64-la48, whole root: 1 ranges, 32 leaves, 64M; 4 table visits; 0 malformed, 0 unreadable
+# root 0x100000, x86_64-la48, whole root: 1 range, 32 leaves, 64M; 4 table visits; 0 malformed, 0 unreadable
 TEXT
 ends 'unikernel: dump --perm k:wx: status 0' 0 dump --perm k:wx "$image"
 same 'unikernel: all is writable and executable' "$tmp/expected" "$tmp/out"
@@ -57,7 +57,7 @@ check 'firmware: roots --json' grep -Eq \
 	'"state":"firmware",.*"efi_system_table":"0x0000000000200018"\}$' "$tmp/out"
 cat >"$tmp/expected" <<'TEXT'
 0x0000000000000000-0x00000000ffffffff  0x0000000000000000        4G  2M  rwx/---
-# root 0x100000, x86_64-la48, whole root: 1 ranges, 2048 leaves, 4G; 7 table visits; 0 malformed, 0 unreadable
+# root 0x100000, x86_64-la48, whole root: 1 range, 2048 leaves, 4G; 7 table visits; 0 malformed, 0 unreadable
 TEXT
 run dump "$image"
 same 'firmware: dump: all' "$tmp/expected" "$tmp/out"
@@ -71,6 +71,12 @@ ends 'arm64 firmware: roots: status 0' 0 roots "$image"
 check 'arm64 firmware: the root is firmware'\''s' grep -Eq \
 	'^0x0000000040ff0000  arm64-4k-48  firmware .* found=identity-map  efi_system_table=0x0000000040300008$' \
 	"$tmp/out"
+run info --mair 44ff "$image"
+check 'arm64 firmware: info --mair' grep -q ' MAIR_EL1=0x44ff (--mair) ' "$tmp/out"
+complains 'info --mair: not on x86_64' 2 'tables of format x86_64-la48 do not go by it' \
+	info --mair 44 "$linux"
+run info --format x86_64-la57 "$linux"
+check 'info --format: the root is read so' grep -q '^kernel root .*, x86_64-la57$' "$tmp/out"
 run info "$image"
 check 'arm64 firmware: info' grep -qx \
 	"root          0x40ff0000, arm64-4k-48, UEFI firmware's" "$tmp/out"

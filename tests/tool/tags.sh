@@ -90,7 +90,7 @@ kernel="--format arm64-4k-39 --root 40000000 --half kernel"
 		'  tag 0xf4 ignored, as TBI1=1 (assumed): 0xffffffffffe03456 was looked up' "$tmp/out"
 	says 'arm64: JSON' 0 '^\{"va":"0xf4ffffffffe03456","looked_up":"0xffffffffffe03456","tag":244,"tag_by":"TBI1","tag_known":false,"kind":"leaf",' \
 		--json $kernel "$tmp/arm64" f4ffffffffe03456
-	says 'arm64: --tags tbi' 0 '^  tag 0xf4 ignored, as TBI1=1 \(known\): ' \
+	says 'arm64: --tags tbi' 0 '^  tag 0xf4 ignored, as TBI1=1 \(--tags\): ' \
 		--tags tbi $kernel "$tmp/arm64" f4ffffffffe03456
 	says 'arm64: --tags none' 1 '^0xf4ffffffffe03456  !noncanonical ' \
 		--tags none $kernel "$tmp/arm64" f4ffffffffe03456
@@ -134,7 +134,7 @@ options="--format riscv-sv39 --root 40000000"
 		--json $options "$tmp/riscv" a400000000400010
 	says 'riscv64: --tags pmlen7' 0 '^0xa400000000400010  0x0000000040400010 ' \
 		--tags pmlen7 $options "$tmp/riscv" a400000000400010
-	says 'riscv64: --tags pmlen16' 0 '^  tag 0xabcd ignored, as PMLEN16=1 \(known\): 0xffffffffffe03456 was looked up$' \
+	says 'riscv64: --tags pmlen16' 0 '^  tag 0xabcd ignored, as PMLEN16=1 \(--tags\): 0xffffffffffe03456 was looked up$' \
 		--tags pmlen16 $options "$tmp/riscv" abcdffffffe03456
 }
 complains 'a tag that is none' 2 "--tags: 'mte' is not auto, none, tbi, lam48, lam57, pmlen7 or pmlen16" \

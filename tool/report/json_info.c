@@ -122,8 +122,8 @@ static void json_control(struct json *json, const struct report_root *kernel)
 		json_open(json, "MAIR_EL1", '{');
 		json_hex(json, "value", control.memory_types);
 		json_bool(json, "known",
-			  (root->control.known & PGW_CTL_MEMORY_TYPES) &&
-				  root->state != PGW_ROOT_FIRMWARE);
+			  kernel->mair_is_given || ((root->control.known & PGW_CTL_MEMORY_TYPES) &&
+						    root->state != PGW_ROOT_FIRMWARE));
 		json_close(json, '}');
 	}
 	if (control.known & PGW_CTL_X86_ENCRYPTION)

@@ -18,6 +18,7 @@ struct report_root {
 	bool is_found;
 	struct pgw_root_info info;
 	struct pgw_encryption encryption;
+	bool mair_is_given;
 	struct pgw_integrity integrity; /**< of its tree; not if nr_tables is 0 */
 	struct pgw_error err;           /**< if it was not found */
 };
@@ -150,6 +151,7 @@ struct report {
 	struct pgw_linux kernel;       /**< by which absent entries are told */
 	/** The order of memory types is assumed: rows that show one say so. */
 	bool assumes_memory_types;
+	bool tags_given; /**< --tags says what a tag is */
 	bool has_absent; /**< a dump lists them */
 	bool is_guess;   /**< where some of memory is, is one: every summary says so */
 	struct report_attrs attrs;

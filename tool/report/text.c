@@ -241,6 +241,13 @@ static void text_choice(struct report *report)
 	out_str(out, " (--kernel chooses)");
 }
 
+/* "1 table", "2 tables"; before as text_count(). */
+static void text_plural(struct out *out, const char *before, uint64_t nr, const char *one,
+			const char *many)
+{
+	text_count(out, before, nr, nr == 1 ? one : many);
+}
+
 /* "# root 0x1000, x86_64-la48, whole root" */
 static void text_subject(struct report *report)
 {
@@ -276,18 +283,20 @@ static void text_dump_summary(struct report *report, const struct pgw_dump_summa
 	struct out *out = report->out;
 
 	text_subject(report);
-	text_count(out, ": ", summary->nr_ranges, "ranges");
+	text_plural(out, ": ", summary->nr_ranges, "range", "ranges");
 	if (summary->nr_lines != summary->nr_ranges)
-		text_count(out, " in ", summary->nr_lines, "lines");
-	text_count(out, ", ", summary->nr_leaves, "leaves, ");
+		text_plural(out, " in ", summary->nr_lines, "line", "lines");
+	text_plural(out, ", ", summary->nr_leaves, "leaf, ", "leaves, ");
 	out_size(out, summary->bytes, 0);
-	text_count(out, "; ", scan->nr_tables, "table visits");
+	text_plural(out, "; ", scan->nr_tables, "table visit", "table visits");
 	text_count(out, "; ", scan->nr_malformed, "malformed");
 	text_count(out, ", ", scan->nr_unreadable, "unreadable");
 	if (report->missing.nr || report->missing.is_cut) {
 		out_str(out, " (");
 		out_dec(out, report->missing.nr);
-		out_str(out, report->missing.is_cut ? "+ tables missing)" : " tables missing)");
+		out_str(out, report->missing.is_cut    ? "+ tables missing)"
+			     : report->missing.nr == 1 ? " table missing)"
+						       : " tables missing)");
 	}
 	if (report->has_absent)
 		text_count(out, ", ", summary->nr_absent, "absent");
@@ -316,14 +325,18 @@ static void text_step(struct report *report, const struct pgw_step *step)
 }
 
 /* Which address was looked up, if it is not the one that was asked for; or might have been. */
-static void text_tag(struct out *out, const struct report_translation *translation)
+static void text_tag(const struct report *report, const struct report_translation *translation)
 {
+	struct out *out = report->out;
+
 	if (translation->tag_by) {
 		out_str(out, "  tag ");
 		out_hex_short(out, translation->tag);
 		out_str(out, " ignored, as ");
 		out_str(out, translation->tag_by);
-		out_str(out, translation->tag_is_assumed ? "=1 (assumed): " : "=1 (known): ");
+		out_str(out, report->tags_given            ? "=1 (--tags): "
+			     : translation->tag_is_assumed ? "=1 (assumed): "
+							   : "=1 (known): ");
 		out_hex(out, translation->looked_up);
 		out_str(out, " was looked up\n");
 	}
@@ -368,7 +381,7 @@ static void text_translation(struct report *report, const struct report_translat
 				    absent.pa + (translation->looked_up - result->va_first));
 	}
 	out_char(out, '\n');
-	text_tag(out, translation);
+	text_tag(report, translation);
 	for (unsigned i = 0; i < translation->path.nr_steps; i++)
 		text_step(report, &translation->path.step[i]);
 }

@@ -179,8 +179,12 @@ static void text_vmcoreinfo(struct out *out, const struct pgw_vmcoreinfo *vmcore
 	}
 }
 
-static const char *memory_types_ground(const struct pgw_root_info *root)
+static const char *memory_types_ground(const struct report_root *kernel)
 {
+	const struct pgw_root_info *root = &kernel->info;
+
+	if (kernel->mair_is_given)
+		return " (--mair) ";
 	if (!(root->control.known & PGW_CTL_MEMORY_TYPES))
 		return " (assumed: Linux's order) ";
 	return root->state == PGW_ROOT_FIRMWARE ? " (assumed: EDK2's order) "
@@ -215,7 +219,7 @@ static void text_control(struct out *out, const struct report_root *kernel)
 	if (control.known & PGW_CTL_MEMORY_TYPES) {
 		out_str(out, "MAIR_EL1=");
 		out_hex_short(out, control.memory_types);
-		out_str(out, memory_types_ground(root));
+		out_str(out, memory_types_ground(kernel));
 	}
 	if (control.known & PGW_CTL_X86_ENCRYPTION)
 		text_encryption(out, &kernel->encryption);
