@@ -96,6 +96,33 @@ check 'translate --json: the same' grep -qF \
 	'"absent":"prot-none","pa":"0x0000000000305123","flags":["young","dirty"],"assumed":false' \
 	"$tmp/out"
 
+# The same absent entry 2^32 times but for one page in 512: told once, and filtered by tables.
+shadow=$tmp/shadow.elf
+python3 "$root/tests/tool/other_machines.py" linux-absent-shadow "$shadow"
+# shellcheck disable=SC2086 # words
+ends 'dump --absent: a shadow ends well' 0 dump --absent $user "$shadow"
+check 'dump --absent: what repeats is told once' sh -c "test \$(grep -c '!absent' $tmp/out) -eq 1"
+check 'dump --absent: how often' grep -q \
+	'^0x0000040000000000-0x0000040000000fff  !absent .*  prot-none pa=0x0000000000305000 young dirty  x511 every 4K x8388608 every 2M through 0x000013ffffffefff$' \
+	"$tmp/out"
+check 'dump --absent: every copy counts' grep -q ': 8388608 ranges in 1 lines, 8388608 leaves, .* 4286578688 absent$' \
+	"$tmp/out"
+# shellcheck disable=SC2086 # words
+run dump --absent --json $user "$shadow"
+check 'dump --absent --json: how often' grep -qF \
+	'"repeats":[{"count":511,"step":4096},{"count":8388608,"step":2097152}],"last":"0x000013ffffffefff"}' \
+	"$tmp/out"
+for each in --leaves --no-fold; do
+	# shellcheck disable=SC2086 # words
+	run dump --absent $each --perm u:w $user "$shadow"
+	check "dump --absent $each --perm: thousands of visits, not millions" grep -q \
+		': 0 ranges, 0 leaves, 0B; [0-9]\{1,4\} table visits; .* 0 absent$' "$tmp/out"
+	# shellcheck disable=SC2086 # words
+	run dump --absent $each --budget 10000 $user "$shadow"
+	check "dump --absent $each: the budget bounds lines" sh -c \
+		"test \$(grep -c '^0x' $tmp/out) -eq 10000 && grep -q 'the budget of lines ran out' $tmp/err"
+done
+
 # Guests that say what they made; tests/image/test_linux_absent.c has single words of theirs.
 # guest IMAGE: what is absent in its processes, one entry a line, against $tmp/expected.
 guest() {

@@ -5,6 +5,7 @@ Linux, or not as others do.
 
 unikernel: one identity map, all of it writable and executable, as in unikraft/unikraft#414.
 linux-absent: entries that are not valid but say something.
+linux-absent-shadow: such an entry 2^32 times but for one page in 512, on 4 tables.
 firmware: UEFI's boot services at work, memory mapped where it is and with it 4 GiB.
 firmware-left: the same after ExitBootServices(), when the firmware's root is not its own any more.
 arm64-firmware: UEFI's, with no register in the file: 16 MiB of RAM and some devices.
@@ -119,6 +120,18 @@ def linux_absent(path):
     write_core(path, EM_X86_64, memory, qemu_cpu(root) + note(b'VMCOREINFO', 0, text))
 
 
+def linux_absent_shadow(path):
+    """All 16 TiB from 4 TiB on lead to one lowest table."""
+    memory = Memory(4 << 20)
+    root, pud, pmd, pte = (memory.table() for _ in range(4))
+    memory.put64(root + 8 * 8, *[pud | 0x67] * 32)
+    memory.put64(pud, *[pmd | 0x67] * 512)
+    memory.put64(pmd, *[pte | 0x67] * 512)
+    memory.put64(pte, *[~0x305000 & 0xffffffffff000 | 0x160] * 511, 0x306025)
+    text = b'OSRELEASE=6.1.0-test\nPAGESIZE=4096\n'
+    write_core(path, EM_X86_64, memory, qemu_cpu(root) + note(b'VMCOREINFO', 0, text))
+
+
 def sme(path):
     """Pages of 4K in a row, of which the third and fourth are shared: AMD's C-bit is 47."""
     c_bit = 1 << 47
@@ -187,6 +200,7 @@ def arm64_identity(path):
 KINDS = {
     'unikernel': unikernel,
     'linux-absent': linux_absent,
+    'linux-absent-shadow': linux_absent_shadow,
     'sme': sme,
     'tdx': tdx,
     'firmware': firmware,
