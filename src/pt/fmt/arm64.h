@@ -495,44 +495,10 @@ static const struct pgw_attr arm64_attrs_lpa2[] = {
 	 ARM64_DBM | ARM64_CONT | ARM64_PXN | ARM64_UXN)
 #define ARM64_ATTR_MASK (ARM64_ATTR_MASK_LPA2 | ARM64_SH)
 
-/* D24 MAIR_EL1: the byte that AttrIndx chooses. */
-static PGW_MAYBE_UNUSED const char *arm64_memory_type(const struct pgw_control *control,
-						      uint64_t entry)
-{
-	unsigned index = (unsigned)((entry & ARM64_ATTRINDX) >> 2);
-	uint8_t attr = (uint8_t)(control->memory_types >> (8 * index));
-
-	switch (attr) {
-	case 0x00:
-		return "device-nGnRnE";
-	case 0x04:
-		return "device-nGnRE";
-	case 0x08:
-		return "device-nGRE";
-	case 0x0c:
-		return "device-GRE";
-	case 0x44:
-		return "normal-nc";
-	case 0xf0:
-		return "normal-tagged";
-	case 0xff:
-		return "normal";
-	case 0xbb:
-		return "normal-wt";
-	default:
-		return attr & 0xf0 ? "normal-other" : "device-other";
-	}
-}
-
-/* D8.8 "Address tagging": bit 55 says of which half an address is. */
-static PGW_MAYBE_UNUSED uint64_t arm64_tag_bits(const struct pgw_geometry *geo,
-						const struct pgw_control *control, uint64_t va)
-{
-	(void)geo;
-	return control->set & (va & BIT(55) ? PGW_CTL_ARM64_TBI1 : PGW_CTL_ARM64_TBI0)
-		       ? BITS(63, 56)
-		       : 0;
-}
+/* inst_arm64.c: what all granules have in common, and nobody needs inline. */
+const char *arm64_memory_type(const struct pgw_control *control, uint64_t entry);
+uint64_t arm64_tag_bits(const struct pgw_geometry *geo, const struct pgw_control *control,
+			uint64_t va);
 
 static const struct pgw_later_bits arm64_later_bits[] = {
 	{ .bits = "10 of tables",
