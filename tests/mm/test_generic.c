@@ -34,10 +34,11 @@ struct fixture {
 	const struct pgw_geometry *geo;
 	uint64_t first, last;                 /* of the half */
 	unsigned nr_accepted[PGW_MAX_LEVELS]; /* random leaves that were mapped, by level */
+	uint64_t run_bit;                     /* that makes a leaf a run of several items, or 0 */
+	unsigned run_lg2[PGW_MAX_LEVELS];     /* how many they are */
 };
 
-/* The attribute bit that makes a leaf a run of several items, or 0. */
-static uint64_t run_bit(const struct fixture *f)
+static uint64_t find_run_bit(const struct fixture *f)
 {
 	for (const struct pgw_attr *a = pgw_format_attrs(f->format); a->name; a++) {
 		if (!strcmp(a->name, "cont") || !strcmp(a->name, "napot"))
@@ -47,7 +48,7 @@ static uint64_t run_bit(const struct fixture *f)
 }
 
 /* How many items make a run: the Arm ARM's table of the contiguous bit; Svnapot's 64 KiB. */
-static unsigned run_lg2(const struct fixture *f, unsigned level)
+static unsigned find_run_lg2(const struct fixture *f, unsigned level)
 {
 	static const struct {
 		const char *arch;
@@ -68,7 +69,7 @@ static unsigned run_lg2(const struct fixture *f, unsigned level)
 
 static uint64_t leaf_size(const struct fixture *f, const struct pgw_leaf *leaf)
 {
-	unsigned run = leaf->attrs & run_bit(f) ? run_lg2(f, leaf->level) : 0;
+	unsigned run = leaf->attrs & f->run_bit ? f->run_lg2[leaf->level] : 0;
 
 	return UINT64_C(1) << (f->geo->span_lg2[leaf->level] + run);
 }
@@ -85,6 +86,9 @@ static void fixture_init(struct fixture *f, const struct pgw_format *format, enu
 	f->format = format;
 	f->geo = pgw_format_geometry(format);
 	pgw_format_half_range(format, half, &f->first, &f->last);
+	f->run_bit = find_run_bit(f);
+	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
+		f->run_lg2[level] = find_run_lg2(f, level);
 	args.platform = attach.platform = &f->arena.platform;
 	assert_int_equal(pgw_mm_new(&args, &f->owned), 0);
 	attach.root = pgw_mm_root(f->owned);
@@ -165,8 +169,8 @@ static struct pgw_leaf random_leaf(struct fixture *f)
 	if (r & 0x300)
 		leaf.level = (uint8_t)(leaf.level % 2);
 	/* A run in a small top table may be larger than the half. */
-	if ((r & 0xc00) == 0 && run_lg2(f, leaf.level) <= f->geo->slots_lg2[leaf.level])
-		leaf.attrs = run_bit(f);
+	if ((r & 0xc00) == 0 && f->run_lg2[leaf.level] <= f->geo->slots_lg2[leaf.level])
+		leaf.attrs = f->run_bit;
 	size = leaf_size(f, &leaf);
 	pa_max = (UINT64_C(1) << f->geo->max_pa_bits) - 1;
 	leaf.rights = random_rights(f);
@@ -530,7 +534,7 @@ static struct pgw_leaf leaf_of_size(const struct fixture *f, unsigned lg2)
 		leaf.level++;
 	leaf.va = f->first;
 	if (f->geo->span_lg2[leaf.level] != lg2)
-		leaf.attrs = run_bit(f);
+		leaf.attrs = f->run_bit;
 	return leaf;
 }
 
