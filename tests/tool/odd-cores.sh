@@ -97,6 +97,11 @@ pagewalk dump --root cpu0 "$tmp/shift-longer" >"$tmp/actual" 2>/dev/null
 same 'shift: notes longer than said: dump, as of the plain image' "$tmp/expected" "$tmp/actual"
 says 'shift: in JSON' 0 '"shift":-1632,' info --json "$tmp/shift-shorter"
 says 'shift: longer, in JSON' 0 '"shift":440,' info --json "$tmp/shift-longer"
+says 'shift: the most there is' 0 'memory is read 9223372036854775808 bytes before where' \
+	info "$tmp/shift-most"
+says 'shift: the most there is, in JSON' 0 '"shift":-9223372036854775808,' info --json "$tmp/shift-most"
+pagewalk dump --root cpu0 "$tmp/shift-most" >"$tmp/actual" 2>/dev/null
+same 'shift: the most there is: dump, as of the plain image' "$tmp/expected" "$tmp/actual"
 says 'no shift: a file that is only cut' 1 'the file is truncated' info "$tmp/cut"
 silent 'no shift: is not said' 'where the headers say'
 

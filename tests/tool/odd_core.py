@@ -62,7 +62,7 @@ core('zero-cut', [(0, 0x5000, 0x4000, 0, 0), (0x5000, SIZE - 0x5000, 0x3000, 0, 
 core('kcore', [(-1, 2**45 - 1, 2**45 - 1, 0xffffb81c40000000, 2**46), whole], memory)
 core('kcore-old', [(0, 0x2000, 0x2000, 0xffffffff81000000, 0x3000), (0, SIZE, SIZE, 0xffff888000000000, 0)],
      memory)
-for name, shift in (('shorter', 1632), ('longer', -440)):
+for name, shift in (('shorter', 1632), ('longer', -440), ('most', 2**63)):
     core('shift-' + name, [whole], memory, shift=shift)
 # the file is shorter than the headers say, but the notes are not
 core('cut', [whole], memory[:-1632])

@@ -92,6 +92,8 @@ kernel="--format arm64-4k-39 --root 40000000 --half kernel"
 		--json $kernel "$tmp/arm64" f4ffffffffe03456
 	says 'arm64: --tags tbi' 0 '^  tag 0xf4 ignored, as TBI1=1 \(--tags\): ' \
 		--tags tbi $kernel "$tmp/arm64" f4ffffffffe03456
+	says 'arm64: --tags none, and then auto: as without' 0 '^  tag 0xf4 ignored, as TBI1=1 \(assumed\): ' \
+		--tags none --tags auto $kernel "$tmp/arm64" f4ffffffffe03456
 	says 'arm64: --tags none' 1 '^0xf4ffffffffe03456  !noncanonical ' \
 		--tags none $kernel "$tmp/arm64" f4ffffffffe03456
 	says 'arm64: between the halves is no address' 1 '^0x0080000000000000  !noncanonical ' \
