@@ -105,7 +105,7 @@ check 'dump --absent: what repeats is told once' sh -c "test \$(grep -c '!absent
 check 'dump --absent: how often' grep -q \
 	'^0x0000040000000000-0x0000040000000fff  !absent .*  prot-none pa=0x0000000000305000 young dirty  x511 every 4K x8388608 every 2M through 0x000013ffffffefff$' \
 	"$tmp/out"
-check 'dump --absent: every copy counts' grep -q ': 8388608 ranges in 1 lines, 8388608 leaves, .* 4286578688 absent$' \
+check 'dump --absent: every copy counts' grep -q ': 8388608 ranges in 1 line, 8388608 leaves, .* 4286578688 absent$' \
 	"$tmp/out"
 # shellcheck disable=SC2086 # words
 run dump --absent --json $user "$shadow"
