@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/shared_images.h"
+#include "image/find_root.h"
 #include "image/image_priv.h"
 #include "image/linux.h"
 #include "image/machine.h"
@@ -25,28 +26,6 @@
 #define SECOND_PROCESS UINT64_C(0x3c000)
 #define SECOND_NOTE UINT64_C(0x3e000)
 #define FIRST_PROCESS UINT64_C(0x20000)
-
-static const struct pgw_root_info *find_root(struct pgw_image *image, uint64_t pa)
-{
-	const struct pgw_root_info *list;
-	size_t nr;
-
-	assert_int_equal(pgw_image_roots(image, &list, &nr), 0);
-	for (size_t i = 0; i < nr; i++) {
-		if (list[i].root.pa == pa)
-			return &list[i];
-	}
-	return NULL;
-}
-
-static size_t nr_roots(struct pgw_image *image)
-{
-	const struct pgw_root_info *list;
-	size_t nr;
-
-	assert_int_equal(pgw_image_roots(image, &list, &nr), 0);
-	return nr;
-}
 
 static uint64_t kernel_root(struct pgw_image *image)
 {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/find_root.h"
 #include "image/machine.h"
 
 /* What the registers in a CPU's note tell. */
@@ -29,30 +30,6 @@
 
 #define PTE_A (UINT64_C(1) << 5)
 #define USER (PTE_P | PTE_W | PTE_U)
-
-static const struct pgw_root_info *find_root(struct pgw_image *image, uint64_t pa)
-{
-	const struct pgw_root_info *list;
-	size_t nr;
-
-	assert_int_equal(pgw_image_roots(image, &list, &nr), 0);
-	for (size_t i = 0; i < nr; i++) {
-		if (i)
-			assert_true(list[i - 1].root.pa < list[i].root.pa);
-		if (list[i].root.pa == pa)
-			return &list[i];
-	}
-	return NULL;
-}
-
-static size_t nr_roots(struct pgw_image *image)
-{
-	const struct pgw_root_info *list;
-	size_t nr;
-
-	assert_int_equal(pgw_image_roots(image, &list, &nr), 0);
-	return nr;
-}
 
 static void check_root(struct pgw_image *image, uint64_t pa, enum pgw_root_state state,
 		       uint32_t found, enum pgw_root_proof proof)

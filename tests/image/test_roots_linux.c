@@ -11,32 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "image/find_root.h"
 #include "image/image_priv.h"
 #include "image/linux.h"
 
 #define TABLE_AF DESC_AF /* in tables, as Linux 6.13 and later make them */
-
-static const struct pgw_root_info *find_root(struct pgw_image *image, uint64_t pa)
-{
-	const struct pgw_root_info *list;
-	size_t nr;
-
-	assert_int_equal(pgw_image_roots(image, &list, &nr), 0);
-	for (size_t i = 0; i < nr; i++) {
-		if (list[i].root.pa == pa)
-			return &list[i];
-	}
-	return NULL;
-}
-
-static size_t nr_roots(struct pgw_image *image)
-{
-	const struct pgw_root_info *list;
-	size_t nr;
-
-	assert_int_equal(pgw_image_roots(image, &list, &nr), 0);
-	return nr;
-}
 
 /* The kernel's root is there, on these grounds, alone and in the list. */
 static void check_kernel(const struct linux_machine *m, uint32_t found)
