@@ -177,6 +177,18 @@ static bool is_too_far(const struct setting *setting, const struct pgw_translati
 	return (t->level || (t->entry & DESCRIPTOR_TABLE)) && pa >> setting->control.pa_bits;
 }
 
+/*
+ * A block where none can be is a translation fault by QEMU 10, whatever its address is; QEMU 7.2
+ * looks at the address first. What a CPU says of one that is wrong in both ways is its choice.
+ */
+static bool is_wrong_twice(const struct setting *setting, const struct pgw_translation *t)
+{
+	const struct pgw_geometry *geo = pgw_format_geometry(setting->format);
+
+	return t->kind == PGW_ENTRY_MALFORMED && is_too_far(setting, t) &&
+	       !(t->entry & DESCRIPTOR_TABLE) && !(geo->leaf_sizes & BIT(geo->span_lg2[t->level]));
+}
+
 static uint64_t fault_status(const struct setting *setting, const struct pgw_translation *t)
 {
 	if (t->kind == PGW_ENTRY_MALFORMED && is_too_far(setting, t))
@@ -211,6 +223,9 @@ static struct outcome outcome(const struct setting *setting, const struct pgw_tr
 	/* An address that no table covers counts as level 0, whatever the top level is. */
 	if (!canonical)
 		ret.code = (ret.code & ~ESR_FSC) | FSC_TRANSLATION;
+	else if (is_wrong_twice(setting, t))
+		ret.mask &= ~(fsc(FSC_ADDRESS_SIZE, t->level) ^ fsc(FSC_TRANSLATION, t->level));
+	ret.code &= ret.mask;
 	return ret;
 }
 
