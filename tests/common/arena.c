@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 static bool arena_fails(struct arena *arena)
@@ -114,6 +115,28 @@ static void violation(void *ctx, const struct pgw_violation *v)
 	arena->violation = *v;
 }
 
+/*
+ * The block is of zeroes that take memory and time only where they are used, aligned as the
+ * largest table, with an edge on either side that nobody may touch.
+ */
+#define ALIGNMENT ((size_t)65536)
+
+static size_t mapping_size(const struct arena *arena)
+{
+	return arena->size + 3 * ALIGNMENT;
+}
+
+static void block_map(struct arena *arena)
+{
+	arena->mapping =
+		mmap(NULL, mapping_size(arena), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (arena->mapping == MAP_FAILED)
+		abort();
+	arena->block = arena->mapping + ALIGNMENT + (-(uintptr_t)arena->mapping & (ALIGNMENT - 1));
+	if (mprotect(arena->block, arena->size, PROT_READ | PROT_WRITE))
+		abort();
+}
+
 void arena_init(struct arena *arena, size_t size)
 {
 	*arena = (struct arena){
@@ -134,13 +157,11 @@ void arena_init(struct arena *arena, size_t size)
 		.size = size,
 		.fail_after = -1,
 	};
-	arena->block = aligned_alloc(65536, size);
+	block_map(arena);
 	arena->descs = aligned_alloc(sizeof(struct pgw_ptdesc),
 				     size / ARENA_TABLE_MIN * sizeof(struct pgw_ptdesc));
-	if (!arena->block || !arena->descs ||
-	    pgw_phys_memory_init(&arena->memory, ARENA_PA, arena->block, size))
+	if (!arena->descs || pgw_phys_memory_init(&arena->memory, ARENA_PA, arena->block, size))
 		abort();
-	memset(arena->block, 0, size);
 	arena->platform.table_offset = (uint64_t)(uintptr_t)arena->block - ARENA_PA;
 }
 
@@ -152,7 +173,7 @@ void arena_fini(struct arena *arena)
 			arena->nr_tables, arena->nr_objs, arena->thread.nr_held);
 		abort();
 	}
-	free(arena->block);
+	munmap(arena->mapping, mapping_size(arena));
 	free(arena->descs);
 }
 

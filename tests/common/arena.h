@@ -20,6 +20,7 @@ struct arena {
 	struct pgw_phys_memory memory; /* the block as a source */
 	struct pgw_thread thread;
 	struct pgw_epoch epoch;
+	unsigned char *mapping; /* with the block in it */
 	unsigned char *block;
 	struct pgw_ptdesc *descs; /* one for every ARENA_TABLE_MIN bytes of the block */
 	size_t size, used;
