@@ -201,15 +201,18 @@ static const struct row cuts[] = {
 	{ "after the header",
 	  64,
 	  { { 0 } },
-	  "offset 0x20: expected program headers inside the file, found 0x40" },
+	  "offset 0x20: expected all program headers inside the file, which may have been cut, "
+	  "found 0x40" },
 	{ "after the first program header",
 	  PH_A,
 	  { { 0 } },
-	  "offset 0x20: expected program headers inside the file, found 0x40" },
+	  "offset 0x20: expected all program headers inside the file, which may have been cut, "
+	  "found 0x40" },
 	{ "in the last program header",
 	  NOTE_CPU - 1,
 	  { { 0 } },
-	  "offset 0x20: expected program headers inside the file, found 0x40" },
+	  "offset 0x20: expected all program headers inside the file, which may have been cut, "
+	  "found 0x40" },
 	{ "after the program headers",
 	  NOTE_CPU,
 	  { { 0 } },
@@ -323,20 +326,24 @@ static const struct row headers[] = {
 	{ "program headers end a byte later",
 	  0,
 	  { { 32, 8, END - 167 } },
-	  "offset 0x20: expected program headers inside the file, found 0x799" },
+	  "offset 0x20: expected all program headers inside the file, which may have been cut, "
+	  "found 0x799" },
 	{ "program headers at the end",
 	  0,
 	  { { 32, 8, END } },
-	  "offset 0x20: expected program headers inside the file, found 0x840" },
+	  "offset 0x20: expected all program headers inside the file, which may have been cut, "
+	  "found 0x840" },
 	{ "program headers at 2^63",
 	  0,
 	  { { 32, 8, UINT64_C(1) << 63 } },
-	  "offset 0x20: expected program headers inside the file, found "
+	  "offset 0x20: expected all program headers inside the file, which may have been cut, "
+	  "found "
 	  "0x8000000000000000" },
 	{ "program headers at 2^64 - 1",
 	  0,
 	  { { 32, 8, UINT64_MAX } },
-	  "offset 0x20: expected program headers inside the file, found "
+	  "offset 0x20: expected all program headers inside the file, which may have been cut, "
+	  "found "
 	  "0xffffffffffffffff" },
 	{ "size of a program header 0",
 	  0,
@@ -365,11 +372,13 @@ static const struct row headers[] = {
 	{ "more program headers than there are",
 	  0,
 	  { { 56, 2, 37 } },
-	  "offset 0x20: expected program headers inside the file, found 0x40" },
+	  "offset 0x20: expected all program headers inside the file, which may have been cut, "
+	  "found 0x40" },
 	{ "65534 program headers",
 	  0,
 	  { { 56, 2, 0xfffe } },
-	  "offset 0x20: expected program headers inside the file, found 0x40" },
+	  "offset 0x20: expected all program headers inside the file, which may have been cut, "
+	  "found 0x40" },
 	{ "number in no section",
 	  0,
 	  { { 56, 2, 0xffff } },
@@ -395,7 +404,8 @@ static const struct row headers[] = {
 	{ "number 2^20 in a section",
 	  0,
 	  { { 56, 2, 0xffff }, { 40, 8, DATA_A }, { DATA_A + 44, 4, 1 << 20 } },
-	  "offset 0x20: expected program headers inside the file, found 0x40" },
+	  "offset 0x20: expected all program headers inside the file, which may have been cut, "
+	  "found 0x40" },
 	{ "number 2^20 + 1 in a section",
 	  0,
 	  { { 56, 2, 0xffff }, { 40, 8, DATA_A }, { DATA_A + 44, 4, (1 << 20) + 1 } },
