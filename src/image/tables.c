@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/bits.h"
-#include "pt/loader.h"
+#include "pt/read/loader.h"
 
 /* The smallest table has two slots, so four low bits of its address are free. */
 #define SEEN_LEVEL BITS(2, 0)

@@ -3,7 +3,7 @@
 
 #include "base/bits.h"
 #include "mm/mm_priv.h"
-#include "pt/gather.h"
+#include "pt/read/gather.h"
 
 /* What both kinds of mm are made with; the tree is the caller's to fill in. */
 static int mm_create(const struct pgw_platform *platform, const struct pgw_format *format,

@@ -7,7 +7,7 @@
 #include <pagewalk/vma.h>
 
 #include "mm/lock.h"
-#include "pt/gather.h"
+#include "pt/read/gather.h"
 #include "pt/pt.h"
 
 struct pgw_mm {

@@ -3,8 +3,8 @@
 
 #include "base/bits.h"
 #include "mm/mm_priv.h"
-#include "pt/loader.h"
-#include "pt/vec.h"
+#include "pt/read/loader.h"
+#include "pt/simd/vec.h"
 
 /*
  * Roots share subtrees by having the same entries in the same slots of their

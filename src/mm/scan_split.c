@@ -2,7 +2,7 @@
 #include <pagewalk/scan.h>
 
 #include "mm/mm_priv.h"
-#include "pt/loader.h"
+#include "pt/read/loader.h"
 
 /* Entries for each part that are wanted to choose the cuts from. */
 #define SPLIT_CHOICE 8

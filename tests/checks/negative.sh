@@ -76,8 +76,8 @@ layers)
 	begin 'include src tool'
 	breach 'base includes pt' 'src/base/status.c:.*the layer pt' \
 		"echo '#include \"pt/pt.h\"' >>src/base/status.c"
-	breach 'pt includes mm' 'src/pt/item.c:.*the layer mm' \
-		"echo '#include \"mm/lock.h\"' >>src/pt/item.c"
+	breach 'pt includes mm' 'src/pt/read/item.c:.*the layer mm' \
+		"echo '#include \"mm/lock.h\"' >>src/pt/read/item.c"
 	breach 'mm includes a public header of image' 'src/mm/mm.c:.*image.h' \
 		"echo '#include <pagewalk/image.h>' >>src/mm/mm.c"
 	breach 'mm includes libc' 'src/mm/mm.c:.*stdio.h' \
@@ -92,8 +92,8 @@ layers)
 		"echo '#include \"mm/lock.h\"' >>src/image/planted.c"
 	breach 'a format knows memory' 'src/pt/fmt/planted.h:.*phys.h' \
 		"echo '#include <pagewalk/phys.h>' >>src/pt/fmt/planted.h"
-	breach 'a format used outside its instance' 'src/pt/registry.c:.*a format' \
-		"echo '#include \"pt/fmt/x86_64.h\"' >>src/pt/registry.c"
+	breach 'a format used outside its instance' 'src/pt/fmt/registry.c:.*a format' \
+		"echo '#include \"pt/fmt/x86_64.h\"' >>src/pt/fmt/registry.c"
 	breach 'tool includes a private header' 'tool/planted.c:.*a private header' \
 		"echo '#include \"base/bits.h\"' >>tool/planted.c"
 	breach 'a path out of the folder' 'tool/planted.c:.*a path with' \
@@ -159,11 +159,11 @@ inline)
 	breach 'a primitive that is not inlined' 'planted_pt_leaf' \
 		"echo 'static __attribute__((noinline)) int planted_pt_leaf(int x) { return x + 1; }
 		int f(int x); int f(int x) { return planted_pt_leaf(x); }' >src/pt/fmt/planted.h
-		echo '#include \"pt/fmt/planted.h\"' >>src/pt/item.c"
+		echo '#include \"pt/fmt/planted.h\"' >>src/pt/read/item.c"
 	breach 'a primitive whose address is taken' 'planted_pt_leaf' \
 		"echo 'static inline int planted_pt_leaf(int x) { return x + 1; }
 		int (*f(void))(int); int (*f(void))(int) { return planted_pt_leaf; }' >src/pt/fmt/planted.h
-		echo '#include \"pt/fmt/planted.h\"' >>src/pt/item.c"
+		echo '#include \"pt/fmt/planted.h\"' >>src/pt/read/item.c"
 	;;
 symbols)
 	begin 'include/pagewalk/base.h' "mkdir pagewalk

@@ -16,7 +16,7 @@
 
 #include "common/arena.h"
 #include "mm/mm_priv.h"
-#include "pt/gather.h"
+#include "pt/read/gather.h"
 #include "pt/leaf_size.h"
 
 #define MODEL_MAX 2048

@@ -15,7 +15,7 @@
 
 #include "common/arena.h"
 #include "mm/mm_priv.h"
-#include "pt/gather.h"
+#include "pt/read/gather.h"
 
 #define KIB(n) ((uint64_t)(n) << 10)
 #define MIB(n) ((uint64_t)(n) << 20)

@@ -17,7 +17,7 @@
 
 #include "common/arena.h"
 #include "mm/mm_priv.h"
-#include "pt/gather.h"
+#include "pt/read/gather.h"
 
 #define PAGE UINT64_C(4096)
 #define MIB(n) ((uint64_t)(n) << 20)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Lowest tables that come and go under those who use them: pt_map_lock() of
- * src/pt/table_lock.h, the installation of tables by compare-and-swap, and
+ * src/pt/edit/table_lock.h, the installation of tables by compare-and-swap, and
  * pt_trim_table(). One slot of the parent; two threads map and unmap a leaf
  * each, one trims the table when it is empty, one looks without any lock. The
  * epoch is as epoch.pml shows.

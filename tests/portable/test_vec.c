@@ -14,7 +14,7 @@
 #include "base/bits.h"
 #include "common/arena.h"
 #include "common/tap.h"
-#include "pt/vec.h"
+#include "pt/simd/vec.h"
 
 #define MAX_ALIGN 4 /* words: the widest vector */
 #define MAX_NR 50   /* items: three rounds of four vectors, and a rest of every length */

@@ -495,7 +495,7 @@ static const struct pgw_attr arm64_attrs_lpa2[] = {
 	 ARM64_DBM | ARM64_CONT | ARM64_PXN | ARM64_UXN)
 #define ARM64_ATTR_MASK (ARM64_ATTR_MASK_LPA2 | ARM64_SH)
 
-/* inst_arm64.c: what all granules have in common, and nobody needs inline. */
+/* arm64.c: what all granules have in common, and nobody needs inline. */
 const char *arm64_memory_type(const struct pgw_control *control, uint64_t entry);
 uint64_t arm64_tag_bits(const struct pgw_geometry *geo, const struct pgw_control *control,
 			uint64_t va);

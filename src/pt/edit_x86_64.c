@@ -1,6 +1,0 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
-#include "pt/formats.h"
-#include "pt/fmt/x86_64.h"
-#include "pt/template_edit.h"
-
-const struct pt_edit_ops pt_edit_x86_64 = PT_EDIT_OPS;

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What reads tables is to stay small: gcc's -O3 copies its loops. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__)
+#pragma GCC optimize("O2")
+#endif
+
+#define ARM64_GRANULE_LG2 14
+#define ARM64_EDIT_OPS pt_edit_arm64_16k
+#include "pt/fmt/formats.h"
+#include "pt/fmt/arm64.h"
+#include "pt/read/template.h"
+
+const struct pgw_format pt_format_arm64_16k_36 =
+	ARM64_FORMAT("arm64-16k-36", NULL, 36, 48, arm64_attrs, ARM64_ATTR_MASK);
+const struct pgw_format pt_format_arm64_16k_47 =
+	ARM64_FORMAT("arm64-16k-47", NULL, 47, 48, arm64_attrs, ARM64_ATTR_MASK);
+const struct pgw_format pt_format_arm64_16k_48 =
+	ARM64_FORMAT("arm64-16k-48", "arm64-16k", 48, 48, arm64_attrs, ARM64_ATTR_MASK);
+const struct pgw_format pt_format_arm64_16k_52_lpa2 =
+	ARM64_FORMAT("arm64-16k-52-lpa2", NULL, 52, 52, arm64_attrs_lpa2, ARM64_ATTR_MASK_LPA2);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What reads tables is to stay small: gcc's -O3 copies its loops. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__)
+#pragma GCC optimize("O2")
+#endif
+
+#define ARM64_GRANULE_LG2 16
+#define ARM64_EDIT_OPS pt_edit_arm64_64k
+#include "pt/fmt/formats.h"
+#include "pt/fmt/arm64.h"
+#include "pt/read/template.h"
+
+const struct pgw_format pt_format_arm64_64k_42 =
+	ARM64_FORMAT("arm64-64k-42", NULL, 42, 52, arm64_attrs, ARM64_ATTR_MASK);
+const struct pgw_format pt_format_arm64_64k_48 =
+	ARM64_FORMAT("arm64-64k-48", "arm64-64k", 48, 52, arm64_attrs, ARM64_ATTR_MASK);
+const struct pgw_format pt_format_arm64_64k_52_lpa =
+	ARM64_FORMAT("arm64-64k-52-lpa", NULL, 52, 52, arm64_attrs, ARM64_ATTR_MASK);

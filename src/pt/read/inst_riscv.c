@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What reads tables is to stay small: gcc's -O3 copies its loops. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__)
+#pragma GCC optimize("O2")
+#endif
+
+#include "pt/fmt/formats.h"
+#include "pt/fmt/riscv.h"
+#include "pt/read/template.h"
+
+/* All are assumed: what an older CPU calls reserved no kernel sets by accident. */
+#define RISCV_CONTROL                                                                              \
+	(PGW_CTL_RISCV_SVNAPOT | PGW_CTL_RISCV_SVPBMT | PGW_CTL_RISCV_SVRSW60T59B |                \
+	 PGW_CTL_RISCV_SSE)
+
+#define RISCV_FORMAT(format_name, top)                                                             \
+	{                                                                                          \
+		.name = (format_name), .arch = "riscv64", .geometry = RISCV_GEOMETRY(top),         \
+		.table_names = riscv_table_names, .attrs = riscv_attrs,                            \
+		.later_bits = riscv_later_bits,                                                    \
+		.attr_mask = { RISCV_ATTR_MASK, RISCV_ATTR_MASK, RISCV_ATTR_MASK, RISCV_ATTR_MASK, \
+			       RISCV_ATTR_MASK },                                                  \
+		.control_bits = RISCV_CONTROL | PGW_CTL_RISCV_PMLEN7 | PGW_CTL_RISCV_PMLEN16,      \
+		.control_assume = RISCV_CONTROL, .tag_bits = riscv_tag_bits, .min_pa_bits = 32,    \
+		.memory_type = riscv_memory_type, .decode = pt_decode, .advance = pt_advance,      \
+		.env_init = pt_env_fill, .reader = &pt_format_ops, .owner = &pt_format_ops,        \
+		.edit = &pt_edit_riscv,                                                            \
+	}
+
+const struct pgw_format pt_format_riscv_sv39 = RISCV_FORMAT("riscv-sv39", 2);
+const struct pgw_format pt_format_riscv_sv48 = RISCV_FORMAT("riscv-sv48", 3);
+const struct pgw_format pt_format_riscv_sv57 = RISCV_FORMAT("riscv-sv57", 4);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What reads tables is to stay small: gcc's -O3 copies its loops. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__)
+#pragma GCC optimize("O2")
+#endif
+
+#include "pt/fmt/x86_64.h"
+#include "pt/fmt/formats.h"
+#include "pt/read/template.h"
+
+#define X86_64_CONTROL                                                                             \
+	(PGW_CTL_X86_WP | PGW_CTL_X86_NXE | PGW_CTL_X86_SMEP | PGW_CTL_X86_PKE |                   \
+	 PGW_CTL_X86_LAM_U48 | PGW_CTL_X86_LAM_U57 | PGW_CTL_X86_LAM_SUP |                         \
+	 PGW_CTL_X86_ENCRYPTION | PGW_CTL_X86_SHARED_BIT)
+
+#define X86_64_FORMAT(format_name, top)                                                            \
+	{                                                                                          \
+		.name = (format_name), .arch = "x86_64", .geometry = X86_64_GEOMETRY(top),         \
+		.table_names = x86_64_table_names, .attrs = x86_64_attrs,                          \
+		.later_bits = x86_64_later_bits,                                                   \
+		.attr_mask = { X86_64_ATTR_MASK_SMALL, X86_64_ATTR_MASK_LARGE,                     \
+			       X86_64_ATTR_MASK_LARGE },                                           \
+		.control_bits = X86_64_CONTROL, .tag_bits = x86_64_tag_bits,                       \
+		.control_assume = PGW_CTL_X86_WP | PGW_CTL_X86_NXE | PGW_CTL_X86_SMEP,             \
+		.min_pa_bits = X86_MIN_PA_BITS, .decode = pt_decode, .advance = pt_advance,        \
+		.env_init = pt_env_fill, .reader = &pt_format_ops, .owner = &pt_format_ops,        \
+		.edit = &pt_edit_x86_64,                                                           \
+	}
+
+const struct pgw_format pt_format_x86_64_la48 = X86_64_FORMAT("x86_64-la48", 3);
+const struct pgw_format pt_format_x86_64_la57 = X86_64_FORMAT("x86_64-la57", 4);

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pt/read/scan.h"
+
+#include "pt/read/loader.h"
+#include "pt/read/memo.h"
+
+int pt_scan_exhausted(struct pt_scan *s, uint64_t va)
+{
+	s->stats->truncated = true;
+	s->stats->truncated_va = va;
+	return -PGW_E2BIG;
+}
+
+int pt_scan_hand_on(struct pt_scan *s)
+{
+	unsigned nr = s->nr;
+	int err = s->ops->extents(s->block, nr, s->arg);
+
+	if (pgw_unlikely(err)) {
+		s->stats->truncated = true;
+		s->stats->truncated_va = s->block[nr - 1].va_last + 1;
+	}
+	s->nr = 0;
+	s->nr_wanted = s->nr_wanted < PT_SCAN_BLOCK ? 2 * s->nr_wanted : PT_SCAN_BLOCK;
+	s->block[0].kind = PGW_ENTRY_EMPTY;
+	return err;
+}
+
+/* Does b follow a so that the two are one run? */
+static bool scan_follows(const struct pt_scan *s, const struct pgw_extent *a,
+			 const struct pgw_extent *b)
+{
+	if (a->kind != b->kind || a->level != b->level || a->va_last + 1 != b->va_first ||
+	    a->kind == PGW_ENTRY_ABSENT)
+		return false;
+	if (a->kind != PGW_ENTRY_LEAF)
+		return true;
+	return a->leaf_lg2 == b->leaf_lg2 && a->rights == b->rights &&
+	       b->pa - a->pa == b->va_first - a->va_first &&
+	       ((a->entry ^ b->entry) & s->attr_mask[a->level]) == 0;
+}
+
+int pt_scan_add(struct pt_scan *s, const struct pgw_extent *extent)
+{
+	struct pgw_extent *pending = pt_scan_pending(s);
+	int err;
+
+	if (s->is_recording)
+		pt_memo_add(s, extent);
+	if (scan_follows(s, pending, extent)) {
+		if (extent->kind == PGW_ENTRY_LEAF)
+			s->stats->nr_leaves += (extent->va_last >> extent->leaf_lg2) -
+					       (pending->va_last >> extent->leaf_lg2);
+		pending->va_last = extent->va_last;
+		return 0;
+	}
+	err = pending->kind == PGW_ENTRY_EMPTY ? 0 : pt_scan_next(s);
+	if (err)
+		return err;
+	*pt_scan_pending(s) = *extent;
+	if (extent->kind == PGW_ENTRY_LEAF)
+		s->stats->nr_leaves += pt_extent_leaves(extent);
+	s->stats->nr_unreadable += extent->kind == PGW_ENTRY_UNREADABLE;
+	return 0;
+}
+
+/* Each of the runs differs from the pending extent before it, and becomes the pending one. */
+static int scan_spread(struct pt_scan *s, struct pt_vec_row *row)
+{
+	unsigned nr = s->nr + 1, start = row->i; /* extents, the pending one too */
+	int err = 0;
+
+	for (;;) {
+		unsigned wanted = s->nr_wanted, room = wanted + 1 - nr;
+		unsigned n = s->vec->spread(row, s->block + nr, room);
+
+		nr += n;
+		if (n < room)
+			break;
+		s->nr = wanted;
+		err = pt_scan_hand_on(s);
+		nr = 1;
+		if (pgw_unlikely(err)) {
+			s->stats->nr_leaves -= pt_extent_leaves(&s->block[wanted]);
+			break;
+		}
+		s->block[0] = s->block[wanted];
+	}
+	s->nr = nr - 1;
+	s->stats->nr_leaves += row->i - start;
+	return err;
+}
+
+/*
+ * The owner's items may have changed by the time one comes to them: look at copies of 65.
+ * @return the first of them
+ */
+static unsigned scan_window(struct pt_scan *s, const struct pt_vec_row *row, struct pt_vec_row *ret)
+{
+	unsigned from = row->i < row->nr - 65 ? row->i : row->nr - 65;
+
+	for (unsigned i = 0; i < 65; i++)
+		s->copy[i] = __atomic_load_n(row->items + from + i, __ATOMIC_RELAXED);
+	*ret = *row;
+	ret->items = s->copy;
+	ret->nr = 65;
+	ret->i -= from;
+	ret->va += (uint64_t)from << row->granule_lg2;
+	return from;
+}
+
+/* @return fn's value */
+static int scan_part(struct pt_scan *s, struct pt_vec_row *row, pt_scan_bursts_fn *bursts)
+{
+	const unsigned before = row->i;
+	int err = 0;
+
+	if (s->vec->spread)
+		err = scan_spread(s, row);
+	if (err || row->i - before >= PT_SCAN_MANY_ITEMS)
+		return err;
+	return bursts(s, row);
+}
+
+int pt_scan_short_runs(struct pt_scan *s, struct pt_vec_row *row, pt_scan_bursts_fn *bursts)
+{
+	const struct pgw_extent *pending = pt_scan_pending(s);
+	unsigned before;
+	int err;
+
+	if (row->nr < 65 || row->nr - row->i < 2)
+		return 0;
+	row->granule_lg2 = pending->leaf_lg2;
+	row->pa_shift = row->granule_lg2 - (unsigned)__builtin_ctzll(row->step);
+	/* Some formats keep the top of an address below its other bits. */
+	row->fixed = s->pt->env.kind_mask | (~s->attr_mask[0] & (row->step - 1));
+	row->known = pending->entry;
+	row->pa = (pending->pa & ~low_bits(row->granule_lg2)) - (row->known << row->pa_shift);
+	__builtin_memcpy(&row->tail, &pending->kind, sizeof(row->tail));
+	row->ends = 0;
+	do {
+		before = row->i;
+		if (s->pt->phys) {
+			err = scan_part(s, row, bursts);
+		} else {
+			struct pt_vec_row copies;
+			unsigned from = scan_window(s, row, &copies);
+
+			err = scan_part(s, &copies, bursts);
+			row->i = from + copies.i;
+		}
+	} while (!err && pt_scan_goes_on(row, before));
+	return err;
+}
+
+/* The last extents. */
+static int scan_flush(struct pt_scan *s)
+{
+	if (pt_scan_pending(s)->kind == PGW_ENTRY_EMPTY)
+		return 0;
+	s->nr++;
+	return pt_scan_hand_on(s);
+}
+
+int pt_scan_odd(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned index,
+		unsigned nr, uint64_t entry)
+{
+	struct pgw_extent extent = { .level = (uint8_t)level };
+
+	pt_scan_clip(at, s->pt->format->geometry.span_lg2[level], index, nr, &extent);
+	if (entry) {
+		extent.kind = PGW_ENTRY_MALFORMED;
+		extent.entry = entry;
+		s->stats->nr_malformed++;
+	} else {
+		extent.kind = PGW_ENTRY_UNREADABLE;
+		extent.entry = at->table_pa;
+		s->nr_unreadable++;
+	}
+	return pt_scan_add(s, &extent);
+}
+
+int pt_scan_absent(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned index,
+		   uint64_t entry)
+{
+	struct pgw_extent extent = { .entry = entry,
+				     .kind = PGW_ENTRY_ABSENT,
+				     .level = (uint8_t)level };
+
+	pt_scan_clip(at, s->pt->format->geometry.span_lg2[level], index, 1, &extent);
+	return pt_scan_add(s, &extent);
+}
+
+/* The range covers the table whole. */
+static bool scan_is_whole(const struct pt_scan *s, const struct pt_scan_at *at, unsigned level)
+{
+	const struct pgw_geometry *geo = &s->pt->format->geometry;
+
+	return at->first == at->va &&
+	       at->last - at->va == low_bits(geo->span_lg2[level] + geo->slots_lg2[level]);
+}
+
+static void scan_want_memo(struct pt_scan *s)
+{
+	if (!s->memo_allowed || (!s->has_shared && s->stats->nr_tables < PT_MEMO_MIN_TABLES))
+		return;
+	s->memo_allowed = false;
+	s->memo = pt_memo_new(s->pt->platform);
+}
+
+int pt_scan_visit(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
+		  pt_scan_table_fn *scan_table)
+{
+	struct pt_memo_mark mark;
+	int err = 0;
+
+	if (!s->memo)
+		scan_want_memo(s);
+	if (!s->memo || !scan_is_whole(s, at, level))
+		return scan_table(s, at, level);
+	switch (pt_memo_begin(s, at, level, &mark, &err)) {
+	case PT_MEMO_REPLAYED:
+		return err;
+	case PT_MEMO_RECORD:
+		err = scan_table(s, at, level);
+		pt_memo_end(s, &mark, err);
+		return err;
+	default:
+		return scan_table(s, at, level);
+	}
+}
+
+/* Of nr items from index on, how many are the entry, from the first on? */
+static unsigned scan_equal_items(struct pt_scan *s, uint64_t table_pa, unsigned index, unsigned nr,
+				 uint64_t entry)
+{
+	unsigned n = 0, got, equal;
+
+	while (n < nr) {
+		uint64_t pa = table_pa + (uint64_t)(index + n) * 8;
+		const uint64_t *items = s->copy;
+
+		got = nr - n;
+		if (pt_is_near(s->pt, pa, (uint64_t)got * 8))
+			items = pt_near_items(s->pt, pa);
+		else if (!pt_copy_items(s->pt, pa, got, s->copy, PT_SCAN_COPY, &got))
+			break;
+		else
+			pt_items_to_host(s->copy, got);
+		equal = s->vec->run(items, got, entry, 0);
+		n += equal;
+		if (equal < got)
+			break;
+	}
+	return n;
+}
+
+unsigned pt_scan_copies(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
+			unsigned index, uint64_t entry)
+{
+	const struct pgw_geometry *geo = &s->pt->format->geometry;
+	uint64_t va = at->va + ((uint64_t)index << geo->span_lg2[level]);
+	/* Slots that end in the range; at->last may be the last of all addresses. */
+	uint64_t nr = (at->last - va + 1) >> geo->span_lg2[level];
+
+	if (va < at->first || nr < 2)
+		return 1;
+	return 1 + scan_equal_items(s, at->table_pa, index + 1, (unsigned)nr - 1, entry);
+}
+
+static void scan_multiply(struct pgw_scan_stats *stats, const struct pgw_scan_stats *before,
+			  uint64_t nr)
+{
+	stats->nr_leaves += (nr - 1) * (stats->nr_leaves - before->nr_leaves);
+	stats->nr_malformed += (nr - 1) * (stats->nr_malformed - before->nr_malformed);
+	stats->nr_unreadable += (nr - 1) * (stats->nr_unreadable - before->nr_unreadable);
+}
+
+/* @return err; what the ops said at va */
+static int scan_refused(struct pt_scan *s, int err, uint64_t va)
+{
+	if (err) {
+		s->stats->truncated = true;
+		s->stats->truncated_va = va;
+	}
+	return err;
+}
+
+int pt_scan_repeat(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned nr,
+		   pt_scan_table_fn *scan_table)
+{
+	struct pgw_scan_stats before;
+	int err = scan_flush(s), end_err;
+
+	s->nr_repeats++;
+	if (!err)
+		err = scan_refused(s, s->ops->begin(nr, at->last - at->va + 1, s->arg), at->va);
+	if (err)
+		return err;
+	before = *s->stats;
+	err = pt_scan_visit(s, at, level, scan_table);
+	end_err = err && err != -PGW_E2BIG ? err : scan_flush(s);
+	if (end_err)
+		return end_err;
+	scan_multiply(s->stats, &before, nr);
+	end_err = s->ops->end(s->arg);
+	return end_err ? scan_refused(s, end_err, at->last + 1) : err;
+}
+
+int pt_scan_root(struct pt_scan *s, const struct pt_scan_at *at, pt_scan_table_fn *scan_table)
+{
+	const struct pgw_platform *platform = s->pt->platform;
+	int err, flush_err;
+
+	s->vec = pt_vec_choose(platform ? platform->cpu_features : 0);
+	s->budget = s->pt->phys ? s->pt->budget : UINT64_MAX;
+	s->memo_allowed = s->pt->phys && platform && !platform->no_memo;
+	s->memo = NULL;
+	s->has_shared = false;
+	s->is_recording = false;
+	s->nr_unreadable = 0;
+	s->nr_repeats = 0;
+	s->nr = 0;
+	s->nr_wanted = 1;
+	s->block[0] = (struct pgw_extent){ .kind = PGW_ENTRY_EMPTY };
+	err = scan_table(s, at, s->pt->format->geometry.top_level);
+	/* What is left lies before the point where a budget ran out; after fn's refusal nothing is. */
+	flush_err = scan_flush(s);
+	pt_memo_free(platform, s->memo);
+	return err && err != -PGW_E2BIG ? err : flush_err ? flush_err : err;
+}
+
+/** Hands extents on one by one. */
+struct scan_each {
+	pgw_extent_fn *fn;
+	void *arg;
+	struct pgw_scan_stats *stats;
+	bool was_refused;
+	uint64_t refused_va; /* the first address that fn did not see */
+};
+
+static int scan_each_block(const struct pgw_extent *extents, size_t nr, void *arg)
+{
+	struct scan_each *each = arg;
+
+	for (size_t i = 0; i < nr; i++) {
+		int err = each->fn(&extents[i], each->arg);
+
+		if (pgw_likely(!err))
+			continue;
+		each->was_refused = true;
+		each->refused_va = extents[i].va_last + 1;
+		while (++i < nr) {
+			if (extents[i].kind == PGW_ENTRY_LEAF)
+				each->stats->nr_leaves -= pt_extent_leaves(&extents[i]);
+			each->stats->nr_unreadable -= extents[i].kind == PGW_ENTRY_UNREADABLE;
+		}
+		return err;
+	}
+	return 0;
+}
+
+int pt_scan_each(const struct pt *pt, uint64_t first, uint64_t last, pgw_extent_fn *fn, void *arg,
+		 struct pgw_scan_stats *stats)
+{
+	struct scan_each each = { .fn = fn, .arg = arg, .stats = stats };
+	const struct pgw_scan_ops ops = { .extents = scan_each_block };
+	int err = pt_ops(pt)->scan_blocks(pt, first, last, &ops, &each, stats);
+
+	if (each.was_refused)
+		stats->truncated_va = each.refused_va;
+	return err;
+}

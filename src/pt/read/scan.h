@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PT_SCAN_H
+#define PT_SCAN_H
+
+/*
+ * What a scan has in hand, whatever the format: extents that wait for being handed
+ * on, what was met, and a memo of subtrees that several entries share.
+ *
+ * Runs are found inside a table by the format's template (tmpl_scan.h), and
+ * joined across tables in the pending extent. Memory does not grow with what
+ * is found.
+ */
+
+#include "base/bits.h"
+#include "pt/pt.h"
+#include "pt/simd/vec.h"
+
+#define PT_SCAN_COPY 512 /* items of a lowest table that are copied at once */
+#define PT_SCAN_BLOCK 32 /* extents that are handed on at once, at most */
+
+struct pt_memo;
+
+struct pt_scan {
+	const struct pt *pt;
+	const struct pt_vec *vec;
+	void *arg;
+	struct pgw_scan_stats *stats;
+	const struct pgw_scan_ops *ops;
+	uint64_t budget;
+	uint64_t attr_mask
+		[PGW_MAX_LEVELS]; /* by level: the bits of an entry that are not its address */
+	/*
+	 * The extents block[0] to block[nr - 1] are complete, and block[nr] is pending: it may still
+	 * grow, or is of kind PGW_ENTRY_EMPTY: there is none, and nr is 0. Few are
+	 * handed on at first, then more: who wants the first ones does not wait for others.
+	 */
+	unsigned nr, nr_wanted;
+	struct pgw_extent block[PT_SCAN_BLOCK + 1];
+	struct pt_memo *memo;        /* or NULL */
+	bool memo_allowed;           /* to be allocated when it pays */
+	uint64_t nr_unreadable;      /* runs of items that could not be read */
+	uint64_t nr_repeats;         /* subtrees that were told once, between begin() and end() */
+	bool has_shared;             /* two neighbours were seen to point to one table */
+	bool is_recording;           /* every extent that is wanted goes to the memo, too */
+	uint64_t copy[PT_SCAN_COPY]; /* items of the lowest table that is looked at */
+};
+
+/** A table on the way: what is to be known of it. */
+struct pt_scan_at {
+	uint64_t table_pa;
+	uint64_t va;          /* of item 0 */
+	uint64_t first, last; /* the part of the range that lies in this table, inclusive */
+	pt_acc_t acc;
+};
+
+typedef int pt_scan_table_fn(struct pt_scan *s, const struct pt_scan_at *at, unsigned level);
+
+/** s has pt, ops, arg, stats and attr_mask filled in. Scans the root's table, then ends the scan. */
+int pt_scan_root(struct pt_scan *s, const struct pt_scan_at *at, pt_scan_table_fn *scan_table);
+
+/** Visit a table: from the memo, or by scan_table. */
+int pt_scan_visit(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
+		  pt_scan_table_fn *scan_table);
+
+/**
+ * How many slots from index on lead to the same subtree: have the same entry, and lie
+ * whole in the range? 1 also if the first is cut. Pre: it is to be folded; s->copy is free.
+ */
+unsigned pt_scan_copies(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
+			unsigned index, uint64_t entry);
+
+/** Visit a table that lies whole in the range and is there nr times. */
+int pt_scan_repeat(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned nr,
+		   pt_scan_table_fn *scan_table);
+
+/** scan of struct pt_ops, by its scan_blocks: whatever the format. */
+int pt_scan_each(const struct pt *pt, uint64_t first, uint64_t last, pgw_extent_fn *fn, void *arg,
+		 struct pgw_scan_stats *stats);
+
+/** Join an extent to the pending one, or let that go and keep this one. */
+int pt_scan_add(struct pt_scan *s, const struct pgw_extent *extent);
+
+/** Items index to index + nr - 1 of a table are malformed (entry is the first), or unreadable (0). */
+int pt_scan_odd(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned index,
+		unsigned nr, uint64_t entry);
+
+/** Item index of a table is absent, and wanted. */
+int pt_scan_absent(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned index,
+		   uint64_t entry);
+
+/** The budget has run out before va: note that. @return -PGW_E2BIG */
+int pt_scan_exhausted(struct pt_scan *s, uint64_t va);
+
+/** Short runs of 64 items, or of as many as are worth it, by the format. */
+typedef int pt_scan_bursts_fn(struct pt_scan *s, struct pt_vec_row *row);
+
+/* Fewer items than this before runs get long, or of another kind: the long way is no slower. */
+#define PT_SCAN_MANY_ITEMS 32
+
+/** Short runs were looked for from item before on: is it worth it to go on? */
+static PGW_ALWAYS_INLINE bool pt_scan_goes_on(const struct pt_vec_row *row, unsigned before)
+{
+	return row->i - before >= PT_SCAN_MANY_ITEMS && row->nr - row->i > 1;
+}
+
+/**
+ * Many short runs: find out for 64 items at once where runs end. Stops at an
+ * entry of another kind, in the last run, and where runs are long.
+ * Pre: items, nr, i, va and step of row are set; the pending extent ends before item i with leaves of one
+ * item, which that does not continue, unless by bits of the address that are out of line.
+ */
+int pt_scan_short_runs(struct pt_scan *s, struct pt_vec_row *row, pt_scan_bursts_fn *bursts);
+
+/** Hand the complete extents on. The pending one is forgotten: it has to be complete. */
+int pt_scan_hand_on(struct pt_scan *s);
+
+static PGW_ALWAYS_INLINE struct pgw_extent *pt_scan_pending(struct pt_scan *s)
+{
+	return &s->block[s->nr];
+}
+
+/** The pending extent, of which there is one, is complete; the caller writes the next one. */
+static PGW_ALWAYS_INLINE int pt_scan_next(struct pt_scan *s)
+{
+	if (pgw_unlikely(++s->nr == s->nr_wanted))
+		return pt_scan_hand_on(s);
+	return 0;
+}
+
+/** How many leaves are in an extent of them? */
+static PGW_ALWAYS_INLINE uint64_t pt_extent_leaves(const struct pgw_extent *extent)
+{
+	return (extent->va_last >> extent->leaf_lg2) - (extent->va_first >> extent->leaf_lg2) + 1;
+}
+
+/** Could leaves join the pending extent? Seldom, so the rest is left to pt_scan_add(). */
+static PGW_ALWAYS_INLINE bool pt_scan_may_join(const struct pt_scan *s, uint64_t va_first,
+					       uint64_t pa)
+{
+	const struct pgw_extent *p = &s->block[s->nr];
+
+	return pa - p->pa == va_first - p->va_first;
+}
+
+/** Items index to index + nr - 1 of a table: the addresses they span, clipped to the range. */
+static PGW_ALWAYS_INLINE void pt_scan_clip(const struct pt_scan_at *at, unsigned span_lg2,
+					   unsigned index, unsigned nr, struct pgw_extent *ret)
+{
+	uint64_t va_first = at->va + ((uint64_t)index << span_lg2);
+	uint64_t va_last = va_first + (((uint64_t)nr << span_lg2) - 1);
+
+	ret->va_first = va_first < at->first ? at->first : va_first;
+	ret->va_last = va_last > at->last ? at->last : va_last;
+}
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PT_TMPL_TRANSLATE_H
+#define PT_TMPL_TRANSLATE_H
+
+/*
+ * Translations. How many of them a CPU works at side by side, and so how many cache
+ * misses overlap, depends on how few instructions one takes: so there is a
+ * short way for tables that can be pointed at, and a long one for all else.
+ */
+
+#include "pt/read/loader.h"
+
+/** Where a translation ends: an entry that is not a table. */
+struct pt_found {
+	uint64_t entry;
+	pt_acc_t acc;
+	unsigned level;
+};
+
+static PGW_ALWAYS_INLINE void translate_result(const struct pt_env *env, uint64_t va,
+					       const struct pt_found *found, unsigned level,
+					       enum pgw_entry_kind kind,
+					       struct pgw_translation *ret)
+{
+	uint64_t span = low_bits(PT_SPAN_LG2(level));
+
+	ret->kind = kind;
+	ret->level = (uint8_t)level;
+	ret->leaf_lg2 = 0;
+	ret->rights = 0;
+	ret->pa = 0;
+	ret->entry = found->entry;
+	if (pgw_likely(kind == PGW_ENTRY_LEAF)) {
+		unsigned leaf_lg2 = pt_leaf_lg2(env, found->entry, level);
+
+		span = low_bits(leaf_lg2);
+		ret->leaf_lg2 = (uint8_t)leaf_lg2;
+		ret->rights = pt_rights(env, found->acc, found->entry, level);
+		ret->pa = pt_leaf_pa(env, found->entry, level, va);
+	}
+	ret->va_first = va & ~span;
+	ret->va_last = va | span;
+}
+
+/* The same where the level is not known to be 0. @return 0: the short way ends by it */
+static PGW_ONE_COPY int translate_end(const struct pt_env *env, uint64_t va, uint64_t entry,
+				      pt_acc_t acc, unsigned level, struct pgw_translation *ret)
+{
+	struct pt_found found = { .entry = entry, .acc = acc, .level = level };
+
+	translate_result(env, va, &found, level, pt_kind_at(env, entry, level), ret);
+	return 0;
+}
+
+/* The same where the item cannot be read. */
+static PGW_ONE_COPY void translate_unreadable(const struct pt_env *env, uint64_t va, unsigned level,
+					      struct pgw_translation *ret)
+{
+	struct pt_found found = { .level = level };
+
+	translate_result(env, va, &found, level, PGW_ENTRY_UNREADABLE, ret);
+}
+
+/*
+ * Pre: va lies in one of the format's halves.
+ * Stops at the first entry that is not a table; at level 0 at the latest,
+ * where no entry is one.
+ * @return 0
+ */
+static PGW_ONE_COPY int translate_long(const struct pt *pt, uint64_t va,
+				       struct pgw_translation *ret, struct pgw_path *path)
+{
+	const struct pgw_geometry *geo = &pt->format->geometry;
+	const struct pt_env *env = &pt->env;
+	struct pt_found found = { .acc = pt_acc_root(env, pt_half_of(va)),
+				  .level = geo->top_level };
+	uint64_t table_pa = pt->root_pa;
+	unsigned nr_steps = 0;
+	bool is_readable;
+
+	for (;; found.level--) {
+		unsigned index = pt_index(geo, va, found.level);
+		enum pgw_entry_kind kind = PGW_ENTRY_UNREADABLE;
+
+		found.entry = 0;
+		is_readable = pt_load_item(pt, table_pa, index, &found.entry);
+		if (pgw_likely(is_readable))
+			kind = pt_kind_at(env, found.entry, found.level);
+		if (path) {
+			path->step[nr_steps++] = (struct pgw_step){
+				.item_pa = table_pa + (uint64_t)index * 8,
+				.entry = found.entry,
+				.kind = kind,
+				.level = (uint8_t)found.level,
+			};
+		}
+		if (kind != PGW_ENTRY_TABLE)
+			break;
+		found.acc = pt_acc_table(env, found.acc, found.entry);
+		table_pa = pt_table_pa(env, found.entry);
+	}
+	if (path)
+		path->nr_steps = nr_steps;
+	if (is_readable)
+		translate_end(env, va, found.entry, found.acc, found.level, ret);
+	else
+		translate_unreadable(env, va, found.level, ret);
+	return 0;
+}
+
+/* The item of a table below the top for va: levels below the top are all of one size. */
+static PGW_ALWAYS_INLINE uint64_t translate_item_pa(uint64_t table_pa, uint64_t va, unsigned level)
+{
+	return table_pa + ((va >> (PT_SPAN_LG2(level) - 3)) & (low_bits(PT_SLOTS_LG2) << 3));
+}
+
+static PGW_ALWAYS_INLINE bool translate_is_near(const struct pt *pt, uint64_t item_pa)
+{
+	/* Both ends are whole items. */
+	return item_pa - pt->near_first < pt->near_size;
+}
+
+/* A level of the short way, a constant: from its item to that of the next lower one. */
+#define TRANSLATE_STEP(lvl)                                                                        \
+	do {                                                                                       \
+		level = (lvl);                                                                     \
+		if (pgw_unlikely(!translate_is_near(pt, item_pa)))                                 \
+			goto far;                                                                  \
+		entry = pt_near_entry(pt_near_items(pt, item_pa));                                 \
+		if (pgw_unlikely((entry & env->table_mask) != env->table_value))                   \
+			goto end;                                                                  \
+		acc = pt_acc_table(env, acc, entry);                                               \
+		item_pa = translate_item_pa(pt_table_pa(env, entry), va, (lvl)-1);                 \
+	} while (0)
+
+static int pt_translate(const struct pt *pt, uint64_t va, struct pgw_translation *ret,
+			struct pgw_path *path)
+{
+	const struct pt_env *env = &pt->env;
+	uint64_t item_pa = pt->root_pa + ((va >> pt->top_shift) & pt->top_mask);
+	pt_acc_t acc = pt_acc_root(env, pt_half_of(va));
+	const unsigned top = pt->format->geometry.top_level;
+	struct pt_found leaf;
+	uint64_t entry;
+	unsigned level;
+
+	if (pgw_unlikely(path != NULL))
+		goto far;
+	if (PT_MAX_TOP_LEVEL >= 4 && top >= 4)
+		TRANSLATE_STEP(4);
+	if (PT_MAX_TOP_LEVEL >= 3 && top >= 3)
+		TRANSLATE_STEP(3);
+	if (top >= 2)
+		TRANSLATE_STEP(2);
+	TRANSLATE_STEP(1);
+	level = 0;
+	if (pgw_unlikely(!translate_is_near(pt, item_pa)))
+		goto far;
+	entry = pt_near_entry(pt_near_items(pt, item_pa));
+	if (pgw_unlikely(pt_entry_kind(env, entry, 0) != PGW_ENTRY_LEAF))
+		goto end;
+	leaf = (struct pt_found){ .entry = entry, .acc = acc };
+	translate_result(env, va, &leaf, 0, PGW_ENTRY_LEAF, ret);
+	return 0;
+end:
+	if (pgw_unlikely(pt_is_frozen(pt, entry)))
+		goto far;
+	return translate_end(env, va, entry, acc, level, ret);
+far:
+	return translate_long(pt, va, ret, path);
+}
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/bits.h"
+#include "pt/simd/lanes.h"
+
+/*
+ * What a source can point at once it can point at for good (phys.h), so items there are
+ * read without a call for each. Others' byte order needs one.
+ */
+static void prepare_reader(struct pt *pt)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	const struct pgw_phys_ops *ops = pt->phys->ops;
+	uint64_t first, last;
+	const void *bytes;
+
+	if (!ops->map || !ops->next_range(pt->phys, pt->root_pa, &first, &last) ||
+	    first > pt->root_pa || last - first >= SIZE_MAX)
+		return;
+	bytes = ops->map(pt->phys, first, (size_t)(last - first) + 1);
+	if (!bytes || ((uintptr_t)bytes & 7) || (first & 7))
+		return;
+	pt->near_first = first;
+	pt->near_size = (last - first + 1) & ~UINT64_C(7);
+	pt->near_offset = (uint64_t)(uintptr_t)bytes - first;
+#else
+	(void)pt;
+#endif
+}
+
+void pt_prepare(struct pt *pt)
+{
+	const struct pgw_geometry *geo = &pt->format->geometry;
+
+	pt->format->env_init(pt->format, &pt->control, &pt->env);
+	pt->ops = pt->phys ? pt->format->reader : pt->format->owner;
+	pt->top_shift = geo->span_lg2[geo->top_level] - 3u;
+	pt->top_mask = low_bits(geo->slots_lg2[geo->top_level]) << 3;
+	if (pt->phys) {
+		prepare_reader(pt);
+	} else {
+		pt->near_size = UINT64_MAX;
+		pt->near_offset = pt->host_offset;
+	}
+	pt->lanes = pt_lanes_choose(pt, pt->platform ? pt->platform->cpu_features : 0);
+}
