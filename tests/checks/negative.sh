@@ -155,7 +155,8 @@ freestanding)
 		{ return a / b; }' >src/base/planted.c"
 	;;
 inline)
-	begin 'include src/base src/pt'
+	# One format stands for all.
+	begin 'include src/base src/pt' 'rm src/pt/*/*_arm64_*.c src/pt/*/*_riscv.c'
 	breach 'a primitive that is not inlined' 'planted_pt_leaf' \
 		"echo 'static __attribute__((noinline)) int planted_pt_leaf(int x) { return x + 1; }
 		int f(int x); int f(int x) { return planted_pt_leaf(x); }' >src/pt/fmt/planted.h
