@@ -3,7 +3,7 @@
 
 #include "base/bits.h"
 #include "mm/mm_priv.h"
-#include "mm/vma_lock.h"
+#include "mm/vma/vma_lock.h"
 #include "pt/read/gather.h"
 
 /* Changes to the tables of owned mms: arguments, then the lock, then pt does it. */

@@ -5,7 +5,7 @@
 #include "mm/mm_priv.h"
 
 #include "base/bits.h"
-#include "mm/vma_lock.h"
+#include "mm/vma/vma_lock.h"
 
 /* What the analysis of locks takes for granted. */
 #define PRIMITIVE PGW_NO_THREAD_SAFETY_ANALYSIS

@@ -6,7 +6,7 @@
 
 #include "base/bits.h"
 #include "mm/mm_priv.h"
-#include "mm/vma_tree.h"
+#include "mm/vma/vma_tree.h"
 
 #define USER_RIGHTS (PGW_USER_R | PGW_USER_W | PGW_USER_X)
 

@@ -2,8 +2,8 @@
 #include <pagewalk/walk.h>
 
 #include "mm/mm_priv.h"
-#include "mm/vma_lock.h"
-#include "mm/vma_tree.h"
+#include "mm/vma/vma_lock.h"
+#include "mm/vma/vma_tree.h"
 
 /*
  * Walks through VMAs. The mmap lock, or a VMA's own, keeps the VMA, and the VMA

@@ -25,7 +25,7 @@
 #include "common/limit.h"
 #include "mm/mm_priv.h"
 #include "mm/quarantine.h"
-#include "mm/vma_lock.h"
+#include "mm/vma/vma_lock.h"
 
 #define NR_REPEATS 20
 #define X86_ACCESSED UINT64_C(0x20)

@@ -18,8 +18,8 @@
 #include "base/epoch.h"
 #include "common/arena.h"
 #include "mm/mm_priv.h"
-#include "mm/vma_lock.h"
-#include "mm/vma_tree.h"
+#include "mm/vma/vma_lock.h"
+#include "mm/vma/vma_tree.h"
 
 /* ---- an mm with two VMAs, 0x1000 to 0x5000 and 0x8000 to 0x9000 ---- */
 

@@ -33,7 +33,7 @@ static void reach(enum point point)
 #define pgw_likely(x) (reach(BEFORE_CHECK), (x))
 #define __atomic_compare_exchange_n(...)                                                           \
 	(reach(BEFORE_ADD), __atomic_compare_exchange_n(__VA_ARGS__))
-#include "mm/vma_lock.c"
+#include "mm/vma/vma_lock.c"
 #undef __atomic_compare_exchange_n
 
 static struct pgw_mm mm;

@@ -17,7 +17,7 @@
 #include "base/epoch.h"
 #include "common/arena.h"
 #include "mm/mm_priv.h"
-#include "mm/vma_tree.h"
+#include "mm/vma/vma_tree.h"
 
 /* ---- a tree, and a sorted array of what should be in it ---- */
 

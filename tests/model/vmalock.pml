@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A VMA's own lock, src/mm/vma_lock.c, with munmap and one more writer. Readers
+ * A VMA's own lock, src/mm/vma/vma_lock.c, with munmap and one more writer. Readers
  * find the VMA as readers of the epoch only, as a fault does. The mmap lock and
  * the epoch are as mmaplock.pml and epoch.pml show.
  *

@@ -18,7 +18,7 @@
  * old one without is closed.
  */
 
-#include "mm/vma_tree.h"
+#include "mm/vma/vma_tree.h"
 
 struct vma_change {
 	struct pgw_mm *mm;

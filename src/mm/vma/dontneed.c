@@ -9,7 +9,7 @@
 
 #include "base/bits.h"
 #include "mm/mm_priv.h"
-#include "mm/vma_tree.h"
+#include "mm/vma/vma_tree.h"
 
 struct dontneed {
 	struct pgw_mm *mm;

@@ -18,8 +18,8 @@
 
 #include "base/bits.h"
 #include "mm/mm_priv.h"
-#include "mm/vma_lock.h"
-#include "mm/vma_tree.h"
+#include "mm/vma/vma_lock.h"
+#include "mm/vma/vma_tree.h"
 
 /* What fault_resolve() returns when it has to be alone. */
 #define FAULT_ALONE 1

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mm/vma_tree.h"
+#include "mm/vma/vma_tree.h"
 
 #include "base/bits.h"
 #include "base/epoch.h"

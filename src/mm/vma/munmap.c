@@ -33,7 +33,7 @@
 #include <pagewalk/vma.h>
 
 #include "mm/mm_priv.h"
-#include "mm/vma_change.h"
+#include "mm/vma/vma_change.h"
 
 struct munmap {
 	struct pgw_mm *mm;

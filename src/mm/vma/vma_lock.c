@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mm/vma_lock.h"
+#include "mm/vma/vma_lock.h"
 
 #include "base/bits.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mm/vma_change.h"
+#include "mm/vma/vma_change.h"
 
 #include "base/bits.h"
 #include "base/epoch.h"
 #include "mm/mm_priv.h"
-#include "mm/vma_lock.h"
+#include "mm/vma/vma_lock.h"
 
 static uint64_t pgoff_at(const struct pgw_vma *vma, uint64_t va)
 {

@@ -4,8 +4,8 @@
 
 #include "base/bits.h"
 #include "base/epoch.h"
-#include "mm/vma_lock.h"
-#include "mm/vma_tree.h"
+#include "mm/vma/vma_lock.h"
+#include "mm/vma/vma_tree.h"
 
 static struct vma_node *tree_root(const struct pgw_mm *mm)
 {

@@ -3,7 +3,7 @@
 
 #include "base/bits.h"
 #include "mm/mm_priv.h"
-#include "mm/vma_change.h"
+#include "mm/vma/vma_change.h"
 
 #define RWX ((uint32_t)(PGW_VMA_READ | PGW_VMA_WRITE | PGW_VMA_EXEC))
 

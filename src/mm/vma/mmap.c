@@ -6,7 +6,7 @@
 
 #include "base/bits.h"
 #include "mm/mm_priv.h"
-#include "mm/vma_change.h"
+#include "mm/vma/vma_change.h"
 
 /*
  * Put a VMA into a hole, and let it merge with what lies beside it. fresh is on the
