@@ -11,8 +11,8 @@
 
 #include "harness.h"
 #include "mm/mm_priv.h"
-#include "mm/vma_lock.h"
-#include "mm/vma_tree.h"
+#include "mm/vma/vma_lock.h"
+#include "mm/vma/vma_tree.h"
 
 #define NR_ADDRESSES 100000
 #define STRIDE UINT64_C(0x10000)

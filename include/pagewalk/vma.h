@@ -83,10 +83,10 @@ struct pgw_vma {
 	void *private_data;
 	struct pgw_mm *mm;
 
-	uint64_t lock_seq; /* equal to the mm's: locked for write; see src/mm/vma_lock.c */
-	uint32_t lock;     /* readers, and whether it is detached; see src/mm/vma_lock.c */
+	uint64_t lock_seq; /* equal to the mm's: locked for write; see src/mm/vma/vma_lock.c */
+	uint32_t lock;     /* readers, and whether it is detached; see src/mm/vma/vma_lock.c */
 	struct pgw_deferred deferred;
-	struct pgw_vma *next; /* in a list of VMAs that come or go; see src/mm/vma_change.c */
+	struct pgw_vma *next; /* in a list of VMAs that come or go; see src/mm/vma/vma_change.c */
 	bool paired;          /* ... and another one goes or comes for it */
 };
 

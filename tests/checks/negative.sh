@@ -96,6 +96,9 @@ layers)
 		"echo '#include \"pt/fmt/x86_64.h\"' >>src/pt/fmt/registry.c"
 	breach 'tool includes a private header' 'tool/planted.c:.*a private header' \
 		"echo '#include \"base/bits.h\"' >>tool/planted.c"
+	breach 'what another file includes' 'src/mm/mm.c: the compiler reads src/image/elf.h' \
+		"echo '#include \"image/elf.h\"' >src/mm/planted.inc
+		echo '#include \"mm/planted.inc\"' >>src/mm/mm.c" 1
 	breach 'a path out of the folder' 'tool/planted.c:.*a path with' \
 		"echo '#include \"../src/base/bits.h\"' >>tool/planted.c"
 	breach 'a private header without its layer' 'src/mm/mm.c:.*without its layer' \
