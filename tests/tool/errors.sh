@@ -127,7 +127,7 @@ bounded() {
 	for command in info roots dump 'dump --style ptdump' 'dump --root cpu0' 'translate -'; do
 		# shellcheck disable=SC2086 # words
 		run ${command%-} "$2"
-		if [ "$status" -gt 3 ] || [ "$(wc -l <"$tmp/err")" -gt 4 ]; then
+		if [ "$status" -gt 3 ] || [ "$(wc -l <"$tmp/err")" -gt 6 ]; then
 			{
 				printf '%s: status %d\n' "$command" "$status"
 				cat "$tmp/err"
