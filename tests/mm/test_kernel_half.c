@@ -250,10 +250,38 @@ static void test_kernel_half__own_tables_encrypt_nothing(void **state)
 	arena_fini(&arena);
 }
 
+/* Arm ARM (DDI 0487) D8.3.1: in a table's descriptor UXNTable and APTable[0] keep EL0 out. */
+static void test_kernel_half__arm64_tables_keep_users_out(void **state)
+{
+	const uint64_t uxn_table = UINT64_C(1) << 60, no_el0 = UINT64_C(1) << 61;
+	const struct pgw_format *format;
+
+	(void)state;
+	for (size_t i = 0; (format = pgw_format_at(i)) != NULL; i++) {
+		struct pgw_translation t;
+		struct pgw_path path;
+		struct fixture f;
+
+		if (strcmp(pgw_format_arch(format), "arm64") != 0)
+			continue;
+		fixture_init(&f, format);
+		assert_int_equal(map(&f, f.first, 0, 0), 0);
+		assert_int_equal(pgw_mmap_read_lock(f.kernel), 0);
+		assert_int_equal(pgw_translate_path(f.kernel, f.first, &t, &path), 0);
+		assert_int_equal(pgw_mmap_read_unlock(f.kernel), 0);
+		assert_int_equal(path.nr_steps, f.geo->top_level + 1);
+		for (unsigned step = 0; step + 1 < path.nr_steps; step++)
+			assert_true((path.step[step].entry & uxn_table) &&
+				    (path.step[step].entry & no_el0));
+		fixture_fini(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kernel_half__own_tables_encrypt_nothing),
+		cmocka_unit_test(test_kernel_half__arm64_tables_keep_users_out),
 		cmocka_unit_test(test_kernel_half__what_the_kernel_maps_is_in_every_user_root),
 		cmocka_unit_test(test_kernel_half__a_shared_root_is_filled_once),
 		cmocka_unit_test(test_kernel_half__a_leaf_of_a_shared_root_stays),
