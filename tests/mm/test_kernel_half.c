@@ -250,6 +250,38 @@ static void test_kernel_half__own_tables_encrypt_nothing(void **state)
 	arena_fini(&arena);
 }
 
+static int first_item(uint64_t *item, uint64_t addr, uint64_t next, struct pgw_mm_walk *walk)
+{
+	(void)addr;
+	(void)next;
+	*(uint64_t **)walk->arg = item;
+	return 1;
+}
+
+/* The kernel half of a debug walk is the kernel mm's own, not the copy in the user's root. */
+static void test_kernel_half__a_debug_walk_shows_the_kernels_own_root(void **state)
+{
+	static const struct pgw_mm_walk_ops ops = { .pgd_entry = first_item,
+						    .p4d_entry = first_item };
+	uint64_t *item = NULL, *root;
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f, pgw_format_by_name("x86_64-la48"));
+	assert_int_equal(map(&f, f.first, 0, 0), 0);
+	assert_int_equal(new_mm(&f, PGW_HALF_USER, f.kernel, &f.user[0]), 0);
+	root = (uint64_t *)(void *)(f.arena.block + (pgw_mm_root(f.kernel).pa - ARENA_PA));
+	assert_int_equal(pgw_mmap_write_lock(f.user[0]), 0);
+	assert_int_equal(pgw_mmap_write_lock(f.kernel), 0);
+	assert_int_equal(
+		pgw_walk_page_range_debug(f.user[0], f.first, f.first + 4096, &ops, NULL, &item),
+		1);
+	assert_int_equal(pgw_mmap_write_unlock(f.kernel), 0);
+	assert_int_equal(pgw_mmap_write_unlock(f.user[0]), 0);
+	assert_ptr_equal(item, root + 256);
+	fixture_fini(&f);
+}
+
 /* Arm ARM (DDI 0487) D8.3.1: in a table's descriptor UXNTable and APTable[0] keep EL0 out. */
 static void test_kernel_half__arm64_tables_keep_users_out(void **state)
 {
@@ -282,6 +314,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kernel_half__own_tables_encrypt_nothing),
 		cmocka_unit_test(test_kernel_half__arm64_tables_keep_users_out),
+		cmocka_unit_test(test_kernel_half__a_debug_walk_shows_the_kernels_own_root),
 		cmocka_unit_test(test_kernel_half__what_the_kernel_maps_is_in_every_user_root),
 		cmocka_unit_test(test_kernel_half__a_shared_root_is_filled_once),
 		cmocka_unit_test(test_kernel_half__a_leaf_of_a_shared_root_stays),

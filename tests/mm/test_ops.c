@@ -318,9 +318,18 @@ static int bad_fault(struct pgw_vma *vma, struct pgw_fault *fault)
 	return answer->access ? -PGW_EIO : 0;
 }
 
+static unsigned nr_bad_released;
+
+static void bad_release(struct pgw_vma *vma, const struct pgw_frames *frames)
+{
+	(void)vma;
+	(void)frames;
+	nr_bad_released++;
+}
+
 static void test_ops__a_wrong_answer_is_refused(void **state) /* M5 */
 {
-	static const struct pgw_vma_ops ops = { .fault = bad_fault };
+	static const struct pgw_vma_ops ops = { .fault = bad_fault, .release = bad_release };
 	struct pgw_fault answer[] = {
 		{ .pa = 0x1001 },             /* not aligned */
 		{ .pa = 0x1000, .level = 1 }, /* not aligned to its leaf */
@@ -334,6 +343,7 @@ static void test_ops__a_wrong_answer_is_refused(void **state) /* M5 */
 	struct pgw_translation t;
 
 	(void)state;
+	nr_bad_released = 0;
 	for (size_t i = 0; i < sizeof(answer) / sizeof(answer[0]); i++) {
 		const struct pgw_mmap_args args = { .start = 0x400000,
 						    .end = 0x800000,
@@ -348,6 +358,9 @@ static void test_ops__a_wrong_answer_is_refused(void **state) /* M5 */
 			assert_int_equal(err, -PGW_EIO);
 		else
 			assert_true(err < 0);
+		/* What is no frame of such a leaf is not given back as one. */
+		if (i < 4)
+			assert_int_equal(nr_bad_released, 0);
 		assert_int_equal(pgw_mmap_write_lock(f->mm), 0);
 		assert_int_equal(pgw_mm_validate(f->mm, NULL), 0);
 		assert_int_equal(pgw_translate(f->mm, 0x400000, &t), 0);

@@ -275,6 +275,10 @@ static void gaps(struct fixture *f)
 	assert_int_equal(f->nr_steps[PGW_STEP_WALK_TABLE], 0);
 	assert_int_equal(walk(f, 7 * s + page(f), 9 * s, &ops), 0);
 	assert_int_equal(f->record.nr, 1);
+	/* The next VMA is beyond the end. */
+	assert_int_equal(walk(f, 4 * s, 5 * s, &ops), 0);
+	assert_int_equal(f->record.nr, 1);
+	assert_int_equal(f->record.event[0].next, 5 * s);
 	*slot = word;
 }
 
