@@ -282,6 +282,41 @@ static void test_kernel_half__a_debug_walk_shows_the_kernels_own_root(void **sta
 	fixture_fini(&f);
 }
 
+static void *(*plain_alloc)(void *ctx, size_t size);
+static struct fixture *winner; /* maps the next page first, once */
+
+static void *alloc_late(void *ctx, size_t size)
+{
+	struct fixture *f = winner;
+
+	winner = NULL;
+	if (f) {
+		const struct pgw_leaf leaf = { .va = f->first + 4096, .rights = PGW_KERNEL_R };
+
+		assert_int_equal(pgw_mm_map_leaf(f->kernel, &leaf), 0);
+	}
+	return plain_alloc(ctx, size);
+}
+
+/* Who finds a table in its slot that another has just put there forgets its own. */
+static void test_kernel_half__a_table_that_comes_too_late_does_not_count(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f, pgw_format_by_name("x86_64-la48"));
+	plain_alloc = f.arena.platform.table_alloc;
+	f.arena.platform.table_alloc = alloc_late;
+	winner = &f;
+	assert_int_equal(map(&f, f.first, 0, 0), 0);
+	assert_null(winner);
+	validate(f.kernel);
+	assert_int_equal(unmap(&f, f.first), 0);
+	assert_int_equal(unmap(&f, f.first + 4096), 0);
+	validate(f.kernel);
+	fixture_fini(&f);
+}
+
 /* Arm ARM (DDI 0487) D8.3.1: in a table's descriptor UXNTable and APTable[0] keep EL0 out. */
 static void test_kernel_half__arm64_tables_keep_users_out(void **state)
 {
@@ -315,6 +350,7 @@ int main(void)
 		cmocka_unit_test(test_kernel_half__own_tables_encrypt_nothing),
 		cmocka_unit_test(test_kernel_half__arm64_tables_keep_users_out),
 		cmocka_unit_test(test_kernel_half__a_debug_walk_shows_the_kernels_own_root),
+		cmocka_unit_test(test_kernel_half__a_table_that_comes_too_late_does_not_count),
 		cmocka_unit_test(test_kernel_half__what_the_kernel_maps_is_in_every_user_root),
 		cmocka_unit_test(test_kernel_half__a_shared_root_is_filled_once),
 		cmocka_unit_test(test_kernel_half__a_leaf_of_a_shared_root_stays),
