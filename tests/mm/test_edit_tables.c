@@ -443,6 +443,45 @@ static void test_collapse__refuses_what_is_not_alike(void **state)
 	assert_int_equal(map(f, MIB(4), MIB(2), MIB(7), 0), 0);
 	assert_int_equal(f->ops->collapse(&f->edit, MIB(4), 21), -PGW_EBUSY);
 	assert_int_equal(f->ops->collapse(&f->edit, MIB(4), 20), -PGW_EINVAL);
+	/* alike, the first is aligned, the last lies elsewhere */
+	assert_int_equal(map(f, MIB(6), MIB(2) - KIB(4), MIB(10), 0), 0);
+	assert_int_equal(map(f, MIB(8) - KIB(4), KIB(4), MIB(20), 0), 0);
+	assert_int_equal(f->ops->collapse(&f->edit, MIB(6), 21), -PGW_EBUSY);
+	assert_int_equal(at(f, MIB(8) - KIB(4)).pa, MIB(20));
+	fixture_free(f);
+}
+
+/* What hardware and others see between the store and the flush. */
+static struct collapse_seen {
+	struct fixture *f;
+	uint64_t dirty;
+	unsigned nr;
+} collapse_seen;
+
+static void look_at_the_large_leaf(void *ctx, const struct pgw_mm *mm, uint64_t first,
+				   uint64_t last)
+{
+	(void)ctx, (void)mm, (void)first, (void)last;
+	assert_int_equal(size_at(collapse_seen.f, MIB(2)), 21);
+	assert_true(*item_at(collapse_seen.f, MIB(2), 1) & collapse_seen.dirty);
+	collapse_seen.nr++;
+}
+
+/* A page that was written is never shown as clean, not even before the last look at its states. */
+static void test_collapse__shows_no_clean_leaf_meanwhile(void **state)
+{
+	struct fixture *f = fixture_new("x86_64-la48", PT_RANGE, 0);
+	void (*flush)(void *, const struct pgw_mm *, uint64_t, uint64_t) =
+		f->arena.platform.tlb_flush;
+
+	(void)state;
+	assert_int_equal(map(f, MIB(2), MIB(2), MIB(4), 0), 0);
+	*item_at(f, MIB(3), 0) |= attr(f, "d"); /* hardware, at a write */
+	collapse_seen = (struct collapse_seen){ .f = f, .dirty = attr(f, "d") };
+	f->arena.platform.tlb_flush = look_at_the_large_leaf;
+	assert_int_equal(f->ops->collapse(&f->edit, MIB(2), 21), 0);
+	f->arena.platform.tlb_flush = flush;
+	assert_int_equal(collapse_seen.nr, 1);
 	fixture_free(f);
 }
 
@@ -1023,6 +1062,7 @@ int main(void)
 		cmocka_unit_test(test_split__of_a_run_spreads_its_states),
 		cmocka_unit_test(test_collapse__combines_states),
 		cmocka_unit_test(test_collapse__refuses_what_is_not_alike),
+		cmocka_unit_test(test_collapse__shows_no_clean_leaf_meanwhile),
 		cmocka_unit_test(test_protect__keeps_states),
 		cmocka_unit_test(test_protect__keeps_the_dirty_state_of_arm64),
 		cmocka_unit_test(test_harvest__without_hd_calls_all_writable_leaves_dirty),
