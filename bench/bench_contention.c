@@ -210,7 +210,7 @@ static void world_init(struct world *world, bool writes)
 {
 	struct pgw_mm_new_args mm_args = { .platform = &world->platform,
 					   .format = pgw_format_by_name("x86_64-la48"),
-					   .half = PGW_HALF_KERNEL };
+					   .region = PGW_REGION_KERNEL };
 	struct pgw_kernel_args args = { .ops = &kernel_ops,
 					.ctx = world,
 					.linear_va = LINEAR_VA,
@@ -777,7 +777,7 @@ static void measure_unmap(const struct bench *bench)
 	struct pgw_platform platform = *hosted;
 	const struct pgw_mm_new_args args = { .platform = &platform,
 					      .format = pgw_format_by_name("x86_64-la48"),
-					      .half = PGW_HALF_USER };
+					      .region = PGW_REGION_USER };
 	struct unmap unmap = { .size = UINT64_C(1) << (bench->is_smoke ? 26 : 36) };
 
 	platform.park = reader_park;

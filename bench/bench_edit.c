@@ -105,7 +105,7 @@ static void measure(struct bench *bench, const char *name, uint64_t nr_pages,
 {
 	struct pgw_mm_new_args args = { .platform = pgw_hosted_platform(),
 					.format = pgw_format_by_name("x86_64-la48"),
-					.half = PGW_HALF_KERNEL,
+					.region = PGW_REGION_KERNEL,
 					.policy = policy };
 	struct edit_bench b = { .nr_pages = nr_pages, .rights = PGW_KERNEL_R | PGW_KERNEL_W };
 	bool one_by_one = nr_pages <= NR_ONE_BY_ONE;

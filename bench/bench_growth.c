@@ -157,7 +157,7 @@ static int take_extent(const struct pgw_extent *extent, void *arg)
 }
 
 /* @return how many leaves [first, last] of a half has */
-static uint64_t scan_half(const struct pgw_phys *phys, uint64_t root, enum pgw_half half,
+static uint64_t scan_half(const struct pgw_phys *phys, uint64_t root, enum pgw_region_kind half,
 			  uint64_t first, uint64_t last)
 {
 	struct pgw_mm_attach_args args = {
@@ -165,7 +165,7 @@ static uint64_t scan_half(const struct pgw_phys *phys, uint64_t root, enum pgw_h
 		.format = pgw_format_by_name("x86_64-la48"),
 		.phys = phys,
 		.root = { root },
-		.half = half,
+		.region = half,
 	};
 	struct pgw_scan_stats stats;
 	struct pgw_mm *mm;
@@ -187,7 +187,7 @@ static uint64_t scan_leaves(void *arg)
 {
 	const struct leaves *leaves = arg;
 
-	return scan_half(&leaves->tables->memory.phys, leaves->root, PGW_HALF_KERNEL, KERNEL_VA,
+	return scan_half(&leaves->tables->memory.phys, leaves->root, PGW_REGION_KERNEL, KERNEL_VA,
 			 KERNEL_VA + leaves->nr * PAGE - 1);
 }
 
@@ -232,10 +232,10 @@ static uint64_t scan_roots(void *arg)
 	uint64_t nr_done = 0;
 
 	for (uint64_t i = 0; i < roots->nr; i++) {
-		uint64_t user =
-			scan_half(phys, roots->root[i], PGW_HALF_USER, 0, (UINT64_C(1) << 47) - 1);
+		uint64_t user = scan_half(phys, roots->root[i], PGW_REGION_USER, 0,
+					  (UINT64_C(1) << 47) - 1);
 		uint64_t kernel =
-			scan_half(phys, roots->root[i], PGW_HALF_KERNEL, KERNEL_VA, UINT64_MAX);
+			scan_half(phys, roots->root[i], PGW_REGION_KERNEL, KERNEL_VA, UINT64_MAX);
 
 		nr_done += user == USER_LEAVES && kernel == KERNEL_LEAVES;
 	}

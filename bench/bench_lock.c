@@ -98,7 +98,7 @@ int main(int argc, char **argv)
 {
 	const struct pgw_mm_new_args args = { .platform = pgw_hosted_platform(),
 					      .format = pgw_format_by_name("x86_64-la48"),
-					      .half = PGW_HALF_USER };
+					      .region = PGW_REGION_USER };
 	struct job job = { .mm = NULL };
 	const struct bench_set sets[] = {
 		{ .name = "bench_lock_read",

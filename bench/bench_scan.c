@@ -85,7 +85,7 @@ static void attach(struct tree *tree, const struct pgw_platform *platform, struc
 	struct pgw_mm_attach_args args = { .platform = platform,
 					   .format = pgw_format_by_name("x86_64-la48"),
 					   .phys = &tree->memory.phys,
-					   .half = PGW_HALF_USER };
+					   .region = PGW_REGION_USER };
 
 	bench_require(!pgw_mm_attach(&args, ret), "cannot attach");
 }
@@ -480,7 +480,7 @@ static void measure_roots(struct bench *bench)
 						   .format = pgw_format_by_name("x86_64-la48"),
 						   .phys = &tree->memory.phys,
 						   .root = { n * PAGE },
-						   .half = PGW_HALF_USER };
+						   .region = PGW_REGION_USER };
 
 		table_of(tree, n)[SLOTS / 2] = PAGE | TABLE_ENTRY;
 		for (size_t level = 0; level < 3; level++)
@@ -488,7 +488,7 @@ static void measure_roots(struct bench *bench)
 		for (size_t slot = 0; slot < SLOTS; slot += 3)
 			table_of(tree, n + 3)[slot] = slot * PAGE | LEAF_ENTRY;
 		bench_require(!pgw_mm_attach(&args, &roots.user[i]), "cannot attach");
-		args.half = PGW_HALF_KERNEL;
+		args.region = PGW_REGION_KERNEL;
 		bench_require(!pgw_mm_attach(&args, &roots.kernel[i]), "cannot attach");
 	}
 	bench_run(bench, &set);

@@ -208,7 +208,7 @@ static void job_init(struct job *job, size_t nr_vmas)
 	*job = (struct job){ .nr_vmas = nr_vmas };
 	job->mm.platform = pgw_hosted_platform();
 	job->mm.kind = PGW_MM_OWNED;
-	job->mm.half = PGW_HALF_USER;
+	job->mm.pt.region.kind = PGW_REGION_USER;
 	job->vmas = calloc(nr_vmas, sizeof(*job->vmas));
 	job->ranges = calloc(nr_vmas, sizeof(*job->ranges));
 	job->addresses = calloc(NR_ADDRESSES, sizeof(*job->addresses));

@@ -110,7 +110,7 @@ static void subject_look(struct subject *subject)
 	subject->tree.top_level = pgw_format_geometry(format)->top_level;
 	subject->tree.first = 256;
 	subject->tree.last = 511;
-	pgw_format_half_range(format, PGW_HALF_KERNEL, &subject->va_first, &subject->va_last);
+	pgw_format_region_range(format, PGW_REGION_KERNEL, &subject->va_first, &subject->va_last);
 	bench_require(!pgw_scan(subject->attached, subject->va_first, subject->va_last,
 				ignore_extent, NULL, &stats),
 		      "cannot scan");
@@ -140,10 +140,10 @@ void subject_make(struct subject *subject, const struct shape *shape)
 	const struct pgw_format *format = pgw_format_by_name("x86_64-la48");
 	struct pgw_mm_new_args args = { .platform = &subject->platform,
 					.format = format,
-					.half = PGW_HALF_KERNEL };
+					.region = PGW_REGION_KERNEL };
 	struct pgw_mm_attach_args attach = { .platform = &subject->platform,
 					     .format = format,
-					     .half = PGW_HALF_KERNEL };
+					     .region = PGW_REGION_KERNEL };
 
 	*subject = (struct subject){ .name = shape->name,
 				     .platform = *pgw_hosted_platform(),
@@ -174,7 +174,7 @@ bool subject_open(struct subject *subject, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	struct pgw_mm_attach_args args = { .platform = pgw_hosted_platform(),
-					   .half = PGW_HALF_KERNEL };
+					   .region = PGW_REGION_KERNEL };
 	struct pgw_root_info root = { 0 };
 	char text[256] = "not an x86_64 image";
 	struct pgw_error err;

@@ -104,7 +104,7 @@ static void machine_init(struct machine *m, const struct pgw_format *format)
 	unsigned granule_lg2 = pgw_format_geometry(format)->granule_lg2;
 	const struct pgw_mm_new_args mm_args = { .platform = pgw_hosted_platform(),
 						 .format = format,
-						 .half = PGW_HALF_KERNEL };
+						 .region = PGW_REGION_KERNEL };
 	struct pgw_kernel_args args = { .ops = &pool_ops,
 					.ctx = &m->pool,
 					.desc_lg2 = 6,
@@ -125,7 +125,7 @@ static void machine_init(struct machine *m, const struct pgw_format *format)
 	require(pgw_mm_new(&mm_args, &m->mm), "kernel mm");
 
 	args.kernel_mm = m->mm;
-	pgw_format_half_range(format, PGW_HALF_KERNEL, &args.linear_va, &half_last);
+	pgw_format_region_range(format, PGW_REGION_KERNEL, &args.linear_va, &half_last);
 	args.vmemmap_va = args.linear_va + (half_last - args.linear_va) / 2 + 1;
 	m->desc_va = args.vmemmap_va + (m->pa_first >> granule_lg2 << args.desc_lg2);
 	require(pgw_kernel_new(&args, &m->kernel), "kernel");
@@ -240,7 +240,7 @@ static void dump_tables(struct machine *m, const char *when, struct dump *dump)
 		.mm = m->mm, .merge = PGW_DUMP_RANGES, .fn = add_range, .arg = dump
 	};
 
-	pgw_format_half_range(pgw_mm_format(m->mm), PGW_HALF_KERNEL, &args.first, &args.last);
+	pgw_format_region_range(pgw_mm_format(m->mm), PGW_REGION_KERNEL, &args.first, &args.last);
 	memset(dump, 0, sizeof(*dump));
 	printf("%s:\n", when);
 	pgw_hotplug_read_lock(m->mm); /* all ranges, whoever owns them: none may go, */

@@ -141,7 +141,7 @@ PGW_NO_THREAD_SAFETY_ANALYSIS static int ptdump(struct mm_struct *mm)
 	unsigned long first, last;
 	int err;
 
-	pgw_format_half_range(pgw_mm_format(mm), PGW_HALF_KERNEL, &first, &last);
+	pgw_format_region_range(pgw_mm_format(mm), PGW_REGION_KERNEL, &first, &last);
 	/* Ranges that others own: only the write lock keeps those away who free tables. */
 	mmap_write_lock(mm);
 	err = walk_page_range_debug(mm, first, last, &ptdump_ops, NULL, &st);
@@ -181,7 +181,7 @@ static int dump_own(void)
 {
 	const struct pgw_mm_new_args args = { .platform = pgw_hosted_platform(),
 					      .format = pgw_format_by_name("x86_64-la48"),
-					      .half = PGW_HALF_KERNEL };
+					      .region = PGW_REGION_KERNEL };
 	int err = pgw_mm_new(&args, &pgw_linux_init_mm);
 
 	if (err)
@@ -218,7 +218,7 @@ static int dump_file(const char *name)
 			.format = kernel.format,
 			.phys = pgw_image_phys(image),
 			.root = kernel.root,
-			.half = PGW_HALF_KERNEL,
+			.region = PGW_REGION_KERNEL,
 			.control = kernel.control,
 		};
 

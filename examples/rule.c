@@ -29,7 +29,7 @@ PGW_NO_THREAD_SAFETY_ANALYSIS int main(void)
 {
 	struct pgw_platform platform = *pgw_hosted_platform();
 	struct pgw_mm_new_args args = { .platform = &platform,
-					.half = PGW_HALF_KERNEL,
+					.region = PGW_REGION_KERNEL,
 					.format = pgw_format_by_name("x86_64-la48") };
 	const struct pgw_mm_walk_ops ops = { .pte_entry = pte };
 	const struct pgw_leaf user_page = { .va = 0x1000,
@@ -44,7 +44,7 @@ PGW_NO_THREAD_SAFETY_ANALYSIS int main(void)
 	platform.violation = report; /* the default prints this and aborts */
 	if (pgw_mm_new(&args, &kernel))
 		return 1;
-	args.half = PGW_HALF_USER;
+	args.region = PGW_REGION_USER;
 	args.kernel_mm = kernel;
 	if (pgw_mm_new(&args, &user))
 		return 1;

@@ -209,13 +209,13 @@ int main(void)
 {
 	struct pgw_mm_new_args args = { .platform = pgw_hosted_platform(),
 					.format = pgw_format_by_name("x86_64-la48"),
-					.half = PGW_HALF_KERNEL };
+					.region = PGW_REGION_KERNEL };
 	struct mm_struct *mm;
 	int err = pgw_mm_new(&args, &pgw_linux_init_mm);
 
 	if (err)
 		return 1;
-	args.half = PGW_HALF_USER;
+	args.region = PGW_REGION_USER;
 	args.kernel_mm = &init_mm;
 	err = pgw_mm_new(&args, &mm);
 	if (!err) {

@@ -41,8 +41,8 @@ static unsigned dump_halves(const struct target *target, const struct options *o
 {
 	if (opts->root != ROOT_KERNEL || opts->style == STYLE_PTDUMP ||
 	    option_given(opts, OPT_RANGE) || !report_is_kernels(&target->root))
-		return BOTH_HALVES;
-	return HALF_BIT(PGW_HALF_KERNEL);
+		return ALL_REGIONS;
+	return REGION_BIT(PGW_REGION_KERNEL);
 }
 
 /* What --level says, of this format. */
@@ -104,7 +104,8 @@ static int dump_leaves(const struct pgw_extent *extent, void *arg)
 static bool dump_clip(const struct options *opts, const struct pgw_mm *mm,
 		      struct pgw_dump_args *args)
 {
-	pgw_format_half_range(pgw_mm_format(mm), pgw_mm_half(mm), &args->first, &args->last);
+	pgw_format_region_range(pgw_mm_format(mm), pgw_mm_region(mm)->kind, &args->first,
+				&args->last);
 	if (args->first < opts->first)
 		args->first = opts->first;
 	if (args->last > opts->last)
@@ -118,7 +119,7 @@ static int dump_each_half(struct target *target, const struct options *opts,
 {
 	int err = 0;
 
-	for (int half = 0; half < _PGW_HALF_MAX && (!err || err == -PGW_E2BIG); half++) {
+	for (int half = 0; half < _PGW_REGION_MAX && (!err || err == -PGW_E2BIG); half++) {
 		int ret;
 
 		args->mm = target->mm[half];
@@ -272,8 +273,8 @@ static int dump_as_kernel(struct target *target, const struct options *opts, str
 	struct markers markers = { 0 };
 	int status;
 
-	args.mm =
-		target->mm[PGW_HALF_USER] ? target->mm[PGW_HALF_USER] : target->mm[PGW_HALF_KERNEL];
+	args.mm = target->mm[PGW_REGION_USER] ? target->mm[PGW_REGION_USER]
+					      : target->mm[PGW_REGION_KERNEL];
 	dump.nr_lines = pgw_mm_budget(args.mm);
 	status = kernel_markers(target, opts, &markers, &args);
 	if (status == TOOL_DONE)

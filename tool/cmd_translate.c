@@ -21,14 +21,15 @@ struct translate {
 /* An address in neither half is so for both. NULL if it is in the half that is not attached. */
 static struct pgw_mm *translate_mm(const struct target *target, uint64_t va)
 {
-	for (int half = 0; half < _PGW_HALF_MAX; half++) {
+	for (int half = 0; half < _PGW_REGION_MAX; half++) {
 		uint64_t first, last;
 
-		pgw_format_half_range(target->root.format, (enum pgw_half)half, &first, &last);
+		pgw_format_region_range(target->root.format, (enum pgw_region_kind)half, &first,
+					&last);
 		if (va >= first && va <= last)
 			return target->mm[half];
 	}
-	return target->mm[target->mm[PGW_HALF_KERNEL] ? PGW_HALF_KERNEL : PGW_HALF_USER];
+	return target->mm[target->mm[PGW_REGION_KERNEL] ? PGW_REGION_KERNEL : PGW_REGION_USER];
 }
 
 static int translate_one(struct translate *translate, uint64_t va)
@@ -181,7 +182,7 @@ static int translate_run(const struct options *opts)
 	if (status == TOOL_DONE)
 		status = target_choose_root(&target, opts);
 	if (status == TOOL_DONE)
-		status = target_choose_halves(&target, opts, BOTH_HALVES, &halves);
+		status = target_choose_halves(&target, opts, ALL_REGIONS, &halves);
 	if (status == TOOL_DONE)
 		status = target_attach(&target, opts, halves);
 	if (status == TOOL_DONE)

@@ -95,7 +95,7 @@ static bool option_half(struct options *opts, const char *text)
 	static const char *const names[] = { "user", "kernel", "both", NULL };
 	int choice = option_choice(text, names);
 
-	_Static_assert(PGW_HALF_USER == 0 && PGW_HALF_KERNEL == 1, "in the order of the names");
+	_Static_assert(PGW_REGION_USER == 0 && PGW_REGION_KERNEL == 1, "in the order of the names");
 	if (choice >= 0)
 		opts->halves = (unsigned)choice + 1;
 	return choice >= 0;

@@ -74,7 +74,7 @@ struct options {
 	const char *vmcoreinfo; /**< path */
 	enum root_choice root;
 	uint64_t root_value; /**< the CPU's number or the physical address */
-	unsigned halves;     /**< bits of enum pgw_half; 0 = not given */
+	unsigned halves;     /**< bits of enum pgw_region_kind; 0 = not given */
 	const struct pgw_format *format;
 	uint64_t mair;
 	const struct tags *tags; /**< NULL: as the image tells, or is assumed */

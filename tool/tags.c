@@ -33,10 +33,10 @@ static uint64_t untag(const struct pgw_format *format, const struct pgw_control 
 
 static bool is_canonical(const struct pgw_format *format, uint64_t va)
 {
-	for (int half = 0; half < _PGW_HALF_MAX; half++) {
+	for (int half = 0; half < _PGW_REGION_MAX; half++) {
 		uint64_t first, last;
 
-		pgw_format_half_range(format, (enum pgw_half)half, &first, &last);
+		pgw_format_region_range(format, (enum pgw_region_kind)half, &first, &last);
 		if (va >= first && va <= last)
 			return true;
 	}

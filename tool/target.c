@@ -211,8 +211,8 @@ int target_open(struct target *target, const struct options *opts)
 
 void target_close(struct target *target)
 {
-	pgw_mm_free(target->mm[PGW_HALF_USER]);
-	pgw_mm_free(target->mm[PGW_HALF_KERNEL]);
+	pgw_mm_free(target->mm[PGW_REGION_USER]);
+	pgw_mm_free(target->mm[PGW_REGION_KERNEL]);
 	pgw_image_close(target->image);
 	free(target->vmcoreinfo_bytes);
 }
@@ -351,7 +351,7 @@ static int choose_pa_root(struct target *target, const struct options *opts)
 	/* In CR3, so a process's own. */
 	target->root.control.known &= ~(uint32_t)(PGW_CTL_X86_LAM_U48 | PGW_CTL_X86_LAM_U57);
 	target->root.control.set &= target->root.control.known;
-	if (root.format && pgw_format_geometry(root.format)->split_root)
+	if (root.format && pgw_format_is_split(root.format))
 		choose_from_list(target);
 	return TOOL_DONE;
 }
@@ -438,9 +438,9 @@ int target_choose_halves(const struct target *target, const struct options *opts
 			 unsigned otherwise, unsigned *ret)
 {
 	const struct pgw_format *format = target->root.format;
-	bool is_split = pgw_format_geometry(format)->split_root;
+	bool is_split = pgw_format_is_split(format);
 
-	if (is_split && opts->halves == BOTH_HALVES) {
+	if (is_split && opts->halves == ALL_REGIONS) {
 		message("--half both: a root of format %s is of one half", pgw_format_name(format));
 		return TOOL_USAGE;
 	}
@@ -451,13 +451,13 @@ int target_choose_halves(const struct target *target, const struct options *opts
 		return TOOL_USAGE;
 	}
 	if (is_split && opts->root == ROOT_KERNEL && target->root.has_kernel &&
-	    opts->halves == HALF_BIT(PGW_HALF_USER)) {
+	    opts->halves == REGION_BIT(PGW_REGION_USER)) {
 		message("--half user: the kernel's own root is of the kernel half; say with --root "
 			"which process's");
 		return TOOL_USAGE;
 	}
 	if (is_split && opts->halves && target->root.has_user != target->root.has_kernel &&
-	    (opts->halves == HALF_BIT(PGW_HALF_USER)) != target->root.has_user) {
+	    (opts->halves == REGION_BIT(PGW_REGION_USER)) != target->root.has_user) {
 		message("root 0x%" PRIx64 " is of the %s half", target->root.root.pa,
 			target->root.has_user ? "user" : "kernel");
 		return TOOL_USAGE;
@@ -466,21 +466,21 @@ int target_choose_halves(const struct target *target, const struct options *opts
 		*ret = opts->halves;
 	else
 		*ret = !is_split               ? otherwise
-		       : target->root.has_user ? HALF_BIT(PGW_HALF_USER)
-					       : HALF_BIT(PGW_HALF_KERNEL);
+		       : target->root.has_user ? REGION_BIT(PGW_REGION_USER)
+					       : REGION_BIT(PGW_REGION_KERNEL);
 	return TOOL_DONE;
 }
 
-static int attach_half(struct target *target, const struct options *opts, enum pgw_half half)
+static int attach_half(struct target *target, const struct options *opts, enum pgw_region_kind half)
 {
 	struct pgw_mm_attach_args args = {
 		.platform = pgw_hosted_platform(),
 		.format = target->root.format,
 		.phys = pgw_image_phys(target->image),
 		.root = target->root.root,
-		.half = half,
+		.region = half,
 		.control = target->root.control,
-		.kernel_mm = half == PGW_HALF_USER ? target->mm[PGW_HALF_KERNEL] : NULL,
+		.kernel_mm = half == PGW_REGION_USER ? target->mm[PGW_REGION_KERNEL] : NULL,
 		.budget = opts->budget,
 	};
 	int err = pgw_mm_attach(&args, &target->mm[half]);
@@ -501,10 +501,10 @@ int target_attach(struct target *target, const struct options *opts, unsigned ha
 {
 	int status = TOOL_DONE;
 
-	if (halves & HALF_BIT(PGW_HALF_KERNEL))
-		status = attach_half(target, opts, PGW_HALF_KERNEL);
-	if (status == TOOL_DONE && (halves & HALF_BIT(PGW_HALF_USER)))
-		status = attach_half(target, opts, PGW_HALF_USER);
+	if (halves & REGION_BIT(PGW_REGION_KERNEL))
+		status = attach_half(target, opts, PGW_REGION_KERNEL);
+	if (status == TOOL_DONE && (halves & REGION_BIT(PGW_REGION_USER)))
+		status = attach_half(target, opts, PGW_REGION_USER);
 	return status;
 }
 
@@ -529,8 +529,8 @@ static struct report_choice kernel_choice(const struct target *target)
 struct report target_report(const struct target *target, const struct options *opts,
 			    struct out *out)
 {
-	const struct pgw_mm *user = target->mm[PGW_HALF_USER];
-	const struct pgw_mm *kernel = target->mm[PGW_HALF_KERNEL];
+	const struct pgw_mm *user = target->mm[PGW_REGION_USER];
+	const struct pgw_mm *kernel = target->mm[PGW_REGION_KERNEL];
 
 	return (struct report){
 		.renderer = option_given(opts, OPT_JSON) ? &renderer_json : &renderer_text,
@@ -542,7 +542,7 @@ struct report target_report(const struct target *target, const struct options *o
 			has_memory_types(target->root.format) &&
 			!(target->root.control.known & PGW_CTL_MEMORY_TYPES),
 		.region = {
-			.has_half = { [PGW_HALF_USER] = user, [PGW_HALF_KERNEL] = kernel },
+			.has_half = { [PGW_REGION_USER] = user, [PGW_REGION_KERNEL] = kernel },
 			.has_range = option_given(opts, OPT_RANGE),
 			.first = opts->first,
 			.last = opts->last,
@@ -558,8 +558,8 @@ struct report_missing target_missing_tables(const struct target *target)
 	struct report_missing missing = { 0 };
 	unsigned halves = 0;
 
-	for (int half = 0; half < _PGW_HALF_MAX; half++)
-		halves |= target->mm[half] ? HALF_BIT(half) : 0;
+	for (int half = 0; half < _PGW_REGION_MAX; half++)
+		halves |= target->mm[half] ? REGION_BIT(half) : 0;
 	missing.is_cut =
 		pgw_image_missing_tables(target->image, &target->root, halves, &missing.nr) != 0;
 	return missing;

@@ -16,8 +16,8 @@
 #include "options.h"
 #include "report/report.h"
 
-#define HALF_BIT(half) (1u << (half))
-#define BOTH_HALVES (HALF_BIT(PGW_HALF_USER) | HALF_BIT(PGW_HALF_KERNEL))
+#define REGION_BIT(half) (1u << (half))
+#define ALL_REGIONS (REGION_BIT(PGW_REGION_USER) | REGION_BIT(PGW_REGION_KERNEL))
 
 /** The percentage on standard error, if that is a terminal and the work takes a while. */
 struct progress {
@@ -33,8 +33,8 @@ struct target {
 	void *vmcoreinfo_bytes; /**< of --vmcoreinfo */
 	struct pgw_vmcoreinfo vmcoreinfo;
 	struct progress progress;
-	struct pgw_root_info root;        /**< after target_choose_root() */
-	struct pgw_mm *mm[_PGW_HALF_MAX]; /**< after target_attach(); NULL if not asked for */
+	struct pgw_root_info root;          /**< after target_choose_root() */
+	struct pgw_mm *mm[_PGW_REGION_MAX]; /**< after target_attach(); NULL if not asked for */
 };
 
 /** To be closed with target_close() also if it fails. */
@@ -48,12 +48,12 @@ int target_use_mair(struct pgw_root_info *root, const struct options *opts);
 /** The root that the options ask for. */
 int target_choose_root(struct target *target, const struct options *opts);
 /**
- * The halves to attach, as bits of enum pgw_half: what --half says, else otherwise.
+ * The halves to attach, as bits of enum pgw_region_kind: what --half says, else otherwise.
  * A root of a format that gives each half its own is of one half, as the image tells.
  */
 int target_choose_halves(const struct target *target, const struct options *opts,
 			 unsigned otherwise, unsigned *ret);
-/** The halves of that root: bits of enum pgw_half. With both, the user mm points to the kernel mm.
+/** The halves of that root: bits of enum pgw_region_kind. With both, the user mm points to the kernel mm.
  */
 int target_attach(struct target *target, const struct options *opts, unsigned halves);
 /** A report on the attached halves, in the form and of the range that the options ask for. */

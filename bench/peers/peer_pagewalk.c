@@ -31,7 +31,7 @@ static double now_ms(void)
 
 /* The addresses of one half follow each other. @return how many from the first on are done */
 static size_t translate_half(const struct pgw_image *image, const struct pgw_root_info *root,
-			     enum pgw_half half, size_t first, size_t nr)
+			     enum pgw_region_kind half, size_t first, size_t nr)
 {
 	struct pgw_mm_attach_args args = {
 		.platform = pgw_hosted_platform(),
@@ -39,7 +39,7 @@ static size_t translate_half(const struct pgw_image *image, const struct pgw_roo
 		.phys = pgw_image_phys(image),
 		.root = root->root,
 		.control = root->control,
-		.half = half,
+		.region = half,
 	};
 	struct pgw_mm *mm;
 	size_t done;
@@ -65,8 +65,8 @@ int main(int argc, char **argv)
 	start = now_ms();
 	if (pgw_image_open(argv[1], NULL, &image, NULL) || pgw_image_cpu_root(image, 0, &root))
 		die("cannot open the image");
-	done = translate_half(image, &root, PGW_HALF_USER, 0, nr);
-	done = translate_half(image, &root, PGW_HALF_KERNEL, done, nr);
+	done = translate_half(image, &root, PGW_REGION_USER, 0, nr);
+	done = translate_half(image, &root, PGW_REGION_KERNEL, done, nr);
 	start = now_ms() - start;
 	pgw_image_close(image);
 	for (size_t i = 0; i < done; i++) {

@@ -8,7 +8,7 @@
  * analysis of Clang (-Wthread-safety); nothing for other compilers.
  *
  * The lock is that of the mm which the attribute names. The analysis knows
- * nothing of an mm's kind and half: of what needs the lock for read on some mms
+ * nothing of an mm's kind and region: of what needs the lock for read on some mms
  * and for write on others it demands it for read, and the rest is caught at run
  * time. So are locks whose owner it cannot tell: a VMA's, and that of vma->mm.
  *

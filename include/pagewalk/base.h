@@ -51,13 +51,13 @@ enum pgw_status {
 
 /** What a slot of a table means to the MMU. */
 enum pgw_entry_kind {
-	PGW_ENTRY_EMPTY,        /**< all zero */
-	PGW_ENTRY_ABSENT,       /**< not valid, but not zero: the OS keeps something there */
-	PGW_ENTRY_TABLE,        /**< points to a table of the next lower level */
-	PGW_ENTRY_LEAF,         /**< maps memory */
-	PGW_ENTRY_MALFORMED,    /**< valid, but reserved bits are set: an access would fault */
-	PGW_ENTRY_UNREADABLE,   /**< the bytes of the table are not in the image */
-	PGW_ENTRY_NONCANONICAL, /**< translations only: no half has the address, no entry was read */
+	PGW_ENTRY_EMPTY,      /**< all zero */
+	PGW_ENTRY_ABSENT,     /**< not valid, but not zero: the OS keeps something there */
+	PGW_ENTRY_TABLE,      /**< points to a table of the next lower level */
+	PGW_ENTRY_LEAF,       /**< maps memory */
+	PGW_ENTRY_MALFORMED,  /**< valid, but reserved bits are set: an access would fault */
+	PGW_ENTRY_UNREADABLE, /**< the bytes of the table are not in the image */
+	PGW_ENTRY_NONCANONICAL, /**< translations only: no region has the address, no entry was read */
 	_PGW_ENTRY_MAX,
 };
 
@@ -76,11 +76,15 @@ enum pgw_right {
 	_PGW_RIGHT_ALL = 0x3f,
 };
 
-/** The half of the virtual address space that an mm covers. */
-enum pgw_half {
-	PGW_HALF_USER,   /**< the low half, from 0 */
-	PGW_HALF_KERNEL, /**< the high half, up to UINT64_MAX */
-	_PGW_HALF_MAX,
+/**
+ * Whose tables a region's are. It says which locking rule a walk of them obeys
+ * (docs/locking.md), and who are the actors of enum pgw_right.
+ */
+enum pgw_region_kind {
+	PGW_REGION_USER,   /**< of processes: they come and go with VMAs */
+	PGW_REGION_KERNEL, /**< of the kernel: normally never freed */
+	PGW_REGION_FOREIGN, /**< of an owner whose lock cannot be seen: a hypervisor, an IOMMU's driver */
+	_PGW_REGION_MAX,
 };
 
 /** The top table of a tree. */
@@ -93,12 +97,12 @@ struct pgw_root {
 
 /** Detail about a failure. Plain data; nothing to free. */
 struct pgw_error {
-	int status;           /**< negative enum pgw_status, as returned */
-	int os_errno;         /**< errno of the system call that failed, or 0 */
-	bool has_offset;      /**< offset is meaningful */
-	bool has_found;       /**< found is meaningful */
-	uint64_t offset;      /**< byte offset in the file */
-	uint64_t found;       /**< the value that was there */
+	int status;      /**< negative enum pgw_status, as returned */
+	int os_errno;    /**< errno of the system call that failed, or 0 */
+	bool has_offset; /**< offset is meaningful */
+	bool has_found;  /**< found is meaningful */
+	uint64_t offset; /**< byte offset in the file */
+	uint64_t found;  /**< the value that was there */
 	/**
 	 * What is there, if it is known and cannot be read: "a LiME dump"; expected
 	 * then says what can be done instead. A static string, or NULL.

@@ -23,15 +23,27 @@ struct pgw_format;
 struct pgw_geometry {
 	uint8_t top_level;   /**< level of the root table: 3 for four-level tables */
 	uint8_t granule_lg2; /**< smallest leaf */
-	uint8_t va_bits; /**< bits of a virtual address that are translated, or select the half */
+	uint8_t va_bits; /**< bits of a virtual address that are translated, or select the region */
 	uint8_t max_pa_bits; /**< the most physical address bits that an entry can hold */
-	bool split_root; /**< the two halves have a root each (arm64); else one root holds both */
 	/** log2 of what one slot of a table at this level spans, in bytes. */
 	uint8_t span_lg2[PGW_MAX_LEVELS];
 	/** log2 of the slots of a table at this level. */
 	uint8_t slots_lg2[PGW_MAX_LEVELS];
 	/** Bit n: leaves can have 2^n bytes, in one slot or in a contiguous run of slots. */
 	uint64_t leaf_sizes;
+};
+
+/**
+ * A range of input addresses with a root or a rule of its own: the two halves of x86-64, the two
+ * TTBRs of arm64. An array of them ends with a NULL name. Regions of one root do not
+ * overlap; those of different roots may.
+ */
+struct pgw_region {
+	const char *name; /**< "user", "kernel", "guest" */
+	uint64_t first;   /**< inclusive, as last */
+	uint64_t last;
+	enum pgw_region_kind kind; /**< a format has at most one of each kind */
+	uint8_t root;              /**< which of the roots maps it, counting from 0 */
 };
 
 /** A named attribute of an entry, for printing. An array of them ends with a NULL name. */
@@ -69,8 +81,9 @@ enum pgw_control_bit {
 	PGW_CTL_X86_SMEP = 1 << 2,   /**< CR4.SMEP: the kernel never executes user pages */
 	PGW_CTL_X86_PKE = 1 << 3,    /**< CR4.PKE: bits 62:59 of leaves are a protection key */
 	PGW_CTL_ARM64_WXN = 1 << 4,  /**< SCTLR_EL1.WXN: nobody executes what he may write */
-	PGW_CTL_ARM64_HPD0 = 1 << 5, /**< TCR_EL1.HPD0: the user half's tables restrict nothing */
-	PGW_CTL_ARM64_HPD1 = 1 << 6, /**< TCR_EL1.HPD1: the kernel half's tables restrict nothing */
+	PGW_CTL_ARM64_HPD0 = 1 << 5, /**< TCR_EL1.HPD0: the user region's tables restrict nothing */
+	PGW_CTL_ARM64_HPD1 =
+		1 << 6,            /**< TCR_EL1.HPD1: the kernel region's tables restrict nothing */
 	PGW_CTL_ARM64_HD = 1 << 7, /**< TCR_EL1.HD: hardware makes clean leaves with DBM writable */
 	PGW_CTL_RISCV_SVNAPOT =
 		1 << 8, /**< bit 63 of leaves makes naturally aligned runs, else reserved */
@@ -123,7 +136,7 @@ struct pgw_entry {
 
 /** What a new leaf is to be. */
 struct pgw_leaf {
-	uint64_t va;    /**< aligned to the leaf's size, inside a half of the format */
+	uint64_t va;    /**< aligned to the leaf's size, inside a region of the format */
 	uint64_t pa;    /**< aligned to the leaf's size */
 	uint8_t level;  /**< one at which the format has leaves */
 	uint8_t rights; /**< enum pgw_right; the format must be able to express them */
@@ -175,9 +188,22 @@ PGW_API uint64_t pgw_format_attr_mask(const struct pgw_format *format, unsigned 
 PGW_API uint64_t pgw_format_attr_mask_with(const struct pgw_format *format,
 					   const struct pgw_control *control, unsigned level);
 
-/** The addresses of a half, inclusive. */
-PGW_API void pgw_format_half_range(const struct pgw_format *format, enum pgw_half half,
-				   uint64_t *ret_first, uint64_t *ret_last);
+/** The regions of the format's addresses, ended by a NULL name; static. */
+PGW_API const struct pgw_region *pgw_format_regions(const struct pgw_format *format);
+
+/** The region of that kind; static. NULL if the format has none. */
+PGW_API const struct pgw_region *pgw_format_region(const struct pgw_format *format,
+						   enum pgw_region_kind kind);
+
+/** The addresses of the region of that kind, inclusive; 1 to 0 if the format has none. */
+PGW_API void pgw_format_region_range(const struct pgw_format *format, enum pgw_region_kind kind,
+				     uint64_t *ret_first, uint64_t *ret_last);
+
+/** The first region that has the address; static. NULL if none has it. */
+PGW_API const struct pgw_region *pgw_format_region_of(const struct pgw_format *format, uint64_t va);
+
+/** Does each region have a root of its own (arm64), and not one root all of them? */
+PGW_API bool pgw_format_is_split(const struct pgw_format *format);
 
 /**
  * The memory type of a leaf, e.g. "device-nGnRE" (arm64, by MAIR_EL1) or "io"

@@ -400,7 +400,7 @@ PGW_API enum pgw_vmcoreinfo_fit pgw_image_vmcoreinfo_fit(struct pgw_image *image
 
 /**
  * How many tables a root leads to that the image lacks, each once.
- * @param halves what to look at of a root that covers both: bits 1 << enum pgw_half
+ * @param halves what to look at of a root that covers both: bits 1 << enum pgw_region_kind
  * @return 0, -PGW_EINVAL (no table can be there), -PGW_E2BIG (more than 2^20 tables: at
  *         least so many are missing), -PGW_ENOMEM
  */

@@ -82,12 +82,12 @@ struct pgw_absent {
  * Say what an absent entry means.
  *
  * @param kernel NULL: as all zero
- * @param half   in which the entry is: the kernel swaps nothing of its own
+ * @param region in which the entry is: the kernel swaps nothing of its own
  * @param level  of the table that holds it
  * @param entry  the raw word; not 0, and not valid for the MMU
  */
 PGW_API void pgw_linux_absent(const struct pgw_linux *kernel, const struct pgw_format *format,
-			      enum pgw_half half, unsigned level, uint64_t entry,
+			      enum pgw_region_kind region, unsigned level, uint64_t entry,
 			      struct pgw_absent *ret);
 
 /**

@@ -6,8 +6,8 @@
  * @file
  * Address spaces and their lock.
  *
- * An mm is {how its tables are read, which half it covers, its lock}. It
- * covers one half: a root that holds both is attached twice, as a user mm that
+ * An mm is {how its tables are read, which region it covers, its lock}. It
+ * covers one region: a root that holds two is attached twice, as a user mm that
  * points to its kernel mm. docs/locking.md has the rules.
  */
 
@@ -29,10 +29,10 @@ struct pgw_mm_attach_args {
 	const struct pgw_format *format;
 	const struct pgw_phys *phys; /**< borrowed until pgw_mm_free() */
 	struct pgw_root root;
-	enum pgw_half half;
+	enum pgw_region_kind region;
 	/** what is known; the rest is assumed, see pgw_control_assume() */
 	struct pgw_control control;
-	struct pgw_mm *kernel_mm; /**< of a user mm: the kernel half beside it, or NULL; borrowed */
+	struct pgw_mm *kernel_mm; /**< of a user mm: the kernel mm beside it, or NULL; borrowed */
 	/** table visits an operation may make; 0 = PGW_BUDGET_DEFAULT, UINT64_MAX = any */
 	uint64_t budget;
 };
@@ -44,8 +44,8 @@ struct pgw_mm_attach_args {
  * @param ret the caller's, to be freed with pgw_mm_free()
  * @return 0, -PGW_ENOMEM, or -PGW_EINVAL: a required argument is missing, the
  *         root is not aligned to a table or wider than the format allows, or
- *         kernel_mm is not a kernel mm of the same format, or half is the
- *         kernel's and kernel_mm is set
+ *         kernel_mm is not a kernel mm of the same format, or kernel_mm is
+ *         set and the region is not the user's, or the format has no such region
  */
 PGW_API int pgw_mm_attach(const struct pgw_mm_attach_args *args, struct pgw_mm **ret);
 
@@ -59,7 +59,7 @@ enum pgw_edit_policy {
 struct pgw_mm_new_args {
 	const struct pgw_platform *platform;
 	const struct pgw_format *format;
-	enum pgw_half half;
+	enum pgw_region_kind region;
 	struct pgw_control control;
 	struct pgw_mm *kernel_mm; /**< as in pgw_mm_attach_args; owned too */
 	enum pgw_edit_policy policy;
@@ -68,8 +68,8 @@ struct pgw_mm_new_args {
 /**
  * An mm with tables of its own, empty but for the root table.
  *
- * A user mm with a kernel mm has the kernel's half in its own root, where the
- * format keeps both halves in one root (x86_64, riscv): entries of the root
+ * A user mm with a kernel mm has the kernel's region in its own root, where the
+ * format keeps both in one root (x86_64, riscv): entries of the root
  * are shared, for as long as both live. For that the kernel mm gets a table
  * in every empty slot of its root, once, which stay.
  * Locking: of a kernel_mm no lock may be held for write by another thread.
@@ -84,7 +84,8 @@ PGW_API int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret);
 PGW_API void pgw_mm_free(struct pgw_mm *mm) PGW_EXCLUDES(mm);
 
 PGW_API const struct pgw_format *pgw_mm_format(const struct pgw_mm *mm);
-PGW_API enum pgw_half pgw_mm_half(const struct pgw_mm *mm);
+/** What the mm covers; lives as long as the mm. */
+PGW_API const struct pgw_region *pgw_mm_region(const struct pgw_mm *mm);
 PGW_API enum pgw_mm_kind pgw_mm_get_kind(const struct pgw_mm *mm);
 PGW_API struct pgw_root pgw_mm_root(const struct pgw_mm *mm);
 PGW_API struct pgw_mm *pgw_mm_kernel_mm(const struct pgw_mm *mm);
@@ -138,7 +139,7 @@ PGW_API enum pgw_lock_mode pgw_mmap_lock_mode(const struct pgw_mm *mm);
  * @return 0, -PGW_EEXIST (something that is not empty is in the way; nothing
  *         changed but tables that now exist), -PGW_ENOMEM, -PGW_EINVAL,
  *         -PGW_EOPNOTSUPP (rights or level that the format does not have; user
- *         rights in the kernel half; not an owned mm), -PGW_EPERM (lock),
+ *         rights in the kernel region; not an owned mm), -PGW_EPERM (lock),
  *         -PGW_EOVERFLOW (a new table lies where entries cannot point)
  */
 PGW_API int pgw_mm_map_leaf(struct pgw_mm *mm, const struct pgw_leaf *leaf) PGW_REQUIRES_SHARED(mm);

@@ -139,7 +139,7 @@ struct pgw_violation {
 	const char *function;  /**< the function that was called wrongly */
 	const struct pgw_mm *mm;
 	enum pgw_mm_kind kind;
-	enum pgw_half half;
+	enum pgw_region_kind region;
 	enum pgw_lock_mode mode; /**< how the calling thread holds the lock */
 	bool lock_taken;         /**< somebody holds it */
 };

@@ -62,7 +62,7 @@ struct pgw_scan_stats {
  * The scan may be up to 32 extents ahead of fn; stats->nr_tables and nr_malformed
  * count what it met, nr_leaves and nr_unreadable what fn got.
  *
- * @param first,last inclusive, inside the mm's half; leaves are clipped to it
+ * @param first,last inclusive, inside the mm's region; leaves are clipped to it
  * @param stats      filled in always, also on failure; may be NULL
  * @return 0, fn's value, -PGW_EINVAL, -PGW_EPERM, or -PGW_E2BIG: the budget of
  *         table visits ran out, everything below stats->truncated_va was reported
@@ -211,8 +211,8 @@ struct pgw_scan_many_ops {
  * one, ..., each in ascending order. What roots have in common, as processes
  * have the kernel, is walked once. An extent ends where the common part begins or ends.
  *
- * @param mms   n attached ones with the same phys, format, half and control
- * @param stats of all together, filled in always; may be NULL. A root whose half is
+ * @param mms   n attached ones with the same phys, format, region and control
+ * @param stats of all together, filled in always; may be NULL. A root whose region is
  *              empty or shared as a whole counts no visit. The budget is each mm's own
  * @return as pgw_scan(); also -PGW_ENOMEM
  */
@@ -251,7 +251,7 @@ struct pgw_path {
  *
  * @param va any value; one outside both halves is PGW_ENTRY_NONCANONICAL, at the
  *           top level. For a pointer that may have a tag: pgw_address_untag() of it
- * @return 0, or -PGW_EPERM, or -PGW_EINVAL (va is in the other half)
+ * @return 0, or -PGW_EPERM, or -PGW_EINVAL (va is in another region)
  */
 PGW_API int pgw_translate(struct pgw_mm *mm, uint64_t va, struct pgw_translation *ret)
 	PGW_REQUIRES_SHARED(mm);
@@ -264,7 +264,7 @@ PGW_API int pgw_translate_path(struct pgw_mm *mm, uint64_t va, struct pgw_transl
  * Translate n addresses. Faster than one by one: several are looked up side by
  * side, and neighbours share the upper levels.
  * @param ret n results
- * @return how many were done: n, or fewer if one was in the other half or a rule was broken
+ * @return how many were done: n, or fewer if one was in another region or a rule was broken
  */
 PGW_API size_t pgw_translate_batch(struct pgw_mm *mm, const uint64_t *va,
 				   struct pgw_translation *ret, size_t n) PGW_REQUIRES_SHARED(mm);

@@ -145,7 +145,7 @@ struct pgw_mmap_args {
  * go. With PGW_VMA_LOCKED its pages are faulted in, best effort.
  *
  * Nothing is unmapped: what is in the way is an error.
- * @return 0, -PGW_EINVAL (range not aligned, empty or outside the half; unknown
+ * @return 0, -PGW_EINVAL (range not aligned, empty or outside the region; unknown
  *         flags), -PGW_EEXIST (a VMA is in the way), -PGW_ENOMEM,
  *         -PGW_EOPNOTSUPP (not an owned user mm), -PGW_EDEADLK, or what open returned
  */

@@ -9,7 +9,7 @@
  * Ranges here are half-open: start to end, where end = UINT64_MAX means
  * through the last page. Neither needs to be aligned. Arguments are checked
  * before locks are asserted: start >= end, a NULL mm or NULL ops, and a range
- * that is not inside the mm's half give -PGW_EINVAL and no callback runs.
+ * that is not inside the mm's region give -PGW_EINVAL and no callback runs.
  *
  * The levels go by Linux's names: pgd, p4d, pud, pmd, pte. A format with fewer
  * levels folds the ones between: a folded level has one slot, which is the
@@ -151,7 +151,7 @@ PGW_API int pgw_walk_kernel_page_table_range_lockless(struct pgw_mm *kernel_mm, 
  * Walk ranges that the caller does not own, as a dump does. Needs the mm's
  * mmap lock for write and, on a user mm, its kernel mm's for write as well.
  *
- * The range may cross from the user half into the kernel half if the mm has a
+ * The range may cross from the user's region into the kernel's if the mm has a
  * kernel mm; the addresses between the halves are one hole of depth -1.
  * @return as pgw_walk_page_range_novma()
  */

@@ -214,8 +214,8 @@ static void dump_decode_absent(const struct dump *dump, struct pgw_extent *one,
 	const struct pgw_format *format = pgw_mm_format(dump->args->mm);
 
 	one->leaf_lg2 = pgw_format_geometry(format)->span_lg2[one->level];
-	pgw_linux_absent(dump->args->absent, format, pgw_mm_half(dump->args->mm), one->level,
-			 one->entry, ret);
+	pgw_linux_absent(dump->args->absent, format, pgw_mm_region(dump->args->mm)->kind,
+			 one->level, one->entry, ret);
 	if (ret->flags & PGW_ABSENT_HAS_PA)
 		one->pa = ret->pa |= one->va_first & low_bits(one->leaf_lg2);
 }
@@ -408,8 +408,8 @@ int pgw_dump(const struct pgw_dump_args *args, struct pgw_dump_summary *ret)
 		return -PGW_EINVAL;
 	format = pgw_mm_format(args->mm);
 	for (unsigned level = 0; level <= pgw_format_geometry(format)->top_level; level++)
-		dump.attr_mask[level] = pgw_format_attr_mask_with(
-			format, pgw_mm_control(args->mm), level);
+		dump.attr_mask[level] =
+			pgw_format_attr_mask_with(format, pgw_mm_control(args->mm), level);
 
 	dump.has_filter = filter_is_set(&args->filter);
 	dump.nr_lines = args->max_lines ? args->max_lines : UINT64_MAX;

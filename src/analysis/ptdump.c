@@ -363,8 +363,8 @@ static void ptdump_range(const struct ptdump *dump, const struct pgw_mm *mm, uin
 	const struct pgw_geometry *geo = pgw_format_geometry(pgw_mm_format(mm));
 	uint64_t first, last;
 
-	pgw_format_half_range(pgw_mm_format(mm), pgw_mm_half(mm), &first, &last);
-	if (pgw_mm_half(mm) == PGW_HALF_KERNEL)
+	pgw_format_region_range(pgw_mm_format(mm), pgw_mm_region(mm)->kind, &first, &last);
+	if (pgw_mm_region(mm)->kind == PGW_REGION_KERNEL)
 		first += (uint64_t)dump->arch->nr_guard_slots << geo->span_lg2[geo->top_level];
 	*ret_start = first;
 	*ret_end = last == UINT64_MAX ? UINT64_MAX : last + 1;

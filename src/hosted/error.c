@@ -59,7 +59,7 @@ int pgw_violation_format(const struct pgw_violation *violation, char *buf, size_
 	return snprintf(buf, size, "locking rule %s broken in %s: %s (%s %s mm, lock held: %s%s)",
 			violation->rule_name, violation->function, violation->rule_text,
 			violation->kind == PGW_MM_OWNED ? "owned" : "snapshot",
-			violation->half == PGW_HALF_USER ? "user" : "kernel",
+			violation->region == PGW_REGION_USER ? "user" : "kernel",
 			pgw_lock_mode_name(violation->mode),
 			other ? "; another thread holds it" : "");
 }

@@ -380,12 +380,11 @@ static uint64_t partial_weigh(const struct pgw_image *image, struct image_swappe
 {
 	struct pgw_scan_stats stats = { 0 };
 	struct partial partial = { 0 };
-	uint64_t first, last;
+	const struct pgw_region *region = pgw_format_region(claim->root.format, PGW_REGION_KERNEL);
 	struct pt tree;
 
-	image_tree(image, &claim->root, &tree);
-	pgw_format_half_range(claim->root.format, PGW_HALF_KERNEL, &first, &last);
-	pt_ops(&tree)->scan(&tree, first, last, partial_extent, &partial, &stats);
+	image_tree(image, &claim->root, region, &tree);
+	pt_ops(&tree)->scan(&tree, region->first, region->last, partial_extent, &partial, &stats);
 	if (!claim->va)
 		claim->va = partial.va;
 	claim->lacks = image_root_lacks(image, &claim->root, claim->va);

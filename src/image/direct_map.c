@@ -75,18 +75,17 @@ static int look_scan(const struct pgw_image *view, const struct pgw_root_info *r
 		     struct pgw_pa_range va, pgw_extent_fn *fn, struct look *look)
 {
 	struct pgw_scan_stats stats = { 0 };
-	uint64_t half_first, half_last;
+	const struct pgw_region *region = pgw_format_region(root->format, PGW_REGION_KERNEL);
 	struct pt tree;
 	int status;
 
-	pgw_format_half_range(root->format, PGW_HALF_KERNEL, &half_first, &half_last);
-	if (va.first < half_first)
-		va.first = half_first;
-	if (va.last > half_last)
-		va.last = half_last;
+	if (va.first < region->first)
+		va.first = region->first;
+	if (va.last > region->last)
+		va.last = region->last;
 	if (va.first > va.last)
 		return 0;
-	image_tree(view, root, &tree);
+	image_tree(view, root, region, &tree);
 	tree.budget += view->info.readable_bytes / BYTES_A_TABLE;
 	if (tree.budget > *look->budget)
 		tree.budget = *look->budget;

@@ -149,7 +149,7 @@ void image_encryption_learn_shared(struct pgw_image *image, const struct pgw_roo
 
 	if (!is_x86_64(image) || image->encryption.found)
 		return;
-	image_tree(image, kernel, &tree);
+	image_tree(image, kernel, pgw_format_region(kernel->format, PGW_REGION_KERNEL), &tree);
 	pt_ops(&tree)->scan(&tree, LINUX_FIXMAP, UINT64_MAX, fixmap_extent, &search, &stats);
 	if (search.bit)
 		set_bit(image, PGW_ENCRYPTION_FROM_TABLES, search.bit, true);

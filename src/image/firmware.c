@@ -138,26 +138,25 @@ static int identity_extent(const struct pgw_extent *extent, void *arg)
 static bool root_is_identity(const struct pgw_image *image, const struct pgw_root_info *root,
 			     uint64_t *budget, uint64_t *ret_bytes)
 {
-	unsigned nr_halves = pgw_format_geometry(root->format)->split_root ? 1 : _PGW_HALF_MAX;
 	struct identity identity = { .image = image };
 	struct pgw_translation self;
 	int status = 0;
 
 	if (!image_root_translate(image, root, root->root.pa, &self) || self.pa != root->root.pa)
 		return false;
-	for (unsigned half = 0; half < nr_halves && !status; half++) {
+	for (const struct pgw_region *region = pgw_format_regions(root->format);
+	     region->name && region->root == 0 && !status; region++) {
 		struct pgw_scan_stats stats = { 0 };
-		uint64_t first, last, spent;
+		uint64_t spent;
 		struct pt tree;
 
 		identity.nr_runs = 0;
 		identity.max_runs = *budget * RUNS_A_TABLE;
-		image_tree(image, root, &tree);
+		image_tree(image, root, region, &tree);
 		if (tree.budget > *budget)
 			tree.budget = *budget;
-		pgw_format_half_range(root->format, (enum pgw_half)half, &first, &last);
-		status =
-			pt_ops(&tree)->scan(&tree, first, last, identity_extent, &identity, &stats);
+		status = pt_ops(&tree)->scan(&tree, region->first, region->last, identity_extent,
+					     &identity, &stats);
 		spent = stats.nr_tables + identity.nr_runs / RUNS_A_TABLE;
 		*budget -= spent < *budget ? spent : *budget;
 	}

@@ -496,12 +496,13 @@ bool image_root_is_lost(const struct pgw_image *image, const struct pgw_root_inf
 /** Is it where a root of its format can be? */
 bool image_root_is_aligned(const struct pgw_root_info *root);
 /** A tree of the image, to be walked. */
-void image_tree(const struct pgw_image *image, const struct pgw_root_info *root, struct pt *ret);
+void image_tree(const struct pgw_image *image, const struct pgw_root_info *root,
+		const struct pgw_region *region, struct pt *ret);
 /** Where a root maps va to; a leaf or nothing. @return is it mapped? */
 bool image_root_translate(const struct pgw_image *image, const struct pgw_root_info *root,
 			  uint64_t va, struct pgw_translation *ret);
 /**
- * An address from first on in the kernel half, that a root maps to pa.
+ * An address from first on in the kernel's region, that a root maps to pa.
  * @return false if none is found
  */
 bool image_root_find_va(struct pgw_image *image, const struct pgw_root_info *root, uint64_t pa,
@@ -534,8 +535,8 @@ void image_encryption_control(const struct pgw_image *image, struct pgw_control 
 
 /* root_state.c: a root, beside the kernel's */
 
-#define IMAGE_HALF(half) (1u << (half))
-#define IMAGE_BOTH_HALVES (IMAGE_HALF(PGW_HALF_USER) | IMAGE_HALF(PGW_HALF_KERNEL))
+#define IMAGE_REGION(half) (1u << (half))
+#define IMAGE_ALL_REGIONS (IMAGE_REGION(PGW_REGION_USER) | IMAGE_REGION(PGW_REGION_KERNEL))
 
 /** The kernel's half of the tree, or the user's, or both, counted. */
 struct image_count {
@@ -546,7 +547,7 @@ struct image_count {
 };
 
 /**
- * @param halves of a root that covers both: bits IMAGE_HALF()
+ * @param halves of a root that covers both: bits IMAGE_REGION()
  * @param budget tables that may be met; lowered by those that were
  * @return 0, -PGW_EINVAL, -PGW_E2BIG (ret has what was met), -PGW_ENOMEM
  */

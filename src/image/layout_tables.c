@@ -97,13 +97,11 @@ static void look_at_table(struct look *look, uint64_t pa, unsigned level, size_t
 
 static void look_at_root(struct look *look, const struct pgw_root_info *root, bool is_kernel)
 {
-	unsigned top = look->geo->top_level;
-	size_t nr = (size_t)1 << look->geo->slots_lg2[top];
+	const struct pgw_region *region =
+		pgw_format_region(root->format, is_kernel ? PGW_REGION_KERNEL : PGW_REGION_USER);
+	unsigned nr, first = pt_region_slots(look->geo, region, &nr);
 
-	if (look->geo->split_root)
-		look_at_table(look, root->root.pa, top, 0, nr);
-	else
-		look_at_table(look, root->root.pa, top, is_kernel ? nr / 2 : 0, nr / 2);
+	look_at_table(look, root->root.pa, look->geo->top_level, first, nr);
 }
 
 int image_layout_look_at_tables(struct pgw_image *view, const struct image_layout *layout,

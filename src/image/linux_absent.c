@@ -382,7 +382,8 @@ static enum pgw_absent_kind mapped_kind(struct absent_entry *e)
 }
 
 void pgw_linux_absent(const struct pgw_linux *kernel, const struct pgw_format *format,
-		      enum pgw_half half, unsigned level, uint64_t entry, struct pgw_absent *ret)
+		      enum pgw_region_kind half, unsigned level, uint64_t entry,
+		      struct pgw_absent *ret)
 {
 	static const struct pgw_linux unknown = { 0 };
 	struct absent_entry e = {
@@ -398,7 +399,7 @@ void pgw_linux_absent(const struct pgw_linux *kernel, const struct pgw_format *f
 	if (level > e.geo->top_level || !(e.geo->leaf_sizes & BIT(e.geo->span_lg2[level])) ||
 	    !layout_choose(&e))
 		return;
-	kind = half == PGW_HALF_KERNEL ? PGW_ABSENT_INVALID : mapped_kind(&e);
+	kind = half == PGW_REGION_KERNEL ? PGW_ABSENT_INVALID : mapped_kind(&e);
 	if (kind == PGW_ABSENT_UNKNOWN)
 		decode_swap(&e, ret);
 	else

@@ -21,13 +21,13 @@ static bool way_follow(const struct pgw_image *image, const struct pgw_root_info
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(root->format);
 	struct pgw_path path = { 0 };
-	enum pgw_half half;
+	const struct pgw_region *region = pgw_format_region_of(root->format, va);
 	struct pt tree;
 
 	*ret = (struct way_end){ 0 };
-	if (!pt_va_half(root->format, va, &half))
+	if (!region)
 		return false;
-	image_tree(image, root, &tree);
+	image_tree(image, root, region, &tree);
 	pt_ops(&tree)->translate(&tree, va, &ret->at, &path);
 	ret->has_root = ret->at.kind != PGW_ENTRY_UNREADABLE || ret->at.level < geo->top_level;
 	if (ret->at.kind == PGW_ENTRY_UNREADABLE && ret->has_root)
@@ -76,7 +76,6 @@ int image_root_count(const struct pgw_image *image, const struct pgw_root_info *
 		     unsigned halves, uint64_t *budget, struct image_count *ret)
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(root->format);
-	unsigned nr_slots = 1u << geo->slots_lg2[geo->top_level];
 	struct counting counting = { .image = image };
 	struct image_count *count = &counting.count;
 	struct tables tables = {
@@ -90,9 +89,12 @@ int image_root_count(const struct pgw_image *image, const struct pgw_root_info *
 	};
 	int status;
 
-	if (!geo->split_root && halves != IMAGE_BOTH_HALVES) {
-		tables.skip_first = halves == IMAGE_HALF(PGW_HALF_USER) ? nr_slots / 2 : 0;
-		tables.nr_skip = nr_slots / 2;
+	if (!pgw_format_is_split(root->format) && halves != IMAGE_ALL_REGIONS) {
+		bool is_user = halves == IMAGE_REGION(PGW_REGION_USER);
+		const struct pgw_region *skipped = pgw_format_region(
+			root->format, is_user ? PGW_REGION_KERNEL : PGW_REGION_USER);
+
+		tables.skip_first = pt_region_slots(geo, skipped, &tables.nr_skip);
 	}
 	status = tables_visit(&tables, root->root);
 	*budget -= tables.met.nr_tables;
@@ -110,7 +112,7 @@ int pgw_image_missing_tables(const struct pgw_image *image, const struct pgw_roo
 	struct image_count count;
 	int status;
 
-	if (!halves || halves > IMAGE_BOTH_HALVES)
+	if (!halves || halves > IMAGE_ALL_REGIONS)
 		return -PGW_EINVAL;
 	status = image_root_count(image, root, halves, &budget, &count);
 
@@ -141,18 +143,18 @@ enum pgw_root_proof image_root_prove(const struct pgw_image *image,
 void image_root_set_halves(struct pgw_root_info *root)
 {
 	/* Only those of processes are found as the user's. */
-	root->has_kernel = !pgw_format_geometry(root->format)->split_root || !root->has_user;
-	root->has_user = !pgw_format_geometry(root->format)->split_root || root->has_user;
+	root->has_kernel = !pgw_format_is_split(root->format) || !root->has_user;
+	root->has_user = !pgw_format_is_split(root->format) || root->has_user;
 }
 
-struct user_half {
+struct user_part {
 	bool has_leaf;
 	bool is_partial; /* some of it could not be looked at */
 };
 
-static int user_half_extent(const struct pgw_extent *extent, void *arg)
+static int user_part_extent(const struct pgw_extent *extent, void *arg)
 {
-	struct user_half *user = arg;
+	struct user_part *user = arg;
 
 	if (extent->kind == PGW_ENTRY_LEAF)
 		user->has_leaf = true;
@@ -163,20 +165,20 @@ static int user_half_extent(const struct pgw_extent *extent, void *arg)
 }
 
 /* Stops at the first leaf that user code may use, or when a budget runs out. */
-static enum pgw_root_state user_half_state(const struct pgw_image *image,
+static enum pgw_root_state user_part_state(const struct pgw_image *image,
 					   const struct pgw_root_info *root, uint64_t *budget)
 {
-	struct user_half user = { 0 };
+	struct user_part user = { 0 };
 	struct pgw_scan_stats stats = { 0 };
-	uint64_t first, last;
+	const struct pgw_region *region = pgw_format_region(root->format, PGW_REGION_USER);
 	struct pt tree;
 	int status;
 
-	image_tree(image, root, &tree);
+	image_tree(image, root, region, &tree);
 	if (tree.budget > *budget)
 		tree.budget = *budget;
-	pgw_format_half_range(root->format, PGW_HALF_USER, &first, &last);
-	status = pt_ops(&tree)->scan(&tree, first, last, user_half_extent, &user, &stats);
+	status = pt_ops(&tree)->scan(&tree, region->first, region->last, user_part_extent, &user,
+				     &stats);
 	*budget -= stats.nr_tables;
 	if (status > 0)
 		return PGW_ROOT_MAPPED;
@@ -210,7 +212,7 @@ enum pgw_root_state image_root_state(const struct pgw_image *image,
 		return PGW_ROOT_UNKNOWN;
 	if (ops && ops->is_trampoline && ops->is_trampoline(image, root))
 		return PGW_ROOT_TRAMPOLINE;
-	state = user_half_state(image, root, budget);
+	state = user_part_state(image, root, budget);
 	if (is_running)
 		return has_kernel || state == PGW_ROOT_MAPPED ? PGW_ROOT_RUNNING : PGW_ROOT_UNKNOWN;
 	return root->proof == PGW_PROOF_FAILED ? PGW_ROOT_UNKNOWN : state;

@@ -27,12 +27,14 @@ bool image_root_is_aligned(const struct pgw_root_info *root)
 	return !(root->root.pa & (pt_table_size(geo, geo->top_level) - 1));
 }
 
-void image_tree(const struct pgw_image *image, const struct pgw_root_info *root, struct pt *ret)
+void image_tree(const struct pgw_image *image, const struct pgw_root_info *root,
+		const struct pgw_region *region, struct pt *ret)
 {
 	*ret = (struct pt){
 		.format = root->format,
 		.control = pgw_control_assume(root->format, &root->control),
 		.root_pa = root->root.pa,
+		.region = *region,
 		.budget = IMAGE_TREE_BUDGET,
 		.phys = &image->phys,
 	};
@@ -42,12 +44,12 @@ void image_tree(const struct pgw_image *image, const struct pgw_root_info *root,
 bool image_root_translate(const struct pgw_image *image, const struct pgw_root_info *root,
 			  uint64_t va, struct pgw_translation *ret)
 {
-	enum pgw_half half;
+	const struct pgw_region *region = pgw_format_region_of(root->format, va);
 	struct pt tree;
 
-	if (!pt_va_half(root->format, va, &half))
+	if (!region)
 		return false;
-	image_tree(image, root, &tree);
+	image_tree(image, root, region, &tree);
 	pt_ops(&tree)->translate(&tree, va, ret, NULL);
 	return ret->kind == PGW_ENTRY_LEAF;
 }
@@ -136,7 +138,8 @@ static bool self_search_maps(const struct self_search *search, uint64_t va)
 	struct pgw_path path = { 0 };
 	struct pt tree;
 
-	image_tree(search->image, search->root, &tree);
+	image_tree(search->image, search->root,
+		   pgw_format_region(search->root->format, PGW_REGION_KERNEL), &tree);
 	pt_ops(&tree)->translate(&tree, va, &at, &path);
 	for (unsigned i = 0; is_table && i < path.nr_steps; i++) {
 		if (path.step[i].kind == PGW_ENTRY_TABLE && !is_table(path.step[i].entry))
@@ -178,16 +181,16 @@ bool image_root_find_va(struct pgw_image *image, const struct pgw_root_info *roo
 		.first = first,
 	};
 	struct pgw_scan_stats stats = { 0 };
-	uint64_t half_first;
+	const struct pgw_region *region = pgw_format_region(root->format, PGW_REGION_KERNEL);
 	struct pt tree;
 	int status;
 
-	image_tree(image, root, &tree);
+	image_tree(image, root, region, &tree);
 	if (tree.budget > image->search_left)
 		tree.budget = image->search_left;
-	pgw_format_half_range(root->format, PGW_HALF_KERNEL, &half_first, &search.last);
-	if (search.first < half_first)
-		search.first = half_first;
+	search.last = region->last;
+	if (search.first < region->first)
+		search.first = region->first;
 	status = pt_ops(&tree)->scan(&tree, search.first, search.last, self_search_extent, &search,
 				     &stats);
 	image_search_spend(image, stats.nr_tables);

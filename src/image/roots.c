@@ -135,7 +135,7 @@ static void root_find_missing(const struct pgw_image *image, struct pgw_root_inf
 	root->nr_missing = 1;
 	if (image_root_is_missing(image, root))
 		return;
-	status = image_root_count(image, root, IMAGE_BOTH_HALVES, budget, &count);
+	status = image_root_count(image, root, IMAGE_ALL_REGIONS, budget, &count);
 	root->nr_missing = count.nr_missing - count.nr_outside;
 	root->missing_is_cut = status && status != -PGW_EINVAL;
 }
@@ -186,14 +186,14 @@ static void roots_describe(struct image_roots *roots)
 /* Does a look for one kernel's processes find another's too? Where they do not map the kernel. */
 static bool is_same_search(const struct image_swapper *a, const struct image_swapper *b)
 {
-	return a->root.format == b->root.format && pgw_format_geometry(a->root.format)->split_root;
+	return a->root.format == b->root.format && pgw_format_is_split(a->root.format);
 }
 
 /* Are processes found by it? By the format alone, where they do not map the kernel and its root is lost. */
 static bool tells_processes(const struct pgw_image *image, const struct image_swapper *kernel,
 			    bool is_sound)
 {
-	return is_sound || (pgw_format_geometry(kernel->root.format)->split_root &&
+	return is_sound || (pgw_format_is_split(kernel->root.format) &&
 			    image_root_is_lost(image, &kernel->root));
 }
 

@@ -22,18 +22,18 @@
 
 /* The table's used slots in each half; false if it cannot be read. */
 static bool count_slots(const struct pgw_image *image, const struct pgw_root_info *root,
-			unsigned ret[_PGW_HALF_MAX])
+			unsigned ret[_PGW_REGION_MAX])
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(root->format);
 	size_t nr = (size_t)1 << geo->slots_lg2[geo->top_level];
 	uint64_t table[MAX_TABLE_ITEMS];
 
-	ret[PGW_HALF_USER] = ret[PGW_HALF_KERNEL] = 0;
+	ret[PGW_REGION_USER] = ret[PGW_REGION_KERNEL] = 0;
 	if (nr > MAX_TABLE_ITEMS ||
 	    pgw_phys_read(&image->phys, root->root.pa, table, nr * sizeof(table[0])))
 		return false;
 	for (size_t i = 0; i < nr; i++)
-		ret[i < nr / 2 ? PGW_HALF_USER : PGW_HALF_KERNEL] += table[i] != 0;
+		ret[i < nr / 2 ? PGW_REGION_USER : PGW_REGION_KERNEL] += table[i] != 0;
 	return true;
 }
 
@@ -52,7 +52,7 @@ static bool choose_kernel(struct pgw_image *image, const struct image_pages *pag
 			  const struct pgw_format *format, image_anchor_fn *maps_anchor,
 			  uint64_t anchor, struct image_swapper *ret)
 {
-	unsigned best = 0, slots[_PGW_HALF_MAX];
+	unsigned best = 0, slots[_PGW_REGION_MAX];
 	uint64_t best_distance = UINT64_MAX;
 
 	for (size_t i = 0; i < pages->nr && image_search_spend(image, 1); i++) {
@@ -62,14 +62,14 @@ static bool choose_kernel(struct pgw_image *image, const struct image_pages *pag
 
 		image_encryption_control(image, &claim.root.control);
 		if (!maps_anchor(image, &claim.root, anchor) ||
-		    !count_slots(image, &claim.root, slots) || slots[PGW_HALF_USER] ||
-		    slots[PGW_HALF_KERNEL] < best ||
-		    (slots[PGW_HALF_KERNEL] == best &&
+		    !count_slots(image, &claim.root, slots) || slots[PGW_REGION_USER] ||
+		    slots[PGW_REGION_KERNEL] < best ||
+		    (slots[PGW_REGION_KERNEL] == best &&
 		     distance(pages->pa[i], anchor) >= best_distance) ||
 		    !image_root_find_va(image, &claim.root, claim.root.root.pa, LINUX_KERNEL_MAP,
 					&claim.va))
 			continue;
-		best = slots[PGW_HALF_KERNEL];
+		best = slots[PGW_REGION_KERNEL];
 		best_distance = distance(pages->pa[i], anchor);
 		*ret = claim;
 	}
@@ -194,7 +194,7 @@ static void agreement_offer(struct agreement *agreement, uint64_t pa, bool is_ot
 	struct image_count count;
 
 	if (agreement_lacks(agreement, pa) != agreement->lacks ||
-	    image_root_count(agreement->image, &claim.root, IMAGE_HALF(PGW_HALF_KERNEL),
+	    image_root_count(agreement->image, &claim.root, IMAGE_REGION(PGW_REGION_KERNEL),
 			     &agreement->image->search_left, &count) ||
 	    count.nr_leaves <= count.nr_malformed ||
 	    count.nr_leaves - count.nr_malformed <= agreement->score)
@@ -212,7 +212,7 @@ static void agreement_offer_by_looks(struct agreement *agreement)
 	const struct image_pages *pages = image_pages(agreement->image, IMAGE_PAGE_ROOT);
 	const struct image_pages *anchors = image_pages(agreement->image, IMAGE_PAGE_ANCHOR);
 	uint64_t anchor = anchors->nr ? anchors->pa[0] : 0, best_pa = 0;
-	unsigned slots[_PGW_HALF_MAX], best_slots = 0, nr_empty = 0;
+	unsigned slots[_PGW_REGION_MAX], best_slots = 0, nr_empty = 0;
 	bool is_empty = false;
 
 	for (size_t i = 0; i < pages->nr && image_search_spend(agreement->image, 1); i++) {
@@ -224,15 +224,15 @@ static void agreement_offer_by_looks(struct agreement *agreement)
 		    !count_slots(agreement->image, &root, slots))
 			continue;
 		agreement->nr++;
-		nr_empty += !slots[PGW_HALF_USER];
-		better = !slots[PGW_HALF_USER] != is_empty ? !slots[PGW_HALF_USER]
-			 : slots[PGW_HALF_KERNEL] != best_slots
-				 ? slots[PGW_HALF_KERNEL] > best_slots
+		nr_empty += !slots[PGW_REGION_USER];
+		better = !slots[PGW_REGION_USER] != is_empty ? !slots[PGW_REGION_USER]
+			 : slots[PGW_REGION_KERNEL] != best_slots
+				 ? slots[PGW_REGION_KERNEL] > best_slots
 				 : distance(pages->pa[i], anchor) < distance(best_pa, anchor);
 		if (agreement->nr > 1 && !better)
 			continue;
-		is_empty = !slots[PGW_HALF_USER];
-		best_slots = slots[PGW_HALF_KERNEL];
+		is_empty = !slots[PGW_REGION_USER];
+		best_slots = slots[PGW_REGION_KERNEL];
 		best_pa = pages->pa[i];
 	}
 	if (agreement->nr)

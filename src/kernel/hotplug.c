@@ -9,8 +9,7 @@
 
 static bool can_have_rights(const struct pgw_mm *mm, uint8_t rights)
 {
-	return !(rights & ~_PGW_RIGHT_ALL) &&
-	       mm->pt.format->edit->can_protect(&mm->pt, PGW_HALF_KERNEL, rights);
+	return !(rights & ~_PGW_RIGHT_ALL) && mm->pt.format->edit->can_protect(&mm->pt, rights);
 }
 
 int pgw_kernel_new(const struct pgw_kernel_args *args, struct pgw_kernel **ret)
@@ -21,7 +20,8 @@ int pgw_kernel_new(const struct pgw_kernel_args *args, struct pgw_kernel **ret)
 
 	if (!args || !ret || !args->kernel_mm || !args->ops || !args->ops->page_alloc ||
 	    !args->ops->page_free || !args->ops->page_access ||
-	    args->kernel_mm->kind != PGW_MM_OWNED || args->kernel_mm->half != PGW_HALF_KERNEL)
+	    args->kernel_mm->kind != PGW_MM_OWNED ||
+	    args->kernel_mm->pt.region.kind != PGW_REGION_KERNEL)
 		return -PGW_EINVAL;
 	geo = &args->kernel_mm->pt.format->geometry;
 	if (args->desc_lg2 >= geo->granule_lg2 ||

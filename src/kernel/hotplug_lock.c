@@ -14,7 +14,7 @@ static int outcome(const struct pgw_mm *mm, int status, const char *function)
 
 static int check(const struct pgw_mm *mm)
 {
-	return mm && mm->half == PGW_HALF_KERNEL ? 0 : -PGW_EINVAL;
+	return mm && mm->pt.region.kind == PGW_REGION_KERNEL ? 0 : -PGW_EINVAL;
 }
 
 int pgw_hotplug_read_lock(struct pgw_mm *mm)

@@ -77,7 +77,7 @@ static inline unsigned kernel_unit_lg2(const struct pgw_kernel *kernel)
 
 /**
  * A range of an owned kernel mm that may change without its lock: aligned,
- * inside the half. @return 0, -PGW_EINVAL, or -PGW_EOPNOTSUPP (a leaf of the root that is shared)
+ * inside the region. @return 0, -PGW_EINVAL, or -PGW_EOPNOTSUPP (a leaf of the root that is shared)
  */
 int kernel_check_range(const struct pgw_mm *mm, uint64_t first, uint64_t last);
 

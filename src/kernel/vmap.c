@@ -11,7 +11,7 @@
 
 int kernel_check_range(const struct pgw_mm *mm, uint64_t first, uint64_t last)
 {
-	if (!mm || mm->kind != PGW_MM_OWNED || mm->half != PGW_HALF_KERNEL ||
+	if (!mm || mm->kind != PGW_MM_OWNED || mm->pt.region.kind != PGW_REGION_KERNEL ||
 	    ((first | (last + 1)) & low_bits(mm->pt.format->geometry.granule_lg2)) ||
 	    !mm_covers(mm, first, last))
 		return -PGW_EINVAL;

@@ -35,7 +35,7 @@ static int edit_check(const struct pgw_mm *mm, uint64_t first, uint64_t last, co
 		return -PGW_EINVAL;
 	if (mm->kind != PGW_MM_OWNED)
 		return -PGW_EOPNOTSUPP;
-	if (mm->half == PGW_HALF_USER)
+	if (mm->pt.region.kind == PGW_REGION_USER)
 		return mm_assert_write_locked(mm, PGW_RULE_MMAP_WRITE_LOCKED, function);
 	return mm_assert_locked(mm, PGW_RULE_MMAP_LOCKED, function);
 }
@@ -49,7 +49,8 @@ static int edit_check_range(const struct pgw_mm *mm, uint64_t first, uint64_t la
 	if (!mm || ((first | (last + 1)) & low_bits(mm->pt.format->geometry.granule_lg2)))
 		return -PGW_EINVAL;
 	err = edit_check(mm, first, last, function);
-	if (!err && mm->half == PGW_HALF_KERNEL && mm_root_leaf_is_shared(mm, first, last))
+	if (!err && mm->pt.region.kind == PGW_REGION_KERNEL &&
+	    mm_root_leaf_is_shared(mm, first, last))
 		err = -PGW_EBUSY;
 	return err;
 }
@@ -77,7 +78,7 @@ int pgw_mm_unmap_leaf(struct pgw_mm *mm, uint64_t va)
 	struct edit edit;
 	int err = edit_check(mm, va, va, __func__);
 
-	if (!err && mm->half == PGW_HALF_KERNEL && mm_root_leaf_is_shared(mm, va, va))
+	if (!err && mm->pt.region.kind == PGW_REGION_KERNEL && mm_root_leaf_is_shared(mm, va, va))
 		err = -PGW_EBUSY;
 	if (err)
 		return err;
@@ -131,7 +132,7 @@ int pgw_mm_protect(struct pgw_mm *mm, uint64_t first, uint64_t last, uint8_t rig
 		return err;
 	ops = mm->pt.format->edit;
 	pt = edit_begin(&edit, mm, mm_policy(mm));
-	if (!ops->can_protect(&mm->pt, mm->half, rights))
+	if (!ops->can_protect(&mm->pt, rights))
 		err = -PGW_EOPNOTSUPP;
 	if (!err)
 		err = ops->split_at(pt, first);
@@ -175,7 +176,7 @@ int pgw_mm_collapse(struct pgw_mm *mm, uint64_t va, uint8_t size_lg2)
 	if (err)
 		return err;
 	policy = mm->policy == PGW_POLICY_SINGLE ? PT_SINGLE : PT_SHARED;
-	if (mm->half == PGW_HALF_KERNEL && policy != PT_SINGLE)
+	if (mm->pt.region.kind == PGW_REGION_KERNEL && policy != PT_SINGLE)
 		return -PGW_EOPNOTSUPP;
 	edit_begin(&edit, mm, policy);
 	if (policy == PT_SHARED) {

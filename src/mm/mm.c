@@ -7,31 +7,26 @@
 
 /* What both kinds of mm are made with; the tree is the caller's to fill in. */
 static int mm_create(const struct pgw_platform *platform, const struct pgw_format *format,
-		     enum pgw_half half, struct pgw_mm *kernel_mm, struct pgw_mm **ret)
+		     enum pgw_region_kind kind, struct pgw_mm *kernel_mm, struct pgw_mm **ret)
 {
+	const struct pgw_region *region = format ? pgw_format_region(format, kind) : NULL;
 	struct pgw_mm *mm;
 
-	if (!platform || !format || (half != PGW_HALF_USER && half != PGW_HALF_KERNEL))
+	if (!platform || !region)
 		return -PGW_EINVAL;
-	if (kernel_mm && (half == PGW_HALF_KERNEL || kernel_mm->half != PGW_HALF_KERNEL ||
-			  kernel_mm->pt.format != format))
+	if (kernel_mm &&
+	    (kind != PGW_REGION_USER || kernel_mm->pt.region.kind != PGW_REGION_KERNEL ||
+	     kernel_mm->pt.format != format))
 		return -PGW_EINVAL;
 	mm = platform->obj_alloc(platform->ctx, sizeof(*mm));
 	if (!mm)
 		return -PGW_ENOMEM;
 	mm->platform = platform;
-	mm->half = half;
 	mm->kernel_mm = kernel_mm;
 	mm->pt.format = format;
+	mm->pt.region = *region;
 	*ret = mm;
 	return 0;
-}
-
-/* The tree is filled in: complete what follows from it. */
-static void mm_prepare(struct pgw_mm *mm)
-{
-	pgw_format_half_range(mm->pt.format, mm->half, &mm->first, &mm->last);
-	pt_prepare(&mm->pt);
 }
 
 static bool root_is_valid(const struct pgw_format *format, struct pgw_root root)
@@ -52,7 +47,7 @@ int pgw_mm_attach(const struct pgw_mm_attach_args *args, struct pgw_mm **ret)
 	if (!args || !ret || !args->phys || !args->format ||
 	    !root_is_valid(args->format, args->root))
 		return -PGW_EINVAL;
-	err = mm_create(args->platform, args->format, args->half, args->kernel_mm, &mm);
+	err = mm_create(args->platform, args->format, args->region, args->kernel_mm, &mm);
 	if (err)
 		return err;
 	mm->kind = PGW_MM_SNAPSHOT;
@@ -61,18 +56,9 @@ int pgw_mm_attach(const struct pgw_mm_attach_args *args, struct pgw_mm **ret)
 	mm->pt.budget = args->budget ? args->budget : PGW_BUDGET_DEFAULT;
 	mm->pt.phys = args->phys;
 	mm->pt.platform = args->platform;
-	mm_prepare(mm);
+	pt_prepare(&mm->pt);
 	*ret = mm;
 	return 0;
-}
-
-/* The slots of a root that are the kernel's half. */
-static uint64_t kernel_slots(const struct pgw_geometry *geo, uint64_t *ret_first)
-{
-	uint64_t nr = BIT(geo->slots_lg2[geo->top_level]);
-
-	*ret_first = nr / 2;
-	return nr;
 }
 
 static uint64_t *host_root(const struct pgw_mm *mm)
@@ -81,26 +67,26 @@ static uint64_t *host_root(const struct pgw_mm *mm)
 }
 
 /*
- * The kernel half of a new user mm: the kernel mm's root entries. They stay what
+ * The kernel's region in the root of a new user mm: the kernel mm's root entries. They stay what
  * they are from then on, because every one points to a table (or is a leaf, see
  * mm_root_leaf_is_shared()).
  */
-static int share_kernel_half(struct pgw_mm *mm)
+static int share_kernel_region(struct pgw_mm *mm)
 {
 	const struct pgw_geometry *geo = &mm->pt.format->geometry;
 	struct pgw_mm *kernel_mm = mm->kernel_mm;
-	uint64_t first, nr;
+	unsigned first, nr;
 	int err;
 
-	if (!kernel_mm || geo->split_root)
+	if (!kernel_mm || pgw_format_is_split(mm->pt.format))
 		return 0;
 	err = kernel_mm->pt.format->edit->fill_root(
 		&(struct pt_edit){ &kernel_mm->pt, mm_policy(kernel_mm), NULL });
 	if (err)
 		return err;
 	__atomic_fetch_add(&kernel_mm->nr_root_users, 1, __ATOMIC_RELAXED);
-	nr = kernel_slots(geo, &first);
-	for (uint64_t i = first; i < nr; i++)
+	first = pt_region_slots(geo, &kernel_mm->pt.region, &nr);
+	for (unsigned i = first; i < first + nr; i++)
 		host_root(mm)[i] = __atomic_load_n(&host_root(kernel_mm)[i], __ATOMIC_ACQUIRE);
 	return 0;
 }
@@ -154,7 +140,7 @@ int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret)
 	err = check_new(args);
 	if (err)
 		return err;
-	err = mm_create(args->platform, args->format, args->half, args->kernel_mm, &mm);
+	err = mm_create(args->platform, args->format, args->region, args->kernel_mm, &mm);
 	if (err)
 		return err;
 	geo = &args->format->geometry;
@@ -172,8 +158,8 @@ int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret)
 	mm->pt.platform = args->platform;
 	mm->pt.mm = mm;
 	mm->pt.root_pa = (uint64_t)(uintptr_t)table - mm->pt.host_offset;
-	mm_prepare(mm);
-	err = share_kernel_half(mm);
+	pt_prepare(&mm->pt);
+	err = share_kernel_region(mm);
 	if (err) {
 		args->platform->table_free(args->platform->ctx, table,
 					   pt_table_size(geo, geo->top_level));
@@ -190,9 +176,9 @@ void pgw_mm_free(struct pgw_mm *mm)
 		return;
 	if (mm->kind == PGW_MM_OWNED) {
 		mm_free_vmas(mm);
-		if (mm->kernel_mm && !mm->pt.format->geometry.split_root)
+		if (mm->kernel_mm && !pgw_format_is_split(mm->pt.format))
 			__atomic_fetch_sub(&mm->kernel_mm->nr_root_users, 1, __ATOMIC_RELAXED);
-		mm->pt.format->edit->free_tables(&mm->pt, mm->half);
+		mm->pt.format->edit->free_tables(&mm->pt);
 	}
 	mm->platform->obj_free(mm->platform->ctx, mm, sizeof(*mm));
 }
@@ -202,9 +188,9 @@ const struct pgw_format *pgw_mm_format(const struct pgw_mm *mm)
 	return mm->pt.format;
 }
 
-enum pgw_half pgw_mm_half(const struct pgw_mm *mm)
+const struct pgw_region *pgw_mm_region(const struct pgw_mm *mm)
 {
-	return mm->half;
+	return &mm->pt.region;
 }
 
 enum pgw_mm_kind pgw_mm_get_kind(const struct pgw_mm *mm)
@@ -229,14 +215,14 @@ const struct pgw_control *pgw_mm_control(const struct pgw_mm *mm)
 
 bool mm_covers(const struct pgw_mm *mm, uint64_t first, uint64_t last)
 {
-	return first <= last && first >= mm->first && last <= mm->last;
+	return first <= last && first >= mm->pt.region.first && last <= mm->pt.region.last;
 }
 
 int mm_check_vmas(const struct pgw_mm *mm, uint64_t start, uint64_t end)
 {
 	if (!mm)
 		return -PGW_EINVAL;
-	if (mm->kind != PGW_MM_OWNED || mm->half != PGW_HALF_USER ||
+	if (mm->kind != PGW_MM_OWNED || mm->pt.region.kind != PGW_REGION_USER ||
 	    mm->policy == PGW_POLICY_SINGLE)
 		return -PGW_EOPNOTSUPP;
 	if (start >= end || ((start | end) & low_bits(mm->pt.format->geometry.granule_lg2)) ||
@@ -260,7 +246,7 @@ bool mm_vma_rights(const struct pgw_mm *mm, uint32_t flags, uint8_t *ret)
 
 int mm_assert_novma(const struct pgw_mm *mm, const char *function)
 {
-	if (mm->half == PGW_HALF_USER)
-		return mm_assert_write_locked(mm, PGW_RULE_NOVMA_USER_WRITE, function);
-	return mm_assert_locked(mm, PGW_RULE_NOVMA_KERNEL_READ, function);
+	if (mm->pt.region.kind == PGW_REGION_KERNEL)
+		return mm_assert_locked(mm, PGW_RULE_NOVMA_KERNEL_READ, function);
+	return mm_assert_write_locked(mm, PGW_RULE_NOVMA_USER_WRITE, function);
 }

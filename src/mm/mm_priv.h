@@ -13,8 +13,6 @@
 struct pgw_mm {
 	const struct pgw_platform *platform;
 	enum pgw_mm_kind kind;
-	enum pgw_half half;
-	uint64_t first, last; /* of the half, inclusive */
 	enum pgw_edit_policy policy;
 	struct pt pt;
 	struct pgw_mm *kernel_mm; /* of a user mm, or NULL */
@@ -75,7 +73,7 @@ int mm_assert_novma(const struct pgw_mm *mm, const char *function);
 int mm_scan_part(struct pgw_mm *mm, const struct pgw_scan_part *part, uint64_t budget,
 		 pgw_extents_fn *fn, void *arg, struct pgw_scan_stats *stats);
 
-/* first..last lies inside the mm's half. */
+/* first..last lies inside the mm's region. */
 bool mm_covers(const struct pgw_mm *mm, uint64_t first, uint64_t last);
 
 /*

@@ -18,13 +18,13 @@ static bool is_snapshot(const struct pgw_mm *mm)
 
 static PGW_ALWAYS_INLINE unsigned mm_rank(const struct pgw_mm *mm)
 {
-	return mm->half == PGW_HALF_KERNEL ? LOCK_RANK_KERNEL_MM : LOCK_RANK_USER_MM;
+	return mm->pt.region.kind == PGW_REGION_KERNEL ? LOCK_RANK_KERNEL_MM : LOCK_RANK_USER_MM;
 }
 
 /** VMAs are locked for write no longer than the mmap lock: end that while it still is. */
 static void end_vma_writes(struct pgw_mm *mm)
 {
-	if (mm->half == PGW_HALF_USER && pgw_mmap_lock_mode(mm) == PGW_LOCK_WRITE)
+	if (mm->pt.region.kind == PGW_REGION_USER && pgw_mmap_lock_mode(mm) == PGW_LOCK_WRITE)
 		vma_lock_end_writes(mm);
 }
 

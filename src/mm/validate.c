@@ -21,7 +21,7 @@ static const char *check_vma(const struct pgw_mm *mm, const struct pgw_vma *vma)
 	if (vma->start >= vma->end || ((vma->start | vma->end) & align))
 		return "a VMA's range is empty or not aligned";
 	if (!mm_covers(mm, vma->start, vma->end - 1))
-		return "a VMA outside the half";
+		return "a VMA outside the region";
 	if (vma->flags & ~(uint32_t)_PGW_VMA_ALL)
 		return "a VMA with unknown flags";
 	return NULL;
@@ -137,12 +137,10 @@ static const char *check_tables_of(const struct pgw_mm *mm, uint64_t table_pa, u
 static const char *check_user(const struct pgw_mm *mm)
 {
 	unsigned top_level = mm->pt.format->geometry.top_level;
-	uint64_t first, last;
 	const char *what = check_vmas(mm);
 
-	pgw_format_half_range(mm->pt.format, PGW_HALF_USER, &first, &last);
 	if (!what)
-		what = check_scan(mm, first, last);
+		what = check_scan(mm, mm->pt.region.first, mm->pt.region.last);
 	if (!what && top_level)
 		what = check_tables_of(mm, mm->pt.root_pa, top_level, 0);
 	return what;
@@ -159,9 +157,9 @@ int pgw_mm_validate(struct pgw_mm *mm, const char **ret_what)
 	if (err)
 		return err;
 	/* Without VMAs, its leaves are the caller's own. */
-	if (mm->half == PGW_HALF_USER && mm->policy != PGW_POLICY_SINGLE)
+	if (mm->pt.region.kind == PGW_REGION_USER && mm->policy != PGW_POLICY_SINGLE)
 		what = check_user(mm);
-	if (!what && !mm->pt.format->edit->validate(&mm->pt, mm->half))
+	if (!what && !mm->pt.format->edit->validate(&mm->pt))
 		what = "a live count is wrong, or an entry is frozen";
 	if (!what)
 		return 0;

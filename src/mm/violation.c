@@ -69,7 +69,7 @@ int mm_violation(const struct pgw_mm *mm, enum pgw_rule rule, const char *functi
 		.function = function,
 		.mm = mm,
 		.kind = mm->kind,
-		.half = mm->half,
+		.region = mm->pt.region.kind,
 		.mode = mmap_lock_mode(&mm->lock, mm->platform),
 		.lock_taken = mmap_lock_is_taken(&mm->lock),
 	};

@@ -30,7 +30,7 @@ static int walk_check(const struct walk_args *args)
 	return 0;
 }
 
-static int walk_check_half(const struct walk_args *args)
+static int walk_check_region(const struct walk_args *args)
 {
 	int err = walk_check(args);
 
@@ -55,7 +55,7 @@ static struct pgw_mm_walk walk_init(const struct walk_args *args)
 	};
 }
 
-static int walk_half(const struct walk_args *args)
+static int walk_region(const struct walk_args *args)
 {
 	const struct pt *pt = &args->mm->pt;
 	struct pgw_mm_walk walk = walk_init(args);
@@ -68,11 +68,11 @@ int pgw_walk_page_range_novma(struct pgw_mm *mm, uint64_t start, uint64_t end,
 			      void *arg)
 {
 	struct walk_args args = { mm, start, end, ops, root, arg };
-	int err = walk_check_half(&args);
+	int err = walk_check_region(&args);
 
 	if (!err)
 		err = mm_assert_novma(mm, __func__);
-	return err ? err : walk_half(&args);
+	return err ? err : walk_region(&args);
 }
 
 int pgw_walk_kernel_page_table_range(struct pgw_mm *kernel_mm, uint64_t start, uint64_t end,
@@ -80,13 +80,13 @@ int pgw_walk_kernel_page_table_range(struct pgw_mm *kernel_mm, uint64_t start, u
 				     void *arg)
 {
 	struct walk_args args = { kernel_mm, start, end, ops, root, arg };
-	int err = walk_check_half(&args);
+	int err = walk_check_region(&args);
 
-	if (!err && kernel_mm->half != PGW_HALF_KERNEL)
+	if (!err && kernel_mm->pt.region.kind != PGW_REGION_KERNEL)
 		err = -PGW_EINVAL;
 	if (!err)
 		err = mm_assert_locked(kernel_mm, PGW_RULE_NOVMA_KERNEL_READ, __func__);
-	return err ? err : walk_half(&args);
+	return err ? err : walk_region(&args);
 }
 
 int pgw_walk_kernel_page_table_range_lockless(struct pgw_mm *kernel_mm, uint64_t start,
@@ -94,64 +94,64 @@ int pgw_walk_kernel_page_table_range_lockless(struct pgw_mm *kernel_mm, uint64_t
 					      const struct pgw_root *root, void *arg)
 {
 	struct walk_args args = { kernel_mm, start, end, ops, root, arg };
-	int err = walk_check_half(&args);
+	int err = walk_check_region(&args);
 
-	if (!err && kernel_mm->half != PGW_HALF_KERNEL)
+	if (!err && kernel_mm->pt.region.kind != PGW_REGION_KERNEL)
 		err = -PGW_EINVAL;
-	return err ? err : walk_half(&args);
+	return err ? err : walk_region(&args);
 }
 
 /*
- * The tree that a debug walk of mm finds a half in: a root of both halves
- * holds the kernel's too, but an owned user mm's does not, and neither does
- * one of a format that gives each half a root.
+ * The tree that a debug walk of mm finds the kernel's region in: a root of both
+ * regions holds the kernel's too, but an owned user mm's does not, and neither does
+ * one of a format that gives each region a root.
  */
-static const struct pt *debug_tree(const struct walk_args *args, enum pgw_half half)
+static const struct pt *debug_kernel_tree(const struct pgw_mm *mm)
+{
+	return mm->kind == PGW_MM_OWNED || pgw_format_is_split(mm->pt.format) ? &mm->kernel_mm->pt
+									      : &mm->pt;
+}
+
+/* The part of the range that lies in a region. */
+static int debug_region(const struct walk_args *args, const struct pt *pt,
+			const struct pgw_region *region, struct pgw_mm_walk *walk)
+{
+	uint64_t root_pa = pt == &args->mm->pt ? walk_root(args, pt) : pt->root_pa;
+	uint64_t end = args->end;
+
+	if (args->start > region->last || range_last(end) < region->first)
+		return 0;
+	if (range_last(end) > region->last)
+		end = region->last + 1;
+	return pt_ops(pt)->walk(
+		pt, root_pa, args->start > region->first ? args->start : region->first, end, walk);
+}
+
+/* The part of the range that lies between the user's region and the kernel's: no table covers it. */
+static int debug_gap(const struct walk_args *args, const struct pgw_region *user,
+		     const struct pgw_region *kernel, struct pgw_mm_walk *walk)
+{
+	uint64_t start = args->start > user->last + 1 ? args->start : user->last + 1;
+	uint64_t end = args->end < kernel->first ? args->end : kernel->first;
+
+	return start < end && args->ops->pte_hole ? args->ops->pte_hole(start, end, -1, walk) : 0;
+}
+
+/* A user mm with its kernel mm beside it: the one kind that a debug walk can leave by the upper end. */
+static bool debug_crosses(const struct pgw_mm *mm)
+{
+	return mm->kernel_mm && mm->pt.region.last < mm->kernel_mm->pt.region.first;
+}
+
+static int debug_both(const struct walk_args *args, struct pgw_mm_walk *walk)
 {
 	const struct pgw_mm *mm = args->mm;
+	const struct pgw_region *kernel = &mm->kernel_mm->pt.region;
+	int err = debug_region(args, &mm->pt, &mm->pt.region, walk);
 
-	if (half == mm->half || !mm->kernel_mm)
-		return &mm->pt;
-	if (mm->kind == PGW_MM_OWNED || mm->pt.format->geometry.split_root)
-		return &mm->kernel_mm->pt;
-	return &mm->pt;
-}
-
-/* The part of the range that lies in one half. */
-static int debug_half(const struct walk_args *args, enum pgw_half half, struct pgw_mm_walk *walk)
-{
-	const struct pt *pt = debug_tree(args, half);
-	uint64_t first, last, end = args->end;
-
-	pgw_format_half_range(pt->format, half, &first, &last);
-	if (args->start > last || range_last(end) < first)
-		return 0;
-	if (half == PGW_HALF_USER && end > last)
-		end = last + 1;
-	return pt_ops(pt)->walk(pt, pt == &args->mm->pt ? walk_root(args, pt) : pt->root_pa,
-				args->start > first ? args->start : first, end, walk);
-}
-
-/* The part of the range that lies between the halves: no table covers it. */
-static int debug_gap(const struct walk_args *args, struct pgw_mm_walk *walk)
-{
-	uint64_t first, last, gap_start, gap_end;
-
-	pgw_format_half_range(args->mm->pt.format, PGW_HALF_USER, &first, &last);
-	gap_start = args->start > last + 1 ? args->start : last + 1;
-	pgw_format_half_range(args->mm->pt.format, PGW_HALF_KERNEL, &first, &last);
-	gap_end = args->end < first ? args->end : first;
-	if (gap_start >= gap_end || !args->ops->pte_hole)
-		return 0;
-	return args->ops->pte_hole(gap_start, gap_end, -1, walk);
-}
-
-static int debug_check(const struct walk_args *args)
-{
-	/* Only a user mm with its kernel mm beside it has both halves. */
-	if (args->mm && args->mm->half == PGW_HALF_USER && args->mm->kernel_mm)
-		return walk_check(args);
-	return walk_check_half(args);
+	if (!err)
+		err = debug_gap(args, &mm->pt.region, kernel, walk);
+	return err ? err : debug_region(args, debug_kernel_tree(mm), kernel, walk);
 }
 
 int pgw_walk_page_range_debug(struct pgw_mm *mm, uint64_t start, uint64_t end,
@@ -160,17 +160,15 @@ int pgw_walk_page_range_debug(struct pgw_mm *mm, uint64_t start, uint64_t end,
 {
 	struct walk_args args = { mm, start, end, ops, root, arg };
 	struct pgw_mm_walk walk = walk_init(&args);
-	int err = debug_check(&args);
+	bool crosses = mm && debug_crosses(mm);
+	int err = crosses ? walk_check(&args) : walk_check_region(&args);
 
 	if (!err)
 		err = mm_assert_write_locked(mm, PGW_RULE_DEBUG_WRITE, __func__);
 	if (!err && mm->kernel_mm)
 		err = mm_assert_write_locked(mm->kernel_mm, PGW_RULE_DEBUG_KERNEL_WRITE, __func__);
-	if (!err)
-		err = debug_half(&args, PGW_HALF_USER, &walk);
-	if (!err)
-		err = debug_gap(&args, &walk);
-	if (!err)
-		err = debug_half(&args, PGW_HALF_KERNEL, &walk);
-	return err;
+	if (err)
+		return err;
+	return crosses ? debug_both(&args, &walk)
+		       : debug_region(&args, &mm->pt, &mm->pt.region, &walk);
 }

@@ -14,7 +14,8 @@
 static int check_vma_walk(const struct pgw_mm *mm, uint64_t start, uint64_t end,
 			  const struct pgw_mm_walk_ops *ops)
 {
-	if (!mm || !ops || start >= end || mm->kind != PGW_MM_OWNED || mm->half != PGW_HALF_USER)
+	if (!mm || !ops || start >= end || mm->kind != PGW_MM_OWNED ||
+	    mm->pt.region.kind != PGW_REGION_USER)
 		return -PGW_EINVAL;
 	if (!mm_covers(mm, start, end - 1) || (unsigned)ops->walk_lock > PGW_WALK_VMA_RDLOCK_VERIFY)
 		return -PGW_EINVAL;

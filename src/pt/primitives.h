@@ -19,11 +19,11 @@ static uint64_t pt_addr_mask(const struct pt_env *env, unsigned level);
 static uint64_t pt_item_step(unsigned span_lg2);
 static uint64_t pt_entry_advance(const struct pt_env *env, uint64_t entry, unsigned level,
 				 uint64_t bytes);
-static pt_acc_t pt_acc_root(const struct pt_env *env, enum pgw_half half);
+static pt_acc_t pt_acc_root(const struct pt_env *env, enum pgw_region_kind kind);
 static uint64_t pt_acc_keep(pt_acc_t acc);
 static pt_acc_t pt_acc_table(const struct pt_env *env, pt_acc_t acc, uint64_t entry);
 static uint8_t pt_rights(const struct pt_env *env, pt_acc_t acc, uint64_t entry, unsigned level);
-static uint64_t pt_table_encode(const struct pt_env *env, uint64_t pa, enum pgw_half half);
+static uint64_t pt_table_encode(const struct pt_env *env, uint64_t pa, enum pgw_region_kind kind);
 static bool pt_leaf_encode(const struct pt_env *env, const struct pgw_leaf *leaf, uint64_t *ret);
 
 /* For edits only. */
@@ -38,11 +38,5 @@ static uint64_t pt_entry_clear(const struct pt_env *env, uint64_t entry, bool yo
 static uint64_t pt_entry_combine(const struct pt_env *env, uint64_t entry, uint64_t other);
 static bool pt_needs_break(const struct pt_env *env, uint64_t old, uint64_t new);
 static uint64_t pt_frozen(void);
-
-/* In every format the kernel half is the one with the top bit set. */
-static PGW_ALWAYS_INLINE enum pgw_half pt_half_of(uint64_t va)
-{
-	return va >> 63 ? PGW_HALF_KERNEL : PGW_HALF_USER;
-}
 
 #endif

@@ -32,14 +32,14 @@ struct pt_ops {
 			   const struct pgw_scan_ops *ops, void *arg, struct pgw_scan_stats *stats);
 	/** The bits of an entry that hold a leaf's address. */
 	uint64_t (*addr_mask)(const struct pt_env *env, unsigned level);
-	/** va lies in a half of the format; path may be NULL. @return 0 */
+	/** va lies in the tree's region; path may be NULL. @return 0 */
 	int (*translate)(const struct pt *pt, uint64_t va, struct pgw_translation *ret,
 			 struct pgw_path *path);
-	/** The same for n addresses, all of them in one half. */
+	/** The same for n addresses. */
 	void (*translate_batch)(const struct pt *pt, const uint64_t *va,
 				struct pgw_translation *ret, size_t n);
 	/**
-	 * [start, end) as in walk.h, inside one half of the format; root_pa is
+	 * [start, end) as in walk.h, inside one region of the format; root_pa is
 	 * where to start. walk has everything but action and the counts filled in.
 	 */
 	int (*walk)(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64_t end,
@@ -72,7 +72,7 @@ struct pt_remap {
 /**
  * Operations that change tables: owner loader only. What they leave in the
  * gather is not flushed, but where break-before-make or a split needs it.
- * All ranges are inclusive, aligned to the granule and inside one half.
+ * All ranges are inclusive, aligned to the granule and inside the tree's region.
  */
 struct pt_edit_ops {
 	/** @return as pgw_mm_map_leaf() */
@@ -90,12 +90,12 @@ struct pt_edit_ops {
 		     enum pgw_unmap_how how);
 	/**
 	 * No leaf crosses va - 1 to va any more: allocates what an unmap or protect
-	 * from or up to there would have to split. va == first of the half, or 0, is fine.
+	 * from or up to there would have to split. va == first of the region, or 0, is fine.
 	 * @return 0 or -PGW_ENOMEM
 	 */
 	int (*split_at)(const struct pt_edit *edit, uint64_t va);
-	/** Can protect() give a leaf of this half these rights? */
-	bool (*can_protect)(const struct pt *pt, enum pgw_half half, uint8_t rights);
+	/** Can protect() give a leaf these rights? */
+	bool (*can_protect)(const struct pt *pt, uint8_t rights);
 	/** Leaves must not stick out of the range: see split_at(). @return 0 or -PGW_EOPNOTSUPP */
 	int (*protect)(const struct pt_edit *edit, uint64_t first, uint64_t last, uint8_t rights);
 	/** @return as pgw_mm_split() */
@@ -143,12 +143,12 @@ struct pt_edit_ops {
 	 * it. PT_SHARED only. Needs the parent's and the table's lock, takes both.
 	 */
 	void (*trim_table)(const struct pt_edit *edit, uint64_t va);
-	/** Fill the empty slots of the root's kernel half with tables. @return 0 or -PGW_ENOMEM */
+	/** Fill the root's empty slots of the region with tables. @return 0 or -PGW_ENOMEM */
 	int (*fill_root)(const struct pt_edit *edit);
-	/** Free every table of a half, and then the root. Nobody may use them. */
-	void (*free_tables)(const struct pt *pt, enum pgw_half half);
+	/** Free every table of the region, and then the root. Nobody may use them. */
+	void (*free_tables)(const struct pt *pt);
 	/** Count again: every live count is right, no item is frozen. */
-	bool (*validate)(const struct pt *pt, enum pgw_half half);
+	bool (*validate)(const struct pt *pt);
 
 	/**
 	 * The best rights of a user leaf that the format can express: what the
@@ -168,6 +168,7 @@ struct pgw_format {
 	const char *const *table_names; /* by level */
 	const struct pgw_attr *attrs;
 	const struct pgw_later_bits *later_bits;
+	const struct pgw_region *regions; /* ended by a NULL name */
 	uint64_t attr_mask[PGW_MAX_LEVELS];
 	uint32_t control_bits;        /* enum pgw_control_bit that the format has */
 	uint32_t control_assume;      /* of these, the ones assumed to be set */
@@ -194,6 +195,7 @@ struct pt {
 	const struct pgw_format *format;
 	struct pgw_control control; /* complete */
 	uint64_t root_pa;
+	struct pgw_region region;            /* what operations are asked about */
 	uint64_t budget;                     /* reader: table visits an operation may make */
 	const struct pgw_phys *phys;         /* reader: where the bytes are; NULL = owner */
 	uint64_t host_offset;                /* owner: host address minus physical address */
@@ -223,31 +225,33 @@ static inline const struct pt_ops *pt_ops(const struct pt *pt)
 	return pt->ops;
 }
 
-/** The span of addresses that a whole root covers, per half or not: log2. */
+/** The span of addresses that a whole root covers: log2. */
 static inline unsigned pt_root_span_lg2(const struct pgw_geometry *geo)
 {
 	return (unsigned)geo->span_lg2[geo->top_level] + geo->slots_lg2[geo->top_level];
+}
+
+/** The index of va in a table of this level. */
+static PGW_ALWAYS_INLINE unsigned pt_index(const struct pgw_geometry *geo, uint64_t va,
+					   unsigned level)
+{
+	return (unsigned)((va >> geo->span_lg2[level]) & low_bits(geo->slots_lg2[level]));
+}
+
+/** The items of its root that a region has: @return the first; *ret_nr of them. */
+static inline unsigned pt_region_slots(const struct pgw_geometry *geo,
+				       const struct pgw_region *region, unsigned *ret_nr)
+{
+	unsigned first = pt_index(geo, region->first, geo->top_level);
+
+	*ret_nr = pt_index(geo, region->last, geo->top_level) - first + 1;
+	return first;
 }
 
 /** Bytes of a table at a level; all items are 8 bytes. */
 static inline size_t pt_table_size(const struct pgw_geometry *geo, unsigned level)
 {
 	return (size_t)8 << geo->slots_lg2[level];
-}
-
-/** Is va in one of the format's halves? Which one? */
-static inline bool pt_va_half(const struct pgw_format *format, uint64_t va, enum pgw_half *ret)
-{
-	for (int half = 0; half < _PGW_HALF_MAX; half++) {
-		uint64_t first, last;
-
-		pgw_format_half_range(format, (enum pgw_half)half, &first, &last);
-		if (va >= first && va <= last) {
-			*ret = (enum pgw_half)half;
-			return true;
-		}
-	}
-	return false;
 }
 
 #endif

@@ -66,6 +66,27 @@
 
 #include <pagewalk/format.h>
 
+/** The regions of one root whose top bit chooses, of addresses that have so many bits. */
+#define PT_REGIONS_BY_TOP_BIT(bits)                                                                \
+	((const struct pgw_region[]){                                                              \
+		{ .name = "user", .last = BITS((bits)-2, 0), .kind = PGW_REGION_USER },            \
+		{ .name = "kernel",                                                                \
+		  .first = BITS(63, (bits)-1),                                                     \
+		  .last = UINT64_MAX,                                                              \
+		  .kind = PGW_REGION_KERNEL },                                                     \
+		{ .name = NULL } })
+
+/** The regions of two roots, one for the lowest and one for the highest 2^bits addresses. */
+#define PT_REGIONS_OF_TWO_ROOTS(bits)                                                              \
+	((const struct pgw_region[]){                                                              \
+		{ .name = "user", .last = BITS((bits)-1, 0), .kind = PGW_REGION_USER },            \
+		{ .name = "kernel",                                                                \
+		  .first = BITS(63, bits),                                                         \
+		  .last = UINT64_MAX,                                                              \
+		  .kind = PGW_REGION_KERNEL,                                                       \
+		  .root = 1 },                                                                     \
+		{ .name = NULL } })
+
 /** What the primitives need of the control bits. */
 struct pt_env {
 	uint64_t reserved;    /* bits that no valid entry may have set, at any level */

@@ -80,7 +80,7 @@ static void check_tree(const struct pgw_image *image, const struct pgw_root_info
 		.format = root->format,
 		.phys = pgw_image_phys(image),
 		.root = root->root,
-		.half = PGW_HALF_KERNEL,
+		.region = PGW_REGION_KERNEL,
 		.control = root->control,
 		.budget = BUDGET,
 	};
@@ -92,7 +92,7 @@ static void check_tree(const struct pgw_image *image, const struct pgw_root_info
 	FUZZ_CHECK(status <= 0 && integrity.truncated == (status == -PGW_E2BIG));
 	if (pgw_mm_attach(&args, &mm))
 		return;
-	pgw_format_half_range(root->format, PGW_HALF_KERNEL, &first, &last);
+	pgw_format_region_range(root->format, PGW_REGION_KERNEL, &first, &last);
 	status = pgw_scan_extents(mm, first, last, count_extent, &nr);
 	FUZZ_CHECK(status == 0 || status == -PGW_E2BIG);
 	pgw_mm_free(mm);

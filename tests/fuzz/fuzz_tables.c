@@ -27,7 +27,7 @@ struct memory {
 
 struct choices {
 	const struct pgw_format *format;
-	enum pgw_half half;
+	enum pgw_region_kind region;
 	struct pgw_control control;
 	struct pgw_root root;
 	uint64_t budget;
@@ -129,7 +129,7 @@ static void take_range(struct fuzz_input *input, bool is_whole, struct choices *
 {
 	uint64_t first, last, a = fuzz_take(input, 8), b = fuzz_take(input, 8);
 
-	pgw_format_half_range(choices->format, choices->half, &first, &last);
+	pgw_format_region_range(choices->format, choices->region, &first, &last);
 	choices->va_first = first;
 	choices->va_last = last;
 	if (is_whole)
@@ -151,7 +151,7 @@ static void take_choices(struct fuzz_input *input, struct memory *memory, struct
 	ret->format = pgw_format_at((size_t)fuzz_take(input, 1) % nr);
 	geo = pgw_format_geometry(ret->format);
 	flags = fuzz_take(input, 1);
-	ret->half = flags & 1 ? PGW_HALF_KERNEL : PGW_HALF_USER;
+	ret->region = flags & 1 ? PGW_REGION_KERNEL : PGW_REGION_USER;
 	memory_init(memory, (unsigned)(flags >> 1) % 4);
 	ret->stride = strides[fuzz_take(input, 1) % 10];
 	ret->budget = 1 + fuzz_take(input, 1) % (MAX_ITEMS >> geo->slots_lg2[0]);
@@ -557,7 +557,7 @@ static struct pgw_mm *attach(const struct choices *choices, const struct pgw_phy
 		.format = choices->format,
 		.phys = phys,
 		.root = choices->root,
-		.half = choices->half,
+		.region = choices->region,
 		.control = choices->control,
 		.budget = choices->budget,
 	};

@@ -167,14 +167,14 @@ static void put(uint8_t **at, unsigned nr_bytes, uint64_t value)
 	}
 }
 
-static size_t put_entries(struct pgw_mm *mm, enum pgw_half half, uint8_t *at)
+static size_t put_entries(struct pgw_mm *mm, enum pgw_region_kind half, uint8_t *at)
 {
 	const struct pgw_format *format = pgw_mm_format(mm);
 	const struct pgw_geometry *geo = pgw_format_geometry(format);
 	const uint8_t *start = at;
 	uint64_t first, last;
 
-	pgw_format_half_range(format, half, &first, &last);
+	pgw_format_region_range(format, half, &first, &last);
 	for (uint8_t level = 0; level < 2; level++) {
 		uint64_t size = UINT64_C(1) << geo->span_lg2[level];
 		struct pgw_leaf leaf = { .va = first + UINT64_C(2) * level * size,
@@ -184,7 +184,7 @@ static size_t put_entries(struct pgw_mm *mm, enum pgw_half half, uint8_t *at)
 		struct pgw_translation translation;
 		struct pgw_path path;
 
-		if (half == PGW_HALF_USER)
+		if (half == PGW_REGION_USER)
 			leaf.rights = PGW_USER_R | PGW_USER_W | PGW_KERNEL_R | PGW_KERNEL_W;
 		if (pgw_mm_map_leaf(mm, &leaf) ||
 		    pgw_translate_path(mm, leaf.va, &translation, &path))
@@ -197,9 +197,9 @@ static size_t put_entries(struct pgw_mm *mm, enum pgw_half half, uint8_t *at)
 	return (size_t)(at - start);
 }
 
-static void make_tables_of(size_t index, const struct pgw_format *format, enum pgw_half half)
+static void make_tables_of(size_t index, const struct pgw_format *format, enum pgw_region_kind half)
 {
-	struct pgw_mm_new_args args = { .format = format, .half = half };
+	struct pgw_mm_new_args args = { .format = format, .region = half };
 	uint8_t input[256], *at = input;
 	struct arena arena;
 	struct pgw_mm *mm;
@@ -222,7 +222,7 @@ static void make_tables_of(size_t index, const struct pgw_format *format, enum p
 	pgw_mm_free(mm);
 	arena_fini(&arena);
 	snprintf(name, sizeof(name), "%s-%s", pgw_format_name(format),
-		 half == PGW_HALF_USER ? "user" : "kernel");
+		 half == PGW_REGION_USER ? "user" : "kernel");
 	save("tables", name, input, (size_t)(at - input));
 }
 
@@ -231,8 +231,8 @@ static void make_tables(void)
 	const struct pgw_format *format;
 
 	for (size_t i = 0; (format = pgw_format_at(i)); i++) {
-		make_tables_of(i, format, PGW_HALF_USER);
-		make_tables_of(i, format, PGW_HALF_KERNEL);
+		make_tables_of(i, format, PGW_REGION_USER);
+		make_tables_of(i, format, PGW_REGION_KERNEL);
 	}
 }
 

@@ -106,7 +106,7 @@ static void test_violation_format__kind_half_mode_and_others_show(void **state)
 		.rule_text = "a sentence",
 		.function = "pgw_walk_page_range_novma",
 		.kind = PGW_MM_OWNED,
-		.half = PGW_HALF_USER,
+		.region = PGW_REGION_USER,
 		.mode = PGW_LOCK_READ,
 		.lock_taken = true,
 	};
@@ -120,7 +120,7 @@ static void test_violation_format__kind_half_mode_and_others_show(void **state)
 				 "(owned user mm, lock held: read)");
 	assert_int_equal(length, strlen(buf));
 
-	v.half = PGW_HALF_KERNEL;
+	v.region = PGW_REGION_KERNEL;
 	v.mode = PGW_LOCK_NONE;
 	pgw_violation_format(&v, buf, sizeof(buf));
 	assert_non_null(strstr(buf, "(owned kernel mm, lock held: none; another thread holds it)"));

@@ -89,8 +89,7 @@ static void map_kernel(struct linux_machine *m, uint64_t linear)
 void linux_init(struct linux_machine *m, const struct pgw_format *format, uint64_t table_bits)
 {
 	linux_init_at(m, format, table_bits,
-		      pgw_format_geometry(format)->split_root ? UINT64_C(0x40000000)
-							      : UINT64_C(0x80000000));
+		      pgw_format_is_split(format) ? UINT64_C(0x40000000) : UINT64_C(0x80000000));
 }
 
 void linux_init_at(struct linux_machine *m, const struct pgw_format *format, uint64_t table_bits,
@@ -101,7 +100,7 @@ void linux_init_at(struct linux_machine *m, const struct pgw_format *format, uin
 
 	*m = (struct linux_machine){
 		.format = format,
-		.is_arm64 = geo->split_root,
+		.is_arm64 = pgw_format_is_split(format),
 		.page = UINT64_C(1) << geo->granule_lg2,
 		.base = base,
 		.table_bits = table_bits,
@@ -110,7 +109,7 @@ void linux_init_at(struct linux_machine *m, const struct pgw_format *format, uin
 	if (!m->ram)
 		abort();
 	m->next_table = linux_pa(m, LINUX_TABLES);
-	pgw_format_half_range(format, PGW_HALF_KERNEL, &first, &last);
+	pgw_format_region_range(format, PGW_REGION_KERNEL, &first, &last);
 	/* Three quarters up the half; in the last 2 GiB. */
 	m->kernel_va = m->is_arm64 ? last - (last - first) / 4 : RISCV_KERNEL;
 	mkelf_init(&m->elf, m->is_arm64 ? MKELF_AARCH64 : RISCV_MACHINE);

@@ -488,7 +488,7 @@ static void find_holes(struct linux_machine *m, uint64_t *ret)
 {
 	uint64_t first, last;
 
-	pgw_format_half_range(m->format, PGW_HALF_KERNEL, &first, &last);
+	pgw_format_region_range(m->format, PGW_REGION_KERNEL, &first, &last);
 	ret[0] = table_below(m, first);
 	ret[1] = table_below(m, m->kernel_va);
 	if (ret[0] > ret[1]) {
@@ -503,7 +503,7 @@ static void map_middle(struct linux_machine *m)
 {
 	uint64_t first, last;
 
-	pgw_format_half_range(m->format, PGW_HALF_KERNEL, &first, &last);
+	pgw_format_region_range(m->format, PGW_REGION_KERNEL, &first, &last);
 	for (unsigned i = 0; i < 4; i++)
 		linux_map(m, linux_pa(m, LINUX_SWAPPER),
 			  first + (last - first) / 2 + 1 + i * m->page,
@@ -760,15 +760,16 @@ static int count_nothing(const struct pgw_extent *extent, void *arg)
 }
 
 static uint64_t count_leaves(struct pgw_image *image, const struct pgw_root_info *root,
-			     enum pgw_half half)
+			     enum pgw_region_kind kind)
 {
+	const struct pgw_region *region = pgw_format_region(root->format, kind);
 	struct pgw_scan_stats stats = { 0 };
-	uint64_t first, last;
 	struct pt tree;
 
-	image_tree(image, root, &tree);
-	pgw_format_half_range(root->format, half, &first, &last);
-	assert_int_equal(pt_ops(&tree)->scan(&tree, first, last, count_nothing, NULL, &stats), 0);
+	image_tree(image, root, region, &tree);
+	assert_int_equal(pt_ops(&tree)->scan(&tree, region->first, region->last, count_nothing,
+					     NULL, &stats),
+			 0);
 	return stats.nr_leaves;
 }
 
@@ -781,15 +782,15 @@ static void check_cut(struct pgw_image *image, const struct cut_image *known)
 	assert_int_equal(root.root.pa, known->kernel);
 	assert_int_equal(root.proof, PGW_PROOF_PARTIAL);
 	assert_string_equal(pgw_format_name(root.format), known->format);
-	assert_int_equal(count_leaves(image, &root, PGW_HALF_KERNEL), known->nr_leaves);
-	assert_int_equal(pgw_image_missing_tables(image, &root, 1 << PGW_HALF_KERNEL, &nr), 0);
+	assert_int_equal(count_leaves(image, &root, PGW_REGION_KERNEL), known->nr_leaves);
+	assert_int_equal(pgw_image_missing_tables(image, &root, 1 << PGW_REGION_KERNEL, &nr), 0);
 	assert_int_equal(nr, known->nr_missing);
 	for (const struct cut_root *want = known->roots; want->pa; want++) {
 		const struct pgw_root_info *found = find_root(image, want->pa);
 
 		assert_non_null(found);
-		nr = found->has_user ? count_leaves(image, found, PGW_HALF_USER) : 0;
-		nr += found->has_kernel ? count_leaves(image, found, PGW_HALF_KERNEL) : 0;
+		nr = found->has_user ? count_leaves(image, found, PGW_REGION_USER) : 0;
+		nr += found->has_kernel ? count_leaves(image, found, PGW_REGION_KERNEL) : 0;
 		assert_int_equal(nr, want->nr_leaves);
 		assert_int_equal(found->nr_missing, want->nr_missing);
 	}

@@ -46,7 +46,8 @@ struct row {
 	uint64_t offset; /* not compared where there is a pa */
 };
 
-static void check_row(const struct pgw_format *format, enum pgw_half half, const struct row *row)
+static void check_row(const struct pgw_format *format, enum pgw_region_kind half,
+		      const struct row *row)
 {
 	const struct pgw_linux kernel = { .is_known = row->major > 0,
 					  .major = row->major,
@@ -67,7 +68,7 @@ static void check_row(const struct pgw_format *format, enum pgw_half half, const
 static void check_rows(const char *format, const struct row *rows, size_t nr)
 {
 	for (size_t i = 0; i < nr; i++)
-		check_row(pgw_format_by_name(format), PGW_HALF_USER, &rows[i]);
+		check_row(pgw_format_by_name(format), PGW_REGION_USER, &rows[i]);
 }
 
 static void x86_64(void **state)
@@ -199,7 +200,7 @@ static void the_kernels_own(void **state)
 	};
 
 	(void)state;
-	check_row(pgw_format_by_name("x86_64-la48"), PGW_HALF_KERNEL, &row);
+	check_row(pgw_format_by_name("x86_64-la48"), PGW_REGION_KERNEL, &row);
 }
 
 static struct pgw_absent decode(uint64_t entry)
@@ -207,7 +208,7 @@ static struct pgw_absent decode(uint64_t entry)
 	const struct pgw_linux kernel = { .is_known = true, .major = 7, .minor = 2 };
 	struct pgw_absent absent;
 
-	pgw_linux_absent(&kernel, pgw_format_by_name("x86_64-la48"), PGW_HALF_USER, 0, entry,
+	pgw_linux_absent(&kernel, pgw_format_by_name("x86_64-la48"), PGW_REGION_USER, 0, entry,
 			 &absent);
 	return absent;
 }
@@ -250,7 +251,7 @@ static void anything(void **state)
 
 			word = word * UINT64_C(6364136223846793005) + 1442695040888963407;
 			pgw_linux_absent(n % 7 ? &kernel : NULL, format,
-					 n % 2 ? PGW_HALF_USER : PGW_HALF_KERNEL, n % 6,
+					 n % 2 ? PGW_REGION_USER : PGW_REGION_KERNEL, n % 6,
 					 word & ~UINT64_C(1), &absent);
 			assert_true(absent.kind < _PGW_ABSENT_KIND_MAX);
 			assert_int_equal(absent.pa % 4096, 0);
@@ -309,12 +310,12 @@ static void memory_is_no_devices(void **state)
 	linux_note(&m, "OSRELEASE=6.12.0\n");
 	assert_int_equal(pgw_image_linux(linux_open(&m), &kernel), 0);
 	pa = linux_pa(&m, LINUX_USER_PAGE);
-	pgw_linux_absent(&kernel, m.format, PGW_HALF_USER, 0, UINT64_C(28) << 6 | pa, &absent);
+	pgw_linux_absent(&kernel, m.format, PGW_REGION_USER, 0, UINT64_C(28) << 6 | pa, &absent);
 	assert_int_equal(absent.kind, MIGRATION);
 	assert_int_equal(absent.flags, SWP | PA | ASSUMED);
 	assert_int_equal(absent.pa, pa);
-	pgw_linux_absent(&kernel, m.format, PGW_HALF_USER, 0, UINT64_C(28) << 6 | UINT64_C(1) << 40,
-			 &absent);
+	pgw_linux_absent(&kernel, m.format, PGW_REGION_USER, 0,
+			 UINT64_C(28) << 6 | UINT64_C(1) << 40, &absent);
 	assert_int_equal(absent.kind, DEVICE);
 	linux_fini(&m);
 }

@@ -41,7 +41,7 @@ static uint64_t nr_mapped(struct world *w)
 {
 	uint64_t first, last, ret = 0;
 
-	pgw_format_half_range(w->format, PGW_HALF_KERNEL, &first, &last);
+	pgw_format_region_range(w->format, PGW_REGION_KERNEL, &first, &last);
 	assert_int_equal(pgw_scan_extents(w->mmu, first, last, count_extent, &ret), 0);
 	return ret;
 }

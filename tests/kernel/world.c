@@ -146,9 +146,9 @@ static void geometry_init(struct world *w, const char *format)
 void world_init_on(struct world *w, const char *format, const struct pgw_platform *platform,
 		   const struct pgw_phys *tables)
 {
-	struct pgw_mm_new_args args = { .platform = platform, .half = PGW_HALF_KERNEL };
+	struct pgw_mm_new_args args = { .platform = platform, .region = PGW_REGION_KERNEL };
 	struct pgw_mm_attach_args mmu = { .platform = platform,
-					  .half = PGW_HALF_KERNEL,
+					  .region = PGW_REGION_KERNEL,
 					  .phys = tables };
 	uint64_t first, last;
 
@@ -160,7 +160,7 @@ void world_init_on(struct world *w, const char *format, const struct pgw_platfor
 	mmu.format = w->format;
 	mmu.root = pgw_mm_root(w->mm);
 	must(!pgw_mm_attach(&mmu, &w->mmu), "mm_attach");
-	pgw_format_half_range(w->format, PGW_HALF_KERNEL, &first, &last);
+	pgw_format_region_range(w->format, PGW_REGION_KERNEL, &first, &last);
 	w->args = (struct pgw_kernel_args){
 		.kernel_mm = w->mm,
 		.ops = &frames_ops,

@@ -322,7 +322,7 @@ static void check_va(struct fixture *f, uint64_t va)
 	uint64_t first, last;
 	uint8_t wanted;
 
-	pgw_format_half_range(f->format, PGW_HALF_USER, &first, &last);
+	pgw_format_region_range(f->format, PGW_REGION_USER, &first, &last);
 	if (va > last)
 		return;
 	assert_int_equal(pgw_translate(f->mm, va, &t), 0);
@@ -427,7 +427,7 @@ static void make_places(struct fixture *f)
 	uint64_t first, last;
 	uint64_t around[6];
 
-	pgw_format_half_range(f->format, PGW_HALF_USER, &first, &last);
+	pgw_format_region_range(f->format, PGW_REGION_USER, &first, &last);
 	around[0] = table;
 	around[1] = 2 * table;
 	around[2] = upper + 4 * table;
@@ -445,7 +445,7 @@ static void make_places(struct fixture *f)
 struct fixture *fixture_new(const struct pgw_format *format, uint64_t seed)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct pgw_mm_new_args args = { .format = format, .half = PGW_HALF_USER };
+	struct pgw_mm_new_args args = { .format = format, .region = PGW_REGION_USER };
 
 	assert_non_null(f);
 	arena_init(&f->arena, 64 << 20);

@@ -38,7 +38,7 @@ struct fixture {
 	struct pgw_mm *mm;
 	const struct pgw_format *format;
 	const struct pgw_geometry *geo;
-	enum pgw_half half;
+	enum pgw_region_kind region;
 	enum pt_policy policy;
 	uint64_t random;
 	uint64_t first, last;          /* the window in which everything happens */
@@ -210,7 +210,7 @@ static void check_all(struct fixture *f)
 
 	model_merge(&f->model);
 	seen.nr = 0;
-	pgw_format_half_range(f->format, f->half, &first, &last);
+	pgw_format_region_range(f->format, f->region, &first, &last);
 	assert_int_equal(pgw_scan_extents(f->mm, first, last, collect_extent, &seen), 0);
 	assert_int_equal(seen.nr, f->model.nr);
 	for (size_t i = 0; i < seen.nr; i++) {
@@ -225,7 +225,7 @@ static void check_all(struct fixture *f)
 		t = translate(f, seg->last);
 		assert_true(t.kind == PGW_ENTRY_LEAF && t.pa == seg->pa + (seg->last - seg->first));
 	}
-	assert_true(f->format->edit->validate(&f->mm->pt, f->half));
+	assert_true(f->format->edit->validate(&f->mm->pt));
 	tlb_check(f);
 }
 
@@ -586,13 +586,13 @@ static void random_step(struct fixture *f)
 
 /* ---- the runs ---- */
 
-static struct fixture *fixture_new(const struct pgw_format *format, enum pgw_half half,
+static struct fixture *fixture_new(const struct pgw_format *format, enum pgw_region_kind half,
 				   enum pt_policy policy, uint64_t seed)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct pgw_mm_new_args args = {
 		.format = format,
-		.half = half,
+		.region = half,
 		.policy = policy == PT_SINGLE ? PGW_POLICY_SINGLE : PGW_POLICY_RANGE,
 	};
 	uint64_t half_first, half_last, size;
@@ -602,18 +602,18 @@ static struct fixture *fixture_new(const struct pgw_format *format, enum pgw_hal
 	f->arena.platform.tlb_flush = tlb_flush;
 	f->format = format;
 	f->geo = pgw_format_geometry(format);
-	f->half = half;
+	f->region = half;
 	f->policy = policy;
 	f->random = seed;
 	args.platform = &f->arena.platform;
 	assert_int_equal(pgw_mm_new(&args, &f->mm), 0);
 	assert_int_equal(pgw_mmap_write_lock(f->mm), 0);
 	for (unsigned rights = 1; rights <= _PGW_RIGHT_ALL; rights++) {
-		if (format->edit->can_protect(&f->mm->pt, half, (uint8_t)rights))
+		if (format->edit->can_protect(&f->mm->pt, (uint8_t)rights))
 			f->rights[f->nr_rights++] = (uint8_t)rights;
 	}
 	/* Both ends of the half, or anywhere: four times what a lowest table spans, or a run of those. */
-	pgw_format_half_range(format, half, &half_first, &half_last);
+	pgw_format_region_range(format, half, &half_first, &half_last);
 	size = UINT64_C(4) << f->geo->span_lg2[1];
 	f->first = half_first;
 	if (seed % 3 == 1)
@@ -640,9 +640,9 @@ static void random_run(enum pt_policy policy, unsigned nr_steps)
 	const struct pgw_format *format;
 
 	for (size_t i = 0; (format = pgw_format_at(i)) != NULL; i++) {
-		for (int half = 0; half < _PGW_HALF_MAX; half++) {
+		for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
 			struct fixture *f =
-				fixture_new(format, (enum pgw_half)half, policy, seed + i);
+				fixture_new(format, (enum pgw_region_kind)half, policy, seed + i);
 
 			for (unsigned step = 0; step < nr_steps; step++)
 				random_step(f);
@@ -737,7 +737,7 @@ static void test_edit__allocation_failure_leaves_all_as_it_was(void **state)
 
 	(void)state;
 	for (size_t i = 0; (format = pgw_format_at(i)) != NULL; i++) {
-		struct fixture *f = fixture_new(format, PGW_HALF_USER, PT_RANGE, 0);
+		struct fixture *f = fixture_new(format, PGW_REGION_USER, PT_RANGE, 0);
 
 		fail_each_map(f);
 		fixture_free(f);
@@ -745,7 +745,7 @@ static void test_edit__allocation_failure_leaves_all_as_it_was(void **state)
 			int err = -PGW_ENOMEM;
 
 			for (long n = 0; err; n++) {
-				f = fixture_new(format, PGW_HALF_USER, PT_RANGE, 0);
+				f = fixture_new(format, PGW_REGION_USER, PT_RANGE, 0);
 				map_large(f);
 				tlb_fill(f);
 				f->arena.fail_after = n;

@@ -59,7 +59,7 @@ static struct fixture *fixture_new(const char *format, enum pt_policy policy, ui
 static void fixture_free(struct fixture *f)
 {
 	gather_flush(&f->gather);
-	assert_true(f->ops->validate(&f->mm->pt, PGW_HALF_USER));
+	assert_true(f->ops->validate(&f->mm->pt));
 	assert_int_equal(pgw_mmap_write_unlock(f->mm), 0);
 	pgw_mm_free(f->mm);
 	arena_fini(&f->arena);
@@ -475,7 +475,8 @@ static void test_collapse__shows_no_clean_leaf_meanwhile(void **state)
 		f->arena.platform.tlb_flush;
 
 	(void)state;
-	assert_int_equal(map(f, MIB(2), MIB(2), MIB(4), 0), 0);
+	assert_int_equal(map(f, MIB(2), MIB(1), MIB(4), 0), 0);
+	assert_int_equal(map(f, MIB(3), MIB(1), MIB(5), 0), 0);
 	*item_at(f, MIB(3), 0) |= attr(f, "d"); /* hardware, at a write */
 	collapse_seen = (struct collapse_seen){ .f = f, .dirty = attr(f, "d") };
 	f->arena.platform.tlb_flush = look_at_the_large_leaf;
@@ -902,9 +903,9 @@ static void test_fill_root__fills_the_kernel_half_once(void **state)
 		assert_int_equal(f->arena.nr_tables, nr_tables + 256);
 		assert_int_equal(f->ops->fill_root(&f->edit), 0);
 		assert_int_equal(f->arena.nr_tables, nr_tables + 256);
-		assert_true(f->ops->validate(&f->mm->pt, PGW_HALF_KERNEL));
+		assert_true(f->ops->validate(&f->mm->pt));
 		/* Whose half it is decides who frees: here that is the other one. */
-		f->mm->half = PGW_HALF_KERNEL;
+		f->mm->pt.region.kind = PGW_REGION_KERNEL;
 		gather_flush(&f->gather);
 		assert_int_equal(pgw_mmap_write_unlock(f->mm), 0);
 		pgw_mm_free(f->mm);
@@ -970,11 +971,11 @@ static void test_validate__finds_what_is_wrong(void **state) /* T2 */
 	uint64_t *item = item_at(f, GIB(1) + MIB(1), 0), entry = *item;
 
 	(void)state;
-	assert_true(f->ops->validate(&f->mm->pt, PGW_HALF_USER));
+	assert_true(f->ops->validate(&f->mm->pt));
 	*item = 0;
-	assert_false(f->ops->validate(&f->mm->pt, PGW_HALF_USER));
+	assert_false(f->ops->validate(&f->mm->pt));
 	*item = UINT64_C(0xf0e2) << 48;
-	assert_false(f->ops->validate(&f->mm->pt, PGW_HALF_USER));
+	assert_false(f->ops->validate(&f->mm->pt));
 	*item = entry;
 	fixture_free(f);
 }

@@ -76,7 +76,7 @@ static void shared_run(struct shared *s, void *(*first)(void *), void *(*second)
 	pthread_join(threads[0], NULL);
 	pthread_join(threads[1], NULL);
 	assert_int_equal(s->nr_wrong, 0);
-	assert_true(s->ops->validate(&s->mm->pt, PGW_HALF_USER));
+	assert_true(s->ops->validate(&s->mm->pt));
 }
 
 static void shared_fini(struct shared *s)
@@ -249,7 +249,7 @@ static void *splitter(void *arg)
 		expect(s, translate(s, BASE + MIB(6) + PAGE).pa == BASE + MIB(6) + PAGE);
 		pthread_barrier_wait(&s->barrier);
 		if (!w->number) {
-			expect(s, s->ops->validate(&s->mm->pt, PGW_HALF_USER));
+			expect(s, s->ops->validate(&s->mm->pt));
 			s->ops->unmap(&edit, BASE, args.last, PGW_UNMAP_EXACT);
 			s->ops->free_range(&edit, BASE, args.last, BASE, args.last);
 		}

@@ -47,14 +47,14 @@ static void fixture_map(struct fixture *f)
 static struct fixture *fixture_new(const struct pgw_format *format)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct pgw_mm_new_args args = { .format = format, .half = PGW_HALF_KERNEL };
-	struct pgw_mm_attach_args attach = { .format = format, .half = PGW_HALF_KERNEL };
+	struct pgw_mm_new_args args = { .format = format, .region = PGW_REGION_KERNEL };
+	struct pgw_mm_attach_args attach = { .format = format, .region = PGW_REGION_KERNEL };
 
 	assert_non_null(f);
 	arena_init(&f->arena, 4u << 20);
 	f->format = format;
 	f->geo = pgw_format_geometry(format);
-	pgw_format_half_range(format, PGW_HALF_KERNEL, &f->first, &f->last);
+	pgw_format_region_range(format, PGW_REGION_KERNEL, &f->first, &f->last);
 	args.platform = attach.platform = &f->arena.platform;
 	assert_int_equal(pgw_mm_new(&args, &f->owned), 0);
 	pgw_phys_fault_init(&f->fault, &f->arena.memory.phys, PGW_FAULT_FAIL, UINT64_MAX);

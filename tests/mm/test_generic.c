@@ -74,18 +74,18 @@ static uint64_t leaf_size(const struct fixture *f, const struct pgw_leaf *leaf)
 	return UINT64_C(1) << (f->geo->span_lg2[leaf->level] + run);
 }
 
-static void fixture_init(struct fixture *f, const struct pgw_format *format, enum pgw_half half,
-			 uint64_t seed)
+static void fixture_init(struct fixture *f, const struct pgw_format *format,
+			 enum pgw_region_kind half, uint64_t seed)
 {
-	struct pgw_mm_new_args args = { .format = format, .half = half };
-	struct pgw_mm_attach_args attach = { .format = format, .half = half };
+	struct pgw_mm_new_args args = { .format = format, .region = half };
+	struct pgw_mm_attach_args attach = { .format = format, .region = half };
 
 	memset(f, 0, sizeof(*f));
 	arena_init(&f->arena, 64 << 20);
 	f->random = seed;
 	f->format = format;
 	f->geo = pgw_format_geometry(format);
-	pgw_format_half_range(format, half, &f->first, &f->last);
+	pgw_format_region_range(format, half, &f->first, &f->last);
 	f->run_bit = find_run_bit(f);
 	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
 		f->run_lg2[level] = find_run_lg2(f, level);
@@ -482,11 +482,11 @@ static void test_generic__random_leaves_agree_with_the_model(void **state)
 
 	(void)state;
 	for (size_t i = 0; (format = pgw_format_at(i)) != NULL; i++) {
-		for (int half = 0; half < _PGW_HALF_MAX; half++) {
+		for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
 			struct fixture *f = malloc(sizeof(*f));
 
 			assert_non_null(f);
-			fixture_init(f, format, (enum pgw_half)half, seed + i);
+			fixture_init(f, format, (enum pgw_region_kind)half, seed + i);
 			for (unsigned step = 0;
 			     step < 480 || (step < 16 * 480 && !accepted_enough(f)); step++) {
 				random_step(f);
@@ -547,7 +547,7 @@ static void test_generic__every_size_of_the_manuals_is_accepted(void **state)
 		uint64_t sizes = 0;
 
 		assert_non_null(f);
-		fixture_init(f, format, PGW_HALF_USER, 1);
+		fixture_init(f, format, PGW_REGION_USER, 1);
 		/* A table that has become empty stays in the way of what is larger. */
 		for (const uint8_t *lg2 = manual_sizes[i].lg2; *lg2; lg2++) {
 			struct pgw_leaf leaf = leaf_of_size(f, *lg2);
@@ -579,7 +579,7 @@ static void test_generic__rights_come_back_or_are_refused(void **state)
 		unsigned nr_accepted = 0;
 
 		assert_non_null(f);
-		fixture_init(f, format, PGW_HALF_USER, 1);
+		fixture_init(f, format, PGW_REGION_USER, 1);
 		for (unsigned rights = 0; rights <= _PGW_RIGHT_ALL; rights++) {
 			struct pgw_leaf leaf = { .va = f->first, .rights = (uint8_t)rights };
 			int err = pgw_mm_map_leaf(f->owned, &leaf);
@@ -613,7 +613,7 @@ static void test_generic__allocation_failure_leaves_all_as_it_was(void **state)
 		int err;
 
 		assert_non_null(f);
-		fixture_init(f, format, PGW_HALF_KERNEL, 1);
+		fixture_init(f, format, PGW_REGION_KERNEL, 1);
 		leaf.va = f->last - (leaf_size(f, &leaf) - 1);
 		for (n = 0;; n++) {
 			f->arena.fail_after = n;

@@ -32,7 +32,7 @@ struct fixture {
 	const struct pgw_format *format;
 	const struct pgw_geometry *geo;
 	struct pgw_control control;
-	enum pgw_half half;
+	enum pgw_region_kind region;
 	uint64_t first, last; /* of the half */
 };
 
@@ -47,7 +47,8 @@ struct met {
 	uint64_t walk_tables;
 };
 
-static void fixture_init(struct fixture *f, const struct pgw_format *format, enum pgw_half half)
+static void fixture_init(struct fixture *f, const struct pgw_format *format,
+			 enum pgw_region_kind half)
 {
 	memset(f, 0, sizeof(*f));
 	arena_init(&f->arena, TABLE_MAX);
@@ -55,8 +56,8 @@ static void fixture_init(struct fixture *f, const struct pgw_format *format, enu
 	assert_non_null(f->bytes);
 	f->format = format;
 	f->geo = pgw_format_geometry(format);
-	f->half = half;
-	pgw_format_half_range(format, half, &f->first, &f->last);
+	f->region = half;
+	pgw_format_region_range(format, half, &f->first, &f->last);
 	assert_int_equal(
 		pgw_phys_memory_init(&f->memory, TABLES_PA, f->bytes, NR_TABLES * TABLE_MAX), 0);
 	f->copy_ops = *f->memory.phys.ops;
@@ -110,13 +111,14 @@ static void fill(const struct fixture *f, unsigned level, uint64_t pa)
 		store(f, table_pa(f, level), slot, entry_to(f, pa));
 }
 
-/* The slots of a root that belong to the half. */
+/* The slots of a root that belong to the region. */
 static void root_slots(const struct fixture *f, unsigned *ret_first, unsigned *ret_nr)
 {
 	unsigned nr = nr_slots(f, f->geo->top_level);
+	bool is_split = pgw_format_is_split(f->format);
 
-	*ret_nr = f->geo->split_root ? nr : nr / 2;
-	*ret_first = f->geo->split_root || f->half == PGW_HALF_USER ? 0 : nr / 2;
+	*ret_nr = is_split ? nr : nr / 2;
+	*ret_first = is_split || f->region == PGW_REGION_USER ? 0 : nr / 2;
 }
 
 /* Only the way to the level's table, by the first slots of the half. */
@@ -253,7 +255,7 @@ static void run_once(struct fixture *f, const struct pgw_phys *phys, enum memo_w
 		.format = f->format,
 		.phys = phys,
 		.root = { table_pa(f, f->geo->top_level) },
-		.half = f->half,
+		.region = f->region,
 		.control = f->control,
 		.budget = BUDGET,
 	};
@@ -311,10 +313,10 @@ static void for_each_format(test_fn *fn)
 	const struct pgw_format *format;
 
 	for (size_t i = 0; (format = pgw_format_at(i)); i++) {
-		for (int half = 0; half < _PGW_HALF_MAX; half++) {
+		for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
 			struct fixture f;
 
-			fixture_init(&f, format, (enum pgw_half)half);
+			fixture_init(&f, format, (enum pgw_region_kind)half);
 			fn(&f);
 			fixture_fini(&f);
 		}

@@ -23,11 +23,12 @@ struct fixture {
 	uint64_t first, last; /* of the kernel's half */
 };
 
-static int new_mm(struct fixture *f, enum pgw_half half, struct pgw_mm *kernel, struct pgw_mm **ret)
+static int new_mm(struct fixture *f, enum pgw_region_kind half, struct pgw_mm *kernel,
+		  struct pgw_mm **ret)
 {
 	struct pgw_mm_new_args args = { .platform = &f->arena.platform,
 					.format = f->format,
-					.half = half,
+					.region = half,
 					.kernel_mm = kernel };
 
 	return pgw_mm_new(&args, ret);
@@ -39,8 +40,8 @@ static void fixture_init(struct fixture *f, const struct pgw_format *format)
 	arena_init(&f->arena, 64 << 20);
 	f->format = format;
 	f->geo = pgw_format_geometry(format);
-	pgw_format_half_range(format, PGW_HALF_KERNEL, &f->first, &f->last);
-	assert_int_equal(new_mm(f, PGW_HALF_KERNEL, NULL, &f->kernel), 0);
+	pgw_format_region_range(format, PGW_REGION_KERNEL, &f->first, &f->last);
+	assert_int_equal(new_mm(f, PGW_REGION_KERNEL, NULL, &f->kernel), 0);
 }
 
 static void fixture_fini(struct fixture *f)
@@ -83,7 +84,7 @@ static enum pgw_entry_kind by_user_root(struct fixture *f, struct pgw_mm *user, 
 					   .format = f->format,
 					   .phys = &f->arena.memory.phys,
 					   .root = pgw_mm_root(user),
-					   .half = PGW_HALF_KERNEL };
+					   .region = PGW_REGION_KERNEL };
 	struct pgw_translation t;
 	struct pgw_mm *attached;
 
@@ -119,16 +120,16 @@ static void test_kernel_half__what_the_kernel_maps_is_in_every_user_root(void **
 		va[1] = f.first + (f.last - f.first) / 2 + 1;
 		va[2] = f.last & ~(page - 1);
 		assert_int_equal(map(&f, va[0], 7 * page, 0), 0);
-		assert_int_equal(new_mm(&f, PGW_HALF_USER, f.kernel, &f.user[0]), 0);
+		assert_int_equal(new_mm(&f, PGW_REGION_USER, f.kernel, &f.user[0]), 0);
 		assert_int_equal(map(&f, va[1], 8 * page, 0), 0);
-		assert_int_equal(new_mm(&f, PGW_HALF_USER, f.kernel, &f.user[1]), 0);
+		assert_int_equal(new_mm(&f, PGW_REGION_USER, f.kernel, &f.user[1]), 0);
 		assert_int_equal(map(&f, va[2], 9 * page, 0), 0);
 		for (int k = 0; k < 6; k++) {
 			enum pgw_entry_kind kind = by_user_root(&f, f.user[k % 2], va[k / 2], &pa);
 
-			assert_int_equal(kind,
-					 f.geo->split_root ? PGW_ENTRY_EMPTY : PGW_ENTRY_LEAF);
-			if (!f.geo->split_root)
+			assert_int_equal(kind, pgw_format_is_split(f.format) ? PGW_ENTRY_EMPTY
+									     : PGW_ENTRY_LEAF);
+			if (!pgw_format_is_split(f.format))
 				assert_int_equal(pa, (7 + (uint64_t)k / 2) * page);
 		}
 		assert_int_equal(unmap(&f, va[1]), 0);
@@ -139,7 +140,7 @@ static void test_kernel_half__what_the_kernel_maps_is_in_every_user_root(void **
 		pgw_mm_free(f.user[0]);
 		f.user[0] = NULL;
 		assert_int_equal(by_user_root(&f, f.user[1], va[0], &pa),
-				 f.geo->split_root ? PGW_ENTRY_EMPTY : PGW_ENTRY_LEAF);
+				 pgw_format_is_split(f.format) ? PGW_ENTRY_EMPTY : PGW_ENTRY_LEAF);
 		fixture_fini(&f);
 	}
 }
@@ -152,10 +153,10 @@ static void test_kernel_half__a_shared_root_is_filled_once(void **state)
 	(void)state;
 	fixture_init(&f, pgw_format_by_name("x86_64-la48"));
 	assert_int_equal(f.arena.nr_tables, 1);
-	assert_int_equal(new_mm(&f, PGW_HALF_USER, f.kernel, &f.user[0]), 0);
+	assert_int_equal(new_mm(&f, PGW_REGION_USER, f.kernel, &f.user[0]), 0);
 	nr_tables = f.arena.nr_tables;
 	assert_int_equal(nr_tables, 1 + 256 + 1);
-	assert_int_equal(new_mm(&f, PGW_HALF_USER, f.kernel, &f.user[1]), 0);
+	assert_int_equal(new_mm(&f, PGW_REGION_USER, f.kernel, &f.user[1]), 0);
 	assert_int_equal(f.arena.nr_tables, nr_tables + 1);
 	fixture_fini(&f);
 }
@@ -174,7 +175,7 @@ static void test_kernel_half__a_leaf_of_a_shared_root_stays(void **state)
 	assert_int_equal(map(&f, f.first, span, top), 0);
 	assert_int_equal(map(&f, f.first + span, 0, top), 0);
 	assert_int_equal(unmap(&f, f.first + span), 0);
-	assert_int_equal(new_mm(&f, PGW_HALF_USER, f.kernel, &f.user[0]), 0);
+	assert_int_equal(new_mm(&f, PGW_REGION_USER, f.kernel, &f.user[0]), 0);
 	assert_int_equal(by_user_root(&f, f.user[0], f.first, &pa), PGW_ENTRY_LEAF);
 	assert_int_equal(unmap(&f, f.first), -PGW_EBUSY);
 	assert_int_equal(pgw_mmap_read_lock(f.kernel), 0);
@@ -203,7 +204,7 @@ static void test_kernel_half__without_memory_there_is_no_user_mm(void **state)
 	fixture_init(&f, pgw_format_by_name("riscv-sv39"));
 	for (long n = 0; err; n++) {
 		f.arena.fail_after = n;
-		err = new_mm(&f, PGW_HALF_USER, f.kernel, &f.user[0]);
+		err = new_mm(&f, PGW_REGION_USER, f.kernel, &f.user[0]);
 		f.arena.fail_after = -1;
 		assert_true(err == 0 || err == -PGW_ENOMEM);
 		validate(f.kernel);
@@ -223,9 +224,9 @@ static void test_kernel_half__the_kernel_mm_must_be_owned(void **state)
 					      .format = f.format,
 					      .phys = &f.arena.memory.phys,
 					      .root = pgw_mm_root(f.kernel),
-					      .half = PGW_HALF_KERNEL };
+					      .region = PGW_REGION_KERNEL };
 	assert_int_equal(pgw_mm_attach(&attach, &attached), 0);
-	assert_int_equal(new_mm(&f, PGW_HALF_USER, attached, &f.user[0]), -PGW_EINVAL);
+	assert_int_equal(new_mm(&f, PGW_REGION_USER, attached, &f.user[0]), -PGW_EINVAL);
 	pgw_mm_free(attached);
 	fixture_fini(&f);
 }
@@ -236,7 +237,7 @@ static void test_kernel_half__own_tables_encrypt_nothing(void **state)
 	struct pgw_mm_new_args args = {
 		.platform = &arena.platform,
 		.format = pgw_format_by_name("x86_64-la48"),
-		.half = PGW_HALF_KERNEL,
+		.region = PGW_REGION_KERNEL,
 		.control = { .known = PGW_CTL_X86_ENCRYPTION, .encryption_bit = 51 },
 	};
 	struct pgw_mm *mm;
@@ -269,7 +270,7 @@ static void test_kernel_half__a_debug_walk_shows_the_kernels_own_root(void **sta
 	(void)state;
 	fixture_init(&f, pgw_format_by_name("x86_64-la48"));
 	assert_int_equal(map(&f, f.first, 0, 0), 0);
-	assert_int_equal(new_mm(&f, PGW_HALF_USER, f.kernel, &f.user[0]), 0);
+	assert_int_equal(new_mm(&f, PGW_REGION_USER, f.kernel, &f.user[0]), 0);
 	root = (uint64_t *)(void *)(f.arena.block + (pgw_mm_root(f.kernel).pa - ARENA_PA));
 	assert_int_equal(pgw_mmap_write_lock(f.user[0]), 0);
 	assert_int_equal(pgw_mmap_write_lock(f.kernel), 0);

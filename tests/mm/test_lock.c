@@ -93,7 +93,7 @@ static int setup(void **state)
 	f->platform.park = watched_park;
 	f->mm.platform = &f->platform;
 	f->mm.kind = PGW_MM_OWNED;
-	f->mm.half = PGW_HALF_USER;
+	f->mm.pt.region.kind = PGW_REGION_USER;
 	*state = f;
 	return 0;
 }
@@ -207,7 +207,7 @@ static void check_breach(struct fixture *f, const char *function, enum pgw_lock_
 	assert_string_equal(v->function, function);
 	assert_ptr_equal(v->mm, &f->mm);
 	assert_int_equal(v->kind, PGW_MM_OWNED);
-	assert_int_equal(v->half, f->mm.half);
+	assert_int_equal(v->region, f->mm.pt.region.kind);
 	assert_int_equal(v->mode, mode);
 	assert_int_equal(v->lock_taken, mode != PGW_LOCK_NONE);
 	assert_int_equal(pgw_mmap_lock_mode(&f->mm), mode);
@@ -245,8 +245,8 @@ static void test_mmap_lock__every_operation_in_every_mode_moves_or_is_refused(vo
 {
 	struct fixture *f = *state;
 
-	for (int half = 0; half < _PGW_HALF_MAX; half++) {
-		f->mm.half = (enum pgw_half)half;
+	for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
+		f->mm.pt.region.kind = (enum pgw_region_kind)half;
 		for (int mode = 0; mode < _PGW_LOCK_MODE_MAX; mode++) {
 			for (size_t op = 0; op < PGW_ARRAY_SIZE(ops); op++)
 				check_transition(f, (enum pgw_lock_mode)mode, op);
@@ -316,7 +316,7 @@ static void test_mmap_lock__snapshot_counts_as_held_and_does_nothing(void **stat
 static void test_mmap_lock__user_and_kernel_mm_are_held_independently(void **state)
 {
 	struct fixture *f = *state;
-	struct pgw_mm kernel = { .platform = &f->platform, .half = PGW_HALF_KERNEL };
+	struct pgw_mm kernel = { .platform = &f->platform, .pt.region.kind = PGW_REGION_KERNEL };
 
 	assert_int_equal(pgw_mmap_write_lock(&f->mm), 0);
 	assert_int_equal(pgw_mmap_read_lock(&kernel), 0);
@@ -334,7 +334,7 @@ static void test_mmap_lock__user_and_kernel_mm_are_held_independently(void **sta
 static void test_mmap_lock__user_after_kernel_is_refused(void **state)
 {
 	struct fixture *f = *state;
-	struct pgw_mm kernel = { .platform = &f->platform, .half = PGW_HALF_KERNEL };
+	struct pgw_mm kernel = { .platform = &f->platform, .pt.region.kind = PGW_REGION_KERNEL };
 
 	for (int mode = PGW_LOCK_READ; mode < _PGW_LOCK_MODE_MAX; mode++) {
 		enter_mode(&kernel, (enum pgw_lock_mode)mode);
@@ -355,8 +355,8 @@ static void test_mmap_lock__user_after_kernel_is_refused(void **state)
 static void test_mmap_lock__order_is_that_of_what_is_held(void **state)
 {
 	struct fixture *f = *state;
-	struct pgw_mm kernel = { .platform = &f->platform, .half = PGW_HALF_KERNEL };
-	struct pgw_mm other = { .platform = &f->platform, .half = PGW_HALF_USER };
+	struct pgw_mm kernel = { .platform = &f->platform, .pt.region.kind = PGW_REGION_KERNEL };
+	struct pgw_mm other = { .platform = &f->platform, .pt.region.kind = PGW_REGION_USER };
 
 	f->nr_violations = 0;
 	assert_int_equal(pgw_mmap_read_lock(&other), 0);
@@ -379,7 +379,7 @@ static void test_mmap_lock__order_is_that_of_what_is_held(void **state)
 static void test_mmap_lock__trylock_may_come_in_any_order_but_counts_as_held(void **state)
 {
 	struct fixture *f = *state;
-	struct pgw_mm kernel = { .platform = &f->platform, .half = PGW_HALF_KERNEL };
+	struct pgw_mm kernel = { .platform = &f->platform, .pt.region.kind = PGW_REGION_KERNEL };
 
 	assert_int_equal(pgw_mmap_write_trylock(&kernel), 0);
 	assert_int_equal(pgw_mmap_write_trylock(&f->mm), 0);
@@ -396,7 +396,7 @@ static void test_mmap_lock__trylock_may_come_in_any_order_but_counts_as_held(voi
 static void test_mmap_lock__snapshots_have_no_order(void **state)
 {
 	struct fixture *f = *state;
-	struct pgw_mm kernel = { .platform = &f->platform, .half = PGW_HALF_KERNEL };
+	struct pgw_mm kernel = { .platform = &f->platform, .pt.region.kind = PGW_REGION_KERNEL };
 
 	kernel.kind = PGW_MM_SNAPSHOT;
 	assert_int_equal(pgw_mmap_write_lock(&kernel), 0);
@@ -415,11 +415,11 @@ static void test_mmap_lock__end_of_writing_ends_vma_writes(void **state)
 {
 	struct fixture *f = *state;
 
-	for (int half = 0; half < _PGW_HALF_MAX; half++) {
-		f->mm.half = (enum pgw_half)half;
+	for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
+		f->mm.pt.region.kind = (enum pgw_region_kind)half;
 		for (int mode = 0; mode < _PGW_LOCK_MODE_MAX; mode++) {
 			for (size_t op = 0; op < PGW_ARRAY_SIZE(ops); op++) {
-				bool ends = half == PGW_HALF_USER && mode == PGW_LOCK_WRITE &&
+				bool ends = half == PGW_REGION_USER && mode == PGW_LOCK_WRITE &&
 					    (ops[op].fn == pgw_mmap_write_unlock ||
 					     ops[op].fn == pgw_mmap_write_downgrade);
 				uint64_t before;
@@ -499,7 +499,8 @@ static void test_mmap_lock__one_lock_too_many_is_refused(void **state)
 /** Run fn in a child with the hosted platform; return its wait status and what it printed. */
 static int run_child(int (*fn)(struct pgw_mm *mm), char *text, size_t size)
 {
-	struct pgw_mm mm = { .platform = pgw_hosted_platform(), .half = PGW_HALF_KERNEL };
+	struct pgw_mm mm = { .platform = pgw_hosted_platform(),
+			     .pt.region.kind = PGW_REGION_KERNEL };
 	size_t used = 0;
 	ssize_t n;
 	int fds[2];

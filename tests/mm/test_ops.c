@@ -199,7 +199,7 @@ static void test_ops__wrong_arguments_are_refused(void **state)
 	int nr = 0;
 
 	(void)state;
-	pgw_format_half_range(f->format, PGW_HALF_USER, &first, &last);
+	pgw_format_region_range(f->format, PGW_REGION_USER, &first, &last);
 	assert_int_equal(pgw_mm_mmap(NULL, &args), -PGW_EINVAL);
 	assert_int_equal(pgw_mm_mmap(f->mm, NULL), -PGW_EINVAL);
 	args.flags = _PGW_VMA_ALL + 1;
@@ -244,12 +244,12 @@ static void test_ops__other_mms_have_no_vmas(void **state)
 	struct fixture *f = fixture_new(pgw_format_by_name("riscv-sv39"), 1);
 	struct pgw_mm_new_args args = { .platform = &f->arena.platform,
 					.format = f->format,
-					.half = PGW_HALF_KERNEL };
+					.region = PGW_REGION_KERNEL };
 	struct pgw_mm *mm[2];
 
 	(void)state;
 	assert_int_equal(pgw_mm_new(&args, &mm[0]), 0);
-	args.half = PGW_HALF_USER;
+	args.region = PGW_REGION_USER;
 	args.policy = PGW_POLICY_SINGLE;
 	assert_int_equal(pgw_mm_new(&args, &mm[1]), 0);
 	for (int i = 0; i < 2; i++) {

@@ -832,15 +832,15 @@ static void test_race__36e_kernel_walks_and_owners_share_the_read_lock(void **st
 	struct quarantine q;
 	struct pgw_mm_new_args args = { .platform = &q.platform,
 					.format = pgw_format_by_name("x86_64-la48"),
-					.half = PGW_HALF_KERNEL };
+					.region = PGW_REGION_KERNEL };
 	struct pgw_mm *mm, *user;
 	uint64_t first, last;
 
 	(void)state;
 	quarantine_init(&q, 2048);
-	pgw_format_half_range(args.format, PGW_HALF_KERNEL, &first, &last);
+	pgw_format_region_range(args.format, PGW_REGION_KERNEL, &first, &last);
 	assert_int_equal(pgw_mm_new(&args, &mm), 0);
-	args.half = PGW_HALF_USER;
+	args.region = PGW_REGION_USER;
 	args.kernel_mm = mm;
 	assert_int_equal(pgw_mm_new(&args, &user), 0);
 	for (size_t i = 0; i < NR_OWNERS; i++) {

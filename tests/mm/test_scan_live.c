@@ -90,7 +90,7 @@ static void live_init(struct live *live, const struct pgw_platform *platform)
 	struct pgw_mm_attach_args args = { .platform = platform,
 					   .format = pgw_format_by_name("x86_64-la48"),
 					   .phys = &live->memory.phys,
-					   .half = PGW_HALF_USER };
+					   .region = PGW_REGION_USER };
 
 	for (unsigned level = 0; level < 3; level++)
 		live->tables[level][0] = (level + 1) * PAGE | 0x67;

@@ -80,7 +80,7 @@ static void fixture_init(struct fixture *f, uint64_t budget)
 	struct pgw_mm_attach_args args = { .platform = &f->platform,
 					   .format = pgw_format_by_name("x86_64-la48"),
 					   .phys = &f->memory.phys,
-					   .half = PGW_HALF_USER,
+					   .region = PGW_REGION_USER,
 					   .budget = budget };
 
 	memset(f, 0, sizeof(*f));

@@ -106,7 +106,7 @@ static int setup(void **state)
 	f->platform.violation = record;
 	f->mm = (struct pgw_mm){ .platform = &f->platform,
 				 .kind = PGW_MM_OWNED,
-				 .half = PGW_HALF_USER };
+				 .pt.region.kind = PGW_REGION_USER };
 	sem_init(&f->asleep, 0, 0);
 	f->low = vma_make(f, 0x1000, 0x5000);
 	f->high = vma_make(f, 0x8000, 0x9000);

@@ -45,7 +45,7 @@ static int setup(void **state)
 	arena_init(&arena, 65536);
 	mm = (struct pgw_mm){ .platform = &arena.platform,
 			      .kind = PGW_MM_OWNED,
-			      .half = PGW_HALF_USER };
+			      .pt.region.kind = PGW_REGION_USER };
 	vma = (struct pgw_vma){ .start = 0x1000, .end = 0x2000, .mm = &mm };
 	vma_lock_init(&vma);
 	for (unsigned i = 0; i < NR_POINTS; i++) {

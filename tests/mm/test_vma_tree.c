@@ -764,7 +764,7 @@ test_vma_tree__readers_see_changes_as_a_whole_and_nothing_freed(void **state) /*
 	race.platform.obj_free = race_free;
 	race.mm = (struct pgw_mm){ .platform = &race.platform,
 				   .kind = PGW_MM_OWNED,
-				   .half = PGW_HALF_USER };
+				   .pt.region.kind = PGW_REGION_USER };
 	race.left.start = 0;
 	race.right.start = WINDOW_END;
 	side_fill(&race, &race.left);

@@ -113,7 +113,7 @@ static void attach_all(struct fixture *f)
 		.format = f->format,
 		.phys = f->which == MAPPED ? &f->arena.memory.phys : &f->copy_phys,
 		.root = pgw_mm_root(f->kernel),
-		.half = PGW_HALF_KERNEL,
+		.region = PGW_REGION_KERNEL,
 		.control.pa_bits = PA_BITS,
 	};
 
@@ -124,7 +124,7 @@ static void attach_all(struct fixture *f)
 	}
 	assert_int_equal(pgw_mm_attach(&args, &f->akernel), 0);
 	args.root = pgw_mm_root(f->user);
-	args.half = PGW_HALF_USER;
+	args.region = PGW_REGION_USER;
 	args.kernel_mm = f->akernel;
 	assert_int_equal(pgw_mm_attach(&args, &f->auser), 0);
 }
@@ -133,7 +133,7 @@ static struct fixture *fixture_new(const struct pgw_format *format, enum which w
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct pgw_mm_new_args args = { .format = format,
-					.half = PGW_HALF_KERNEL,
+					.region = PGW_REGION_KERNEL,
 					.control.pa_bits = PA_BITS };
 	uint64_t last;
 
@@ -145,10 +145,10 @@ static struct fixture *fixture_new(const struct pgw_format *format, enum which w
 	f->which = which;
 	f->format = format;
 	f->geo = pgw_format_geometry(format);
-	pgw_format_half_range(format, PGW_HALF_KERNEL, &f->kernel_first, &last);
+	pgw_format_region_range(format, PGW_REGION_KERNEL, &f->kernel_first, &last);
 	args.platform = &f->arena.platform;
 	assert_int_equal(pgw_mm_new(&args, &f->kernel), 0);
-	args.half = PGW_HALF_USER;
+	args.region = PGW_REGION_USER;
 	args.kernel_mm = f->kernel;
 	assert_int_equal(pgw_mm_new(&args, &f->user), 0);
 	attach_all(f);
@@ -807,7 +807,7 @@ static void budget(struct fixture *f)
 	struct pgw_entry entry;
 	struct pgw_mm *mm;
 
-	pgw_format_half_range(f->format, PGW_HALF_USER, &first, &last);
+	pgw_format_region_range(f->format, PGW_REGION_USER, &first, &last);
 	map(f, f->user, 0, 0);
 	assert_int_equal(pgw_mm_attach(&args, &mm), 0);
 	table = *slot_at(f, f->user, 0, f->geo->top_level);
@@ -989,7 +989,7 @@ static void debug_crosses(struct fixture *f)
 	uint64_t user_first, user_last;
 	size_t i;
 
-	pgw_format_half_range(f->format, PGW_HALF_USER, &user_first, &user_last);
+	pgw_format_region_range(f->format, PGW_REGION_USER, &user_first, &user_last);
 	map(f, f->user, user_last & ~(page(f) - 1), 0);
 	map(f, f->kernel, f->kernel_first, 0);
 	f->record.nr = 0;

@@ -18,7 +18,7 @@ static void arguments(struct fixture *f)
 	uint64_t s = span(f, 1), first, last;
 	struct pgw_vma *vma;
 
-	pgw_format_half_range(f->format, PGW_HALF_KERNEL, &first, &last);
+	pgw_format_region_range(f->format, PGW_REGION_KERNEL, &first, &last);
 	make_vma(f, 2 * s, 4 * s, 0);
 	vma = vma_at(f, 2 * s);
 	assert_int_equal(walk(f, s, s, &all_ops), -PGW_EINVAL);
@@ -48,7 +48,7 @@ static void other_mms(struct fixture *f)
 {
 	struct pgw_mm_new_args own = { .platform = &f->arena.platform,
 				       .format = f->format,
-				       .half = PGW_HALF_KERNEL };
+				       .region = PGW_REGION_KERNEL };
 	struct pgw_mm_attach_args args = { .platform = &f->arena.platform,
 					   .format = f->format,
 					   .phys = &f->arena.memory.phys,
@@ -56,7 +56,7 @@ static void other_mms(struct fixture *f)
 	struct pgw_mm *mm;
 	uint64_t first, last;
 
-	pgw_format_half_range(f->format, PGW_HALF_KERNEL, &first, &last);
+	pgw_format_region_range(f->format, PGW_REGION_KERNEL, &first, &last);
 	assert_int_equal(pgw_mm_new(&own, &mm), 0);
 	assert_int_equal(pgw_walk_page_range(mm, first, last, &all_ops, &f->record), -PGW_EINVAL);
 	pgw_mm_free(mm);
@@ -221,7 +221,7 @@ static void last_page(struct fixture *f)
 {
 	uint64_t first, last;
 
-	pgw_format_half_range(f->format, PGW_HALF_USER, &first, &last);
+	pgw_format_region_range(f->format, PGW_REGION_USER, &first, &last);
 	make_vma(f, last + 1 - span(f, 1), last + 1, 0);
 	map(f, last + 1 - page(f), 0);
 	assert_int_equal(walk(f, last + 1 - 2 * page(f), last + 1, &all_ops), 0);
@@ -292,7 +292,7 @@ static void no_vmas(struct fixture *f)
 {
 	uint64_t first, last;
 
-	pgw_format_half_range(f->format, PGW_HALF_USER, &first, &last);
+	pgw_format_region_range(f->format, PGW_REGION_USER, &first, &last);
 	map(f, 0, 0);
 	assert_int_equal(walk(f, 0, last + 1, &all_ops), 0);
 	assert_int_equal(f->record.nr, 1);

@@ -116,7 +116,7 @@ static struct fixture *fixture_new(const struct pgw_format *format)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct pgw_mm_new_args args = { .format = format,
-					.half = PGW_HALF_USER,
+					.region = PGW_REGION_USER,
 					.control.pa_bits = PA_BITS };
 
 	assert_non_null(f);

@@ -91,7 +91,7 @@ struct machine {
 	unsigned (*run_lg2)(const struct setting *setting, unsigned level);
 	/** Fills in up to 3; returns how many. */
 	unsigned (*support)(const struct setting *setting, struct support *ret);
-	void (*registers)(const struct setting *setting, const uint64_t root[_PGW_HALF_MAX],
+	void (*registers)(const struct setting *setting, const uint64_t root[_PGW_REGION_MAX],
 			  uint64_t *reg);
 	/**
 	 * The end of an access that pagewalk translates so.

@@ -144,12 +144,12 @@ static uint64_t tcr(const struct setting *setting)
 	return value;
 }
 
-static void registers(const struct setting *setting, const uint64_t root[_PGW_HALF_MAX],
+static void registers(const struct setting *setting, const uint64_t root[_PGW_REGION_MAX],
 		      uint64_t *reg)
 {
 	/* An ASID. */
-	reg[ARM64_REG_TTBR0] = root[PGW_HALF_USER] | (setting->dice & BITS(63, 48));
-	reg[ARM64_REG_TTBR1] = root[PGW_HALF_KERNEL];
+	reg[ARM64_REG_TTBR0] = root[PGW_REGION_USER] | (setting->dice & BITS(63, 48));
+	reg[ARM64_REG_TTBR1] = root[PGW_REGION_KERNEL];
 	reg[ARM64_REG_TCR] = tcr(setting);
 	reg[ARM64_REG_MAIR] = setting->control.memory_types;
 	reg[ARM64_REG_SCTLR] = SCTLR_RES1 | SCTLR_M | SCTLR_C | SCTLR_I;

@@ -57,14 +57,14 @@ static unsigned support(const struct setting *setting, struct support *ret)
 	return 1;
 }
 
-static void registers(const struct setting *setting, const uint64_t root[_PGW_HALF_MAX],
+static void registers(const struct setting *setting, const uint64_t root[_PGW_REGION_MAX],
 		      uint64_t *reg)
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(setting->format);
 	uint64_t mode = SATP_MODE_SV39 + geo->top_level - 2u;
 
 	reg[RISCV_REG_SATP] =
-		mode << SATP_MODE_SHIFT | (setting->dice & SATP_ASID) | root[PGW_HALF_USER] >> 12;
+		mode << SATP_MODE_SHIFT | (setting->dice & SATP_ASID) | root[PGW_REGION_USER] >> 12;
 	/* An entry without A or D is no fault. QEMU 7.2 has no ADUE, and never makes it one. */
 	reg[RISCV_REG_MENVCFG] = MENVCFG_ADUE;
 	if (setting_has(setting, PGW_CTL_RISCV_SVPBMT))

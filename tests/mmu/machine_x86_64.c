@@ -68,7 +68,7 @@ static unsigned support(const struct setting *setting, struct support *ret)
 	return 3;
 }
 
-static void registers(const struct setting *setting, const uint64_t root[_PGW_HALF_MAX],
+static void registers(const struct setting *setting, const uint64_t root[_PGW_REGION_MAX],
 		      uint64_t *reg)
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(setting->format);
@@ -76,7 +76,7 @@ static void registers(const struct setting *setting, const uint64_t root[_PGW_HA
 	reg[X86_REG_CR0] = CR0_PE_ET_NE | CR0_PG;
 	if (setting_has(setting, PGW_CTL_X86_WP))
 		reg[X86_REG_CR0] |= CR0_WP;
-	reg[X86_REG_CR3] = root[PGW_HALF_USER] | (setting->dice & CR3_PWT_PCD);
+	reg[X86_REG_CR3] = root[PGW_REGION_USER] | (setting->dice & CR3_PWT_PCD);
 	reg[X86_REG_CR4] = CR4_PAE | (setting->dice & CR4_PGE);
 	if (geo->top_level == 4)
 		reg[X86_REG_CR4] |= CR4_LA57;

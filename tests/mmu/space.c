@@ -64,7 +64,7 @@ static void keep_path(struct space *space, uint64_t va)
 	struct pgw_translation t;
 	struct pgw_path path;
 
-	assert_int_equal(pgw_translate_path(space->owned[PGW_HALF_USER], va, &t, &path), 0);
+	assert_int_equal(pgw_translate_path(space->owned[PGW_REGION_USER], va, &t, &path), 0);
 	assert_int_equal(t.kind, PGW_ENTRY_LEAF);
 	assert_int_equal(t.pa, va);
 	for (unsigned i = 0; i < path.nr_steps; i++) {
@@ -108,7 +108,7 @@ static void map_support(struct space *space)
 				.attrs = space->machine->leaf_needs,
 			};
 
-			assert_int_equal(pgw_mm_map_leaf(space->owned[PGW_HALF_USER], &leaf), 0);
+			assert_int_equal(pgw_mm_map_leaf(space->owned[PGW_REGION_USER], &leaf), 0);
 			keep_path(space, va);
 		}
 	}
@@ -139,8 +139,8 @@ void space_init(struct space *space, const struct machine *machine, const struct
 	assert_int_equal(pgw_phys_memory_init(&space->memory, machine->ram_pa, ram, GUEST_RAM_SIZE),
 			 0);
 	args.platform = &space->platform;
-	for (int half = 0; half < _PGW_HALF_MAX; half++) {
-		args.half = (enum pgw_half)half;
+	for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
+		args.region = (enum pgw_region_kind)half;
 		assert_int_equal(pgw_mm_new(&args, &space->owned[half]), 0);
 		assert_int_equal(pgw_mmap_write_lock(space->owned[half]), 0);
 		space->root[half] = pgw_mm_root(space->owned[half]).pa;
@@ -150,7 +150,7 @@ void space_init(struct space *space, const struct machine *machine, const struct
 
 static void free_owned(struct space *space)
 {
-	for (int half = 0; half < _PGW_HALF_MAX; half++) {
+	for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
 		if (space->owned[half])
 			pgw_mmap_write_unlock(space->owned[half]);
 		pgw_mm_free(space->owned[half]);
@@ -161,7 +161,7 @@ static void free_owned(struct space *space)
 void space_fini(struct space *space)
 {
 	free_owned(space);
-	for (int half = 0; half < _PGW_HALF_MAX; half++)
+	for (int half = 0; half <= PGW_REGION_KERNEL; half++)
 		pgw_mm_free(space->seen[half]);
 	free(space->descs);
 	*space = (struct space){ 0 };
@@ -218,7 +218,7 @@ static unsigned shape_lg2(const struct space *space, unsigned level, bool is_run
 }
 
 /* A leaf that is likely to touch or overlap another, and to map the target area. */
-static struct pgw_leaf random_leaf(struct space *space, enum pgw_half half, unsigned level,
+static struct pgw_leaf random_leaf(struct space *space, enum pgw_region_kind half, unsigned level,
 				   bool is_run)
 {
 	uint64_t r = test_random(space->random), first, last, pa;
@@ -227,7 +227,7 @@ static struct pgw_leaf random_leaf(struct space *space, enum pgw_half half, unsi
 
 	leaf.attrs = space->machine->attrs(&space->setting, level, test_random(space->random)) |
 		     (is_run ? space->machine->run_bit : 0);
-	pgw_format_half_range(space->setting.format, half, &first, &last);
+	pgw_format_region_range(space->setting.format, half, &first, &last);
 	leaf.va = random_va(space, first, last, size) & ~(size - 1);
 	pa = r & 1 ? random_target(space)
 		   : test_random(space->random) & low_bits(space->setting.control.pa_bits);
@@ -236,7 +236,7 @@ static struct pgw_leaf random_leaf(struct space *space, enum pgw_half half, unsi
 }
 
 /* The leaf is where it was asked for, as large as it was asked for. */
-static void check_leaf(struct space *space, enum pgw_half half, const struct pgw_leaf *leaf,
+static void check_leaf(struct space *space, enum pgw_region_kind half, const struct pgw_leaf *leaf,
 		       unsigned size_lg2)
 {
 	uint64_t inside = test_random(space->random) & low_bits(size_lg2);
@@ -255,7 +255,8 @@ static void check_leaf(struct space *space, enum pgw_half half, const struct pgw
  * can always be: whatever the attributes, the address, the level.
  * @return 0, -PGW_EEXIST or -PGW_ENOMEM
  */
-static int map_with_some_rights(struct space *space, enum pgw_half half, struct pgw_leaf *leaf)
+static int map_with_some_rights(struct space *space, enum pgw_region_kind half,
+				struct pgw_leaf *leaf)
 {
 	uint64_t start = test_random(space->random);
 
@@ -274,7 +275,7 @@ static int map_with_some_rights(struct space *space, enum pgw_half half, struct 
 }
 
 /* @return false if it does not fit where it was tried */
-static bool map_one(struct space *space, enum pgw_half half, unsigned level, bool is_run)
+static bool map_one(struct space *space, enum pgw_region_kind half, unsigned level, bool is_run)
 {
 	struct pgw_leaf leaf = random_leaf(space, half, level, is_run);
 	unsigned size_lg2 = shape_lg2(space, level, is_run);
@@ -296,7 +297,7 @@ static void map_every_shape(struct space *space, unsigned max_level)
 
 		if (!shape_lg2(space, level, is_run))
 			continue;
-		while (!map_one(space, PGW_HALF_KERNEL, level, is_run)) {
+		while (!map_one(space, PGW_REGION_KERNEL, level, is_run)) {
 			if (++tries == 1000)
 				fail_msg("level %u, %s: cannot be mapped", level,
 					 is_run ? "run" : "single");
@@ -316,8 +317,8 @@ void space_map_random(struct space *space, size_t nr)
 		if (random_below(space, 4))
 			level %= 2;
 		if (shape_lg2(space, level, is_run))
-			map_one(space, (enum pgw_half)random_below(space, _PGW_HALF_MAX), level,
-				is_run);
+			map_one(space, (enum pgw_region_kind)random_below(space, PGW_REGION_KERNEL + 1),
+				level, is_run);
 	}
 }
 
@@ -332,13 +333,13 @@ void space_seal(struct space *space)
 	};
 
 	/* One root for both halves: as kernels do, its upper half is a copy. */
-	if (!space->geo->split_root) {
-		memcpy(item_at(space, space->root[PGW_HALF_USER] + size / 2),
-		       item_at(space, space->root[PGW_HALF_KERNEL] + size / 2), size / 2);
-		space->root[PGW_HALF_KERNEL] = space->root[PGW_HALF_USER];
+	if (!pgw_format_is_split(space->setting.format)) {
+		memcpy(item_at(space, space->root[PGW_REGION_USER] + size / 2),
+		       item_at(space, space->root[PGW_REGION_KERNEL] + size / 2), size / 2);
+		space->root[PGW_REGION_KERNEL] = space->root[PGW_REGION_USER];
 	}
-	for (int half = 0; half < _PGW_HALF_MAX; half++) {
-		args.half = (enum pgw_half)half;
+	for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
+		args.region = (enum pgw_region_kind)half;
 		args.root.pa = space->root[half];
 		assert_int_equal(pgw_mm_attach(&args, &space->seen[half]), 0);
 	}
@@ -347,15 +348,16 @@ void space_seal(struct space *space)
 
 static struct pgw_mm *mm_of(const struct space *space, uint64_t va, bool *ret_canonical)
 {
-	for (int half = 0; half < _PGW_HALF_MAX; half++) {
+	for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
 		uint64_t first, last;
 
-		pgw_format_half_range(space->setting.format, (enum pgw_half)half, &first, &last);
+		pgw_format_region_range(space->setting.format, (enum pgw_region_kind)half, &first,
+					&last);
 		*ret_canonical = va >= first && va <= last;
 		if (*ret_canonical)
 			return space->seen[half];
 	}
-	return space->seen[PGW_HALF_USER];
+	return space->seen[PGW_REGION_USER];
 }
 
 void space_translate(const struct space *space, uint64_t va, struct pgw_translation *ret,
@@ -446,7 +448,7 @@ static uint64_t template_pa(const struct space *space)
 }
 
 /* Map a leaf over the target area at the end of the half; the stub is at the beginning. */
-static void map_template(struct space *space, enum pgw_half half, unsigned level,
+static void map_template(struct space *space, enum pgw_region_kind half, unsigned level,
 			 struct pgw_path *ret_path)
 {
 	uint64_t size = BIT(space->geo->span_lg2[level]), first, last;
@@ -459,7 +461,7 @@ static void map_template(struct space *space, enum pgw_half half, unsigned level
 	struct pgw_translation t;
 	bool canonical;
 
-	pgw_format_half_range(space->setting.format, half, &first, &last);
+	pgw_format_region_range(space->setting.format, half, &first, &last);
 	leaf.va = last & ~(size - 1);
 	assert_int_equal(map_with_some_rights(space, half, &leaf), 0);
 	space_seal(space);
@@ -469,7 +471,7 @@ static void map_template(struct space *space, enum pgw_half half, unsigned level
 	assert_int_equal(t.pa, target);
 }
 
-void space_spread_rights(struct space *space, enum pgw_half half, unsigned leaf_level)
+void space_spread_rights(struct space *space, enum pgw_region_kind half, unsigned leaf_level)
 {
 	struct pgw_path path;
 
@@ -489,7 +491,7 @@ void space_spread_rights(struct space *space, enum pgw_half half, unsigned leaf_
 	}
 }
 
-void space_spread_flips(struct space *space, enum pgw_half half, unsigned leaf_level)
+void space_spread_flips(struct space *space, enum pgw_region_kind half, unsigned leaf_level)
 {
 	uint64_t shift = random_below(space, NR_ODD);
 	uint64_t leaf_entry;
@@ -521,7 +523,7 @@ uint64_t space_flip_va(const struct space *space, unsigned level, unsigned n)
 	return space->template_va ^ (uint64_t)n << space->geo->span_lg2[level];
 }
 
-uint64_t space_spread_va(const struct space *space, enum pgw_half half, unsigned leaf_level,
+uint64_t space_spread_va(const struct space *space, enum pgw_region_kind half, unsigned leaf_level,
 			 const unsigned *combination)
 {
 	uint64_t va = template_pa(space) & low_bits(space->geo->span_lg2[leaf_level]);
@@ -534,9 +536,9 @@ uint64_t space_spread_va(const struct space *space, enum pgw_half half, unsigned
 
 		va |= index << space->geo->span_lg2[level];
 	}
-	pgw_format_half_range(space->setting.format, half, &first, &last);
-	if (space->geo->split_root)
-		return half == PGW_HALF_KERNEL ? first | va : va;
+	pgw_format_region_range(space->setting.format, half, &first, &last);
+	if (pgw_format_is_split(space->setting.format))
+		return half == PGW_REGION_KERNEL ? first | va : va;
 	/* One root for both halves: its top bit is repeated. */
 	return (uint64_t)((int64_t)(va << (64 - space->geo->va_bits)) >>
 			  (64 - space->geo->va_bits));

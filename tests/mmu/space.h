@@ -26,9 +26,9 @@ struct space {
 	struct pgw_ptdesc *descs; /* of tables, by their place in RAM */
 	struct pgw_platform platform;
 	struct pgw_phys_memory memory;
-	struct pgw_mm *owned[_PGW_HALF_MAX];
-	struct pgw_mm *seen[_PGW_HALF_MAX]; /* the same tables as foreign ones */
-	uint64_t root[_PGW_HALF_MAX];
+	struct pgw_mm *owned[_PGW_REGION_MAX];
+	struct pgw_mm *seen[_PGW_REGION_MAX]; /* the same tables as foreign ones */
+	uint64_t root[_PGW_REGION_MAX];
 	struct space_leaf leaf[SPACE_MAX_LEAVES];
 	size_t nr_leaves;
 	/* maps the target area; what is spread over tables is like its entries */
@@ -63,7 +63,7 @@ void space_translate(const struct space *space, uint64_t va, struct pgw_translat
  * fill each table on the way down to it with the same item, its rights bits
  * counting up.
  */
-void space_spread_rights(struct space *space, enum pgw_half half, unsigned leaf_level);
+void space_spread_rights(struct space *space, enum pgw_region_kind half, unsigned leaf_level);
 
 /** How many combinations a table of this level shows below such a leaf's level. */
 unsigned space_nr_combinations(const struct space *space, unsigned level, unsigned leaf_level);
@@ -72,11 +72,11 @@ unsigned space_nr_combinations(const struct space *space, unsigned level, unsign
  * An address of the target area, reached through these combinations.
  * @param combination by level, from leaf_level to the top
  */
-uint64_t space_spread_va(const struct space *space, enum pgw_half half, unsigned leaf_level,
+uint64_t space_spread_va(const struct space *space, enum pgw_region_kind half, unsigned leaf_level,
 			 const unsigned *combination);
 
 /** The same with one bit flipped in each item, all in turn, and one that is a copy of the leaf's. */
-void space_spread_flips(struct space *space, enum pgw_half half, unsigned leaf_level);
+void space_spread_flips(struct space *space, enum pgw_region_kind half, unsigned leaf_level);
 
 /** How many items of a table these are. */
 unsigned space_nr_flips(const struct space *space, unsigned level);

@@ -318,14 +318,15 @@ static void mappings_round(struct test *test, unsigned n)
 	end_round(test);
 }
 
-static void add_spread(struct test *test, enum pgw_half half, unsigned leaf_level,
+static void add_spread(struct test *test, enum pgw_region_kind half, unsigned leaf_level,
 		       const unsigned *combination)
 {
 	add_va(test, space_spread_va(&test->space, half, leaf_level, combination));
 }
 
 /* All combinations of the leaf's rights with those of one level above it, the others' being none. */
-static void add_pairs(struct test *test, enum pgw_half half, unsigned leaf_level, unsigned level)
+static void add_pairs(struct test *test, enum pgw_region_kind half, unsigned leaf_level,
+		      unsigned level)
 {
 	unsigned nr = space_nr_combinations(&test->space, level, leaf_level);
 	unsigned nr_leaf = space_nr_combinations(&test->space, leaf_level, leaf_level);
@@ -340,7 +341,7 @@ static void add_pairs(struct test *test, enum pgw_half half, unsigned leaf_level
 }
 
 /* Combination i of all levels; counting through them if that does not take too long. */
-static void add_combinations(struct test *test, enum pgw_half half, unsigned leaf_level)
+static void add_combinations(struct test *test, enum pgw_region_kind half, unsigned leaf_level)
 {
 	unsigned top = pgw_format_geometry(test->format)->top_level;
 	uint64_t total = 1;
@@ -369,7 +370,7 @@ static unsigned random_leaf_level(struct test *test)
 			  (test->machine->max_leaf_level(test->format) + 1));
 }
 
-static void rights_round(struct test *test, unsigned n, enum pgw_half half)
+static void rights_round(struct test *test, unsigned n, enum pgw_region_kind half)
 {
 	unsigned leaf_level = random_leaf_level(test);
 
@@ -385,15 +386,15 @@ static void rights_round(struct test *test, unsigned n, enum pgw_half half)
 static void rights_rounds(struct test *test, unsigned n)
 {
 	do {
-		rights_round(test, n, PGW_HALF_USER);
-		if (pgw_format_geometry(test->format)->split_root)
-			rights_round(test, n, PGW_HALF_KERNEL);
+		rights_round(test, n, PGW_REGION_USER);
+		if (pgw_format_is_split(test->format))
+			rights_round(test, n, PGW_REGION_KERNEL);
 		n += ROUNDS_DEFAULT;
 	} while (n < nr_settings(test));
 }
 
 /* Every single bit of an entry of every level. */
-static void flips_round(struct test *test, enum pgw_half half)
+static void flips_round(struct test *test, enum pgw_region_kind half)
 {
 	unsigned top = pgw_format_geometry(test->format)->top_level;
 	unsigned leaf_level = random_leaf_level(test);
@@ -465,7 +466,7 @@ static void test_mmu__a_format(void **state)
 		for (unsigned n = 0; n < nr_rounds; n++) {
 			mappings_round(test, n);
 			rights_rounds(test, n % ROUNDS_DEFAULT);
-			flips_round(test, n % 2 ? PGW_HALF_KERNEL : PGW_HALF_USER);
+			flips_round(test, n % 2 ? PGW_REGION_KERNEL : PGW_REGION_USER);
 		}
 		qemu_stop(&test->qemu);
 	}

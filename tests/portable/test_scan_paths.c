@@ -152,8 +152,8 @@ static void fill_tables(struct fixture *f)
 	store_tables(f, 0);
 }
 
-static void fixture_init(struct fixture *f, const struct pgw_format *format, enum pgw_half half,
-			 uint64_t seed)
+static void fixture_init(struct fixture *f, const struct pgw_format *format,
+			 enum pgw_region_kind half, uint64_t seed)
 {
 	uint64_t nr_bytes;
 	size_t size;
@@ -176,7 +176,7 @@ static void fixture_init(struct fixture *f, const struct pgw_format *format, enu
 	f->copy_phys = (struct pgw_phys){ .ops = &f->copy_ops, .ctx = f->memory.phys.ctx };
 	fill_tables(f);
 	/* Some tables and a bit, from inside a page on. */
-	pgw_format_half_range(format, half, &f->first, &f->last);
+	pgw_format_region_range(format, half, &f->first, &f->last);
 	nr_bytes = (uint64_t)NR_ITEMS << f->geo->granule_lg2;
 	f->first += pick(f, 1 << 20);
 	if (f->last - f->first > nr_bytes)
@@ -201,7 +201,7 @@ static struct pgw_mm *attach(struct fixture *f, unsigned way, uint64_t root)
 		.format = f->format,
 		.phys = way & 4 ? &f->copy_phys : &f->memory.phys,
 		.root = { table_pa(f, f->geo->top_level, root) },
-		.half = f->first >> 63 ? PGW_HALF_KERNEL : PGW_HALF_USER,
+		.region = f->first >> 63 ? PGW_REGION_KERNEL : PGW_REGION_USER,
 	};
 	struct pgw_mm *mm;
 
@@ -353,7 +353,7 @@ static void check_batch(struct fixture *f, struct pgw_mm *mm)
 	struct pgw_path path;
 	uint64_t va[NR], first, last;
 
-	pgw_format_half_range(f->format, pgw_mm_half(mm), &first, &last);
+	pgw_format_region_range(f->format, pgw_mm_region(mm)->kind, &first, &last);
 	for (unsigned i = 0; i < NR; i++) {
 		va[i] = first + (test_random(&f->random) & (last - first));
 		if (i && pick(f, 4))
@@ -423,10 +423,10 @@ static void for_each_format(uint64_t seed, void (*fn)(struct fixture *f))
 	const struct pgw_format *format;
 
 	for (size_t i = 0; (format = pgw_format_at(i)) != NULL; i++) {
-		for (int half = 0; half < _PGW_HALF_MAX; half++) {
+		for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
 			struct fixture f;
 
-			fixture_init(&f, format, (enum pgw_half)half, seed + i);
+			fixture_init(&f, format, (enum pgw_region_kind)half, seed + i);
 			fn(&f);
 			fixture_fini(&f);
 		}
@@ -537,8 +537,8 @@ static void check_many(struct fixture *f)
 	struct pgw_scan_stats shared, all;
 	struct many many = { .f = f };
 
-	pgw_format_half_range(f->format, f->first >> 63 ? PGW_HALF_KERNEL : PGW_HALF_USER,
-			      &f->first, &f->last);
+	pgw_format_region_range(f->format, f->first >> 63 ? PGW_REGION_KERNEL : PGW_REGION_USER,
+				&f->first, &f->last);
 	make_roots(f);
 	for (unsigned i = 0; i < NR_ROOTS; i++)
 		many.mms[i] = attach(f, 1, i == 4 ? 0 : i);

@@ -66,8 +66,8 @@ static void map_all(struct fixture *f)
 	const uint64_t table = BIT(f->geo->span_lg2[1]);
 	uint64_t half_first, half_last, at;
 
-	pgw_format_half_range(f->format, f->first >> 63 ? PGW_HALF_KERNEL : PGW_HALF_USER,
-			      &half_first, &half_last);
+	pgw_format_region_range(f->format, f->first >> 63 ? PGW_REGION_KERNEL : PGW_REGION_USER,
+				&half_first, &half_last);
 	f->first =
 		half_first + (f->geo->top_level > 1 ? BIT(f->geo->span_lg2[2]) : 2 * table) - table;
 	f->last = f->first + 2 * table - 1;
@@ -184,7 +184,7 @@ static void check_attached(struct fixture *f, uint32_t set)
 		.format = f->format,
 		.phys = &f->memory.phys,
 		.root = pgw_mm_root(f->owned),
-		.half = f->first >> 63 ? PGW_HALF_KERNEL : PGW_HALF_USER,
+		.region = f->first >> 63 ? PGW_REGION_KERNEL : PGW_REGION_USER,
 		.control = { .known = set, .set = set },
 	};
 
@@ -196,11 +196,11 @@ static void check_attached(struct fixture *f, uint32_t set)
 	f->mm = f->owned;
 }
 
-static void check_format(const struct pgw_format *format, enum pgw_half half, uint32_t features,
-			 uint64_t seed)
+static void check_format(const struct pgw_format *format, enum pgw_region_kind half,
+			 uint32_t features, uint64_t seed)
 {
 	static struct fixture f;
-	struct pgw_mm_new_args args = { .format = format, .half = half };
+	struct pgw_mm_new_args args = { .format = format, .region = half };
 
 	memset(&f, 0, sizeof(f));
 	arena_init(&f.arena, 16 << 20);
@@ -208,7 +208,7 @@ static void check_format(const struct pgw_format *format, enum pgw_half half, ui
 	f.format = format;
 	f.geo = pgw_format_geometry(format);
 	f.random = seed;
-	f.first = half == PGW_HALF_KERNEL ? UINT64_MAX : 0;
+	f.first = half == PGW_REGION_KERNEL ? UINT64_MAX : 0;
 	args.platform = &f.arena.platform;
 	CHECK_EQUAL(pgw_mm_new(&args, &f.owned), 0);
 	f.mm = f.owned;
@@ -225,8 +225,8 @@ static void check_format(const struct pgw_format *format, enum pgw_half half, ui
 		uint64_t page = plain_address(&f) & ~(page_size(&f) - 1);
 
 		CHECK_EQUAL(pgw_mm_protect(f.owned, page, page + page_size(&f) - 1,
-					   half == PGW_HALF_KERNEL ? PGW_KERNEL_R
-								   : PGW_KERNEL_R | PGW_USER_R),
+					   half == PGW_REGION_KERNEL ? PGW_KERNEL_R
+								     : PGW_KERNEL_R | PGW_USER_R),
 			    0);
 	}
 	check_mm(&f);
@@ -243,8 +243,8 @@ static void check_formats(uint32_t features)
 	uint64_t seed = test_seed();
 
 	for (size_t i = 0; (format = pgw_format_at(i)) != NULL; i++) {
-		for (int half = 0; half < _PGW_HALF_MAX; half++)
-			check_format(format, (enum pgw_half)half, features, seed + i);
+		for (int half = 0; half <= PGW_REGION_KERNEL; half++)
+			check_format(format, (enum pgw_region_kind)half, features, seed + i);
 	}
 }
 

@@ -21,14 +21,14 @@
 struct chain {
 	struct pgw_phys_memory source;
 	struct pt pt;
-	uint64_t va; /* the first of its half */
+	uint64_t va; /* the first of its region */
 };
 
 static uint64_t chain_memory[PGW_MAX_LEVELS][8192];
 
-static inline void chain_init(struct chain *chain, const char *format, enum pgw_half half)
+static inline void chain_init(struct chain *chain, const char *format, enum pgw_region_kind kind)
 {
-	uint64_t last;
+	const struct pgw_region *region;
 
 	memset(chain, 0, sizeof(*chain));
 	memset(chain_memory, 0, sizeof(chain_memory));
@@ -39,7 +39,10 @@ static inline void chain_init(struct chain *chain, const char *format, enum pgw_
 	chain->pt.root_pa = CHAIN_TABLE(pgw_format_geometry(chain->pt.format)->top_level);
 	chain->pt.budget = 100;
 	chain->pt.phys = &chain->source.phys;
-	pgw_format_half_range(chain->pt.format, half, &chain->va, &last);
+	region = pgw_format_region(chain->pt.format, kind);
+	assert_non_null(region);
+	chain->pt.region = *region;
+	chain->va = region->first;
 }
 
 /* The bits are those that an entry has beside its address. */

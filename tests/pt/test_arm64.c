@@ -175,7 +175,7 @@ static void test_arm64_rights__rows_of_the_manual(void **state)
 	struct chain chain;
 
 	(void)state;
-	chain_init(&chain, "arm64-4k-48", PGW_HALF_USER);
+	chain_init(&chain, "arm64-4k-48", PGW_REGION_USER);
 	for (size_t i = 0; i < PGW_ARRAY_SIZE(rights_rows); i++) {
 		const struct rights_row *row = &rights_rows[i];
 
@@ -194,7 +194,8 @@ static void test_arm64_rights__rows_of_the_manual(void **state)
  * tables above leave it, says who reads and writes; XN bits, the rule for what
  * EL0 may write, and WXN then say who executes.
  */
-static unsigned rights_by_the_manual(const uint64_t entries[4], enum pgw_half half, uint32_t set)
+static unsigned rights_by_the_manual(const uint64_t entries[4], enum pgw_region_kind half,
+				     uint32_t set)
 {
 	static const unsigned data[4] = {
 		PGW_KERNEL_R | PGW_KERNEL_W,
@@ -202,7 +203,7 @@ static unsigned rights_by_the_manual(const uint64_t entries[4], enum pgw_half ha
 		PGW_KERNEL_R,
 		PGW_KERNEL_R | PGW_USER_R,
 	};
-	bool hpd = set & (half == PGW_HALF_USER ? HPD0 : HPD1);
+	bool hpd = set & (half == PGW_REGION_USER ? HPD0 : HPD1);
 	uint64_t tables = hpd ? 0 : entries[1] | entries[2] | entries[3];
 	unsigned ap = (entries[0] & AP_EL0 ? 1 : 0) | (entries[0] & AP_RO ? 2 : 0);
 	bool el1_executes, el0_executes;
@@ -233,7 +234,7 @@ static uint64_t pick(const uint64_t *flags, unsigned nr, unsigned i)
 }
 
 /* Every leaf, under every pair of levels with every bit of tables, with every control bit. */
-static void check_every_combination(struct chain *chain, enum pgw_half half, unsigned plain)
+static void check_every_combination(struct chain *chain, enum pgw_region_kind half, unsigned plain)
 {
 	static const uint64_t leaf[] = { AP_EL0, AP_RO, DBM, PXN, UXN };
 	static const uint64_t table[] = { PXNTABLE, UXNTABLE, APTABLE_EL0, APTABLE_RO };
@@ -258,12 +259,12 @@ static void check_every_combination(struct chain *chain, enum pgw_half half, uns
 static void test_arm64_rights__every_combination_at_every_level(void **state)
 {
 	(void)state;
-	for (int half = 0; half < _PGW_HALF_MAX; half++) {
+	for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
 		struct chain chain;
 
-		chain_init(&chain, "arm64-4k-48", (enum pgw_half)half);
+		chain_init(&chain, "arm64-4k-48", (enum pgw_region_kind)half);
 		for (unsigned plain = 1; plain < 4; plain++)
-			check_every_combination(&chain, (enum pgw_half)half, plain);
+			check_every_combination(&chain, (enum pgw_region_kind)half, plain);
 	}
 }
 
@@ -292,7 +293,7 @@ static void test_arm64_rights__are_one_in_all_formats_and_levels(void **state)
 						 entries[0] | (level ? BLOCK : PAGE), level, &got);
 				assert_int_equal(got.kind, PGW_ENTRY_LEAF);
 				assert_int_equal(got.rights,
-						 rights_by_the_manual(entries, PGW_HALF_USER, 0));
+						 rights_by_the_manual(entries, PGW_REGION_USER, 0));
 			}
 		}
 	}

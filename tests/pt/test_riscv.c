@@ -202,10 +202,10 @@ static void test_riscv_rights__every_combination_at_every_level(void **state)
 		       "as in struct rwx");
 
 	(void)state;
-	for (int half = 0; half < _PGW_HALF_MAX; half++) {
+	for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
 		struct chain chain;
 
-		chain_init(&chain, "riscv-sv48", (enum pgw_half)half);
+		chain_init(&chain, "riscv-sv48", (enum pgw_region_kind)half);
 		for (unsigned level = 0; level < 4; level++) {
 			for (uint64_t i = 0; i < 512 * 2 * 2; i++) {
 				uint64_t bits = (i & 511) << 1, table = i & 512 ? G | RSW : 0;

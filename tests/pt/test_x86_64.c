@@ -271,13 +271,15 @@ static void test_x86_64_halves__are_canonical(void **state)
 	uint64_t first, last;
 
 	(void)state;
-	pgw_format_half_range(pgw_format_by_name("x86_64-la48"), PGW_HALF_USER, &first, &last);
+	pgw_format_region_range(pgw_format_by_name("x86_64-la48"), PGW_REGION_USER, &first, &last);
 	assert_int_equal(first, 0);
 	assert_int_equal(last, UINT64_C(0x00007fffffffffff));
-	pgw_format_half_range(pgw_format_by_name("x86_64-la48"), PGW_HALF_KERNEL, &first, &last);
+	pgw_format_region_range(pgw_format_by_name("x86_64-la48"), PGW_REGION_KERNEL, &first,
+				&last);
 	assert_int_equal(first, UINT64_C(0xffff800000000000));
 	assert_int_equal(last, UINT64_MAX);
-	pgw_format_half_range(pgw_format_by_name("x86_64-la57"), PGW_HALF_KERNEL, &first, &last);
+	pgw_format_region_range(pgw_format_by_name("x86_64-la57"), PGW_REGION_KERNEL, &first,
+				&last);
 	assert_int_equal(first, UINT64_C(0xff00000000000000));
 	assert_null(pgw_format_by_name("x86_64-la49"));
 	assert_null(pgw_format_by_name("x86_64-la4"));

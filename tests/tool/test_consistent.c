@@ -65,7 +65,7 @@ static void attach(struct subject *s)
 		.platform = pgw_hosted_platform(),
 		.format = pgw_format_by_name(s->format),
 		.phys = pgw_image_phys(s->image),
-		.half = PGW_HALF_KERNEL,
+		.region = PGW_REGION_KERNEL,
 	};
 	uint64_t swapper;
 
@@ -162,7 +162,7 @@ static void test_tables__are_whole_and_the_linear_map_is_memory(void **state)
 
 	open_subject(s);
 	args.mm = s->mm;
-	pgw_format_half_range(pgw_mm_format(s->mm), PGW_HALF_KERNEL, &args.first, &args.last);
+	pgw_format_region_range(pgw_mm_format(s->mm), PGW_REGION_KERNEL, &args.first, &args.last);
 	assert_int_equal(pgw_dump(&args, &summary), 0);
 	assert_false(summary.scan.truncated);
 	assert_int_equal(summary.scan.nr_malformed, 0);

@@ -64,7 +64,7 @@ static void fixture_init(struct fixture *f)
 		.format = pgw_format_by_name("x86_64-la48"),
 		.phys = &f->memory.phys,
 		.root.pa = ROOT * PAGE,
-		.half = PGW_HALF_USER,
+		.region = PGW_REGION_USER,
 	};
 
 	memset(f, 0, sizeof(*f));
@@ -349,7 +349,7 @@ static void test_dump__sizes_are_a_set(void **state)
 		.format = pgw_format_by_name("riscv-sv48"),
 		.phys = &f.memory.phys,
 		.root.pa = ROOT * PAGE,
-		.half = PGW_HALF_USER,
+		.region = PGW_REGION_USER,
 	};
 
 	(void)state;
@@ -383,14 +383,14 @@ static uint64_t mappable_size(const struct pgw_format *format, unsigned level, u
 	struct pgw_mm_new_args args = {
 		.platform = pgw_hosted_platform(),
 		.format = format,
-		.half = PGW_HALF_KERNEL,
+		.region = PGW_REGION_KERNEL,
 	};
 	struct pgw_leaf leaf = { .level = (uint8_t)level, .rights = PGW_KERNEL_R, .attrs = attrs };
 	struct pgw_translation at;
 	uint64_t last, size = 0;
 	struct pgw_mm *mm;
 
-	pgw_format_half_range(format, PGW_HALF_KERNEL, &leaf.va, &last);
+	pgw_format_region_range(format, PGW_REGION_KERNEL, &leaf.va, &last);
 	assert_int_equal(pgw_mm_new(&args, &mm), 0);
 	assert_int_equal(pgw_mmap_write_lock(mm), 0);
 	if (pgw_mm_map_leaf(mm, &leaf) == 0) {
@@ -535,7 +535,7 @@ static void test_dump__budget_cuts_short_and_says_where(void **state)
 		.format = pgw_format_by_name("x86_64-la48"),
 		.phys = &f.memory.phys,
 		.root.pa = ROOT * PAGE,
-		.half = PGW_HALF_USER,
+		.region = PGW_REGION_USER,
 		.budget = 4,
 	};
 

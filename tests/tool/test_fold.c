@@ -164,7 +164,8 @@ static const struct pgw_linux unknown_linux;
 static void decode(const struct pgw_format *format, const struct pgw_extent *extent,
 		   struct pgw_absent *ret)
 {
-	pgw_linux_absent(&unknown_linux, format, PGW_HALF_USER, extent->level, extent->entry, ret);
+	pgw_linux_absent(&unknown_linux, format, PGW_REGION_USER, extent->level, extent->entry,
+			 ret);
 	ret->pa = extent->pa;
 }
 
@@ -230,7 +231,7 @@ static void attach(struct fixture *f, const struct pgw_phys *phys)
 		.format = pgw_format_by_name("x86_64-la48"),
 		.phys = phys,
 		.root.pa = table_pa(3, 0),
-		.half = PGW_HALF_USER,
+		.region = PGW_REGION_USER,
 	};
 
 	assert_int_equal(pgw_mm_attach(&attach, &f->mm), 0);

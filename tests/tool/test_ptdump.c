@@ -46,13 +46,13 @@ static void fixture_init_format(struct fixture *f, const char *format)
 		.format = pgw_format_by_name(format),
 		.phys = &f->memory.phys,
 		.root.pa = ROOT * PAGE,
-		.half = PGW_HALF_KERNEL,
+		.region = PGW_REGION_KERNEL,
 	};
 
 	memset(f, 0, sizeof(*f));
 	assert_int_equal(pgw_phys_memory_init(&f->memory, 0, f->page, sizeof(f->page)), 0);
 	assert_int_equal(pgw_mm_attach(&args, &f->kernel_mm), 0);
-	args.half = PGW_HALF_USER;
+	args.region = PGW_REGION_USER;
 	args.kernel_mm = f->kernel_mm;
 	assert_int_equal(pgw_mm_attach(&args, &f->user_mm), 0);
 }
@@ -342,7 +342,7 @@ static void test_ptdump__budget_ends_it_with_what_was_seen(void **state)
 		.format = pgw_format_by_name("x86_64-la48"),
 		.phys = &f.memory.phys,
 		.root.pa = ROOT * PAGE,
-		.half = PGW_HALF_USER,
+		.region = PGW_REGION_USER,
 		.budget = 4,
 	};
 	struct pgw_mm *mm;
@@ -366,7 +366,7 @@ static void test_ptdump__five_levels_know_p4d(void **state)
 		.format = pgw_format_by_name("x86_64-la57"),
 		.phys = &f.memory.phys,
 		.root.pa = ROOT * PAGE,
-		.half = PGW_HALF_KERNEL,
+		.region = PGW_REGION_KERNEL,
 	};
 	struct pgw_mm *mm;
 

@@ -160,7 +160,7 @@ static void fixture_init(struct fixture *f)
 		.format = pgw_format_by_name("x86_64-la48"),
 		.phys = &f->memory.phys,
 		.root.pa = table_pa(3, 0),
-		.half = PGW_HALF_KERNEL,
+		.region = PGW_REGION_KERNEL,
 		.budget = 1000000,
 	};
 	struct lines actual = f->actual, expected = f->expected;

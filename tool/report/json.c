@@ -167,7 +167,7 @@ static void json_region(struct json *json, const struct report *report)
 		json_dec(json, "kernel", report->choice.number);
 		json_dec(json, "kernels", report->choice.nr);
 	}
-	json_halves(json, region->has_half[PGW_HALF_USER], region->has_half[PGW_HALF_KERNEL]);
+	json_halves(json, region->has_half[PGW_REGION_USER], region->has_half[PGW_REGION_KERNEL]);
 	if (region->has_range) {
 		json_hex(json, "first", region->first);
 		json_hex(json, "last", region->last);

@@ -148,9 +148,9 @@ void report_absent(const struct report *report, uint64_t va, unsigned level, uin
 {
 	uint64_t first, last;
 
-	pgw_format_half_range(report->format, PGW_HALF_USER, &first, &last);
+	pgw_format_region_range(report->format, PGW_REGION_USER, &first, &last);
 	pgw_linux_absent(&report->kernel, report->format,
-			 va <= last ? PGW_HALF_USER : PGW_HALF_KERNEL, level, entry, ret);
+			 va <= last ? PGW_REGION_USER : PGW_REGION_KERNEL, level, entry, ret);
 }
 
 const char *report_root_state(enum pgw_root_state state)

@@ -74,8 +74,8 @@ struct report_translation {
 
 /** Which virtual addresses were looked at. */
 struct report_region {
-	bool has_half[_PGW_HALF_MAX]; /**< by enum pgw_half */
-	bool has_range;               /**< of these, nothing but first to last */
+	bool has_half[_PGW_REGION_MAX]; /**< by enum pgw_region_kind */
+	bool has_range;                 /**< of these, nothing but first to last */
 	uint64_t first;
 	uint64_t last; /**< inclusive */
 };

@@ -252,7 +252,7 @@ static void text_plural(struct out *out, const char *before, uint64_t nr, const 
 static void text_subject(struct report *report)
 {
 	const struct report_region *region = &report->region;
-	bool is_whole = region->has_half[PGW_HALF_USER] && region->has_half[PGW_HALF_KERNEL];
+	bool is_whole = region->has_half[PGW_REGION_USER] && region->has_half[PGW_REGION_KERNEL];
 	struct out *out = report->out;
 
 	out_str(out, "# root ");
@@ -260,7 +260,7 @@ static void text_subject(struct report *report)
 	out_str(out, ", ");
 	out_str(out, pgw_format_name(report->format));
 	if (!is_whole)
-		out_str(out, region->has_half[PGW_HALF_USER] ? ", user half" : ", kernel half");
+		out_str(out, region->has_half[PGW_REGION_USER] ? ", user half" : ", kernel half");
 	else if (!region->has_range)
 		out_str(out, ", whole root");
 	if (region->has_range) {

@@ -58,37 +58,37 @@ int pgw_scan_extents(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_exten
 	return pgw_scan(mm, first, last, fn, arg, NULL);
 }
 
-/* Between the halves no table is looked at: nothing is mapped there. */
-static void translate_outside(const struct pgw_mm *mm, struct pgw_translation *ret,
+/* Between the regions no table is looked at: nothing is mapped there. */
+static void translate_outside(const struct pgw_mm *mm, uint64_t va, struct pgw_translation *ret,
 			      struct pgw_path *path)
 {
-	uint64_t first, last;
-
-	pgw_format_half_range(mm->pt.format, PGW_HALF_USER, &first, &last);
 	*ret = (struct pgw_translation){
 		.kind = PGW_ENTRY_NONCANONICAL,
 		.level = mm->pt.format->geometry.top_level,
-		.va_first = last + 1,
+		.va_last = UINT64_MAX,
 	};
-	pgw_format_half_range(mm->pt.format, PGW_HALF_KERNEL, &first, &last);
-	ret->va_last = first - 1;
+	for (const struct pgw_region *region = mm->pt.format->regions; region->name; region++) {
+		if (region->last < va && region->last >= ret->va_first)
+			ret->va_first = region->last + 1;
+		if (region->first > va && region->first <= ret->va_last)
+			ret->va_last = region->first - 1;
+	}
 	if (path)
 		path->nr_steps = 0;
 }
 
-/* An address that is not in the mm's half. */
+/* An address that is not in the mm's region. */
 static PGW_NOINLINE int translate_foreign(const struct pgw_mm *mm, uint64_t va,
 					  struct pgw_translation *ret, struct pgw_path *path,
 					  const char *function)
 {
-	enum pgw_half half;
 	int err;
 
-	if (pt_va_half(mm->pt.format, va, &half))
+	if (pgw_format_region_of(mm->pt.format, va))
 		return -PGW_EINVAL;
 	err = mm_assert_novma(mm, function);
 	if (!err)
-		translate_outside(mm, ret, path);
+		translate_outside(mm, va, ret, path);
 	return err;
 }
 
@@ -107,7 +107,7 @@ static PGW_ALWAYS_INLINE int translate(struct pgw_mm *mm, uint64_t va, struct pg
 {
 	if (pgw_unlikely(!mm || !ret))
 		return -PGW_EINVAL;
-	if (pgw_unlikely(va - mm->first > mm->last - mm->first))
+	if (pgw_unlikely(va - mm->pt.region.first > mm->pt.region.last - mm->pt.region.first))
 		return translate_foreign(mm, va, ret, path, function);
 	/* A snapshot's lock is always held. */
 	if (pgw_unlikely(mm->kind != PGW_MM_SNAPSHOT))
@@ -126,17 +126,17 @@ int pgw_translate_path(struct pgw_mm *mm, uint64_t va, struct pgw_translation *r
 	return translate(mm, va, ret, ret_path, __func__);
 }
 
-/* How many of the addresses, from the first on, are in the mm's half? */
+/* How many of the addresses, from the first on, are in the mm's region? */
 static size_t translate_inside(const struct pgw_mm *mm, const uint64_t *va, size_t n)
 {
-	const uint64_t first = mm->first, span = mm->last - mm->first;
-	uint64_t differ = 0;
+	const uint64_t first = mm->pt.region.first, span = mm->pt.region.last - mm->pt.region.first;
+	uint64_t beyond = 0;
 	size_t nr = 0;
 
-	/* Seldom not all of them. A half is 2^n addresses from a multiple of that on. */
+	/* Seldom not all of them. Exact, as most regions have 2^n addresses; else the loop tells. */
 	for (size_t i = 0; i < n; i++)
-		differ |= va[i] ^ first;
-	if (pgw_likely(differ <= span))
+		beyond |= va[i] - first;
+	if (pgw_likely(beyond <= span))
 		return n;
 	while (nr < n && va[nr] - first <= span)
 		nr++;

@@ -25,7 +25,7 @@ struct many {
 	size_t index;       /* of the mm that is scanned */
 	uint64_t nr_tables; /* that it cost so far */
 	struct pgw_scan_stats *stats;
-	unsigned first_slot, nr_slots; /* of the half, in the top table */
+	unsigned first_slot, nr_slots; /* of the region, in the top table */
 	size_t size;
 	const struct pt_vec *vec;
 	bool is_readable;  /* all of the mm's slots: else a 0 does not say that there is nothing */
@@ -50,10 +50,10 @@ static uint64_t many_va(const struct many *many, unsigned slot)
 {
 	const struct pgw_geometry *geo = &many->mms[0]->pt.format->geometry;
 
-	return many->mms[0]->first + ((uint64_t)slot << geo->span_lg2[geo->top_level]);
+	return many->mms[0]->pt.region.first + ((uint64_t)slot << geo->span_lg2[geo->top_level]);
 }
 
-/* Read the slots of the half. */
+/* Read the slots of the region. */
 static void many_load(struct many *many)
 {
 	const struct pt *pt = &many->mms[many->index]->pt;
@@ -185,15 +185,16 @@ static bool many_is_alike(const struct pgw_mm *a, const struct pgw_mm *b)
 	const struct pgw_control *x = &a->pt.control, *y = &b->pt.control;
 
 	return a->pt.phys && a->pt.phys == b->pt.phys && a->pt.format == b->pt.format &&
-	       a->half == b->half && x->set == y->set && x->pa_bits == y->pa_bits &&
-	       x->memory_types == y->memory_types && x->encryption_bit == y->encryption_bit;
+	       a->pt.region.kind == b->pt.region.kind && x->set == y->set &&
+	       x->pa_bits == y->pa_bits && x->memory_types == y->memory_types &&
+	       x->encryption_bit == y->encryption_bit;
 }
 
 static struct many *many_new(const struct pgw_mm *mm)
 {
 	const struct pgw_geometry *geo = &mm->pt.format->geometry;
 	const unsigned span_lg2 = geo->span_lg2[geo->top_level];
-	unsigned nr_slots = (unsigned)((mm->last - mm->first) >> span_lg2) + 1;
+	unsigned nr_slots = (unsigned)((mm->pt.region.last - mm->pt.region.first) >> span_lg2) + 1;
 	size_t nr_ways = (size_t)nr_slots * MANY_WAYS;
 	size_t size = sizeof(struct many) + nr_ways * sizeof(struct many_way) +
 		      nr_slots * sizeof(uint64_t);
@@ -204,7 +205,7 @@ static struct many *many_new(const struct pgw_mm *mm)
 		many->nr_slots = nr_slots;
 		many->vec = pt_vec_choose(mm->platform->cpu_features);
 		many->entries = (uint64_t *)(many->ways + nr_ways);
-		many->first_slot = pt_index(geo, mm->first, geo->top_level);
+		many->first_slot = pt_index(geo, mm->pt.region.first, geo->top_level);
 	}
 	return many;
 }

@@ -109,7 +109,8 @@ static void munmap_detach(struct munmap *m)
 
 	vma_change_commit(&m->change);
 	m->released = m->change.old;
-	pgw_format_half_range(m->mm->pt.format, PGW_HALF_USER, &m->floor, &m->ceiling);
+	m->floor = m->mm->pt.region.first;
+	m->ceiling = m->mm->pt.region.last;
 	vma = vma_tree_find_before(m->mm->vma_root, m->start);
 	if (vma)
 		m->floor = vma->end;
@@ -196,11 +197,10 @@ int pgw_mm_munmap_locked(struct pgw_mm *mm, uint64_t start, uint64_t end)
 void mm_free_vmas(struct pgw_mm *mm)
 {
 	struct munmap m;
-	uint64_t first, last;
+	const uint64_t first = mm->pt.region.first, last = mm->pt.region.last;
 
 	if (!mm->vma_root)
 		return;
-	pgw_format_half_range(mm->pt.format, PGW_HALF_USER, &first, &last);
 	munmap_init(&m, mm, first, last + 1);
 	vma_change_take(&m.change, first, last + 1);
 	m.released = m.change.old;

@@ -198,8 +198,7 @@ static void edit_table_free(const struct edit_cursor *c, const struct edit_table
 }
 
 /* @return 0, -PGW_ENOMEM, or -PGW_EOVERFLOW: an entry cannot point there */
-static int edit_table_new(const struct edit_cursor *c, unsigned level, uint64_t va,
-			  struct edit_table *ret)
+static int edit_table_new(const struct edit_cursor *c, unsigned level, struct edit_table *ret)
 {
 	const struct pgw_platform *platform = c->pt->platform;
 	size_t size = pt_table_size(c->geo, level);
@@ -213,7 +212,7 @@ static int edit_table_new(const struct edit_cursor *c, unsigned level, uint64_t 
 	ret->desc->level = (uint8_t)level;
 	ret->desc->size_lg2 = (uint8_t)__builtin_ctzll(size);
 	pa = (uint64_t)(uintptr_t)ret->items - c->pt->host_offset;
-	ret->entry = pt_table_encode(&c->env, pa, pt_half_of(va));
+	ret->entry = pt_table_encode(&c->env, pa, c->pt->region.kind);
 	if (pt_table_pa(&c->env, ret->entry) == pa &&
 	    pt_entry_kind(&c->env, ret->entry, level + 1) == PGW_ENTRY_TABLE)
 		return 0;
@@ -226,7 +225,7 @@ static int cursor_install(struct edit_cursor *c)
 {
 	uint64_t *item = cursor_item(c), seen = 0;
 	struct edit_table table;
-	int err = edit_table_new(c, c->level - 1, c->va, &table);
+	int err = edit_table_new(c, c->level - 1, &table);
 
 	if (err)
 		return err;

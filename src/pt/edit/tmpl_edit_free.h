@@ -98,26 +98,22 @@ static void pt_trim_table(const struct pt_edit *edit, uint64_t va)
 		edit_step(&c, PGW_STEP_TABLE_UNLINKED);
 }
 
-/* The slots of a root that belong to a half; of other tables all. */
-static void edit_slots(const struct pgw_format *format, unsigned level, enum pgw_half half,
-		       size_t *ret_first, size_t *ret_end)
+/* The slots of a root that belong to the tree's region; of other tables all. */
+static void edit_slots(const struct pt *pt, unsigned level, size_t *ret_first, size_t *ret_end)
 {
-	const struct pgw_geometry *geo = &format->geometry;
-	size_t nr = (size_t)1 << geo->slots_lg2[level];
+	const struct pgw_geometry *geo = &pt->format->geometry;
+	unsigned first = 0, nr = 1u << geo->slots_lg2[level];
 
-	*ret_first = 0;
-	*ret_end = nr;
-	if (level != geo->top_level || geo->split_root)
-		return;
-	*ret_first = half == PGW_HALF_KERNEL ? nr / 2 : 0;
-	*ret_end = half == PGW_HALF_KERNEL ? nr : nr / 2;
+	if (level == geo->top_level)
+		first = pt_region_slots(geo, &pt->region, &nr);
+	*ret_first = first;
+	*ret_end = first + nr;
 }
 
-/* A visit of all tables of a half, children before parents, with the path in place of a stack. */
+/* A visit of all tables of a region, children before parents, with the path in place of a stack. */
 struct edit_visit {
 	const struct pt *pt;
 	struct pt_env env;
-	enum pgw_half half;
 	unsigned level;
 	struct {
 		uint64_t *table;
@@ -129,14 +125,13 @@ static void visit_enter(struct edit_visit *v, unsigned level, uint64_t table_pa)
 {
 	v->level = level;
 	v->path[level].table = pt_host_table(v->pt, table_pa);
-	edit_slots(v->pt->format, level, v->half, &v->path[level].index, &v->path[level].end);
+	edit_slots(v->pt, level, &v->path[level].index, &v->path[level].end);
 }
 
-static void visit_begin(struct edit_visit *v, const struct pt *pt, enum pgw_half half)
+static void visit_begin(struct edit_visit *v, const struct pt *pt)
 {
 	v->pt = pt;
 	v->env = pt_env_init(pt->format, &pt->control);
-	v->half = half;
 	visit_enter(v, pt->format->geometry.top_level, pt->root_pa);
 }
 
@@ -151,12 +146,12 @@ static void visit_next(struct edit_visit *v)
 	}
 }
 
-static void pt_free_tables(const struct pt *pt, enum pgw_half half)
+static void pt_free_tables(const struct pt *pt)
 {
 	const struct pgw_geometry *geo = &pt->format->geometry;
 	struct edit_visit v;
 
-	for (visit_begin(&v, pt, half);; v.level++) {
+	for (visit_begin(&v, pt);; v.level++) {
 		visit_next(&v);
 		pt->platform->table_free(pt->platform->ctx, v.path[v.level].table,
 					 pt_table_size(geo, v.level));
@@ -173,7 +168,7 @@ static bool validate_table(const struct edit_visit *v)
 	size_t index, end;
 	uint32_t nr_live = 0;
 
-	edit_slots(v->pt->format, v->level, v->half, &index, &end);
+	edit_slots(v->pt, v->level, &index, &end);
 	for (; index < end; index++) {
 		uint64_t entry = __atomic_load_n(&table[index], __ATOMIC_RELAXED);
 
@@ -186,11 +181,11 @@ static bool validate_table(const struct edit_visit *v)
 	return nr_live == __atomic_load_n(&desc->nr_live, __ATOMIC_RELAXED) && !desc->detached;
 }
 
-static bool pt_validate(const struct pt *pt, enum pgw_half half)
+static bool pt_validate(const struct pt *pt)
 {
 	struct edit_visit v;
 
-	for (visit_begin(&v, pt, half);; v.level++) {
+	for (visit_begin(&v, pt);; v.level++) {
 		visit_next(&v);
 		if (!validate_table(&v))
 			return false;

@@ -42,10 +42,10 @@ static int edit_put(struct edit_cursor *c, unsigned nr, uint64_t entry)
 	return 0;
 }
 
-/* A kernel half's tables keep users out, whatever a leaf says. */
-static bool edit_can_have_rights(uint64_t va, uint8_t rights)
+/* A kernel's tables keep users out, whatever a leaf says. */
+static bool edit_can_have_rights(const struct pt *pt, uint8_t rights)
 {
-	return pt_half_of(va) != PGW_HALF_KERNEL ||
+	return pt->region.kind != PGW_REGION_KERNEL ||
 	       !(rights & (PGW_USER_R | PGW_USER_W | PGW_USER_X));
 }
 
@@ -57,7 +57,7 @@ static int pt_map_leaf(const struct pt_edit *edit, const struct pgw_leaf *leaf)
 	int err;
 
 	cursor_init(&c, edit, leaf->va);
-	if (!pt_leaf_encode(&c.env, leaf, &entry) || !edit_can_have_rights(leaf->va, leaf->rights))
+	if (!pt_leaf_encode(&c.env, leaf, &entry) || !edit_can_have_rights(edit->pt, leaf->rights))
 		return -PGW_EOPNOTSUPP;
 	if ((leaf->va | leaf->pa) & low_bits(pt_leaf_lg2(&c.env, entry, leaf->level)))
 		return -PGW_EINVAL;
@@ -125,7 +125,7 @@ static int edit_map_check(struct edit_map *m, const struct pgw_map_args *args)
 	if (!m->sizes || ((args->first | args->pa | (args->last + 1)) &
 			  low_bits((unsigned)__builtin_ctzll(m->sizes))))
 		return -PGW_EINVAL;
-	if (!edit_can_have_rights(args->first, args->rights) ||
+	if (!edit_can_have_rights(m->c.pt, args->rights) ||
 	    add_overflows(args->pa, args->last - args->first, &pa_last))
 		return -PGW_EOPNOTSUPP;
 	/* The bits above the physical address width are reserved: the last page says it all. */
@@ -235,10 +235,9 @@ static int pt_map(const struct pt_edit *edit, const struct pgw_map_args *args)
 static int pt_fill_root(const struct pt_edit *edit)
 {
 	unsigned top = edit->pt->format->geometry.top_level;
-	uint64_t first, last;
+	const uint64_t first = edit->pt->region.first, last = edit->pt->region.last;
 	struct edit_cursor c;
 
-	pgw_format_half_range(edit->pt->format, PGW_HALF_KERNEL, &first, &last);
 	cursor_init(&c, edit, first);
 	for (uint64_t va = first;; va += BIT(c.geo->span_lg2[top])) {
 		int err = cursor_make(&c, va, top - 1);

@@ -69,25 +69,26 @@ static unsigned protect_items(struct edit_cursor *c, uint64_t va, unsigned index
 }
 
 /* Leaves of all levels say rights alike, and each of them on its own. */
-static bool protect_bits(const struct pt_env *env, enum pgw_half half, uint8_t rights,
+static bool protect_bits(const struct pt *pt, const struct pt_env *env, uint8_t rights,
 			 uint64_t *ret)
 {
 	struct pgw_leaf leaf = { .rights = rights };
 	uint64_t entry;
 
-	if ((half == PGW_HALF_KERNEL && (rights & (PGW_USER_R | PGW_USER_W | PGW_USER_X))) ||
+	if ((pt->region.kind == PGW_REGION_KERNEL &&
+	     (rights & (PGW_USER_R | PGW_USER_W | PGW_USER_X))) ||
 	    !pt_leaf_encode(env, &leaf, &entry))
 		return false;
 	*ret = entry & pt_rights_mask();
 	return true;
 }
 
-static bool pt_can_protect(const struct pt *pt, enum pgw_half half, uint8_t rights)
+static bool pt_can_protect(const struct pt *pt, uint8_t rights)
 {
 	struct pt_env env = pt_env_init(pt->format, &pt->control);
 	uint64_t bits;
 
-	return protect_bits(&env, half, rights, &bits);
+	return protect_bits(pt, &env, rights, &bits);
 }
 
 static int pt_protect(const struct pt_edit *edit, uint64_t first, uint64_t last, uint8_t rights)
@@ -95,7 +96,7 @@ static int pt_protect(const struct pt_edit *edit, uint64_t first, uint64_t last,
 	struct edit_protect p;
 
 	cursor_init(&p.c, edit, first);
-	if (!protect_bits(&p.c.env, pt_half_of(first), rights, &p.bits))
+	if (!protect_bits(edit->pt, &p.c.env, rights, &p.bits))
 		return -PGW_EOPNOTSUPP;
 	return edit_each(&p.c, first, last, protect_items);
 }

@@ -23,7 +23,7 @@ static bool remap_encode(const struct edit_cursor *c, uint64_t va, const struct 
 	struct pgw_leaf leaf = { .va = va, .pa = to->pa, .rights = to->rights };
 	uint64_t entry;
 
-	if (!protect_bits(&c->env, pt_half_of(va), to->rights, &ret->rights) ||
+	if (!protect_bits(c->pt, &c->env, to->rights, &ret->rights) ||
 	    !pt_leaf_encode(&c->env, &leaf, &entry))
 		return false;
 	ret->mask = pt_addr_mask(&c->env, 0);

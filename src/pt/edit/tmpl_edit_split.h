@@ -69,7 +69,7 @@ static int edit_split_leaf(struct edit_cursor *c, uint64_t entry, unsigned max_l
 {
 	struct edit_table table;
 	bool locked, installed;
-	int err = edit_table_new(c, c->level - 1, c->va, &table);
+	int err = edit_table_new(c, c->level - 1, &table);
 
 	if (err)
 		return err;

@@ -216,9 +216,10 @@ static PGW_ALWAYS_INLINE uint64_t arm64_pt_entry_advance(const struct pt_env *en
  * take away. Accumulated are these bits of table descriptors, inverted, so that the
  * levels combine by AND; bit 0 says that TCR_EL1.HPDn turns them off.
  */
-static PGW_ALWAYS_INLINE pt_acc_t arm64_pt_acc_root(const struct pt_env *env, enum pgw_half half)
+static PGW_ALWAYS_INLINE pt_acc_t arm64_pt_acc_root(const struct pt_env *env,
+						    enum pgw_region_kind kind)
 {
-	uint32_t hpd = half == PGW_HALF_KERNEL ? PGW_CTL_ARM64_HPD1 : PGW_CTL_ARM64_HPD0;
+	uint32_t hpd = kind == PGW_REGION_KERNEL ? PGW_CTL_ARM64_HPD1 : PGW_CTL_ARM64_HPD0;
 
 	return ARM64_TABLE_CONTROLS | (env->ctl & hpd ? 1 : 0);
 }
@@ -261,12 +262,12 @@ static PGW_ALWAYS_INLINE uint8_t arm64_pt_rights(const struct pt_env *env, pt_ac
 }
 
 static PGW_ALWAYS_INLINE uint64_t arm64_pt_table_encode(const struct pt_env *env, uint64_t pa,
-							enum pgw_half half)
+							enum pgw_region_kind kind)
 {
 	uint64_t entry = arm64_addr_put(env, pa) | ARM64_VALID | ARM64_TABLE;
 
-	/* A kernel half's tables keep users out. */
-	return half == PGW_HALF_KERNEL ? entry | ARM64_UXNTABLE | ARM64_APTABLE_NO_EL0 : entry;
+	/* A kernel's tables keep users out. */
+	return kind == PGW_REGION_KERNEL ? entry | ARM64_UXNTABLE | ARM64_APTABLE_NO_EL0 : entry;
 }
 
 static PGW_ALWAYS_INLINE uint64_t arm64_attr_bits(const struct pt_env *env)
@@ -295,7 +296,7 @@ static PGW_ALWAYS_INLINE bool arm64_pt_leaf_encode(const struct pt_env *env,
 		entry |= ARM64_UXN;
 	/* What cannot be said comes out different from what was asked for. */
 	if (arm64_pt_entry_kind(env, entry, level) != PGW_ENTRY_LEAF ||
-	    arm64_pt_rights(env, arm64_pt_acc_root(env, PGW_HALF_USER), entry, level) !=
+	    arm64_pt_rights(env, arm64_pt_acc_root(env, PGW_REGION_USER), entry, level) !=
 		    leaf->rights)
 		return false;
 	*ret = entry;
@@ -437,7 +438,7 @@ static PGW_ALWAYS_INLINE uint64_t arm64_pt_frozen(void)
 #define ARM64_GEOMETRY(va, pa)                                                                     \
 	{                                                                                          \
 		.top_level = ARM64_TOP_LEVEL(va), .granule_lg2 = ARM64_GRANULE_LG2,                \
-		.va_bits = (va), .max_pa_bits = (pa), .split_root = true,                          \
+		.va_bits = (va), .max_pa_bits = (pa),                                              \
 		.span_lg2 = { ARM64_SPAN_AT(0), ARM64_SPAN_AT(1), ARM64_SPAN_AT(2),                \
 			      ARM64_SPAN_AT(3), ARM64_SPAN_AT(4) },                                \
 		.slots_lg2 = { ARM64_SLOTS_AT(va, 0), ARM64_SLOTS_AT(va, 1),                       \
@@ -579,8 +580,9 @@ static const struct pgw_later_bits arm64_later_bits[] = {
 #define ARM64_FORMAT(format_name, format_alias, va, pa, attrs_array, mask)                         \
 	{                                                                                          \
 		.name = (format_name), .alias = (format_alias), .arch = "arm64",                   \
-		.geometry = ARM64_GEOMETRY(va, pa), .table_names = arm64_table_names,              \
-		.attrs = (attrs_array), .later_bits = arm64_later_bits,                            \
+		.geometry = ARM64_GEOMETRY(va, pa), .regions = PT_REGIONS_OF_TWO_ROOTS(va),        \
+		.table_names = arm64_table_names, .attrs = (attrs_array),                          \
+		.later_bits = arm64_later_bits,                                                    \
 		.attr_mask = { (mask), (mask), (mask), (mask), (mask) },                           \
 		.control_bits = PGW_CTL_ARM64_WXN | PGW_CTL_ARM64_HPD0 | PGW_CTL_ARM64_HPD1 |      \
 				PGW_CTL_ARM64_HD | PGW_CTL_ARM64_TBI0 | PGW_CTL_ARM64_TBI1 |       \

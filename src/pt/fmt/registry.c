@@ -69,14 +69,46 @@ uint64_t pgw_format_attr_mask(const struct pgw_format *format, unsigned level)
 	return level < PGW_MAX_LEVELS ? format->attr_mask[level] : 0;
 }
 
-void pgw_format_half_range(const struct pgw_format *format, enum pgw_half half, uint64_t *ret_first,
-			   uint64_t *ret_last)
+const struct pgw_region *pgw_format_regions(const struct pgw_format *format)
 {
-	/* A root of both halves gives its top bit to the choice between them. */
-	unsigned bits = format->geometry.va_bits - (format->geometry.split_root ? 0u : 1u);
+	return format->regions;
+}
 
-	*ret_first = half == PGW_HALF_KERNEL ? ~low_bits(bits) : 0;
-	*ret_last = half == PGW_HALF_KERNEL ? UINT64_MAX : low_bits(bits);
+const struct pgw_region *pgw_format_region(const struct pgw_format *format,
+					   enum pgw_region_kind kind)
+{
+	for (const struct pgw_region *region = format->regions; region->name; region++) {
+		if (region->kind == kind)
+			return region;
+	}
+	return NULL;
+}
+
+void pgw_format_region_range(const struct pgw_format *format, enum pgw_region_kind kind,
+			     uint64_t *ret_first, uint64_t *ret_last)
+{
+	const struct pgw_region *region = pgw_format_region(format, kind);
+
+	*ret_first = region ? region->first : 1;
+	*ret_last = region ? region->last : 0;
+}
+
+const struct pgw_region *pgw_format_region_of(const struct pgw_format *format, uint64_t va)
+{
+	for (const struct pgw_region *region = format->regions; region->name; region++) {
+		if (va >= region->first && va <= region->last)
+			return region;
+	}
+	return NULL;
+}
+
+bool pgw_format_is_split(const struct pgw_format *format)
+{
+	for (const struct pgw_region *region = format->regions; region->name; region++) {
+		if (region->root != format->regions->root)
+			return true;
+	}
+	return false;
 }
 
 uint64_t pgw_format_attr_mask_with(const struct pgw_format *format,

@@ -165,9 +165,10 @@ static PGW_ALWAYS_INLINE uint64_t riscv_pt_entry_advance(const struct pt_env *en
 }
 
 /* Only leaves say what is allowed. */
-static PGW_ALWAYS_INLINE pt_acc_t riscv_pt_acc_root(const struct pt_env *env, enum pgw_half half)
+static PGW_ALWAYS_INLINE pt_acc_t riscv_pt_acc_root(const struct pt_env *env,
+						    enum pgw_region_kind kind)
 {
-	(void)env, (void)half;
+	(void)env, (void)kind;
 	return 0;
 }
 
@@ -208,9 +209,9 @@ static PGW_ALWAYS_INLINE uint8_t riscv_pt_rights(const struct pt_env *env, pt_ac
 }
 
 static PGW_ALWAYS_INLINE uint64_t riscv_pt_table_encode(const struct pt_env *env, uint64_t pa,
-							enum pgw_half half)
+							enum pgw_region_kind kind)
 {
-	(void)env, (void)half;
+	(void)env, (void)kind;
 	return ((pa >> RISCV_PPN_SHIFT) & RISCV_PPN) | RISCV_V;
 }
 

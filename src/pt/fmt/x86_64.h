@@ -175,9 +175,10 @@ static PGW_ALWAYS_INLINE uint64_t x86_64_pt_entry_advance(const struct pt_env *e
 }
 
 /* R/W, U/S and XD, which is kept inverted, so that the levels combine by AND. */
-static PGW_ALWAYS_INLINE pt_acc_t x86_64_pt_acc_root(const struct pt_env *env, enum pgw_half half)
+static PGW_ALWAYS_INLINE pt_acc_t x86_64_pt_acc_root(const struct pt_env *env,
+						     enum pgw_region_kind kind)
 {
-	(void)env, (void)half;
+	(void)env, (void)kind;
 	return X86_RW | X86_US | X86_XD;
 }
 
@@ -204,10 +205,10 @@ static PGW_ALWAYS_INLINE uint8_t x86_64_pt_rights(const struct pt_env *env, pt_a
 }
 
 static PGW_ALWAYS_INLINE uint64_t x86_64_pt_table_encode(const struct pt_env *env, uint64_t pa,
-							 enum pgw_half half)
+							 enum pgw_region_kind kind)
 {
 	(void)env;
-	return pa | X86_P | X86_RW | X86_A | (half == PGW_HALF_USER ? X86_US : 0);
+	return pa | X86_P | X86_RW | X86_A | (kind == PGW_REGION_USER ? X86_US : 0);
 }
 
 static PGW_ALWAYS_INLINE uint64_t x86_64_attr_bits(unsigned level)
@@ -235,7 +236,7 @@ static PGW_ALWAYS_INLINE bool x86_64_pt_leaf_encode(const struct pt_env *env,
 		entry |= X86_XD;
 	/* What cannot be said comes out different from what was asked for. */
 	if (x86_64_pt_entry_kind(env, entry, level) != PGW_ENTRY_LEAF ||
-	    x86_64_pt_rights(env, x86_64_pt_acc_root(env, PGW_HALF_USER), entry, level) !=
+	    x86_64_pt_rights(env, x86_64_pt_acc_root(env, PGW_REGION_USER), entry, level) !=
 		    leaf->rights)
 		return false;
 	*ret = entry;
@@ -260,7 +261,8 @@ static PGW_ALWAYS_INLINE uint64_t x86_64_pt_leaf_resize(const struct pt_env *env
 	bool pat = entry & (level ? X86_PAT_LARGE : X86_PAT_SMALL);
 
 	(void)run;
-	return (entry & ~(env->addr_mask | X86_PS)) | pa | (to_level ? X86_PS : 0) | (pat ? to_pat : 0);
+	return (entry & ~(env->addr_mask | X86_PS)) | pa | (to_level ? X86_PS : 0) |
+	       (pat ? to_pat : 0);
 }
 
 static PGW_ALWAYS_INLINE uint64_t x86_64_pt_rights_mask(void)

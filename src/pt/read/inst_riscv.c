@@ -16,6 +16,7 @@
 #define RISCV_FORMAT(format_name, top)                                                             \
 	{                                                                                          \
 		.name = (format_name), .arch = "riscv64", .geometry = RISCV_GEOMETRY(top),         \
+		.regions = PT_REGIONS_BY_TOP_BIT(RISCV_SPAN_LG2((top) + 1)),                       \
 		.table_names = riscv_table_names, .attrs = riscv_attrs,                            \
 		.later_bits = riscv_later_bits,                                                    \
 		.attr_mask = { RISCV_ATTR_MASK, RISCV_ATTR_MASK, RISCV_ATTR_MASK, RISCV_ATTR_MASK, \

@@ -16,6 +16,7 @@
 #define X86_64_FORMAT(format_name, top)                                                            \
 	{                                                                                          \
 		.name = (format_name), .arch = "x86_64", .geometry = X86_64_GEOMETRY(top),         \
+		.regions = PT_REGIONS_BY_TOP_BIT(X86_SPAN_LG2((top) + 1)),                         \
 		.table_names = x86_64_table_names, .attrs = x86_64_attrs,                          \
 		.later_bits = x86_64_later_bits,                                                   \
 		.attr_mask = { X86_64_ATTR_MASK_SMALL, X86_64_ATTR_MASK_LARGE,                     \

@@ -144,11 +144,4 @@ static PGW_ALWAYS_INLINE bool pt_load_item(const struct pt *pt, uint64_t table_p
 	return true;
 }
 
-/** The index of va in a table of this level. */
-static PGW_ALWAYS_INLINE unsigned pt_index(const struct pgw_geometry *geo, uint64_t va,
-					   unsigned level)
-{
-	return (unsigned)((va >> geo->span_lg2[level]) & low_bits(geo->slots_lg2[level]));
-}
-
 #endif

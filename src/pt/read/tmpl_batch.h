@@ -176,7 +176,7 @@ static void pt_translate_batch(const struct pt *pt, const uint64_t *va, struct p
 	way.va = va[0];
 	way.level = top;
 	way.table_pa[top] = pt->root_pa;
-	way.acc[top] = pt_acc_root(&pt->env, pt_half_of(va[0]));
+	way.acc[top] = pt_acc_root(&pt->env, pt->region.kind);
 	way.acc_keep = pt_acc_keep(way.acc[top]);
 	group.copied_pa = UINT64_MAX;
 	for (; n; n -= group.nr, va += group.nr, ret += group.nr) {

@@ -33,7 +33,7 @@ static void pt_decode(const struct pgw_format *format, const struct pgw_control 
 	} else if (ret->kind == PGW_ENTRY_LEAF) {
 		ret->size_lg2 = (uint8_t)pt_leaf_lg2(&env, entry, level);
 		ret->pa = pt_leaf_pa(&env, entry, level, 0) & ~low_bits(ret->size_lg2);
-		ret->rights = pt_rights_at(&env, pt_acc_root(&env, PGW_HALF_USER), entry, level);
+		ret->rights = pt_rights_at(&env, pt_acc_root(&env, PGW_REGION_USER), entry, level);
 	}
 }
 

@@ -429,7 +429,7 @@ static int pt_scan(const struct pt *pt, uint64_t first, uint64_t last,
 		.va = first & ~low_bits(pt_root_span_lg2(&pt->format->geometry)),
 		.first = first,
 		.last = last,
-		.acc = pt_acc_root(&pt->env, pt_half_of(first)),
+		.acc = pt_acc_root(&pt->env, pt->region.kind),
 	};
 	struct pt_scan s;
 

@@ -72,7 +72,7 @@ static PGW_ONE_COPY int translate_long(const struct pt *pt, uint64_t va,
 {
 	const struct pgw_geometry *geo = &pt->format->geometry;
 	const struct pt_env *env = &pt->env;
-	struct pt_found found = { .acc = pt_acc_root(env, pt_half_of(va)),
+	struct pt_found found = { .acc = pt_acc_root(env, pt->region.kind),
 				  .level = geo->top_level };
 	uint64_t table_pa = pt->root_pa;
 	unsigned nr_steps = 0;
@@ -138,7 +138,7 @@ static int pt_translate(const struct pt *pt, uint64_t va, struct pgw_translation
 {
 	const struct pt_env *env = &pt->env;
 	uint64_t item_pa = pt->root_pa + ((va >> pt->top_shift) & pt->top_mask);
-	pt_acc_t acc = pt_acc_root(env, pt_half_of(va));
+	pt_acc_t acc = pt_acc_root(env, pt->region.kind);
 	const unsigned top = pt->format->geometry.top_level;
 	struct pt_found leaf;
 	uint64_t entry;
