@@ -25,6 +25,10 @@ struct pgw_geometry {
 	uint8_t granule_lg2; /**< smallest leaf */
 	uint8_t va_bits; /**< bits of a virtual address that are translated, or select the region */
 	uint8_t max_pa_bits; /**< the most physical address bits that an entry can hold */
+	uint8_t item_lg2;    /**< log2 of the bytes of a slot: 3, or 2 */
+	bool is_big_endian;  /**< a slot's first byte is the most significant one */
+	/** log2 of what a root's address is a multiple of; 0: of the root table's size */
+	uint8_t root_align_lg2;
 	/** log2 of what one slot of a table at this level spans, in bytes. */
 	uint8_t span_lg2[PGW_MAX_LEVELS];
 	/** log2 of the slots of a table at this level. */
@@ -162,6 +166,9 @@ PGW_API const char *pgw_format_arch(const struct pgw_format *format);
 
 /** The shape of the tree; static. */
 PGW_API const struct pgw_geometry *pgw_format_geometry(const struct pgw_format *format);
+
+/** Can tables of this format be owned and changed, and not only looked at? */
+PGW_API bool pgw_format_is_editable(const struct pgw_format *format);
 
 /** The manual's name of a table at this level, e.g. "PML4"; static; NULL above the top level. */
 PGW_API const char *pgw_format_table_name(const struct pgw_format *format, unsigned level);

@@ -67,6 +67,16 @@ static PGW_ALWAYS_INLINE uint32_t load_le32(const void *p)
 	return v;
 }
 
+static PGW_ALWAYS_INLINE uint64_t load_be64(const void *p)
+{
+	return __builtin_bswap64(load_le64(p));
+}
+
+static PGW_ALWAYS_INLINE uint32_t load_be32(const void *p)
+{
+	return __builtin_bswap32(load_le32(p));
+}
+
 static PGW_ALWAYS_INLINE uint16_t load_le16(const void *p)
 {
 	uint16_t v;

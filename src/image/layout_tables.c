@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "base/bits.h"
+#include "pt/read/loader.h"
 
 /* Of tables, in all; and how many entries are read at once. */
 #define MAX_TABLES (1u << 14)
-#define CHUNK 64
 
 struct look {
 	const struct pgw_image *view;
@@ -72,23 +72,24 @@ static void content_count(struct look *look, uint64_t pa, const struct content *
 static void look_at_table(struct look *look, uint64_t pa, unsigned level, size_t first, size_t nr)
 {
 	struct content content = { 0 };
-	uint64_t chunk[CHUNK], before = 0;
+	uint64_t before = 0;
+	struct pt_window win;
+	struct pt pt;
 
 	if (!look->left)
 		return;
 	look->left--;
-	for (size_t i = first; i < first + nr; i++) {
-		size_t at = (i - first) % CHUNK, n = first + nr - i;
-		uint64_t raw;
-
-		if (!at && pgw_phys_read(&look->view->phys, pa + 8 * i, chunk,
-					 8 * (n < CHUNK ? n : CHUNK)))
+	pt_reader_init(&pt, &look->view->phys, look->format);
+	for (size_t i = first; i < first + nr; i = win.first + win.nr) {
+		pt_window_load(&pt, pa, (unsigned)i, (unsigned)(first + nr - i), &win);
+		if (!win.readable)
 			return;
-		raw = load_le64(&chunk[at]);
-		/* Entries in a row may share a table. */
-		if (raw && raw != before)
-			look_at_entry(look, raw, level, &content);
-		before = raw;
+		for (unsigned k = 0; k < win.nr; k++) {
+			/* Entries in a row may share a table. */
+			if (win.copy[k] && win.copy[k] != before)
+				look_at_entry(look, win.copy[k], level, &content);
+			before = win.copy[k];
+		}
 	}
 	/* A root is a root wherever it is. */
 	if (level < look->geo->top_level)

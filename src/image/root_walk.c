@@ -24,7 +24,7 @@ bool image_root_is_aligned(const struct pgw_root_info *root)
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(root->format);
 
-	return !(root->root.pa & (pt_table_size(geo, geo->top_level) - 1));
+	return pt_root_is_aligned(geo, root->root.pa);
 }
 
 void image_tree(const struct pgw_image *image, const struct pgw_root_info *root,

@@ -117,6 +117,15 @@ static bool is_skipped(const struct tables *t, unsigned slot)
 	return slot - t->skip_first < t->nr_skip;
 }
 
+/* Most items are zero, and decoding takes its time. */
+static bool zero_is_empty(const struct tables *t, unsigned level)
+{
+	struct pgw_entry entry;
+
+	pgw_entry_decode(t->format, &t->control, 0, level, &entry);
+	return entry.kind == PGW_ENTRY_EMPTY;
+}
+
 /*
  * Pre: the table was not seen before; way has it and those above.
  * Stops when a callback says so or the budget ran out. Depth is bounded by the
@@ -125,20 +134,22 @@ static bool is_skipped(const struct tables *t, unsigned slot)
 static int visit_table(struct tables *t, unsigned level, struct way *way)
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(t->format);
-	struct pt pt = { .format = t->format, .phys = t->phys };
+	struct pt pt;
 	unsigned nr = 1u << geo->slots_lg2[level];
 	uint64_t pa = way->pa[level];
-	bool is_unreadable = false;
+	bool is_unreadable = false, is_zero_empty = zero_is_empty(t, level);
 	struct pt_window win;
 	int status = t->table ? t->table(pa, pt_table_size(geo, level), t->arg) : 0;
 
+	pt_reader_init(&pt, t->phys, t->format);
 	for (unsigned at = 0; at < nr && !status; at = win.first + win.nr) {
-		pt_window_load(&pt, false, pa, at, nr - at, &win);
+		pt_window_load(&pt, pa, at, nr - at, &win);
 		is_unreadable |= !win.readable;
 		for (unsigned i = 0; i < win.nr && win.readable && !status; i++) {
-			uint64_t item = pt_window_item(false, win.items, i);
+			uint64_t item = win.copy[i];
 
-			if (item && !(level == geo->top_level && is_skipped(t, at + i)))
+			if ((item || !is_zero_empty) &&
+			    !(level == geo->top_level && is_skipped(t, at + i)))
 				status = visit_item(t, item, level, way);
 		}
 	}
@@ -152,7 +163,7 @@ int tables_visit(struct tables *t, struct pgw_root root)
 	struct way way;
 	int status;
 
-	if (root.pa & (pt_table_size(geo, geo->top_level) - 1))
+	if (!pt_root_is_aligned(geo, root.pa))
 		return -PGW_EINVAL;
 	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
 		way.pa[level] = SEEN_NONE;

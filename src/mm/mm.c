@@ -34,7 +34,7 @@ static bool root_is_valid(const struct pgw_format *format, struct pgw_root root)
 	const struct pgw_geometry *geo = &format->geometry;
 	uint64_t last;
 
-	return !(root.pa & (pt_table_size(geo, geo->top_level) - 1)) &&
+	return pt_root_is_aligned(geo, root.pa) &&
 	       !add_overflows(root.pa, pt_table_size(geo, geo->top_level) - 1, &last) &&
 	       last <= low_bits(geo->max_pa_bits);
 }

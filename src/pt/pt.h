@@ -203,6 +203,7 @@ struct pt {
 	const struct pgw_mm *mm;             /* owner: whose tree it is, for the platform's hooks */
 
 	/* Made by pt_prepare(). */
+	bool is_native; /* an item is a word of the host, and an entry as it is */
 	struct pt_env env;
 	const struct pt_ops *ops;
 	/* The byte of the root that an address's item begins at: va >> top_shift & top_mask. */
@@ -213,6 +214,9 @@ struct pt {
 	uint64_t near_offset;
 	const struct pt_lanes_ops *lanes; /* translations side by side, or NULL */
 };
+
+/** A tree with no root yet, for looking at items of any table. */
+void pt_reader_init(struct pt *pt, const struct pgw_phys *phys, const struct pgw_format *format);
 
 /**
  * Complete a tree. Asks a reader's source for the memory around the root that it
@@ -248,10 +252,19 @@ static inline unsigned pt_region_slots(const struct pgw_geometry *geo,
 	return first;
 }
 
-/** Bytes of a table at a level; all items are 8 bytes. */
+/** Bytes of a table at a level. */
 static inline size_t pt_table_size(const struct pgw_geometry *geo, unsigned level)
 {
-	return (size_t)8 << geo->slots_lg2[level];
+	return (size_t)1 << (geo->slots_lg2[level] + geo->item_lg2);
+}
+
+/** Can a root be at this address, by its alignment? */
+static inline bool pt_root_is_aligned(const struct pgw_geometry *geo, uint64_t pa)
+{
+	uint64_t align =
+		geo->root_align_lg2 ? BIT(geo->root_align_lg2) : pt_table_size(geo, geo->top_level);
+
+	return !(pa & (align - 1));
 }
 
 #endif

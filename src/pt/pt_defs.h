@@ -7,8 +7,8 @@
  * templates.
  *
  *   table   2^slots_lg2 items in a row, aligned to its size
- *   item    one 8-byte slot of a table
- *   entry   what an item means
+ *   item    one slot of a table, as it lies in memory: 4 or 8 bytes, of either order
+ *   entry   an item as a number of 64 bits, and what it means
  *   leaf    an entry that maps memory
  *   hole    addresses without a leaf
  *   level   0 = the table of smallest leaves
@@ -44,10 +44,19 @@
  *   pt_acc_keep       all ones if tables change nothing about these, else 0
  *   pt_acc_table      ... after a table entry: acc & ((entry ^ env->acc_flip) | pt_acc_keep(acc))
  *   pt_rights         effective rights of a leaf
+ *
+ * these, where they are not what pt/primitives.h says:
+ *
+ *   PT_ITEM_LG2       log2 of the bytes of an item: 3
+ *   PT_SPAN_LG2       log2 of what an item of a level spans
+ *   pt_empty          the entry that stands for nothing at a level: 0
+ *   pt_is_table       plainly a whole table, for looking at many; pt_entry_kind() says the rest
+ *   pt_table_slots    the slots that the table has which a table entry points to: all
+ *
+ * and where tables can be changed, which a format that defines PT_READ_ONLY leaves out:
+ *
  *   pt_table_encode   a table entry that restricts nothing
  *   pt_leaf_encode    a leaf with these rights, if the format can say that
- *
- * and for edits only:
  *
  *   pt_contig_lg2     log2 of the items of a contiguous run at a level; 0: there are none
  *   pt_leaf_resize    the item for va, of a leaf or run of another size that maps va to where

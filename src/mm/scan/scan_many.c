@@ -57,13 +57,14 @@ static uint64_t many_va(const struct many *many, unsigned slot)
 static void many_load(struct many *many)
 {
 	const struct pt *pt = &many->mms[many->index]->pt;
-	uint64_t pa = pt->root_pa + (uint64_t)many->first_slot * 8;
+	uint64_t pa = pt_item_pa(&pt->format->geometry, pt->root_pa, many->first_slot);
+	unsigned nr;
 
-	many->is_readable = !pgw_phys_read(pt->phys, pa, many->entries, (size_t)many->nr_slots * 8);
-	if (many->is_readable) {
-		pt_items_to_host(many->entries, many->nr_slots);
+	many->is_readable =
+		pt_copy_items(pt, pa, many->nr_slots, many->entries, many->nr_slots, &nr) &&
+		nr == many->nr_slots;
+	if (many->is_readable)
 		return;
-	}
 	for (unsigned slot = 0; slot < many->nr_slots; slot++) {
 		uint64_t *entry = &many->entries[slot];
 

@@ -42,14 +42,15 @@ static void split_entry(struct split *split, uint64_t va)
 	split->nr++;
 }
 
-/* An item; 0 if it cannot be read. */
-static uint64_t split_load(const struct pt *pt, uint64_t table_pa, unsigned index)
+/* @return false: it cannot be read */
+static bool split_load(const struct pt *pt, uint64_t table_pa, unsigned index, uint64_t *ret)
 {
-	uint64_t pa = table_pa + (uint64_t)index * 8, raw;
+	uint64_t pa = pt_item_pa(&pt->format->geometry, table_pa, index);
 
-	if (pgw_likely(pt_is_near(pt, pa, 8)))
-		return pt_near_entry(pt_near_items(pt, pa));
-	return pt_load_item(pt, table_pa, index, &raw) ? raw : 0;
+	if (pgw_unlikely(!pt_is_near(pt, pa, sizeof(*ret))))
+		return pt_load_item(pt, table_pa, index, ret);
+	*ret = pt_near_entry(pt_near_items(pt, pa));
+	return true;
 }
 
 /* @return false: the entry is no table */
@@ -60,12 +61,13 @@ static bool split_table_of(const struct pt *pt, uint64_t raw, unsigned level, ui
 
 	if ((raw & env->table_mask) != env->table_value)
 		return false;
-	*ret_pa = (raw & env->addr_mask) << env->addr_shift;
-	if (pgw_unlikely(!env->addr_mask)) {
-		pt->format->decode(pt->format, &pt->control, raw, level, &entry);
-		*ret_pa = entry.pa;
+	if (pgw_likely(env->addr_mask)) {
+		*ret_pa = (raw & env->addr_mask) << env->addr_shift;
+		return true;
 	}
-	return true;
+	pt->format->decode(pt->format, &pt->control, raw, level, &entry);
+	*ret_pa = entry.pa;
+	return entry.kind == PGW_ENTRY_TABLE;
 }
 
 /* Depth is bounded by the levels. */
@@ -79,10 +81,10 @@ static void split_table(struct split *split, uint64_t table_pa, unsigned level, 
 		return;
 	split->budget--;
 	for (unsigned i = 0; i < 1u << geo->slots_lg2[level]; i++) {
-		uint64_t at = va + ((uint64_t)i << span_lg2), below;
+		uint64_t at = va + ((uint64_t)i << span_lg2), below, raw;
 
 		if (at > split->last || (at | low_bits(span_lg2)) < split->first ||
-		    !split_table_of(pt, split_load(pt, table_pa, i), level, &below))
+		    !split_load(pt, table_pa, i, &raw) || !split_table_of(pt, raw, level, &below))
 			continue;
 		if (level == split->level)
 			split_entry(split, at);

@@ -438,7 +438,7 @@ static PGW_ALWAYS_INLINE uint64_t arm64_pt_frozen(void)
 #define ARM64_GEOMETRY(va, pa)                                                                     \
 	{                                                                                          \
 		.top_level = ARM64_TOP_LEVEL(va), .granule_lg2 = ARM64_GRANULE_LG2,                \
-		.va_bits = (va), .max_pa_bits = (pa),                                              \
+		.va_bits = (va), .max_pa_bits = (pa), .item_lg2 = 3,                               \
 		.span_lg2 = { ARM64_SPAN_AT(0), ARM64_SPAN_AT(1), ARM64_SPAN_AT(2),                \
 			      ARM64_SPAN_AT(3), ARM64_SPAN_AT(4) },                                \
 		.slots_lg2 = { ARM64_SLOTS_AT(va, 0), ARM64_SLOTS_AT(va, 1),                       \

@@ -49,6 +49,11 @@ const struct pgw_geometry *pgw_format_geometry(const struct pgw_format *format)
 	return &format->geometry;
 }
 
+bool pgw_format_is_editable(const struct pgw_format *format)
+{
+	return format->edit;
+}
+
 const char *pgw_format_table_name(const struct pgw_format *format, unsigned level)
 {
 	return level <= format->geometry.top_level ? format->table_names[level] : NULL;

@@ -352,7 +352,7 @@ static PGW_ALWAYS_INLINE uint64_t riscv_pt_frozen(void)
 #define RISCV_GEOMETRY(top)                                                                        \
 	{                                                                                          \
 		.top_level = (top), .granule_lg2 = RISCV_GRANULE_LG2,                              \
-		.va_bits = RISCV_SPAN_LG2((top) + 1), .max_pa_bits = RISCV_PA_BITS,                \
+		.va_bits = RISCV_SPAN_LG2((top) + 1), .max_pa_bits = RISCV_PA_BITS, .item_lg2 = 3, \
 		.span_lg2 = { RISCV_SPAN_LG2(0), RISCV_SPAN_LG2(1), RISCV_SPAN_LG2(2),             \
 			      RISCV_SPAN_LG2(3), RISCV_SPAN_LG2(4) },                              \
 		.slots_lg2 = { RISCV_SLOTS_LG2, RISCV_SLOTS_LG2, RISCV_SLOTS_LG2, RISCV_SLOTS_LG2, \

@@ -349,7 +349,7 @@ static PGW_ALWAYS_INLINE uint64_t x86_64_pt_frozen(void)
 #define X86_64_GEOMETRY(top)                                                                       \
 	{                                                                                          \
 		.top_level = (top), .granule_lg2 = X86_GRANULE_LG2,                                \
-		.va_bits = X86_SPAN_LG2((top) + 1), .max_pa_bits = X86_MAX_PA_BITS,                \
+		.va_bits = X86_SPAN_LG2((top) + 1), .max_pa_bits = X86_MAX_PA_BITS, .item_lg2 = 3, \
 		.span_lg2 = { X86_SPAN_LG2(0), X86_SPAN_LG2(1), X86_SPAN_LG2(2), X86_SPAN_LG2(3),  \
 			      X86_SPAN_LG2(4) },                                                   \
 		.slots_lg2 = { X86_SLOTS_LG2, X86_SLOTS_LG2, X86_SLOTS_LG2, X86_SLOTS_LG2,         \

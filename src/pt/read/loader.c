@@ -1,38 +1,49 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pt/read/loader.h"
 
+static uint64_t item_to_entry(const struct pgw_geometry *geo, const void *item)
+{
+	if (geo->item_lg2 == 2)
+		return geo->is_big_endian ? load_be32(item) : load_le32(item);
+	return geo->is_big_endian ? load_be64(item) : load_le64(item);
+}
+
+/* From the last to the first: an entry is never smaller than its item, nor before it. */
+void pt_items_to_entries(const struct pgw_geometry *geo, uint64_t *copy, unsigned nr)
+{
+	const unsigned char *items = (const unsigned char *)copy;
+
+	for (unsigned i = nr; i-- > 0;)
+		copy[i] = item_to_entry(geo, items + pt_items_size(geo, i));
+}
+
 bool pt_copy_partly(const struct pt *pt, uint64_t pa, unsigned wanted, uint64_t *copy, unsigned *nr)
 {
+	const struct pgw_geometry *geo = &pt->format->geometry;
+	const uint64_t beyond = low_bits(geo->item_lg2); /* bytes of an item after its first */
 	uint64_t first, last;
 
 	if (!pt->phys->ops->next_range(pt->phys, pa, &first, &last)) {
 		*nr = wanted;
 	} else if (first > pa) {
-		*nr = first - pa >= (uint64_t)wanted * 8 ? wanted
-							 : (unsigned)((first - pa + 7) / 8);
-	} else if (last - pa < 7) {
+		*nr = first - pa >= pt_items_size(geo, wanted)
+			      ? wanted
+			      : (unsigned)((first - pa + beyond) >> geo->item_lg2);
+	} else if (last - pa < beyond) {
 		*nr = 1; /* memory ends inside the item */
-	} else if (last - pa < (uint64_t)*nr * 8 - 1) {
-		*nr = (unsigned)((last - pa + 1) / 8);
-		return pgw_phys_read(pt->phys, pa, copy, (size_t)*nr * 8) == 0;
+	} else if (last - pa < pt_items_size(geo, *nr) - 1) {
+		*nr = (unsigned)((last - pa + 1) >> geo->item_lg2);
+		return pgw_phys_read(pt->phys, pa, copy, pt_items_size(geo, *nr)) == 0;
 	}
 	/* Else the source has these bytes and cannot give them. */
 	return false;
 }
 
-void pt_window_load(const struct pt *pt, bool private_copy, uint64_t table_pa, unsigned index,
-		    unsigned nr, struct pt_window *win)
+void pt_window_load(const struct pt *pt, uint64_t table_pa, unsigned index, unsigned nr,
+		    struct pt_window *win)
 {
-	uint64_t pa = table_pa + (uint64_t)index * 8;
+	uint64_t pa = pt_item_pa(&pt->format->geometry, table_pa, index);
 
 	win->first = index;
-	win->readable = true;
-	if (!private_copy && pt->phys->ops->map) {
-		win->nr = nr;
-		win->items = pt->phys->ops->map(pt->phys, pa, (size_t)nr * 8);
-		if (pgw_likely(win->items != NULL))
-			return;
-	}
-	win->items = win->copy;
 	win->readable = pt_copy_items(pt, pa, nr, win->copy, PT_WINDOW_ITEMS, &win->nr);
 }

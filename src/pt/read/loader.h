@@ -14,15 +14,11 @@
 
 #define PT_WINDOW_ITEMS 64
 
-/* Of the format that includes this. */
-#define PT_SPAN_LG2(level) (PT_GRANULE_LG2 + PT_SLOTS_LG2 * (level))
-
-/** Some items of a foreign table, in a row; little-endian. */
+/** Some entries of a foreign table, in a row. */
 struct pt_window {
 	unsigned first; /* index in the table */
 	unsigned nr;
-	bool readable;     /* else these items cannot be read */
-	const void *items; /* may be unaligned */
+	bool readable; /* else these items cannot be read */
 	uint64_t copy[PT_WINDOW_ITEMS];
 };
 
@@ -46,6 +42,22 @@ static PGW_ALWAYS_INLINE uint64_t pt_owner_item(const uint64_t *item)
 	return entry;
 }
 
+/** The address of an item. */
+static PGW_ALWAYS_INLINE uint64_t pt_item_pa(const struct pgw_geometry *geo, uint64_t table_pa,
+					     unsigned index)
+{
+	return table_pa + ((uint64_t)index << geo->item_lg2);
+}
+
+/** Bytes of so many items. */
+static PGW_ALWAYS_INLINE size_t pt_items_size(const struct pgw_geometry *geo, unsigned nr)
+{
+	return (size_t)nr << geo->item_lg2;
+}
+
+/** Items that were copied as they are, at the beginning of copy, become entries. */
+void pt_items_to_entries(const struct pgw_geometry *geo, uint64_t *copy, unsigned nr);
+
 /**
  * The read of *nr items failed. Ask the source where it has memory, and cut
  * them to what can be read or to all that cannot, so that a missing table costs
@@ -57,37 +69,26 @@ bool pt_copy_partly(const struct pt *pt, uint64_t pa, unsigned wanted, uint64_t 
 		    unsigned *nr);
 
 /**
- * Copy items from pa on, at most nr and at most max, at least one.
+ * Copy items from pa on as entries, at most nr and at most max, at least one.
  * @param ret_nr how many it were, or how many cannot be read
  */
 static PGW_ALWAYS_INLINE bool pt_copy_items(const struct pt *pt, uint64_t pa, unsigned nr,
 					    uint64_t *copy, unsigned max, unsigned *ret_nr)
 {
+	const struct pgw_geometry *geo = &pt->format->geometry;
+
 	*ret_nr = nr < max ? nr : max;
-	return pgw_likely(pgw_phys_read(pt->phys, pa, copy, (size_t)*ret_nr * 8) == 0) ||
-	       pt_copy_partly(pt, pa, nr, copy, ret_nr);
+	if (pgw_unlikely(pgw_phys_read(pt->phys, pa, copy, pt_items_size(geo, *ret_nr)) != 0) &&
+	    !pt_copy_partly(pt, pa, nr, copy, ret_nr))
+		return false;
+	if (!pt->is_native)
+		pt_items_to_entries(geo, copy, *ret_nr);
+	return true;
 }
 
-/** Copied items, as words of the host: for who looks at them as such. */
-static PGW_ALWAYS_INLINE void pt_items_to_host(uint64_t *copy, unsigned nr)
-{
-	for (unsigned i = 0; __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ && i < nr; i++)
-		copy[i] = load_le64(&copy[i]);
-}
-
-/**
- * Load a window of at most nr items from index on; at least one.
- * @param private_copy the caller wants win->items == win->copy
- */
-void pt_window_load(const struct pt *pt, bool private_copy, uint64_t table_pa, unsigned index,
-		    unsigned nr, struct pt_window *win);
-
-/** Item i of a window. */
-static PGW_ALWAYS_INLINE uint64_t pt_window_item(bool owner, const void *items, unsigned i)
-{
-	return owner ? pt_owner_item((const uint64_t *)items + i)
-		     : load_le64((const uint8_t *)items + (size_t)i * 8);
-}
+/** Load a window of at most nr items from index on; at least one. */
+void pt_window_load(const struct pt *pt, uint64_t table_pa, unsigned index, unsigned nr,
+		    struct pt_window *win);
 
 /** All of bytes from pa on, not 0, can be pointed at. */
 static PGW_ALWAYS_INLINE bool pt_is_near(const struct pt *pt, uint64_t pa, uint64_t bytes)
@@ -128,20 +129,18 @@ static PGW_ALWAYS_INLINE bool pt_is_frozen(const struct pt *pt, uint64_t entry)
 #endif
 }
 
-/** One item by address; false if it cannot be read. */
+/** The entry of one item; false if it cannot be read. */
 static PGW_ALWAYS_INLINE bool pt_load_item(const struct pt *pt, uint64_t table_pa, unsigned index,
 					   uint64_t *ret)
 {
-	uint64_t raw;
+	unsigned nr;
 
 	if (!pt->phys) {
 		*ret = pt_owner_item(pt_host_table(pt, table_pa) + index);
 		return true;
 	}
-	if (pgw_phys_read(pt->phys, table_pa + (uint64_t)index * 8, &raw, sizeof(raw)))
-		return false;
-	*ret = load_le64(&raw);
-	return true;
+	return pt_copy_items(pt, pt_item_pa(&pt->format->geometry, table_pa, index), 1, ret, 1,
+			     &nr);
 }
 
 #endif

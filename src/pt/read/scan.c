@@ -162,21 +162,27 @@ static int scan_flush(struct pt_scan *s)
 	return pt_scan_hand_on(s);
 }
 
-int pt_scan_odd(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned index,
-		unsigned nr, uint64_t entry)
+int pt_scan_malformed(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
+		      unsigned index, uint64_t entry)
 {
-	struct pgw_extent extent = { .level = (uint8_t)level };
+	struct pgw_extent extent = { .entry = entry,
+				     .kind = PGW_ENTRY_MALFORMED,
+				     .level = (uint8_t)level };
+
+	pt_scan_clip(at, s->pt->format->geometry.span_lg2[level], index, 1, &extent);
+	s->stats->nr_malformed++;
+	return pt_scan_add(s, &extent);
+}
+
+int pt_scan_unreadable(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
+		       unsigned index, unsigned nr)
+{
+	struct pgw_extent extent = { .entry = at->table_pa,
+				     .kind = PGW_ENTRY_UNREADABLE,
+				     .level = (uint8_t)level };
 
 	pt_scan_clip(at, s->pt->format->geometry.span_lg2[level], index, nr, &extent);
-	if (entry) {
-		extent.kind = PGW_ENTRY_MALFORMED;
-		extent.entry = entry;
-		s->stats->nr_malformed++;
-	} else {
-		extent.kind = PGW_ENTRY_UNREADABLE;
-		extent.entry = at->table_pa;
-		s->nr_unreadable++;
-	}
+	s->nr_unreadable++;
 	return pt_scan_add(s, &extent);
 }
 
@@ -234,19 +240,18 @@ int pt_scan_visit(struct pt_scan *s, const struct pt_scan_at *at, unsigned level
 static unsigned scan_equal_items(struct pt_scan *s, uint64_t table_pa, unsigned index, unsigned nr,
 				 uint64_t entry)
 {
+	const struct pgw_geometry *geo = &s->pt->format->geometry;
 	unsigned n = 0, got, equal;
 
 	while (n < nr) {
-		uint64_t pa = table_pa + (uint64_t)(index + n) * 8;
+		uint64_t pa = pt_item_pa(geo, table_pa, index + n);
 		const uint64_t *items = s->copy;
 
 		got = nr - n;
-		if (pt_is_near(s->pt, pa, (uint64_t)got * 8))
+		if (pt_is_near(s->pt, pa, pt_items_size(geo, got)))
 			items = pt_near_items(s->pt, pa);
 		else if (!pt_copy_items(s->pt, pa, got, s->copy, PT_SCAN_COPY, &got))
 			break;
-		else
-			pt_items_to_host(s->copy, got);
 		equal = s->vec->run(items, got, entry, 0);
 		n += equal;
 		if (equal < got)

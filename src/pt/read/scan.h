@@ -80,9 +80,13 @@ int pt_scan_each(const struct pt *pt, uint64_t first, uint64_t last, pgw_extent_
 /** Join an extent to the pending one, or let that go and keep this one. */
 int pt_scan_add(struct pt_scan *s, const struct pgw_extent *extent);
 
-/** Items index to index + nr - 1 of a table are malformed (entry is the first), or unreadable (0). */
-int pt_scan_odd(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned index,
-		unsigned nr, uint64_t entry);
+/** Item index of a table is malformed. */
+int pt_scan_malformed(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
+		      unsigned index, uint64_t entry);
+
+/** Items index to index + nr - 1 of a table cannot be read. */
+int pt_scan_unreadable(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
+		       unsigned index, unsigned nr);
 
 /** Item index of a table is absent, and wanted. */
 int pt_scan_absent(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned index,

@@ -56,7 +56,8 @@ static PGW_ONE_COPY void batch_end(const struct pt *pt, struct batch_group *grou
 	group->live &= ~(UINT32_C(1) << i);
 	if (pgw_unlikely(!is_readable))
 		translate_unreadable(&pt->env, group->va[i], level, &group->ret[i]);
-	else if (pgw_unlikely(pt_is_frozen(pt, entry)))
+	else if (pgw_unlikely(pt_is_frozen(pt, entry)) ||
+		 (PT_HAS_PARTS && pt_kind_at(&pt->env, entry, level) == PGW_ENTRY_TABLE))
 		translate_long(pt, group->va[i], &group->ret[i], NULL);
 	else
 		translate_end(&pt->env, group->va[i], entry, group->lanes.acc[i], level,
@@ -76,7 +77,7 @@ static PGW_ALWAYS_INLINE void batch_step(const struct pt *pt, struct batch_group
 		if (pgw_unlikely(!(group->live >> i & 1)))
 			continue;
 		is_readable = batch_load(pt, group, group->lanes.item_pa[i], &entry);
-		if (pgw_unlikely((entry & env->table_mask) != env->table_value)) {
+		if (pgw_unlikely(!pt_is_table(env, entry, level))) {
 			batch_end(pt, group, i, level, entry, is_readable);
 			continue;
 		}
@@ -117,6 +118,7 @@ static PGW_ALWAYS_INLINE void batch_lowest(const struct pt *pt, struct batch_gro
 static PGW_ALWAYS_INLINE void batch_begin(const struct pt *pt, struct batch_group *group,
 					  struct pt_way *way)
 {
+	const struct pgw_geometry *geo = &pt->format->geometry;
 	uint64_t differ = 0;
 	unsigned level;
 
@@ -126,8 +128,7 @@ static PGW_ALWAYS_INLINE void batch_begin(const struct pt *pt, struct batch_grou
 	level = way->level;
 	for (unsigned i = 0; i < group->nr; i++) {
 		group->lanes.item_pa[i] =
-			way->table_pa[level] +
-			(uint64_t)pt_index(&pt->format->geometry, group->va[i], level) * 8;
+			pt_item_pa(geo, way->table_pa[level], pt_index(geo, group->va[i], level));
 		group->lanes.acc[i] = way->acc[level];
 	}
 	group->lanes.level = level;

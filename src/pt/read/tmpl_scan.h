@@ -25,8 +25,8 @@ static PGW_ONE_COPY unsigned scan_long_run(const struct pt_scan *s, const uint64
 }
 
 /*
- * Entries that are no tables, of any level: what the fast path of the lowest
- * leaves. @param nr how many items there are, then how many were done
+ * Entries that are no tables, of any level: those that the fast path for level 0
+ * hands over, too. @param nr how many items there are, then how many were done
  */
 /* NOLINTNEXTLINE(readability-function-size): the entry apart from items is the one look at it */
 static PGW_ONE_COPY int scan_entry(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
@@ -41,9 +41,11 @@ static PGW_ONE_COPY int scan_entry(struct pt_scan *s, const struct pt_scan_at *a
 
 	*nr = 1;
 	if (kind == PGW_ENTRY_MALFORMED)
-		return pt_scan_odd(s, at, level, index, 1, entry);
+		return pt_scan_malformed(s, at, level, index, entry);
+	if (kind == PGW_ENTRY_ABSENT && s->ops->absent)
+		return pt_scan_absent(s, at, level, index, entry);
 	if (kind != PGW_ENTRY_LEAF)
-		return s->ops->absent ? pt_scan_absent(s, at, level, index, entry) : 0;
+		return 0;
 	extent = (struct pgw_extent){
 		.entry = entry,
 		.kind = PGW_ENTRY_LEAF,
@@ -59,6 +61,14 @@ static PGW_ONE_COPY int scan_entry(struct pt_scan *s, const struct pt_scan_at *a
 	return pt_scan_add(s, &extent);
 }
 
+/* How many of nr items are empty, from the first on? */
+static PGW_ALWAYS_INLINE unsigned scan_empty(const struct pt_scan *s, const uint64_t *items,
+					     unsigned nr, unsigned level)
+{
+	return pt_empty(level) ? s->vec->run(items, nr, pt_empty(level), 0)
+			       : s->vec->zeros(items, nr);
+}
+
 /* Any items of a table of any level, where there is little to gain. */
 static PGW_ONE_COPY int scan_entries(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
 				     const uint64_t *items, unsigned first, unsigned nr)
@@ -72,10 +82,10 @@ static PGW_ONE_COPY int scan_entries(struct pt_scan *s, const struct pt_scan_at 
 		n = nr - i;
 		if (pgw_unlikely(pt_is_frozen(s->pt, entry)))
 			n = 0;
-		else if (entry)
+		else if (entry != pt_empty(level))
 			err = scan_entry(s, at, level, items + i, first + i, &n, entry);
 		else
-			n = s->vec->zeros(items + i, n);
+			n = scan_empty(s, items + i, n, level);
 	}
 	return err;
 }
@@ -253,14 +263,15 @@ static PGW_ALWAYS_INLINE int scan_lowest_items(struct pt_scan *s, const struct p
 		uint64_t entry = pt_near_item(items + row.v.i);
 		unsigned n;
 
-		if (!entry) {
-			row.v.i += 1 + s->vec->zeros(items + row.v.i + 1, nr - row.v.i - 1);
+		if (entry == pt_empty(0)) {
+			row.v.i += 1 + scan_empty(s, items + row.v.i + 1, nr - row.v.i - 1, 0);
 			continue;
 		}
 		n = scan_long_run(s, items + row.v.i, nr - row.v.i, entry, step);
 		err = scan_one_run(s, at, &row, first, entry, &n);
 		row.v.i += n;
-		if (n < SCAN_SHORT_RUN && !err && row.leaf.kind == PGW_ENTRY_LEAF)
+		/* There, zeroes are holes. */
+		if (!pt_empty(0) && n < SCAN_SHORT_RUN && !err && row.leaf.kind == PGW_ENTRY_LEAF)
 			err = pt_scan_short_runs(s, &row.v, scan_bursts);
 	}
 	return err;
@@ -275,14 +286,13 @@ static PGW_ALWAYS_INLINE const uint64_t *scan_load(const struct pt_scan *s, uint
 						   unsigned index, unsigned nr, uint64_t *copy,
 						   unsigned max_copy, unsigned *ret_nr)
 {
-	uint64_t pa = table_pa + (uint64_t)index * 8;
+	uint64_t pa = table_pa + ((uint64_t)index << PT_ITEM_LG2);
 
 	*ret_nr = nr;
-	if (pgw_likely(pt_is_near(s->pt, pa, (uint64_t)nr * 8)))
+	if (pgw_likely(pt_is_near(s->pt, pa, (uint64_t)nr << PT_ITEM_LG2)))
 		return pt_near_items(s->pt, pa);
 	if (pgw_unlikely(!pt_copy_items(s->pt, pa, nr, copy, max_copy, ret_nr)))
 		return NULL;
-	pt_items_to_host(copy, *ret_nr);
 	return copy;
 }
 
@@ -302,7 +312,7 @@ static int scan_lowest(struct pt_scan *s, const struct pt_scan_at *at, unsigned 
 			scan_load(s, at->table_pa, index, end - index, s->copy, PT_SCAN_COPY, &nr);
 
 		if (pgw_unlikely(!items))
-			err = pt_scan_odd(s, at, 0, index, nr, 0);
+			err = pt_scan_unreadable(s, at, 0, index, nr);
 		else if (is_whole)
 			err = scan_lowest_items(s, at, items, index, nr);
 		else
@@ -314,13 +324,13 @@ static int scan_lowest(struct pt_scan *s, const struct pt_scan_at *at, unsigned 
 static int scan_table(struct pt_scan *s, const struct pt_scan_at *at, unsigned level);
 
 /* Have the table that comes next fetched meanwhile: CPUs' own prefetchers end at the page. */
-static PGW_ALWAYS_INLINE void scan_prefetch(const struct pt_scan *s, uint64_t entry)
+static PGW_ALWAYS_INLINE void scan_prefetch(const struct pt_scan *s, uint64_t entry, unsigned level)
 {
 	const struct pt_env *env = &s->pt->env;
 	uint64_t pa = pt_table_pa(env, entry);
 
-	if ((entry & env->table_mask) != env->table_value ||
-	    !pt_is_near(s->pt, pa, 8 << PT_SLOTS_LG2))
+	if (!pt_is_table(env, entry, level) ||
+	    !pt_is_near(s->pt, pa, UINT64_C(1) << (PT_SLOTS_LG2 + PT_ITEM_LG2)))
 		return;
 	for (unsigned item = 0; item < 512; item += 8)
 		__builtin_prefetch(pt_near_items(s->pt, pa) + item);
@@ -342,6 +352,37 @@ static struct pt_scan_at scan_below(const struct pt_scan *s, const struct pt_sca
 	};
 }
 
+/* A table that has some of its slots only. */
+static int scan_part(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned index,
+		     uint64_t entry)
+{
+	struct pt_scan_at below = scan_below(s, at, level, index, entry);
+	unsigned first, last;
+	uint64_t from, to;
+
+	pt_table_slots(&s->pt->env, entry, level, &first, &last);
+	from = below.va + ((uint64_t)first << PT_SPAN_LG2(level - 1));
+	to = below.va + ((uint64_t)last << PT_SPAN_LG2(level - 1)) +
+	     low_bits(PT_SPAN_LG2(level - 1));
+	if (first > last || below.last < from || below.first > to)
+		return 0;
+	below.first = below.first < from ? from : below.first;
+	below.last = below.last > to ? to : below.last;
+	return pt_scan_visit(s, &below, level - 1, scan_table);
+}
+
+/* An entry above the lowest level that is not plainly a whole table. @param nr as scan_entry() */
+static int scan_upper_entry(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
+			    const uint64_t *items, unsigned index, unsigned *nr)
+{
+	uint64_t entry = pt_near_item(items);
+
+	if (!PT_HAS_PARTS || pt_kind_at(&s->pt->env, entry, level) != PGW_ENTRY_TABLE)
+		return scan_entry(s, at, level, items, index, nr, entry);
+	*nr = 1;
+	return scan_part(s, at, level, index, entry);
+}
+
 /* @param nr how many items there are, then how many were done, which may be more */
 static int scan_upper_items(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
 			    const uint64_t *items, unsigned first, unsigned *nr_items)
@@ -356,22 +397,24 @@ static int scan_upper_items(struct pt_scan *s, const struct pt_scan_at *at, unsi
 		struct pt_scan_at below;
 
 		n = 1;
-		if (!entry) {
-			n += s->vec->zeros(items + i + 1, nr - i - 1);
+		if (entry == pt_empty(level)) {
+			n += scan_empty(s, items + i + 1, nr - i - 1, level);
 			continue;
 		}
 		if (pgw_unlikely(pt_is_frozen(s->pt, entry))) {
 			n = 0;
 			continue;
 		}
-		if ((entry & env->table_mask) != env->table_value) {
+		if (!pt_is_table(env, entry, level)) {
 			n = nr - i;
-			err = scan_entry(s, at, level, items + i, first + i, &n, entry);
+			err = PT_HAS_PARTS
+				      ? scan_upper_entry(s, at, level, items + i, first + i, &n)
+				      : scan_entry(s, at, level, items + i, first + i, &n, entry);
 			continue;
 		}
 		next = i + 1 < nr ? pt_near_item(items + i + 1) : 0;
 		if (next != entry)
-			scan_prefetch(s, next);
+			scan_prefetch(s, next, level);
 		else if (!s->ops->begin)
 			s->has_shared = true;
 		if (pgw_unlikely(s->ops->begin != NULL) && (next == entry || i + 1 == nr))
@@ -402,7 +445,7 @@ static int scan_upper(struct pt_scan *s, const struct pt_scan_at *at, unsigned l
 		if (pgw_likely(items != NULL))
 			err = scan_upper_items(s, at, level, items, index, &nr);
 		else
-			err = pt_scan_odd(s, at, level, index, nr, 0);
+			err = pt_scan_unreadable(s, at, level, index, nr);
 	}
 	return err;
 }

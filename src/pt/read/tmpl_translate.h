@@ -61,8 +61,17 @@ static PGW_ONE_COPY void translate_unreadable(const struct pt_env *env, uint64_t
 	translate_result(env, va, &found, level, PGW_ENTRY_UNREADABLE, ret);
 }
 
+/* Has the table that the entry points to a slot for va? One that it lacks is as an empty one. */
+static bool translate_has_slot(const struct pt *pt, uint64_t va, const struct pt_found *found)
+{
+	unsigned index = pt_index(&pt->format->geometry, va, found->level - 1), first, last;
+
+	pt_table_slots(&pt->env, found->entry, found->level, &first, &last);
+	return index >= first && index <= last;
+}
+
 /*
- * Pre: va lies in one of the format's halves.
+ * Pre: va lies in the tree's region.
  * Stops at the first entry that is not a table; at level 0 at the latest,
  * where no entry is one.
  * @return 0
@@ -88,7 +97,7 @@ static PGW_ONE_COPY int translate_long(const struct pt *pt, uint64_t va,
 			kind = pt_kind_at(env, found.entry, found.level);
 		if (path) {
 			path->step[nr_steps++] = (struct pgw_step){
-				.item_pa = table_pa + (uint64_t)index * 8,
+				.item_pa = pt_item_pa(geo, table_pa, index),
 				.entry = found.entry,
 				.kind = kind,
 				.level = (uint8_t)found.level,
@@ -96,6 +105,10 @@ static PGW_ONE_COPY int translate_long(const struct pt *pt, uint64_t va,
 		}
 		if (kind != PGW_ENTRY_TABLE)
 			break;
+		if (PT_HAS_PARTS && !translate_has_slot(pt, va, &found)) {
+			found.entry = pt_empty(--found.level);
+			break;
+		}
 		found.acc = pt_acc_table(env, found.acc, found.entry);
 		table_pa = pt_table_pa(env, found.entry);
 	}
@@ -108,10 +121,11 @@ static PGW_ONE_COPY int translate_long(const struct pt *pt, uint64_t va,
 	return 0;
 }
 
-/* The item of a table below the top for va: levels below the top are all of one size. */
+/* The item of a table below the top for va. */
 static PGW_ALWAYS_INLINE uint64_t translate_item_pa(uint64_t table_pa, uint64_t va, unsigned level)
 {
-	return table_pa + ((va >> (PT_SPAN_LG2(level) - 3)) & (low_bits(PT_SLOTS_LG2) << 3));
+	return table_pa + ((va >> (PT_SPAN_LG2(level) - PT_ITEM_LG2)) &
+			   (low_bits(PT_SLOTS_LG2_AT(level)) << PT_ITEM_LG2));
 }
 
 static PGW_ALWAYS_INLINE bool translate_is_near(const struct pt *pt, uint64_t item_pa)
@@ -127,7 +141,7 @@ static PGW_ALWAYS_INLINE bool translate_is_near(const struct pt *pt, uint64_t it
 		if (pgw_unlikely(!translate_is_near(pt, item_pa)))                                 \
 			goto far;                                                                  \
 		entry = pt_near_entry(pt_near_items(pt, item_pa));                                 \
-		if (pgw_unlikely((entry & env->table_mask) != env->table_value))                   \
+		if (pgw_unlikely(!pt_is_table(env, entry, lvl)))                                   \
 			goto end;                                                                  \
 		acc = pt_acc_table(env, acc, entry);                                               \
 		item_pa = translate_item_pa(pt_table_pa(env, entry), va, (lvl)-1);                 \
@@ -163,7 +177,8 @@ static int pt_translate(const struct pt *pt, uint64_t va, struct pgw_translation
 	translate_result(env, va, &leaf, 0, PGW_ENTRY_LEAF, ret);
 	return 0;
 end:
-	if (pgw_unlikely(pt_is_frozen(pt, entry)))
+	if (pgw_unlikely(pt_is_frozen(pt, entry)) ||
+	    (PT_HAS_PARTS && pt_kind_at(env, entry, level) == PGW_ENTRY_TABLE))
 		goto far;
 	return translate_end(env, va, entry, acc, level, ret);
 far:

@@ -204,6 +204,39 @@ static PGW_ONE_COPY int walk_descend_vma(struct pt_walk *w, unsigned level,
 	return err;
 }
 
+/* [addr, next) is not empty. The table below the entry has some of its slots; others are holes. */
+static int walk_part(struct pt_walk *w, unsigned level, uint64_t entry, uint64_t addr,
+		     uint64_t next)
+{
+	const struct pgw_geometry *geo = &w->pt->format->geometry;
+	unsigned table_level = walk_table_level(w, level), first, last;
+	uint64_t base = addr & ~low_bits(geo->span_lg2[table_level]), from, to;
+	unsigned below_lg2 = geo->span_lg2[table_level - 1];
+	int err = 0;
+
+	pt_table_slots(&w->env, entry, table_level, &first, &last);
+	from = base + ((uint64_t)first << below_lg2);
+	to = base + ((uint64_t)last << below_lg2) + low_bits(below_lg2); /* inclusive */
+	if (first > last || next - 1 < from || addr > to)
+		return walk_hole(w, level - 1, addr, next);
+	if (addr < from)
+		err = walk_hole(w, level - 1, addr, from);
+	if (!err)
+		err = walk_table(w, level - 1, pt_table_pa(&w->env, entry),
+				 addr < from ? from : addr, next - 1 > to ? to + 1 : next);
+	if (!err && next - 1 > to)
+		err = walk_hole(w, level - 1, to + 1, next);
+	return err;
+}
+
+static int walk_below(struct pt_walk *w, unsigned level, uint64_t entry, uint64_t addr,
+		      uint64_t next)
+{
+	if (PT_HAS_PARTS)
+		return walk_part(w, level, entry, addr, next);
+	return walk_table(w, level - 1, pt_table_pa(&w->env, entry), addr, next);
+}
+
 /* Go below a slot, whose entry is evaluated anew: its callback may have changed it. */
 static int walk_descend(struct pt_walk *w, unsigned level, const struct pt_walk_slot *slot,
 			uint64_t addr, uint64_t next, bool *again)
@@ -218,7 +251,7 @@ static int walk_descend(struct pt_walk *w, unsigned level, const struct pt_walk_
 	switch (walk_kind(w, entry, level)) {
 	case PGW_ENTRY_TABLE:
 		walk_step(w);
-		return walk_table(w, level - 1, pt_table_pa(&w->env, entry), addr, next);
+		return walk_below(w, level, entry, addr, next);
 	case PGW_ENTRY_MALFORMED:
 		return walk_malformed(w, level, entry, addr, next);
 	default:
@@ -296,13 +329,11 @@ static struct pt_walk_slot walk_load_slot(struct pt_walk *w, unsigned table_leve
 	if (!w->pt->phys)
 		return (struct pt_walk_slot){ .item = pt_host_table(w->pt, table_pa) + index };
 	if (index - win->first >= win->nr) {
-		pt_window_load(w->pt, true, table_pa, index, nr_slots - index, win);
-		if (win->readable)
-			pt_items_to_host(win->copy, win->nr);
+		pt_window_load(w->pt, table_pa, index, nr_slots - index, win);
 	}
 	return (struct pt_walk_slot){
 		.item = win->copy + (index - win->first),
-		.pa = table_pa + (uint64_t)index * 8,
+		.pa = pt_item_pa(&w->pt->format->geometry, table_pa, index),
 	};
 }
 

@@ -4,16 +4,15 @@
 
 /*
  * What a source can point at once it can point at for good (phys.h), so items there are
- * read without a call for each. Others' byte order needs one.
+ * read without a call for each. Those that are no words of the host need one.
  */
 static void prepare_reader(struct pt *pt)
 {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 	const struct pgw_phys_ops *ops = pt->phys->ops;
 	uint64_t first, last;
 	const void *bytes;
 
-	if (!ops->map || !ops->next_range(pt->phys, pt->root_pa, &first, &last) ||
+	if (!pt->is_native || !ops->map || !ops->next_range(pt->phys, pt->root_pa, &first, &last) ||
 	    first > pt->root_pa || last - first >= SIZE_MAX)
 		return;
 	bytes = ops->map(pt->phys, first, (size_t)(last - first) + 1);
@@ -22,19 +21,28 @@ static void prepare_reader(struct pt *pt)
 	pt->near_first = first;
 	pt->near_size = (last - first + 1) & ~UINT64_C(7);
 	pt->near_offset = (uint64_t)(uintptr_t)bytes - first;
-#else
-	(void)pt;
-#endif
+}
+
+static bool is_native(const struct pgw_geometry *geo)
+{
+	return geo->item_lg2 == 3 && geo->is_big_endian == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
+void pt_reader_init(struct pt *pt, const struct pgw_phys *phys, const struct pgw_format *format)
+{
+	*pt = (struct pt){ .format = format, .phys = phys };
+	pt->is_native = is_native(&format->geometry);
 }
 
 void pt_prepare(struct pt *pt)
 {
 	const struct pgw_geometry *geo = &pt->format->geometry;
 
+	pt->is_native = is_native(geo);
 	pt->format->env_init(pt->format, &pt->control, &pt->env);
 	pt->ops = pt->phys ? pt->format->reader : pt->format->owner;
-	pt->top_shift = geo->span_lg2[geo->top_level] - 3u;
-	pt->top_mask = low_bits(geo->slots_lg2[geo->top_level]) << 3;
+	pt->top_shift = geo->span_lg2[geo->top_level] - (unsigned)geo->item_lg2;
+	pt->top_mask = low_bits(geo->slots_lg2[geo->top_level]) << geo->item_lg2;
 	if (pt->phys) {
 		prepare_reader(pt);
 	} else {
