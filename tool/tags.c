@@ -3,10 +3,6 @@
 
 #include <string.h>
 
-#define ALL_TAGS                                                                                   \
-	(PGW_CTL_ARM64_TBI0 | PGW_CTL_ARM64_TBI1 | PGW_CTL_X86_LAM_U48 | PGW_CTL_X86_LAM_U57 |     \
-	 PGW_CTL_X86_LAM_SUP | PGW_CTL_RISCV_PMLEN7 | PGW_CTL_RISCV_PMLEN16)
-
 const struct tags tags_list[] = {
 	{ "none", NULL, 0 },
 	{ "tbi", "arm64", PGW_CTL_ARM64_TBI0 | PGW_CTL_ARM64_TBI1 },
@@ -17,10 +13,17 @@ const struct tags tags_list[] = {
 	{ NULL, NULL, 0 },
 };
 
-void tags_apply(const struct tags *tags, struct pgw_control *control)
+void tags_apply(const struct tags *tags, const struct pgw_format *format,
+		struct pgw_control *control)
 {
-	control->known |= ALL_TAGS;
-	control->set = (control->set & ~(uint32_t)ALL_TAGS) | tags->set;
+	const struct pgw_control_bit *bit;
+
+	for (bit = pgw_format_control_bits(format); bit->name; bit++) {
+		if (!bit->is_tag)
+			continue;
+		control->known |= bit->bit;
+		control->set = (control->set & ~bit->bit) | (tags->set & bit->bit);
+	}
 }
 
 static uint64_t untag(const struct pgw_format *format, const struct pgw_control *known, uint64_t va,
@@ -33,14 +36,7 @@ static uint64_t untag(const struct pgw_format *format, const struct pgw_control 
 
 static bool is_canonical(const struct pgw_format *format, uint64_t va)
 {
-	for (int half = 0; half < _PGW_REGION_MAX; half++) {
-		uint64_t first, last;
-
-		pgw_format_region_range(format, (enum pgw_region_kind)half, &first, &last);
-		if (va >= first && va <= last)
-			return true;
-	}
-	return false;
+	return pgw_format_region_of(format, va) != NULL;
 }
 
 /* The bit that makes it a tag is the one without which it would be none. */
@@ -49,11 +45,12 @@ static void name_bit(const struct pgw_format *format, const struct pgw_control *
 {
 	struct pgw_control all = pgw_control_assume(format, known);
 
-	for (const struct report_bit *bit = report_control_bits; bit->name; bit++) {
+	for (const struct pgw_control_bit *bit = pgw_format_control_bits(format); bit->name;
+	     bit++) {
 		struct pgw_control without = all;
 
 		without.set &= ~bit->bit;
-		if (!(all.set & ALL_TAGS & bit->bit) ||
+		if (!bit->is_tag || !(all.set & bit->bit) ||
 		    pgw_address_untag(format, &without, translation->va, NULL) ==
 			    translation->looked_up)
 			continue;
@@ -73,7 +70,7 @@ static void find_possible(const struct pgw_format *format, const struct pgw_cont
 		if (!tags->arch || strcmp(tags->arch, pgw_format_arch(format)) != 0 ||
 		    (known->known & tags->set) == tags->set)
 			continue;
-		tags_apply(tags, &control);
+		tags_apply(tags, format, &control);
 		va = untag(format, &control, translation->va, NULL);
 		if (!is_canonical(format, va))
 			continue;

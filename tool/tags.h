@@ -12,14 +12,15 @@
 struct tags {
 	const char *name;
 	const char *arch; /**< NULL: any */
-	uint32_t set;     /**< enum pgw_control_bit */
+	uint32_t set;     /**< control bits */
 };
 
 /** All schemes; a NULL name ends them. */
 extern const struct tags tags_list[];
 
 /** Take the scheme for known. Pre: it is of the format's architecture. */
-void tags_apply(const struct tags *tags, struct pgw_control *control);
+void tags_apply(const struct tags *tags, const struct pgw_format *format,
+		struct pgw_control *control);
 
 /**
  * Fill in what is about the tag of translation->va.

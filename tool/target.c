@@ -325,6 +325,18 @@ static void choose_from_list(struct target *target)
 			target->root = list[i];
 }
 
+/* What is known of another root's register says nothing of this one's. */
+static void forget_root_controls(struct pgw_root_info *root)
+{
+	const struct pgw_control_bit *bit;
+
+	for (bit = pgw_format_control_bits(root->format); bit->name; bit++) {
+		if (bit->is_of_root)
+			root->control.known &= ~bit->bit;
+	}
+	root->control.set &= root->control.known;
+}
+
 /* A root by its address is read as the image's others are, which a CPU's register tells soonest. */
 static int choose_pa_root(struct target *target, const struct options *opts)
 {
@@ -348,9 +360,8 @@ static int choose_pa_root(struct target *target, const struct options *opts)
 		.format = root.format,
 		.control = root.control,
 	};
-	/* In CR3, so a process's own. */
-	target->root.control.known &= ~(uint32_t)(PGW_CTL_X86_LAM_U48 | PGW_CTL_X86_LAM_U57);
-	target->root.control.set &= target->root.control.known;
+	if (root.format)
+		forget_root_controls(&target->root);
 	if (root.format && pgw_format_is_split(root.format))
 		choose_from_list(target);
 	return TOOL_DONE;
@@ -372,7 +383,7 @@ static int choose_tags(struct target *target, const struct options *opts)
 			opts->tags->arch, arch);
 		return TOOL_USAGE;
 	}
-	tags_apply(opts->tags, &target->root.control);
+	tags_apply(opts->tags, target->root.format, &target->root.control);
 	return TOOL_DONE;
 }
 

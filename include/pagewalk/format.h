@@ -57,7 +57,7 @@ struct pgw_attr {
 	uint64_t value;
 	uint8_t level_first; /**< the levels at which the bits mean this, inclusive */
 	uint8_t level_last;
-	uint32_t needs; /**< enum pgw_control_bit that must be set for it to mean anything, or 0 */
+	uint32_t needs; /**< the control bit that must be set for it to mean anything, or 0 */
 };
 
 /**
@@ -74,47 +74,73 @@ struct pgw_later_bits {
 	bool in_leaves;        /**< ... and of leaves */
 	uint8_t level_first;   /**< the levels at which the bits mean this, inclusive */
 	uint8_t level_last;
-	uint32_t
-		control; /**< enum pgw_control_bit without which they are reserved; 0: none is known */
+	uint32_t control; /**< the control bit without which they are reserved; 0: none is known */
 };
 
-/** Control bits of the CPU that change what entries mean. */
-enum pgw_control_bit {
-	PGW_CTL_X86_WP = 1 << 0,     /**< CR0.WP: read-only binds the kernel too */
-	PGW_CTL_X86_NXE = 1 << 1,    /**< EFER.NXE: bit 63 is execute-disable, else reserved */
-	PGW_CTL_X86_SMEP = 1 << 2,   /**< CR4.SMEP: the kernel never executes user pages */
-	PGW_CTL_X86_PKE = 1 << 3,    /**< CR4.PKE: bits 62:59 of leaves are a protection key */
-	PGW_CTL_ARM64_WXN = 1 << 4,  /**< SCTLR_EL1.WXN: nobody executes what he may write */
-	PGW_CTL_ARM64_HPD0 = 1 << 5, /**< TCR_EL1.HPD0: the user region's tables restrict nothing */
-	PGW_CTL_ARM64_HPD1 =
-		1 << 6,            /**< TCR_EL1.HPD1: the kernel region's tables restrict nothing */
-	PGW_CTL_ARM64_HD = 1 << 7, /**< TCR_EL1.HD: hardware makes clean leaves with DBM writable */
-	PGW_CTL_RISCV_SVNAPOT =
-		1 << 8, /**< bit 63 of leaves makes naturally aligned runs, else reserved */
-	PGW_CTL_RISCV_SVPBMT = 1 << 9, /**< bits 62:61 of leaves are a memory type, else reserved */
-	PGW_CTL_MEMORY_TYPES = 1 << 10, /**< memory_types of struct pgw_control is meant */
-	/** Svrsw60t59b: bits 60:59 of all entries are software's, else reserved */
-	PGW_CTL_RISCV_SVRSW60T59B = 1 << 11,
-	/** menvcfg.SSE (Zicfiss): a leaf with W, but neither R nor X, is a shadow stack, else reserved */
-	PGW_CTL_RISCV_SSE = 1 << 12,
+/*
+ * Control bits of the CPU that change what entries mean, or what is an address. Each
+ * architecture has its own, from bit 0 up; pgw_format_control_bits() lists a format's.
+ */
+
+/** x86: bits of CR0, CR3, CR4 and EFER. */
+enum pgw_control_x86 {
+	PGW_CTL_X86_WP = 1 << 0,   /**< CR0.WP: read-only binds the kernel too */
+	PGW_CTL_X86_NXE = 1 << 1,  /**< EFER.NXE: bit 63 is execute-disable, else reserved */
+	PGW_CTL_X86_SMEP = 1 << 2, /**< CR4.SMEP: the kernel never executes user pages */
+	PGW_CTL_X86_PKE = 1 << 3,  /**< CR4.PKE: bits 62:59 of leaves are a protection key */
 	/* These change what is an address, not what entries mean: see pgw_address_untag(). */
-	PGW_CTL_ARM64_TBI0 = 1 << 13,  /**< TCR_EL1.TBI0: bits 63:56 of user addresses are a tag */
-	PGW_CTL_ARM64_TBI1 = 1 << 14,  /**< TCR_EL1.TBI1: ... of kernel addresses */
-	PGW_CTL_X86_LAM_U48 = 1 << 15, /**< CR3.LAM_U48: bits 62:48 of user addresses are a tag */
-	PGW_CTL_X86_LAM_U57 = 1 << 16, /**< CR3.LAM_U57: bits 62:57; it goes before LAM_U48 */
-	PGW_CTL_X86_LAM_SUP =
-		1 << 17, /**< CR4.LAM_SUP: 62:48, with LA57 62:57, of kernel addresses */
-	PGW_CTL_RISCV_PMLEN7 = 1 << 18,  /**< Ssnpm, Smnpm: bits 63:57 are a tag */
-	PGW_CTL_RISCV_PMLEN16 = 1 << 19, /**< ... bits 63:48; it goes before PMLEN7 */
-	/** x86-64: encryption_bit of struct pgw_control is meant: it is known, be it that there is none */
+	PGW_CTL_X86_LAM_U48 = 1 << 4, /**< CR3.LAM_U48: bits 62:48 of user addresses are a tag */
+	PGW_CTL_X86_LAM_U57 = 1 << 5, /**< CR3.LAM_U57: bits 62:57; it goes before LAM_U48 */
+	/** CR4.LAM_SUP: bits 62:48, with LA57 62:57, of kernel addresses are a tag */
+	PGW_CTL_X86_LAM_SUP = 1 << 6,
+};
+
+/** arm64: bits of SCTLR_EL1 and TCR_EL1. */
+enum pgw_control_arm64 {
+	PGW_CTL_ARM64_WXN = 1 << 0,  /**< SCTLR_EL1.WXN: nobody executes what he may write */
+	PGW_CTL_ARM64_HPD0 = 1 << 1, /**< TCR_EL1.HPD0: the user region's tables restrict nothing */
+	PGW_CTL_ARM64_HPD1 =
+		1 << 2,            /**< TCR_EL1.HPD1: the kernel region's tables restrict nothing */
+	PGW_CTL_ARM64_HD = 1 << 3, /**< TCR_EL1.HD: hardware makes clean leaves with DBM writable */
+	/* These change what is an address. */
+	PGW_CTL_ARM64_TBI0 = 1 << 4, /**< TCR_EL1.TBI0: bits 63:56 of user addresses are a tag */
+	PGW_CTL_ARM64_TBI1 = 1 << 5, /**< TCR_EL1.TBI1: ... of kernel addresses */
+};
+
+/** riscv: extensions that the CPU has. */
+enum pgw_control_riscv {
+	/** Svnapot: bit 63 of leaves makes naturally aligned runs, else reserved */
+	PGW_CTL_RISCV_SVNAPOT = 1 << 0,
+	PGW_CTL_RISCV_SVPBMT = 1 << 1, /**< bits 62:61 of leaves are a memory type, else reserved */
+	/** Svrsw60t59b: bits 60:59 of all entries are software's, else reserved */
+	PGW_CTL_RISCV_SVRSW60T59B = 1 << 2,
+	/** menvcfg.SSE (Zicfiss): a leaf with W, but neither R nor X, is a shadow stack, else reserved */
+	PGW_CTL_RISCV_SSE = 1 << 3,
+	/* These change what is an address. */
+	PGW_CTL_RISCV_PMLEN7 = 1 << 4,  /**< Ssnpm, Smnpm: bits 63:57 are a tag */
+	PGW_CTL_RISCV_PMLEN16 = 1 << 5, /**< ... bits 63:48; it goes before PMLEN7 */
+};
+
+/** Which other members of struct pgw_control are meant: of every architecture that has them. */
+enum pgw_control_member {
+	PGW_CTL_MEMORY_TYPES = 1 << 28, /**< memory_types */
+	/** encryption_bit: it is known, be it that there is none */
 	PGW_CTL_X86_ENCRYPTION = 1 << 29,
-	/** x86-64: encryption_bit is set in what is shared with the host (TDX), not in what is encrypted */
+	/** encryption_bit is set in what is shared with the host (TDX), not in what is encrypted */
 	PGW_CTL_X86_SHARED_BIT = 1 << 30,
+};
+
+/** A control bit of a format. An array of them ends with a NULL name. */
+struct pgw_control_bit {
+	const char *name; /**< as the manual calls it */
+	uint32_t bit;     /**< of one of the enums above */
+	bool is_tag;      /**< it says that bits of an address are a tag */
+	bool is_of_root; /**< it is in the register that holds the root, so each root has its own */
 };
 
 /** What is known about the control bits and the physical address width. */
 struct pgw_control {
-	uint32_t known;        /**< enum pgw_control_bit whose state is known */
+	uint32_t known;        /**< the format's control bits whose state is known */
 	uint32_t set;          /**< of these, the ones that are set; others must be 0 */
 	uint8_t pa_bits;       /**< physical address width (x86 MAXPHYADDR), 0 = not known */
 	uint64_t memory_types; /**< arm64: MAIR_EL1, if PGW_CTL_MEMORY_TYPES is in known */
@@ -172,6 +198,9 @@ PGW_API bool pgw_format_is_editable(const struct pgw_format *format);
 
 /** The manual's name of a table at this level, e.g. "PML4"; static; NULL above the top level. */
 PGW_API const char *pgw_format_table_name(const struct pgw_format *format, unsigned level);
+
+/** The control bits that change the format's meaning, in a fixed order, ended by a NULL name; static. */
+PGW_API const struct pgw_control_bit *pgw_format_control_bits(const struct pgw_format *format);
 
 /** The attributes that entries can show, ended by a NULL name; static. */
 PGW_API const struct pgw_attr *pgw_format_attrs(const struct pgw_format *format);

@@ -170,10 +170,11 @@ struct pgw_format {
 	const struct pgw_later_bits *later_bits;
 	const struct pgw_region *regions; /* ended by a NULL name */
 	uint64_t attr_mask[PGW_MAX_LEVELS];
-	uint32_t control_bits;        /* enum pgw_control_bit that the format has */
-	uint32_t control_assume;      /* of these, the ones assumed to be set */
-	uint64_t assume_memory_types; /* of struct pgw_control, if not known */
-	uint8_t min_pa_bits;          /* the least that a CPU of this architecture has */
+	const struct pgw_control_bit *controls; /* ended by a NULL name */
+	uint32_t control_bits;                  /* all of those, and enum pgw_control_member */
+	uint32_t control_assume;                /* of these, the ones assumed to be set */
+	uint64_t assume_memory_types;           /* of struct pgw_control, if not known */
+	uint8_t min_pa_bits;                    /* the least that a CPU of this architecture has */
 	/* The name of a leaf's memory type, or NULL; static. NULL if the format cannot say. */
 	const char *(*memory_type)(const struct pgw_control *control, uint64_t entry);
 	/* The bits of a pointer that are a tag; the bit below them is what they would be without. */

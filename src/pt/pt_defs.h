@@ -112,7 +112,7 @@ struct pt_env {
 	uint64_t addr_mask;
 	unsigned addr_shift;   /* ... so many up */
 	const uint8_t *rights; /* x86-64: see x86_64_pt_rights() */
-	uint32_t ctl;          /* enum pgw_control_bit, complete */
+	uint32_t ctl;          /* control bits, complete */
 	bool wide;             /* arm64: addresses have more than 48 bits */
 };
 

@@ -110,9 +110,8 @@ static void json_control(struct json *json, const struct report_root *kernel)
 	struct pgw_control control = pgw_control_assume(root->format, &root->control);
 
 	json_open(json, "control", '{');
-	for (const struct report_bit *bit = report_control_bits; bit->name; bit++) {
-		if (!(control.known & bit->bit))
-			continue;
+	for (const struct pgw_control_bit *bit = pgw_format_control_bits(root->format); bit->name;
+	     bit++) {
 		json_open(json, bit->name, '{');
 		json_bool(json, "set", control.set & bit->bit);
 		json_bool(json, "known", root->control.known & bit->bit);

@@ -227,29 +227,6 @@ const struct report_bit report_root_found[] = {
 	{ 0, NULL },
 };
 
-const struct report_bit report_control_bits[] = {
-	{ PGW_CTL_X86_WP, "WP" },
-	{ PGW_CTL_X86_NXE, "NXE" },
-	{ PGW_CTL_X86_SMEP, "SMEP" },
-	{ PGW_CTL_X86_PKE, "PKE" },
-	{ PGW_CTL_ARM64_WXN, "WXN" },
-	{ PGW_CTL_ARM64_HPD0, "HPD0" },
-	{ PGW_CTL_ARM64_HPD1, "HPD1" },
-	{ PGW_CTL_ARM64_HD, "HD" },
-	{ PGW_CTL_RISCV_SVNAPOT, "Svnapot" },
-	{ PGW_CTL_RISCV_SVPBMT, "Svpbmt" },
-	{ PGW_CTL_RISCV_SVRSW60T59B, "Svrsw60t59b" },
-	{ PGW_CTL_RISCV_SSE, "SSE" },
-	{ PGW_CTL_ARM64_TBI0, "TBI0" },
-	{ PGW_CTL_ARM64_TBI1, "TBI1" },
-	{ PGW_CTL_X86_LAM_U48, "LAM_U48" },
-	{ PGW_CTL_X86_LAM_U57, "LAM_U57" },
-	{ PGW_CTL_X86_LAM_SUP, "LAM_SUP" },
-	{ PGW_CTL_RISCV_PMLEN7, "PMLEN7" },
-	{ PGW_CTL_RISCV_PMLEN16, "PMLEN16" },
-	{ 0, NULL },
-};
-
 const struct report_bit report_absent_flags[] = {
 	{ PGW_ABSENT_WRITABLE, "writable" },     { PGW_ABSENT_EXCLUSIVE, "exclusive" },
 	{ PGW_ABSENT_YOUNG, "young" },           { PGW_ABSENT_DIRTY, "dirty" },

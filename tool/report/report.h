@@ -244,7 +244,6 @@ struct report_bit {
 extern const struct report_bit report_root_found[];
 /** How the bit was found that says whether memory is encrypted, e.g. "vmcoreinfo"; "assumed" if it was not. */
 const char *report_encryption_found(enum pgw_encryption_found found);
-extern const struct report_bit report_control_bits[];
 /** Does a control bit that is known say whether the CPU has the extension? */
 bool report_later_is_known(const struct pgw_later_bits *later, const struct pgw_control *control);
 /** What is made of the bits: "reserved" where it is known that the CPU lacks the extension. */

@@ -209,9 +209,8 @@ static void text_control(struct out *out, const struct report_root *kernel)
 	struct pgw_control control = pgw_control_assume(root->format, &root->control);
 
 	text_label(out, "control bits");
-	for (const struct report_bit *bit = report_control_bits; bit->name; bit++) {
-		if (!(control.known & bit->bit))
-			continue;
+	for (const struct pgw_control_bit *bit = pgw_format_control_bits(root->format); bit->name;
+	     bit++) {
 		out_str(out, bit->name);
 		out_str(out, control.set & bit->bit ? "=1 " : "=0 ");
 		out_str(out, root->control.known & bit->bit ? "(known) " : "(assumed) ");

@@ -4,6 +4,16 @@
 #include "pt/fmt/formats.h"
 #include "pt/fmt/arm64.h"
 
+const struct pgw_control_bit arm64_controls[] = {
+	{ .name = "WXN", .bit = PGW_CTL_ARM64_WXN },
+	{ .name = "HPD0", .bit = PGW_CTL_ARM64_HPD0 },
+	{ .name = "HPD1", .bit = PGW_CTL_ARM64_HPD1 },
+	{ .name = "HD", .bit = PGW_CTL_ARM64_HD },
+	{ .name = "TBI0", .bit = PGW_CTL_ARM64_TBI0, .is_tag = true },
+	{ .name = "TBI1", .bit = PGW_CTL_ARM64_TBI1, .is_tag = true },
+	{ .name = NULL },
+};
+
 /* D24 MAIR_EL1: the byte that AttrIndx chooses. */
 const char *arm64_memory_type(const struct pgw_control *control, uint64_t entry)
 {

@@ -498,6 +498,7 @@ static const struct pgw_attr arm64_attrs_lpa2[] = {
 
 /* arm64.c: what all granules have in common, and nobody needs inline. */
 const char *arm64_memory_type(const struct pgw_control *control, uint64_t entry);
+extern const struct pgw_control_bit arm64_controls[];
 uint64_t arm64_tag_bits(const struct pgw_geometry *geo, const struct pgw_control *control,
 			uint64_t va);
 
@@ -584,6 +585,7 @@ static const struct pgw_later_bits arm64_later_bits[] = {
 		.table_names = arm64_table_names, .attrs = (attrs_array),                          \
 		.later_bits = arm64_later_bits,                                                    \
 		.attr_mask = { (mask), (mask), (mask), (mask), (mask) },                           \
+		.controls = arm64_controls,                                                        \
 		.control_bits = PGW_CTL_ARM64_WXN | PGW_CTL_ARM64_HPD0 | PGW_CTL_ARM64_HPD1 |      \
 				PGW_CTL_ARM64_HD | PGW_CTL_ARM64_TBI0 | PGW_CTL_ARM64_TBI1 |       \
 				PGW_CTL_MEMORY_TYPES,                                              \

@@ -59,6 +59,11 @@ const char *pgw_format_table_name(const struct pgw_format *format, unsigned leve
 	return level <= format->geometry.top_level ? format->table_names[level] : NULL;
 }
 
+const struct pgw_control_bit *pgw_format_control_bits(const struct pgw_format *format)
+{
+	return format->controls;
+}
+
 const struct pgw_attr *pgw_format_attrs(const struct pgw_format *format)
 {
 	return format->attrs;

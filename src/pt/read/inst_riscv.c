@@ -13,6 +13,16 @@
 	(PGW_CTL_RISCV_SVNAPOT | PGW_CTL_RISCV_SVPBMT | PGW_CTL_RISCV_SVRSW60T59B |                \
 	 PGW_CTL_RISCV_SSE)
 
+static const struct pgw_control_bit riscv_controls[] = {
+	{ .name = "Svnapot", .bit = PGW_CTL_RISCV_SVNAPOT },
+	{ .name = "Svpbmt", .bit = PGW_CTL_RISCV_SVPBMT },
+	{ .name = "Svrsw60t59b", .bit = PGW_CTL_RISCV_SVRSW60T59B },
+	{ .name = "SSE", .bit = PGW_CTL_RISCV_SSE },
+	{ .name = "PMLEN7", .bit = PGW_CTL_RISCV_PMLEN7, .is_tag = true },
+	{ .name = "PMLEN16", .bit = PGW_CTL_RISCV_PMLEN16, .is_tag = true },
+	{ .name = NULL },
+};
+
 #define RISCV_FORMAT(format_name, top)                                                             \
 	{                                                                                          \
 		.name = (format_name), .arch = "riscv64", .geometry = RISCV_GEOMETRY(top),         \
@@ -21,6 +31,7 @@
 		.later_bits = riscv_later_bits,                                                    \
 		.attr_mask = { RISCV_ATTR_MASK, RISCV_ATTR_MASK, RISCV_ATTR_MASK, RISCV_ATTR_MASK, \
 			       RISCV_ATTR_MASK },                                                  \
+		.controls = riscv_controls,                                                        \
 		.control_bits = RISCV_CONTROL | PGW_CTL_RISCV_PMLEN7 | PGW_CTL_RISCV_PMLEN16,      \
 		.control_assume = RISCV_CONTROL, .tag_bits = riscv_tag_bits, .min_pa_bits = 32,    \
 		.memory_type = riscv_memory_type, .decode = pt_decode, .advance = pt_advance,      \
