@@ -89,7 +89,12 @@ enum pgw_region_kind {
 
 /** The top table of a tree. */
 struct pgw_root {
-	uint64_t pa; /**< physical address, table-aligned, no flag bits */
+	uint64_t pa; /**< physical address, aligned as the format wants, no flag bits */
+	/**
+	 * Items that the table has, from the first on, where the register says so (the table length of
+	 * s390x's ASCE); 0 = as many as the format's. Only of a root whose region begins at its first item.
+	 */
+	uint32_t nr_items;
 };
 
 /** The deepest tree of any format: levels 4 (top) to 0. */

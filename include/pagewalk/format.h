@@ -48,6 +48,8 @@ struct pgw_region {
 	uint64_t last;
 	enum pgw_region_kind kind; /**< a format has at most one of each kind */
 	uint8_t root;              /**< which of the roots maps it, counting from 0 */
+	/** the operating system chooses where it begins or ends (i386); this is what Linux does by default */
+	bool is_chosen;
 };
 
 /** A named attribute of an entry, for printing. An array of them ends with a NULL name. */
@@ -162,6 +164,8 @@ struct pgw_entry {
 	uint8_t size_lg2; /**< of a leaf: log2 of the bytes it maps */
 	uint8_t rights; /**< enum pgw_right that this entry would give if all other levels gave everything */
 	uint64_t pa; /**< of the leaf's first byte or of the table; 0 for other kinds */
+	/** Of a table: its first and last slot that there are, inclusive (s390x: table offset and length). */
+	uint16_t slot_first, slot_last;
 };
 
 /** What a new leaf is to be. */

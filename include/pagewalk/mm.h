@@ -35,6 +35,11 @@ struct pgw_mm_attach_args {
 	struct pgw_mm *kernel_mm; /**< of a user mm: the kernel mm beside it, or NULL; borrowed */
 	/** table visits an operation may make; 0 = PGW_BUDGET_DEFAULT, UINT64_MAX = any */
 	uint64_t budget;
+	/**
+	 * Of a format whose operating system chooses (struct pgw_region, is_chosen): the first address of
+	 * the kernel's region, which ends the user's; 0 = the format's.
+	 */
+	uint64_t kernel_first;
 };
 
 /**
@@ -45,7 +50,8 @@ struct pgw_mm_attach_args {
  * @return 0, -PGW_ENOMEM, or -PGW_EINVAL: a required argument is missing, the
  *         root is not aligned to a table or wider than the format allows, or
  *         kernel_mm is not a kernel mm of the same format, or kernel_mm is
- *         set and the region is not the user's, or the format has no such region
+ *         set and the region is not the user's, or lies in the kernel mm's, or the
+ *         format has no such region, or nobody chooses it, or it has no root of nr_items
  */
 PGW_API int pgw_mm_attach(const struct pgw_mm_attach_args *args, struct pgw_mm **ret);
 
@@ -73,7 +79,8 @@ struct pgw_mm_new_args {
  * are shared, for as long as both live. For that the kernel mm gets a table
  * in every empty slot of its root, once, which stay.
  * Locking: of a kernel_mm no lock may be held for write by another thread.
- * @return as pgw_mm_attach(), or -PGW_EOPNOTSUPP: the control bits name an encryption bit
+ * @return as pgw_mm_attach(), or -PGW_EOPNOTSUPP: the control bits name an
+ *         encryption bit, or tables of the format can only be read (pgw_format_is_editable())
  */
 PGW_API int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret);
 

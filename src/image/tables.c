@@ -17,6 +17,7 @@ _Static_assert(PGW_MAX_LEVELS <= SEEN_LEVEL + 1, "a level fits");
 /* The tables on the way from the root, for loops: by level. */
 struct way {
 	uint64_t pa[PGW_MAX_LEVELS];
+	unsigned first, last; /* the slots of the lowest one, inclusive */
 };
 
 /* Where the key is, or the empty slot where it belongs. Never full. */
@@ -79,8 +80,10 @@ static int seen_add(struct tables *t, uint64_t pa, unsigned level)
 
 static int visit_table(struct tables *t, unsigned level, struct way *way);
 
-static int visit_below(struct tables *t, uint64_t pa, unsigned level, struct way *way)
+static int visit_below(struct tables *t, const struct pgw_entry *entry, unsigned level,
+		       struct way *way)
 {
+	uint64_t pa = entry->pa;
 	bool is_loop = false;
 	int status;
 
@@ -91,6 +94,8 @@ static int visit_below(struct tables *t, uint64_t pa, unsigned level, struct way
 	if (status <= 0)
 		return status;
 	way->pa[level] = pa;
+	way->first = entry->slot_first;
+	way->last = entry->slot_last;
 	return visit_table(t, level, way);
 }
 
@@ -101,7 +106,7 @@ static int visit_item(struct tables *t, uint64_t item, unsigned level, struct wa
 	pgw_entry_decode(t->format, &t->control, item, level, &entry);
 	switch (entry.kind) {
 	case PGW_ENTRY_TABLE:
-		return visit_below(t, entry.pa, level - 1, way);
+		return visit_below(t, &entry, level - 1, way);
 	case PGW_ENTRY_LEAF:
 		return t->leaf ? t->leaf(&entry, t->arg) : 0;
 	case PGW_ENTRY_MALFORMED:
@@ -135,15 +140,15 @@ static int visit_table(struct tables *t, unsigned level, struct way *way)
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(t->format);
 	struct pt pt;
-	unsigned nr = 1u << geo->slots_lg2[level];
+	unsigned end = way->last + 1;
 	uint64_t pa = way->pa[level];
 	bool is_unreadable = false, is_zero_empty = zero_is_empty(t, level);
 	struct pt_window win;
-	int status = t->table ? t->table(pa, pt_table_size(geo, level), t->arg) : 0;
+	int status = t->table ? t->table(pa, pt_items_size(geo, end), t->arg) : 0;
 
 	pt_reader_init(&pt, t->phys, t->format);
-	for (unsigned at = 0; at < nr && !status; at = win.first + win.nr) {
-		pt_window_load(&pt, pa, at, nr - at, &win);
+	for (unsigned at = way->first; at < end && !status; at = win.first + win.nr) {
+		pt_window_load(&pt, pa, at, end - at, &win);
 		is_unreadable |= !win.readable;
 		for (unsigned i = 0; i < win.nr && win.readable && !status; i++) {
 			uint64_t item = win.copy[i];
@@ -168,6 +173,8 @@ int tables_visit(struct tables *t, struct pgw_root root)
 	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
 		way.pa[level] = SEEN_NONE;
 	way.pa[geo->top_level] = root.pa;
+	way.first = 0;
+	way.last = pt_root_items(geo, root) - 1;
 	status = seen_add(t, root.pa, geo->top_level);
 	return status > 0 ? visit_table(t, geo->top_level, &way) : status;
 }

@@ -5,18 +5,26 @@
 #include "mm/mm_priv.h"
 #include "pt/read/gather.h"
 
+/* May a user mm of this format point to the kernel mm? Where each has a root, their levels may differ. */
+static bool fits_kernel_mm(const struct pgw_format *format, const struct pgw_region *region,
+			   const struct pgw_mm *kernel_mm)
+{
+	const struct pt *pt = &kernel_mm->pt;
+
+	if (region->kind != PGW_REGION_USER || pt->region.kind != PGW_REGION_KERNEL)
+		return false;
+	if (region->root != pt->region.root)
+		return pt->format->decode == format->decode;
+	return pt->format == format && region->last < pt->region.first;
+}
+
 /* What both kinds of mm are made with; the tree is the caller's to fill in. */
 static int mm_create(const struct pgw_platform *platform, const struct pgw_format *format,
-		     enum pgw_region_kind kind, struct pgw_mm *kernel_mm, struct pgw_mm **ret)
+		     const struct pgw_region *region, struct pgw_mm *kernel_mm, struct pgw_mm **ret)
 {
-	const struct pgw_region *region = format ? pgw_format_region(format, kind) : NULL;
 	struct pgw_mm *mm;
 
-	if (!platform || !region)
-		return -PGW_EINVAL;
-	if (kernel_mm &&
-	    (kind != PGW_REGION_USER || kernel_mm->pt.region.kind != PGW_REGION_KERNEL ||
-	     kernel_mm->pt.format != format))
+	if (!platform || (kernel_mm && !fits_kernel_mm(format, region, kernel_mm)))
 		return -PGW_EINVAL;
 	mm = platform->obj_alloc(platform->ctx, sizeof(*mm));
 	if (!mm)
@@ -32,22 +40,54 @@ static int mm_create(const struct pgw_platform *platform, const struct pgw_forma
 static bool root_is_valid(const struct pgw_format *format, struct pgw_root root)
 {
 	const struct pgw_geometry *geo = &format->geometry;
-	uint64_t last;
+	uint64_t size = (uint64_t)pt_root_items(geo, root) << geo->item_lg2, last;
 
-	return pt_root_is_aligned(geo, root.pa) &&
-	       !add_overflows(root.pa, pt_table_size(geo, geo->top_level) - 1, &last) &&
-	       last <= low_bits(geo->max_pa_bits);
+	return size <= pt_table_size(geo, geo->top_level) && pt_root_is_aligned(geo, root.pa) &&
+	       !add_overflows(root.pa, size - 1, &last) && last <= low_bits(geo->max_pa_bits);
+}
+
+bool mm_region_of_root(const struct pgw_geometry *geo, struct pgw_root root,
+		       struct pgw_region *region)
+{
+	uint64_t size = (uint64_t)root.nr_items << geo->span_lg2[geo->top_level];
+
+	if (!root.nr_items || root.nr_items == 1u << geo->slots_lg2[geo->top_level])
+		return true;
+	if (pt_index(geo, region->first, geo->top_level) != 0)
+		return false;
+	if (region->last - region->first >= size)
+		region->last = region->first + (size - 1);
+	return true;
+}
+
+/* The region that the format has, as the operating system chose, as far as the root goes. */
+static bool attach_region(const struct pgw_mm_attach_args *args, struct pgw_region *ret)
+{
+	const struct pgw_region *region = pgw_format_region(args->format, args->region);
+
+	if (!region)
+		return false;
+	*ret = *region;
+	if (args->kernel_first && !region->is_chosen)
+		return false;
+	if (args->kernel_first && region->kind == PGW_REGION_USER)
+		ret->last = args->kernel_first - 1;
+	else if (args->kernel_first)
+		ret->first = args->kernel_first;
+	return ret->first <= ret->last &&
+	       mm_region_of_root(&args->format->geometry, args->root, ret);
 }
 
 int pgw_mm_attach(const struct pgw_mm_attach_args *args, struct pgw_mm **ret)
 {
+	struct pgw_region region;
 	struct pgw_mm *mm;
 	int err;
 
 	if (!args || !ret || !args->phys || !args->format ||
-	    !root_is_valid(args->format, args->root))
+	    !root_is_valid(args->format, args->root) || !attach_region(args, &region))
 		return -PGW_EINVAL;
-	err = mm_create(args->platform, args->format, args->region, args->kernel_mm, &mm);
+	err = mm_create(args->platform, args->format, &region, args->kernel_mm, &mm);
 	if (err)
 		return err;
 	mm->kind = PGW_MM_SNAPSHOT;
@@ -115,6 +155,10 @@ static int check_new(const struct pgw_mm_new_args *args)
 {
 	const struct pgw_mm *kernel_mm = args->kernel_mm;
 
+	if (!args->format || !pgw_format_region(args->format, args->region))
+		return -PGW_EINVAL;
+	if (!args->format->edit)
+		return -PGW_EOPNOTSUPP;
 	if (args->policy != PGW_POLICY_RANGE && args->policy != PGW_POLICY_SINGLE)
 		return -PGW_EINVAL;
 	/* Nothing here encrypts: what pt makes would lead to memory in clear. */
@@ -140,7 +184,8 @@ int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret)
 	err = check_new(args);
 	if (err)
 		return err;
-	err = mm_create(args->platform, args->format, args->region, args->kernel_mm, &mm);
+	err = mm_create(args->platform, args->format, pgw_format_region(args->format, args->region),
+			args->kernel_mm, &mm);
 	if (err)
 		return err;
 	geo = &args->format->geometry;

@@ -73,6 +73,10 @@ int mm_assert_novma(const struct pgw_mm *mm, const char *function);
 int mm_scan_part(struct pgw_mm *mm, const struct pgw_scan_part *part, uint64_t budget,
 		 pgw_extents_fn *fn, void *arg, struct pgw_scan_stats *stats);
 
+/* As far as a root goes that may have fewer items. @return false: the region does not begin at its first */
+bool mm_region_of_root(const struct pgw_geometry *geo, struct pgw_root root,
+		       struct pgw_region *region);
+
 /* first..last lies inside the mm's region. */
 bool mm_covers(const struct pgw_mm *mm, uint64_t first, uint64_t last);
 

@@ -33,10 +33,15 @@ static int walk_check(const struct walk_args *args)
 static int walk_check_region(const struct walk_args *args)
 {
 	int err = walk_check(args);
+	struct pgw_region region;
 
-	if (!err && !mm_covers(args->mm, args->start, range_last(args->end)))
-		err = -PGW_EINVAL;
-	return err;
+	if (err)
+		return err;
+	region = args->mm->pt.region;
+	if (args->root && !mm_region_of_root(&args->mm->pt.format->geometry, *args->root, &region))
+		return -PGW_EINVAL;
+	return args->start >= region.first && range_last(args->end) <= region.last ? 0
+										   : -PGW_EINVAL;
 }
 
 static uint64_t walk_root(const struct walk_args *args, const struct pt *pt)

@@ -259,6 +259,12 @@ static inline size_t pt_table_size(const struct pgw_geometry *geo, unsigned leve
 	return (size_t)1 << (geo->slots_lg2[level] + geo->item_lg2);
 }
 
+/** Items of a root. */
+static inline unsigned pt_root_items(const struct pgw_geometry *geo, struct pgw_root root)
+{
+	return root.nr_items ? root.nr_items : 1u << geo->slots_lg2[geo->top_level];
+}
+
 /** Can a root be at this address, by its alignment? */
 static inline bool pt_root_is_aligned(const struct pgw_geometry *geo, uint64_t pa)
 {
