@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pagewalk/analysis.h>
 
-#include "image/tables.h"
+#include "system/roots/tree_tables.h"
 #include "base/bits.h"
 
 struct integrity {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image/tables.h"
+#include "system/roots/tree_tables.h"
 #include "base/bits.h"
 
 /* Distinct tables of all roots: at 4 KiB, 64 GiB of them. */

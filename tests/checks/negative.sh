@@ -23,7 +23,7 @@ run_check() {
 		return
 		;;
 	links)
-		for layer in base pt mm kernel image analysis hosted; do
+		for layer in base pt mm kernel source system analysis hosted; do
 			gcc -fPIC -c -o "$copy/$layer.o" "$copy/$layer.c"
 			mkdir -p "$copy/$layer"
 			ar rc "$copy/$layer/libpgw_$layer.a" "$copy/$layer.o"
@@ -88,16 +88,20 @@ layers)
 		"echo '#include \"kernel/kernel_priv.h\"' >>src/mm/mm.c"
 	breach 'kernel includes libc' 'src/kernel/vmap.c:.*stdlib.h' \
 		"echo '#include <stdlib.h>' >>src/kernel/vmap.c"
-	breach 'image includes mm' 'src/image/planted.c:.*the layer mm' \
-		"echo '#include \"mm/lock.h\"' >>src/image/planted.c"
+	breach 'a source knows tables' 'src/source/planted.c:.*the layer pt' \
+		"echo '#include \"pt/pt.h\"' >>src/source/planted.c"
+	breach 'a source knows the system' 'src/source/planted.c:.*the layer system' \
+		"echo '#include \"system/system_priv.h\"' >>src/source/planted.c"
+	breach 'system includes kernel' 'src/system/planted.c:.*the layer kernel' \
+		"echo '#include \"kernel/kernel_priv.h\"' >>src/system/planted.c"
 	breach 'a format knows memory' 'src/pt/fmt/planted.h:.*phys.h' \
 		"echo '#include <pagewalk/phys.h>' >>src/pt/fmt/planted.h"
 	breach 'a format used outside its instance' 'src/pt/fmt/registry.c:.*a format' \
 		"echo '#include \"pt/fmt/x86_64.h\"' >>src/pt/fmt/registry.c"
 	breach 'tool includes a private header' 'tool/planted.c:.*a private header' \
 		"echo '#include \"base/bits.h\"' >>tool/planted.c"
-	breach 'what another file includes' 'src/mm/mm.c: the compiler reads src/image/elf.h' \
-		"echo '#include \"image/elf.h\"' >src/mm/planted.inc
+	breach 'what another file includes' 'src/mm/mm.c: the compiler reads src/source/elf.h' \
+		"echo '#include \"source/elf.h\"' >src/mm/planted.inc
 		echo '#include \"mm/planted.inc\"' >>src/mm/mm.c" 1
 	breach 'a path out of the folder' 'tool/planted.c:.*a path with' \
 		"echo '#include \"../src/base/bits.h\"' >>tool/planted.c"
@@ -184,7 +188,7 @@ symbols)
 	;;
 links)
 	# shellcheck disable=SC2016 # for eval
-	begin '' 'for layer in base pt mm kernel image analysis hosted; do
+	begin '' 'for layer in base pt mm kernel source system analysis hosted; do
 			echo "int f_$layer(void) { return 0; }" >$layer.c
 		done
 		echo "extern int f_pt(void); int g(void) { return f_pt(); }" >>mm.c
@@ -192,8 +196,10 @@ links)
 		echo "void g(void) { abort(); }" >>hosted.c'
 	breach 'pt calls mm' 'f_mm' \
 		'echo "extern int f_mm(void); int h(void) { return f_mm(); }" >>pt.c'
-	breach 'image calls mm' 'f_mm' \
-		'echo "extern int f_mm(void); int h(void) { return f_mm(); }" >>image.c'
+	breach 'source calls pt' 'f_pt' \
+		'echo "extern int f_pt(void); int h(void) { return f_pt(); }" >>source.c'
+	breach 'system calls analysis' 'f_analysis' \
+		'echo "extern int f_analysis(void); int h(void) { return f_analysis(); }" >>system.c'
 	breach 'mm calls kernel' 'f_kernel' \
 		'echo "extern int f_kernel(void); int h(void) { return f_kernel(); }" >>mm.c'
 	breach 'mm calls libc' 'abort' \

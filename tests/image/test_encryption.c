@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "image/image_priv.h"
+#include "system/roots/root.h"
+#include "system/system_priv.h"
 #include "image/machine.h"
 
 #define ADDRESS UINT64_C(0x000ffffffffff000)

@@ -13,7 +13,8 @@
 
 #include "common/shared_images.h"
 #include "image/find_root.h"
-#include "image/image_priv.h"
+#include "system/roots/root.h"
+#include "system/system_priv.h"
 #include "image/linux.h"
 #include "image/machine.h"
 
@@ -728,27 +729,25 @@ static const struct cut_image cut_images[] = {
 /* The image as if its file ended there; without a copy of it. */
 static void cut(struct pgw_image *image, uint64_t size)
 {
-	struct image_segment segments[16];
-	size_t nr = image->memory.nr_ranges;
-	struct image_memory memory = { 0 };
+	struct source_segment segments[16];
+	size_t nr = image->source.memory.nr_ranges;
 
 	assert_true(nr <= PGW_ARRAY_SIZE(segments));
 	for (size_t i = 0; i < nr; i++) {
-		const struct image_range *range = &image->memory.ranges[i];
+		const struct source_range *range = &image->source.memory.ranges[i];
 		uint64_t claimed = range->last - range->first + 1;
 		uint64_t left = range->offset < size ? size - range->offset : 0;
 
-		segments[i] = (struct image_segment){
+		segments[i] = (struct source_segment){
 			.pa = range->first,
 			.size = claimed,
 			.file_size = left < claimed ? left : claimed,
 			.offset = range->offset,
 		};
 	}
-	image->info.readable_bytes = image->info.unreadable_bytes = 0;
-	assert_int_equal(image_segments_build(segments, nr, &memory, &image->info), 0);
-	image_memory_fini(&image->memory);
-	image->memory = memory;
+	assert_int_equal(source_lay_out(&image->source, segments, nr), 0);
+	image->info.readable_bytes = image->source.info.readable_bytes;
+	image->info.unreadable_bytes = image->source.info.unreadable_bytes;
 	image->info.truncated = true;
 }
 

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "image/image_priv.h"
+#include "system/system_priv.h"
 #include "image/linux.h"
 #include "image/machine.h"
 

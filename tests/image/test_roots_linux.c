@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "image/find_root.h"
-#include "image/image_priv.h"
+#include "system/system_priv.h"
 #include "image/linux.h"
 
 #define TABLE_AF DESC_AF /* in tables, as Linux 6.13 and later make them */

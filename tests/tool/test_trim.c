@@ -12,7 +12,7 @@
 
 #include <pagewalk/analysis.h>
 
-#include "image/image_priv.h"
+#include "system/system_priv.h"
 #include "image/machine.h"
 
 #define USER_ROOT UINT64_C(0x30000)

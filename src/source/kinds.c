@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "source/source_priv.h"
+
+#include <string.h>
+
+#include "base/bits.h"
+
+/*
+ * Files that people hand to dump tools and that cannot be read: what they are,
+ * and what can be done instead. None of them is memory byte for byte, so none
+ * may be taken for raw memory, and no advice may be to say where it belongs.
+ */
+
+struct kind {
+	uint32_t offset; /* of the magic in the file */
+	uint8_t size;
+	const char *magic;
+	const char *name;
+	const char *advice;
+};
+
+#define MAGIC(at, bytes) .offset = (at), .size = sizeof(bytes) - 1, .magic = (bytes)
+#define KIND(at, bytes, name_, advice_)                                                            \
+	{                                                                                          \
+		MAGIC(at, bytes), .name = (name_), .advice = (advice_)                             \
+	}
+
+#define VIRSH "virsh dump --memory-only --format=elf"
+#define DECOMPRESS "decompress it first"
+#define UNPACK "give the dump that is in it, unpacked"
+#define DUMP_MACHINE "dump the running machine as an ELF core"
+#define NO_MEMORY "it holds a disk, not memory: " DUMP_MACHINE " (" VIRSH ")"
+#define XEN "only Xen's tools and crash read it; /proc/vmcore of the guest's own kdump can be read"
+#define VMWARE "give the .vmem file beside it, which is the memory"
+#define RESUME "resume the machine from it, then " DUMP_MACHINE
+
+/* How Linux writes it, in the last bytes of the first page, whatever the page size. */
+#define SWAP(bytes, name, advice)                                                                  \
+	KIND(4096 - 10, bytes, name, advice), KIND(16384 - 10, bytes, name, advice),               \
+		KIND(65536 - 10, bytes, name, advice)
+
+/* The source of each magic is said in front of it. */
+static const struct kind kinds[] = {
+	/* makedumpfile: diskdump_mod.h, makedumpfile.h, sadump_mod.h */
+	KIND(0, "KDUMP   ", "a kdump-compressed dump",
+	     "dump again as an ELF core (" VIRSH "; makedumpfile -E)"),
+	KIND(0, "DISKDUMP", "a diskdump dump", "dump again as an ELF core (makedumpfile -E)"),
+	KIND(0, "makedumpfile\0\0\0", "a flattened makedumpfile dump",
+	     "makedumpfile -R puts it together, to an ELF core if it was made with -E; else dump "
+	     "again as one (" VIRSH ")"),
+	KIND(0, "sadump\0\0", "a sadump dump",
+	     "dump again as an ELF core, with kdump (makedumpfile -E)"),
+	/* LiME: lime.h; AVML: image.rs */
+	KIND(0, "EMiL", "a LiME dump",
+	     "avml-convert --source-format lime --format raw makes raw memory of it"),
+	KIND(0, "AVML", "an AVML dump", "avml-convert --format raw makes raw memory of it"),
+	/* libvirt: qemu_saveimage.h */
+	KIND(0, "LibvirtQemudSave", "a virtual machine saved by libvirt",
+	     "virsh restore it, then dump it as an ELF core (" VIRSH ")"),
+	KIND(0, "LibvirtQemudPart", "a virtual machine that libvirt did not save to the end",
+	     "dump it as an ELF core (" VIRSH ")"),
+	/* QEMU: migration/qemu-file-types.h */
+	KIND(0, "QEVM", "a QEMU migration stream",
+	     "load it (qemu -incoming), then dump-guest-memory writes an ELF core"),
+	/* Xen: xl.h, libxl and libxc migration stream specifications, xend, xenctrl.h; libvirt */
+	KIND(0, "Xen saved domain, xl format\n", "a Xen domain saved by xl", XEN),
+	KIND(0, "libvirt-xml\n \0 \r", "a Xen domain saved by libvirt", XEN),
+	KIND(0, "LibxlFmt", "a Xen migration stream", XEN),
+	KIND(0,
+	     "\xff\xff\xff\xff\xff\xff\xff\xff"
+	     "XENF",
+	     "a Xen migration stream", XEN),
+	KIND(0, "LinuxGuestRecord", "a Xen domain saved by xend", XEN),
+	KIND(0, "\xed\xeb\x0f\xf0", "a Xen core of the old format", XEN),
+	KIND(0, "\xee\xeb\x0f\xf0", "a Xen core of the old format", XEN),
+	/* VMware: vmware_vmss.h in crash */
+	KIND(0, "\xd0\xbe\xd0\xbe", "a VMware saved state (.vmss, .vmsn)", VMWARE),
+	KIND(0, "\xd2\xbe\xd2\xbe", "a VMware saved state (.vmss, .vmsn)", VMWARE),
+	KIND(0, "\xd3\xbe\xd3\xbe", "a VMware saved state (.vmss, .vmsn)", VMWARE),
+	KIND(0, "\xd1\xba\xd1\xba", "a VMware saved state (.vmss, .vmsn)", VMWARE),
+	KIND(0, "\xd2\xba\xd2\xba", "a VMware saved state (.vmss, .vmsn)", VMWARE),
+	/* VirtualBox: SSM.cpp, manual of VBoxManage debugvm */
+	KIND(0,
+	     "\x7f"
+	     "VirtualBox SavedState V",
+	     "a VirtualBox saved state",
+	     "VBoxManage debugvm NAME dumpvmcore writes an ELF core of the running machine"),
+	/* Hyper-V: dissect.hypervisor, hyperv.py */
+	KIND(0, "\x14\x20\x28\x01", "a Hyper-V saved state or configuration (.vmrs, .vmcx)",
+	     "only Hyper-V's own interfaces read it; the guest's own kdump can be read"),
+
+	/* Windows: libmagic, libhibr, MINIDUMP_HEADER */
+	KIND(0, "PAGEDU64", "a Windows crash dump",
+	     "only Windows debuggers read it; a virtual machine can be dumped as an ELF core "
+	     "(" VIRSH ")"),
+	KIND(0, "PAGEDUMP", "a Windows crash dump of a 32-bit machine",
+	     "only Windows debuggers read it"),
+	KIND(0, "MDMP", "a Windows minidump, of a process",
+	     "it holds no page tables: give a dump of a machine's whole memory"),
+	KIND(0, "hibr", "a Windows hibernation file", RESUME),
+	KIND(0, "HIBR", "a Windows hibernation file", RESUME),
+	KIND(0, "wake", "a Windows hibernation file that was resumed from", DUMP_MACHINE),
+	KIND(0, "WAKE", "a Windows hibernation file that was resumed from", DUMP_MACHINE),
+	KIND(0, "RSTR", "a Windows hibernation file that was resumed from", DUMP_MACHINE),
+	/* util-linux: libblkid's superblocks/swap.c; swapon(8) */
+	SWAP("S1SUSPEND", "a swap area with a Linux hibernation image", RESUME),
+	SWAP("S2SUSPEND", "a swap area with a Linux hibernation image", RESUME),
+	SWAP("ULSUSPEND", "a swap area with a Linux hibernation image (uswsusp)", RESUME),
+	SWAP("LINHIB0001", "a swap area with a Linux hibernation image", RESUME),
+	KIND(0, "\xed\xc3\x02\xe9\x98\x56\xe5\x0c", "a TuxOnIce hibernation image", RESUME),
+	SWAP("SWAPSPACE2", "a swap area", DUMP_MACHINE),
+	SWAP("SWAP-SPACE", "a swap area", DUMP_MACHINE),
+	/* FreeBSD: machine/minidump.h */
+	KIND(0, "minidump FreeBSD/", "a FreeBSD minidump",
+	     "only FreeBSD's tools read it; a virtual machine can be dumped as an ELF core "
+	     "(" VIRSH ")"),
+
+	/* Disks. QEMU: docs/interop/qcow2.txt, qed_spec.txt, block/vmdk.c, vdi.c, vpc.c; MS-VHDX;
+	 * libewf */
+	KIND(0, "QFI\xfb", "a qcow or qcow2 disk",
+	     "not memory; a state that savevm put in it can be loaded (qemu -loadvm), then "
+	     "dump-guest-memory writes an ELF core"),
+	KIND(0, "QED\0", "a QED disk", NO_MEMORY),
+	KIND(0, "KDMV", "a VMDK disk", NO_MEMORY),
+	KIND(0, "COWD", "a VMDK disk", NO_MEMORY),
+	KIND(0, "# Disk DescriptorFile", "the description of a VMDK disk", NO_MEMORY),
+	KIND(64, "\x7f\x10\xda\xbe", "a VDI disk", NO_MEMORY),
+	KIND(0, "vhdxfile", "a VHDX disk", NO_MEMORY),
+	KIND(0, "conectix", "a VHD disk", NO_MEMORY),
+	KIND(0, "EVF\x09\x0d\x0a\xff", "an EWF (EnCase) image",
+	     "ewfexport makes raw memory of it if it holds memory"),
+
+	/* Compressed: RFC 8878, 1952; the formats' own specifications; libmagic */
+	KIND(0, "\x28\xb5\x2f\xfd", "zstd-compressed", DECOMPRESS " (zstd -d)"),
+	KIND(0, "\x1f\x8b\x08", "gzip-compressed", DECOMPRESS " (gzip -d)"),
+	KIND(0,
+	     "\xfd"
+	     "7zXZ",
+	     "xz-compressed", DECOMPRESS " (xz -d)"),
+	KIND(4, "1AY&SY", "bzip2-compressed", DECOMPRESS " (bzip2 -d)"),
+	KIND(0, "\x04\x22\x4d\x18", "LZ4-compressed", DECOMPRESS " (lz4 -d)"),
+	KIND(0, "\x02\x21\x4c\x18", "LZ4-compressed", DECOMPRESS " (lz4 -d)"),
+	KIND(0, "\x89LZO\0\r\n\x1a\n", "lzop-compressed", DECOMPRESS " (lzop -d)"),
+	KIND(0, "LZIP", "lzip-compressed", DECOMPRESS " (lzip -d)"),
+	KIND(0, "PK\3\4", "a zip archive", UNPACK),
+	KIND(0, "7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
+	KIND(0, "Rar!\x1a\x07", "a RAR archive", UNPACK),
+	KIND(257, "ustar", "a tar archive", UNPACK),
+
+	/* Android: system/core/libsparse/sparse_format.h, bootimg.h; Mach-O: loader.h */
+	KIND(0, "\x3a\xff\x26\xed", "an Android sparse image", NO_MEMORY),
+	KIND(0, "ANDROID!", "an Android boot image", "it is a program: " DUMP_MACHINE),
+	KIND(0, "VNDRBOOT", "an Android boot image", "it is a program: " DUMP_MACHINE),
+	KIND(0, "\xcf\xfa\xed\xfe", "a Mach-O file", "only LLDB and Apple's tools read it"),
+};
+
+int source_kind_check(const struct source_map *map, struct pgw_error *err)
+{
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(kinds); i++) {
+		const struct kind *kind = &kinds[i];
+		char magic[UINT8_MAX];
+
+		if (source_map_read(map, kind->offset, magic, kind->size) &&
+		    memcmp(magic, kind->magic, kind->size) == 0)
+			return source_fail_kind(err, kind->offset, kind->name, kind->advice);
+	}
+	return 0;
+}
+
+/* ELF's e_machine: System V ABI, and Linux's uapi/linux/elf-em.h. */
+static const struct {
+	uint16_t machine;
+	const char *name;
+} machines[] = {
+	{ 2, "SPARC" },     { 3, "Intel 80386" },  { 4, "Motorola 68000" }, { 8, "MIPS" },
+	{ 15, "PA-RISC" },  { 20, "PowerPC" },     { 21, "PowerPC 64" },    { 22, "IBM S/390" },
+	{ 40, "ARM" },      { 42, "SuperH" },      { 43, "SPARC v9" },      { 50, "Intel Itanium" },
+	{ 62, "x86-64" },   { 92, "OpenRISC" },    { 93, "ARC" },           { 94, "Xtensa" },
+	{ 183, "AArch64" }, { 189, "MicroBlaze" }, { 195, "ARC" },          { 243, "RISC-V" },
+	{ 252, "C-SKY" },   { 258, "LoongArch" },  { 0x9026, "Alpha" },
+};
+
+const char *source_machine_name(unsigned elf_machine)
+{
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(machines); i++) {
+		if (machines[i].machine == elf_machine)
+			return machines[i].name;
+	}
+	return NULL;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "source/source_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+
+static int fail_errno(struct pgw_error *err, const char *expected)
+{
+	int os_errno = errno;
+	int status = os_errno == ENOENT      ? -PGW_ENOENT
+		     : os_errno == ENOMEM    ? -PGW_ENOMEM
+		     : os_errno == EOVERFLOW ? -PGW_EOVERFLOW
+					     : -PGW_EIO;
+
+	source_fail(err, status, expected);
+	if (err)
+		err->os_errno = os_errno;
+	return status;
+}
+
+static int map_check(int fd, size_t *ret_size, struct pgw_error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return fail_errno(err, NULL);
+	if (!S_ISREG(st.st_mode)) {
+		errno = S_ISDIR(st.st_mode) ? EISDIR : 0;
+		return fail_errno(err, "a regular file");
+	}
+	if (st.st_size == 0)
+		return source_fail(err, -PGW_ENOEXEC, "a file that is not empty");
+	if ((uint64_t)st.st_size > SIZE_MAX / 2)
+		return source_fail(err, -PGW_EOVERFLOW, "a file that fits into the address space");
+	*ret_size = (size_t)st.st_size;
+	return 0;
+}
+
+int source_map_open(const char *path, struct source_map *ret, struct pgw_error *err)
+{
+	struct source_map map = { .fd = -1, .page_size = (size_t)sysconf(_SC_PAGESIZE) };
+	void *bytes;
+	int status;
+
+	/* Without O_NONBLOCK, opening a FIFO waits for somebody to write to it. */
+	map.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (map.fd < 0)
+		return fail_errno(err, NULL);
+	status = map_check(map.fd, &map.size, err);
+	if (status)
+		goto fail;
+	bytes = mmap(NULL, map.size, PROT_READ, MAP_PRIVATE, map.fd, 0);
+	if (bytes == MAP_FAILED) {
+		status = fail_errno(err, NULL);
+		goto fail;
+	}
+	map.bytes = bytes;
+	map.guard = source_guard_new(bytes, map.size);
+	map.resident = source_resident_new(map.page_size);
+	if (!map.guard || !map.resident) {
+		status = source_fail(err, -PGW_ENOMEM, NULL);
+		goto fail;
+	}
+	*ret = map;
+	return 0;
+fail:
+	source_map_close(&map);
+	return status;
+}
+
+void source_map_close(struct source_map *map)
+{
+	source_guard_free(map->guard);
+	source_resident_free(map->resident);
+	if (map->bytes)
+		munmap((void *)(uintptr_t)map->bytes, map->size);
+	if (map->fd >= 0)
+		close(map->fd);
+	*map = (struct source_map){ .fd = -1 };
+}
+
+static void map_ask_size(const struct source_map *map)
+{
+	struct stat st;
+
+	if (fstat(map->fd, &st))
+		source_guard_lower(map->guard, 0);
+	else if ((uint64_t)st.st_size < map->size)
+		source_guard_lower(map->guard, (size_t)st.st_size);
+}
+
+/*
+ * The bytes before end were copied from the mapping without a fault, but may
+ * be what follows the end of a file that has shrunk within its last page:
+ * zeroes, up to the end of the page. The page after that is gone then.
+ */
+static void map_check_zeroes(const struct source_map *map, size_t end)
+{
+	size_t next = (end + map->page_size - 1) & ~(map->page_size - 1);
+
+	if (next < map->size)
+		(void)*(const volatile uint8_t *)(map->bytes + next);
+	else
+		map_ask_size(map);
+}
+
+static bool map_pread(const struct source_map *map, size_t offset, uint8_t *buf, size_t len)
+{
+	while (len) {
+		ssize_t n = pread(map->fd, buf, len, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			map_ask_size(map);
+			return false;
+		}
+		buf += n;
+		len -= (size_t)n;
+		offset += (size_t)n;
+	}
+	return true;
+}
+
+bool source_map_read(const struct source_map *map, uint64_t offset, void *buf, size_t len)
+{
+	size_t end;
+
+	if (offset > map->size || len > map->size - offset)
+		return false;
+	if (len == 0)
+		return true;
+	end = (size_t)offset + len;
+	if (len >= SOURCE_PREAD_MIN) {
+		if (!map_pread(map, (size_t)offset, buf, len))
+			return false;
+	} else {
+		source_resident_touch(map, map->bytes + offset, len);
+		memcpy(buf, map->bytes + offset, len);
+		if (((const uint8_t *)buf)[len - 1] == 0)
+			map_check_zeroes(map, end);
+	}
+	if (pgw_unlikely(source_guard_limit(map->guard) < map->size))
+		map_ask_size(map);
+	return source_guard_limit(map->guard) >= end;
+}

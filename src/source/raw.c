@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "source/source_priv.h"
+
+#include <stdlib.h>
+
+#include "base/bits.h"
+
+/* Raw memory: bytes of files that say nothing of themselves. */
+
+int source_raw_load(struct source *source, struct pgw_error *err)
+{
+	const struct source_segment all = {
+		.size = source->files[0].size,
+		.file_size = source->files[0].size,
+	};
+
+	source->info.kind = "raw";
+	return source_lay_out(source, &all, 1) ? source_fail(err, -PGW_ENOMEM, NULL) : 0;
+}
+
+static int ram_load_file(struct source *source, const struct pgw_image_ram *ram, unsigned file,
+			 struct source_segment *ret, struct pgw_error *err)
+{
+	struct source_map *map = &source->files[file];
+	uint64_t size = ram->size, end;
+	int status = source_map_open(ram->path, map, err);
+
+	if (status)
+		return status;
+	source->nr_files = file + 1;
+	if (ram->offset >= map->size || size > map->size - ram->offset)
+		return source_fail_at(err, -PGW_EOVERFLOW, ram->offset, map->size,
+				      "a part that ends no later than the file");
+	if (!size)
+		size = map->size - ram->offset;
+	source->info.file_size += size;
+	*ret = (struct source_segment){
+		.file = file,
+		.pa = ram->pa,
+		.size = size,
+		.file_size = size,
+		.offset = ram->offset,
+	};
+	return add_overflows(ram->pa, size, &end)
+		       ? source_fail(err, -PGW_EOVERFLOW, "memory that ends below 2^64")
+		       : 0;
+}
+
+static int ram_load_files(struct source *source, const struct pgw_image_options *options,
+			  struct source_segment *segments, struct pgw_error *err)
+{
+	size_t nr = options->nr_ram;
+	int status = 0;
+
+	for (unsigned file = 0; file < nr && !status; file++) {
+		status = ram_load_file(source, &options->ram[file], file, &segments[file], err);
+		if (status && err)
+			err->file = options->ram[file].path;
+	}
+	if (status)
+		return status;
+	return source_lay_out(source, segments, nr) ? source_fail(err, -PGW_ENOMEM, NULL) : 0;
+}
+
+int source_ram_load(struct source *source, const struct pgw_image_options *options,
+		    struct pgw_error *err)
+{
+	size_t nr = options->nr_ram;
+	struct source_segment *segments;
+	int status;
+
+	if (nr > SOURCE_MAX_SEGMENTS)
+		return source_fail(err, -PGW_EINVAL, "few files");
+	source->info.kind = "raw";
+	source->has_places = true;
+	segments = calloc(nr, sizeof(*segments));
+	source->files = calloc(nr, sizeof(*source->files));
+	status = segments && source->files ? ram_load_files(source, options, segments, err)
+					   : source_fail(err, -PGW_ENOMEM, NULL);
+	free(segments);
+	return status;
+}

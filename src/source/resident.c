@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "source/source_priv.h"
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+
+/*
+ * A fault brings in its neighbours too: on Linux 64 KiB (fault_around_bytes) or
+ * as much as the page cache has in one piece. So how much is resident is asked
+ * for now and then, when some more chunks of 64 KiB have been touched. Which
+ * ones were is kept in a small hashed set of bits: chunks that share one are
+ * counted as one, so that the count is a little low at worst.
+ */
+#define CHUNK_LG2 16
+#define CHUNKS_TO_ASK 8
+#define CHUNKS_IF_UNKNOWN 64
+#define MAX_RESIDENT ((size_t)6 << 20)
+#define SET_LG2 12
+#define HASH UINT64_C(0x9e3779b97f4a7c15)
+
+struct source_resident {
+	_Atomic(uint64_t) set[(1 << SET_LG2) / 64];
+	atomic_uint nr;
+	size_t other; /* what was resident of files before, or 0 */
+};
+
+/* Bytes of files that are mapped and resident, the program's own too; 0 if that is not known. */
+static size_t resident_bytes(size_t page_size)
+{
+	unsigned long shared = 0;
+	char text[128], *at = text, *end;
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	/* Pages: of the program, resident, and of these the files'. */
+	for (unsigned i = 0; i < 3; i++, at = end) {
+		shared = strtoul(at, &end, 10);
+		if (end == at)
+			return 0;
+	}
+	return shared * page_size;
+}
+
+struct source_resident *source_resident_new(size_t page_size)
+{
+	struct source_resident *resident = calloc(1, sizeof(*resident));
+
+	if (resident)
+		resident->other = resident_bytes(page_size);
+	return resident;
+}
+
+void source_resident_free(struct source_resident *resident)
+{
+	free(resident);
+}
+
+static bool resident_is_too_much(const struct source_resident *resident, unsigned nr_chunks,
+				 size_t page_size)
+{
+	size_t bytes;
+
+	if (nr_chunks % CHUNKS_TO_ASK)
+		return false;
+	bytes = resident_bytes(page_size);
+	return bytes ? bytes > resident->other && bytes - resident->other > MAX_RESIDENT
+		     : nr_chunks > CHUNKS_IF_UNKNOWN;
+}
+
+/* Only the mapping's page tables forget: the file's pages stay in the page cache. */
+static void resident_drop(const struct source_map *map)
+{
+	struct source_resident *resident = map->resident;
+
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(resident->set); i++)
+		atomic_store_explicit(&resident->set[i], 0, memory_order_relaxed);
+	atomic_store_explicit(&resident->nr, 0, memory_order_relaxed);
+	madvise((void *)(uintptr_t)map->bytes, map->size, MADV_DONTNEED);
+}
+
+static void resident_add(const struct source_map *map, uintptr_t chunk)
+{
+	struct source_resident *resident = map->resident;
+	unsigned hash = (unsigned)(((uint64_t)chunk * HASH) >> (64 - SET_LG2));
+	_Atomic(uint64_t) *word = &resident->set[hash / 64];
+	unsigned nr;
+
+	if (pgw_likely(atomic_load_explicit(word, memory_order_relaxed) & BIT(hash % 64)))
+		return;
+	atomic_fetch_or_explicit(word, BIT(hash % 64), memory_order_relaxed);
+	nr = atomic_fetch_add_explicit(&resident->nr, 1, memory_order_relaxed) + 1;
+	if (resident_is_too_much(resident, nr, map->page_size))
+		resident_drop(map);
+}
+
+void source_resident_touch(const struct source_map *map, const uint8_t *bytes, size_t len)
+{
+	uintptr_t chunk = (uintptr_t)bytes >> CHUNK_LG2;
+	uintptr_t last = (uintptr_t)(bytes + len - 1) >> CHUNK_LG2;
+
+	for (; chunk <= last; chunk++)
+		resident_add(map, chunk);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOURCE_SOURCE_H
+#define SOURCE_SOURCE_H
+
+/*
+ * Where physical memory comes from: a file of some kind. What is in that memory
+ * is nothing that a source knows: src/system asks it for bytes, for the ranges
+ * that it has, and for its notes.
+ */
+
+#include <limits.h>
+
+#include <pagewalk/image.h>
+
+/* Bounds on what a file can make us do. */
+#define SOURCE_MAX_SEGMENTS (UINT32_C(1) << 20)
+#define SOURCE_MAX_NOTE_BYTES (UINT64_C(64) << 20)
+
+/* Where an ELF header says for which machine the file is. */
+#define SOURCE_ELF_MACHINE 18
+
+/* A note of our own: what a core says of itself that no other note says. */
+#define SOURCE_NOTE_OWN "pagewalk"
+#define SOURCE_NOTE_OWN_PLACEMENT                                                                  \
+	0x70670001 /* where memory is, was a guess; of a core's own types none is so large */
+
+/* fail.c */
+
+/**
+ * Fill in err, if there is one.
+ * @return status
+ */
+int source_fail(struct pgw_error *err, int status, const char *expected);
+int source_fail_at(struct pgw_error *err, int status, uint64_t offset, uint64_t found,
+		   const char *expected);
+/** The file is of a kind that cannot be read. @return -PGW_EOPNOTSUPP */
+int source_fail_kind(struct pgw_error *err, uint64_t offset, const char *kind, const char *advice);
+
+/**
+ * Make room for one more element in an array that grows by doubling.
+ * @param array the array or NULL; replaced
+ * @return 0 or -PGW_ENOMEM (nothing changed)
+ */
+int source_array_grow(void **array, size_t nr, size_t size);
+
+/* segments.c: what a file says where memory is */
+
+/** A PT_LOAD segment as the file has it, clipped to the end of the file; a piece of raw memory. */
+struct source_segment {
+	unsigned file; /* of the source */
+	uint64_t pa;
+	uint64_t size;      /* that it claims; pa + size does not wrap */
+	uint64_t file_size; /* of these, from the start, what the file holds; at most size */
+	uint64_t
+		zero_size; /* of these, from the end, what reads as zeroes; with file_size at most size */
+	uint64_t offset; /* in the file */
+};
+
+/** Readable memory that lies in one piece in the file. */
+struct source_range {
+	uint64_t first;
+	uint64_t last; /* inclusive */
+	uint64_t offset;
+	unsigned file; /* or SOURCE_NO_FILE: zeroes */
+};
+
+#define SOURCE_NO_FILE UINT_MAX
+
+/** Memory in one piece. */
+struct source_run {
+	uint64_t first;
+	uint64_t last; /* inclusive */
+};
+
+struct source_memory {
+	struct source_range *ranges; /* ascending, no overlap */
+	size_t nr_ranges;
+	struct source_run *runs; /* that files hold; ascending, no overlap, neighbours joined */
+	size_t nr_runs;
+	struct source_run *readable; /* the same with zeroes that no file holds */
+	size_t nr_readable;
+	struct source_run *described; /* the same with what the file describes and does not hold */
+	size_t nr_described;
+};
+
+void source_memory_fini(struct source_memory *memory);
+/** The range that holds pa, or NULL. */
+const struct source_range *source_memory_find(const struct source_memory *memory, uint64_t pa);
+/** The first readable run that ends at or above pa, or NULL. */
+const struct source_run *source_memory_next(const struct source_memory *memory, uint64_t pa);
+/** The same of memory that the file describes, readable or not. */
+const struct source_run *source_memory_next_described(const struct source_memory *memory,
+						      uint64_t pa);
+
+/* The source. Constant once open; any threads may read it. */
+
+/** Bytes of the file that are notes as ELF has them, clipped to the end of the file. */
+struct source_notes {
+	uint64_t offset;
+	uint64_t size;
+};
+
+struct source_map;
+
+struct source {
+	struct pgw_phys phys; /* its memory */
+	/* Not NULL: the files that memory is in, by source_range.file. A view borrows them. */
+	struct source_map *files;
+	unsigned nr_files;
+	struct source_memory memory;
+	struct source_notes *notes;
+	size_t nr_notes;
+	bool has_machine; /* it says which machine's it is */
+	bool has_places;  /* it says where memory is; else bytes have their offsets for addresses */
+	/* All but arch, nr_cpus and placement: what the notes say is not the source's to know. */
+	struct pgw_image_info info;
+};
+
+/**
+ * Open what the path names, or the files of the options.
+ * @param options read while this runs, not kept
+ * @param ret     filled in on failure too: to be closed either way
+ * @return 0, or as pgw_image_open()
+ */
+int source_open(const char *path, const struct pgw_image_options *options, struct source *ret,
+		struct pgw_error *err);
+/** One that is all zero is fine. */
+void source_close(struct source *source);
+
+/**
+ * Let memory be as these segments have it; what it was before is gone.
+ * Sets of info: nr_segments, nr_ranges, nr_overlaps, readable_bytes, zero_bytes, unreadable_bytes.
+ * @return 0 or -PGW_ENOMEM (there is no memory then)
+ */
+int source_lay_out(struct source *source, const struct source_segment *segments, size_t nr);
+
+/** A source that has the same files, which it borrows, and no memory yet. */
+void source_view_init(struct source *view, const struct source *source);
+/** What the view does not share with the source is gone. One that is all zero is fine. */
+void source_view_fini(struct source *view);
+/** Let the source's memory be as the view has it; the view is gone then. */
+void source_view_commit(struct source *view, struct source *source);
+
+/** Bytes of the file itself, all or nothing; false if there is no such file, or no such bytes. */
+bool source_read_file(const struct source *source, uint64_t offset, void *buf, size_t len);
+
+/* notes.c */
+
+#define SOURCE_NOTE_NAME_MAX 16 /* of names that mean something here */
+
+struct source_note {
+	char name[SOURCE_NOTE_NAME_MAX + 1]; /* empty if it is longer */
+	uint32_t type;
+	uint32_t desc_size;
+	uint64_t offset; /* of the note in the file */
+	uint64_t
+		desc; /* offset of the description; all of it is inside the file, unless it shrinks */
+};
+
+/** Not 0 ends the look, which returns the value. */
+typedef int source_note_fn(const struct source_note *note, void *arg);
+
+/** All notes, in the file's order. @return 0, fn's value, or -PGW_EIO (err is filled in) */
+int source_each_note(const struct source *source, source_note_fn *fn, void *arg,
+		     struct pgw_error *err);
+
+/* elf_write.c */
+
+/** What is to be written. */
+struct source_core {
+	unsigned elf_machine;
+	bool is_guess; /* where memory is; said in a note, if no other note is there */
+	const struct pgw_pa_range *keep; /* ascending, without overlap */
+	size_t nr_keep;
+};
+
+/** As pgw_image_write_core(). */
+int source_write_core(const struct source *source, const struct source_core *what, pgw_write_fn *fn,
+		      void *arg);
+
+#endif

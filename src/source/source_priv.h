@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOURCE_SOURCE_PRIV_H
+#define SOURCE_SOURCE_PRIV_H
+
+/* Between the files of src/source. */
+
+#include "source/source.h"
+
+#define SOURCE_MAX_ALIASES 16 /* of memory for a byte of the file, on average */
+
+/* Reads of this size and more do not go through the mapping. */
+#define SOURCE_PREAD_MIN (UINT32_C(64) << 10)
+
+/* Less than this is no memory of a machine, but may be what is left of a header. */
+#define SOURCE_MIN_RAW 4096u
+
+/* guard.c: what happens when a mapped file shrinks */
+
+struct source_guard;
+
+/** Watch a mapping; installs the SIGBUS handler. NULL if there is no memory. */
+struct source_guard *source_guard_new(const void *bytes, size_t size);
+/** To be called before the mapping goes. NULL is fine. */
+void source_guard_free(struct source_guard *guard);
+/** The bytes from the start of the mapping that nothing is known against. */
+size_t source_guard_limit(const struct source_guard *guard);
+/** Nothing from limit on can be read any more. A higher limit than before changes nothing. */
+void source_guard_lower(struct source_guard *guard, size_t limit);
+
+/* resident.c: how much of a mapping is in memory */
+
+struct source_resident;
+
+/** NULL if there is no memory. */
+struct source_resident *source_resident_new(size_t page_size);
+/** NULL is fine. */
+void source_resident_free(struct source_resident *resident);
+/**
+ * To be called before a read of the mapping: keeps what is resident of it small, by
+ * dropping all of it now and then. Any threads may read meanwhile.
+ */
+void source_resident_touch(const struct source_map *map, const uint8_t *bytes, size_t len);
+
+/* map.c: a file, mapped */
+
+struct source_map {
+	const uint8_t *bytes;
+	size_t size; /* when it was opened, at least 1 */
+	size_t page_size;
+	int fd; /* -1: not open */
+	struct source_guard *guard;
+	struct source_resident *resident;
+};
+
+int source_map_open(const char *path, struct source_map *ret, struct pgw_error *err);
+/** One that is not open (fd -1, the rest 0) is fine. */
+void source_map_close(struct source_map *map);
+/** Copy len bytes, all or nothing; false if the file does not have them, or not any more. */
+bool source_map_read(const struct source_map *map, uint64_t offset, void *buf, size_t len);
+
+/* kinds.c: names of what cannot be read */
+
+/** Is it a file of a known kind that cannot be read? @return -PGW_EOPNOTSUPP, or 0 if it is not */
+int source_kind_check(const struct source_map *map, struct pgw_error *err);
+/** The machine that an ELF file's e_machine means, or NULL. */
+const char *source_machine_name(unsigned elf_machine);
+
+/* notes.c */
+
+/** Where the notes end that dump programs write, from offset on: the first that is not one. */
+uint64_t source_notes_end(const struct source_map *map, uint64_t offset);
+/**
+ * Those of one stretch of the file. Pre: it lies inside the file as it was opened, or is empty.
+ * Stops at a note that reaches past the end, or has no name, as kernels do.
+ * @param ret_is_cut set if a note reaches past the end; may be NULL
+ * @return as source_each_note()
+ */
+int source_notes_parse(const struct source_map *map, const struct source_notes *notes,
+		       source_note_fn *fn, void *arg, bool *ret_is_cut, struct pgw_error *err);
+
+/* segments.c */
+
+/**
+ * Sort segments out.
+ * @param info nr_ranges, readable_bytes, zero_bytes, unreadable_bytes, nr_overlaps are added to
+ * @return 0 or -PGW_ENOMEM
+ */
+int source_segments_build(const struct source_segment *segments, size_t nr,
+			  struct source_memory *ret, struct pgw_image_info *info);
+
+/* elf_core.c */
+
+/** Load headers, segments and notes of the mapped file. */
+int source_elf_load(struct source *source, const struct pgw_image_options *options,
+		    struct pgw_error *err);
+
+/* raw.c */
+
+/** A file of no known kind: its bytes, at their offsets. */
+int source_raw_load(struct source *source, struct pgw_error *err);
+/** The files of the options. */
+int source_ram_load(struct source *source, const struct pgw_image_options *options,
+		    struct pgw_error *err);
+
+#endif

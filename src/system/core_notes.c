@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "system/system_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "system/linux/linux_facts.h"
+
+/* What the notes of a dump say of the system inside: CPUs' registers, and Linux's VMCOREINFO. */
+
+#define NT_PRSTATUS 1
+
+/*
+ * QEMU's struct QEMUCPUState, version 1, little-endian. A segment is selector,
+ * limit, flags, padding (4 bytes each) and base (8 bytes).
+ */
+#define QEMU_VERSION 0
+#define QEMU_SIZE 4
+#define QEMU_CS_FLAGS 160
+#define QEMU_IDT_BASE 384
+#define QEMU_CR0 392
+#define QEMU_CR3 416
+#define QEMU_CR4 424
+#define QEMU_MIN_SIZE 432 /* kernel_gs_base came later, behind this */
+#define CR0_PG BIT(31)
+#define CR4_PAE BIT(5)
+
+static int note_add_qemu_cpu(struct pgw_image *image, const struct source_note *note)
+{
+	uint8_t state[QEMU_MIN_SIZE];
+	struct pgw_cpu cpu = { 0 };
+
+	if (note->desc_size < sizeof(state))
+		return 0;
+	image->info.writer = "QEMU";
+	if (source_read_file(&image->source, note->desc, state, sizeof(state)) &&
+	    load_le32(state + QEMU_VERSION) == 1 && load_le32(state + QEMU_SIZE) >= QEMU_MIN_SIZE &&
+	    load_le32(state + QEMU_SIZE) <= note->desc_size)
+		cpu = (struct pgw_cpu){
+			.known = PGW_CPU_X86_CR,
+			.cr0 = load_le64(state + QEMU_CR0),
+			.cr3 = load_le64(state + QEMU_CR3),
+			.cr4 = load_le64(state + QEMU_CR4),
+			.idt_base = load_le64(state + QEMU_IDT_BASE),
+			.cs_flags = load_le32(state + QEMU_CS_FLAGS),
+		};
+	if (image->nr_cpus == IMAGE_MAX_CPUS)
+		return -PGW_EOVERFLOW;
+	if (source_array_grow((void **)&image->cpus, image->nr_cpus, sizeof(cpu)))
+		return -PGW_ENOMEM;
+	image->cpus[image->nr_cpus++] = cpu;
+	if (!image->idt_base && (cpu.cr0 & CR0_PG) && (cpu.cr4 & CR4_PAE) &&
+	    (cpu.idt_base & BIT(63)))
+		image->idt_base = cpu.idt_base;
+	return 0;
+}
+
+static int note_add_vmcoreinfo(struct pgw_image *image, const struct source_note *note)
+{
+	char *text;
+
+	if (!note->desc_size || note->desc_size > IMAGE_MAX_VMCOREINFO_SIZE ||
+	    image->nr_texts == IMAGE_MAX_VMCOREINFO)
+		return 0;
+	if (image->nr_cpus == 0)
+		image->info.writer = "kdump";
+	text = malloc(note->desc_size);
+	if (!text)
+		return -PGW_ENOMEM;
+	if (!source_read_file(&image->source, note->desc, text, note->desc_size)) {
+		free(text);
+		return 0;
+	}
+	return image_vmcoreinfo_add(image, PGW_VMCOREINFO_NOTE, note->desc, text, note->desc_size);
+}
+
+struct taking {
+	struct pgw_image *image;
+	struct pgw_error *err;
+};
+
+static int note_take(const struct source_note *note, void *arg)
+{
+	const struct taking *taking = arg;
+	struct pgw_image *image = taking->image;
+	int status = 0;
+
+	if (strcmp(note->name, "QEMU") == 0 && note->type == 0)
+		status = note_add_qemu_cpu(image, note);
+	else if (strcmp(note->name, "VMCOREINFO") == 0 && note->type == 0)
+		status = note_add_vmcoreinfo(image, note);
+	else if (strcmp(note->name, SOURCE_NOTE_OWN) == 0 &&
+		 note->type == SOURCE_NOTE_OWN_PLACEMENT)
+		image->info.placement = PGW_PLACEMENT_GUESSED;
+	else if (strcmp(note->name, "CORE") == 0 && note->type == NT_PRSTATUS)
+		image->info.nr_cpus++;
+	if (status == -PGW_EOVERFLOW)
+		return source_fail_at(taking->err, status, note->offset, image->nr_cpus,
+				      "at most 8192 CPU states in notes");
+	return status ? source_fail(taking->err, status, NULL) : 0;
+}
+
+int image_notes_take(struct pgw_image *image, struct pgw_error *err)
+{
+	struct taking taking = { image, err };
+	int status = source_each_note(&image->source, note_take, &taking, err);
+
+	if (image->info.nr_cpus < image->nr_cpus)
+		image->info.nr_cpus = (unsigned)image->nr_cpus;
+	return status;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "system/place/place.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+
+static const struct image_arch archs[_IMAGE_ARCH_MAX] = {
+	{ IMAGE_ARCH_X86_64, 62, "x86_64", &image_x86_64_ops },     /* EM_X86_64 */
+	{ IMAGE_ARCH_ARM64, 183, "arm64", &image_arm64_ops },       /* EM_AARCH64 */
+	{ IMAGE_ARCH_RISCV64, 243, "riscv64", &image_riscv64_ops }, /* EM_RISCV */
+};
+
+const struct image_arch *image_arch_at(unsigned id)
+{
+	return &archs[id];
+}
+
+const struct image_arch *image_arch_find(unsigned elf_machine)
+{
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(archs); i++) {
+		if (archs[i].elf_machine == elf_machine)
+			return &archs[i];
+	}
+	return NULL;
+}
+
+/* An ELF file says which machine it is of; formats for it may be missing. */
+static void image_set_arch(struct pgw_image *image)
+{
+	const struct image_arch *arch = image_arch_find(image->info.elf_machine);
+	const struct pgw_format *format;
+
+	if (!arch)
+		return;
+	for (size_t i = 0; !image->arch && (format = pgw_format_at(i)); i++) {
+		if (strcmp(pgw_format_arch(format), arch->name) == 0)
+			image->arch = arch;
+	}
+	if (image->arch)
+		image->info.arch = arch->name;
+}
+
+static int image_load(struct pgw_image *image, const char *path, struct pgw_error *err)
+{
+	bool has_ram = image->options.nr_ram;
+	int status;
+
+	status = image_vmcoreinfo_add_given(image);
+	if (status)
+		return source_fail(err, status, NULL);
+	if (has_ram && !image_arch_exists(image))
+		return source_fail(err, -PGW_EINVAL, "an architecture that is known");
+	status = source_open(path, &image->options, &image->source, err);
+	if (status)
+		return status;
+	image->phys = image->source.phys;
+	image->info = image->source.info;
+	if (image->source.has_machine) {
+		image_set_arch(image);
+		return image_notes_take(image, err);
+	}
+	if (!image_arch_exists(image))
+		return source_fail(err, -PGW_EINVAL, "an architecture that is known");
+	return image->source.has_places ? image_ram_find(image, err) : image_raw_find(image, err);
+}
+
+int pgw_image_open(const char *source, const struct pgw_image_options *opts, struct pgw_image **ret,
+		   struct pgw_error *err)
+{
+	struct pgw_image *image = calloc(1, sizeof(*image));
+	int status;
+
+	if (!image)
+		return source_fail(err, -PGW_ENOMEM, NULL);
+	image->search_left = IMAGE_SEARCH_BUDGET;
+	if (opts)
+		image->options = *opts;
+	status = image_load(image, source, err);
+	if (status) {
+		pgw_image_close(image);
+		return status;
+	}
+	/* By what the notes say: a CPU's root is found without looking for a kernel's. */
+	image_encryption_learn(image);
+	*ret = image;
+	return 0;
+}
+
+void pgw_image_close(struct pgw_image *image)
+{
+	if (!image)
+		return;
+	for (size_t i = 0; i < image->nr_texts; i++)
+		free((char *)(uintptr_t)image->texts[i].text);
+	for (size_t i = 0; i < image->nr_markers; i++)
+		free((char *)(uintptr_t)image->markers[i].name);
+	free(image->markers);
+	free(image->roots);
+	free(image->kernel_list[false]);
+	free(image->kernel_list[true]);
+	free(image->cpus);
+	image_survey_forget(image);
+	source_close(&image->source);
+	free(image);
+}
+
+const struct pgw_phys *pgw_image_phys(const struct pgw_image *image)
+{
+	return &image->phys;
+}
+
+const struct pgw_image_info *pgw_image_get_info(const struct pgw_image *image)
+{
+	return &image->info;
+}
+
+int pgw_image_write_core(const struct pgw_image *image, const struct pgw_pa_range *keep, size_t nr,
+			 pgw_write_fn *fn, void *arg)
+{
+	const struct source_core what = {
+		.elf_machine = image->info.elf_machine,
+		.is_guess = image->info.placement == PGW_PLACEMENT_GUESSED,
+		.keep = keep,
+		.nr_keep = nr,
+	};
+
+	return source_write_core(&image->source, &what, fn, arg);
+}
+
+bool pgw_image_next_described(const struct pgw_image *image, uint64_t pa, struct pgw_pa_range *ret)
+{
+	const struct source_run *run = source_memory_next_described(&image->source.memory, pa);
+
+	if (!run)
+		return false;
+	*ret = (struct pgw_pa_range){ run->first, run->last };
+	return true;
+}
+
+int pgw_image_cpu(const struct pgw_image *image, unsigned index, struct pgw_cpu *ret)
+{
+	if (index >= image->info.nr_cpus)
+		return -PGW_EINVAL;
+	*ret = index < image->nr_cpus ? image->cpus[index] : (struct pgw_cpu){ 0 };
+	return 0;
+}

@@ -1,0 +1,734 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "system/system_priv.h"
+
+#include <stdlib.h>
+
+#include "base/bits.h"
+#include "system/roots/root.h"
+
+/* Arm ARM (DDI 0487) D8.3: descriptors. */
+#define DESC_VALID BIT(0)
+#define DESC_AP_EL0 BIT(6)
+#define DESC_NG BIT(11)
+#define DESC_ATTRINDX BITS(4, 2)
+#define DESC_AF BIT(10)
+#define DESC_ADDRESS BITS(47, 16) /* as far as all granules have it in one place */
+#define DESC_PXN BIT(53)
+#define DESC_UXN BIT(54)
+#define DESC_PXNTABLE BIT(59)
+#define DESC_UXNTABLE BIT(60)
+
+/*
+ * Descriptors of tables as Linux makes them since 5.13: a process's always with
+ * PXNTable, the kernel's mostly with UXNTable, and no other bits, but since
+ * 6.13 AF.
+ */
+#define TABLE_MASK ((BITS(63, 61) | BITS(58, 48) | BITS(11, 0)) & ~DESC_AF)
+#define TABLE_VALUE UINT64_C(3)
+#define TABLE_XN (DESC_PXNTABLE | DESC_UXNTABLE)
+
+/* The architecture's least alignment of a root of few slots (D8.2, TTBRn). */
+#define MIN_ROOT_SIZE 64
+
+static bool is_table(uint64_t entry)
+{
+	return (entry & TABLE_MASK) == TABLE_VALUE;
+}
+
+/* Before 5.13 nothing says whose tables they are. */
+static bool is_early_table(uint64_t entry)
+{
+	return is_table(entry) && !(entry & TABLE_XN) && (entry & DESC_ADDRESS);
+}
+
+static bool is_user_table(uint64_t entry)
+{
+	return is_table(entry) && (entry & TABLE_XN) == DESC_PXNTABLE;
+}
+
+static bool is_kernel_table(uint64_t entry)
+{
+	return is_table(entry) && (entry & DESC_UXNTABLE);
+}
+
+/*
+ * Every item of a page may be the one that tells. Most pages hold nothing, and
+ * most others no item that looks like a table of either owner: a page goes
+ * through loops of one to three operations a vector and no branch, on as many
+ * vectors at once as keep results from waiting for each other.
+ */
+#define VECTORS_AT_ONCE 4
+
+/*
+ * EDK2 (ArmPkg, ArmLib.h and ArmMmuLib) has the memory types in this order:
+ * device, not cached, write-through, write-back; and its own data in the last.
+ */
+#define EDK2_MEMORY_TYPES UINT64_C(0xffbb4400)
+#define EDK2_WRITE_BACK UINT64_C(3)
+
+typedef uint64_t items __attribute__((vector_size(32)));
+typedef uint64_t items_in_memory __attribute__((vector_size(32), aligned(1), may_alias));
+
+static PGW_ALWAYS_INLINE bool any_is_set(const items any[VECTORS_AT_ONCE])
+{
+	items all = (any[0] | any[1]) | (any[2] | any[3]);
+
+	return (all[0] | all[1]) | (all[2] | all[3]);
+}
+
+static PGW_ALWAYS_INLINE bool page_is_zero(const uint8_t *page)
+{
+	items any[VECTORS_AT_ONCE] = { 0 };
+
+	for (size_t at = 0; at < IMAGE_PAGE; at += sizeof(any)) {
+		const items_in_memory *from = (const items_in_memory *)(page + at);
+
+		for (unsigned i = 0; i < VECTORS_AT_ONCE; i++)
+			any[i] |= from[i];
+	}
+	return !any_is_set(any);
+}
+
+static PGW_ALWAYS_INLINE bool page_has_item(const uint8_t *page, uint64_t mask, uint64_t value)
+{
+	/* In the order of bytes that items have. */
+	uint64_t mask_le = load_le64(&mask), value_le = load_le64(&value);
+	items any[VECTORS_AT_ONCE] = { 0 };
+
+	for (size_t at = 0; at < IMAGE_PAGE; at += sizeof(any)) {
+		const items_in_memory *from = (const items_in_memory *)(page + at);
+
+		for (unsigned i = 0; i < VECTORS_AT_ONCE; i++)
+			any[i] |= (items)((from[i] & mask_le) == value_le);
+	}
+	return any_is_set(any);
+}
+
+static PGW_ALWAYS_INLINE unsigned items_kinds(const uint8_t *page)
+{
+	unsigned kinds = 0;
+
+	if (page_is_zero(page) || !page_has_item(page, TABLE_MASK, TABLE_VALUE))
+		return 0;
+	if (page_has_item(page, TABLE_MASK | DESC_UXNTABLE, TABLE_VALUE | DESC_UXNTABLE))
+		kinds |= 1u << IMAGE_PAGE_ROOT;
+	if (page_has_item(page, TABLE_MASK | TABLE_XN, TABLE_VALUE | DESC_PXNTABLE))
+		kinds |= 1u << IMAGE_PAGE_USER;
+	return kinds;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static unsigned items_kinds_avx2(const uint8_t *page)
+{
+	return items_kinds(page);
+}
+
+static unsigned arm64_page_kinds(const uint8_t *page)
+{
+	return __builtin_cpu_supports("avx2") ? items_kinds_avx2(page) : items_kinds(page);
+}
+#else
+static unsigned arm64_page_kinds(const uint8_t *page)
+{
+	return items_kinds(page);
+}
+#endif
+
+/* 64K: the kernel falls back to 48 bits without changing the tables' shape, so VA_BITS counts. */
+static bool arm64_swapper(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
+			  struct image_swapper *ret)
+{
+	uint64_t page_size, va_bits, t1sz, voffset;
+
+	*ret = (struct image_swapper){ 0 };
+	if (!pgw_vmcoreinfo_symbol(info, "swapper_pg_dir", &ret->va) || !ret->va)
+		return false;
+	if (!image_vmcoreinfo_dec(info, "PAGESIZE", &page_size) ||
+	    !pgw_vmcoreinfo_number(info, "VA_BITS", &va_bits) ||
+	    !pgw_vmcoreinfo_number(info, "kimage_voffset", &voffset))
+		return true;
+	if (page_size < 65536 && pgw_vmcoreinfo_number(info, "TCR_EL1_T1SZ", &t1sz) && t1sz < 64)
+		va_bits = 64 - t1sz;
+	if (!page_size || (page_size & (page_size - 1)) || va_bits > 64)
+		return true;
+	ret->root.root.pa = ret->va - voffset;
+	ret->root.format =
+		image_format_of(image, (unsigned)__builtin_ctzll(page_size), (unsigned)va_bits);
+	if (ret->root.format && !image_root_is_aligned(&ret->root))
+		ret->root.format = NULL;
+	return true;
+}
+
+/* Whose tables are looked for: what their entries have, beside what makes them table or leaf. */
+struct owner {
+	bool (*is_table)(uint64_t raw);
+	uint64_t leaf_bits; /* all of them */
+	bool whole;         /* every table must fit, not only those on one way down */
+};
+
+static const struct owner kernel_owner = { is_table, DESC_AF | DESC_UXN, true };
+static const struct owner user_owner = { is_user_table, DESC_NG | DESC_PXN, false };
+/* The kernel's own leaves can be nG, too; but what users may only execute is missed. */
+static const struct owner early_user_owner = { is_early_table, DESC_NG | DESC_PXN | DESC_AP_EL0,
+					       false };
+
+/* The search for an owner's trees of one format. */
+struct search {
+	struct pgw_image *image;
+	const struct owner *owner;
+	const struct pgw_format *format;
+	const struct pgw_geometry *geo;
+	struct pgw_control control;      /* complete */
+	uint64_t *table[PGW_MAX_LEVELS]; /* by level, of which one is in use */
+};
+
+/* What a table or an entry is, if it is to be a part of the owner's tables. */
+enum fit {
+	FIT_NOT,
+	FIT_EMPTY, /* it may be, but no page is reached through it */
+	FIT_PAGE,
+};
+
+static void search_fini(struct search *search)
+{
+	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
+		free(search->table[level]);
+}
+
+static bool search_init(struct search *search, struct pgw_image *image, const struct owner *owner,
+			const struct pgw_root_info *like)
+{
+	bool has_memory = true;
+
+	*search = (struct search){
+		.image = image,
+		.owner = owner,
+		.format = like->format,
+		.geo = pgw_format_geometry(like->format),
+		.control = pgw_control_assume(like->format, &like->control),
+	};
+	for (unsigned level = 0; level <= search->geo->top_level; level++) {
+		search->table[level] = malloc(pt_table_size(search->geo, level));
+		has_memory &= search->table[level] != NULL;
+	}
+	if (!has_memory)
+		search_fini(search);
+	return has_memory;
+}
+
+static enum fit table_fit(struct search *search, uint64_t pa, unsigned level);
+
+/* By itself: a table may hold a page further down. */
+static enum fit entry_fit(const struct search *search, uint64_t raw, unsigned level,
+			  struct pgw_entry *ret)
+{
+	uint64_t leaf_bits = search->owner->leaf_bits;
+
+	pgw_entry_decode(search->format, &search->control, raw, level, ret);
+	switch (ret->kind) {
+	case PGW_ENTRY_EMPTY:
+		return FIT_EMPTY;
+	case PGW_ENTRY_ABSENT: /* swapped out, or on the move: nothing that a root's entry can be */
+		return level < search->geo->top_level ? FIT_EMPTY : FIT_NOT;
+	case PGW_ENTRY_TABLE:
+		return search->owner->is_table(raw) ? FIT_EMPTY : FIT_NOT;
+	case PGW_ENTRY_LEAF:
+		if ((raw & leaf_bits) != leaf_bits ||
+		    (raw & DESC_ADDRESS & low_bits(search->geo->span_lg2[level])))
+			return FIT_NOT;
+		return raw & DESC_AF ? FIT_PAGE : FIT_EMPTY;
+	default:
+		return FIT_NOT;
+	}
+}
+
+/* Stops at a table that does not fit; at the first page, unless the whole must fit. */
+static enum fit table_descend(struct search *search, unsigned level)
+{
+	size_t nr = (size_t)1 << search->geo->slots_lg2[level];
+	enum fit fit = FIT_EMPTY, best = FIT_EMPTY;
+	uint64_t before = 0;
+	struct pgw_entry entry;
+
+	for (size_t i = 0; i < nr && fit != FIT_NOT; i++) {
+		uint64_t raw = load_le64(&search->table[level][i]);
+
+		/* Many entries in a row may share a table, on many levels. */
+		if (!raw || raw == before)
+			continue;
+		before = raw;
+		fit = entry_fit(search, raw, level, &entry);
+		if (entry.kind == PGW_ENTRY_TABLE)
+			fit = table_fit(search, entry.pa, level - 1);
+		if (fit == FIT_PAGE)
+			best = FIT_PAGE;
+		if (best == FIT_PAGE && !search->owner->whole)
+			return FIT_PAGE;
+	}
+	return fit == FIT_NOT ? FIT_NOT : best;
+}
+
+/* Every entry must fit, then a way down must lead to a page. */
+static enum fit table_fit(struct search *search, uint64_t pa, unsigned level)
+{
+	size_t size = pt_table_size(search->geo, level);
+	struct pgw_entry entry;
+
+	if (!image_search_spend(search->image, 1 + size / IMAGE_PAGE))
+		return FIT_NOT;
+	/* One that is not in the image says nothing for or against those above it. */
+	if (pgw_phys_read(&search->image->phys, pa, search->table[level], size))
+		return FIT_EMPTY;
+	for (size_t i = 0; i < size / 8; i++) {
+		uint64_t raw = load_le64(&search->table[level][i]);
+
+		if (raw && entry_fit(search, raw, level, &entry) == FIT_NOT)
+			return FIT_NOT;
+	}
+	return table_descend(search, level);
+}
+
+/*
+ * Does a page hold a kernel's top table, and nothing else? The linear map is at
+ * the lower end of the half and much else at the upper one, so there are
+ * several entries, some in the upper half of the table: what fits a narrower
+ * format is not taken for a wider one.
+ * @return how many entries there are, or 0
+ */
+static unsigned kernel_top(const struct search *search, uint64_t pa, uint64_t *page)
+{
+	size_t nr_slots = (size_t)1 << search->geo->slots_lg2[search->geo->top_level];
+	size_t nr_words = ((size_t)1 << search->geo->granule_lg2) / 8;
+	unsigned nr = 0, nr_upper = 0, nr_sure = 0;
+	struct pgw_entry entry;
+
+	if (pgw_phys_read(&search->image->phys, pa, page, nr_words * 8))
+		return 0;
+	for (size_t i = 0; i < nr_words; i++) {
+		uint64_t raw = load_le64(&page[i]);
+
+		if (!raw)
+			continue;
+		if (i >= nr_slots ||
+		    entry_fit(search, raw, search->geo->top_level, &entry) == FIT_NOT)
+			return 0;
+		nr++;
+		nr_upper += i >= nr_slots / 2;
+		nr_sure += is_kernel_table(raw);
+	}
+	return nr_upper && nr_sure && nr > 1 ? nr : 0;
+}
+
+/* Of the trees that map their root, and are the kernel's all through, the one with the most entries. */
+static bool kernel_search_format(struct search *search, uint64_t *page, struct image_swapper *ret)
+{
+	const struct image_pages *pages = image_pages(search->image, IMAGE_PAGE_ROOT);
+	uint64_t page_size = BIT(search->geo->granule_lg2);
+	unsigned best = 0;
+
+	for (size_t i = 0; i < pages->nr; i++) {
+		uint64_t pa = pages->pa[i] & ~(page_size - 1);
+		struct image_swapper claim = {
+			.root = { .root = { pa }, .format = search->format },
+		};
+		unsigned nr;
+
+		if (i && pages->pa[i - 1] >= pa)
+			continue;
+		if (!image_search_spend(search->image, page_size / IMAGE_PAGE))
+			break;
+		nr = kernel_top(search, pa, page);
+		if (nr <= best ||
+		    !image_root_find_va(search->image, &claim.root, pa, 0, &claim.va) ||
+		    table_fit(search, pa, search->geo->top_level) != FIT_PAGE)
+			continue;
+		best = nr;
+		*ret = claim;
+	}
+	return best > 0;
+}
+
+/* A kernel's tree that lacks tables: what speaks for it, and where it ends first. */
+struct partial {
+	uint64_t score;
+	uint64_t nr_malformed;
+	uint64_t va; /* of the first that is missing */
+	bool is_missing;
+};
+
+/*
+ * Leaves that go on where the one before ends. A page alone says nothing: if the granule is
+ * wrong, no two follow each other.
+ */
+static int partial_extent(const struct pgw_extent *extent, void *arg)
+{
+	struct partial *partial = arg;
+
+	if (extent->kind == PGW_ENTRY_LEAF) {
+		partial->score += (extent->va_last - extent->va_first) >> extent->leaf_lg2;
+		partial->score += extent->level > 0;
+	} else if (extent->kind == PGW_ENTRY_MALFORMED) {
+		partial->nr_malformed++;
+	} else if (!partial->is_missing) {
+		partial->is_missing = true;
+		partial->va = extent->va_first;
+	}
+	return 0;
+}
+
+/* @return how much speaks for it; 0: nothing, or not for sure */
+static uint64_t partial_weigh(const struct pgw_image *image, struct image_swapper *claim)
+{
+	struct pgw_scan_stats stats = { 0 };
+	struct partial partial = { 0 };
+	const struct pgw_region *region = pgw_format_region(claim->root.format, PGW_REGION_KERNEL);
+	struct pt tree;
+
+	image_tree(image, &claim->root, region, &tree);
+	pt_ops(&tree)->scan(&tree, region->first, region->last, partial_extent, &partial, &stats);
+	if (!claim->va)
+		claim->va = partial.va;
+	claim->lacks = image_root_lacks(image, &claim->root, claim->va);
+	claim->root.nr_agree = 1;
+	return partial.is_missing && claim->lacks && partial.score > partial.nr_malformed
+		       ? partial.score - partial.nr_malformed
+		       : 0;
+}
+
+/* Of the trees of a format that are the kernel's as far as they can be read, the one that most speaks for. */
+static uint64_t partial_by_looks(struct search *search, uint64_t *page, uint64_t best,
+				 struct image_swapper *ret)
+{
+	const struct image_pages *pages = image_pages(search->image, IMAGE_PAGE_ROOT);
+	uint64_t page_size = BIT(search->geo->granule_lg2);
+
+	for (size_t i = 0; i < pages->nr; i++) {
+		uint64_t pa = pages->pa[i] & ~(page_size - 1), score;
+		struct image_swapper claim = {
+			.root = { .root = { pa }, .format = search->format },
+		};
+
+		if (i && pages->pa[i - 1] >= pa)
+			continue;
+		if (!image_search_spend(search->image, page_size / IMAGE_PAGE))
+			break;
+		if (!kernel_top(search, pa, page) ||
+		    table_fit(search, pa, search->geo->top_level) != FIT_PAGE)
+			continue;
+		score = partial_weigh(search->image, &claim);
+		if (score <= best)
+			continue;
+		best = score;
+		*ret = claim;
+	}
+	return best;
+}
+
+static bool arm64_kernel_partial(struct pgw_image *image, const struct image_swapper *hint,
+				 struct image_swapper *ret)
+{
+	const struct pgw_format *formats[IMAGE_MAX_FORMATS];
+	size_t nr = image_formats(image, formats);
+	uint64_t *page, best = 0;
+
+	if (hint->root.format) {
+		*ret = *hint;
+		return partial_weigh(image, ret) > 0;
+	}
+	page = malloc(IMAGE_MAX_TABLE);
+	for (size_t i = 0; page && i < nr; i++) {
+		const struct pgw_root_info like = { .format = formats[i] };
+		struct search search;
+
+		if (!search_init(&search, image, &kernel_owner, &like))
+			break;
+		best = partial_by_looks(&search, page, best, ret);
+		search_fini(&search);
+	}
+	free(page);
+	if (best)
+		ret->root.found = PGW_ROOT_FROM_TABLE_BITS;
+	return best > 0;
+}
+
+static bool arm64_kernel_search(struct pgw_image *image, struct image_swapper *ret)
+{
+	const struct pgw_format *formats[IMAGE_MAX_FORMATS];
+	size_t nr = image_formats(image, formats);
+	uint64_t *page = malloc(IMAGE_MAX_TABLE);
+	bool is_found = false;
+
+	for (size_t i = 0; page && i < nr && !is_found; i++) {
+		const struct pgw_root_info like = { .format = formats[i] };
+		struct search search;
+
+		if (!search_init(&search, image, &kernel_owner, &like))
+			break;
+		is_found = kernel_search_format(&search, page, ret);
+		search_fini(&search);
+	}
+	free(page);
+	if (is_found)
+		ret->root.found = PGW_ROOT_FROM_TABLE_BITS;
+	return is_found;
+}
+
+/* Of roots in ascending order, those that lie in the table that an entry points to. */
+static void user_mark_inner(const struct search *search, uint64_t raw,
+			    const struct pgw_root_info *list, size_t nr, bool *is_inner)
+{
+	uint64_t last;
+	struct pgw_entry entry;
+	size_t low = 0, high = nr;
+
+	pgw_entry_decode(search->format, &search->control, raw, search->geo->top_level, &entry);
+	if (entry.kind != PGW_ENTRY_TABLE)
+		return;
+	last = entry.pa + low_bits(search->geo->granule_lg2);
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (list[middle].root.pa < entry.pa)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < nr && list[low].root.pa <= last; low++)
+		is_inner[low] = true;
+}
+
+/*
+ * A table below a root may pass for a root too, if the tables below it hold
+ * nothing but blocks: drop those that another root points to. Pre: ascending.
+ */
+static int user_drop_inner(struct search *search, struct pgw_root_info *list, size_t *nr)
+{
+	size_t size = pt_table_size(search->geo, search->geo->top_level), kept = 0;
+	uint64_t *table = search->table[search->geo->top_level];
+	bool *is_inner = calloc(*nr + 1, sizeof(*is_inner));
+
+	if (!is_inner)
+		return -PGW_ENOMEM;
+	for (size_t i = 0; i < *nr; i++) {
+		if (pgw_phys_read(&search->image->phys, list[i].root.pa, table, size))
+			continue;
+		for (size_t j = 0; j < size / 8; j++)
+			user_mark_inner(search, load_le64(&table[j]), list, *nr, is_inner);
+	}
+	for (size_t i = 0; i < *nr; i++) {
+		if (!is_inner[i])
+			list[kept++] = list[i];
+	}
+	*nr = kept;
+	free(is_inner);
+	return 0;
+}
+
+/* Roots smaller than a page lie side by side, aligned to their size. */
+static int user_search_run(struct search *search, const struct image_pages *pages,
+			   const struct pgw_control *control, struct image_roots *roots)
+{
+	uint64_t size = pt_table_size(search->geo, search->geo->top_level), next = 0;
+	size_t first = roots->nr, nr;
+	struct pgw_root_info root = {
+		.format = search->format,
+		.control = *control,
+		.found = PGW_ROOT_FROM_TABLE_BITS,
+		.has_user = true,
+	};
+	int status = 0;
+
+	if (size < MIN_ROOT_SIZE)
+		size = MIN_ROOT_SIZE;
+	for (size_t i = 0; i < pages->nr && !status; i++) {
+		uint64_t pa = pages->pa[i] & ~(size - 1), last = pages->pa[i] + IMAGE_PAGE - 1;
+
+		if (pa < next)
+			pa = next;
+		for (; pa <= last && !status; pa += size) {
+			root.root.pa = pa;
+			if (table_fit(search, pa, search->geo->top_level) == FIT_PAGE)
+				status = image_roots_add(roots, &root);
+		}
+		next = pa;
+	}
+	nr = roots->nr - first;
+	if (!status && nr)
+		status = user_drop_inner(search, &roots->items[first], &nr);
+	roots->nr = first + nr;
+	return status || (search->image->search_left && !pages->is_cut) ? status : -PGW_E2BIG;
+}
+
+/* Does a kernel's root point to tables as they were before 5.13? */
+static bool has_early_tables(const struct search *search, uint64_t root_pa)
+{
+	size_t size = pt_table_size(search->geo, search->geo->top_level);
+	uint64_t *table = search->table[search->geo->top_level];
+	bool has_table = false;
+
+	if (pgw_phys_read(&search->image->phys, root_pa, table, size))
+		return false;
+	for (size_t i = 0; i < size / 8; i++) {
+		uint64_t raw = load_le64(&table[i]);
+
+		if (is_table(raw) && (raw & TABLE_XN))
+			return false;
+		has_table |= is_early_table(raw);
+	}
+	return has_table;
+}
+
+/** Pages that may be, or hold, an early process's root. */
+struct early {
+	const struct pgw_image *image;
+	struct image_pages pages;
+	bool is_whole; /* a root is a page or more: it holds nothing else */
+};
+
+static bool early_page(const struct early *early, const uint8_t *page)
+{
+	bool has_table = false;
+
+	for (size_t at = 0; at < IMAGE_PAGE; at += 8) {
+		uint64_t raw = load_le64(page + at);
+
+		if (!raw)
+			continue;
+		if (is_early_table(raw) &&
+		    source_memory_find(&early->image->source.memory, raw & DESC_ADDRESS))
+			has_table = true;
+		else if (early->is_whole)
+			return false;
+	}
+	return has_table;
+}
+
+static int early_look(const struct image_window *window, void *arg)
+{
+	struct early *early = arg;
+	int status = 0;
+
+	for (size_t i = image_window_first_page(window); i + IMAGE_PAGE <= window->size && !status;
+	     i += IMAGE_PAGE) {
+		if (early_page(early, window->bytes + i))
+			status = image_pages_add(&early->pages, window->pa + i);
+	}
+	return status;
+}
+
+static int early_search_run(struct search *search, const struct pgw_control *control,
+			    struct image_roots *roots)
+{
+	struct early early = {
+		.image = search->image,
+		.is_whole = pt_table_size(search->geo, search->geo->top_level) >= IMAGE_PAGE,
+	};
+	int status = image_ram_scan(search->image, early_look, &early);
+
+	search->owner = &early_user_owner;
+	if (!status)
+		status = user_search_run(search, &early.pages, control, roots);
+	free(early.pages.pa);
+	return status;
+}
+
+/* Did the kernel's tables look so before 5.13, by its own, or if they are not there by its release? */
+static bool is_early(const struct search *search, const struct pgw_root_info *kernel)
+{
+	struct pgw_linux release;
+
+	if (!image_root_is_lost(search->image, kernel))
+		return has_early_tables(search, kernel->root.pa);
+	image_linux_release(search->image, NULL, &release);
+	return release.is_known &&
+	       (release.major < 5 || (release.major == 5 && release.minor < 13));
+}
+
+/* Processes of the format that the root has. */
+static int process_roots_like(struct image_roots *roots, const struct pgw_root_info *kernel,
+			      bool may_be_early)
+{
+	struct search search;
+	int status;
+
+	if (!search_init(&search, roots->image, &user_owner, kernel))
+		return -PGW_ENOMEM;
+	status = may_be_early && is_early(&search, kernel)
+			 ? early_search_run(&search, &kernel->control, roots)
+			 : user_search_run(&search, image_pages(roots->image, IMAGE_PAGE_USER),
+					   &kernel->control, roots);
+	search_fini(&search);
+	return status;
+}
+
+/*
+ * In which order formats are tried where no kernel says which it is. Deepest first: inner tables of
+ * a deep tree are the roots of a shallow one. Then the largest granule, whose tables are aligned
+ * most, and the widest.
+ */
+static int compare_formats(const void *a, const void *b)
+{
+	const struct pgw_geometry *x = pgw_format_geometry(*(const struct pgw_format *const *)a);
+	const struct pgw_geometry *y = pgw_format_geometry(*(const struct pgw_format *const *)b);
+
+	if (x->top_level != y->top_level)
+		return x->top_level < y->top_level ? 1 : -1;
+	if (x->granule_lg2 != y->granule_lg2)
+		return x->granule_lg2 < y->granule_lg2 ? 1 : -1;
+	return (x->va_bits < y->va_bits) - (x->va_bits > y->va_bits);
+}
+
+/* Processes alone, in the first format that has any. */
+static int process_roots_alone(struct image_roots *roots)
+{
+	const struct pgw_format *formats[IMAGE_MAX_FORMATS];
+	size_t nr = image_formats(roots->image, formats), before = roots->nr;
+	int status = 0;
+
+	qsort(formats, nr, sizeof(formats[0]), compare_formats);
+	for (size_t i = 0; i < nr && !status && roots->nr == before; i++)
+		status = process_roots_like(roots, &(struct pgw_root_info){ .format = formats[i] },
+					    false);
+	return status;
+}
+
+static int arm64_process_roots(struct image_roots *roots, const struct image_swapper *swapper)
+{
+	return swapper ? process_roots_like(roots, &swapper->root, true)
+		       : process_roots_alone(roots);
+}
+
+static void arm64_learn_control(const struct pgw_linux *kernel, uint64_t leaf,
+				struct pgw_control *control)
+{
+	uint64_t mair;
+
+	if (!image_arm64_memory_types(kernel, leaf, &mair))
+		return;
+	control->known |= PGW_CTL_MEMORY_TYPES;
+	control->memory_types = mair;
+}
+
+static const uint64_t bases[] = { UINT64_C(0x40000000), 0, UINT64_C(0x80000000) };
+
+static void arm64_firmware_control(uint64_t leaf, struct pgw_control *control)
+{
+	if ((leaf & DESC_ATTRINDX) >> 2 != EDK2_WRITE_BACK)
+		return;
+	control->known |= PGW_CTL_MEMORY_TYPES;
+	control->memory_types = EDK2_MEMORY_TYPES;
+}
+
+const struct image_arch_ops image_arm64_ops = {
+	.bases = bases,
+	.nr_bases = PGW_ARRAY_SIZE(bases),
+	.sought = "a VMCOREINFO in a note or in memory, or a table like Linux's that maps itself",
+	.page_kinds = arm64_page_kinds,
+	.swapper = arm64_swapper,
+	.is_table = is_table,
+	.kernel_search = arm64_kernel_search,
+	.kernel_partial = arm64_kernel_partial,
+	.process_roots = arm64_process_roots,
+	.learn_control = arm64_learn_control,
+	.firmware_control = arm64_firmware_control,
+};

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "system/system_priv.h"
+
+#include <stdlib.h>
+
+struct ram_scan {
+	struct pgw_image *image;
+	image_window_fn *fn;
+	void *arg;
+	uint8_t *buf; /* IMAGE_WINDOW bytes */
+	uint64_t done;
+};
+
+/* No run reaches UINT64_MAX, so pa does not wrap. */
+static int scan_run(struct ram_scan *scan, const struct source_run *run)
+{
+	const struct pgw_image_options *options = &scan->image->options;
+	uint64_t pa = run->first;
+	int status = 0;
+
+	while (pa <= run->last && !status) {
+		size_t size = IMAGE_WINDOW - (size_t)(pa & (IMAGE_WINDOW - 1));
+		struct image_window window = { .pa = pa, .bytes = scan->buf };
+
+		if (run->last - pa < size - 1)
+			size = (size_t)(run->last - pa) + 1;
+		window.size = size;
+		status = pgw_phys_read(&scan->image->phys, pa, scan->buf, size);
+		if (!status)
+			status = scan->fn(&window, scan->arg);
+		scan->done += size;
+		if (options->progress)
+			options->progress(options->progress_arg, scan->done,
+					  scan->image->info.readable_bytes);
+		pa += size;
+	}
+	return status;
+}
+
+int image_ram_scan(struct pgw_image *image, image_window_fn *fn, void *arg)
+{
+	struct ram_scan scan = { .image = image, .fn = fn, .arg = arg };
+	int status = 0;
+
+	scan.buf = malloc(IMAGE_WINDOW);
+	if (!scan.buf)
+		return -PGW_ENOMEM;
+	for (size_t i = 0; i < image->source.memory.nr_runs && !status; i++)
+		status = scan_run(&scan, &image->source.memory.runs[i]);
+	free(scan.buf);
+	return status;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "system/roots/tree_tables.h"
+
+#include <stdlib.h>
+
+#include "base/bits.h"
+#include "pt/read/loader.h"
+
+/* The smallest table has two slots, so four low bits of its address are free. */
+#define SEEN_LEVEL BITS(2, 0)
+#define SEEN_AGAIN BIT(3)
+#define SEEN_NONE UINT64_MAX
+#define SEEN_FIRST_LG2 8
+
+_Static_assert(PGW_MAX_LEVELS <= SEEN_LEVEL + 1, "a level fits");
+
+/* The tables on the way from the root, for loops: by level. */
+struct way {
+	uint64_t pa[PGW_MAX_LEVELS];
+	unsigned first, last; /* the slots of the lowest one, inclusive */
+};
+
+/* Where the key is, or the empty slot where it belongs. Never full. */
+static uint64_t *seen_find(const struct tables *t, uint64_t key)
+{
+	uint64_t mask = low_bits(t->seen_lg2);
+	uint64_t i = (key * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - t->seen_lg2);
+
+	while (t->seen[i] != SEEN_NONE && (t->seen[i] & ~SEEN_AGAIN) != key)
+		i = (i + 1) & mask;
+	return &t->seen[i];
+}
+
+/* Make room for one more: at least half of the slots stay empty. */
+static int seen_grow(struct tables *t)
+{
+	uint64_t *old = t->seen, nr_old = old ? BIT(t->seen_lg2) : 0;
+	unsigned lg2 = old ? t->seen_lg2 + 1 : SEEN_FIRST_LG2;
+
+	if (t->met.nr_tables < nr_old / 2)
+		return 0;
+	t->seen = malloc(sizeof(*t->seen) << lg2);
+	if (!t->seen) {
+		t->seen = old;
+		return -PGW_ENOMEM;
+	}
+	t->seen_lg2 = lg2;
+	for (uint64_t i = 0; i < BIT(lg2); i++)
+		t->seen[i] = SEEN_NONE;
+	for (uint64_t i = 0; i < nr_old; i++) {
+		if (old[i] != SEEN_NONE)
+			*seen_find(t, old[i] & ~SEEN_AGAIN) = old[i];
+	}
+	free(old);
+	return 0;
+}
+
+/* @return 1 if it is new, 0, or negative */
+static int seen_add(struct tables *t, uint64_t pa, unsigned level)
+{
+	uint64_t *slot;
+	int status = seen_grow(t);
+
+	if (status)
+		return status;
+	slot = seen_find(t, pa | level);
+	if (*slot != SEEN_NONE) {
+		t->met.nr_shared += !(*slot & SEEN_AGAIN);
+		*slot |= SEEN_AGAIN;
+		return 0;
+	}
+	if (t->met.nr_tables == t->budget) {
+		t->met.truncated = true;
+		return -PGW_E2BIG;
+	}
+	*slot = pa | level;
+	t->met.nr_tables++;
+	return 1;
+}
+
+static int visit_table(struct tables *t, unsigned level, struct way *way);
+
+static int visit_below(struct tables *t, const struct pgw_entry *entry, unsigned level,
+		       struct way *way)
+{
+	uint64_t pa = entry->pa;
+	bool is_loop = false;
+	int status;
+
+	for (unsigned above = level + 1; above < PGW_MAX_LEVELS; above++)
+		is_loop |= way->pa[above] == pa;
+	t->met.nr_loops += is_loop;
+	status = seen_add(t, pa, level);
+	if (status <= 0)
+		return status;
+	way->pa[level] = pa;
+	way->first = entry->slot_first;
+	way->last = entry->slot_last;
+	return visit_table(t, level, way);
+}
+
+static int visit_item(struct tables *t, uint64_t item, unsigned level, struct way *way)
+{
+	struct pgw_entry entry;
+
+	pgw_entry_decode(t->format, &t->control, item, level, &entry);
+	switch (entry.kind) {
+	case PGW_ENTRY_TABLE:
+		return visit_below(t, &entry, level - 1, way);
+	case PGW_ENTRY_LEAF:
+		return t->leaf ? t->leaf(&entry, t->arg) : 0;
+	case PGW_ENTRY_MALFORMED:
+		t->met.nr_malformed++;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static bool is_skipped(const struct tables *t, unsigned slot)
+{
+	return slot - t->skip_first < t->nr_skip;
+}
+
+/* Most items are zero, and decoding takes its time. */
+static bool zero_is_empty(const struct tables *t, unsigned level)
+{
+	struct pgw_entry entry;
+
+	pgw_entry_decode(t->format, &t->control, 0, level, &entry);
+	return entry.kind == PGW_ENTRY_EMPTY;
+}
+
+/*
+ * Pre: the table was not seen before; way has it and those above.
+ * Stops when a callback says so or the budget ran out. Depth is bounded by the
+ * levels: at level 0 no entry is a table.
+ */
+static int visit_table(struct tables *t, unsigned level, struct way *way)
+{
+	const struct pgw_geometry *geo = pgw_format_geometry(t->format);
+	struct pt pt;
+	unsigned end = way->last + 1;
+	uint64_t pa = way->pa[level];
+	bool is_unreadable = false, is_zero_empty = zero_is_empty(t, level);
+	struct pt_window win;
+	int status = t->table ? t->table(pa, pt_items_size(geo, end), t->arg) : 0;
+
+	pt_reader_init(&pt, t->phys, t->format);
+	for (unsigned at = way->first; at < end && !status; at = win.first + win.nr) {
+		pt_window_load(&pt, pa, at, end - at, &win);
+		is_unreadable |= !win.readable;
+		for (unsigned i = 0; i < win.nr && win.readable && !status; i++) {
+			uint64_t item = win.copy[i];
+
+			if ((item || !is_zero_empty) &&
+			    !(level == geo->top_level && is_skipped(t, at + i)))
+				status = visit_item(t, item, level, way);
+		}
+	}
+	t->met.nr_unreadable += is_unreadable;
+	return status;
+}
+
+int tables_visit(struct tables *t, struct pgw_root root)
+{
+	const struct pgw_geometry *geo = pgw_format_geometry(t->format);
+	struct way way;
+	int status;
+
+	if (!pt_root_is_aligned(geo, root.pa))
+		return -PGW_EINVAL;
+	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
+		way.pa[level] = SEEN_NONE;
+	way.pa[geo->top_level] = root.pa;
+	way.first = 0;
+	way.last = pt_root_items(geo, root) - 1;
+	status = seen_add(t, root.pa, geo->top_level);
+	return status > 0 ? visit_table(t, geo->top_level, &way) : status;
+}
+
+void tables_fini(struct tables *t)
+{
+	free(t->seen);
+	t->seen = NULL;
+	t->seen_lg2 = 0;
+}

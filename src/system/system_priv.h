@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SYSTEM_SYSTEM_PRIV_H
+#define SYSTEM_SYSTEM_PRIV_H
+
+/* The image: a source, and what is known of the system inside. docs/images.md tells the whole. */
+
+#include <pagewalk/image.h>
+
+#include "source/source.h"
+#include "system/linux/linux_facts.h"
+#include "system/machine/machine.h"
+#include "system/roots/kernels.h"
+#include "system/roots/survey.h"
+
+/* The image. Constant once open, but for what is found on a first call. */
+
+struct pgw_image {
+	struct source source;
+	struct pgw_phys phys; /* the source's */
+	struct pgw_image_options options;
+	struct pgw_image_info info;    /* the source's, and what is known of the system */
+	const struct image_arch *arch; /* NULL if the machine is not known */
+
+	struct pgw_cpu *cpus; /* those whose registers are in notes; info.nr_cpus may be more */
+	size_t nr_cpus;
+	uint64_t
+		idt_base; /* x86_64: of the first with paging and an IDT in the kernel half, or 0 */
+
+	struct pgw_vmcoreinfo
+		texts[IMAGE_MAX_TEXTS]; /* those in memory last; they stay where they are */
+	size_t nr_texts;
+	size_t nr_note_texts; /* and the one of the options, which is the first */
+
+	struct image_survey surveys[_IMAGE_ARCH_MAX];
+	bool is_surveyed;
+	struct pgw_encryption encryption;
+	uint64_t search_left; /* of IMAGE_SEARCH_BUDGET */
+	struct image_kernels kernels;
+	bool kernels_known;                /* of what has been read so far */
+	struct pgw_kernel *kernel_list[2]; /* as the public has it, by is_surveyed */
+
+	uint64_t efi_system_table; /* if firmware runs the machine */
+	bool has_efi;
+	bool firmware_searched;
+
+	struct pgw_root_info *roots;
+	size_t nr_roots;
+	bool roots_searched;
+
+	struct pgw_marker *markers;
+	size_t nr_markers;
+};
+
+/* core_notes.c */
+
+/** Keep what the source's notes say of the system. */
+int image_notes_take(struct pgw_image *image, struct pgw_error *err);
+
+#endif
