@@ -20,24 +20,15 @@ struct elf_table {
 	uint64_t names_end; /* of the table of section names in the file, or 0 */
 };
 
-static int elf_check_magic(const struct source_map *map, struct pgw_error *err)
+static bool elf_probe(const struct source_map *file, struct source_guess *ret)
 {
-	char start[EH_SIZE] = { 0 };
-	size_t n = map->size < sizeof(start) ? map->size : sizeof(start);
+	char magic[4];
 
-	if (!source_map_read(map, 0, start, n))
-		return source_fail(err, -PGW_EIO, NULL);
-	if (memcmp(start,
-		   "\x7f"
-		   "ELF",
-		   4) == 0) {
-		if (n == EH_SIZE)
-			return 0;
-		return source_fail_at(err, -PGW_ENOEXEC, 0, n, "an ELF header of 64 bytes");
-	}
-	if (source_kind_check(map, err))
-		return -PGW_EOPNOTSUPP;
-	return source_fail_at(err, -PGW_ENOEXEC, 0, load_le32(start), "an ELF magic number");
+	ret->score = SOURCE_SCORE_MAGIC;
+	return source_map_read(file, 0, magic, sizeof(magic)) && memcmp(magic,
+									"\x7f"
+									"ELF",
+									sizeof(magic)) == 0;
 }
 
 /* The file header's fields that 32-bit files have, too, in either byte order. */
@@ -272,14 +263,15 @@ static int elf_measure(const struct source_map *map, const struct elf_table *tab
  * say. Then the notes end elsewhere than they should, and the file does, too,
  * by the same number of bytes: only if both agree, it is believed.
  */
-static uint64_t elf_find_shift(const struct source_map *map, const struct elf_layout *layout)
+static uint64_t elf_find_shift(const struct source *source, const struct elf_layout *layout)
 {
+	uint64_t size = source->info.file_size;
 	uint64_t claimed = layout->notes + layout->notes_size, shift;
 
-	if (layout->nr_notes != 1 || layout->first != claimed || layout->end == map->size)
+	if (layout->nr_notes != 1 || layout->first != claimed || layout->end == size)
 		return 0;
-	shift = source_notes_end(map, layout->notes) - claimed;
-	return layout->end + shift == map->size ? shift : 0;
+	shift = source_notes_end(source, layout->notes) - claimed;
+	return layout->end + shift == size ? shift : 0;
 }
 
 /* Segments at different virtual addresses that are all at physical address 0 do not say where they are. */
@@ -351,8 +343,8 @@ static int elf_load_notes(struct source *source, uint64_t offset, uint64_t size,
 	if (source_array_grow((void **)&source->notes, source->nr_notes, sizeof(notes)))
 		return source_fail(err, -PGW_ENOMEM, NULL);
 	source->notes[source->nr_notes++] = notes;
-	return source_notes_parse(&source->files[0], &notes, elf_refuse_process, err,
-				  &source->info.truncated, err);
+	return source_notes_parse(source, &notes, elf_refuse_process, err, &source->info.truncated,
+				  err);
 }
 
 /* Pre: the program headers lie inside the file as it was opened. */
@@ -405,10 +397,10 @@ static int elf_load_headers(struct source *source, struct elf_table *ret, struct
 {
 	const struct source_map *map = &source->files[0];
 	uint8_t header[EH_SIZE];
-	int status = elf_check_magic(map, err);
+	int status;
 
-	if (status)
-		return status;
+	if (map->size < sizeof(header))
+		return source_fail_at(err, -PGW_ENOEXEC, 0, map->size, "an ELF header of 64 bytes");
 	if (!source_map_read(map, 0, header, sizeof(header)))
 		return source_fail(err, -PGW_EIO, NULL);
 	status = elf_check_kind(header, err);
@@ -420,20 +412,19 @@ static int elf_load_headers(struct source *source, struct elf_table *ret, struct
 	return status;
 }
 
-int source_elf_load(struct source *source, const struct pgw_image_options *options,
+static int elf_open(struct source *source, const struct pgw_image_options *options,
 		    struct pgw_error *err)
 {
 	struct elf_load load = { .source = source, .zero_fill = options->zero_fill };
 	int status;
 
-	source->info.kind = "elf-core";
 	status = elf_load_headers(source, &load.table, err);
 	if (!status)
 		status = elf_measure(&source->files[0], &load.table, &load.layout, err);
 	if (status)
 		return status;
 	source->has_machine = source->has_places = true;
-	source->info.shift = (int64_t)elf_find_shift(&source->files[0], &load.layout);
+	source->info.shift = (int64_t)elf_find_shift(source, &load.layout);
 	/* Bounded by the size of the file, which holds the headers. */
 	load.segments = calloc(load.table.nr, sizeof(*load.segments));
 	if (!load.segments)
@@ -446,3 +437,11 @@ int source_elf_load(struct source *source, const struct pgw_image_options *optio
 	free(load.segments);
 	return status;
 }
+
+const struct source_ops source_elf_ops = {
+	.name = "elf-core",
+	.probe = elf_probe,
+	.open = elf_open,
+	.read = source_file_read,
+	.next_range = source_file_next_range,
+};

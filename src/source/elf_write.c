@@ -62,20 +62,19 @@ static bool kept_next(const struct core *core, uint64_t pa, struct pgw_pa_range 
 	const struct pgw_pa_range *keep;
 
 	while ((keep = keep_next(core, pa))) {
-		const struct source_run *run;
+		struct pgw_pa_range run;
 
 		if (pa < keep->first)
 			pa = keep->first;
-		run = source_memory_next(&core->source->memory, pa);
-		if (!run)
+		if (!source_next_range(core->source, SOURCE_READABLE, pa, &run))
 			return false;
-		if (pa < run->first)
-			pa = run->first;
+		if (pa < run.first)
+			pa = run.first;
 		if (pa > keep->last)
 			continue;
 		*ret = (struct pgw_pa_range){
 			.first = pa,
-			.last = keep->last < run->last ? keep->last : run->last,
+			.last = keep->last < run.last ? keep->last : run.last,
 		};
 		return true;
 	}
@@ -83,7 +82,7 @@ static bool kept_next(const struct core *core, uint64_t pa, struct pgw_pa_range 
 }
 
 /* Readable memory is a part of what is described, so nothing that is kept leaves the run. */
-static int run_pieces(struct core *core, const struct source_run *run, piece_fn *fn)
+static int run_pieces(struct core *core, const struct pgw_pa_range *run, piece_fn *fn)
 {
 	uint64_t at = run->first, end;
 	int status = 0;
@@ -107,13 +106,13 @@ static int run_pieces(struct core *core, const struct source_run *run, piece_fn 
 /* No run reaches UINT64_MAX, so pa does not wrap. */
 static int each_piece(struct core *core, piece_fn *fn)
 {
-	const struct source_run *run;
+	struct pgw_pa_range run;
 	uint64_t pa = 0;
 	int status = 0;
 
-	while (!status && (run = source_memory_next_described(&core->source->memory, pa))) {
-		status = run_pieces(core, run, fn);
-		pa = run->last + 1;
+	while (!status && source_next_range(core->source, SOURCE_DESCRIBED, pa, &run)) {
+		status = run_pieces(core, &run, fn);
+		pa = run.last + 1;
 	}
 	return status;
 }

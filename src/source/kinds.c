@@ -154,18 +154,30 @@ static const struct kind kinds[] = {
 	KIND(0, "\xcf\xfa\xed\xfe", "a Mach-O file", "only LLDB and Apple's tools read it"),
 };
 
-int source_kind_check(const struct source_map *map, struct pgw_error *err)
+static bool unreadable_probe(const struct source_map *file, struct source_guess *ret)
 {
 	for (size_t i = 0; i < PGW_ARRAY_SIZE(kinds); i++) {
 		const struct kind *kind = &kinds[i];
 		char magic[UINT8_MAX];
 
-		if (source_map_read(map, kind->offset, magic, kind->size) &&
-		    memcmp(magic, kind->magic, kind->size) == 0)
-			return source_fail_kind(err, kind->offset, kind->name, kind->advice);
+		if (!source_map_read(file, kind->offset, magic, kind->size) ||
+		    memcmp(magic, kind->magic, kind->size) != 0)
+			continue;
+		*ret = (struct source_guess){
+			.score = SOURCE_SCORE_MAGIC,
+			.kind = kind->name,
+			.advice = kind->advice,
+			.offset = kind->offset,
+		};
+		return true;
 	}
-	return 0;
+	return false;
 }
+
+const struct source_ops source_unreadable_ops = {
+	.name = "unreadable",
+	.probe = unreadable_probe,
+};
 
 /* ELF's e_machine: System V ABI, and Linux's uapi/linux/elf-em.h. */
 static const struct {

@@ -31,7 +31,7 @@ static bool note_is_known(const char *name)
 	return false;
 }
 
-uint64_t source_notes_end(const struct source_map *map, uint64_t offset)
+uint64_t source_notes_end(const struct source *source, uint64_t offset)
 {
 	uint64_t end = offset;
 
@@ -40,19 +40,19 @@ uint64_t source_notes_end(const struct source_map *map, uint64_t offset)
 		uint8_t header[NOTE_HEADER];
 		uint32_t name_size;
 
-		if (!source_map_read(map, end, header, sizeof(header)))
+		if (!source_read_file(source, end, header, sizeof(header)))
 			return end;
 		name_size = load_le32(header);
 		if (name_size > SOURCE_NOTE_NAME_MAX ||
-		    !source_map_read(map, end + NOTE_HEADER, name, name_size) ||
+		    !source_read_file(source, end + NOTE_HEADER, name, name_size) ||
 		    !note_is_known(name))
 			return end;
 		end += NOTE_HEADER + note_pad(name_size) + note_pad(load_le32(header + 4));
-	} while (end < map->size && end - offset < SOURCE_MAX_NOTE_BYTES);
+	} while (end < source->info.file_size && end - offset < SOURCE_MAX_NOTE_BYTES);
 	return end;
 }
 
-int source_notes_parse(const struct source_map *map, const struct source_notes *notes,
+int source_notes_parse(const struct source *source, const struct source_notes *notes,
 		       source_note_fn *fn, void *arg, bool *ret_is_cut, struct pgw_error *err)
 {
 	uint64_t offset = notes->offset, size = notes->size;
@@ -64,7 +64,7 @@ int source_notes_parse(const struct source_map *map, const struct source_notes *
 		uint32_t name_size;
 		uint64_t total;
 
-		if (!source_map_read(map, offset, header, sizeof(header)))
+		if (!source_read_file(source, offset, header, sizeof(header)))
 			return source_fail(err, -PGW_EIO, NULL);
 		name_size = load_le32(header);
 		note.desc_size = load_le32(header + 4);
@@ -79,7 +79,7 @@ int source_notes_parse(const struct source_map *map, const struct source_notes *
 			break;
 		}
 		if (name_size <= SOURCE_NOTE_NAME_MAX &&
-		    source_map_read(map, offset + NOTE_HEADER, note.name, name_size))
+		    source_read_file(source, offset + NOTE_HEADER, note.name, name_size))
 			status = fn(&note, arg);
 		/* The last description need not be padded. */
 		total = note_pad_total(total, size);
@@ -95,7 +95,6 @@ int source_each_note(const struct source *source, source_note_fn *fn, void *arg,
 	int status = 0;
 
 	for (size_t i = 0; i < source->nr_notes && !status; i++)
-		status = source_notes_parse(&source->files[0], &source->notes[i], fn, arg, NULL,
-					    err);
+		status = source_notes_parse(source, &source->notes[i], fn, arg, NULL, err);
 	return status;
 }

@@ -7,14 +7,20 @@
 
 /* Raw memory: bytes of files that say nothing of themselves. */
 
-int source_raw_load(struct source *source, struct pgw_error *err)
+static bool raw_probe(const struct source_map *file, struct source_guess *ret)
+{
+	ret->score = SOURCE_SCORE_RAW;
+	return file->size >= SOURCE_MIN_RAW;
+}
+
+/* Until it is known where they are, bytes have their offsets for addresses. */
+static int raw_load(struct source *source, struct pgw_error *err)
 {
 	const struct source_segment all = {
 		.size = source->files[0].size,
 		.file_size = source->files[0].size,
 	};
 
-	source->info.kind = "raw";
 	return source_lay_out(source, &all, 1) ? source_fail(err, -PGW_ENOMEM, NULL) : 0;
 }
 
@@ -62,7 +68,7 @@ static int ram_load_files(struct source *source, const struct pgw_image_options 
 	return source_lay_out(source, segments, nr) ? source_fail(err, -PGW_ENOMEM, NULL) : 0;
 }
 
-int source_ram_load(struct source *source, const struct pgw_image_options *options,
+static int ram_load(struct source *source, const struct pgw_image_options *options,
 		    struct pgw_error *err)
 {
 	size_t nr = options->nr_ram;
@@ -71,7 +77,6 @@ int source_ram_load(struct source *source, const struct pgw_image_options *optio
 
 	if (nr > SOURCE_MAX_SEGMENTS)
 		return source_fail(err, -PGW_EINVAL, "few files");
-	source->info.kind = "raw";
 	source->has_places = true;
 	segments = calloc(nr, sizeof(*segments));
 	source->files = calloc(nr, sizeof(*source->files));
@@ -80,3 +85,17 @@ int source_ram_load(struct source *source, const struct pgw_image_options *optio
 	free(segments);
 	return status;
 }
+
+static int raw_open(struct source *source, const struct pgw_image_options *options,
+		    struct pgw_error *err)
+{
+	return options->nr_ram ? ram_load(source, options, err) : raw_load(source, err);
+}
+
+const struct source_ops source_raw_ops = {
+	.name = "raw",
+	.probe = raw_probe,
+	.open = raw_open,
+	.read = source_file_read,
+	.next_range = source_file_next_range,
+};

@@ -277,13 +277,16 @@ static const struct source_run *run_next(const struct source_run *runs, size_t n
 	return low < nr ? &runs[low] : NULL;
 }
 
-const struct source_run *source_memory_next(const struct source_memory *memory, uint64_t pa)
+const struct source_run *source_memory_next(const struct source_memory *memory,
+					    enum source_extent extent, uint64_t pa)
 {
-	return run_next(memory->readable, memory->nr_readable, pa);
-}
-
-const struct source_run *source_memory_next_described(const struct source_memory *memory,
-						      uint64_t pa)
-{
-	return run_next(memory->described, memory->nr_described, pa);
+	switch (extent) {
+	case SOURCE_HELD:
+		return run_next(memory->runs, memory->nr_runs, pa);
+	case SOURCE_READABLE:
+		return run_next(memory->readable, memory->nr_readable, pa);
+	case SOURCE_DESCRIBED:
+		return run_next(memory->described, memory->nr_described, pa);
+	}
+	return NULL;
 }

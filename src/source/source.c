@@ -2,66 +2,71 @@
 #include "source/source_priv.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-/* Pre: the range holds pa and the len bytes from there on. */
-static bool range_read(const struct source *source, const struct source_range *range, uint64_t pa,
-		       void *buf, size_t len)
-{
-	if (range->file == SOURCE_NO_FILE) {
-		memset(buf, 0, len);
-		return true;
-	}
-	return source_map_read(&source->files[range->file], range->offset + (pa - range->first),
-			       buf, len);
-}
+#include "base/bits.h"
 
-/*
- * Pre: none. Copies piece by piece, as the pieces lie in the file.
- * Stops at the first byte that no range holds or the file has lost.
- */
 static int phys_read(const struct pgw_phys *phys, uint64_t pa, void *buf, size_t len)
 {
 	const struct source *source = phys->ctx;
-	uint8_t *to = buf;
 
-	while (len) {
-		const struct source_range *range = source_memory_find(&source->memory, pa);
-		size_t n = len;
+	return source->ops->read(source, pa, buf, len);
+}
 
-		if (!range)
-			return -PGW_EIO;
-		if (range->last - pa < n - 1)
-			n = (size_t)(range->last - pa) + 1;
-		if (!range_read(source, range, pa, to, n))
-			return -PGW_EIO;
-		to += n;
-		pa += n;
-		len -= n;
-	}
-	return 0;
+static const void *phys_map(const struct pgw_phys *phys, uint64_t pa, size_t len)
+{
+	const struct source *source = phys->ctx;
+
+	return source->ops->map(source, pa, len);
 }
 
 static bool phys_next_range(const struct pgw_phys *phys, uint64_t pa, uint64_t *ret_first,
 			    uint64_t *ret_last)
 {
-	const struct source *source = phys->ctx;
-	const struct source_run *run = source_memory_next(&source->memory, pa);
+	struct pgw_pa_range range;
 
-	if (!run)
+	if (!source_next_range(phys->ctx, SOURCE_READABLE, pa, &range))
 		return false;
-	*ret_first = run->first;
-	*ret_last = run->last;
+	*ret_first = range.first;
+	*ret_last = range.last;
 	return true;
 }
 
-static const struct pgw_phys_ops phys_ops = {
+static const struct pgw_phys_ops phys_ops = { .read = phys_read, .next_range = phys_next_range };
+/* Whether a source can be pointed at shows in the table that it has. */
+static const struct pgw_phys_ops phys_ops_map = {
 	.read = phys_read,
+	.map = phys_map,
 	.next_range = phys_next_range,
 };
 
-static int source_open_path(struct source *source, const char *path,
-			    const struct pgw_image_options *options, struct pgw_error *err)
+static void source_set_kind(struct source *source, const struct source_ops *ops)
+{
+	source->ops = ops;
+	source->phys = (struct pgw_phys){
+		.ops = ops->map ? &phys_ops_map : &phys_ops,
+		.ctx = source,
+	};
+}
+
+/* The kind that is surest of the file; of those that are as sure, the first. NULL if none is. */
+static const struct source_ops *find_kind(const struct source_ops *const *kinds, size_t nr,
+					  const struct source_map *file, struct source_guess *ret)
+{
+	const struct source_ops *best = NULL;
+
+	for (size_t i = 0; i < nr; i++) {
+		struct source_guess guess = { 0 };
+
+		if (!kinds[i]->probe || !kinds[i]->probe(file, &guess) ||
+		    (best && guess.score <= ret->score))
+			continue;
+		best = kinds[i];
+		*ret = guess;
+	}
+	return best;
+}
+
+static int open_file(struct source *source, const char *path, struct pgw_error *err)
 {
 	int status;
 
@@ -73,29 +78,73 @@ static int source_open_path(struct source *source, const char *path,
 		return status;
 	source->nr_files = 1;
 	source->info.file_size = source->files[0].size;
-	status = source_elf_load(source, options, err);
-	return status == -PGW_ENOEXEC && source->files[0].size >= SOURCE_MIN_RAW
-		       ? source_raw_load(source, err)
-		       : status;
+	return 0;
 }
 
-int source_open(const char *path, const struct pgw_image_options *options, struct source *ret,
-		struct pgw_error *err)
+/* Pre: the file is mapped. It is of no kind that is known, or cannot be read any more. */
+static int fail_unknown(const struct source *source, struct pgw_error *err)
 {
-	*ret = (struct source){ .phys = { .ops = &phys_ops, .ctx = ret } };
-	ret->info.writer = "unknown";
-	return options->nr_ram ? source_ram_load(ret, options, err)
-			       : source_open_path(ret, path, options, err);
+	uint8_t start[4] = { 0 };
+	size_t n = source->files[0].size < sizeof(start) ? source->files[0].size : sizeof(start);
+
+	if (!source_read_file(source, 0, start, n))
+		return source_fail(err, -PGW_EIO, NULL);
+	return source_fail_at(err, -PGW_ENOEXEC, 0, load_le32(start), "an ELF magic number");
+}
+
+int source_open(const struct source_ops *const *kinds, size_t nr_kinds, const char *path,
+		const struct pgw_image_options *options, struct source *ret, struct pgw_error *err)
+{
+	struct source_guess guess = { 0 };
+	const struct source_ops *kind = &source_raw_ops;
+	int status = 0;
+
+	*ret = (struct source){ .info = { .writer = "unknown" } };
+	if (!options->nr_ram) {
+		status = open_file(ret, path, err);
+		if (status)
+			return status;
+		kind = find_kind(kinds, nr_kinds, ret->files, &guess);
+		if (!kind)
+			return fail_unknown(ret, err);
+		if (!kind->open)
+			return source_fail_kind(err, guess.offset, guess.kind, guess.advice);
+	}
+	source_set_kind(ret, kind);
+	ret->info.kind = kind->name;
+	return kind->open(ret, options, err);
 }
 
 void source_close(struct source *source)
 {
+	if (source->ops && source->ops->close)
+		source->ops->close(source);
 	source_memory_fini(&source->memory);
 	free(source->notes);
 	for (unsigned i = 0; i < source->nr_files; i++)
 		source_map_close(&source->files[i]);
 	free(source->files);
 	*source = (struct source){ 0 };
+}
+
+bool source_has(const struct source *source, enum source_extent extent, uint64_t pa)
+{
+	struct pgw_pa_range range;
+
+	return source_next_range(source, extent, pa, &range) && range.first <= pa;
+}
+
+uint64_t source_last(const struct source *source)
+{
+	struct pgw_pa_range range;
+	uint64_t last = 0;
+
+	/* The highest address from which on there still is some, bit by bit. */
+	for (unsigned bit = 64; bit--;) {
+		if (source_next_range(source, SOURCE_DESCRIBED, last | BIT(bit), &range))
+			last |= BIT(bit);
+	}
+	return last;
 }
 
 int source_lay_out(struct source *source, const struct source_segment *segments, size_t nr)
@@ -107,6 +156,17 @@ int source_lay_out(struct source *source, const struct source_segment *segments,
 	info->nr_ranges = info->nr_overlaps = 0;
 	info->readable_bytes = info->zero_bytes = info->unreadable_bytes = 0;
 	return source_segments_build(segments, nr, &source->memory, info);
+}
+
+void source_move(struct source *source, uint64_t pa)
+{
+	struct source_memory *memory = &source->memory;
+	uint64_t last = pa + (memory->ranges[0].last - memory->ranges[0].first);
+
+	memory->ranges[0].first = pa;
+	memory->ranges[0].last = last;
+	memory->runs[0] = memory->readable[0] = memory->described[0] =
+		(struct source_run){ pa, last };
 }
 
 void source_view_init(struct source *view, const struct source *source)

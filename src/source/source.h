@@ -83,16 +83,55 @@ struct source_memory {
 	size_t nr_described;
 };
 
-void source_memory_fini(struct source_memory *memory);
-/** The range that holds pa, or NULL. */
-const struct source_range *source_memory_find(const struct source_memory *memory, uint64_t pa);
-/** The first readable run that ends at or above pa, or NULL. */
-const struct source_run *source_memory_next(const struct source_memory *memory, uint64_t pa);
-/** The same of memory that the file describes, readable or not. */
-const struct source_run *source_memory_next_described(const struct source_memory *memory,
-						      uint64_t pa);
+/* A source. Constant once open; any threads may read it. */
 
-/* The source. Constant once open; any threads may read it. */
+/** Which memory is meant. Each is a part of the next. */
+enum source_extent {
+	SOURCE_HELD,      /* a look through memory goes there: it is not known to be zeroes */
+	SOURCE_READABLE,  /* and zeroes that no file holds */
+	SOURCE_DESCRIBED, /* and what is known to be memory, but cannot be read */
+};
+
+/** What a file may be, by its first look. */
+struct source_guess {
+	unsigned score; /* the highest wins; one of SOURCE_SCORE_ or between them */
+	/* Of a kind that cannot be read, and where that shows in the file: for the message. */
+	const char *kind;
+	const char *advice;
+	uint64_t offset;
+};
+
+#define SOURCE_SCORE_RAW 1    /* it may be anything */
+#define SOURCE_SCORE_MAGIC 10 /* it begins as these files do */
+
+struct source;
+struct source_map;
+
+/** A kind of source. Functions that are not said to be optional are there. */
+struct source_ops {
+	const char *name;
+	/**
+	 * Look whether the file is of this kind, by what is in it. Optional: else only options lead here.
+	 * @return false if it is not
+	 */
+	bool (*probe)(const struct source_map *file, struct source_guess *ret);
+	/**
+	 * Open the file that is mapped as source->files[0]. NULL: files of this kind cannot be read.
+	 * Sets what of the source is the kind's: has_machine, has_places, info, notes.
+	 * @param source is closed after a failure, too
+	 */
+	int (*open)(struct source *source, const struct pgw_image_options *options,
+		    struct pgw_error *err);
+	/** Let go of source->state. Optional. */
+	void (*close)(struct source *source);
+	/** As pgw_phys_ops.read. */
+	int (*read)(const struct source *source, uint64_t pa, void *buf, size_t len);
+	/** As pgw_phys_ops.next_range, of this memory. No range reaches UINT64_MAX. */
+	bool (*next_range)(const struct source *source, enum source_extent extent, uint64_t pa,
+			   struct pgw_pa_range *ret);
+	/** As pgw_phys_ops.map. Optional. */
+	const void *(*map)(const struct source *source, uint64_t pa, size_t len);
+};
 
 /** Bytes of the file that are notes as ELF has them, clipped to the end of the file. */
 struct source_notes {
@@ -100,39 +139,62 @@ struct source_notes {
 	uint64_t size;
 };
 
-struct source_map;
-
 struct source {
+	const struct source_ops *ops;
 	struct pgw_phys phys; /* its memory */
-	/* Not NULL: the files that memory is in, by source_range.file. A view borrows them. */
-	struct source_map *files;
-	unsigned nr_files;
-	struct source_memory memory;
-	struct source_notes *notes;
-	size_t nr_notes;
-	bool has_machine; /* it says which machine's it is */
-	bool has_places;  /* it says where memory is; else bytes have their offsets for addresses */
+	void *state;          /* the kind's own */
+	bool has_machine;     /* it says which machine's it is */
+	bool has_places; /* it says where memory is; else bytes have their offsets for addresses */
 	/* All but arch, nr_cpus and placement: what the notes say is not the source's to know. */
 	struct pgw_image_info info;
+	struct source_notes *notes; /* in file 0 */
+	size_t nr_notes;
+	struct source_map *files; /* mapped; a view borrows them */
+	unsigned nr_files;
+	struct source_memory memory; /* of kinds whose memory lies in these files as it is */
 };
+
+/** The kinds, in no order. */
+extern const struct source_ops *const source_kinds[];
+extern const size_t source_nr_kinds;
 
 /**
  * Open what the path names, or the files of the options.
+ * @param kinds   that it may be of: source_kinds, and in tests others
  * @param options read while this runs, not kept
  * @param ret     filled in on failure too: to be closed either way
  * @return 0, or as pgw_image_open()
  */
-int source_open(const char *path, const struct pgw_image_options *options, struct source *ret,
-		struct pgw_error *err);
+int source_open(const struct source_ops *const *kinds, size_t nr_kinds, const char *path,
+		const struct pgw_image_options *options, struct source *ret, struct pgw_error *err);
 /** One that is all zero is fine. */
 void source_close(struct source *source);
+
+/** As source_ops.next_range. */
+static inline bool source_next_range(const struct source *source, enum source_extent extent,
+				     uint64_t pa, struct pgw_pa_range *ret)
+{
+	return source->ops->next_range(source, extent, pa, ret);
+}
+
+/** Is there such memory at pa? */
+bool source_has(const struct source *source, enum source_extent extent, uint64_t pa);
+/** The last address that is known to be memory; 0 if there is none. */
+uint64_t source_last(const struct source *source);
+
+/** Bytes of file 0 itself, all or nothing; false if there is no such file, or no such bytes. */
+bool source_read_file(const struct source *source, uint64_t offset, void *buf, size_t len);
+
+/* Where memory that lies in files as it is belongs: for those that do not say it. */
 
 /**
  * Let memory be as these segments have it; what it was before is gone.
  * Sets of info: nr_segments, nr_ranges, nr_overlaps, readable_bytes, zero_bytes, unreadable_bytes.
- * @return 0 or -PGW_ENOMEM (there is no memory then)
+ * @return 0 or -PGW_ENOMEM (there may be a part of the memory then)
  */
 int source_lay_out(struct source *source, const struct source_segment *segments, size_t nr);
+/** Let the memory, which is in one piece, begin at pa. It ends below 2^64 there. */
+void source_move(struct source *source, uint64_t pa);
 
 /** A source that has the same files, which it borrows, and no memory yet. */
 void source_view_init(struct source *view, const struct source *source);
@@ -140,9 +202,6 @@ void source_view_init(struct source *view, const struct source *source);
 void source_view_fini(struct source *view);
 /** Let the source's memory be as the view has it; the view is gone then. */
 void source_view_commit(struct source *view, struct source *source);
-
-/** Bytes of the file itself, all or nothing; false if there is no such file, or no such bytes. */
-bool source_read_file(const struct source *source, uint64_t offset, void *buf, size_t len);
 
 /* notes.c */
 

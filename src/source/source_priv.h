@@ -60,22 +60,20 @@ bool source_map_read(const struct source_map *map, uint64_t offset, void *buf, s
 
 /* kinds.c: names of what cannot be read */
 
-/** Is it a file of a known kind that cannot be read? @return -PGW_EOPNOTSUPP, or 0 if it is not */
-int source_kind_check(const struct source_map *map, struct pgw_error *err);
 /** The machine that an ELF file's e_machine means, or NULL. */
 const char *source_machine_name(unsigned elf_machine);
 
 /* notes.c */
 
 /** Where the notes end that dump programs write, from offset on: the first that is not one. */
-uint64_t source_notes_end(const struct source_map *map, uint64_t offset);
+uint64_t source_notes_end(const struct source *source, uint64_t offset);
 /**
  * Those of one stretch of the file. Pre: it lies inside the file as it was opened, or is empty.
  * Stops at a note that reaches past the end, or has no name, as kernels do.
  * @param ret_is_cut set if a note reaches past the end; may be NULL
  * @return as source_each_note()
  */
-int source_notes_parse(const struct source_map *map, const struct source_notes *notes,
+int source_notes_parse(const struct source *source, const struct source_notes *notes,
 		       source_note_fn *fn, void *arg, bool *ret_is_cut, struct pgw_error *err);
 
 /* segments.c */
@@ -88,18 +86,23 @@ int source_notes_parse(const struct source_map *map, const struct source_notes *
 int source_segments_build(const struct source_segment *segments, size_t nr,
 			  struct source_memory *ret, struct pgw_image_info *info);
 
-/* elf_core.c */
+void source_memory_fini(struct source_memory *memory);
+/** The range that holds pa, or NULL. */
+const struct source_range *source_memory_find(const struct source_memory *memory, uint64_t pa);
+/** The first run of this memory that ends at or above pa, or NULL. */
+const struct source_run *source_memory_next(const struct source_memory *memory,
+					    enum source_extent extent, uint64_t pa);
 
-/** Load headers, segments and notes of the mapped file. */
-int source_elf_load(struct source *source, const struct pgw_image_options *options,
-		    struct pgw_error *err);
+/* file_memory.c: memory that lies in mapped files as it is */
 
-/* raw.c */
+int source_file_read(const struct source *source, uint64_t pa, void *buf, size_t len);
+bool source_file_next_range(const struct source *source, enum source_extent extent, uint64_t pa,
+			    struct pgw_pa_range *ret);
 
-/** A file of no known kind: its bytes, at their offsets. */
-int source_raw_load(struct source *source, struct pgw_error *err);
-/** The files of the options. */
-int source_ram_load(struct source *source, const struct pgw_image_options *options,
-		    struct pgw_error *err);
+/* The kinds. */
+
+extern const struct source_ops source_elf_ops;
+extern const struct source_ops source_raw_ops;        /* of the options' files, too */
+extern const struct source_ops source_unreadable_ops; /* kinds.c */
 
 #endif

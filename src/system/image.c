@@ -42,7 +42,8 @@ static void image_set_arch(struct pgw_image *image)
 		image->info.arch = arch->name;
 }
 
-static int image_load(struct pgw_image *image, const char *path, struct pgw_error *err)
+static int image_load(struct pgw_image *image, const struct image_kinds *kinds, const char *path,
+		      struct pgw_error *err)
 {
 	bool has_ram = image->options.nr_ram;
 	int status;
@@ -52,7 +53,7 @@ static int image_load(struct pgw_image *image, const char *path, struct pgw_erro
 		return source_fail(err, status, NULL);
 	if (has_ram && !image_arch_exists(image))
 		return source_fail(err, -PGW_EINVAL, "an architecture that is known");
-	status = source_open(path, &image->options, &image->source, err);
+	status = source_open(kinds->list, kinds->nr, path, &image->options, &image->source, err);
 	if (status)
 		return status;
 	image->phys = image->source.phys;
@@ -66,8 +67,8 @@ static int image_load(struct pgw_image *image, const char *path, struct pgw_erro
 	return image->source.has_places ? image_ram_find(image, err) : image_raw_find(image, err);
 }
 
-int pgw_image_open(const char *source, const struct pgw_image_options *opts, struct pgw_image **ret,
-		   struct pgw_error *err)
+int image_open(const struct image_kinds *kinds, const char *path,
+	       const struct pgw_image_options *opts, struct pgw_image **ret, struct pgw_error *err)
 {
 	struct pgw_image *image = calloc(1, sizeof(*image));
 	int status;
@@ -77,7 +78,7 @@ int pgw_image_open(const char *source, const struct pgw_image_options *opts, str
 	image->search_left = IMAGE_SEARCH_BUDGET;
 	if (opts)
 		image->options = *opts;
-	status = image_load(image, source, err);
+	status = image_load(image, kinds, path, err);
 	if (status) {
 		pgw_image_close(image);
 		return status;
@@ -86,6 +87,14 @@ int pgw_image_open(const char *source, const struct pgw_image_options *opts, str
 	image_encryption_learn(image);
 	*ret = image;
 	return 0;
+}
+
+int pgw_image_open(const char *source, const struct pgw_image_options *opts, struct pgw_image **ret,
+		   struct pgw_error *err)
+{
+	const struct image_kinds kinds = { source_kinds, source_nr_kinds };
+
+	return image_open(&kinds, source, opts, ret, err);
 }
 
 void pgw_image_close(struct pgw_image *image)
@@ -131,12 +140,7 @@ int pgw_image_write_core(const struct pgw_image *image, const struct pgw_pa_rang
 
 bool pgw_image_next_described(const struct pgw_image *image, uint64_t pa, struct pgw_pa_range *ret)
 {
-	const struct source_run *run = source_memory_next_described(&image->source.memory, pa);
-
-	if (!run)
-		return false;
-	*ret = (struct pgw_pa_range){ run->first, run->last };
-	return true;
+	return source_next_range(&image->source, SOURCE_DESCRIBED, pa, ret);
 }
 
 int pgw_image_cpu(const struct pgw_image *image, unsigned index, struct pgw_cpu *ret)

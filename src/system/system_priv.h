@@ -51,6 +51,18 @@ struct pgw_image {
 	size_t nr_markers;
 };
 
+/* image.c */
+
+/** Kinds of sources that a path may lead to. */
+struct image_kinds {
+	const struct source_ops *const *list;
+	size_t nr;
+};
+
+/** As pgw_image_open(), which knows the kinds of src/source/registry.c. */
+int image_open(const struct image_kinds *kinds, const char *path,
+	       const struct pgw_image_options *opts, struct pgw_image **ret, struct pgw_error *err);
+
 /* core_notes.c */
 
 /** Keep what the source's notes say of the system. */

@@ -37,8 +37,7 @@ static bool is_x86_64(const struct pgw_image *image)
 /* The address bits that can be no address, because all memory lies below. */
 static uint64_t bits_above_memory(const struct pgw_image *image)
 {
-	const struct source_memory *memory = &image->source.memory;
-	uint64_t last = memory->nr_described ? memory->described[memory->nr_described - 1].last : 0;
+	uint64_t last = source_last(&image->source);
 
 	return ENTRY_POSSIBLE & ~low_bits(last ? 64 - (unsigned)__builtin_clzll(last) : 0);
 }

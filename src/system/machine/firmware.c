@@ -103,17 +103,19 @@ struct identity {
 /* @return 0, or 1 if too many runs of memory would have to be looked at */
 static int identity_add(struct identity *identity, uint64_t first, uint64_t last)
 {
-	const struct source_memory *memory = &identity->image->source.memory;
-	const struct source_run *run = source_memory_next(memory, first);
-	const struct source_run *end = memory->readable + memory->nr_readable;
+	const struct source *source = &identity->image->source;
+	struct pgw_pa_range run;
 
-	for (; run && run < end && run->first <= last; run++) {
-		uint64_t from = run->first > first ? run->first : first;
-		uint64_t to = run->last < last ? run->last : last;
+	while (first <= last && source_next_range(source, SOURCE_READABLE, first, &run) &&
+	       run.first <= last) {
+		uint64_t from = run.first > first ? run.first : first;
+		uint64_t to = run.last < last ? run.last : last;
 
 		if (identity->nr_runs++ == identity->max_runs)
 			return 1;
 		identity->bytes += to - from + 1;
+		/* No run reaches UINT64_MAX. */
+		first = run.last + 1;
 	}
 	return 0;
 }

@@ -595,7 +595,7 @@ static bool early_page(const struct early *early, const uint8_t *page)
 		if (!raw)
 			continue;
 		if (is_early_table(raw) &&
-		    source_memory_find(&early->image->source.memory, raw & DESC_ADDRESS))
+		    source_has(&early->image->source, SOURCE_READABLE, raw & DESC_ADDRESS))
 			has_table = true;
 		else if (early->is_whole)
 			return false;

@@ -278,9 +278,7 @@ static bool x86_64_is_trampoline(const struct pgw_image *image, const struct pgw
 
 static bool is_described(const struct pgw_image *image, uint64_t pa)
 {
-	const struct source_run *run = source_memory_next_described(&image->source.memory, pa);
-
-	return run && run->first <= pa;
+	return source_has(&image->source, SOURCE_DESCRIBED, pa);
 }
 
 static bool x86_64_is_guests(const struct pgw_image *image, const struct pgw_root_info *root,

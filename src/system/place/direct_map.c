@@ -113,7 +113,7 @@ void image_direct_map_find(const struct pgw_image *view, const struct image_swap
 			   uint64_t *budget, struct image_direct_map *ret)
 {
 	const struct pgw_pa_range all = { 0, UINT64_MAX };
-	uint64_t end = view->source.memory.runs[view->source.memory.nr_runs - 1].last;
+	uint64_t end = source_last(&view->source);
 	struct look look = { .root_pa = kernel->root.root.pa, .budget = budget, .ret = ret };
 	unsigned best = 0;
 

@@ -86,8 +86,7 @@ static bool shift_by_claim(struct pgw_image *view, const struct image_swapper *c
 		if (offsets->pa[i] > claim->root.root.pa ||
 		    add_overflows(shift, view->source.info.file_size, &end))
 			continue;
-		view->source.memory.ranges[0].first = shift;
-		view->source.memory.ranges[0].last = end - 1;
+		source_move(&view->source, shift);
 		if (image_root_prove(view, claim, &claim->root) == PGW_PROOF_PASSED) {
 			*ret = shift;
 			return true;

@@ -12,7 +12,7 @@ struct ram_scan {
 };
 
 /* No run reaches UINT64_MAX, so pa does not wrap. */
-static int scan_run(struct ram_scan *scan, const struct source_run *run)
+static int scan_run(struct ram_scan *scan, const struct pgw_pa_range *run)
 {
 	const struct pgw_image_options *options = &scan->image->options;
 	uint64_t pa = run->first;
@@ -40,13 +40,17 @@ static int scan_run(struct ram_scan *scan, const struct source_run *run)
 int image_ram_scan(struct pgw_image *image, image_window_fn *fn, void *arg)
 {
 	struct ram_scan scan = { .image = image, .fn = fn, .arg = arg };
+	struct pgw_pa_range run;
+	uint64_t pa = 0;
 	int status = 0;
 
 	scan.buf = malloc(IMAGE_WINDOW);
 	if (!scan.buf)
 		return -PGW_ENOMEM;
-	for (size_t i = 0; i < image->source.memory.nr_runs && !status; i++)
-		status = scan_run(&scan, &image->source.memory.runs[i]);
+	while (!status && source_next_range(&image->source, SOURCE_HELD, pa, &run)) {
+		status = scan_run(&scan, &run);
+		pa = run.last + 1;
+	}
 	free(scan.buf);
 	return status;
 }

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "source/source_priv.h"
+
+#include <string.h>
+
+/* Pre: the range holds pa and the len bytes from there on. */
+static bool range_read(const struct source *source, const struct source_range *range, uint64_t pa,
+		       void *buf, size_t len)
+{
+	if (range->file == SOURCE_NO_FILE) {
+		memset(buf, 0, len);
+		return true;
+	}
+	return source_map_read(&source->files[range->file], range->offset + (pa - range->first),
+			       buf, len);
+}
+
+/*
+ * Pre: none. Copies piece by piece, as the pieces lie in the file.
+ * Stops at the first byte that no range holds or the file has lost.
+ */
+int source_file_read(const struct source *source, uint64_t pa, void *buf, size_t len)
+{
+	uint8_t *to = buf;
+
+	while (len) {
+		const struct source_range *range = source_memory_find(&source->memory, pa);
+		size_t n = len;
+
+		if (!range)
+			return -PGW_EIO;
+		if (range->last - pa < n - 1)
+			n = (size_t)(range->last - pa) + 1;
+		if (!range_read(source, range, pa, to, n))
+			return -PGW_EIO;
+		to += n;
+		pa += n;
+		len -= n;
+	}
+	return 0;
+}
+
+bool source_file_next_range(const struct source *source, enum source_extent extent, uint64_t pa,
+			    struct pgw_pa_range *ret)
+{
+	const struct source_memory *memory = &source->memory;
+	const struct source_run *run = source_memory_next(memory, extent, pa);
+
+	if (!run)
+		return false;
+	*ret = (struct pgw_pa_range){ run->first, run->last };
+	return true;
+}

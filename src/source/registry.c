@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "source/source_priv.h"
+
+#include "base/bits.h"
+
+/* To add a kind: one file, and one line here. */
+const struct source_ops *const source_kinds[] = {
+	&source_elf_ops,
+	&source_unreadable_ops,
+	&source_raw_ops,
+};
+
+const size_t source_nr_kinds = PGW_ARRAY_SIZE(source_kinds);
