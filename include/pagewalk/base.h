@@ -57,6 +57,7 @@ enum pgw_entry_kind {
 	PGW_ENTRY_LEAF,       /**< maps memory */
 	PGW_ENTRY_MALFORMED,  /**< valid, but reserved bits are set: an access would fault */
 	PGW_ENTRY_UNREADABLE, /**< the bytes of the table are not in the image */
+	PGW_ENTRY_TORN,       /**< live machines: it changed while it was read, time after time */
 	PGW_ENTRY_NONCANONICAL, /**< translations only: no region has the address, no entry was read */
 	_PGW_ENTRY_MAX,
 };

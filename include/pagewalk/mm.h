@@ -40,10 +40,13 @@ struct pgw_mm_attach_args {
 	 * the kernel's region, which ends the user's; 0 = the format's.
 	 */
 	uint64_t kernel_first;
+	/** the machine runs: an mm of kind PGW_MM_LIVE; phys may have pause(), resume() and generation() */
+	bool is_live;
 };
 
 /**
- * An mm over foreign tables. Its lock is a snapshot's: always held.
+ * An mm over foreign tables. Its lock is a snapshot's: always held; or, if is_live, a real
+ * one, which stops the machine while it is held for write.
  * The root is not read here; a root that is not there shows as unreadable.
  *
  * @param ret the caller's, to be freed with pgw_mm_free()

@@ -42,6 +42,23 @@ struct pgw_phys_ops {
 	 */
 	bool (*next_range)(const struct pgw_phys *phys, uint64_t pa, uint64_t *ret_first,
 			   uint64_t *ret_last);
+
+	/**
+	 * A machine that runs: stop it, so that nothing changes before resume(). Pauses
+	 * nest, from any threads: the source counts them. Optional: NULL in a source that
+	 * cannot change, or cannot be stopped.
+	 * @return 0, or negative enum pgw_status: it runs on
+	 */
+	int (*pause)(const struct pgw_phys *phys);
+
+	/** Undo one pause(), which succeeded. Optional as that is. */
+	void (*resume)(const struct pgw_phys *phys);
+
+	/**
+	 * A number that was never the same before and after memory changed. Optional: NULL in
+	 * a source that cannot change, or cannot tell.
+	 */
+	uint64_t (*generation)(const struct pgw_phys *phys);
 };
 
 /** A source of physical memory. Owned by who made it. */

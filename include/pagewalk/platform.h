@@ -110,6 +110,11 @@ enum pgw_step_point {
 enum pgw_mm_kind {
 	PGW_MM_OWNED,    /**< this process's: the lock is real */
 	PGW_MM_SNAPSHOT, /**< a dump's: nothing can change, every lock counts as held */
+	/**
+	 * A running machine's. The lock is real: for write it stops the machine. For read it promises
+	 * nothing: tables are read and checked, and what changes meanwhile is reported as torn.
+	 */
+	PGW_MM_LIVE,
 	_PGW_MM_KIND_MAX,
 };
 

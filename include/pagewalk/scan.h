@@ -28,9 +28,9 @@ struct pgw_extent {
 	uint64_t va_first;
 	uint64_t va_last; /**< inclusive */
 	uint64_t pa;      /**< leaves: where va_first maps to; else 0 */
-	/** leaves, malformed, absent: the first raw entry; unreadable: the table's physical address */
+	/** leaves, malformed, absent: the first raw entry; unreadable, torn: the table's physical address */
 	uint64_t entry;
-	/** PGW_ENTRY_LEAF, _MALFORMED or _UNREADABLE; _ABSENT if these are asked for */
+	/** PGW_ENTRY_LEAF, _MALFORMED, _UNREADABLE or _TORN; _ABSENT if these are asked for */
 	enum pgw_entry_kind kind;
 	uint8_t level;    /**< of the table that holds, or would hold, the slots */
 	uint8_t leaf_lg2; /**< leaves: size of one */
@@ -49,6 +49,7 @@ struct pgw_scan_stats {
 	uint64_t nr_leaves;
 	uint64_t nr_malformed;  /**< malformed entries */
 	uint64_t nr_unreadable; /**< runs of slots that could not be read */
+	uint64_t nr_torn;       /**< live mms: runs of slots that changed while they were read */
 	bool truncated;         /**< the budget ran out, or fn ended the scan */
 	uint64_t truncated_va;  /**< the first address that was not looked at, if truncated */
 };

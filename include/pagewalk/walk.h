@@ -73,6 +73,11 @@ struct pgw_mm_walk_ops {
 			 struct pgw_mm_walk *walk);
 	/** Not in Linux: slots whose bytes the source does not have; depth 0 to 4. No pte_hole follows. */
 	int (*unreadable)(uint64_t addr, uint64_t next, int depth, struct pgw_mm_walk *walk);
+	/**
+	 * Not in Linux: slots of a live machine's table that changed each time they were read, or
+	 * of one that the slot above no longer leads to; depth 0 to 4. No pte_hole follows.
+	 */
+	int (*torn)(uint64_t addr, uint64_t next, int depth, struct pgw_mm_walk *walk);
 
 	/*
 	 * Walks through VMAs only. In these, pte_entry runs with the lock of
@@ -109,6 +114,7 @@ struct pgw_mm_walk {
 	uint64_t nr_tables;     /**< tables visited so far */
 	uint64_t nr_malformed;  /**< malformed entries met above the lowest level */
 	uint64_t nr_unreadable; /**< ranges of slots that could not be read */
+	uint64_t nr_torn;       /**< live mms: ranges of slots that changed while they were read */
 };
 
 /**

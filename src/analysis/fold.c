@@ -15,7 +15,8 @@ bool fold_continues(const uint64_t *attr_mask, const struct pgw_extent *a,
 
 static bool fold_is_odd(const struct pgw_extent *extent)
 {
-	return extent->kind == PGW_ENTRY_MALFORMED || extent->kind == PGW_ENTRY_UNREADABLE;
+	return extent->kind == PGW_ENTRY_MALFORMED || extent->kind == PGW_ENTRY_UNREADABLE ||
+	       extent->kind == PGW_ENTRY_TORN;
 }
 
 /* ---- sums ---- */

@@ -52,14 +52,35 @@ int pgw_error_format(const struct pgw_error *err, char *buf, size_t size)
 			*os ? " (" : "", os, *os ? ")" : "");
 }
 
+static const char *kind_name(enum pgw_mm_kind kind)
+{
+	static const char *const names[_PGW_MM_KIND_MAX] = {
+		[PGW_MM_OWNED] = "owned",
+		[PGW_MM_SNAPSHOT] = "snapshot",
+		[PGW_MM_LIVE] = "live",
+	};
+
+	return names[kind];
+}
+
+static const char *region_name(enum pgw_region_kind kind)
+{
+	static const char *const names[_PGW_REGION_MAX] = {
+		[PGW_REGION_USER] = "user",
+		[PGW_REGION_KERNEL] = "kernel",
+		[PGW_REGION_FOREIGN] = "foreign",
+	};
+
+	return names[kind];
+}
+
 int pgw_violation_format(const struct pgw_violation *violation, char *buf, size_t size)
 {
 	bool other = violation->mode == PGW_LOCK_NONE && violation->lock_taken;
 
 	return snprintf(buf, size, "locking rule %s broken in %s: %s (%s %s mm, lock held: %s%s)",
 			violation->rule_name, violation->function, violation->rule_text,
-			violation->kind == PGW_MM_OWNED ? "owned" : "snapshot",
-			violation->region == PGW_REGION_USER ? "user" : "kernel",
+			kind_name(violation->kind), region_name(violation->region),
 			pgw_lock_mode_name(violation->mode),
 			other ? "; another thread holds it" : "");
 }

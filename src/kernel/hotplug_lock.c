@@ -21,7 +21,7 @@ int pgw_hotplug_read_lock(struct pgw_mm *mm)
 {
 	int err = check(mm);
 
-	if (err || mm->kind == PGW_MM_SNAPSHOT)
+	if (err || mm->kind != PGW_MM_OWNED)
 		return err;
 	return outcome(mm, mmap_lock_read(&mm->hotplug, mm->platform, LOCK_RANK_HOTPLUG), __func__);
 }
@@ -30,7 +30,7 @@ int pgw_hotplug_read_unlock(struct pgw_mm *mm)
 {
 	int err = check(mm);
 
-	if (err || mm->kind == PGW_MM_SNAPSHOT)
+	if (err || mm->kind != PGW_MM_OWNED)
 		return err;
 	return outcome(mm, mmap_lock_read_unlock(&mm->hotplug, mm->platform), __func__);
 }
@@ -39,7 +39,7 @@ int pgw_hotplug_write_lock(struct pgw_mm *mm)
 {
 	int err = check(mm);
 
-	if (err || mm->kind == PGW_MM_SNAPSHOT)
+	if (err || mm->kind != PGW_MM_OWNED)
 		return err;
 	return outcome(mm, mmap_lock_write(&mm->hotplug, mm->platform, LOCK_RANK_HOTPLUG),
 		       __func__);
@@ -49,7 +49,7 @@ int pgw_hotplug_write_unlock(struct pgw_mm *mm)
 {
 	int err = check(mm);
 
-	if (err || mm->kind == PGW_MM_SNAPSHOT)
+	if (err || mm->kind != PGW_MM_OWNED)
 		return err;
 	return outcome(mm, mmap_lock_write_unlock(&mm->hotplug, mm->platform), __func__);
 }

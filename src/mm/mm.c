@@ -90,7 +90,8 @@ int pgw_mm_attach(const struct pgw_mm_attach_args *args, struct pgw_mm **ret)
 	err = mm_create(args->platform, args->format, &region, args->kernel_mm, &mm);
 	if (err)
 		return err;
-	mm->kind = PGW_MM_SNAPSHOT;
+	mm->kind = args->is_live ? PGW_MM_LIVE : PGW_MM_SNAPSHOT;
+	mm->pt.is_live = args->is_live;
 	mm->pt.control = pgw_control_assume(args->format, &args->control);
 	mm->pt.root_pa = args->root.pa;
 	mm->pt.budget = args->budget ? args->budget : PGW_BUDGET_DEFAULT;

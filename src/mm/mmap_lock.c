@@ -49,6 +49,35 @@ static PGW_ALWAYS_INLINE int outcome(const struct pgw_mm *mm, int status, const 
 	return pgw_likely(!status) ? 0 : mm_lock_refused(mm, status, function);
 }
 
+/*
+ * The write lock of a live mm stops the machine. It is taken first, so that those who wait for it
+ * do not keep the machine waiting, and given back last.
+ */
+static int pause_machine(const struct pgw_mm *mm)
+{
+	const struct pgw_phys *phys = mm->pt.phys;
+
+	if (mm->kind != PGW_MM_LIVE)
+		return 0;
+	return phys->ops->pause ? phys->ops->pause(phys) : -PGW_EOPNOTSUPP;
+}
+
+static void resume_machine(const struct pgw_mm *mm)
+{
+	if (mm->kind == PGW_MM_LIVE && pgw_mmap_lock_mode(mm) == PGW_LOCK_WRITE)
+		mm->pt.phys->ops->resume(mm->pt.phys);
+}
+
+/* The lock was just taken for write: what is left to do. */
+PRIMITIVE static int write_locked(struct pgw_mm *mm)
+{
+	int err = pause_machine(mm);
+
+	if (err)
+		mmap_lock_write_unlock(&mm->lock, mm->platform);
+	return err;
+}
+
 PRIMITIVE int pgw_mmap_read_lock(struct pgw_mm *mm)
 {
 	if (is_snapshot(mm))
@@ -72,16 +101,22 @@ PRIMITIVE int pgw_mmap_read_unlock(struct pgw_mm *mm)
 
 PRIMITIVE int pgw_mmap_write_lock(struct pgw_mm *mm)
 {
+	int err;
+
 	if (is_snapshot(mm))
 		return 0;
-	return outcome(mm, mmap_lock_write(&mm->lock, mm->platform, mm_rank(mm)), __func__);
+	err = outcome(mm, mmap_lock_write(&mm->lock, mm->platform, mm_rank(mm)), __func__);
+	return err ? err : write_locked(mm);
 }
 
 PRIMITIVE int pgw_mmap_write_trylock(struct pgw_mm *mm)
 {
+	int err;
+
 	if (is_snapshot(mm))
 		return 0;
-	return outcome(mm, mmap_lock_write_try(&mm->lock, mm->platform, mm_rank(mm)), __func__);
+	err = outcome(mm, mmap_lock_write_try(&mm->lock, mm->platform, mm_rank(mm)), __func__);
+	return err ? err : write_locked(mm);
 }
 
 PRIMITIVE int pgw_mmap_write_unlock(struct pgw_mm *mm)
@@ -89,6 +124,7 @@ PRIMITIVE int pgw_mmap_write_unlock(struct pgw_mm *mm)
 	if (is_snapshot(mm))
 		return 0;
 	end_vma_writes(mm);
+	resume_machine(mm);
 	return outcome(mm, mmap_lock_write_unlock(&mm->lock, mm->platform), __func__);
 }
 
@@ -97,6 +133,7 @@ PRIMITIVE int pgw_mmap_write_downgrade(struct pgw_mm *mm)
 	if (is_snapshot(mm))
 		return 0;
 	end_vma_writes(mm);
+	resume_machine(mm);
 	return outcome(mm, mmap_lock_downgrade(&mm->lock, mm->platform), __func__);
 }
 

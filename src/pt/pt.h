@@ -199,6 +199,7 @@ struct pt {
 	struct pgw_region region;            /* what operations are asked about */
 	uint64_t budget;                     /* reader: table visits an operation may make */
 	const struct pgw_phys *phys;         /* reader: where the bytes are; NULL = owner */
+	bool is_live;                        /* reader: they change; see read/live.h */
 	uint64_t host_offset;                /* owner: host address minus physical address */
 	const struct pgw_platform *platform; /* reader: where a scan's memo comes from, or NULL */
 	const struct pgw_mm *mm;             /* owner: whose tree it is, for the platform's hooks */

@@ -81,8 +81,11 @@ static const void *memory_map(const struct pgw_phys *phys, uint64_t pa, size_t l
 	return memory->bytes + pa % MEMORY;
 }
 
-static const struct pgw_phys_ops map_ops = { memory_read, memory_map, memory_next_range };
-static const struct pgw_phys_ops copy_ops = { memory_read, NULL, memory_next_range };
+static const struct pgw_phys_ops map_ops = { .read = memory_read,
+					     .map = memory_map,
+					     .next_range = memory_next_range };
+static const struct pgw_phys_ops copy_ops = { .read = memory_read,
+					      .next_range = memory_next_range };
 
 static void memory_init(struct memory *memory, unsigned kind)
 {

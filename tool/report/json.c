@@ -104,7 +104,10 @@ static void json_extent_members(struct report *report, struct json *json,
 	json_dec(json, "level", extent->level);
 	if (!is_leaf)
 		json_str(json, "kind", report_kind(extent->kind));
-	json_hex(json, extent->kind == PGW_ENTRY_UNREADABLE ? "table" : "entry", extent->entry);
+	json_hex(json,
+		 extent->kind == PGW_ENTRY_UNREADABLE || extent->kind == PGW_ENTRY_TORN ? "table"
+											: "entry",
+		 extent->entry);
 	if (extent->kind == PGW_ENTRY_ABSENT) {
 		struct pgw_absent absent;
 

@@ -114,13 +114,10 @@ const char *report_level_name(const struct pgw_format *format, unsigned level)
 const char *report_kind(enum pgw_entry_kind kind)
 {
 	static const char *const names[_PGW_ENTRY_MAX] = {
-		[PGW_ENTRY_EMPTY] = "empty",
-		[PGW_ENTRY_ABSENT] = "absent",
-		[PGW_ENTRY_TABLE] = "table",
-		[PGW_ENTRY_LEAF] = "leaf",
-		[PGW_ENTRY_MALFORMED] = "malformed",
-		[PGW_ENTRY_UNREADABLE] = "unreadable",
-		[PGW_ENTRY_NONCANONICAL] = "noncanonical",
+		[PGW_ENTRY_EMPTY] = "empty",         [PGW_ENTRY_ABSENT] = "absent",
+		[PGW_ENTRY_TABLE] = "table",         [PGW_ENTRY_LEAF] = "leaf",
+		[PGW_ENTRY_MALFORMED] = "malformed", [PGW_ENTRY_UNREADABLE] = "unreadable",
+		[PGW_ENTRY_TORN] = "torn",           [PGW_ENTRY_NONCANONICAL] = "noncanonical",
 	};
 
 	return names[kind];

@@ -158,7 +158,9 @@ static void text_odd_extent(struct report *report, const struct pgw_extent *exte
 	out_size(out, extent->va_last - extent->va_first + 1, WIDTH_SIZE);
 	out_str(out, "  ");
 	out_str(out, report_level_name(report->format, extent->level));
-	out_str(out, extent->kind == PGW_ENTRY_UNREADABLE ? "  table=" : "  entry=");
+	out_str(out, extent->kind == PGW_ENTRY_UNREADABLE || extent->kind == PGW_ENTRY_TORN
+			     ? "  table="
+			     : "  entry=");
 	out_hex(out, extent->entry);
 	if (extent->kind == PGW_ENTRY_ABSENT) {
 		struct pgw_absent absent;

@@ -111,6 +111,7 @@ static int job_emit(struct job *job, const struct pgw_extent *extents, size_t nr
 			job->stats.nr_leaves +=
 				(e->va_last >> e->leaf_lg2) - (e->va_first >> e->leaf_lg2) + 1;
 		job->stats.nr_unreadable += e->kind == PGW_ENTRY_UNREADABLE;
+		job->stats.nr_torn += e->kind == PGW_ENTRY_TORN;
 	}
 	status = job->fn(extents, nr, job->arg);
 	if (status)

@@ -11,6 +11,7 @@
 
 #include "base/bits.h"
 #include "pt/pt.h"
+#include "pt/read/live.h"
 
 #define PT_WINDOW_ITEMS 64
 
@@ -19,6 +20,7 @@ struct pt_window {
 	unsigned first; /* index in the table */
 	unsigned nr;
 	bool readable; /* else these items cannot be read */
+	bool torn;     /* ... because they change (read/live.h) */
 	uint64_t copy[PT_WINDOW_ITEMS];
 };
 
@@ -87,8 +89,8 @@ static PGW_ALWAYS_INLINE bool pt_copy_items(const struct pt *pt, uint64_t pa, un
 }
 
 /** Load a window of at most nr items from index on; at least one. */
-void pt_window_load(const struct pt *pt, uint64_t table_pa, unsigned index, unsigned nr,
-		    struct pt_window *win);
+void pt_window_load(const struct pt *pt, uint64_t table_pa, const struct pt_parent *parent,
+		    unsigned index, unsigned nr, struct pt_window *win);
 
 /** All of bytes from pa on, not 0, can be pointed at. */
 static PGW_ALWAYS_INLINE bool pt_is_near(const struct pt *pt, uint64_t pa, uint64_t bytes)

@@ -61,6 +61,7 @@ int pt_scan_add(struct pt_scan *s, const struct pgw_extent *extent)
 	if (extent->kind == PGW_ENTRY_LEAF)
 		s->stats->nr_leaves += pt_extent_leaves(extent);
 	s->stats->nr_unreadable += extent->kind == PGW_ENTRY_UNREADABLE;
+	s->stats->nr_torn += extent->kind == PGW_ENTRY_TORN;
 	return 0;
 }
 
@@ -178,12 +179,22 @@ int pt_scan_unreadable(struct pt_scan *s, const struct pt_scan_at *at, unsigned 
 		       unsigned index, unsigned nr)
 {
 	struct pgw_extent extent = { .entry = at->table_pa,
-				     .kind = PGW_ENTRY_UNREADABLE,
+				     .kind = s->is_torn ? PGW_ENTRY_TORN : PGW_ENTRY_UNREADABLE,
 				     .level = (uint8_t)level };
 
 	pt_scan_clip(at, s->pt->format->geometry.span_lg2[level], index, nr, &extent);
 	s->nr_unreadable++;
 	return pt_scan_add(s, &extent);
+}
+
+bool pt_scan_copy_live(struct pt_scan *s, const struct pt_scan_at *at, unsigned index, unsigned nr,
+		       uint64_t *copy, unsigned *ret_nr)
+{
+	uint64_t pa = pt_item_pa(&s->pt->format->geometry, at->table_pa, index);
+	enum pt_copied copied = pt_copy_live(s->pt, pa, nr, copy, &at->parent, ret_nr);
+
+	s->is_torn = copied == PT_COPIED_TORN;
+	return copied == PT_COPIED;
 }
 
 int pt_scan_absent(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned index,
@@ -279,6 +290,7 @@ static void scan_multiply(struct pgw_scan_stats *stats, const struct pgw_scan_st
 	stats->nr_leaves += (nr - 1) * (stats->nr_leaves - before->nr_leaves);
 	stats->nr_malformed += (nr - 1) * (stats->nr_malformed - before->nr_malformed);
 	stats->nr_unreadable += (nr - 1) * (stats->nr_unreadable - before->nr_unreadable);
+	stats->nr_torn += (nr - 1) * (stats->nr_torn - before->nr_torn);
 }
 
 /* @return err; what the ops said at va */
@@ -319,9 +331,10 @@ int pt_scan_root(struct pt_scan *s, const struct pt_scan_at *at, pt_scan_table_f
 
 	s->vec = pt_vec_choose(platform ? platform->cpu_features : 0);
 	s->budget = s->pt->phys ? s->pt->budget : UINT64_MAX;
-	s->memo_allowed = s->pt->phys && platform && !platform->no_memo;
+	s->memo_allowed = s->pt->phys && !s->pt->is_live && platform && !platform->no_memo;
 	s->memo = NULL;
 	s->has_shared = false;
+	s->is_torn = false;
 	s->is_recording = false;
 	s->nr_unreadable = 0;
 	s->nr_repeats = 0;
@@ -359,6 +372,7 @@ static int scan_each_block(const struct pgw_extent *extents, size_t nr, void *ar
 			if (extents[i].kind == PGW_ENTRY_LEAF)
 				each->stats->nr_leaves -= pt_extent_leaves(&extents[i]);
 			each->stats->nr_unreadable -= extents[i].kind == PGW_ENTRY_UNREADABLE;
+			each->stats->nr_torn -= extents[i].kind == PGW_ENTRY_TORN;
 		}
 		return err;
 	}

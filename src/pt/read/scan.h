@@ -13,6 +13,7 @@
 
 #include "base/bits.h"
 #include "pt/pt.h"
+#include "pt/read/live.h"
 #include "pt/simd/vec.h"
 
 #define PT_SCAN_COPY 512 /* items of a lowest table that are copied at once */
@@ -40,6 +41,7 @@ struct pt_scan {
 	bool memo_allowed;           /* to be allocated when it pays */
 	uint64_t nr_unreadable;      /* runs of items that could not be read */
 	uint64_t nr_repeats;         /* subtrees that were told once, between begin() and end() */
+	bool is_torn;                /* what could not be read changes each time that it is */
 	bool has_shared;             /* two neighbours were seen to point to one table */
 	bool is_recording;           /* every extent that is wanted goes to the memo, too */
 	uint64_t copy[PT_SCAN_COPY]; /* items of the lowest table that is looked at */
@@ -51,12 +53,17 @@ struct pt_scan_at {
 	uint64_t va;          /* of item 0 */
 	uint64_t first, last; /* the part of the range that lies in this table, inclusive */
 	pt_acc_t acc;
+	struct pt_parent parent; /* for live machines */
 };
 
 typedef int pt_scan_table_fn(struct pt_scan *s, const struct pt_scan_at *at, unsigned level);
 
 /** s has pt, ops, arg, stats and attr_mask filled in. Scans the root's table, then ends the scan. */
 int pt_scan_root(struct pt_scan *s, const struct pt_scan_at *at, pt_scan_table_fn *scan_table);
+
+/** pt_copy_items() for live machines; sets s->is_torn. */
+bool pt_scan_copy_live(struct pt_scan *s, const struct pt_scan_at *at, unsigned index, unsigned nr,
+		       uint64_t *copy, unsigned *ret_nr);
 
 /** Visit a table: from the memo, or by scan_table. */
 int pt_scan_visit(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
@@ -84,7 +91,7 @@ int pt_scan_add(struct pt_scan *s, const struct pgw_extent *extent);
 int pt_scan_malformed(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
 		      unsigned index, uint64_t entry);
 
-/** Items index to index + nr - 1 of a table cannot be read. */
+/** Items index to index + nr - 1 of a table cannot be read, or not twice the same (s->is_torn). */
 int pt_scan_unreadable(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
 		       unsigned index, unsigned nr);
 

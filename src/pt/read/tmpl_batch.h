@@ -172,6 +172,11 @@ static void pt_translate_batch(const struct pt *pt, const uint64_t *va, struct p
 	struct pt_way way;
 	struct batch_group group;
 
+	if (pgw_unlikely(pt->is_live)) {
+		for (size_t i = 0; i < n; i++)
+			translate_long(pt, va[i], &ret[i], NULL);
+		return;
+	}
 	if (!n)
 		return;
 	way.va = va[0];

@@ -282,15 +282,19 @@ static PGW_ALWAYS_INLINE int scan_lowest_items(struct pt_scan *s, const struct p
  * @return where they are, or NULL: they cannot be read
  */
 /* NOLINTNEXTLINE(readability-function-size): inlined, so nothing is passed */
-static PGW_ALWAYS_INLINE const uint64_t *scan_load(const struct pt_scan *s, uint64_t table_pa,
+static PGW_ALWAYS_INLINE const uint64_t *scan_load(struct pt_scan *s, const struct pt_scan_at *at,
 						   unsigned index, unsigned nr, uint64_t *copy,
 						   unsigned max_copy, unsigned *ret_nr)
 {
-	uint64_t pa = table_pa + ((uint64_t)index << PT_ITEM_LG2);
+	uint64_t pa = at->table_pa + ((uint64_t)index << PT_ITEM_LG2);
 
 	*ret_nr = nr;
 	if (pgw_likely(pt_is_near(s->pt, pa, (uint64_t)nr << PT_ITEM_LG2)))
 		return pt_near_items(s->pt, pa);
+	if (pgw_unlikely(s->pt->is_live))
+		return pt_scan_copy_live(s, at, index, nr < max_copy ? nr : max_copy, copy, ret_nr)
+			       ? copy
+			       : NULL;
 	if (pgw_unlikely(!pt_copy_items(s->pt, pa, nr, copy, max_copy, ret_nr)))
 		return NULL;
 	return copy;
@@ -309,7 +313,7 @@ static int scan_lowest(struct pt_scan *s, const struct pt_scan_at *at, unsigned 
 	(void)level;
 	for (; index < end && !err; index += nr) {
 		const uint64_t *items =
-			scan_load(s, at->table_pa, index, end - index, s->copy, PT_SCAN_COPY, &nr);
+			scan_load(s, at, index, end - index, s->copy, PT_SCAN_COPY, &nr);
 
 		if (pgw_unlikely(!items))
 			err = pt_scan_unreadable(s, at, 0, index, nr);
@@ -349,6 +353,7 @@ static struct pt_scan_at scan_below(const struct pt_scan *s, const struct pt_sca
 		.first = part.va_first,
 		.last = part.va_last,
 		.acc = pt_acc_table(&s->pt->env, at->acc, entry),
+		.parent = { at->table_pa + ((uint64_t)index << PT_ITEM_LG2), entry },
 	};
 }
 
@@ -440,7 +445,7 @@ static int scan_upper(struct pt_scan *s, const struct pt_scan_at *at, unsigned l
 
 	for (; index < end && !err; index += nr) {
 		const uint64_t *items =
-			scan_load(s, at->table_pa, index, end - index, copy, PT_WINDOW_ITEMS, &nr);
+			scan_load(s, at, index, end - index, copy, PT_WINDOW_ITEMS, &nr);
 
 		if (pgw_likely(items != NULL))
 			err = scan_upper_items(s, at, level, items, index, &nr);

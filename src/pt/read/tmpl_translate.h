@@ -8,6 +8,7 @@
  * short way for tables that can be pointed at, and a long one for all else.
  */
 
+#include "pt/read/live.h"
 #include "pt/read/loader.h"
 
 /** Where a translation ends: an entry that is not a table. */
@@ -71,12 +72,12 @@ static bool translate_has_slot(const struct pt *pt, uint64_t va, const struct pt
 }
 
 /*
- * Pre: va lies in the tree's region.
+ * Pre: va lies in the tree's region; path is there if the machine is live.
  * Stops at the first entry that is not a table; at level 0 at the latest,
  * where no entry is one.
  * @return 0
  */
-static PGW_ONE_COPY int translate_long(const struct pt *pt, uint64_t va,
+static PGW_ONE_COPY int translate_once(const struct pt *pt, uint64_t va,
 				       struct pgw_translation *ret, struct pgw_path *path)
 {
 	const struct pgw_geometry *geo = &pt->format->geometry;
@@ -119,6 +120,31 @@ static PGW_ONE_COPY int translate_long(const struct pt *pt, uint64_t va,
 	else
 		translate_unreadable(env, va, found.level, ret);
 	return 0;
+}
+
+/* Nothing keeps a live machine's tables: the way must still be there at its end. */
+static PGW_ONE_COPY int translate_live(const struct pt *pt, uint64_t va,
+				       struct pgw_translation *ret, struct pgw_path *path)
+{
+	struct pgw_path own;
+
+	path = path ? path : &own;
+	for (unsigned i = 0; i < PT_LIVE_TRIES; i++) {
+		translate_once(pt, va, ret, path);
+		if (pt_path_holds(pt, path))
+			return 0;
+	}
+	translate_unreadable(&pt->env, va, ret->level, ret);
+	ret->kind = PGW_ENTRY_TORN;
+	return 0;
+}
+
+static int translate_long(const struct pt *pt, uint64_t va, struct pgw_translation *ret,
+			  struct pgw_path *path)
+{
+	if (pgw_unlikely(pt->is_live))
+		return translate_live(pt, va, ret, path);
+	return translate_once(pt, va, ret, path);
 }
 
 /* The item of a table below the top for va. */

@@ -16,6 +16,7 @@
  * decided by one snapshot, and what does not hold still is evaluated again.
  */
 
+#include "pt/read/live.h"
 #include "pt/read/loader.h"
 #include "pt/read/walk_item.h"
 
@@ -41,8 +42,8 @@ struct pt_walk_slot {
 	uint64_t pa; /* reader */
 };
 
-static int walk_table(struct pt_walk *w, unsigned level, uint64_t table_pa, uint64_t addr,
-		      uint64_t end);
+static int walk_table(struct pt_walk *w, unsigned level, uint64_t table_pa,
+		      const struct pt_parent *parent, uint64_t addr, uint64_t end);
 
 /* The level is folded: it has no table of its own. */
 static bool walk_is_folded(const struct pt_walk *w, unsigned level)
@@ -94,11 +95,16 @@ static PGW_ONE_COPY int walk_malformed(struct pt_walk *w, unsigned level, uint64
 	return err ? err : walk_hole(w, level, addr, next);
 }
 
-static PGW_ONE_COPY int walk_unreadable(struct pt_walk *w, unsigned level, uint64_t addr,
-					uint64_t next)
+static PGW_ONE_COPY int walk_unreadable(struct pt_walk *w, unsigned level, bool is_torn,
+					uint64_t addr, uint64_t next)
 {
 	struct pgw_mm_walk *walk = w->walk;
 
+	if (is_torn) {
+		walk->nr_torn++;
+		return walk->ops->torn ? walk->ops->torn(addr, next, walk_depth(w, level), walk)
+				       : 0;
+	}
 	walk->nr_unreadable++;
 	return walk->ops->unreadable ? walk->ops->unreadable(addr, next, walk_depth(w, level), walk)
 				     : 0;
@@ -148,7 +154,7 @@ static int walk_locked(struct pt_walk *w, const struct pt_walk_slot *slot, uint6
 	*again = !desc;
 	if (!desc)
 		return 0;
-	err = walk_table(w, WALK_PTE, table_pa, addr, next);
+	err = walk_table(w, WALK_PTE, table_pa, NULL, addr, next);
 	pt_table_unlock(w->pt, desc);
 	return err;
 }
@@ -167,7 +173,7 @@ static int walk_descend_snapshot(struct pt_walk *w, unsigned level, const struct
 		walk_step(w);
 		if (level - 1 == WALK_PTE)
 			return walk_locked(w, slot, entry, addr, next, again);
-		return walk_table(w, level - 1, pt_table_pa(&w->env, entry), addr, next);
+		return walk_table(w, level - 1, pt_table_pa(&w->env, entry), NULL, addr, next);
 	case PGW_ENTRY_ABSENT:
 		return 0; /* it has been shown, and there is nothing to split */
 	case PGW_ENTRY_MALFORMED:
@@ -205,9 +211,10 @@ static PGW_ONE_COPY int walk_descend_vma(struct pt_walk *w, unsigned level,
 }
 
 /* [addr, next) is not empty. The table below the entry has some of its slots; others are holes. */
-static int walk_part(struct pt_walk *w, unsigned level, uint64_t entry, uint64_t addr,
-		     uint64_t next)
+static int walk_part(struct pt_walk *w, unsigned level, const struct pt_parent *parent,
+		     uint64_t addr, uint64_t next)
 {
+	const uint64_t entry = parent->entry;
 	const struct pgw_geometry *geo = &w->pt->format->geometry;
 	unsigned table_level = walk_table_level(w, level), first, last;
 	uint64_t base = addr & ~low_bits(geo->span_lg2[table_level]), from, to;
@@ -222,19 +229,19 @@ static int walk_part(struct pt_walk *w, unsigned level, uint64_t entry, uint64_t
 	if (addr < from)
 		err = walk_hole(w, level - 1, addr, from);
 	if (!err)
-		err = walk_table(w, level - 1, pt_table_pa(&w->env, entry),
+		err = walk_table(w, level - 1, pt_table_pa(&w->env, entry), parent,
 				 addr < from ? from : addr, next - 1 > to ? to + 1 : next);
 	if (!err && next - 1 > to)
 		err = walk_hole(w, level - 1, to + 1, next);
 	return err;
 }
 
-static int walk_below(struct pt_walk *w, unsigned level, uint64_t entry, uint64_t addr,
-		      uint64_t next)
+static int walk_below(struct pt_walk *w, unsigned level, const struct pt_parent *parent,
+		      uint64_t addr, uint64_t next)
 {
 	if (PT_HAS_PARTS)
-		return walk_part(w, level, entry, addr, next);
-	return walk_table(w, level - 1, pt_table_pa(&w->env, entry), addr, next);
+		return walk_part(w, level, parent, addr, next);
+	return walk_table(w, level - 1, pt_table_pa(&w->env, parent->entry), parent, addr, next);
 }
 
 /* Go below a slot, whose entry is evaluated anew: its callback may have changed it. */
@@ -251,7 +258,7 @@ static int walk_descend(struct pt_walk *w, unsigned level, const struct pt_walk_
 	switch (walk_kind(w, entry, level)) {
 	case PGW_ENTRY_TABLE:
 		walk_step(w);
-		return walk_below(w, level, entry, addr, next);
+		return walk_below(w, level, &(struct pt_parent){ slot->pa, entry }, addr, next);
 	case PGW_ENTRY_MALFORMED:
 		return walk_malformed(w, level, entry, addr, next);
 	default:
@@ -306,7 +313,7 @@ static int walk_slot(struct pt_walk *w, unsigned level, const struct pt_walk_slo
 		if (err || !again)
 			return err;
 		if (w->pt->phys && !pt_load_item(w->pt, slot->pa, 0, slot->item))
-			return walk_unreadable(w, level, addr, next);
+			return walk_unreadable(w, level, false, addr, next);
 	}
 }
 
@@ -322,14 +329,15 @@ static int walk_pte(struct pt_walk *w, const struct pt_walk_slot *slot, uint64_t
  * of the host, as the owner's items are: callbacks read them all in one way.
  */
 static struct pt_walk_slot walk_load_slot(struct pt_walk *w, unsigned table_level,
-					  uint64_t table_pa, unsigned index, struct pt_window *win)
+					  uint64_t table_pa, const struct pt_parent *parent,
+					  unsigned index, struct pt_window *win)
 {
 	unsigned nr_slots = 1u << w->pt->format->geometry.slots_lg2[table_level];
 
 	if (!w->pt->phys)
 		return (struct pt_walk_slot){ .item = pt_host_table(w->pt, table_pa) + index };
 	if (index - win->first >= win->nr) {
-		pt_window_load(w->pt, table_pa, index, nr_slots - index, win);
+		pt_window_load(w->pt, table_pa, parent, index, nr_slots - index, win);
 	}
 	return (struct pt_walk_slot){
 		.item = win->copy + (index - win->first),
@@ -344,7 +352,7 @@ static struct pt_walk_slot walk_load_slot(struct pt_walk *w, unsigned table_leve
  * budget of table visits is used up.
  */
 static PGW_ONE_COPY int walk_table(struct pt_walk *w, unsigned level, uint64_t table_pa,
-				   uint64_t addr, uint64_t end)
+				   const struct pt_parent *parent, uint64_t addr, uint64_t end)
 {
 	const struct pgw_geometry *geo = &w->pt->format->geometry;
 	unsigned table_level = walk_table_level(w, level);
@@ -358,7 +366,8 @@ static PGW_ONE_COPY int walk_table(struct pt_walk *w, unsigned level, uint64_t t
 	w->walk->nr_tables++;
 	do {
 		unsigned index = pt_index(geo, addr, table_level);
-		struct pt_walk_slot slot = walk_load_slot(w, table_level, table_pa, index, &win);
+		struct pt_walk_slot slot =
+			walk_load_slot(w, table_level, table_pa, parent, index, &win);
 
 		next = walk_next(addr, end, span_lg2);
 		if (!win.readable) {
@@ -366,7 +375,7 @@ static PGW_ONE_COPY int walk_table(struct pt_walk *w, unsigned level, uint64_t t
 			uint64_t run = (uint64_t)(win.first + win.nr - index) << span_lg2;
 
 			next = slot_va + run - 1 < end - 1 ? slot_va + run : end;
-			err = walk_unreadable(w, level, addr, next);
+			err = walk_unreadable(w, level, win.torn, addr, next);
 		} else if (level == WALK_PTE) {
 			err = walk_pte(w, &slot, addr);
 		} else {
@@ -381,6 +390,7 @@ static int pt_walk(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64
 		   struct pgw_mm_walk *walk)
 {
 	const struct pgw_mm_walk_ops *ops = walk->ops;
+	const struct pt_parent no_parent = { 0 };
 	struct pt_walk w = {
 		.pt = pt,
 		.env = pt_env_init(pt->format, &pt->control),
@@ -392,7 +402,7 @@ static int pt_walk(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64
 
 	for (unsigned level = 1; level < PGW_MAX_LEVELS; level++)
 		w.wants_below[level] = w.wants_below[level - 1] || w.entry[level - 1];
-	return walk_table(&w, WALK_PGD, root_pa, start, end);
+	return walk_table(&w, WALK_PGD, root_pa, &no_parent, start, end);
 }
 
 #endif

@@ -12,8 +12,9 @@ static void prepare_reader(struct pt *pt)
 	uint64_t first, last;
 	const void *bytes;
 
-	if (!pt->is_native || !ops->map || !ops->next_range(pt->phys, pt->root_pa, &first, &last) ||
-	    first > pt->root_pa || last - first >= SIZE_MAX)
+	if (!pt->is_native || pt->is_live || !ops->map ||
+	    !ops->next_range(pt->phys, pt->root_pa, &first, &last) || first > pt->root_pa ||
+	    last - first >= SIZE_MAX)
 		return;
 	bytes = ops->map(pt->phys, first, (size_t)(last - first) + 1);
 	if (!bytes || ((uintptr_t)bytes & 7) || (first & 7))

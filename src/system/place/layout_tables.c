@@ -81,7 +81,7 @@ static void look_at_table(struct look *look, uint64_t pa, unsigned level, size_t
 	look->left--;
 	pt_reader_init(&pt, &look->view->phys, look->format);
 	for (size_t i = first; i < first + nr; i = win.first + win.nr) {
-		pt_window_load(&pt, pa, (unsigned)i, (unsigned)(first + nr - i), &win);
+		pt_window_load(&pt, pa, NULL, (unsigned)i, (unsigned)(first + nr - i), &win);
 		if (!win.readable)
 			return;
 		for (unsigned k = 0; k < win.nr; k++) {

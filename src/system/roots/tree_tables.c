@@ -148,7 +148,7 @@ static int visit_table(struct tables *t, unsigned level, struct way *way)
 
 	pt_reader_init(&pt, t->phys, t->format);
 	for (unsigned at = way->first; at < end && !status; at = win.first + win.nr) {
-		pt_window_load(&pt, pa, at, end - at, &win);
+		pt_window_load(&pt, pa, NULL, at, end - at, &win);
 		is_unreadable |= !win.readable;
 		for (unsigned i = 0; i < win.nr && win.readable && !status; i++) {
 			uint64_t item = win.copy[i];
