@@ -210,3 +210,14 @@ uint32_t test_vector_features(void)
 	return 0;
 #endif
 }
+
+const struct pgw_format *test_editable_format(size_t index)
+{
+	const struct pgw_format *format;
+
+	for (size_t i = 0; (format = pgw_format_at(i)); i++) {
+		if (pgw_format_is_editable(format) && index-- == 0)
+			return format;
+	}
+	return NULL;
+}

@@ -38,6 +38,9 @@ void arena_init(struct arena *arena, size_t size);
 /** Asserts that nothing was left behind, after what is deferred is done. */
 void arena_fini(struct arena *arena);
 
+/** The format with this index among those whose tables can be owned; NULL past the last. */
+const struct pgw_format *test_editable_format(size_t index);
+
 /** A 64-bit pseudo-random number; the seed is printed once by test_seed(). */
 uint64_t test_random(uint64_t *state);
 /** PGW_TEST_SEED or a new seed; prints it. */

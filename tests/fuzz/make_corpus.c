@@ -230,7 +230,7 @@ static void make_tables(void)
 {
 	const struct pgw_format *format;
 
-	for (size_t i = 0; (format = pgw_format_at(i)); i++) {
+	for (size_t i = 0; (format = test_editable_format(i)); i++) {
 		make_tables_of(i, format, PGW_REGION_USER);
 		make_tables_of(i, format, PGW_REGION_KERNEL);
 	}

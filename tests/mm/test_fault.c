@@ -268,7 +268,7 @@ static void for_each_format(void (*run)(struct fixture *f))
 {
 	const struct pgw_format *format;
 
-	for (size_t i = 0; (format = pgw_format_at(i)) != NULL; i++) {
+	for (size_t i = 0; (format = test_editable_format(i)) != NULL; i++) {
 		struct fixture *f = fixture_new(format);
 
 		run(f);

@@ -481,7 +481,7 @@ static void test_generic__random_leaves_agree_with_the_model(void **state)
 	const struct pgw_format *format;
 
 	(void)state;
-	for (size_t i = 0; (format = pgw_format_at(i)) != NULL; i++) {
+	for (size_t i = 0; (format = test_editable_format(i)) != NULL; i++) {
 		for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
 			struct fixture *f = malloc(sizeof(*f));
 
@@ -566,7 +566,7 @@ static void test_generic__every_size_of_the_manuals_is_accepted(void **state)
 		fixture_fini(f);
 		free(f);
 	}
-	assert_null(pgw_format_at(sizeof(manual_sizes) / sizeof(manual_sizes[0])));
+	assert_null(test_editable_format(sizeof(manual_sizes) / sizeof(manual_sizes[0])));
 }
 
 static void test_generic__rights_come_back_or_are_refused(void **state)
@@ -574,7 +574,7 @@ static void test_generic__rights_come_back_or_are_refused(void **state)
 	const struct pgw_format *format;
 
 	(void)state;
-	for (size_t i = 0; (format = pgw_format_at(i)) != NULL; i++) {
+	for (size_t i = 0; (format = test_editable_format(i)) != NULL; i++) {
 		struct fixture *f = malloc(sizeof(*f));
 		unsigned nr_accepted = 0;
 
@@ -604,7 +604,7 @@ static void test_generic__allocation_failure_leaves_all_as_it_was(void **state)
 	const struct pgw_format *format;
 
 	(void)state;
-	for (size_t i = 0; (format = pgw_format_at(i)) != NULL; i++) {
+	for (size_t i = 0; (format = test_editable_format(i)) != NULL; i++) {
 		struct fixture *f = malloc(sizeof(*f));
 		struct pgw_mm_new_args args = { .format = format };
 		struct pgw_leaf leaf = { .rights = PGW_KERNEL_R };

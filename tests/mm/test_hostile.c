@@ -312,7 +312,7 @@ static void for_each_format(test_fn *fn)
 {
 	const struct pgw_format *format;
 
-	for (size_t i = 0; (format = pgw_format_at(i)); i++) {
+	for (size_t i = 0; (format = test_editable_format(i)); i++) {
 		for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
 			struct fixture f;
 

@@ -111,7 +111,7 @@ static void test_kernel_half__what_the_kernel_maps_is_in_every_user_root(void **
 	struct fixture f;
 
 	(void)state;
-	for (size_t i = 0; (format = pgw_format_at(i)); i++) {
+	for (size_t i = 0; (format = test_editable_format(i)); i++) {
 		uint64_t va[3], pa, page;
 
 		fixture_init(&f, format);
@@ -325,7 +325,7 @@ static void test_kernel_half__arm64_tables_keep_users_out(void **state)
 	const struct pgw_format *format;
 
 	(void)state;
-	for (size_t i = 0; (format = pgw_format_at(i)) != NULL; i++) {
+	for (size_t i = 0; (format = test_editable_format(i)) != NULL; i++) {
 		struct pgw_translation t;
 		struct pgw_path path;
 		struct fixture f;

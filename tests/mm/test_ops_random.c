@@ -259,7 +259,7 @@ static void test_ops__random_operations_agree_with_the_model(void **state) /* M1
 	const struct pgw_format *format;
 
 	(void)state;
-	for (size_t i = 0; (format = pgw_format_at(i)); i++) {
+	for (size_t i = 0; (format = test_editable_format(i)); i++) {
 		struct fixture *f = fixture_new(format, seed + i);
 
 		for (int step = 0; step < 1000; step++)

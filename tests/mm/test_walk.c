@@ -178,7 +178,7 @@ static void for_each_case(void (*run)(struct fixture *f))
 {
 	const struct pgw_format *format;
 
-	for (size_t i = 0; (format = pgw_format_at(i)) != NULL; i++) {
+	for (size_t i = 0; (format = test_editable_format(i)) != NULL; i++) {
 		for (int which = 0; which < _WHICH_MAX; which++) {
 			struct fixture *f = fixture_new(format, (enum which)which);
 
