@@ -95,6 +95,7 @@ enum pgw_control_x86 {
 	PGW_CTL_X86_LAM_U57 = 1 << 5, /**< CR3.LAM_U57: bits 62:57; it goes before LAM_U48 */
 	/** CR4.LAM_SUP: bits 62:48, with LA57 62:57, of kernel addresses are a tag */
 	PGW_CTL_X86_LAM_SUP = 1 << 6,
+	PGW_CTL_X86_PSE = 1 << 7, /**< CR4.PSE, i386: leaves of 4 MiB, else bit 7 is ignored */
 };
 
 /** arm64: bits of SCTLR_EL1 and TCR_EL1. */
@@ -121,6 +122,15 @@ enum pgw_control_riscv {
 	/* These change what is an address. */
 	PGW_CTL_RISCV_PMLEN7 = 1 << 4,  /**< Ssnpm, Smnpm: bits 63:57 are a tag */
 	PGW_CTL_RISCV_PMLEN16 = 1 << 5, /**< ... bits 63:48; it goes before PMLEN7 */
+};
+
+/** s390x: bits of CR0, and one of the address-space-control element (ASCE). */
+enum pgw_control_s390x {
+	PGW_CTL_S390X_EDAT1 = 1 << 0, /**< CR0.EDAT: frames of 1 MiB; regions have P */
+	/** enhanced-DAT facility 2, where EDAT is enabled: frames of 2 GiB */
+	PGW_CTL_S390X_EDAT2 = 1 << 1,
+	PGW_CTL_S390X_IEP = 1 << 2,     /**< CR0.IEP: bit 8 of leaves is execute-disable */
+	PGW_CTL_S390X_PRIVATE = 1 << 3, /**< ASCE.P: no segment and no large frame may be common */
 };
 
 /** Which other members of struct pgw_control are meant: of every architecture that has them. */

@@ -12,7 +12,9 @@
 
 #include <pagewalk/pagewalk.h>
 
+#include "base/bits.h"
 #include "fuzz/fuzz.h"
+#include "pt/pt.h"
 
 #define MEMORY ((size_t)64 << 10)
 #define MAX_ITEMS 8192 /* that an operation may look at, in whole tables */
@@ -162,8 +164,8 @@ static void take_choices(struct fuzz_input *input, struct memory *memory, struct
 	ret->control.set = (uint32_t)fuzz_take(input, 4) & ret->control.known;
 	ret->control.pa_bits = (uint8_t)fuzz_take(input, 1);
 	ret->control.memory_types = fuzz_take(input, 8);
-	table = UINT64_C(8) << geo->slots_lg2[geo->top_level];
-	ret->root.pa = fuzz_take(input, 8) & ((UINT64_C(1) << geo->max_pa_bits) - 1) & -table;
+	table = geo->root_align_lg2 ? BIT(geo->root_align_lg2) : pt_table_size(geo, geo->top_level);
+	ret->root.pa = fuzz_take(input, 8) & low_bits(geo->max_pa_bits) & -table;
 	take_range(input, flags & 8, ret);
 	memory_fill(memory, ret->stride, input);
 }
@@ -272,7 +274,13 @@ static void check_path(struct pgw_mm *mm, uint64_t va, const struct pgw_translat
 		bool is_last = i + 1 == path.nr_steps;
 
 		FUZZ_CHECK(step->level + i == path.step[0].level);
-		FUZZ_CHECK(is_last ? step->kind == expected->kind : step->kind == PGW_ENTRY_TABLE);
+		/* It may also lead to a table that has no slot for va. */
+		FUZZ_CHECK(is_last && step->level == expected->level
+				   ? step->kind == expected->kind
+				   : step->kind == PGW_ENTRY_TABLE);
+		FUZZ_CHECK(
+			!is_last || step->level == expected->level ||
+			(step->level == expected->level + 1 && expected->kind == PGW_ENTRY_EMPTY));
 		if (step->kind == PGW_ENTRY_UNREADABLE)
 			continue;
 		pgw_entry_decode(pgw_mm_format(mm), pgw_mm_control(mm), step->entry, step->level,

@@ -51,9 +51,11 @@ static inline void chain_put(struct chain *chain, unsigned level, uint64_t bits,
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(chain->pt.format);
 	uint64_t slot = chain->va >> geo->span_lg2[level] & low_bits(geo->slots_lg2[level]);
+	uint8_t *item = (uint8_t *)chain_memory[level] + (slot << geo->item_lg2);
 	uint64_t entry = bits | address_bits;
 
-	chain_memory[level][slot] = load_le64(&entry);
+	for (unsigned size = 1u << geo->item_lg2, i = 0; i < size; i++, entry >>= 8)
+		item[geo->is_big_endian ? size - 1 - i : i] = (uint8_t)entry;
 }
 
 static inline int chain_keep(const struct pgw_extent *extent, void *arg)

@@ -433,6 +433,12 @@ static const struct {
 	{ "riscv-sv39", RISCV },
 	{ "riscv-sv48", RISCV | LG2(39) },
 	{ "riscv-sv57", RISCV | LG2(39) | LG2(48) },
+	{ "i386", LG2(12) | LG2(22) },
+	{ "i386-pae", LG2(12) | LG2(21) },
+	{ "s390x-31", LG2(12) | LG2(20) },
+	{ "s390x-42", LG2(12) | LG2(20) | LG2(31) },
+	{ "s390x-53", LG2(12) | LG2(20) | LG2(31) },
+	{ "s390x-64", LG2(12) | LG2(20) | LG2(31) },
 };
 
 /* --level goes by what the formats say. */
@@ -447,6 +453,10 @@ static void test_dump__formats_name_the_sizes_that_can_be_mapped(void **state)
 		const struct pgw_geometry *geo = pgw_format_geometry(format);
 		uint64_t sizes = 0;
 
+		print_message("%s\n", leaf_sizes[i].format);
+		assert_true(geo->leaf_sizes == leaf_sizes[i].sizes);
+		if (!pgw_format_is_editable(format))
+			continue;
 		for (unsigned level = 0; level <= geo->top_level; level++) {
 			const struct pgw_attr *attr = pgw_format_attrs(format);
 
@@ -454,8 +464,6 @@ static void test_dump__formats_name_the_sizes_that_can_be_mapped(void **state)
 			for (; attr->name; attr++)
 				sizes |= mappable_size(format, level, attr->value);
 		}
-		print_message("%s\n", leaf_sizes[i].format);
-		assert_true(geo->leaf_sizes == leaf_sizes[i].sizes);
 		assert_true(sizes == leaf_sizes[i].sizes);
 	}
 }

@@ -30,5 +30,11 @@ extern const struct pgw_format pt_format_arm64_64k_52_lpa;
 extern const struct pgw_format pt_format_riscv_sv39;
 extern const struct pgw_format pt_format_riscv_sv48;
 extern const struct pgw_format pt_format_riscv_sv57;
+extern const struct pgw_format pt_format_i386;
+extern const struct pgw_format pt_format_i386_pae;
+extern const struct pgw_format pt_format_s390x_31;
+extern const struct pgw_format pt_format_s390x_42;
+extern const struct pgw_format pt_format_s390x_53;
+extern const struct pgw_format pt_format_s390x_64;
 
 #endif

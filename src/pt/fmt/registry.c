@@ -10,6 +10,8 @@ static const struct pgw_format *const formats[] = {
 	&pt_format_arm64_16k_47, &pt_format_arm64_16k_48,     &pt_format_arm64_16k_52_lpa2,
 	&pt_format_arm64_64k_42, &pt_format_arm64_64k_48,     &pt_format_arm64_64k_52_lpa,
 	&pt_format_riscv_sv39,   &pt_format_riscv_sv48,       &pt_format_riscv_sv57,
+	&pt_format_i386,         &pt_format_i386_pae,         &pt_format_s390x_31,
+	&pt_format_s390x_42,     &pt_format_s390x_53,         &pt_format_s390x_64,
 };
 
 const struct pgw_format *pgw_format_at(size_t index)

@@ -22,25 +22,26 @@ struct batch_group {
 	uint64_t copied_pa, copied;
 };
 
-/* An item that cannot be pointed at. */
+/* An item that cannot be pointed at. What cannot be read must look like nothing: 0 may be a table. */
 static PGW_ONE_COPY bool batch_load_far(const struct pt *pt, struct batch_group *group,
-					uint64_t item_pa)
+					uint64_t item_pa, unsigned level)
 {
 	if (item_pa == group->copied_pa)
 		return true;
 	group->copied_pa = UINT64_MAX;
-	group->copied = 0;
-	if (!pt_load_item(pt, item_pa, 0, &group->copied))
+	if (!pt_load_item(pt, item_pa, 0, &group->copied)) {
+		group->copied = pt_empty(level);
 		return false;
+	}
 	group->copied_pa = item_pa;
 	return true;
 }
 
 static PGW_ALWAYS_INLINE bool batch_load(const struct pt *pt, struct batch_group *group,
-					 uint64_t item_pa, uint64_t *ret)
+					 uint64_t item_pa, unsigned level, uint64_t *ret)
 {
 	if (pgw_unlikely(!translate_is_near(pt, item_pa))) {
-		bool is_readable = batch_load_far(pt, group, item_pa);
+		bool is_readable = batch_load_far(pt, group, item_pa, level);
 
 		*ret = group->copied;
 		return is_readable;
@@ -76,7 +77,7 @@ static PGW_ALWAYS_INLINE void batch_step(const struct pt *pt, struct batch_group
 
 		if (pgw_unlikely(!(group->live >> i & 1)))
 			continue;
-		is_readable = batch_load(pt, group, group->lanes.item_pa[i], &entry);
+		is_readable = batch_load(pt, group, group->lanes.item_pa[i], level, &entry);
 		if (pgw_unlikely(!pt_is_table(env, entry, level))) {
 			batch_end(pt, group, i, level, entry, is_readable);
 			continue;
@@ -105,7 +106,7 @@ static PGW_ALWAYS_INLINE void batch_lowest(const struct pt *pt, struct batch_gro
 
 		if (pgw_unlikely(!(group->live >> i & 1)))
 			continue;
-		is_readable = batch_load(pt, group, group->lanes.item_pa[i], &found.entry);
+		is_readable = batch_load(pt, group, group->lanes.item_pa[i], 0, &found.entry);
 		kind = pt_entry_kind(env, found.entry, 0);
 		if (pgw_unlikely(kind != PGW_ENTRY_LEAF))
 			batch_end(pt, group, i, 0, found.entry, is_readable);

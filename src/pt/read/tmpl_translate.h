@@ -203,8 +203,8 @@ static int pt_translate(const struct pt *pt, uint64_t va, struct pgw_translation
 	translate_result(env, va, &leaf, 0, PGW_ENTRY_LEAF, ret);
 	return 0;
 end:
-	if (pgw_unlikely(pt_is_frozen(pt, entry)) ||
-	    (PT_HAS_PARTS && pt_kind_at(env, entry, level) == PGW_ENTRY_TABLE))
+	/* It may be a table of which there is a part. */
+	if (pgw_unlikely(pt_is_frozen(pt, entry)) || (PT_HAS_PARTS && level))
 		goto far;
 	return translate_end(env, va, entry, acc, level, ret);
 far:
