@@ -8,7 +8,7 @@
  */
 
 #define GUEST_RAM_SIZE 0x4000000
-#define GUEST_STUB 0x200000     /* code: arm64, riscv64 */
+#define GUEST_STUB 0x200000     /* code, but x86_64's */
 #define GUEST_PARAMS 0x210000   /* what to load into the control registers */
 #define GUEST_STACK 0x21fff0    /* grows down */
 #define GUEST_COMMANDS 0x220000 /* what to do then */
@@ -19,10 +19,19 @@
 #define GUEST_RAM_X86_64 0
 #define GUEST_RAM_ARM64 0x40000000
 #define GUEST_RAM_RISCV64 0x80000000
+#define GUEST_RAM_S390X 0
 
 /* The x86 stub is the firmware: two pages of it run under the tables. */
 #define GUEST_X86_USER_CODE 0xffffe000
 #define GUEST_X86_KERNEL_CODE 0xfffff000
+
+/* The i386 stub is so, too, and copies these two pages to GUEST_STUB. */
+#define GUEST_I386_USER_CODE 0x0000
+#define GUEST_I386_KERNEL_CODE 0x1000
+#define GUEST_I386_CODE_SIZE 0x2000
+
+/* Of the s390x stub, the page that runs under the tables. */
+#define GUEST_S390X_OPS 0x201000
 
 /* struct params */
 #define PARAM_DONE 0 /* the stub writes 1 when it halts */
@@ -55,8 +64,14 @@
 #define RISCV_REG_SATP 0
 #define RISCV_REG_MENVCFG 1
 #define RISCV_REG_MSTATUS 2
+#define S390X_REG_CR0 0
+#define S390X_REG_USER_ASCE 1   /* CR1, the primary space */
+#define S390X_REG_KERNEL_ASCE 2 /* CR13, the home space */
 
-/* The vector of the trap that ends what the x86 stub was told to do. */
+/* The vector of the trap that ends what the x86 stubs were told to do. */
 #define X86_TRAP 0x30
+
+/* No program-interruption code: an SVC. */
+#define S390X_TRAP 0x100
 
 #endif

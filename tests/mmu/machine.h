@@ -49,7 +49,21 @@ struct setting {
 /** Pages that the stub needs to be where they are. */
 struct support {
 	uint64_t first, last; /* va and pa */
-	uint8_t rights;
+	uint64_t rights; /* enum pgw_right; where the machine has an encoder, the leaf's bits */
+};
+
+/** How tables are written that pagewalk only reads. Knows nothing of how it reads them. */
+struct encoder {
+	/** An item that leads nowhere. */
+	uint64_t (*empty)(unsigned level);
+	/** One that leads to a table and takes away nothing. */
+	uint64_t (*table)(unsigned level, uint64_t pa);
+	/** The table that such an item leads to; false: it is none. */
+	bool (*leads_to)(const struct setting *setting, unsigned level, uint64_t entry,
+			 uint64_t *ret);
+	/** A leaf with these bits; false: it cannot be there, or not lead there. */
+	bool (*leaf)(const struct setting *setting, unsigned level, uint64_t pa, uint64_t bits,
+		     uint64_t *ret);
 };
 
 /** What the CPU must report. */
@@ -72,8 +86,10 @@ struct machine {
 	const char *board;
 	const char *stub_option, *stub_prefix; /* how to load the stub */
 	const struct cpu *cpus;
+	const struct encoder *encoder; /* NULL: pagewalk's own, of mms that it owns */
 	uint64_t ram_pa;
-	uint64_t trap; /* the instruction that ends OP_EXEC, repeated */
+	uint64_t va_mask; /* of the addresses that there are; 0: all */
+	uint64_t trap;    /* the instruction that ends OP_EXEC, repeated */
 	/* bits of a table entry that take away rights, or make it malformed */
 	uint64_t table_rights;
 	uint64_t leaf_rights; /* bits of a leaf that say rights */
@@ -84,11 +100,13 @@ struct machine {
 
 	uint8_t (*pa_bits)(const struct pgw_format *format, uint64_t dice);
 	/** The highest level that has leaves. */
-	unsigned (*max_leaf_level)(const struct pgw_format *format);
+	unsigned (*max_leaf_level)(const struct setting *setting);
 	/** Bits for a new leaf, besides its rights and run_bit. */
 	uint64_t (*attrs)(const struct setting *setting, unsigned level, uint64_t dice);
 	/** log2 of what a leaf with run_bit maps; 0 where there are no runs. */
 	unsigned (*run_lg2)(const struct setting *setting, unsigned level);
+	/** How many items the root has, if that can be less than all; 0: all. May be NULL. */
+	uint32_t (*root_items)(const struct setting *setting);
 	/** Fills in up to 3; returns how many. */
 	unsigned (*support)(const struct setting *setting, struct support *ret);
 	void (*registers)(const struct setting *setting, const uint64_t root[_PGW_REGION_MAX],
@@ -109,7 +127,8 @@ struct machine {
 			     unsigned op);
 };
 
-extern const struct machine machine_x86_64, machine_arm64, machine_riscv64;
+extern const struct machine machine_x86_64, machine_arm64, machine_riscv64, machine_i386,
+	machine_s390x;
 
 static inline bool setting_has(const struct setting *setting, uint32_t bit)
 {

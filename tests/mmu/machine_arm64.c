@@ -71,10 +71,10 @@ static uint64_t far_bits(const struct pgw_format *format)
 }
 
 /* D8.3.1: the tables of block sizes. */
-static unsigned max_leaf_level(const struct pgw_format *format)
+static unsigned max_leaf_level(const struct setting *setting)
 {
-	const struct pgw_geometry *geo = pgw_format_geometry(format);
-	unsigned level = (geo->granule_lg2 == 12 ? 2u : 1u) + is_wide(format);
+	const struct pgw_geometry *geo = pgw_format_geometry(setting->format);
+	unsigned level = (geo->granule_lg2 == 12 ? 2u : 1u) + is_wide(setting->format);
 
 	return level < geo->top_level ? level : geo->top_level;
 }

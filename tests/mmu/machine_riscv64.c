@@ -38,9 +38,9 @@ static uint64_t attrs(const struct setting *setting, unsigned level, uint64_t di
 	return bits;
 }
 
-static unsigned max_leaf_level(const struct pgw_format *format)
+static unsigned max_leaf_level(const struct setting *setting)
 {
-	return pgw_format_geometry(format)->top_level;
+	return pgw_format_geometry(setting->format)->top_level;
 }
 
 static unsigned run_lg2(const struct setting *setting, unsigned level)

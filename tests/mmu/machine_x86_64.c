@@ -41,9 +41,9 @@ static uint64_t attrs(const struct setting *setting, unsigned level, uint64_t di
 	return dice & bits;
 }
 
-static unsigned max_leaf_level(const struct pgw_format *format)
+static unsigned max_leaf_level(const struct setting *setting)
 {
-	(void)format;
+	(void)setting;
 	return 2;
 }
 

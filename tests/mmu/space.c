@@ -10,6 +10,7 @@
 
 #include "base/bits.h"
 #include "common/arena.h"
+#include "mmu/encode.h"
 
 /* Smaller tables get as much. */
 #define TABLE_MIN 128
@@ -47,9 +48,12 @@ static void table_free(void *ctx, void *table, size_t size)
 	(void)ctx, (void)table, (void)size;
 }
 
-static uint64_t *item_at(const struct space *space, uint64_t pa)
+static const enum pgw_region_kind regions[] = { PGW_REGION_USER, PGW_REGION_KERNEL };
+
+/* The mm to read, while tables are being made. */
+static struct pgw_mm *mm_now(const struct space *space, enum pgw_region_kind region)
 {
-	return (uint64_t *)(void *)(space->ram + (pa - space->machine->ram_pa));
+	return space->owned[region] ? space->owned[region] : space->seen[region];
 }
 
 static bool is_table_memory(const struct space *space, uint64_t pa)
@@ -59,20 +63,20 @@ static bool is_table_memory(const struct space *space, uint64_t pa)
 }
 
 /* Remember the items that map va, and that they are neighbours of others. */
-static void keep_path(struct space *space, uint64_t va)
+static void keep_path(struct space *space, enum pgw_region_kind region, uint64_t va)
 {
 	struct pgw_translation t;
 	struct pgw_path path;
 
-	assert_int_equal(pgw_translate_path(space->owned[PGW_REGION_USER], va, &t, &path), 0);
+	assert_int_equal(pgw_translate_path(mm_now(space, region), va, &t, &path), 0);
 	assert_int_equal(t.kind, PGW_ENTRY_LEAF);
 	assert_int_equal(t.pa, va);
 	for (unsigned i = 0; i < path.nr_steps; i++) {
 		uint64_t pa = path.step[i].item_pa;
 		size_t n = 0;
 
-		while (n < space->nr_kept &&
-		       (pa < space->kept[n].first || pa > space->kept[n].last + 8))
+		while (n < space->nr_kept && (pa < space->kept[n].first ||
+					      pa > space->kept[n].last + BIT(space->geo->item_lg2)))
 			n++;
 		if (n == space->nr_kept) {
 			assert_true(n < PGW_ARRAY_SIZE(space->kept));
@@ -92,7 +96,22 @@ static bool is_kept(const struct space *space, uint64_t item_pa)
 	return false;
 }
 
-static void map_support(struct space *space)
+static int map_support_page(struct space *space, enum pgw_region_kind region,
+			    const struct support *support, uint64_t va)
+{
+	struct pgw_leaf leaf = {
+		.va = va,
+		.pa = va,
+		.rights = (uint8_t)support->rights,
+		.attrs = space->machine->leaf_needs,
+	};
+
+	return space->machine->encoder
+		       ? encode_leaf(space, space->root[region], &leaf, support->rights)
+		       : pgw_mm_map_leaf(space->owned[region], &leaf);
+}
+
+static void map_support_in(struct space *space, enum pgw_region_kind region)
 {
 	struct support support[3];
 	unsigned nr = space->machine->support(&space->setting, support);
@@ -101,24 +120,76 @@ static void map_support(struct space *space)
 		uint64_t va = support[i].first;
 
 		for (; va <= support[i].last; va += BIT(space->geo->granule_lg2)) {
-			struct pgw_leaf leaf = {
-				.va = va,
-				.pa = va,
-				.rights = support[i].rights,
-				.attrs = space->machine->leaf_needs,
-			};
-
-			assert_int_equal(pgw_mm_map_leaf(space->owned[PGW_REGION_USER], &leaf), 0);
-			keep_path(space, va);
+			assert_int_equal(map_support_page(space, region, &support[i], va), 0);
+			keep_path(space, region, va);
 		}
 	}
+}
+
+static uint32_t space_root_items(const struct space *space)
+{
+	return space->machine->root_items ? space->machine->root_items(&space->setting) : 0;
+}
+
+static void attach(struct space *space)
+{
+	struct pgw_mm_attach_args args = {
+		.platform = &space->platform,
+		.format = space->setting.format,
+		.phys = &space->memory.phys,
+		.control = space->setting.control,
+	};
+
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(regions); i++) {
+		args.region = regions[i];
+		args.root = (struct pgw_root){
+			.pa = space->root[regions[i]],
+			.nr_items = space_root_items(space),
+		};
+		assert_int_equal(pgw_mm_attach(&args, &space->seen[regions[i]]), 0);
+	}
+}
+
+/* The machine's encoder writes to memory, which foreign mms show as it is. */
+static void init_encoded(struct space *space)
+{
+	bool is_split = pgw_format_is_split(space->setting.format);
+
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(regions); i++) {
+		if (i && !is_split)
+			space->root[regions[i]] = space->root[regions[0]];
+		else
+			space->root[regions[i]] = encode_table(space, space->geo->top_level);
+	}
+	attach(space);
+	map_support_in(space, PGW_REGION_USER);
+	/* A kernel whose addresses are apart needs its own. */
+	if (is_split)
+		map_support_in(space, PGW_REGION_KERNEL);
+}
+
+static void init_owned(struct space *space)
+{
+	struct pgw_mm_new_args args = {
+		.platform = &space->platform,
+		.format = space->setting.format,
+		.control = space->setting.control,
+	};
+
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(regions); i++) {
+		struct pgw_mm **mm = &space->owned[regions[i]];
+
+		args.region = regions[i];
+		assert_int_equal(pgw_mm_new(&args, mm), 0);
+		assert_int_equal(pgw_mmap_write_lock(*mm), 0);
+		space->root[regions[i]] = pgw_mm_root(*mm).pa;
+	}
+	map_support_in(space, PGW_REGION_USER);
 }
 
 void space_init(struct space *space, const struct machine *machine, const struct setting *setting,
 		unsigned char *ram, uint64_t *random)
 {
-	struct pgw_mm_new_args args = { .format = setting->format, .control = setting->control };
-
 	*space = (struct space){
 		.machine = machine,
 		.setting = *setting,
@@ -138,31 +209,29 @@ void space_init(struct space *space, const struct machine *machine, const struct
 	space->platform.table_offset = (uint64_t)(uintptr_t)ram - machine->ram_pa;
 	assert_int_equal(pgw_phys_memory_init(&space->memory, machine->ram_pa, ram, GUEST_RAM_SIZE),
 			 0);
-	args.platform = &space->platform;
-	for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
-		args.region = (enum pgw_region_kind)half;
-		assert_int_equal(pgw_mm_new(&args, &space->owned[half]), 0);
-		assert_int_equal(pgw_mmap_write_lock(space->owned[half]), 0);
-		space->root[half] = pgw_mm_root(space->owned[half]).pa;
-	}
-	map_support(space);
+	if (machine->encoder)
+		init_encoded(space);
+	else
+		init_owned(space);
 }
 
 static void free_owned(struct space *space)
 {
-	for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
-		if (space->owned[half])
-			pgw_mmap_write_unlock(space->owned[half]);
-		pgw_mm_free(space->owned[half]);
-		space->owned[half] = NULL;
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(regions); i++) {
+		struct pgw_mm **mm = &space->owned[regions[i]];
+
+		if (*mm)
+			pgw_mmap_write_unlock(*mm);
+		pgw_mm_free(*mm);
+		*mm = NULL;
 	}
 }
 
 void space_fini(struct space *space)
 {
 	free_owned(space);
-	for (int half = 0; half <= PGW_REGION_KERNEL; half++)
-		pgw_mm_free(space->seen[half]);
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(regions); i++)
+		pgw_mm_free(space->seen[regions[i]]);
 	free(space->descs);
 	*space = (struct space){ 0 };
 }
@@ -217,6 +286,17 @@ static unsigned shape_lg2(const struct space *space, unsigned level, bool is_run
 	return run_lg2 <= space->setting.control.pa_bits ? run_lg2 : 0;
 }
 
+/* The addresses of a region that the root has items for. */
+static void mapped_range(const struct space *space, enum pgw_region_kind region,
+			 uint64_t *ret_first, uint64_t *ret_last)
+{
+	uint64_t nr = space_root_items(space);
+
+	pgw_format_region_range(space->setting.format, region, ret_first, ret_last);
+	if (nr)
+		*ret_last = *ret_first + (nr << space->geo->span_lg2[space->geo->top_level]) - 1;
+}
+
 /* A leaf that is likely to touch or overlap another, and to map the target area. */
 static struct pgw_leaf random_leaf(struct space *space, enum pgw_region_kind half, unsigned level,
 				   bool is_run)
@@ -227,7 +307,7 @@ static struct pgw_leaf random_leaf(struct space *space, enum pgw_region_kind hal
 
 	leaf.attrs = space->machine->attrs(&space->setting, level, test_random(space->random)) |
 		     (is_run ? space->machine->run_bit : 0);
-	pgw_format_region_range(space->setting.format, half, &first, &last);
+	mapped_range(space, half, &first, &last);
 	leaf.va = random_va(space, first, last, size) & ~(size - 1);
 	pa = r & 1 ? random_target(space)
 		   : test_random(space->random) & low_bits(space->setting.control.pa_bits);
@@ -242,24 +322,29 @@ static void check_leaf(struct space *space, enum pgw_region_kind half, const str
 	uint64_t inside = test_random(space->random) & low_bits(size_lg2);
 	struct pgw_translation t;
 
-	assert_int_equal(pgw_translate(space->owned[half], leaf->va + inside, &t), 0);
+	assert_int_equal(pgw_translate(mm_now(space, half), leaf->va + inside, &t), 0);
 	assert_int_equal(t.kind, PGW_ENTRY_LEAF);
 	assert_int_equal(t.va_first, leaf->va);
 	assert_int_equal(t.va_last, leaf->va | low_bits(size_lg2));
 	assert_int_equal(t.pa, leaf->pa + inside);
-	assert_int_equal(t.rights, leaf->rights);
+	/* Those of an encoder's leaf are bits: the MMU tells what they mean. */
+	if (!space->machine->encoder)
+		assert_int_equal(t.rights, leaf->rights);
 }
 
 /*
  * Map a leaf with the first of all rights that can be said, from some on. Some
  * can always be: whatever the attributes, the address, the level.
- * @return 0, -PGW_EEXIST or -PGW_ENOMEM
+ * @return 0, -PGW_EEXIST, -PGW_ENOMEM; -PGW_EOPNOTSUPP: no leaf can be so, by an encoder
  */
 static int map_with_some_rights(struct space *space, enum pgw_region_kind half,
 				struct pgw_leaf *leaf)
 {
 	uint64_t start = test_random(space->random);
 
+	if (space->machine->encoder)
+		return encode_leaf(space, space->root[half], leaf,
+				   start & space->machine->leaf_rights);
 	for (uint64_t i = 0; i <= _PGW_RIGHT_ALL; i++) {
 		int err;
 
@@ -284,7 +369,7 @@ static bool map_one(struct space *space, enum pgw_region_kind half, unsigned lev
 		return false;
 	check_leaf(space, half, &leaf, size_lg2);
 	space->leaf[space->nr_leaves++] =
-		(struct space_leaf){ leaf.va, leaf.pa, leaf.va | low_bits(size_lg2) };
+		(struct space_leaf){ half, leaf.va, leaf.pa, leaf.va | low_bits(size_lg2) };
 	return true;
 }
 
@@ -307,7 +392,7 @@ static void map_every_shape(struct space *space, unsigned max_level)
 
 void space_map_random(struct space *space, size_t nr)
 {
-	unsigned max_level = space->machine->max_leaf_level(space->setting.format);
+	unsigned max_level = space->machine->max_leaf_level(&space->setting);
 
 	map_every_shape(space, max_level);
 	for (unsigned i = 0; i < 4 * SPACE_MAX_LEAVES && space->nr_leaves < nr; i++) {
@@ -315,56 +400,59 @@ void space_map_random(struct space *space, size_t nr)
 		bool is_run = random_below(space, 4) == 0;
 
 		if (random_below(space, 4))
-			level %= 2;
+			level %= max_level ? 2 : 1;
 		if (shape_lg2(space, level, is_run))
-			map_one(space, (enum pgw_region_kind)random_below(space, PGW_REGION_KERNEL + 1),
-				level, is_run);
+			map_one(space, regions[random_below(space, PGW_ARRAY_SIZE(regions))], level,
+				is_run);
 	}
 }
 
 void space_seal(struct space *space)
 {
 	size_t size = (size_t)8 << space->geo->slots_lg2[space->geo->top_level];
-	struct pgw_mm_attach_args args = {
-		.platform = &space->platform,
-		.format = space->setting.format,
-		.phys = &space->memory.phys,
-		.control = space->setting.control,
-	};
+	unsigned char *user = space->ram + (space->root[PGW_REGION_USER] - space->machine->ram_pa);
+	unsigned char *kernel =
+		space->ram + (space->root[PGW_REGION_KERNEL] - space->machine->ram_pa);
 
+	if (space->machine->encoder)
+		return;
 	/* One root for both halves: as kernels do, its upper half is a copy. */
 	if (!pgw_format_is_split(space->setting.format)) {
-		memcpy(item_at(space, space->root[PGW_REGION_USER] + size / 2),
-		       item_at(space, space->root[PGW_REGION_KERNEL] + size / 2), size / 2);
+		memcpy(user + size / 2, kernel + size / 2, size / 2);
 		space->root[PGW_REGION_KERNEL] = space->root[PGW_REGION_USER];
 	}
-	for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
-		args.region = (enum pgw_region_kind)half;
-		args.root.pa = space->root[half];
-		assert_int_equal(pgw_mm_attach(&args, &space->seen[half]), 0);
-	}
+	attach(space);
 	free_owned(space);
 }
 
-static struct pgw_mm *mm_of(const struct space *space, uint64_t va, bool *ret_canonical)
+static struct pgw_mm *mm_of(const struct space *space, uint64_t va, bool is_user,
+			    bool *ret_canonical)
 {
-	for (int half = 0; half <= PGW_REGION_KERNEL; half++) {
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(regions); i++) {
+		enum pgw_region_kind region =
+			regions[is_user ? i : PGW_ARRAY_SIZE(regions) - 1 - i];
 		uint64_t first, last;
 
-		pgw_format_region_range(space->setting.format, (enum pgw_region_kind)half, &first,
-					&last);
+		pgw_format_region_range(space->setting.format, region, &first, &last);
 		*ret_canonical = va >= first && va <= last;
 		if (*ret_canonical)
-			return space->seen[half];
+			return space->seen[region];
 	}
 	return space->seen[PGW_REGION_USER];
 }
 
-void space_translate(const struct space *space, uint64_t va, struct pgw_translation *ret,
-		     struct pgw_path *ret_path, bool *ret_canonical)
+void space_translate(const struct space *space, uint64_t va, bool is_user,
+		     struct pgw_translation *ret, struct pgw_path *ret_path, bool *ret_canonical)
 {
-	struct pgw_mm *mm = mm_of(space, va, ret_canonical);
+	struct pgw_mm *mm = mm_of(space, va, is_user, ret_canonical);
 
+	*ret_path = (struct pgw_path){ .nr_steps = 0 };
+	/* Behind the end of a short root: its table has nothing there. */
+	if (*ret_canonical && va > pgw_mm_region(mm)->last) {
+		*ret = (struct pgw_translation){ .kind = PGW_ENTRY_EMPTY,
+						 .level = space->geo->top_level };
+		return;
+	}
 	assert_int_equal(pgw_translate_path(mm, va, ret, ret_path), 0);
 	for (unsigned i = 0; i < ret_path->nr_steps; i++) {
 		if (!is_table_memory(space, ret_path->step[i].item_pa))
@@ -376,7 +464,7 @@ void space_translate(const struct space *space, uint64_t va, struct pgw_translat
 static void set_item(struct space *space, uint64_t item_pa, uint64_t entry)
 {
 	if (!is_kept(space, item_pa))
-		*item_at(space, item_pa) = entry;
+		item_set(space, item_pa, entry);
 }
 
 /* One of the entries on the way to a random leaf. */
@@ -388,7 +476,8 @@ static struct pgw_step random_step(struct space *space)
 	struct pgw_path path;
 	bool canonical;
 
-	space_translate(space, leaf->va + inside, &t, &path, &canonical);
+	space_translate(space, leaf->va + inside, leaf->region == PGW_REGION_USER, &t, &path,
+			&canonical);
 	return path.step[random_below(space, path.nr_steps)];
 }
 
@@ -461,12 +550,13 @@ static void map_template(struct space *space, enum pgw_region_kind half, unsigne
 	struct pgw_translation t;
 	bool canonical;
 
-	pgw_format_region_range(space->setting.format, half, &first, &last);
+	mapped_range(space, half, &first, &last);
 	leaf.va = last & ~(size - 1);
 	assert_int_equal(map_with_some_rights(space, half, &leaf), 0);
 	space_seal(space);
 	space->template_va = leaf.va + (target - leaf.pa);
-	space_translate(space, space->template_va, &t, ret_path, &canonical);
+	space_translate(space, space->template_va, half == PGW_REGION_USER, &t, ret_path,
+			&canonical);
 	assert_int_equal(t.kind, PGW_ENTRY_LEAF);
 	assert_int_equal(t.pa, target);
 }
@@ -478,15 +568,16 @@ void space_spread_rights(struct space *space, enum pgw_region_kind half, unsigne
 	map_template(space, half, leaf_level, &path);
 	for (unsigned i = 0; i < path.nr_steps; i++) {
 		const struct pgw_step *step = &path.step[i];
-		uint64_t size = UINT64_C(8) << space->geo->slots_lg2[step->level];
-		uint64_t table_pa = step->item_pa & ~(size - 1), shift = 0;
+		uint64_t nr = BIT(space->geo->slots_lg2[step->level]), shift = 0;
+		uint64_t table_pa =
+			step->item_pa - item_pa_of(space, 0, space->template_va, step->level);
 		uint64_t mask = rights_mask(space, step->level, leaf_level);
 
 		/* A small table takes turns. */
-		if (size / 8 < BIT(__builtin_popcountll(mask)))
+		if (nr < BIT(__builtin_popcountll(mask)))
 			shift = random_below(space, 2) * test_random(space->random);
-		for (uint64_t slot = 0; slot < size / 8; slot++)
-			set_item(space, table_pa + 8 * slot,
+		for (uint64_t slot = 0; slot < nr; slot++)
+			set_item(space, table_pa + (slot << space->geo->item_lg2),
 				 (step->entry & ~mask) | deposit(slot + shift, mask));
 	}
 }
@@ -505,7 +596,7 @@ void space_spread_flips(struct space *space, enum pgw_region_kind half, unsigned
 		for (uint64_t n = 1; n <= space_nr_flips(space, step->level); n++) {
 			uint64_t bit = (n + shift) % NR_ODD;
 
-			set_item(space, step->item_pa ^ 8 * n,
+			set_item(space, step->item_pa ^ n << space->geo->item_lg2,
 				 bit == 64 ? leaf_entry : step->entry ^ BIT(bit));
 		}
 	}
@@ -539,6 +630,8 @@ uint64_t space_spread_va(const struct space *space, enum pgw_region_kind half, u
 	pgw_format_region_range(space->setting.format, half, &first, &last);
 	if (pgw_format_is_split(space->setting.format))
 		return half == PGW_REGION_KERNEL ? first | va : va;
+	if (space->machine->va_mask)
+		return va;
 	/* One root for both halves: its top bit is repeated. */
 	return (uint64_t)((int64_t)(va << (64 - space->geo->va_bits)) >>
 			  (64 - space->geo->va_bits));

@@ -12,6 +12,7 @@
 #define SPACE_MAX_LEAVES 512
 
 struct space_leaf {
+	enum pgw_region_kind region;
 	uint64_t va, pa;
 	uint64_t last; /* inclusive; of the whole run */
 };
@@ -26,8 +27,8 @@ struct space {
 	struct pgw_ptdesc *descs; /* of tables, by their place in RAM */
 	struct pgw_platform platform;
 	struct pgw_phys_memory memory;
-	struct pgw_mm *owned[_PGW_REGION_MAX];
-	struct pgw_mm *seen[_PGW_REGION_MAX]; /* the same tables as foreign ones */
+	struct pgw_mm *owned[_PGW_REGION_MAX]; /* NULL where the machine has an encoder */
+	struct pgw_mm *seen[_PGW_REGION_MAX];  /* the same tables as foreign ones */
 	uint64_t root[_PGW_REGION_MAX];
 	struct space_leaf leaf[SPACE_MAX_LEAVES];
 	size_t nr_leaves;
@@ -52,11 +53,11 @@ void space_seal(struct space *space);
 void space_spoil(struct space *space, size_t nr);
 
 /**
- * What an address means, by pgw_translate_path(). Unreadable also where the
+ * What an address means, by pgw_translate_path(); to user code, where both regions have it. Unreadable also where the
  * way leads through memory that is not tables': it may change meanwhile.
  */
-void space_translate(const struct space *space, uint64_t va, struct pgw_translation *ret,
-		     struct pgw_path *ret_path, bool *ret_canonical);
+void space_translate(const struct space *space, uint64_t va, bool is_user,
+		     struct pgw_translation *ret, struct pgw_path *ret_path, bool *ret_canonical);
 
 /**
  * Rights in every combination: map a leaf that covers the target area, then

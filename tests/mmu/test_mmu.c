@@ -54,12 +54,13 @@ struct test {
 	uint64_t va[MAX_VAS]; /* to be tried */
 	size_t nr_vas;
 	unsigned nr_wrong;
-	uint64_t target[GUEST_TARGET_SIZE / 8]; /* what the target area should hold */
+	/* what the target area should hold, in the guest's byte order */
+	uint64_t target[GUEST_TARGET_SIZE / 8];
 	struct expected expected[MAX_COMMANDS];
 };
 
-static const struct machine *const machines[] = { &machine_x86_64, &machine_arm64,
-						  &machine_riscv64 };
+static const struct machine *const machines[] = { &machine_x86_64, &machine_arm64, &machine_riscv64,
+						  &machine_i386, &machine_s390x };
 static const struct machine *the_machine;
 static const char *the_stub; /* NULL = it could not be built */
 static uint64_t the_seed;
@@ -68,6 +69,27 @@ static unsigned nr_rounds = ROUNDS_DEFAULT;
 static uint64_t target_pa(const struct test *test)
 {
 	return test->machine->ram_pa + GUEST_TARGET;
+}
+
+static bool is_big_endian(const struct test *test)
+{
+	return pgw_format_geometry(test->format)->is_big_endian;
+}
+
+/* A word of the guest's memory, and back. */
+static uint64_t swap_for_guest(const struct test *test, uint64_t word)
+{
+	bool is_host_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+
+	return is_big_endian(test) == is_host_big ? word : __builtin_bswap64(word);
+}
+
+static void swap_words_for_guest(const struct test *test, void *words, size_t size)
+{
+	uint64_t *word = words;
+
+	for (size_t i = 0; i < size / sizeof(*word); i++)
+		word[i] = swap_for_guest(test, word[i]);
 }
 
 /*
@@ -79,8 +101,8 @@ static uint64_t target_pa(const struct test *test)
 static void fill_target(struct test *test)
 {
 	for (size_t i = 0; i < PGW_ARRAY_SIZE(test->target); i += 2) {
-		test->target[i] = TARGET_TAG | (target_pa(test) + 8 * i);
-		test->target[i + 1] = test->machine->trap;
+		test->target[i] = swap_for_guest(test, TARGET_TAG | (target_pa(test) + 8 * i));
+		test->target[i + 1] = swap_for_guest(test, test->machine->trap);
 	}
 	memcpy(test->qemu.ram + GUEST_TARGET, test->target, sizeof(test->target));
 }
@@ -116,7 +138,10 @@ static void start_round(struct test *test, unsigned n)
 /* What to store where something is to be fetched later. */
 static uint64_t trap_with_dice(struct test *test)
 {
-	return (test_random(&test->random) & ~low_bits(32)) | (test->machine->trap & low_bits(32));
+	/* The half that comes first. */
+	uint64_t half = is_big_endian(test) ? ~low_bits(32) : low_bits(32);
+
+	return (test_random(&test->random) & ~half) | (test->machine->trap & half);
 }
 
 /*
@@ -140,7 +165,7 @@ static void add_command(struct test *test, uint64_t va, unsigned op)
 	bool canonical;
 
 	va = (va & ~UINT64_C(15)) | ((op & 3) == OP_LOAD ? 0 : 8);
-	space_translate(&test->space, va, &expected->t, &path, &canonical);
+	space_translate(&test->space, va, op & OP_USER, &expected->t, &path, &canonical);
 	offset = expected->t.pa - target_pa(test);
 	expected->outcome =
 		test->machine->outcome(&test->space.setting, &expected->t, op, canonical);
@@ -153,16 +178,18 @@ static void add_command(struct test *test, uint64_t va, unsigned op)
 		return;
 	*command = (struct command){ va, op, trap_with_dice(test), UINT64_MAX };
 	if (!expected->outcome.faults && (op & 3) == OP_STORE)
-		test->target[offset / 8] = command->value;
+		test->target[offset / 8] = swap_for_guest(test, command->value);
 	if (!expected->outcome.faults && (op & 3) == OP_LOAD)
-		expected->value = test->target[offset / 8];
+		expected->value = swap_for_guest(test, test->target[offset / 8]);
 	test->nr_commands++;
 }
 
 static void add_va(struct test *test, uint64_t va)
 {
+	uint64_t mask = test->machine->va_mask ? test->machine->va_mask : UINT64_MAX;
+
 	if (test->nr_vas < MAX_VAS)
-		test->va[test->nr_vas++] = va;
+		test->va[test->nr_vas++] = va & mask;
 }
 
 /* Try each address in every way; kind by kind, as QEMU is slow where stores and fetches mix. */
@@ -185,7 +212,10 @@ static void run_commands(struct test *test)
 	*params = (struct params){ .end = test->machine->ram_pa + GUEST_COMMANDS +
 					  test->nr_commands * COMMAND_SIZE };
 	test->machine->registers(&test->space.setting, test->space.root, params->reg);
+	swap_words_for_guest(test, params, sizeof(*params));
+	swap_words_for_guest(test, test->command, test->nr_commands * COMMAND_SIZE);
 	qemu_run(&test->qemu);
+	swap_words_for_guest(test, test->command, test->nr_commands * COMMAND_SIZE);
 }
 
 /* A disagreement; the first few are shown. */
@@ -253,7 +283,7 @@ static void check_gva2gpa(struct test *test)
 		bool canonical, mapped;
 		char what[80];
 
-		space_translate(&test->space, test->va[i], &t, &path, &canonical);
+		space_translate(&test->space, test->va[i], false, &t, &path, &canonical);
 		mapped = machine->is_visible(&test->space.setting, &t);
 		if (t.kind == PGW_ENTRY_UNREADABLE ||
 		    machine->qemu_differs(&test->space.setting, &t, OP_LOAD) ||
@@ -367,14 +397,15 @@ static void add_combinations(struct test *test, enum pgw_region_kind half, unsig
 static unsigned random_leaf_level(struct test *test)
 {
 	return (unsigned)(test_random(&test->random) %
-			  (test->machine->max_leaf_level(test->format) + 1));
+			  (test->machine->max_leaf_level(&test->space.setting) + 1));
 }
 
 static void rights_round(struct test *test, unsigned n, enum pgw_region_kind half)
 {
-	unsigned leaf_level = random_leaf_level(test);
+	unsigned leaf_level;
 
 	start_round(test, n);
+	leaf_level = random_leaf_level(test);
 	space_spread_rights(&test->space, half, leaf_level);
 	add_combinations(test, half, leaf_level);
 	run_commands(test);
@@ -397,9 +428,10 @@ static void rights_rounds(struct test *test, unsigned n)
 static void flips_round(struct test *test, enum pgw_region_kind half)
 {
 	unsigned top = pgw_format_geometry(test->format)->top_level;
-	unsigned leaf_level = random_leaf_level(test);
+	unsigned leaf_level;
 
 	start_round(test, (unsigned)test_random(&test->random));
+	leaf_level = random_leaf_level(test);
 	space_spread_flips(&test->space, half, leaf_level);
 	for (unsigned level = leaf_level; level <= top; level++) {
 		for (unsigned n = 1; n <= space_nr_flips(&test->space, level); n++)
