@@ -2,23 +2,19 @@
 #ifndef SOURCE_ELF_H
 #define SOURCE_ELF_H
 
-/* ELF64, System V ABI chapters 4 and 5: offsets of fields, and values. */
+/*
+ * ELF, System V ABI chapters 4 and 5: fields and values. Files of 32-bit classes and of both
+ * byte orders have the same fields, at other places and of other sizes.
+ */
 
-/* File header. */
-#define EH_SIZE 64
-#define EH_CLASS 4
-#define EH_DATA 5
-#define EH_IDENT_VERSION 6
-#define EH_TYPE 16
-#define EH_VERSION 20
-#define EH_PHOFF 32
-#define EH_SHOFF 40
-#define EH_EHSIZE 52
-#define EH_PHENTSIZE 54
-#define EH_PHNUM 56
-#define EH_SHENTSIZE 58
-#define EH_SHNUM 60
-#define EH_SHSTRNDX 62
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* In every file's first bytes. */
+#define ELF_CLASS 4
+#define ELF_DATA 5
+#define ELF_IDENT_VERSION 6
 
 #define ELFCLASS32 1
 #define ELFCLASS64 2
@@ -29,28 +25,71 @@
 #define ET_EXEC 2
 #define ET_DYN 3
 #define ET_CORE 4
-#define EM_386 3
 #define PN_XNUM 0xffff /* the number is in section 0's sh_info */
-
-/* Section header. */
-#define SH_SIZE 64
-#define SH_NAME 0
-#define SH_OFFSET 24
-#define SH_BYTES 32 /* sh_size */
-#define SH_INFO 44
-
-/* Program header. */
-#define PH_SIZE 56
-#define PH_TYPE 0
-#define PH_FLAGS 4
-#define PH_OFFSET 8
-#define PH_VADDR 16
-#define PH_PADDR 24
-#define PH_FILESZ 32
-#define PH_MEMSZ 40
 
 #define PT_LOAD 1
 #define PT_NOTE 4
 #define PF_R 4
+
+/** How a file writes its headers. */
+struct elf_form {
+	bool is_32;
+	bool is_big_endian;
+};
+
+/** Fields of the file header, of section headers, of program headers. */
+enum elf_field {
+	EH_TYPE,
+	EH_MACHINE,
+	EH_VERSION,
+	EH_PHOFF,
+	EH_SHOFF,
+	EH_EHSIZE,
+	EH_PHENTSIZE,
+	EH_PHNUM,
+	EH_SHENTSIZE,
+	EH_SHNUM,
+	EH_SHSTRNDX,
+	SH_NAME,
+	SH_OFFSET,
+	SH_BYTES, /* sh_size */
+	SH_INFO,
+	PH_TYPE,
+	PH_FLAGS,
+	PH_OFFSET,
+	PH_VADDR,
+	PH_PADDR,
+	PH_FILESZ,
+	PH_MEMSZ,
+	_ELF_FIELD_MAX,
+};
+
+/* The largest of their sizes. */
+#define EH_SIZE_MAX 64
+#define SH_SIZE_MAX 64
+#define PH_SIZE_MAX 56
+
+/** Bytes of a file header, a section header, a program header. */
+static inline size_t elf_eh_size(const struct elf_form *form)
+{
+	return form->is_32 ? 52 : 64;
+}
+
+static inline size_t elf_sh_size(const struct elf_form *form)
+{
+	return form->is_32 ? 40 : 64;
+}
+
+static inline size_t elf_ph_size(const struct elf_form *form)
+{
+	return form->is_32 ? 32 : 56;
+}
+
+/** Where the field is in its header. */
+unsigned elf_at(const struct elf_form *form, enum elf_field field);
+/** The field of a header. */
+uint64_t elf_get(const struct elf_form *form, const uint8_t *header, enum elf_field field);
+/** Write it; what does not fit is cut off. */
+void elf_put(const struct elf_form *form, uint8_t *header, enum elf_field field, uint64_t value);
 
 #endif

@@ -15,6 +15,7 @@
 
 /* Where the program headers are. */
 struct elf_table {
+	struct elf_form form;
 	uint64_t offset;
 	uint32_t nr;
 	uint64_t names_end; /* of the table of section names in the file, or 0 */
@@ -31,107 +32,115 @@ static bool elf_probe(const struct source_map *file, struct source_guess *ret)
 									sizeof(magic)) == 0;
 }
 
-/* The file header's fields that 32-bit files have, too, in either byte order. */
-static unsigned elf_load16(const uint8_t *header, unsigned at)
+static int elf_check_core(const struct elf_form *form, const uint8_t *header, struct pgw_error *err)
 {
-	return header[EH_DATA] == ELFDATA2MSB ? (unsigned)header[at] << 8 | header[at + 1]
-					      : load_le16(header + at);
-}
-
-static int elf_check_core(const uint8_t *header, struct pgw_error *err)
-{
-	unsigned type = elf_load16(header, EH_TYPE);
+	uint64_t type = elf_get(form, header, EH_TYPE);
+	unsigned at = elf_at(form, EH_TYPE);
 
 	if (type == ET_EXEC || type == ET_DYN || type == ET_REL)
 		return source_fail_kind(
-			err, EH_TYPE,
+			err, at,
 			type == ET_REL ? "an ELF object file"
 				       : "an ELF executable (a vmlinux, say)",
 			"it holds a program: give the dump of the machine's memory");
 	if (type != ET_CORE)
-		return source_fail_at(err, -PGW_EOPNOTSUPP, EH_TYPE, type, "a core file (4)");
+		return source_fail_at(err, -PGW_EOPNOTSUPP, at, type, "a core file (4)");
 	return 0;
 }
 
-/* A core of a machine whose tables cannot be read, by its header. */
-static int elf_check_class(const uint8_t *header, struct pgw_error *err)
+/* The file header, and how it is to be read. What the file does not have of it are zeroes. */
+static int elf_load_header(const struct source_map *map, uint8_t *header, struct elf_form *ret,
+			   struct pgw_error *err)
 {
-	unsigned machine = elf_load16(header, SOURCE_ELF_MACHINE);
-	const char *name = source_machine_name(machine);
+	size_t n = map->size < EH_SIZE_MAX ? map->size : EH_SIZE_MAX;
 
-	if (header[EH_CLASS] == ELFCLASS32 && machine == EM_386)
-		return source_fail_kind(err, EH_CLASS, "a 32-bit ELF core of an Intel 80386",
-					"QEMU writes one while the CPU is not in 64-bit mode "
-					"(firmware, a boot loader, a 32-bit kernel): dump again "
-					"when a 64-bit kernel runs");
-	if (header[EH_CLASS] == ELFCLASS32)
-		return source_fail_kind(err, SOURCE_ELF_MACHINE, name ? name : "an unknown machine",
-					"a 32-bit ELF core; page tables of 32-bit machines cannot "
-					"be read");
-	if (header[EH_DATA] == ELFDATA2MSB)
-		return source_fail_kind(err, SOURCE_ELF_MACHINE, name ? name : "an unknown machine",
-					"a big-endian ELF core; page tables of big-endian machines "
-					"cannot be read");
-	return 0;
+	memset(header, 0, EH_SIZE_MAX);
+	if (!source_map_read(map, 0, header, n))
+		return source_fail(err, -PGW_EIO, NULL);
+	if (n > ELF_DATA && header[ELF_CLASS] != ELFCLASS32 && header[ELF_CLASS] != ELFCLASS64)
+		return source_fail_at(err, -PGW_EOPNOTSUPP, ELF_CLASS, header[ELF_CLASS],
+				      "a 32-bit or a 64-bit ELF file (1, 2)");
+	if (n > ELF_DATA && header[ELF_DATA] != ELFDATA2LSB && header[ELF_DATA] != ELFDATA2MSB)
+		return source_fail_at(err, -PGW_EOPNOTSUPP, ELF_DATA, header[ELF_DATA],
+				      "a little- or a big-endian ELF file (1, 2)");
+	*ret = (struct elf_form){
+		.is_32 = header[ELF_CLASS] == ELFCLASS32,
+		.is_big_endian = header[ELF_DATA] == ELFDATA2MSB,
+	};
+	if (n < elf_eh_size(ret))
+		return source_fail_at(err, -PGW_ENOEXEC, 0, n,
+				      ret->is_32 ? "an ELF header of 52 bytes"
+						 : "an ELF header of 64 bytes");
+	return elf_check_core(ret, header, err);
 }
 
-static int elf_check_kind(const uint8_t *header, struct pgw_error *err)
-{
-	int status;
+/* A file header, and the file that it is of. */
+struct elf_file {
+	const struct source_map *map;
+	const struct elf_form *form;
+	const uint8_t *header;
+};
 
-	if (header[EH_CLASS] != ELFCLASS32 && header[EH_CLASS] != ELFCLASS64)
-		return source_fail_at(err, -PGW_EOPNOTSUPP, EH_CLASS, header[EH_CLASS],
-				      "a 64-bit ELF file (2)");
-	if (header[EH_DATA] != ELFDATA2LSB && header[EH_DATA] != ELFDATA2MSB)
-		return source_fail_at(err, -PGW_EOPNOTSUPP, EH_DATA, header[EH_DATA],
-				      "a little-endian ELF file (1)");
-	status = elf_check_core(header, err);
-	return status ? status : elf_check_class(header, err);
+static uint64_t elf_header_get(const struct elf_file *file, enum elf_field field)
+{
+	return elf_get(file->form, file->header, field);
 }
 
-/* More program headers than fit into 16 bits: the number is elsewhere. */
-static int elf_find_nr_extended(const struct source_map *map, const uint8_t *header, uint32_t *ret,
-				struct pgw_error *err)
+/*
+ * More program headers than fit into 16 bits: the number is elsewhere. QEMU writes section
+ * headers in its own byte order, whatever the file's: the one that makes sense is meant.
+ */
+static int elf_find_nr_extended(const struct elf_file *file, uint32_t *ret, struct pgw_error *err)
 {
-	uint64_t shoff = load_le64(header + EH_SHOFF);
-	uint8_t section[SH_SIZE];
+	struct elf_form other = *file->form;
+	uint64_t shoff = elf_header_get(file, EH_SHOFF);
+	uint8_t section[SH_SIZE_MAX] = { 0 };
 
-	if (shoff < EH_SIZE || !source_map_read(map, shoff, section, sizeof(section)))
-		return source_fail_at(err, -PGW_EOVERFLOW, EH_SHOFF, shoff,
+	if (shoff < elf_eh_size(file->form) ||
+	    !source_map_read(file->map, shoff, section, elf_sh_size(file->form)))
+		return source_fail_at(err, -PGW_EOVERFLOW, elf_at(file->form, EH_SHOFF), shoff,
 				      "a section header inside the file");
-	*ret = load_le32(section + SH_INFO);
+	*ret = (uint32_t)elf_get(file->form, section, SH_INFO);
+	other.is_big_endian = false;
 	if (*ret == 0 || *ret > SOURCE_MAX_SEGMENTS)
-		return source_fail_at(err, -PGW_EOVERFLOW, shoff + SH_INFO, *ret,
-				      "a number of program headers from 1 to 1048576");
+		*ret = (uint32_t)elf_get(&other, section, SH_INFO);
+	if (*ret == 0 || *ret > SOURCE_MAX_SEGMENTS)
+		return source_fail_at(err, -PGW_EOVERFLOW, shoff + elf_at(file->form, SH_INFO),
+				      *ret, "a number of program headers from 1 to 1048576");
 	return 0;
 }
 
-static bool elf_read_section(const struct source_map *map, const uint8_t *header, unsigned index,
-			     uint8_t *section)
+static bool elf_read_section(const struct elf_file *file, unsigned index, uint8_t *section)
 {
-	uint64_t shoff = load_le64(header + EH_SHOFF);
+	uint64_t shoff = elf_header_get(file, EH_SHOFF);
+	size_t size = elf_sh_size(file->form);
 
-	return index < load_le16(header + EH_SHNUM) && shoff <= map->size &&
-	       load_le16(header + EH_SHENTSIZE) == SH_SIZE &&
-	       source_map_read(map, shoff + (uint64_t)index * SH_SIZE, section, SH_SIZE);
+	return index < elf_header_get(file, EH_SHNUM) && shoff <= file->map->size &&
+	       elf_header_get(file, EH_SHENTSIZE) == size &&
+	       source_map_read(file->map, shoff + (uint64_t)index * size, section, size);
+}
+
+static bool elf_read_names(const struct elf_file *file, uint8_t *section)
+{
+	return elf_read_section(file, (unsigned)elf_header_get(file, EH_SHSTRNDX), section);
 }
 
 /* Xen's dump-core format: memory is in a section, and there are no program headers. */
-static bool elf_is_xen(const struct source_map *map, const uint8_t *header)
+static bool elf_is_xen(const struct elf_file *file)
 {
 	static const char pages[] = ".xen_pages";
-	uint8_t section[SH_SIZE];
+	uint8_t section[SH_SIZE_MAX];
 	uint64_t names;
 
-	if (!elf_read_section(map, header, load_le16(header + EH_SHSTRNDX), section))
+	if (!elf_read_names(file, section))
 		return false;
-	names = load_le64(section + SH_OFFSET);
-	for (unsigned i = 0; names <= map->size; i++) {
+	names = elf_get(file->form, section, SH_OFFSET);
+	for (unsigned i = 0; names <= file->map->size; i++) {
 		char name[sizeof(pages)];
 
-		if (!elf_read_section(map, header, i, section))
+		if (!elf_read_section(file, i, section))
 			return false;
-		if (source_map_read(map, names + load_le32(section + SH_NAME), name,
+		if (source_map_read(file->map, names + elf_get(file->form, section, SH_NAME), name,
 				    sizeof(name)) &&
 		    memcmp(name, pages, sizeof(pages)) == 0)
 			return true;
@@ -140,46 +149,75 @@ static bool elf_is_xen(const struct source_map *map, const uint8_t *header)
 }
 
 /* Where the table of section names ends, which QEMU writes last; 0 if there is none. */
-static uint64_t elf_names_end(const struct source_map *map, const uint8_t *header)
+static uint64_t elf_names_end(const struct elf_file *file)
 {
-	uint8_t section[SH_SIZE];
+	uint8_t section[SH_SIZE_MAX];
 	uint64_t end;
 
-	return elf_read_section(map, header, load_le16(header + EH_SHSTRNDX), section) &&
-			       !add_overflows(load_le64(section + SH_OFFSET),
-					      load_le64(section + SH_BYTES), &end)
+	return elf_read_names(file, section) &&
+			       !add_overflows(elf_get(file->form, section, SH_OFFSET),
+					      elf_get(file->form, section, SH_BYTES), &end)
 		       ? end
 		       : 0;
 }
 
-static int elf_find_table(const struct source_map *map, const uint8_t *header,
-			  struct elf_table *ret, struct pgw_error *err)
+static int elf_find_table(const struct elf_file *file, struct elf_table *ret, struct pgw_error *err)
 {
-	uint64_t phentsize = load_le16(header + EH_PHENTSIZE);
+	const struct elf_form *form = file->form;
+	uint64_t phentsize = elf_header_get(file, EH_PHENTSIZE);
 	int status;
 
-	ret->offset = load_le64(header + EH_PHOFF);
-	ret->nr = load_le16(header + EH_PHNUM);
+	ret->offset = elf_header_get(file, EH_PHOFF);
+	ret->nr = (uint32_t)elf_header_get(file, EH_PHNUM);
 	if (ret->nr == PN_XNUM) {
-		status = elf_find_nr_extended(map, header, &ret->nr, err);
+		status = elf_find_nr_extended(file, &ret->nr, err);
 		if (status)
 			return status;
 	}
-	if (ret->nr == 0 && elf_is_xen(map, header))
-		return source_fail_kind(err, EH_PHNUM, "a Xen core",
+	if (ret->nr == 0 && elf_is_xen(file))
+		return source_fail_kind(err, elf_at(form, EH_PHNUM), "a Xen core",
 					"only Xen's tools and crash read it; /proc/vmcore of the "
 					"guest's own kdump can be read");
 	if (ret->nr == 0)
-		return source_fail_at(err, -PGW_EOVERFLOW, EH_PHNUM, 0,
+		return source_fail_at(err, -PGW_EOVERFLOW, elf_at(form, EH_PHNUM), 0,
 				      "at least one program header");
-	if (phentsize != PH_SIZE)
-		return source_fail_at(err, -PGW_EOVERFLOW, EH_PHENTSIZE, phentsize,
-				      "program headers of 56 bytes");
-	if (ret->offset > map->size || (map->size - ret->offset) / PH_SIZE < ret->nr)
+	if (phentsize != elf_ph_size(form))
+		return source_fail_at(err, -PGW_EOVERFLOW, elf_at(form, EH_PHENTSIZE), phentsize,
+				      form->is_32 ? "program headers of 32 bytes"
+						  : "program headers of 56 bytes");
+	if (ret->offset > file->map->size ||
+	    (file->map->size - ret->offset) / elf_ph_size(form) < ret->nr)
 		return source_fail_at(
-			err, -PGW_EOVERFLOW, EH_PHOFF, ret->offset,
+			err, -PGW_EOVERFLOW, elf_at(form, EH_PHOFF), ret->offset,
 			"all program headers inside the file, which may have been cut");
 	return 0;
+}
+
+/* A program header, with where it is in the file. */
+struct elf_program {
+	uint64_t at;
+	uint32_t type;
+	uint64_t offset, va, pa, file_size, size;
+};
+
+static bool elf_read_program(const struct source_map *map, const struct elf_table *table,
+			     uint32_t index, struct elf_program *ret)
+{
+	const struct elf_form *form = &table->form;
+	uint8_t ph[PH_SIZE_MAX];
+
+	ret->at = table->offset + (uint64_t)index * elf_ph_size(form);
+	if (!source_map_read(map, ret->at, ph, elf_ph_size(form)))
+		return false;
+	ret->type = (uint32_t)elf_get(form, ph, PH_TYPE);
+	ret->offset = elf_get(form, ph, PH_OFFSET);
+	ret->va = elf_get(form, ph, PH_VADDR);
+	ret->pa = elf_get(form, ph, PH_PADDR);
+	ret->file_size = elf_get(form, ph, PH_FILESZ);
+	ret->size = elf_get(form, ph, PH_MEMSZ);
+	if (form->is_32 && ret->pa == UINT32_MAX)
+		ret->pa = PA_UNPLACED;
+	return true;
 }
 
 /* The part of offset..offset+size that the file holds. */
@@ -213,26 +251,26 @@ struct elf_layout {
 	bool has_several_vas; /* they are at different virtual addresses */
 };
 
-static void layout_add_load(struct elf_layout *layout, const uint8_t *ph, uint64_t at)
+static void layout_add_load(struct elf_layout *layout, const struct elf_program *ph,
+			    uint64_t pa_field)
 {
-	uint64_t offset = load_le64(ph + PH_OFFSET), size = load_le64(ph + PH_FILESZ);
-	uint64_t pa = load_le64(ph + PH_PADDR), va = load_le64(ph + PH_VADDR), end;
+	uint64_t end;
 
-	if (pa == PA_UNPLACED || !load_le64(ph + PH_MEMSZ))
+	if (ph->pa == PA_UNPLACED || !ph->size)
 		return;
-	layout->has_several_vas |= layout->nr_loads && va != layout->va;
-	layout->va = va;
-	layout->pa_field = at + PH_PADDR;
+	layout->has_several_vas |= layout->nr_loads && ph->va != layout->va;
+	layout->va = ph->va;
+	layout->pa_field = pa_field;
 	layout->nr_loads++;
-	layout->nr_at_0 += pa == 0;
-	if (!size)
+	layout->nr_at_0 += ph->pa == 0;
+	if (!ph->file_size)
 		return;
-	if (add_overflows(offset, size, &end))
+	if (add_overflows(ph->offset, ph->file_size, &end))
 		end = UINT64_MAX;
 	if (end > layout->end)
 		layout->end = end;
-	if (offset < layout->first)
-		layout->first = offset;
+	if (ph->offset < layout->first)
+		layout->first = ph->offset;
 }
 
 static int elf_measure(const struct source_map *map, const struct elf_table *table,
@@ -240,17 +278,16 @@ static int elf_measure(const struct source_map *map, const struct elf_table *tab
 {
 	*ret = (struct elf_layout){ .first = UINT64_MAX, .end = table->names_end };
 	for (uint32_t i = 0; i < table->nr; i++) {
-		uint64_t at = table->offset + (uint64_t)i * PH_SIZE;
-		uint8_t ph[PH_SIZE];
+		struct elf_program ph;
 
-		if (!source_map_read(map, at, ph, sizeof(ph)))
+		if (!elf_read_program(map, table, i, &ph))
 			return source_fail(err, -PGW_EIO, NULL);
-		if (load_le32(ph + PH_TYPE) == PT_LOAD) {
-			layout_add_load(ret, ph, at);
-		} else if (load_le32(ph + PH_TYPE) == PT_NOTE) {
+		if (ph.type == PT_LOAD) {
+			layout_add_load(ret, &ph, ph.at + elf_at(&table->form, PH_PADDR));
+		} else if (ph.type == PT_NOTE) {
 			ret->nr_notes++;
-			ret->notes = load_le64(ph + PH_OFFSET);
-			ret->notes_size = load_le64(ph + PH_FILESZ);
+			ret->notes = ph.offset;
+			ret->notes_size = ph.file_size;
 		}
 	}
 	return 0;
@@ -268,7 +305,9 @@ static uint64_t elf_find_shift(const struct source *source, const struct elf_lay
 	uint64_t size = source->info.file_size;
 	uint64_t claimed = layout->notes + layout->notes_size, shift;
 
-	if (layout->nr_notes != 1 || layout->first != claimed || layout->end == size)
+	/* In a big-endian file QEMU's section headers do not say where it ends. */
+	if (source->is_big_endian || layout->nr_notes != 1 || layout->first != claimed ||
+	    layout->end == size)
 		return 0;
 	shift = source_notes_end(source, layout->notes) - claimed;
 	return layout->end + shift == size ? shift : 0;
@@ -294,22 +333,23 @@ struct elf_load {
 	bool zero_fill;
 };
 
-static int elf_load_segment(struct elf_load *load, const uint8_t *ph, uint64_t ph_offset,
+static int elf_load_segment(struct elf_load *load, const struct elf_program *ph,
 			    struct pgw_error *err)
 {
 	struct source *source = load->source;
 	struct source_segment *ret = &load->segments[source->info.nr_segments];
-	uint64_t file_size = load_le64(ph + PH_FILESZ), end;
+	uint64_t file_size = ph->file_size, end;
 
-	ret->pa = load_le64(ph + PH_PADDR);
-	ret->size = load_le64(ph + PH_MEMSZ);
-	ret->offset = load_le64(ph + PH_OFFSET) + (uint64_t)source->info.shift;
+	ret->pa = ph->pa;
+	ret->size = ph->size;
+	ret->offset = ph->offset + (uint64_t)source->info.shift;
 	if (ret->pa == PA_UNPLACED) {
 		source->info.nr_unplaced++;
 		return 0;
 	}
 	if (add_overflows(ret->pa, ret->size, &end))
-		return source_fail_at(err, -PGW_EOVERFLOW, ph_offset + PH_MEMSZ, ret->size,
+		return source_fail_at(err, -PGW_EOVERFLOW,
+				      ph->at + elf_at(&load->table.form, PH_MEMSZ), ret->size,
 				      "a segment that ends below 2^64");
 	if (file_size > ret->size)
 		file_size = ret->size;
@@ -355,22 +395,22 @@ static int elf_load_table(struct elf_load *load, struct pgw_error *err)
 	int status = 0;
 
 	for (uint32_t i = 0; i < load->table.nr && !status; i++) {
-		uint64_t at = load->table.offset + (uint64_t)i * PH_SIZE, size;
-		uint8_t ph[PH_SIZE];
+		struct elf_program ph;
+		uint64_t size;
 
-		if (!source_map_read(&source->files[0], at, ph, sizeof(ph)))
+		if (!elf_read_program(&source->files[0], &load->table, i, &ph))
 			return source_fail(err, -PGW_EIO, NULL);
-		if (load_le32(ph + PH_TYPE) == PT_LOAD) {
-			status = elf_load_segment(load, ph, at, err);
-		} else if (load_le32(ph + PH_TYPE) == PT_NOTE) {
-			size = elf_clip(source, load_le64(ph + PH_OFFSET),
-					load_le64(ph + PH_FILESZ) + (uint64_t)source->info.shift);
+		if (ph.type == PT_LOAD) {
+			status = elf_load_segment(load, &ph, err);
+		} else if (ph.type == PT_NOTE) {
+			size = elf_clip(source, ph.offset,
+					ph.file_size + (uint64_t)source->info.shift);
 			if (size > SOURCE_MAX_NOTE_BYTES - note_bytes)
-				return source_fail_at(err, -PGW_EOVERFLOW, at + PH_FILESZ,
-						      load_le64(ph + PH_FILESZ),
-						      "at most 64 MiB of notes");
+				return source_fail_at(err, -PGW_EOVERFLOW,
+						      ph.at + elf_at(&load->table.form, PH_FILESZ),
+						      ph.file_size, "at most 64 MiB of notes");
 			note_bytes += size;
-			status = elf_load_notes(source, load_le64(ph + PH_OFFSET), size, err);
+			status = elf_load_notes(source, ph.offset, size, err);
 		}
 	}
 	return status;
@@ -396,20 +436,19 @@ static int elf_sort_segments(struct elf_load *load, struct pgw_error *err)
 static int elf_load_headers(struct source *source, struct elf_table *ret, struct pgw_error *err)
 {
 	const struct source_map *map = &source->files[0];
-	uint8_t header[EH_SIZE];
-	int status;
+	uint8_t header[EH_SIZE_MAX];
+	struct elf_file file = { map, &ret->form, header };
+	int status = elf_load_header(map, header, &ret->form, err);
 
-	if (map->size < sizeof(header))
-		return source_fail_at(err, -PGW_ENOEXEC, 0, map->size, "an ELF header of 64 bytes");
-	if (!source_map_read(map, 0, header, sizeof(header)))
-		return source_fail(err, -PGW_EIO, NULL);
-	status = elf_check_kind(header, err);
 	if (!status)
-		status = elf_find_table(map, header, ret, err);
-	ret->names_end = elf_names_end(map, header);
-	source->info.elf_machine = load_le16(header + SOURCE_ELF_MACHINE);
+		status = elf_find_table(&file, ret, err);
+	if (status)
+		return status;
+	ret->names_end = elf_names_end(&file);
+	source->is_big_endian = ret->form.is_big_endian;
+	source->info.elf_machine = (unsigned)elf_header_get(&file, EH_MACHINE);
 	source->info.machine = source_machine_name(source->info.elf_machine);
-	return status;
+	return 0;
 }
 
 static int elf_open(struct source *source, const struct pgw_image_options *options,

@@ -17,6 +17,7 @@
 
 struct core {
 	const struct source *source;
+	struct elf_form form; /* 64-bit: all addresses fit; in the byte order of the notes */
 	const struct source_core *what;
 	pgw_write_fn *fn;
 	void *arg;
@@ -33,12 +34,6 @@ struct piece {
 };
 
 typedef int piece_fn(struct core *core, const struct piece *piece);
-
-static void put(uint8_t *to, unsigned size, uint64_t value)
-{
-	for (unsigned i = 0; i < size; i++)
-		to[i] = (uint8_t)(value >> (8 * i));
-}
 
 /* The first of the ranges to keep that ends at or above pa. */
 static const struct pgw_pa_range *keep_next(const struct core *core, uint64_t pa)
@@ -125,18 +120,19 @@ static int piece_count(struct core *core, const struct piece *piece)
 
 static int program_header(struct core *core, uint32_t type, const struct piece *piece)
 {
-	uint8_t ph[PH_SIZE] = { 0 };
+	const struct elf_form *form = &core->form;
+	uint8_t ph[PH_SIZE_MAX] = { 0 };
 
-	put(ph + PH_TYPE, 4, type);
-	put(ph + PH_FLAGS, 4, PF_R);
-	put(ph + PH_OFFSET, 8, core->offset);
-	put(ph + PH_VADDR, 8, piece->pa);
-	put(ph + PH_PADDR, 8, piece->pa);
-	put(ph + PH_FILESZ, 8, piece->kept);
-	put(ph + PH_MEMSZ, 8, piece->size);
+	elf_put(form, ph, PH_TYPE, type);
+	elf_put(form, ph, PH_FLAGS, PF_R);
+	elf_put(form, ph, PH_OFFSET, core->offset);
+	elf_put(form, ph, PH_VADDR, piece->pa);
+	elf_put(form, ph, PH_PADDR, piece->pa);
+	elf_put(form, ph, PH_FILESZ, piece->kept);
+	elf_put(form, ph, PH_MEMSZ, piece->size);
 	if (add_overflows(core->offset, piece->kept, &core->offset))
 		return -PGW_EOVERFLOW;
-	return core->fn(ph, sizeof(ph), core->arg);
+	return core->fn(ph, elf_ph_size(form), core->arg);
 }
 
 static int piece_header(struct core *core, const struct piece *piece)
@@ -180,13 +176,19 @@ static bool needs_guess(const struct core *core)
 	return core->what->is_guess && !core->source->nr_notes;
 }
 
+static void put_word(const struct core *core, uint8_t *to, uint32_t value)
+{
+	for (unsigned i = 0; i < 4; i++, value >>= 8)
+		to[core->form.is_big_endian ? 3 - i : i] = (uint8_t)value;
+}
+
 static int guess_bytes(struct core *core)
 {
 	uint8_t note[GUESS_SIZE] = { 0 };
 
-	put(note, 4, sizeof(SOURCE_NOTE_OWN));
-	put(note + 4, 4, sizeof(GUESS_TEXT) - 1);
-	put(note + 8, 4, SOURCE_NOTE_OWN_PLACEMENT);
+	put_word(core, note, sizeof(SOURCE_NOTE_OWN));
+	put_word(core, note + 4, sizeof(GUESS_TEXT) - 1);
+	put_word(core, note + 8, SOURCE_NOTE_OWN_PLACEMENT);
 	memcpy(note + 12, SOURCE_NOTE_OWN, sizeof(SOURCE_NOTE_OWN));
 	memcpy(note + 12 + GUESS_NAME_SIZE, GUESS_TEXT, sizeof(GUESS_TEXT) - 1);
 	return core->fn(note, sizeof(note), core->arg);
@@ -202,32 +204,33 @@ static int note_header(struct core *core, uint64_t size)
 static int core_headers(struct core *core)
 {
 	const struct source *source = core->source;
-	uint64_t headers_end = EH_SIZE + core->nr_headers * PH_SIZE;
+	const struct elf_form *form = &core->form;
+	uint64_t headers_end = elf_eh_size(form) + core->nr_headers * elf_ph_size(form);
 	bool is_extended = core->nr_headers >= PN_XNUM;
-	uint8_t header[EH_SIZE] = "\x7f"
-				  "ELF",
-		section[SH_SIZE] = { 0 };
+	uint8_t header[EH_SIZE_MAX] = "\x7f"
+				      "ELF",
+		section[SH_SIZE_MAX] = { 0 };
 	int status;
 
-	header[EH_CLASS] = ELFCLASS64;
-	header[EH_DATA] = ELFDATA2LSB;
-	header[EH_IDENT_VERSION] = EV_CURRENT;
-	put(header + EH_TYPE, 2, ET_CORE);
-	put(header + SOURCE_ELF_MACHINE, 2, core->what->elf_machine);
-	put(header + EH_VERSION, 4, EV_CURRENT);
-	put(header + EH_PHOFF, 8, EH_SIZE);
-	put(header + EH_EHSIZE, 2, EH_SIZE);
-	put(header + EH_PHENTSIZE, 2, PH_SIZE);
-	put(header + EH_PHNUM, 2, is_extended ? PN_XNUM : core->nr_headers);
+	header[ELF_CLASS] = ELFCLASS64;
+	header[ELF_DATA] = form->is_big_endian ? ELFDATA2MSB : ELFDATA2LSB;
+	header[ELF_IDENT_VERSION] = EV_CURRENT;
+	elf_put(form, header, EH_TYPE, ET_CORE);
+	elf_put(form, header, EH_MACHINE, core->what->elf_machine);
+	elf_put(form, header, EH_VERSION, EV_CURRENT);
+	elf_put(form, header, EH_PHOFF, elf_eh_size(form));
+	elf_put(form, header, EH_EHSIZE, elf_eh_size(form));
+	elf_put(form, header, EH_PHENTSIZE, elf_ph_size(form));
+	elf_put(form, header, EH_PHNUM, is_extended ? PN_XNUM : core->nr_headers);
 	if (is_extended) {
-		put(header + EH_SHOFF, 8, headers_end);
-		put(header + EH_SHENTSIZE, 2, SH_SIZE);
-		put(header + EH_SHNUM, 2, 1);
-		put(section + SH_INFO, 4, core->nr_headers);
+		elf_put(form, header, EH_SHOFF, headers_end);
+		elf_put(form, header, EH_SHENTSIZE, elf_sh_size(form));
+		elf_put(form, header, EH_SHNUM, 1);
+		elf_put(form, section, SH_INFO, core->nr_headers);
 	}
-	core->offset = headers_end + (is_extended ? SH_SIZE : 0);
+	core->offset = headers_end + (is_extended ? elf_sh_size(form) : 0);
 
-	status = core->fn(header, sizeof(header), core->arg);
+	status = core->fn(header, elf_eh_size(form), core->arg);
 	for (size_t i = 0; i < source->nr_notes && !status; i++)
 		status = note_header(core, source->notes[i].size);
 	if (!status && needs_guess(core))
@@ -235,7 +238,7 @@ static int core_headers(struct core *core)
 	if (!status)
 		status = each_piece(core, piece_header);
 	if (!status && is_extended)
-		status = core->fn(section, sizeof(section), core->arg);
+		status = core->fn(section, elf_sh_size(form), core->arg);
 	return status;
 }
 
@@ -263,7 +266,13 @@ static bool keep_ascends(const struct pgw_pa_range *keep, size_t nr)
 int source_write_core(const struct source *source, const struct source_core *what, pgw_write_fn *fn,
 		      void *arg)
 {
-	struct core core = { .source = source, .what = what, .fn = fn, .arg = arg };
+	struct core core = {
+		.source = source,
+		.form = { .is_big_endian = source->is_big_endian },
+		.what = what,
+		.fn = fn,
+		.arg = arg,
+	};
 	int status;
 
 	core.nr_headers = source->nr_notes + needs_guess(&core);

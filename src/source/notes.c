@@ -52,6 +52,16 @@ uint64_t source_notes_end(const struct source *source, uint64_t offset)
 	return end;
 }
 
+uint64_t source_number(const struct source *source, const void *bytes, unsigned size)
+{
+	const uint8_t *at = bytes;
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < size; i++)
+		value = value << 8 | at[source->is_big_endian ? i : size - 1 - i];
+	return value;
+}
+
 int source_notes_parse(const struct source *source, const struct source_notes *notes,
 		       source_note_fn *fn, void *arg, bool *ret_is_cut, struct pgw_error *err)
 {
@@ -66,9 +76,9 @@ int source_notes_parse(const struct source *source, const struct source_notes *n
 
 		if (!source_read_file(source, offset, header, sizeof(header)))
 			return source_fail(err, -PGW_EIO, NULL);
-		name_size = load_le32(header);
-		note.desc_size = load_le32(header + 4);
-		note.type = load_le32(header + 8);
+		name_size = (uint32_t)source_number(source, header, 4);
+		note.desc_size = (uint32_t)source_number(source, header + 4, 4);
+		note.type = (uint32_t)source_number(source, header + 8, 4);
 		note.desc = offset + NOTE_HEADER + note_pad(name_size);
 		total = NOTE_HEADER + note_pad(name_size) + note.desc_size;
 		if (!name_size)

@@ -145,6 +145,7 @@ struct source {
 	void *state;          /* the kind's own */
 	bool has_machine;     /* it says which machine's it is */
 	bool has_places; /* it says where memory is; else bytes have their offsets for addresses */
+	bool is_big_endian; /* its notes; what is in memory is as the machine has it */
 	/* All but arch, nr_cpus and placement: what the notes say is not the source's to know. */
 	struct pgw_image_info info;
 	struct source_notes *notes; /* in file 0 */
@@ -204,6 +205,9 @@ void source_view_fini(struct source *view);
 void source_view_commit(struct source *view, struct source *source);
 
 /* notes.c */
+
+/** A number of 2, 4 or 8 bytes in the file's byte order: what notes are made of. */
+uint64_t source_number(const struct source *source, const void *bytes, unsigned size);
 
 #define SOURCE_NOTE_NAME_MAX 16 /* of names that mean something here */
 

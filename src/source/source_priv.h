@@ -65,7 +65,7 @@ const char *source_machine_name(unsigned elf_machine);
 
 /* notes.c */
 
-/** Where the notes end that dump programs write, from offset on: the first that is not one. */
+/** Where the notes end that dump programs write, from offset on: the first that is not one. Little-endian. */
 uint64_t source_notes_end(const struct source *source, uint64_t offset);
 /**
  * Those of one stretch of the file. Pre: it lies inside the file as it was opened, or is empty.

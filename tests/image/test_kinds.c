@@ -279,8 +279,6 @@ struct elf_row {
 };
 
 #define PROGRAM "it holds a program: give the dump of the machine's memory"
-#define CORE32 "a 32-bit ELF core; page tables of 32-bit machines cannot be read"
-#define BIG "a big-endian ELF core; page tables of big-endian machines cannot be read"
 
 /* The file's note is at 176. */
 static const struct elf_row elf_rows[] = {
@@ -297,24 +295,6 @@ static const struct elf_row elf_rows[] = {
 	{ "a vmlinux of a big-endian machine",
 	  { { 5, 1, 2 }, { 16, 2, 0x0200 } },
 	  "offset 0x10: an ELF executable (a vmlinux, say): " PROGRAM },
-	{ "firmware on x86",
-	  { { 4, 1, 1 }, { 18, 2, 3 } },
-	  "offset 0x4: a 32-bit ELF core of an Intel 80386: QEMU writes one while the CPU is not "
-	  "in 64-bit mode (firmware, a boot loader, a 32-bit kernel): dump again when a 64-bit "
-	  "kernel runs" },
-	{ "32-bit ARM", { { 4, 1, 1 }, { 18, 2, 40 } }, "offset 0x12: ARM: " CORE32 },
-	{ "32 bits of who knows what",
-	  { { 4, 1, 1 }, { 18, 2, 0xfff0 } },
-	  "offset 0x12: an unknown machine: " CORE32 },
-	{ "s390x",
-	  { { 5, 1, 2 }, { 16, 2, 0x0400 }, { 18, 2, 22 << 8 } },
-	  "offset 0x12: IBM S/390: " BIG },
-	{ "big-endian ppc64",
-	  { { 5, 1, 2 }, { 16, 2, 0x0400 }, { 18, 2, 21 << 8 } },
-	  "offset 0x12: PowerPC 64: " BIG },
-	{ "big-endian of who knows what",
-	  { { 5, 1, 2 }, { 16, 2, 0x0400 }, { 18, 2, 0 } },
-	  "offset 0x12: an unknown machine: " BIG },
 	{ "a process",
 	  { { 176 + 8, 4, 6 } },
 	  "offset 0xb8: the core of a process: it holds no page tables: give the dump of a "
