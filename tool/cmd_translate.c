@@ -18,17 +18,24 @@ struct translate {
 	bool has_linux; /* report.kernel is filled in: memory may be searched for it */
 };
 
-/* An address in neither half is so for both. NULL if it is in the half that is not attached. */
+/*
+ * An address in neither half is so for both. NULL if it is in the half that is not attached, and
+ * not in one that is: where each has a root, both may have all addresses.
+ */
 static struct pgw_mm *translate_mm(const struct target *target, uint64_t va)
 {
-	for (int half = 0; half < _PGW_REGION_MAX; half++) {
-		uint64_t first, last;
+	const struct pgw_region *elsewhere = NULL;
 
-		pgw_format_region_range(target->root.format, (enum pgw_region_kind)half, &first,
-					&last);
-		if (va >= first && va <= last)
-			return target->mm[half];
+	for (const struct pgw_region *region = pgw_format_regions(target->root.format);
+	     region->name; region++) {
+		if (va < region->first || va > region->last)
+			continue;
+		if (target->mm[region->kind])
+			return target->mm[region->kind];
+		elsewhere = region;
 	}
+	if (elsewhere)
+		return NULL;
 	return target->mm[target->mm[PGW_REGION_KERNEL] ? PGW_REGION_KERNEL : PGW_REGION_USER];
 }
 

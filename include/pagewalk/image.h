@@ -212,7 +212,9 @@ PGW_API struct pgw_encryption pgw_image_encryption(const struct pgw_image *image
 
 /** Which registers of a struct pgw_cpu are known. */
 enum pgw_cpu_known {
-	PGW_CPU_X86_CR = 1 << 0, /**< cr0, cr3, cr4, idt_base, cs_flags: from a QEMU note */
+	PGW_CPU_X86_CR = 1 << 0,       /**< cr0, cr3, cr4, idt_base, cs_flags: from a QEMU note */
+	PGW_CPU_S390X_CR = 1 << 1,     /**< cr0, cr1, cr7, cr13: from an NT_S390_CTRS note */
+	PGW_CPU_S390X_PREFIX = 1 << 2, /**< prefix: from an NT_S390_PREFIX note */
 };
 
 /** The registers of one CPU, as far as paging needs them. */
@@ -221,6 +223,11 @@ struct pgw_cpu {
 	uint64_t cr0;
 	uint64_t cr3;
 	uint64_t cr4;
+	uint64_t cr1;  /**< the address-space-control element of the primary space */
+	uint64_t cr7;  /**< ... of the secondary space */
+	uint64_t cr13; /**< ... of the home space */
+	/** where this CPU's real addresses 0 to 0x1fff are; addresses of an image are absolute ones */
+	uint64_t prefix;
 	uint64_t idt_base;
 	uint32_t cs_flags; /**< as QEMU writes it; bit 21 is CS.L, bits 14:13 the DPL */
 };
@@ -286,7 +293,7 @@ enum pgw_root_found {
 	PGW_ROOT_FROM_VMCOREINFO_RAM = 1 << 3,  /**< the same, in a VMCOREINFO found in memory */
 	PGW_ROOT_FROM_SELF_MAP = 1 << 4,        /**< it maps swapper_pg_dir where that is */
 	PGW_ROOT_FROM_TABLE_BITS =
-		1 << 5, /**< arm64: its entries have the bits that Linux gives them */
+		1 << 5, /**< arm64, i386, s390x: its entries have the bits that Linux gives them */
 	PGW_ROOT_FROM_LEVEL3 = 1 << 6, /**< x86_64: it holds what looks like level3_kernel_pgt */
 	PGW_ROOT_FROM_IMAGE_HEADER =
 		1 << 7, /**< riscv64: it maps the kernel's Image header where Linux has it */

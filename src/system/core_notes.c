@@ -10,6 +10,12 @@
 /* What the notes of a dump say of the system inside: CPUs' registers, and Linux's VMCOREINFO. */
 
 #define NT_PRSTATUS 1
+#define EM_S390 22
+
+/* Linux, elf.h: control registers 0 to 15; the prefix register. Each CPU's after its NT_PRSTATUS. */
+#define NT_S390_CTRS 0x304
+#define NT_S390_PREFIX 0x305
+#define S390X_NR_CRS 16
 
 /*
  * QEMU's struct QEMUCPUState, version 1, little-endian. A segment is selector,
@@ -25,6 +31,55 @@
 #define QEMU_MIN_SIZE 432 /* kernel_gs_base came later, behind this */
 #define CR0_PG BIT(31)
 #define CR4_PAE BIT(5)
+
+static int note_add_cpu(struct pgw_image *image, const struct pgw_cpu *cpu)
+{
+	if (image->nr_cpus == IMAGE_MAX_CPUS)
+		return -PGW_EOVERFLOW;
+	if (source_array_grow((void **)&image->cpus, image->nr_cpus, sizeof(*cpu)))
+		return -PGW_ENOMEM;
+	image->cpus[image->nr_cpus++] = *cpu;
+	return 0;
+}
+
+/* The CPU whose NT_PRSTATUS came last; those before it whose registers are not there get none. */
+static int note_last_cpu(struct pgw_image *image, struct pgw_cpu **ret)
+{
+	int status = 0;
+
+	while (!status && image->nr_cpus < image->info.nr_cpus)
+		status = note_add_cpu(image, &(struct pgw_cpu){ .known = 0 });
+	*ret = image->nr_cpus ? &image->cpus[image->nr_cpus - 1] : NULL;
+	return status;
+}
+
+static int note_take_s390x(struct pgw_image *image, const struct source_note *note)
+{
+	const struct source *source = &image->source;
+	uint8_t words[8 * S390X_NR_CRS];
+	bool is_prefix = note->type == NT_S390_PREFIX;
+	size_t size = is_prefix ? 4 : sizeof(words);
+	struct pgw_cpu *cpu;
+	int status;
+
+	if (image->info.elf_machine != EM_S390 || note->desc_size < size ||
+	    !source_read_file(source, note->desc, words, size))
+		return 0;
+	status = note_last_cpu(image, &cpu);
+	if (status || !cpu)
+		return status;
+	if (is_prefix) {
+		cpu->prefix = source_number(source, words, 4);
+		cpu->known |= PGW_CPU_S390X_PREFIX;
+		return 0;
+	}
+	cpu->cr0 = source_number(source, words, 8);
+	cpu->cr1 = source_number(source, words + (size_t)8 * 1, 8);
+	cpu->cr7 = source_number(source, words + (size_t)8 * 7, 8);
+	cpu->cr13 = source_number(source, words + (size_t)8 * 13, 8);
+	cpu->known |= PGW_CPU_S390X_CR;
+	return 0;
+}
 
 static int note_add_qemu_cpu(struct pgw_image *image, const struct source_note *note)
 {
@@ -45,11 +100,8 @@ static int note_add_qemu_cpu(struct pgw_image *image, const struct source_note *
 			.idt_base = load_le64(state + QEMU_IDT_BASE),
 			.cs_flags = load_le32(state + QEMU_CS_FLAGS),
 		};
-	if (image->nr_cpus == IMAGE_MAX_CPUS)
-		return -PGW_EOVERFLOW;
-	if (source_array_grow((void **)&image->cpus, image->nr_cpus, sizeof(cpu)))
-		return -PGW_ENOMEM;
-	image->cpus[image->nr_cpus++] = cpu;
+	if (note_add_cpu(image, &cpu))
+		return image->nr_cpus == IMAGE_MAX_CPUS ? -PGW_EOVERFLOW : -PGW_ENOMEM;
 	if (!image->idt_base && (cpu.cr0 & CR0_PG) && (cpu.cr4 & CR4_PAE) &&
 	    (cpu.idt_base & BIT(63)))
 		image->idt_base = cpu.idt_base;
@@ -95,6 +147,9 @@ static int note_take(const struct source_note *note, void *arg)
 		image->info.placement = PGW_PLACEMENT_GUESSED;
 	else if (strcmp(note->name, "CORE") == 0 && note->type == NT_PRSTATUS)
 		image->info.nr_cpus++;
+	else if (strcmp(note->name, "LINUX") == 0 &&
+		 (note->type == NT_S390_CTRS || note->type == NT_S390_PREFIX))
+		status = note_take_s390x(image, note);
 	if (status == -PGW_EOVERFLOW)
 		return source_fail_at(taking->err, status, note->offset, image->nr_cpus,
 				      "at most 8192 CPU states in notes");

@@ -10,6 +10,8 @@ static const struct image_arch archs[_IMAGE_ARCH_MAX] = {
 	{ IMAGE_ARCH_X86_64, 62, "x86_64", &image_x86_64_ops },     /* EM_X86_64 */
 	{ IMAGE_ARCH_ARM64, 183, "arm64", &image_arm64_ops },       /* EM_AARCH64 */
 	{ IMAGE_ARCH_RISCV64, 243, "riscv64", &image_riscv64_ops }, /* EM_RISCV */
+	{ IMAGE_ARCH_I386, 3, "i386", &image_i386_ops },            /* EM_386 */
+	{ IMAGE_ARCH_S390X, 22, "s390x", &image_s390x_ops },        /* EM_S390 */
 };
 
 const struct image_arch *image_arch_at(unsigned id)

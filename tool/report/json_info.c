@@ -60,7 +60,14 @@ static void json_cpus(struct json *json, const struct report_info *info)
 			json_hex(json, "cr0", cpu.cr0);
 			json_hex(json, "cr3", cpu.cr3);
 			json_hex(json, "cr4", cpu.cr4);
+		} else if (cpu.known & PGW_CPU_S390X_CR) {
+			json_hex(json, "cr0", cpu.cr0);
+			json_hex(json, "cr1", cpu.cr1);
+			json_hex(json, "cr7", cpu.cr7);
+			json_hex(json, "cr13", cpu.cr13);
 		}
+		if (cpu.known & PGW_CPU_S390X_PREFIX)
+			json_hex(json, "prefix", cpu.prefix);
 		json_close(json, '}');
 	}
 	json_close(json, ']');

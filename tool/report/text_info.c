@@ -123,8 +123,21 @@ static void text_cpu(struct out *out, unsigned index, const struct pgw_cpu *cpu)
 		out_hex_short(out, cpu->cr4);
 		if (!(cpu->cr0 & CR0_PG))
 			out_str(out, cpu->cr0 & CR0_PE ? " (paging off)" : " (real mode)");
+	} else if (cpu->known & PGW_CPU_S390X_CR) {
+		out_str(out, " CR0=");
+		out_hex_short(out, cpu->cr0);
+		out_str(out, " CR1=");
+		out_hex_short(out, cpu->cr1);
+		out_str(out, " CR7=");
+		out_hex_short(out, cpu->cr7);
+		out_str(out, " CR13=");
+		out_hex_short(out, cpu->cr13);
 	} else {
 		out_str(out, " registers unknown");
+	}
+	if (cpu->known & PGW_CPU_S390X_PREFIX) {
+		out_str(out, " prefix ");
+		out_hex_short(out, cpu->prefix);
 	}
 	out_char(out, '\n');
 }

@@ -23,6 +23,8 @@ int image_vmcoreinfo_add(struct pgw_image *image, enum pgw_vmcoreinfo_source sou
 			 char *text, size_t size);
 /** A plain decimal KEY=VALUE. @return false if it is not there or not a number */
 bool image_vmcoreinfo_dec(const struct pgw_vmcoreinfo *info, const char *key, uint64_t *ret);
+/** The same, hexadecimal. */
+bool image_vmcoreinfo_hex(const struct pgw_vmcoreinfo *info, const char *key, uint64_t *ret);
 /** Keep the texts in a window. @return 0, -PGW_EIO or -PGW_ENOMEM */
 int image_vmcoreinfo_look(struct pgw_image *image, const struct image_window *window);
 /** Keep a copy of the text that the options have, if they do. @return 0 or -PGW_ENOMEM */

@@ -57,6 +57,20 @@ static int ram_take_note(struct pgw_image *image, uint64_t pa, uint32_t size)
 	return image_vmcoreinfo_add(image, PGW_VMCOREINFO_RAM, pa, text, size);
 }
 
+/* A note's words are in the machine's byte order: that of the name's size says which. */
+static bool is_note(const uint8_t *note, uint32_t *ret_size)
+{
+	uint32_t name_size = load_le32(note), size = load_le32(note + 4);
+
+	if (name_size == __builtin_bswap32(sizeof(VMCOREINFO_NAME))) {
+		name_size = __builtin_bswap32(name_size);
+		size = __builtin_bswap32(size);
+	}
+	*ret_size = size;
+	return name_size == sizeof(VMCOREINFO_NAME) && load_le32(note + 8) == 0 &&
+	       memcmp(note + VMCOREINFO_NAME_OFFSET, VMCOREINFO_NAME, sizeof(VMCOREINFO_NAME)) == 0;
+}
+
 int image_vmcoreinfo_look(struct pgw_image *image, const struct image_window *window)
 {
 	int status = 0;
@@ -64,12 +78,9 @@ int image_vmcoreinfo_look(struct pgw_image *image, const struct image_window *wi
 	for (size_t i = image_window_first_page(window); i + IMAGE_PAGE <= window->size && !status;
 	     i += IMAGE_PAGE) {
 		const uint8_t *note = window->bytes + i;
-		uint32_t size = load_le32(note + 4);
+		uint32_t size;
 
-		if (load_le32(note) == sizeof(VMCOREINFO_NAME) && load_le32(note + 8) == 0 &&
-		    size > 0 && size <= IMAGE_MAX_VMCOREINFO_SIZE &&
-		    memcmp(note + VMCOREINFO_NAME_OFFSET, VMCOREINFO_NAME,
-			   sizeof(VMCOREINFO_NAME)) == 0 &&
+		if (is_note(note, &size) && size > 0 && size <= IMAGE_MAX_VMCOREINFO_SIZE &&
 		    image->nr_texts - image->nr_note_texts < IMAGE_MAX_VMCOREINFO)
 			status = ram_take_note(image, window->pa + i, size);
 	}
@@ -82,20 +93,15 @@ void image_vmcoreinfo_forget(struct pgw_image *image)
 		free((char *)(uintptr_t)image->texts[image->nr_texts - 1].text);
 }
 
-static bool is_note(const uint8_t *note, size_t size)
-{
-	return size > VMCOREINFO_TEXT_OFFSET && load_le32(note) == sizeof(VMCOREINFO_NAME) &&
-	       memcmp(note + VMCOREINFO_NAME_OFFSET, VMCOREINFO_NAME, sizeof(VMCOREINFO_NAME)) == 0;
-}
-
 int pgw_vmcoreinfo_read(const void *bytes, size_t size, struct pgw_vmcoreinfo *ret)
 {
 	const char *text = bytes;
+	uint32_t text_size;
 
-	if (is_note(bytes, size)) {
-		if (load_le32((const uint8_t *)bytes + 4) > size - VMCOREINFO_TEXT_OFFSET)
+	if (size > VMCOREINFO_TEXT_OFFSET && is_note(bytes, &text_size)) {
+		if (text_size > size - VMCOREINFO_TEXT_OFFSET)
 			return -PGW_EINVAL;
-		size = load_le32((const uint8_t *)bytes + 4);
+		size = text_size;
 		text += VMCOREINFO_TEXT_OFFSET;
 	}
 	if (!size || size > IMAGE_MAX_VMCOREINFO_SIZE || !text_is_plausible(text, size))
@@ -211,6 +217,14 @@ bool image_vmcoreinfo_dec(const struct pgw_vmcoreinfo *info, const char *key, ui
 	size_t size;
 
 	return pgw_vmcoreinfo_get(info, key, &value, &size) && number_parse(value, size, 10, ret);
+}
+
+bool image_vmcoreinfo_hex(const struct pgw_vmcoreinfo *info, const char *key, uint64_t *ret)
+{
+	const char *value;
+	size_t size;
+
+	return pgw_vmcoreinfo_get(info, key, &value, &size) && number_parse(value, size, 16, ret);
 }
 
 bool pgw_vmcoreinfo_symbol(const struct pgw_vmcoreinfo *info, const char *name, uint64_t *ret)

@@ -20,6 +20,18 @@ bool image_cpu_loaded(const struct pgw_image *image, size_t index, struct pgw_ro
 	return true;
 }
 
+bool image_cpu_user_loaded(const struct pgw_image *image, size_t index, struct pgw_root_info *ret)
+{
+	const struct image_arch_ops *ops = arch_ops(image);
+
+	if (!ops || !ops->cpu_user_root || index >= image->nr_cpus ||
+	    !ops->cpu_user_root(image, &image->cpus[index], ret))
+		return false;
+	ret->found = PGW_ROOT_FROM_CPU;
+	ret->cpus = index < 64 ? BIT(index) : 0;
+	return true;
+}
+
 void image_root_find_twin(const struct pgw_image *image, struct pgw_root_info *root)
 {
 	const struct image_arch_ops *ops = arch_ops(image);

@@ -16,6 +16,8 @@ enum image_arch_id {
 	IMAGE_ARCH_X86_64,
 	IMAGE_ARCH_ARM64,
 	IMAGE_ARCH_RISCV64,
+	IMAGE_ARCH_I386,
+	IMAGE_ARCH_S390X,
 	_IMAGE_ARCH_MAX,
 };
 
@@ -39,7 +41,7 @@ struct image_arch_ops {
 	bool (*is_table)(uint64_t raw);
 	/** The kernel's root by nothing but its looks: va, root, format, found. */
 	bool (*kernel_search)(struct pgw_image *image, struct image_swapper *ret);
-	/** As kernel_search, where tables are missing; hint has what a text says, or is empty. */
+	/** As kernel_search, where tables are missing; hint has what a text says, or is empty. Optional. */
 	bool (*kernel_partial)(struct pgw_image *image, const struct image_swapper *hint,
 			       struct image_swapper *ret);
 	/**
@@ -51,6 +53,9 @@ struct image_arch_ops {
 	/** The root in a CPU's registers: root, format, control. Optional, as those below. */
 	bool (*cpu_root)(const struct pgw_image *image, const struct pgw_cpu *cpu,
 			 struct pgw_root_info *ret);
+	/** The root of the process that the CPU runs, where that is not the kernel's: the same, and has_user. */
+	bool (*cpu_user_root)(const struct pgw_image *image, const struct pgw_cpu *cpu,
+			      struct pgw_root_info *ret);
 	/** What a leaf of the kernel's own image, which is memory, says of its control bits. */
 	void (*learn_control)(const struct pgw_linux *kernel, uint64_t leaf,
 			      struct pgw_control *control);
@@ -89,11 +94,15 @@ const struct image_arch *image_arch_at(unsigned id);
 extern const struct image_arch_ops image_x86_64_ops;
 extern const struct image_arch_ops image_arm64_ops;
 extern const struct image_arch_ops image_riscv64_ops;
+extern const struct image_arch_ops image_i386_ops;
+extern const struct image_arch_ops image_s390x_ops;
 
 /* cpu_roots.c: what CPUs have loaded */
 
 /** The root of a CPU: root, format, control, found, cpus. @return false if it has none */
 bool image_cpu_loaded(const struct pgw_image *image, size_t index, struct pgw_root_info *ret);
+/** The same of the process that the CPU runs, where the kernel has a root of its own. */
+bool image_cpu_user_loaded(const struct pgw_image *image, size_t index, struct pgw_root_info *ret);
 /**
  * The first of these that is not known to be a guest's, else the first; of a
  * KPTI pair, the kernel's. @return false if there is none

@@ -136,6 +136,8 @@ bool image_claim_partial(struct pgw_image *image, const struct pgw_vmcoreinfo *i
 {
 	struct image_swapper hint = { 0 };
 
+	if (!image->arch->ops->kernel_partial)
+		return false;
 	if (info && !image->arch->ops->swapper(image, info, &hint))
 		return false;
 	if (!image->arch->ops->kernel_partial(image, &hint, ret))

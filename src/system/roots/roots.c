@@ -66,6 +66,8 @@ static int roots_add_claims(struct image_roots *roots)
 	for (size_t i = 0; i < image->nr_cpus && !status; i++) {
 		if (image_cpu_loaded(image, i, &root))
 			status = image_roots_add(roots, &root);
+		if (!status && image_cpu_user_loaded(image, i, &root))
+			status = image_roots_add(roots, &root);
 	}
 	for (size_t i = 0; i < image->nr_texts && !status; i++) {
 		if (image_claim_of_text(image, &image->texts[i], &claim))
