@@ -51,3 +51,46 @@ bool source_file_next_range(const struct source *source, enum source_extent exte
 	*ret = (struct pgw_pa_range){ run->first, run->last };
 	return true;
 }
+
+int source_lay_out(struct source *source, const struct source_segment *segments, size_t nr)
+{
+	struct pgw_image_info *info = &source->info;
+
+	source_memory_fini(&source->memory);
+	info->nr_segments = nr;
+	info->nr_ranges = info->nr_overlaps = 0;
+	info->readable_bytes = info->zero_bytes = info->unreadable_bytes = 0;
+	return source_segments_build(segments, nr, &source->memory, info);
+}
+
+void source_move(struct source *source, uint64_t pa)
+{
+	struct source_memory *memory = &source->memory;
+	uint64_t last = pa + (memory->ranges[0].last - memory->ranges[0].first);
+
+	memory->ranges[0].first = pa;
+	memory->ranges[0].last = last;
+	memory->runs[0] = memory->readable[0] = memory->described[0] =
+		(struct source_run){ pa, last };
+}
+
+void source_view_init(struct source *view, const struct source *source)
+{
+	*view = *source;
+	view->phys.ctx = view;
+	view->memory = (struct source_memory){ 0 };
+}
+
+void source_view_fini(struct source *view)
+{
+	source_memory_fini(&view->memory);
+	*view = (struct source){ 0 };
+}
+
+void source_view_commit(struct source *view, struct source *source)
+{
+	source_memory_fini(&source->memory);
+	source->memory = view->memory;
+	source->info = view->info;
+	*view = (struct source){ 0 };
+}

@@ -4,26 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bits.h"
-
-static const struct image_arch archs[_IMAGE_ARCH_MAX] = {
-	{ IMAGE_ARCH_X86_64, 62, "x86_64", &image_x86_64_ops },     /* EM_X86_64 */
-	{ IMAGE_ARCH_ARM64, 183, "arm64", &image_arm64_ops },       /* EM_AARCH64 */
-	{ IMAGE_ARCH_RISCV64, 243, "riscv64", &image_riscv64_ops }, /* EM_RISCV */
-	{ IMAGE_ARCH_I386, 3, "i386", &image_i386_ops },            /* EM_386 */
-	{ IMAGE_ARCH_S390X, 22, "s390x", &image_s390x_ops },        /* EM_S390 */
-};
-
-const struct image_arch *image_arch_at(unsigned id)
+static const struct image_arch *arch_find(const struct pgw_image *image, unsigned elf_machine)
 {
-	return &archs[id];
-}
-
-const struct image_arch *image_arch_find(unsigned elf_machine)
-{
-	for (size_t i = 0; i < PGW_ARRAY_SIZE(archs); i++) {
-		if (archs[i].elf_machine == elf_machine)
-			return &archs[i];
+	for (unsigned id = 0; id < _IMAGE_ARCH_MAX; id++) {
+		if (image->archs[id].elf_machine == elf_machine)
+			return &image->archs[id];
 	}
 	return NULL;
 }
@@ -31,7 +16,7 @@ const struct image_arch *image_arch_find(unsigned elf_machine)
 /* An ELF file says which machine it is of; formats for it may be missing. */
 static void image_set_arch(struct pgw_image *image)
 {
-	const struct image_arch *arch = image_arch_find(image->info.elf_machine);
+	const struct image_arch *arch = arch_find(image, image->info.elf_machine);
 	const struct pgw_format *format;
 
 	if (!arch)
@@ -77,6 +62,7 @@ int image_open(const struct image_kinds *kinds, const char *path,
 
 	if (!image)
 		return source_fail(err, -PGW_ENOMEM, NULL);
+	image->archs = image_archs;
 	image->search_left = IMAGE_SEARCH_BUDGET;
 	if (opts)
 		image->options = *opts;

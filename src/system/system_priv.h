@@ -18,8 +18,9 @@ struct pgw_image {
 	struct source source;
 	struct pgw_phys phys; /* the source's */
 	struct pgw_image_options options;
-	struct pgw_image_info info;    /* the source's, and what is known of the system */
-	const struct image_arch *arch; /* NULL if the machine is not known */
+	struct pgw_image_info info;     /* the source's, and what is known of the system */
+	const struct image_arch *archs; /* all that there are, by image_arch_id */
+	const struct image_arch *arch;  /* NULL if the machine is not known */
 
 	struct pgw_cpu *cpus; /* those whose registers are in notes; info.nr_cpus may be more */
 	size_t nr_cpus;

@@ -24,9 +24,11 @@ run_check() {
 		;;
 	links)
 		for layer in base pt mm kernel source system analysis hosted; do
-			gcc -fPIC -c -o "$copy/$layer.o" "$copy/$layer.c"
+			for source in "$copy/$layer"*.c; do
+				gcc -fPIC -c -o "${source%.c}.o" "$source"
+			done
 			mkdir -p "$copy/$layer"
-			ar rc "$copy/$layer/libpgw_$layer.a" "$copy/$layer.o"
+			ar rc "$copy/$layer/libpgw_$layer.a" "$copy/$layer"*.o
 		done
 		;;
 	esac
@@ -200,6 +202,10 @@ links)
 		'echo "extern int f_pt(void); int h(void) { return f_pt(); }" >>source.c'
 	breach 'system calls analysis' 'f_analysis' \
 		'echo "extern int f_analysis(void); int h(void) { return f_analysis(); }" >>system.c'
+	breach 'files of a layer in a circle' 'system_b' \
+		'echo "extern int f_b(void); int h(void) { return f_b(); }" >>system.c
+		echo "extern int f_c(void); int f_b(void) { return f_c(); }" >system_b.c
+		echo "extern int h(void); int f_c(void) { return h(); }" >system_c.c' 1
 	breach 'mm calls kernel' 'f_kernel' \
 		'echo "extern int f_kernel(void); int h(void) { return f_kernel(); }" >>mm.c'
 	breach 'mm calls libc' 'abort' \

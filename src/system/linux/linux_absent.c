@@ -271,7 +271,8 @@ static bool is_memory(const struct pgw_linux *kernel, uint64_t pa)
 {
 	struct pgw_pa_range range;
 
-	return kernel->memory && pgw_image_next_described(kernel->memory, pa, &range) &&
+	return kernel->memory &&
+	       source_next_range(&kernel->memory->source, SOURCE_DESCRIBED, pa, &range) &&
 	       range.first <= pa;
 }
 

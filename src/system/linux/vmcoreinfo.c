@@ -126,18 +126,6 @@ int image_vmcoreinfo_add_given(struct pgw_image *image)
 	return image_vmcoreinfo_add(image, PGW_VMCOREINFO_GIVEN, 0, text, given->size);
 }
 
-int pgw_image_vmcoreinfo(struct pgw_image *image, const struct pgw_vmcoreinfo **ret_list,
-			 size_t *ret_nr)
-{
-	int status = image->nr_note_texts ? 0 : image_survey(image);
-
-	if (status)
-		return status;
-	*ret_list = image->texts;
-	*ret_nr = image->nr_texts;
-	return 0;
-}
-
 /* A line "KEY=" or "KIND(name)=": kind may be NULL. */
 static bool line_match(const char *line, size_t size, const char *kind, const char *name,
 		       size_t *ret_value)

@@ -5,6 +5,7 @@
 /* What a machine says of its page tables, by architecture: registers, and how Linux uses them there. */
 
 #include <pagewalk/image.h>
+#include <pagewalk/linux_absent.h>
 
 /* Bounds on what a file can make us do. */
 #define IMAGE_MAX_CPUS 8192 /* whose registers are in notes */
@@ -86,10 +87,8 @@ struct image_arch {
 	const struct image_arch_ops *ops;
 };
 
-/** NULL if the machine is not known. */
-const struct image_arch *image_arch_find(unsigned elf_machine);
-/** id below _IMAGE_ARCH_MAX. */
-const struct image_arch *image_arch_at(unsigned id);
+/** By image_arch_id. Searches take it from the image: they know no machine by name. */
+extern const struct image_arch image_archs[_IMAGE_ARCH_MAX];
 
 extern const struct image_arch_ops image_x86_64_ops;
 extern const struct image_arch_ops image_arm64_ops;

@@ -68,6 +68,7 @@ int image_view_init(struct pgw_image *view, const struct pgw_image *file,
 
 	*view = (struct pgw_image){
 		.options = file->options,
+		.archs = file->archs,
 		.arch = arch,
 		.is_surveyed = true,
 		.search_left = IMAGE_SEARCH_BUDGET,

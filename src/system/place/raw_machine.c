@@ -39,7 +39,7 @@ bool image_arch_exists(const struct pgw_image *image)
 	bool exists = false;
 
 	for (unsigned id = 0; id < _IMAGE_ARCH_MAX; id++)
-		exists |= is_asked_for(image, image_arch_at(id));
+		exists |= is_asked_for(image, &image->archs[id]);
 	return exists;
 }
 
@@ -48,8 +48,8 @@ int image_raw_find(struct pgw_image *image, struct pgw_error *err)
 	int status = image_survey(image);
 
 	for (unsigned id = 0; id < _IMAGE_ARCH_MAX && !status; id++) {
-		if (is_asked_for(image, image_arch_at(id)))
-			status = image_raw_place(image, image_arch_at(id));
+		if (is_asked_for(image, &image->archs[id]))
+			status = image_raw_place(image, &image->archs[id]);
 	}
 	if (status == -PGW_ENOEXEC)
 		return source_fail(err, status, CONTRADICTED);
@@ -69,7 +69,7 @@ static int ram_find_arch(struct pgw_image *image)
 	struct image_swapper kernel;
 
 	for (unsigned id = 0; id < _IMAGE_ARCH_MAX && !status; id++) {
-		raw_set_arch(image, image_arch_at(id));
+		raw_set_arch(image, &image->archs[id]);
 		if (proves_itself(image, &kernel))
 			break;
 		raw_set_arch(image, NULL);
@@ -83,8 +83,8 @@ int image_ram_find(struct pgw_image *image, struct pgw_error *err)
 	int status = 0;
 
 	for (unsigned id = 0; id < _IMAGE_ARCH_MAX && image->options.arch; id++) {
-		if (is_asked_for(image, image_arch_at(id)))
-			raw_set_arch(image, image_arch_at(id));
+		if (is_asked_for(image, &image->archs[id]))
+			raw_set_arch(image, &image->archs[id]);
 	}
 	if (!image->arch)
 		status = ram_find_arch(image);

@@ -77,7 +77,7 @@ size_t image_kernels_sound(struct pgw_image *image);
  */
 int image_kernel_meant(struct pgw_image *image, unsigned *ret_number, struct pgw_error *err);
 
-/* roots.c: all roots */
+/* root_list.c: roots, as they are found */
 
 struct image_roots {
 	struct pgw_image *image;
@@ -87,5 +87,7 @@ struct image_roots {
 
 /** @return 0 or -PGW_ENOMEM */
 int image_roots_add(struct image_roots *roots, const struct pgw_root_info *root);
+/** Sort by address, and make one of those that were found in several ways. */
+void image_roots_merge(struct image_roots *roots);
 
 #endif

@@ -67,8 +67,8 @@ static int count_table(uint64_t pa, uint64_t size, void *arg)
 	struct counting *counting = arg;
 	struct pgw_pa_range range;
 
-	if (!pgw_image_next_described(counting->image, pa, &range) || range.first > pa ||
-	    range.last - pa < size - 1)
+	if (!source_next_range(&counting->image->source, SOURCE_DESCRIBED, pa, &range) ||
+	    range.first > pa || range.last - pa < size - 1)
 		counting->count.nr_outside++;
 	return 0;
 }

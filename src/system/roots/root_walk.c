@@ -86,11 +86,10 @@ bool image_root_is_missing(const struct pgw_image *image, const struct pgw_root_
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(root->format);
 	size_t size = pt_table_size(geo, geo->top_level);
-	struct pgw_pa_range range;
 	uint8_t part[64];
 	size_t at = 0, n;
 
-	if (!pgw_image_next_described(image, root->root.pa, &range) || range.first > root->root.pa)
+	if (!source_has(&image->source, SOURCE_DESCRIBED, root->root.pa))
 		return false;
 	for (; at < size; at += n) {
 		n = size - at < sizeof(part) ? size - at : sizeof(part);

@@ -15,47 +15,6 @@ struct roots_budget {
 	uint64_t state, missing;
 };
 
-int image_roots_add(struct image_roots *roots, const struct pgw_root_info *root)
-{
-	if (source_array_grow((void **)&roots->items, roots->nr, sizeof(*root)))
-		return -PGW_ENOMEM;
-	roots->items[roots->nr++] = *root;
-	return 0;
-}
-
-static int root_compare(const void *a, const void *b)
-{
-	const struct pgw_root_info *x = a, *y = b;
-
-	return (x->root.pa > y->root.pa) - (x->root.pa < y->root.pa);
-}
-
-/* Sort, and make one of those that were found in several ways. */
-static void roots_merge(struct image_roots *roots)
-{
-	size_t nr = 0;
-
-	if (roots->nr)
-		qsort(roots->items, roots->nr, sizeof(roots->items[0]), root_compare);
-	for (size_t i = 0; i < roots->nr; i++) {
-		const struct pgw_root_info *from = &roots->items[i];
-		struct pgw_root_info *to = nr ? &roots->items[nr - 1] : NULL;
-
-		if (!to || to->root.pa != from->root.pa) {
-			roots->items[nr++] = *from;
-			continue;
-		}
-		to->found |= from->found;
-		to->cpus |= from->cpus;
-		if (from->has_twin) {
-			to->has_twin = true;
-			to->twin = from->twin;
-			to->is_kpti_user = from->is_kpti_user;
-		}
-	}
-	roots->nr = nr;
-}
-
 static int roots_add_claims(struct image_roots *roots)
 {
 	const struct pgw_image *image = roots->image;
@@ -94,7 +53,7 @@ static int roots_add_twins(struct image_roots *roots)
 		twin.found = PGW_ROOT_FROM_KPTI;
 		status = image_roots_add(roots, &twin);
 	}
-	roots_merge(roots);
+	image_roots_merge(roots);
 	return status;
 }
 
@@ -260,7 +219,7 @@ static int roots_find(struct image_roots *roots)
 		status = roots_add_kernels(roots);
 	if (!status && image->arch && !image_kernels_sound(image))
 		status = roots_add_other(roots);
-	roots_merge(roots);
+	image_roots_merge(roots);
 	if (!status)
 		status = roots_add_twins(roots);
 	if (status)

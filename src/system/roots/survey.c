@@ -46,7 +46,7 @@ static int look_at_window(struct pgw_image *image, const struct image_window *wi
 	     i += IMAGE_PAGE) {
 		for (unsigned id = 0; archs >> id && !status; id++) {
 			if (archs >> id & 1)
-				status = page_look(&image->surveys[id], image_arch_at(id)->ops,
+				status = page_look(&image->surveys[id], image->archs[id].ops,
 						   window->pa + i, window->bytes + i);
 		}
 	}
@@ -100,6 +100,18 @@ int image_survey_until(struct pgw_image *image, image_survey_enough_fn *is_enoug
 int image_survey(struct pgw_image *image)
 {
 	return image_survey_until(image, NULL, NULL);
+}
+
+int pgw_image_vmcoreinfo(struct pgw_image *image, const struct pgw_vmcoreinfo **ret_list,
+			 size_t *ret_nr)
+{
+	int status = image->nr_note_texts ? 0 : image_survey(image);
+
+	if (status)
+		return status;
+	*ret_list = image->texts;
+	*ret_nr = image->nr_texts;
+	return 0;
 }
 
 void image_survey_forget(struct pgw_image *image)
