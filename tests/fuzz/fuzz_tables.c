@@ -166,6 +166,9 @@ static void take_choices(struct fuzz_input *input, struct memory *memory, struct
 	ret->control.memory_types = fuzz_take(input, 8);
 	table = geo->root_align_lg2 ? BIT(geo->root_align_lg2) : pt_table_size(geo, geo->top_level);
 	ret->root.pa = fuzz_take(input, 8) & low_bits(geo->max_pa_bits) & -table;
+	/* All of it must have addresses. */
+	if (ret->root.pa > low_bits(geo->max_pa_bits) - pt_table_size(geo, geo->top_level))
+		ret->root.pa = 0;
 	take_range(input, flags & 8, ret);
 	memory_fill(memory, ret->stride, input);
 }

@@ -216,6 +216,50 @@ static void test_s390x_translate__parts_that_a_table_lacks_are_holes(void **stat
 	}
 }
 
+struct extents {
+	struct pgw_extent list[8];
+	unsigned nr;
+};
+
+static int keep_extents(const struct pgw_extent *extent, void *arg)
+{
+	struct extents *extents = arg;
+
+	assert_true(extents->nr < PGW_ARRAY_SIZE(extents->list));
+	extents->list[extents->nr++] = *extent;
+	return 0;
+}
+
+/* The scan does not pass over a leaf without any bit set: as the first, and after an odd one. */
+static void test_s390x_scan__an_entry_of_zeroes_is_a_leaf(void **state)
+{
+	static const uint64_t items[] = { 0, 0x9000, F, 0x12000, PAGE_I, 0x13000, P | 0x14000 };
+	static const uint64_t firsts[] = { 0, 1, 2, 3, 5, 6 };
+	struct extents extents = { .nr = 0 };
+	struct pgw_scan_stats stats = { 0 };
+	struct pgw_control unknown = { 0 };
+	struct chain chain;
+
+	(void)state;
+	chain_init(&chain, "s390x-31", PGW_REGION_USER);
+	chain_put(&chain, 1, 0, CHAIN_TABLE(0));
+	for (unsigned i = 0; i < 256; i++) {
+		chain.va = (uint64_t)i << 12;
+		chain_put(&chain, 0, i < PGW_ARRAY_SIZE(items) ? items[i] : PAGE_I, 0);
+	}
+	chain.pt.control = pgw_control_assume(chain.pt.format, &unknown);
+	pt_prepare(&chain.pt);
+	assert_int_equal(
+		pt_ops(&chain.pt)->scan(&chain.pt, 0, 0xfffff, keep_extents, &extents, &stats), 0);
+	assert_int_equal(extents.nr, PGW_ARRAY_SIZE(firsts));
+	for (unsigned i = 0; i < extents.nr; i++) {
+		assert_int_equal(extents.list[i].va_first, firsts[i] << 12);
+		assert_int_equal(extents.list[i].entry, items[firsts[i]]);
+	}
+	assert_int_equal(stats.nr_leaves, 5);
+	assert_int_equal(stats.nr_malformed, 1);
+}
+
 static void test_s390x_control__unknown_bits_are_assumed(void **state)
 {
 	struct pgw_control none = { 0 };
@@ -257,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_s390x_decode__rows_of_the_manual),
 		cmocka_unit_test(test_s390x_rights__every_combination_at_every_level),
 		cmocka_unit_test(test_s390x_translate__parts_that_a_table_lacks_are_holes),
+		cmocka_unit_test(test_s390x_scan__an_entry_of_zeroes_is_a_leaf),
 		cmocka_unit_test(test_s390x_control__unknown_bits_are_assumed),
 		cmocka_unit_test(test_s390x_regions__have_a_root_each),
 	};

@@ -240,7 +240,7 @@ static PGW_ALWAYS_INLINE int scan_one_run(struct pt_scan *s, const struct pt_sca
 		*n = 0;
 	if (row->leaf.kind != PGW_ENTRY_MALFORMED)
 		return 0;
-	row->known = 0;
+	row->known = pt_empty(0);
 	row->leaf.kind = PGW_ENTRY_ABSENT;
 	return scan_entries(s, at, 0, row->v.items + row->v.i, first + row->v.i, *n);
 }
@@ -255,6 +255,7 @@ static PGW_ALWAYS_INLINE int scan_lowest_items(struct pt_scan *s, const struct p
 		       .nr = nr,
 		       .va = at->va + ((uint64_t)first << PT_GRANULE_LG2),
 		       .step = SCAN_STEP },
+		.known = pt_empty(0), /* 0 may be a leaf */
 		.leaf = { .kind = PGW_ENTRY_ABSENT },
 	};
 	int err = 0;
