@@ -313,8 +313,13 @@ static void check_neighbours(struct pgw_mm *const mms[2], uint64_t va)
 	struct pgw_translation at[NR], one;
 	uint64_t vas[NR];
 
-	for (unsigned i = 0; i < NR; i++)
+	for (unsigned i = 0; i < NR; i++) {
+		const struct pgw_region *region = pgw_mm_region(mms[0]);
+
 		vas[i] = va ^ (uint64_t)i << shift;
+		if (vas[i] < region->first || vas[i] > region->last)
+			vas[i] = va;
+	}
 	FUZZ_CHECK(pgw_translate_batch(mms[0], vas, at, NR) == NR);
 	for (unsigned i = 0; i < NR; i++) {
 		FUZZ_CHECK(pgw_translate(mms[1], vas[i], &one) == 0);
