@@ -232,7 +232,7 @@ static void identity_page(struct identity_search *search, uint64_t pa)
 {
 	for (size_t i = 0; i < search->nr_formats; i++) {
 		struct pgw_root_info root = {
-			.root = { pa },
+			.root = { .pa = pa },
 			.format = search->formats[i],
 			.found = PGW_ROOT_FROM_IDENTITY_MAP,
 			.has_user = true,

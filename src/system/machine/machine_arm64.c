@@ -329,7 +329,7 @@ static bool kernel_search_format(struct search *search, uint64_t *page, struct i
 	for (size_t i = 0; i < pages->nr; i++) {
 		uint64_t pa = pages->pa[i] & ~(page_size - 1);
 		struct image_swapper claim = {
-			.root = { .root = { pa }, .format = search->format },
+			.root = { .root = { .pa = pa }, .format = search->format },
 		};
 		unsigned nr;
 
@@ -405,7 +405,7 @@ static uint64_t partial_by_looks(struct search *search, uint64_t *page, uint64_t
 	for (size_t i = 0; i < pages->nr; i++) {
 		uint64_t pa = pages->pa[i] & ~(page_size - 1), score;
 		struct image_swapper claim = {
-			.root = { .root = { pa }, .format = search->format },
+			.root = { .root = { .pa = pa }, .format = search->format },
 		};
 
 		if (i && pages->pa[i - 1] >= pa)

@@ -199,7 +199,7 @@ static bool i386_cpu_root(const struct pgw_image *image, const struct pgw_cpu *c
 	if (!(cpu->known & PGW_CPU_X86_CR) || !(cpu->cr0 & CR0_PG) || !format)
 		return false;
 	*ret = (struct pgw_root_info){
-		.root = { cpu->cr3 & (pae ? CR3_PAE_ROOT : CR3_ROOT) },
+		.root = { .pa = cpu->cr3 & (pae ? CR3_PAE_ROOT : CR3_ROOT) },
 		.format = format,
 		.control = i386_cpu_control(cpu),
 	};
@@ -222,7 +222,7 @@ static bool i386_swapper(const struct pgw_image *image, const struct pgw_vmcorei
 		return false;
 	*ret = (struct image_swapper){
 		.va = va,
-		.root = { .root = { va - page_offsets[i] }, .format = format_of(image, pae) },
+		.root = { .root = { .pa = va - page_offsets[i] }, .format = format_of(image, pae) },
 	};
 	return image_root_is_aligned(&ret->root);
 }

@@ -92,7 +92,7 @@ static bool s390x_kernel_search(struct pgw_image *image, struct image_swapper *r
 
 	for (size_t i = 0; i < pages->nr && image_search_spend(image, PAGES_OF_TABLE); i++) {
 		struct pgw_root_info root = {
-			.root = { pages->pa[i] },
+			.root = { .pa = pages->pa[i] },
 			.format = format_at(image, pages->pa[i]),
 			.found = PGW_ROOT_FROM_TABLE_BITS,
 		};
@@ -178,7 +178,7 @@ static bool s390x_swapper(const struct pgw_image *image, const struct pgw_vmcore
 		pa = va - offset + phys;
 	*ret = (struct image_swapper){
 		.va = va,
-		.root = { .root = { pa }, .format = format_at(image, pa) },
+		.root = { .root = { .pa = pa }, .format = format_at(image, pa) },
 	};
 	return true;
 }

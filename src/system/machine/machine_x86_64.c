@@ -179,7 +179,7 @@ static bool x86_64_cpu_root(const struct pgw_image *image, const struct pgw_cpu 
 	    !format)
 		return false;
 	*ret = (struct pgw_root_info){
-		.root = { cpu->cr3 & CR3_ROOT & ~image_encryption_mask(image) },
+		.root = { .pa = cpu->cr3 & CR3_ROOT & ~image_encryption_mask(image) },
 		.format = format,
 		.control = x86_64_cpu_control(cpu),
 	};
@@ -204,7 +204,8 @@ static bool x86_64_swapper(const struct pgw_image *image, const struct pgw_vmcor
 	pa = va - LINUX_KERNEL_MAP + phys_base;
 	if (pa & ~ENTRY_ADDRESS)
 		return false;
-	*ret = (struct image_swapper){ .va = va, .root = { .root = { pa }, .format = format } };
+	*ret = (struct image_swapper){ .va = va,
+				       .root = { .root = { .pa = pa }, .format = format } };
 	return true;
 }
 

@@ -58,7 +58,7 @@ static bool choose_kernel(struct pgw_image *image, const struct image_pages *pag
 
 	for (size_t i = 0; i < pages->nr && image_search_spend(image, 1); i++) {
 		struct image_swapper claim = {
-			.root = { .root = { pages->pa[i] }, .format = format },
+			.root = { .root = { .pa = pages->pa[i] }, .format = format },
 		};
 
 		image_encryption_control(image, &claim.root.control);
@@ -125,7 +125,7 @@ struct agreement {
 
 static uint64_t agreement_lacks(const struct agreement *agreement, uint64_t pa)
 {
-	struct pgw_root_info root = { .root = { pa }, .format = agreement->format };
+	struct pgw_root_info root = { .root = { .pa = pa }, .format = agreement->format };
 
 	return image_root_is_aligned(&root)
 		       ? image_root_lacks(agreement->image, &root, agreement->va)
@@ -188,7 +188,7 @@ static void agreement_offer(struct agreement *agreement, uint64_t pa, bool is_ot
 {
 	struct image_swapper claim = {
 		.va = agreement->va,
-		.root = { .root = { pa }, .format = agreement->format },
+		.root = { .root = { .pa = pa }, .format = agreement->format },
 		.lacks = agreement->lacks,
 		.is_other = is_other,
 	};
@@ -217,7 +217,7 @@ static void agreement_offer_by_looks(struct agreement *agreement)
 	bool is_empty = false;
 
 	for (size_t i = 0; i < pages->nr && image_search_spend(agreement->image, 1); i++) {
-		struct pgw_root_info root = { .root = { pages->pa[i] },
+		struct pgw_root_info root = { .root = { .pa = pages->pa[i] },
 					      .format = agreement->format };
 		bool better;
 

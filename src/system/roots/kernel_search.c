@@ -83,7 +83,7 @@ static size_t search_format(struct pgw_image *image, const struct pgw_format *fo
 	for (size_t i = 0; i < pages->nr && nr < max && image_search_spend(image, 1); i++) {
 		struct image_swapper claim = {
 			.va = va,
-			.root = { .root = { pages->pa[i] }, .format = format },
+			.root = { .root = { .pa = pages->pa[i] }, .format = format },
 		};
 
 		if (image_root_is_aligned(&claim.root) &&
