@@ -53,6 +53,14 @@ void image_root_use_kernel_twin(const struct pgw_image *image, struct pgw_root_i
 	}
 }
 
+bool image_cpu_kernel_root(const struct pgw_image *image, size_t index, struct pgw_root_info *ret)
+{
+	if (!image_cpu_loaded(image, index, ret))
+		return false;
+	image_root_use_kernel_twin(image, ret);
+	return true;
+}
+
 bool image_cpu_first_root(const struct pgw_image *image, struct pgw_root_info *ret)
 {
 	const struct image_arch_ops *ops = arch_ops(image);
@@ -63,9 +71,8 @@ bool image_cpu_first_root(const struct pgw_image *image, struct pgw_root_info *r
 	for (size_t i = 0; i < image->nr_cpus; i++) {
 		bool is_guests;
 
-		if (!image_cpu_loaded(image, i, &cpu))
+		if (!image_cpu_kernel_root(image, i, &cpu))
 			continue;
-		image_root_use_kernel_twin(image, &cpu);
 		is_guests = ops->is_guests && ops->is_guests(image, &cpu, &vmcb);
 		if (!is_found || !is_guests)
 			*ret = cpu;

@@ -107,6 +107,8 @@ bool image_cpu_user_loaded(const struct pgw_image *image, size_t index, struct p
  * KPTI pair, the kernel's. @return false if there is none
  */
 bool image_cpu_first_root(const struct pgw_image *image, struct pgw_root_info *ret);
+/** The same; of a KPTI pair, the one that maps the kernel. */
+bool image_cpu_kernel_root(const struct pgw_image *image, size_t index, struct pgw_root_info *ret);
 /** Look for the root's KPTI twin; sets has_twin, twin, is_kpti_user. */
 void image_root_find_twin(const struct pgw_image *image, struct pgw_root_info *root);
 /** From a root that a CPU has loaded to the one of its KPTI pair that maps the kernel. */

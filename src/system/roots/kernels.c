@@ -8,250 +8,9 @@
 #include "base/bits.h"
 #include "system/roots/root.h"
 
-/* Does what a CPU runs on map the claimed kernel where it is claimed to be? */
-static bool claim_is_running(const struct pgw_image *image, const struct image_swapper *claim)
-{
-	struct pgw_root_info cpu;
-
-	for (size_t i = 0; i < image->nr_cpus; i++) {
-		if (!image_cpu_loaded(image, i, &cpu))
-			continue;
-		image_root_use_kernel_twin(image, &cpu);
-		if (image_root_prove(image, claim, &cpu) == PGW_PROOF_PASSED)
-			return true;
-	}
-	return false;
-}
-
-/* In rising order. What is found without a look through memory does not change with one. */
-enum trust {
-	TRUST_CLAIM,   /* not proved */
-	TRUST_PARTIAL, /* as far as the image has the tables */
-	TRUST_SEARCH,
-	TRUST_TEXT,
-	TRUST_TEXT_RUNNING, /* and a CPU runs with the kernel where the text has it */
-	TRUST_CPU,
-	TRUST_NOTE,
-	TRUST_NOTE_RUNNING,
-	TRUST_GIVEN, /* the options have the text */
-};
-
 static bool has_given_text(const struct pgw_image *image)
 {
 	return image->options.vmcoreinfo != NULL;
-}
-
-/* Is the root believed, and not only claimed? */
-static bool is_sound(const struct image_kernel *kernel)
-{
-	return kernel->trust > TRUST_CLAIM;
-}
-
-static bool kernels_are_proved(const struct image_kernels *kernels)
-{
-	return kernels->nr && kernels->list[0].swapper.root.proof == PGW_PROOF_PASSED;
-}
-
-static bool comes_before(const struct image_kernel *a, const struct image_kernel *b)
-{
-	return a->trust != b->trust ? a->trust > b->trust : a->order < b->order;
-}
-
-/* Stable: of what is alike, the one that was found first stays first. */
-static void kernels_rank(struct image_kernels *kernels)
-{
-	for (size_t i = 1; i < kernels->nr; i++) {
-		struct image_kernel kernel = kernels->list[i];
-		size_t at = i;
-
-		for (; at && comes_before(&kernel, &kernels->list[at - 1]); at--)
-			kernels->list[at] = kernels->list[at - 1];
-		kernels->list[at] = kernel;
-	}
-}
-
-/*
- * Several claims may be of one kernel: what the first says of it stays, what
- * is trusted most counts. Of claims that are not proved, the first is kept.
- */
-static void kernels_add(struct image_kernels *kernels, const struct image_kernel *kernel)
-{
-	for (size_t i = 0; i < kernels->nr; i++) {
-		struct image_kernel *same = &kernels->list[i];
-
-		if (same->swapper.root.root.pa != kernel->swapper.root.root.pa)
-			continue;
-		if (!is_sound(same) && is_sound(kernel))
-			*same = *kernel;
-		if (comes_before(kernel, same)) {
-			same->trust = kernel->trust;
-			same->order = kernel->order;
-		}
-		if (!same->text)
-			same->text = kernel->text;
-		return;
-	}
-	if (kernels->nr < IMAGE_MAX_KERNELS && (is_sound(kernel) || !kernels->nr))
-		kernels->list[kernels->nr++] = *kernel;
-}
-
-/* A bit that no table has shows in the tree of a kernel that is found without it. */
-static void kernels_learn_encryption(struct pgw_image *image, struct image_kernels *kernels)
-{
-	if (!kernels_are_proved(kernels))
-		return;
-	image_encryption_learn_shared(image, &kernels->list[0].swapper.root);
-	for (size_t i = 0; i < kernels->nr; i++)
-		image_encryption_control(image, &kernels->list[i].swapper.root.control);
-}
-
-static unsigned text_trust(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
-			   const struct image_swapper *claim)
-{
-	if (claim->root.proof != PGW_PROOF_PASSED)
-		return TRUST_CLAIM;
-	if (info->source == PGW_VMCOREINFO_GIVEN)
-		return TRUST_GIVEN;
-	if (info->source == PGW_VMCOREINFO_NOTE)
-		return claim_is_running(image, claim) ? TRUST_NOTE_RUNNING : TRUST_NOTE;
-	return claim_is_running(image, claim) ? TRUST_TEXT_RUNNING : TRUST_TEXT;
-}
-
-static void collect_by_texts(const struct pgw_image *image, size_t nr_texts,
-			     struct image_kernels *kernels)
-{
-	for (size_t i = 0; i < nr_texts; i++) {
-		const struct pgw_vmcoreinfo *info = &image->texts[i];
-		struct image_kernel kernel = { .order = (unsigned)i, .text = i + 1 };
-
-		if (!image_claim_of_text(image, info, &kernel.swapper))
-			continue;
-		kernel.trust = text_trust(image, info, &kernel.swapper);
-		kernels_add(kernels, &kernel);
-	}
-}
-
-/* Does the root map one of the kernels where it is? */
-static bool maps_one_of(const struct pgw_image *image, const struct image_kernels *kernels,
-			const struct pgw_root_info *root)
-{
-	for (size_t i = 0; i < kernels->nr; i++) {
-		if (image_root_prove(image, &kernels->list[i].swapper, root) == PGW_PROOF_PASSED)
-			return true;
-	}
-	return false;
-}
-
-/* What a CPU runs on that is known raises what is known; else it leads to a kernel that is not. */
-static void collect_of_cpu(struct pgw_image *image, unsigned index, const struct pgw_root_info *cpu,
-			   struct image_kernels *kernels)
-{
-	struct image_kernel found = { .trust = TRUST_CPU, .order = index };
-
-	if (image_claim_of_cpu(image, cpu, &found.swapper) &&
-	    found.swapper.root.proof == PGW_PROOF_PASSED)
-		kernels_add(kernels, &found);
-}
-
-/*
- * Of CPUs that run on one kernel, the first stands for all, and none is needed to tell one that is
- * trusted more. A budget of their own: what others may spend does not depend on who was first.
- */
-static void collect_by_cpus(struct pgw_image *image, struct image_kernels *kernels)
-{
-	struct image_kernels known = { 0 };
-	uint64_t left = image->search_left;
-	struct pgw_root_info cpu;
-
-	for (size_t i = 0; i < kernels->nr; i++) {
-		if (kernels->list[i].trust > TRUST_CPU)
-			kernels_add(&known, &kernels->list[i]);
-	}
-	image->search_left = IMAGE_SEARCH_BY_CPU_BUDGET;
-	for (size_t i = 0; i < image->nr_cpus && image->search_left; i++) {
-		if (!image_cpu_loaded(image, i, &cpu))
-			continue;
-		image_root_use_kernel_twin(image, &cpu);
-		if (!maps_one_of(image, &known, &cpu))
-			collect_of_cpu(image, (unsigned)i, &cpu, &known);
-	}
-	image->search_left = left;
-	for (size_t i = 0; i < known.nr; i++)
-		kernels_add(kernels, &known.list[i]);
-}
-
-static bool has_va(const struct image_kernels *kernels, uint64_t va)
-{
-	for (size_t i = 0; i < kernels->nr; i++) {
-		if (kernels->list[i].swapper.va == va)
-			return true;
-	}
-	return false;
-}
-
-/* Texts that have a symbol and no more. A search finds all kernels that have it at one address. */
-static void collect_by_symbols(struct pgw_image *image, struct image_kernels *kernels)
-{
-	struct image_swapper list[IMAGE_MAX_KERNELS];
-
-	for (size_t i = 0; i < image->nr_texts; i++) {
-		const struct pgw_vmcoreinfo *info = &image->texts[i];
-		bool is_given = info->source == PGW_VMCOREINFO_GIVEN;
-		size_t nr;
-
-		if (!image->arch->ops->swapper(image, info, &list[0]) || list[0].root.format ||
-		    has_va(kernels, list[0].va))
-			continue;
-		nr = image_claims_by_symbol(image, info, list, IMAGE_MAX_KERNELS);
-		for (size_t j = 0; j < nr; j++)
-			kernels_add(kernels, &(struct image_kernel){
-						     .swapper = list[j],
-						     .trust = is_given ? TRUST_GIVEN : TRUST_SEARCH,
-						     .order = (unsigned)i,
-						     .text = i + 1,
-					     });
-	}
-}
-
-static void collect_partial(struct pgw_image *image, struct image_kernels *kernels)
-{
-	struct image_kernel kernel = { .trust = TRUST_PARTIAL };
-	bool is_found = false;
-
-	for (size_t i = 0; i < image->nr_texts && !is_found; i++) {
-		is_found = image_claim_partial(image, &image->texts[i], &kernel.swapper);
-		kernel.text = i + 1;
-	}
-	if (!is_found) {
-		is_found = image_claim_partial(image, NULL, &kernel.swapper);
-		kernel.text = 0;
-	}
-	if (!is_found)
-		return;
-	kernels->nr = 0; /* what was only claimed */
-	kernels_add(kernels, &kernel);
-}
-
-/* By all that has been read; what is not needed to tell the best waits for a survey. */
-static void kernels_collect(struct pgw_image *image, struct image_kernels *kernels)
-{
-	struct image_kernel by_looks = { .trust = TRUST_SEARCH, .order = UINT32_MAX };
-
-	image_encryption_learn(image);
-	collect_by_texts(image, image->nr_texts, kernels);
-	kernels_rank(kernels);
-	collect_by_cpus(image, kernels);
-	if (image->is_surveyed)
-		collect_by_symbols(image, kernels);
-	kernels_rank(kernels);
-	if (image->is_surveyed && !kernels_are_proved(kernels)) {
-		if (image_claim_by_looks(image, &by_looks.swapper))
-			kernels_add(kernels, &by_looks);
-		else
-			collect_partial(image, kernels);
-		kernels_rank(kernels);
-	}
-	kernels_learn_encryption(image, kernels);
 }
 
 const struct image_kernels *image_kernels(struct pgw_image *image)
@@ -259,7 +18,7 @@ const struct image_kernels *image_kernels(struct pgw_image *image)
 	if (!image->kernels_known) {
 		image->kernels = (struct image_kernels){ 0 };
 		if (image->arch)
-			kernels_collect(image, &image->kernels);
+			image_kernels_collect(image, &image->kernels);
 		image->kernels_known = true;
 	}
 	return &image->kernels;
@@ -279,7 +38,7 @@ size_t image_kernels_sound(struct pgw_image *image)
 	const struct image_kernels *kernels = image_kernels(image);
 	size_t nr = 0;
 
-	while (nr < kernels->nr && is_sound(&kernels->list[nr]))
+	while (nr < kernels->nr && image_kernel_is_sound(&kernels->list[nr]))
 		nr++;
 	return nr;
 }
@@ -337,31 +96,6 @@ int image_kernel_meant(struct pgw_image *image, unsigned *ret_number, struct pgw
 	return 0;
 }
 
-/*
- * A survey may end when no text that is yet to come could be trusted more, and the kernels that
- * were found are all that CPUs run: a crash kernel may have taken the dump.
- */
-static bool texts_settle(struct pgw_image *image, void *arg)
-{
-	struct image_kernels *kernels = arg;
-	struct pgw_root_info cpu;
-
-	*kernels = (struct image_kernels){ 0 };
-	image_encryption_learn(image);
-	collect_by_texts(image, image->nr_texts, kernels);
-	kernels_rank(kernels);
-	if (!kernels->nr || kernels->list[0].trust < TRUST_TEXT)
-		return false;
-	for (size_t i = 0; i < image->nr_cpus; i++) {
-		if (!image_cpu_loaded(image, i, &cpu))
-			continue;
-		image_root_use_kernel_twin(image, &cpu);
-		if (!maps_one_of(image, kernels, &cpu))
-			return false;
-	}
-	return true;
-}
-
 /* As much of memory is looked through as the kernel that is meant takes. */
 static int kernels_look(struct pgw_image *image)
 {
@@ -374,15 +108,15 @@ static int kernels_look(struct pgw_image *image)
 	if (image->options.kernel)
 		return image_survey(image);
 	known = image_kernels(image);
-	if (kernels_are_proved(known) &&
+	if (image_kernels_are_proved(known) &&
 	    (!has_given_text(image) || known->list[0].trust == TRUST_GIVEN))
 		return 0;
 	if (has_given_text(image))
 		return image_survey(image);
-	status = image_survey_until(image, texts_settle, &settled);
+	status = image_survey_until(image, image_texts_settle, &settled);
 	if (status <= 0)
 		return status;
-	kernels_learn_encryption(image, &settled);
+	image_kernels_learn_encryption(image, &settled);
 	/* The texts in memory are forgotten again. */
 	for (size_t i = 0; i < settled.nr; i++)
 		settled.list[i].text = 0;
@@ -408,7 +142,7 @@ enum pgw_vmcoreinfo_fit pgw_image_vmcoreinfo_fit(struct pgw_image *image,
 	const struct image_kernels *kernels = image_kernels(image);
 	struct image_swapper claim;
 
-	if (!kernels_are_proved(kernels) || !image->arch->ops->swapper(image, info, &claim))
+	if (!image_kernels_are_proved(kernels) || !image->arch->ops->swapper(image, info, &claim))
 		return PGW_FIT_UNKNOWN;
 	for (size_t i = 0; i < kernels->nr; i++) {
 		if (text_fits(image, &claim, &kernels->list[i].swapper))
@@ -483,16 +217,6 @@ int pgw_image_kernels(struct pgw_image *image, const struct pgw_kernel **ret_lis
 	return status ? status : pgw_image_kernels_known(image, ret_list, ret_nr, &is_all);
 }
 
-/* By notes and what CPUs have loaded only: what else was found must not change the answer. */
-static void kernels_without_a_look(struct pgw_image *image, struct image_kernels *ret)
-{
-	*ret = (struct image_kernels){ 0 };
-	collect_by_texts(image, image->nr_note_texts, ret);
-	kernels_rank(ret);
-	collect_by_cpus(image, ret);
-	kernels_rank(ret);
-}
-
 /* The one that the root maps, else the best; NULL if there is none. */
 static const struct image_swapper *kernel_of(const struct pgw_image *image,
 					     const struct image_kernels *kernels,
@@ -501,7 +225,7 @@ static const struct image_swapper *kernel_of(const struct pgw_image *image,
 	for (size_t i = 0; i < kernels->nr; i++) {
 		const struct image_swapper *kernel = &kernels->list[i].swapper;
 
-		if (is_sound(&kernels->list[i]) &&
+		if (image_kernel_is_sound(&kernels->list[i]) &&
 		    image_root_prove(image, kernel, root) == PGW_PROOF_PASSED)
 			return kernel;
 	}
@@ -517,12 +241,11 @@ int pgw_image_cpu_root(struct pgw_image *image, unsigned index, struct pgw_root_
 
 	if (index >= image->info.nr_cpus)
 		return -PGW_EINVAL;
-	if (!image_cpu_loaded(image, index, &root))
+	if (!image_cpu_kernel_root(image, index, &root))
 		return -PGW_ENOENT;
-	image_root_use_kernel_twin(image, &root);
-	kernels_without_a_look(image, &kernels);
+	image_kernels_without_a_look(image, &kernels);
 	kernel = kernel_of(image, &kernels, &root);
-	if (!kernels_are_proved(&kernels))
+	if (!image_kernels_are_proved(&kernels))
 		status = image_firmware_look(image);
 	else if (image_root_prove(image, kernel, &root) == PGW_PROOF_FAILED)
 		status = image_survey(image); /* for what tells of guests */
@@ -612,7 +335,7 @@ int pgw_image_kernel_root(struct pgw_image *image, struct pgw_root_info *ret, st
 	status = image_kernel_meant(image, &number, err);
 	if (status)
 		return status;
-	if (number && is_sound(&image->kernels.list[number - 1])) {
+	if (number && image_kernel_is_sound(&image->kernels.list[number - 1])) {
 		kernel_describe(image, number, ret);
 		return 0;
 	}

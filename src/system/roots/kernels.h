@@ -18,12 +18,25 @@ struct image_swapper {
 	bool is_other; /* a process's, which has to serve: the kernel's own cannot be read */
 };
 
+/* In rising order. What is found without a look through memory does not change with one. */
+enum image_trust {
+	TRUST_CLAIM,   /* not proved */
+	TRUST_PARTIAL, /* as far as the image has the tables */
+	TRUST_SEARCH,
+	TRUST_TEXT,
+	TRUST_TEXT_RUNNING, /* and a CPU runs with the kernel where the text has it */
+	TRUST_CPU,
+	TRUST_NOTE,
+	TRUST_NOTE_RUNNING,
+	TRUST_GIVEN, /* the options have the text */
+};
+
 /** A kernel that was found, or is claimed. */
 struct image_kernel {
 	struct image_swapper swapper;
-	unsigned trust; /* kernels.c: the higher, the better the ground on which it was found */
-	unsigned order; /* of those that are trusted alike, the lowest is the first */
-	size_t text;    /* that says the same: index + 1 in the image's texts, or 0 */
+	enum image_trust trust; /* the higher, the better the ground on which it was found */
+	unsigned order;         /* of those that are trusted alike, the lowest is the first */
+	size_t text;            /* that says the same: index + 1 in the image's texts, or 0 */
 };
 
 struct image_kernels {
@@ -32,7 +45,7 @@ struct image_kernels {
 };
 
 /*
- * kernel_search.c: where the kernel's root may be, by each means there is. A
+ * kernel_claim.c: where the kernel's root may be, by each means there is. A
  * claim has all of an image_swapper, its proof too, passed or not.
  */
 
@@ -58,7 +71,36 @@ bool image_claim_by_looks(struct pgw_image *image, struct image_swapper *ret);
 bool image_claim_partial(struct pgw_image *image, const struct pgw_vmcoreinfo *info,
 			 struct image_swapper *ret);
 
-/* kernels.c: of what was claimed, which kernels there are, and which is meant */
+/* kernel_rank.c: several claims, as a value */
+
+/** Is the root believed, and not only claimed? */
+bool image_kernel_is_sound(const struct image_kernel *kernel);
+/** Did the best of them, which are ranked, prove itself? */
+bool image_kernels_are_proved(const struct image_kernels *kernels);
+/**
+ * Put one in. Several claims may be of one kernel: what the first says of it
+ * stays, what is trusted most counts. Of claims that are not proved, the first is kept.
+ */
+void image_kernels_add(struct image_kernels *kernels, const struct image_kernel *kernel);
+/** Put the best first. Stable: of what is alike, the one that was found first stays first. */
+void image_kernels_rank(struct image_kernels *kernels);
+
+/* kernel_collect.c: claims by all grounds, proved and ranked */
+
+/** By all that has been read; what is not needed to tell the best waits for a survey. */
+void image_kernels_collect(struct pgw_image *image, struct image_kernels *kernels);
+/** By notes and what CPUs have loaded only: what else was found must not change the answer. */
+void image_kernels_without_a_look(struct pgw_image *image, struct image_kernels *ret);
+/**
+ * May a survey end? When no text that is yet to come could be trusted more, and the kernels that
+ * were found are all that CPUs run: a crash kernel may have taken the dump.
+ * @param arg struct image_kernels: those that were found until now
+ */
+bool image_texts_settle(struct pgw_image *image, void *arg);
+/** A bit that no table has shows in the tree of a kernel that is found without it. */
+void image_kernels_learn_encryption(struct pgw_image *image, struct image_kernels *kernels);
+
+/* kernels.c: which of them is meant; what has been collected is kept here */
 
 /** The kernels, by what has been read so far; the image's. */
 const struct image_kernels *image_kernels(struct pgw_image *image);
@@ -87,6 +129,8 @@ struct image_roots {
 
 /** @return 0 or -PGW_ENOMEM */
 int image_roots_add(struct image_roots *roots, const struct pgw_root_info *root);
+/** By address, of struct pgw_root_info: for qsort and bsearch. */
+int image_roots_compare(const void *a, const void *b);
 /** Sort by address, and make one of those that were found in several ways. */
 void image_roots_merge(struct image_roots *roots);
 

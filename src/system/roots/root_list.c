@@ -11,7 +11,7 @@ int image_roots_add(struct image_roots *roots, const struct pgw_root_info *root)
 	return 0;
 }
 
-static int root_compare(const void *a, const void *b)
+int image_roots_compare(const void *a, const void *b)
 {
 	const struct pgw_root_info *x = a, *y = b;
 
@@ -23,7 +23,7 @@ void image_roots_merge(struct image_roots *roots)
 	size_t nr = 0;
 
 	if (roots->nr)
-		qsort(roots->items, roots->nr, sizeof(roots->items[0]), root_compare);
+		qsort(roots->items, roots->nr, sizeof(roots->items[0]), image_roots_compare);
 	for (size_t i = 0; i < roots->nr; i++) {
 		const struct pgw_root_info *from = &roots->items[i];
 		struct pgw_root_info *to = nr ? &roots->items[nr - 1] : NULL;

@@ -120,27 +120,39 @@ static void root_describe_one(struct pgw_image *image, struct pgw_root_info *roo
 	root_find_missing(image, root, &budget->missing);
 }
 
+/* Where it is in the list, if it is there. */
+static const struct pgw_root_info *roots_find_twin(const struct image_roots *roots,
+						   const struct pgw_root_info *root)
+{
+	const struct pgw_root_info sought = { .root = root->twin };
+
+	return root->has_twin ? bsearch(&sought, roots->items, roots->nr, sizeof(sought),
+					image_roots_compare)
+			      : NULL;
+}
+
 static void roots_describe(struct image_roots *roots)
 {
 	struct roots_budget budget = { ROOTS_BUDGET, MISSING_BUDGET };
 
-	/* Ascending, and a pair's kernel root has the lower address: it comes right before its
-	 * twin. */
+	/* Ascending: of a pair, the kernel's root has the lower address and has been described. */
 	for (size_t i = 0; i < roots->nr; i++) {
 		struct pgw_root_info *root = &roots->items[i];
+		const struct pgw_root_info *twin;
 		uint32_t pair_found = root->found;
 
 		image_root_set_halves(root);
-		if (root->is_kpti_user && i && root[-1].root.pa == root->twin.pa) {
+		twin = roots_find_twin(roots, root);
+		if (root->is_kpti_user && twin && twin < root) {
 			root->proof = PGW_PROOF_NONE;
-			root->state = root[-1].state;
-			root->cpus = root[-1].cpus;
-			root->kernel = root[-1].kernel;
+			root->state = twin->state;
+			root->cpus = twin->cpus;
+			root->kernel = twin->kernel;
 			root_find_missing(roots->image, root, &budget.missing);
 			continue;
 		}
-		if (root->has_twin && i + 1 < roots->nr)
-			pair_found |= root[1].found;
+		if (twin)
+			pair_found |= twin->found;
 		root_describe_one(roots->image, root, pair_found, &budget);
 	}
 }

@@ -24,9 +24,8 @@ static void claim_take_control(const struct pgw_image *image, struct image_swapp
 	for (size_t i = 0; i < image->nr_cpus && !is_running; i++) {
 		enum pgw_root_proof proof;
 
-		if (!image_cpu_loaded(image, i, &cpu))
+		if (!image_cpu_kernel_root(image, i, &cpu))
 			continue;
-		image_root_use_kernel_twin(image, &cpu);
 		proof = image_root_prove(image, claim, &cpu);
 		is_running = proof == PGW_PROOF_PASSED || proof == PGW_PROOF_PARTIAL;
 		if (!is_known || is_running)

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "system/system_priv.h"
+
+#include "system/roots/root.h"
+
+void image_kernels_learn_encryption(struct pgw_image *image, struct image_kernels *kernels)
+{
+	if (!image_kernels_are_proved(kernels))
+		return;
+	image_encryption_learn_shared(image, &kernels->list[0].swapper.root);
+	for (size_t i = 0; i < kernels->nr; i++)
+		image_encryption_control(image, &kernels->list[i].swapper.root.control);
+}
+
+/* Does what a CPU runs on map the claimed kernel where it is claimed to be? */
+static bool claim_is_running(const struct pgw_image *image, const struct image_swapper *claim)
+{
+	struct pgw_root_info cpu;
+
+	for (size_t i = 0; i < image->nr_cpus; i++) {
+		if (!image_cpu_kernel_root(image, i, &cpu))
+			continue;
+		if (image_root_prove(image, claim, &cpu) == PGW_PROOF_PASSED)
+			return true;
+	}
+	return false;
+}
+
+static enum image_trust text_trust(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
+				   const struct image_swapper *claim)
+{
+	if (claim->root.proof != PGW_PROOF_PASSED)
+		return TRUST_CLAIM;
+	if (info->source == PGW_VMCOREINFO_GIVEN)
+		return TRUST_GIVEN;
+	if (info->source == PGW_VMCOREINFO_NOTE)
+		return claim_is_running(image, claim) ? TRUST_NOTE_RUNNING : TRUST_NOTE;
+	return claim_is_running(image, claim) ? TRUST_TEXT_RUNNING : TRUST_TEXT;
+}
+
+static void collect_by_texts(const struct pgw_image *image, size_t nr_texts,
+			     struct image_kernels *kernels)
+{
+	for (size_t i = 0; i < nr_texts; i++) {
+		const struct pgw_vmcoreinfo *info = &image->texts[i];
+		struct image_kernel kernel = { .order = (unsigned)i, .text = i + 1 };
+
+		if (!image_claim_of_text(image, info, &kernel.swapper))
+			continue;
+		kernel.trust = text_trust(image, info, &kernel.swapper);
+		image_kernels_add(kernels, &kernel);
+	}
+}
+
+/* Does the root map one of the kernels where it is? */
+static bool maps_one_of(const struct pgw_image *image, const struct image_kernels *kernels,
+			const struct pgw_root_info *root)
+{
+	for (size_t i = 0; i < kernels->nr; i++) {
+		if (image_root_prove(image, &kernels->list[i].swapper, root) == PGW_PROOF_PASSED)
+			return true;
+	}
+	return false;
+}
+
+/* What a CPU runs on that is known raises what is known; else it leads to a kernel that is not. */
+static void collect_of_cpu(struct pgw_image *image, unsigned index, const struct pgw_root_info *cpu,
+			   struct image_kernels *kernels)
+{
+	struct image_kernel found = { .trust = TRUST_CPU, .order = index };
+
+	if (image_claim_of_cpu(image, cpu, &found.swapper) &&
+	    found.swapper.root.proof == PGW_PROOF_PASSED)
+		image_kernels_add(kernels, &found);
+}
+
+/*
+ * Of CPUs that run on one kernel, the first stands for all, and none is needed to tell one that is
+ * trusted more. A budget of their own: what others may spend does not depend on who was first.
+ */
+static void collect_by_cpus(struct pgw_image *image, struct image_kernels *kernels)
+{
+	struct image_kernels known = { 0 };
+	uint64_t left = image->search_left;
+	struct pgw_root_info cpu;
+
+	for (size_t i = 0; i < kernels->nr; i++) {
+		if (kernels->list[i].trust > TRUST_CPU)
+			image_kernels_add(&known, &kernels->list[i]);
+	}
+	image->search_left = IMAGE_SEARCH_BY_CPU_BUDGET;
+	for (size_t i = 0; i < image->nr_cpus && image->search_left; i++) {
+		if (!image_cpu_kernel_root(image, i, &cpu))
+			continue;
+		if (!maps_one_of(image, &known, &cpu))
+			collect_of_cpu(image, (unsigned)i, &cpu, &known);
+	}
+	image->search_left = left;
+	for (size_t i = 0; i < known.nr; i++)
+		image_kernels_add(kernels, &known.list[i]);
+}
+
+static bool has_va(const struct image_kernels *kernels, uint64_t va)
+{
+	for (size_t i = 0; i < kernels->nr; i++) {
+		if (kernels->list[i].swapper.va == va)
+			return true;
+	}
+	return false;
+}
+
+/* Texts that have a symbol and no more. A search finds all kernels that have it at one address. */
+static void collect_by_symbols(struct pgw_image *image, struct image_kernels *kernels)
+{
+	struct image_swapper list[IMAGE_MAX_KERNELS];
+
+	for (size_t i = 0; i < image->nr_texts; i++) {
+		const struct pgw_vmcoreinfo *info = &image->texts[i];
+		bool is_given = info->source == PGW_VMCOREINFO_GIVEN;
+		size_t nr;
+
+		if (!image->arch->ops->swapper(image, info, &list[0]) || list[0].root.format ||
+		    has_va(kernels, list[0].va))
+			continue;
+		nr = image_claims_by_symbol(image, info, list, IMAGE_MAX_KERNELS);
+		for (size_t j = 0; j < nr; j++)
+			image_kernels_add(kernels,
+					  &(struct image_kernel){
+						  .swapper = list[j],
+						  .trust = is_given ? TRUST_GIVEN : TRUST_SEARCH,
+						  .order = (unsigned)i,
+						  .text = i + 1,
+					  });
+	}
+}
+
+static void collect_partial(struct pgw_image *image, struct image_kernels *kernels)
+{
+	struct image_kernel kernel = { .trust = TRUST_PARTIAL };
+	bool is_found = false;
+
+	for (size_t i = 0; i < image->nr_texts && !is_found; i++) {
+		is_found = image_claim_partial(image, &image->texts[i], &kernel.swapper);
+		kernel.text = i + 1;
+	}
+	if (!is_found) {
+		is_found = image_claim_partial(image, NULL, &kernel.swapper);
+		kernel.text = 0;
+	}
+	if (!is_found)
+		return;
+	kernels->nr = 0; /* what was only claimed */
+	image_kernels_add(kernels, &kernel);
+}
+
+void image_kernels_collect(struct pgw_image *image, struct image_kernels *kernels)
+{
+	struct image_kernel by_looks = { .trust = TRUST_SEARCH, .order = UINT32_MAX };
+
+	image_encryption_learn(image);
+	collect_by_texts(image, image->nr_texts, kernels);
+	image_kernels_rank(kernels);
+	collect_by_cpus(image, kernels);
+	if (image->is_surveyed)
+		collect_by_symbols(image, kernels);
+	image_kernels_rank(kernels);
+	if (image->is_surveyed && !image_kernels_are_proved(kernels)) {
+		if (image_claim_by_looks(image, &by_looks.swapper))
+			image_kernels_add(kernels, &by_looks);
+		else
+			collect_partial(image, kernels);
+		image_kernels_rank(kernels);
+	}
+	image_kernels_learn_encryption(image, kernels);
+}
+
+void image_kernels_without_a_look(struct pgw_image *image, struct image_kernels *ret)
+{
+	*ret = (struct image_kernels){ 0 };
+	collect_by_texts(image, image->nr_note_texts, ret);
+	image_kernels_rank(ret);
+	collect_by_cpus(image, ret);
+	image_kernels_rank(ret);
+}
+
+bool image_texts_settle(struct pgw_image *image, void *arg)
+{
+	struct image_kernels *kernels = arg;
+	struct pgw_root_info cpu;
+
+	*kernels = (struct image_kernels){ 0 };
+	image_encryption_learn(image);
+	collect_by_texts(image, image->nr_texts, kernels);
+	image_kernels_rank(kernels);
+	if (!kernels->nr || kernels->list[0].trust < TRUST_TEXT)
+		return false;
+	for (size_t i = 0; i < image->nr_cpus; i++) {
+		if (!image_cpu_kernel_root(image, i, &cpu))
+			continue;
+		if (!maps_one_of(image, kernels, &cpu))
+			return false;
+	}
+	return true;
+}
