@@ -30,6 +30,7 @@ static pthread_once_t handler_once = PTHREAD_ONCE_INIT;
 static struct sigaction handler_before; /* constant once the handler is installed */
 static size_t page_size;
 
+/* Is the address in this mapping? False also while its record changes: then it is not the one. */
 static bool guard_covers(struct source_guard *guard, uintptr_t address)
 {
 	unsigned version = atomic_load(&guard->version);
@@ -41,8 +42,8 @@ static bool guard_covers(struct source_guard *guard, uintptr_t address)
 }
 
 /*
- * Put zeroes in the place of a page that is gone. The limit goes first: who
- * sees the zeroes sees it too.
+ * Put zeroes in the place of a page that is gone. The limit goes first, so
+ * that every reader of the zeroes sees it too.
  */
 static bool guard_replace_page(uintptr_t address)
 {
@@ -58,6 +59,7 @@ static bool guard_replace_page(uintptr_t address)
 		    0) != MAP_FAILED;
 }
 
+/* A signal that is not ours goes where it went before this handler was installed. */
 static void pass_on(int sig, siginfo_t *info, void *context)
 {
 	if (handler_before.sa_flags & SA_SIGINFO) {
@@ -82,6 +84,7 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	errno = saved_errno;
 }
 
+/* On the thread's alternative stack, if it has one: a reader may have little of its own left. */
 static void install_handler(void)
 {
 	struct sigaction action = { .sa_sigaction = on_sigbus,
@@ -93,6 +96,7 @@ static void install_handler(void)
 	sigaction(SIGBUS, &action, NULL);
 }
 
+/* Records are reused and never freed: the handler may be reading one that was just given back. */
 static struct source_guard *guard_take(void)
 {
 	struct source_guard *guard;
@@ -113,6 +117,7 @@ static struct source_guard *guard_take(void)
 	return guard;
 }
 
+/* The version is odd while first and size do not belong together. */
 static void guard_set(struct source_guard *guard, uintptr_t first, size_t size)
 {
 	atomic_fetch_add(&guard->version, 1);

@@ -10,6 +10,7 @@
 
 #include "base/bits.h"
 
+/* What the system said, as one of our statuses. */
 static int fail_errno(struct pgw_error *err, const char *expected)
 {
 	int os_errno = errno;
@@ -24,6 +25,7 @@ static int fail_errno(struct pgw_error *err, const char *expected)
 	return status;
 }
 
+/* Only a regular file that is not empty can be mapped, and has a size that means something. */
 static int map_check(int fd, size_t *ret_size, struct pgw_error *err)
 {
 	struct stat st;
@@ -85,6 +87,7 @@ void source_map_close(struct source_map *map)
 	*map = (struct source_map){ .fd = -1 };
 }
 
+/* Note what the file has lost since it was opened; if that cannot be asked, all of it. */
 static void map_ask_size(const struct source_map *map)
 {
 	struct stat st;
@@ -110,6 +113,7 @@ static void map_check_zeroes(const struct source_map *map, size_t end)
 		map_ask_size(map);
 }
 
+/* All len bytes, or false: what pread() can give may be less, and the file may have shrunk. */
 static bool map_pread(const struct source_map *map, size_t offset, uint8_t *buf, size_t len)
 {
 	while (len) {

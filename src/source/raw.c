@@ -24,6 +24,7 @@ static int raw_load(struct source *source, struct pgw_error *err)
 	return source_lay_out(source, &all, 1) ? source_fail(err, -PGW_ENOMEM, NULL) : 0;
 }
 
+/* A part of a file, at the address that --ram gives. */
 static int ram_load_file(struct source *source, const struct pgw_image_ram *ram, unsigned file,
 			 struct source_segment *ret, struct pgw_error *err)
 {

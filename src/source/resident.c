@@ -66,6 +66,7 @@ void source_resident_free(struct source_resident *resident)
 	free(resident);
 }
 
+/* The system is asked seldom: each time opens and reads a file. */
 static bool resident_is_too_much(const struct source_resident *resident, unsigned nr_chunks,
 				 size_t page_size)
 {
@@ -89,6 +90,7 @@ static void resident_drop(const struct source_map *map)
 	madvise((void *)(uintptr_t)map->bytes, map->size, MADV_DONTNEED);
 }
 
+/* Most reads are of chunks that are in the set: those cost one load and no write. */
 static void resident_add(const struct source_map *map, uintptr_t chunk)
 {
 	struct source_resident *resident = map->resident;

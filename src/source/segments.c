@@ -5,8 +5,8 @@
 
 /*
  * A sweep over ascending addresses. Each segment is cut in pieces: what the
- * file holds, what reads as zeroes, and what it only claims. Pieces that hold the current address are
- * in a heap, best rank on top; so every address goes to the best piece, and
+ * file holds, what reads as zeroes, and what it only claims. Pieces that hold the
+ * current address are in a heap, best rank on top; so every address goes to the best piece, and
  * n pieces take n log n steps however they overlap.
  */
 
@@ -45,6 +45,7 @@ static int piece_compare(const void *a, const void *b)
 	return (x->first > y->first) - (x->first < y->first);
 }
 
+/* Is the piece at i in the heap better than that at j? */
 static bool heap_before(const struct sweep *s, size_t i, size_t j)
 {
 	return s->pieces[s->heap[i]].rank < s->pieces[s->heap[j]].rank;
@@ -99,6 +100,7 @@ static int run_add(struct source_run **runs, size_t *nr, uint64_t first, uint64_
 	return status;
 }
 
+/* The addresses first to last go to this piece. */
 static int sweep_give(struct sweep *s, const struct piece *piece, uint64_t first, uint64_t last)
 {
 	struct source_memory *memory = s->memory;

@@ -26,6 +26,7 @@ static bool claim_is_running(const struct pgw_image *image, const struct image_s
 	return false;
 }
 
+/* How far a text is trusted: by where it is, and by whether a CPU runs what it speaks of. */
 static enum image_trust text_trust(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
 				   const struct image_swapper *claim)
 {
@@ -38,6 +39,7 @@ static enum image_trust text_trust(const struct pgw_image *image, const struct p
 	return claim_is_running(image, claim) ? TRUST_TEXT_RUNNING : TRUST_TEXT;
 }
 
+/* Of the first so many texts: those of notes and options come first. */
 static void collect_by_texts(const struct pgw_image *image, size_t nr_texts,
 			     struct image_kernels *kernels)
 {
@@ -100,6 +102,7 @@ static void collect_by_cpus(struct pgw_image *image, struct image_kernels *kerne
 		image_kernels_add(kernels, &known.list[i]);
 }
 
+/* Was the kernel with its root at this address found already? */
 static bool has_va(const struct image_kernels *kernels, uint64_t va)
 {
 	for (size_t i = 0; i < kernels->nr; i++) {
@@ -134,6 +137,7 @@ static void collect_by_symbols(struct pgw_image *image, struct image_kernels *ke
 	}
 }
 
+/* Where nothing proves itself: the root of which most is there, with a text's help or without. */
 static void collect_partial(struct pgw_image *image, struct image_kernels *kernels)
 {
 	struct image_kernel kernel = { .trust = TRUST_PARTIAL };

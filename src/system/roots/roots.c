@@ -163,7 +163,10 @@ static bool is_same_search(const struct image_swapper *a, const struct image_swa
 	return a->root.format == b->root.format && pgw_format_is_split(a->root.format);
 }
 
-/* Are processes found by it? By the format alone, where they do not map the kernel and its root is lost. */
+/*
+ * Are processes found by it? By the format alone, where they do not map the
+ * kernel and its root is lost.
+ */
 static bool tells_processes(const struct pgw_image *image, const struct image_swapper *kernel,
 			    bool is_sound)
 {

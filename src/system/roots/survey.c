@@ -15,6 +15,7 @@ int image_pages_add(struct image_pages *pages, uint64_t pa)
 	return 0;
 }
 
+/* Keep a page under each kind that it may be of. */
 static int page_look(struct image_survey *survey, const struct image_arch_ops *ops, uint64_t pa,
 		     const uint8_t *page)
 {
@@ -36,7 +37,7 @@ static unsigned wanted_archs(const struct pgw_image *image)
 	return !image->source.has_machine ? (1u << _IMAGE_ARCH_MAX) - 1 : 0;
 }
 
-/* One pass over the bytes, whatever is looked for. */
+/* Memory is read once for all that is looked for: reading it costs more than looking. */
 static int look_at_window(struct pgw_image *image, const struct image_window *window)
 {
 	unsigned archs = wanted_archs(image);
@@ -61,6 +62,7 @@ struct survey_until {
 	void *arg;
 };
 
+/* Only a new text can settle the question, so only then is it asked. */
 static int survey_window(const struct image_window *window, void *arg)
 {
 	struct survey_until *until = arg;
@@ -73,7 +75,7 @@ static int survey_window(const struct image_window *window, void *arg)
 		       : status;
 }
 
-/* What was found before the end is not all: who asks for all begins anew. */
+/* An early stop leaves a partial survey: discard it. */
 static void survey_undo(struct pgw_image *image)
 {
 	image_survey_forget(image);
