@@ -164,7 +164,7 @@ static uint64_t scan_half(const struct pgw_phys *phys, uint64_t root, enum pgw_r
 		.platform = pgw_hosted_platform(),
 		.format = pgw_format_by_name("x86_64-la48"),
 		.phys = phys,
-		.root = { root },
+		.root = { .pa = root },
 		.region = half,
 	};
 	struct pgw_scan_stats stats;

@@ -479,7 +479,7 @@ static void measure_roots(struct bench *bench)
 		struct pgw_mm_attach_args args = { .platform = pgw_hosted_platform(),
 						   .format = pgw_format_by_name("x86_64-la48"),
 						   .phys = &tree->memory.phys,
-						   .root = { n * PAGE },
+						   .root = { .pa = n * PAGE },
 						   .region = PGW_REGION_USER };
 
 		table_of(tree, n)[SLOTS / 2] = PAGE | TABLE_ENTRY;

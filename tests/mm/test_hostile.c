@@ -254,7 +254,7 @@ static void run_once(struct fixture *f, const struct pgw_phys *phys, enum memo_w
 		.platform = &f->arena.platform,
 		.format = f->format,
 		.phys = phys,
-		.root = { table_pa(f, f->geo->top_level) },
+		.root = { .pa = table_pa(f, f->geo->top_level) },
 		.region = f->region,
 		.control = f->control,
 		.budget = BUDGET,

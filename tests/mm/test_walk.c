@@ -800,7 +800,7 @@ static void budget(struct fixture *f)
 		.format = f->format,
 		.phys = &f->arena.memory.phys,
 		.budget = 1000,
-		.root = { ARENA_PA + ARENA_SIZE / 2 }, /* beyond what the cases use */
+		.root = { .pa = ARENA_PA + ARENA_SIZE / 2 }, /* beyond what the cases use */
 	};
 	uint64_t *root = (uint64_t *)(void *)(f->arena.block + ARENA_SIZE / 2);
 	uint64_t first, last, table;

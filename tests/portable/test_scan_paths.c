@@ -200,7 +200,7 @@ static struct pgw_mm *attach(struct fixture *f, unsigned way, uint64_t root)
 		.platform = &f->arena.platform,
 		.format = f->format,
 		.phys = way & 4 ? &f->copy_phys : &f->memory.phys,
-		.root = { table_pa(f, f->geo->top_level, root) },
+		.root = { .pa = table_pa(f, f->geo->top_level, root) },
 		.region = f->first >> 63 ? PGW_REGION_KERNEL : PGW_REGION_USER,
 	};
 	struct pgw_mm *mm;

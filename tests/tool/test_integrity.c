@@ -35,7 +35,7 @@ static void fixture_init(struct fixture *f, const struct pgw_format *format)
 	f->size = f->described = (uint64_t)NR_TABLES * TABLE_MAX;
 	f->bytes = calloc(1, f->size);
 	assert_non_null(f->bytes);
-	f->root = (struct pgw_root_info){ .root = { TABLES_PA }, .format = format };
+	f->root = (struct pgw_root_info){ .root = { .pa = TABLES_PA }, .format = format };
 	f->geo = pgw_format_geometry(format);
 }
 
