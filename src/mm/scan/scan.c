@@ -2,6 +2,7 @@
 #include <pagewalk/scan.h>
 
 #include "mm/mm_priv.h"
+#include "pt/read/live.h"
 
 /* What all scans of a range ask first; *stats is where to count. */
 static int scan_check(struct pgw_mm *mm, uint64_t first, uint64_t last, bool has_fn,
@@ -99,7 +100,10 @@ static PGW_NOINLINE int translate_locked(struct pgw_mm *mm, uint64_t va,
 {
 	int err = mm_assert_novma(mm, function);
 
-	return err ? err : pt_ops(&mm->pt)->translate(&mm->pt, va, ret, path);
+	if (err)
+		return err;
+	return mm->kind == PGW_MM_LIVE ? pt_translate_live(&mm->pt, va, ret, path)
+				       : pt_ops(&mm->pt)->translate(&mm->pt, va, ret, path);
 }
 
 static PGW_ALWAYS_INLINE int translate(struct pgw_mm *mm, uint64_t va, struct pgw_translation *ret,
@@ -150,6 +154,11 @@ size_t pgw_translate_batch(struct pgw_mm *mm, const uint64_t *va, struct pgw_tra
 
 	if (!mm || !va || !ret || (mm->kind != PGW_MM_SNAPSHOT && mm_assert_novma(mm, __func__)))
 		return 0;
+	while (done < n && mm->kind == PGW_MM_LIVE) {
+		if (translate(mm, va[done], &ret[done], NULL, __func__))
+			return done;
+		done++;
+	}
 	while (done < n) {
 		size_t nr = translate_inside(mm, va + done, n - done);
 

@@ -68,7 +68,7 @@ static void many_load(struct many *many)
 	for (unsigned slot = 0; slot < many->nr_slots; slot++) {
 		uint64_t *entry = &many->entries[slot];
 
-		if (!pt_load_item(pt, pt->root_pa, many->first_slot + slot, entry))
+		if (!pt_load_item(pt, pt_item_pa(&pt->format->geometry, pa, slot), entry))
 			*entry = 0;
 	}
 }

@@ -48,7 +48,7 @@ static bool split_load(const struct pt *pt, uint64_t table_pa, unsigned index, u
 	uint64_t pa = pt_item_pa(&pt->format->geometry, table_pa, index);
 
 	if (pgw_unlikely(!pt_is_near(pt, pa, sizeof(*ret))))
-		return pt_load_item(pt, table_pa, index, ret);
+		return pt_load_item(pt, pa, ret);
 	*ret = pt_near_entry(pt_near_items(pt, pa));
 	return true;
 }

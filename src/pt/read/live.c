@@ -4,12 +4,13 @@
 #include "pt/read/loader.h"
 
 #define LIVE_CHUNK PT_WINDOW_ITEMS
+#define LIVE_TRIES 4 /* of something that may be torn */
 
 static bool item_is(const struct pt *pt, uint64_t item_pa, uint64_t entry)
 {
 	uint64_t now;
 
-	return pt_load_item(pt, item_pa, 0, &now) && now == entry;
+	return pt_load_item(pt, item_pa, &now) && now == entry;
 }
 
 /* Are the items still these? Looked at in chunks: the stack is small. */
@@ -35,12 +36,12 @@ enum pt_copied pt_copy_live(const struct pt *pt, uint64_t pa, unsigned nr, uint6
 {
 	const struct pgw_phys_ops *ops = pt->phys->ops;
 
-	for (unsigned i = 0; i < PT_LIVE_TRIES; i++) {
+	for (unsigned i = 0; i < LIVE_TRIES; i++) {
 		uint64_t generation = ops->generation ? ops->generation(pt->phys) : 0;
 
 		if (!pt_copy_items(pt, pa, nr, copy, nr, ret_nr))
 			return PT_COPIED_NOT;
-		if ((!parent->entry || item_is(pt, parent->item_pa, parent->entry)) &&
+		if ((!parent || !parent->entry || item_is(pt, parent->item_pa, parent->entry)) &&
 		    ((ops->generation && ops->generation(pt->phys) == generation) ||
 		     items_are(pt, pa, copy, *ret_nr)))
 			return PT_COPIED;
@@ -48,7 +49,8 @@ enum pt_copied pt_copy_live(const struct pt *pt, uint64_t pa, unsigned nr, uint6
 	return PT_COPIED_TORN;
 }
 
-bool pt_path_holds(const struct pt *pt, const struct pgw_path *path)
+/* Do all items of a path still say what they said? */
+static bool path_holds(const struct pt *pt, const struct pgw_path *path)
 {
 	for (unsigned i = 0; i < path->nr_steps; i++) {
 		const struct pgw_step *step = &path->step[i];
@@ -57,4 +59,27 @@ bool pt_path_holds(const struct pt *pt, const struct pgw_path *path)
 			return false;
 	}
 	return true;
+}
+
+int pt_translate_live(const struct pt *pt, uint64_t va, struct pgw_translation *ret,
+		      struct pgw_path *path)
+{
+	const struct pgw_geometry *geo = &pt->format->geometry;
+	struct pgw_path own;
+	uint64_t span;
+
+	path = path ? path : &own;
+	for (unsigned i = 0; i < LIVE_TRIES; i++) {
+		pt_ops(pt)->translate(pt, va, ret, path);
+		if (path_holds(pt, path))
+			return 0;
+	}
+	span = low_bits(geo->span_lg2[ret->level]);
+	*ret = (struct pgw_translation){
+		.kind = PGW_ENTRY_TORN,
+		.level = ret->level,
+		.va_first = va & ~span,
+		.va_last = va | span,
+	};
+	return 0;
 }

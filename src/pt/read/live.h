@@ -33,10 +33,8 @@ enum pt_copied {
 enum pt_copied pt_copy_live(const struct pt *pt, uint64_t pa, unsigned nr, uint64_t *copy,
 			    const struct pt_parent *parent, unsigned *ret_nr);
 
-/** Do all items of a path still say what they said? */
-bool pt_path_holds(const struct pt *pt, const struct pgw_path *path);
-
-/** How often something is tried that may be torn. */
-#define PT_LIVE_TRIES 4
+/** translate() of struct pt_ops of a live machine: the way must still be there at its end. */
+int pt_translate_live(const struct pt *pt, uint64_t va, struct pgw_translation *ret,
+		      struct pgw_path *path);
 
 #endif

@@ -57,36 +57,12 @@ static PGW_ALWAYS_INLINE size_t pt_items_size(const struct pgw_geometry *geo, un
 	return (size_t)nr << geo->item_lg2;
 }
 
-/** Items that were copied as they are, at the beginning of copy, become entries. */
-void pt_items_to_entries(const struct pgw_geometry *geo, uint64_t *copy, unsigned nr);
-
-/**
- * The read of *nr items failed. Ask the source where it has memory, and cut
- * them to what can be read or to all that cannot, so that a missing table costs
- * one step and not one an item. Rare, so compiled once for all formats.
- * @param wanted how many there are to read at all
- * @return they were read; else *nr of them cannot be
- */
-bool pt_copy_partly(const struct pt *pt, uint64_t pa, unsigned wanted, uint64_t *copy,
-		    unsigned *nr);
-
 /**
  * Copy items from pa on as entries, at most nr and at most max, at least one.
  * @param ret_nr how many it were, or how many cannot be read
  */
-static PGW_ALWAYS_INLINE bool pt_copy_items(const struct pt *pt, uint64_t pa, unsigned nr,
-					    uint64_t *copy, unsigned max, unsigned *ret_nr)
-{
-	const struct pgw_geometry *geo = &pt->format->geometry;
-
-	*ret_nr = nr < max ? nr : max;
-	if (pgw_unlikely(pgw_phys_read(pt->phys, pa, copy, pt_items_size(geo, *ret_nr)) != 0) &&
-	    !pt_copy_partly(pt, pa, nr, copy, ret_nr))
-		return false;
-	if (!pt->is_native)
-		pt_items_to_entries(geo, copy, *ret_nr);
-	return true;
-}
+bool pt_copy_items(const struct pt *pt, uint64_t pa, unsigned nr, uint64_t *copy, unsigned max,
+		   unsigned *ret_nr);
 
 /** Load a window of at most nr items from index on; at least one. */
 void pt_window_load(const struct pt *pt, uint64_t table_pa, const struct pt_parent *parent,
@@ -131,18 +107,16 @@ static PGW_ALWAYS_INLINE bool pt_is_frozen(const struct pt *pt, uint64_t entry)
 #endif
 }
 
-/** The entry of one item; false if it cannot be read. */
-static PGW_ALWAYS_INLINE bool pt_load_item(const struct pt *pt, uint64_t table_pa, unsigned index,
-					   uint64_t *ret)
-{
-	unsigned nr;
+/** The same through the reader's source. Rare, or slow for other reasons: compiled once. */
+bool pt_load_far(const struct pt *pt, uint64_t item_pa, uint64_t *ret);
 
-	if (!pt->phys) {
-		*ret = pt_owner_item(pt_host_table(pt, table_pa) + index);
-		return true;
-	}
-	return pt_copy_items(pt, pt_item_pa(&pt->format->geometry, table_pa, index), 1, ret, 1,
-			     &nr);
+/** The entry of one item; false if it cannot be read. */
+static PGW_ALWAYS_INLINE bool pt_load_item(const struct pt *pt, uint64_t item_pa, uint64_t *ret)
+{
+	if (pt->phys)
+		return pt_load_far(pt, item_pa, ret);
+	*ret = pt_owner_item(pt_host_table(pt, item_pa));
+	return true;
 }
 
 #endif

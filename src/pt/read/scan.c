@@ -187,12 +187,15 @@ int pt_scan_unreadable(struct pt_scan *s, const struct pt_scan_at *at, unsigned 
 	return pt_scan_add(s, &extent);
 }
 
-bool pt_scan_copy_live(struct pt_scan *s, const struct pt_scan_at *at, unsigned index, unsigned nr,
-		       uint64_t *copy, unsigned *ret_nr)
+bool pt_scan_copy(struct pt_scan *s, const struct pt_scan_at *at, unsigned index, uint64_t *copy,
+		  unsigned max, unsigned *nr)
 {
 	uint64_t pa = pt_item_pa(&s->pt->format->geometry, at->table_pa, index);
-	enum pt_copied copied = pt_copy_live(s->pt, pa, nr, copy, &at->parent, ret_nr);
+	enum pt_copied copied;
 
+	if (pgw_likely(!s->pt->is_live))
+		return pt_copy_items(s->pt, pa, *nr, copy, max, nr);
+	copied = pt_copy_live(s->pt, pa, *nr < max ? *nr : max, copy, &at->parent, nr);
 	s->is_torn = copied == PT_COPIED_TORN;
 	return copied == PT_COPIED;
 }

@@ -61,9 +61,12 @@ typedef int pt_scan_table_fn(struct pt_scan *s, const struct pt_scan_at *at, uns
 /** s has pt, ops, arg, stats and attr_mask filled in. Scans the root's table, then ends the scan. */
 int pt_scan_root(struct pt_scan *s, const struct pt_scan_at *at, pt_scan_table_fn *scan_table);
 
-/** pt_copy_items() for live machines; sets s->is_torn. */
-bool pt_scan_copy_live(struct pt_scan *s, const struct pt_scan_at *at, unsigned index, unsigned nr,
-		       uint64_t *copy, unsigned *ret_nr);
+/**
+ * Copy items from index on, at most max.
+ * @param nr in: how many there are to read at all; out: how many it were, or cannot be read
+ */
+bool pt_scan_copy(struct pt_scan *s, const struct pt_scan_at *at, unsigned index, uint64_t *copy,
+		  unsigned max, unsigned *nr);
 
 /** Visit a table: from the memo, or by scan_table. */
 int pt_scan_visit(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,

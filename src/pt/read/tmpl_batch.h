@@ -29,7 +29,7 @@ static PGW_ONE_COPY bool batch_load_far(const struct pt *pt, struct batch_group 
 	if (item_pa == group->copied_pa)
 		return true;
 	group->copied_pa = UINT64_MAX;
-	if (!pt_load_item(pt, item_pa, 0, &group->copied)) {
+	if (!pt_load_item(pt, item_pa, &group->copied)) {
 		group->copied = pt_empty(level);
 		return false;
 	}
@@ -129,7 +129,8 @@ static PGW_ALWAYS_INLINE void batch_begin(const struct pt *pt, struct batch_grou
 	level = way->level;
 	for (unsigned i = 0; i < group->nr; i++) {
 		group->lanes.item_pa[i] =
-			pt_item_pa(geo, way->table_pa[level], pt_index(geo, group->va[i], level));
+			way->table_pa[level] +
+			((uint64_t)pt_index(geo, group->va[i], level) << PT_ITEM_LG2);
 		group->lanes.acc[i] = way->acc[level];
 	}
 	group->lanes.level = level;
@@ -173,11 +174,6 @@ static void pt_translate_batch(const struct pt *pt, const uint64_t *va, struct p
 	struct pt_way way;
 	struct batch_group group;
 
-	if (pgw_unlikely(pt->is_live)) {
-		for (size_t i = 0; i < n; i++)
-			translate_long(pt, va[i], &ret[i], NULL);
-		return;
-	}
 	if (!n)
 		return;
 	way.va = va[0];

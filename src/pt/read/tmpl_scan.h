@@ -292,13 +292,7 @@ static PGW_ALWAYS_INLINE const uint64_t *scan_load(struct pt_scan *s, const stru
 	*ret_nr = nr;
 	if (pgw_likely(pt_is_near(s->pt, pa, (uint64_t)nr << PT_ITEM_LG2)))
 		return pt_near_items(s->pt, pa);
-	if (pgw_unlikely(s->pt->is_live))
-		return pt_scan_copy_live(s, at, index, nr < max_copy ? nr : max_copy, copy, ret_nr)
-			       ? copy
-			       : NULL;
-	if (pgw_unlikely(!pt_copy_items(s->pt, pa, nr, copy, max_copy, ret_nr)))
-		return NULL;
-	return copy;
+	return pt_scan_copy(s, at, index, copy, max_copy, ret_nr) ? copy : NULL;
 }
 
 static int scan_lowest(struct pt_scan *s, const struct pt_scan_at *at, unsigned level)

@@ -8,7 +8,6 @@
  * short way for tables that can be pointed at, and a long one for all else.
  */
 
-#include "pt/read/live.h"
 #include "pt/read/loader.h"
 
 /** Where a translation ends: an entry that is not a table. */
@@ -72,12 +71,12 @@ static bool translate_has_slot(const struct pt *pt, uint64_t va, const struct pt
 }
 
 /*
- * Pre: va lies in the tree's region; path is there if the machine is live.
+ * Pre: va lies in the tree's region.
  * Stops at the first entry that is not a table; at level 0 at the latest,
  * where no entry is one.
  * @return 0
  */
-static PGW_ONE_COPY int translate_once(const struct pt *pt, uint64_t va,
+static PGW_ONE_COPY int translate_long(const struct pt *pt, uint64_t va,
 				       struct pgw_translation *ret, struct pgw_path *path)
 {
 	const struct pgw_geometry *geo = &pt->format->geometry;
@@ -89,16 +88,17 @@ static PGW_ONE_COPY int translate_once(const struct pt *pt, uint64_t va,
 	bool is_readable;
 
 	for (;; found.level--) {
-		unsigned index = pt_index(geo, va, found.level);
+		uint64_t item_pa =
+			table_pa + ((uint64_t)pt_index(geo, va, found.level) << PT_ITEM_LG2);
 		enum pgw_entry_kind kind = PGW_ENTRY_UNREADABLE;
 
 		found.entry = 0;
-		is_readable = pt_load_item(pt, table_pa, index, &found.entry);
+		is_readable = pt_load_item(pt, item_pa, &found.entry);
 		if (pgw_likely(is_readable))
 			kind = pt_kind_at(env, found.entry, found.level);
 		if (path) {
 			path->step[nr_steps++] = (struct pgw_step){
-				.item_pa = pt_item_pa(geo, table_pa, index),
+				.item_pa = item_pa,
 				.entry = found.entry,
 				.kind = kind,
 				.level = (uint8_t)found.level,
@@ -120,31 +120,6 @@ static PGW_ONE_COPY int translate_once(const struct pt *pt, uint64_t va,
 	else
 		translate_unreadable(env, va, found.level, ret);
 	return 0;
-}
-
-/* Nothing keeps a live machine's tables: the way must still be there at its end. */
-static PGW_ONE_COPY int translate_live(const struct pt *pt, uint64_t va,
-				       struct pgw_translation *ret, struct pgw_path *path)
-{
-	struct pgw_path own;
-
-	path = path ? path : &own;
-	for (unsigned i = 0; i < PT_LIVE_TRIES; i++) {
-		translate_once(pt, va, ret, path);
-		if (pt_path_holds(pt, path))
-			return 0;
-	}
-	translate_unreadable(&pt->env, va, ret->level, ret);
-	ret->kind = PGW_ENTRY_TORN;
-	return 0;
-}
-
-static int translate_long(const struct pt *pt, uint64_t va, struct pgw_translation *ret,
-			  struct pgw_path *path)
-{
-	if (pgw_unlikely(pt->is_live))
-		return translate_live(pt, va, ret, path);
-	return translate_once(pt, va, ret, path);
 }
 
 /* The item of a table below the top for va. */

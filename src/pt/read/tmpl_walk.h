@@ -99,15 +99,12 @@ static PGW_ONE_COPY int walk_unreadable(struct pt_walk *w, unsigned level, bool 
 					uint64_t addr, uint64_t next)
 {
 	struct pgw_mm_walk *walk = w->walk;
+	int (*fn)(uint64_t, uint64_t, int, struct pgw_mm_walk *) =
+		is_torn ? walk->ops->torn : walk->ops->unreadable;
 
-	if (is_torn) {
-		walk->nr_torn++;
-		return walk->ops->torn ? walk->ops->torn(addr, next, walk_depth(w, level), walk)
-				       : 0;
-	}
-	walk->nr_unreadable++;
-	return walk->ops->unreadable ? walk->ops->unreadable(addr, next, walk_depth(w, level), walk)
-				     : 0;
+	walk->nr_torn += is_torn;
+	walk->nr_unreadable += !is_torn;
+	return fn ? fn(addr, next, walk_depth(w, level), walk) : 0;
 }
 
 static uint64_t walk_load(const struct pt_walk *w, const struct pt_walk_slot *slot)
@@ -312,7 +309,7 @@ static int walk_slot(struct pt_walk *w, unsigned level, const struct pt_walk_slo
 
 		if (err || !again)
 			return err;
-		if (w->pt->phys && !pt_load_item(w->pt, slot->pa, 0, slot->item))
+		if (w->pt->phys && !pt_load_item(w->pt, slot->pa, slot->item))
 			return walk_unreadable(w, level, false, addr, next);
 	}
 }
@@ -341,7 +338,7 @@ static struct pt_walk_slot walk_load_slot(struct pt_walk *w, unsigned table_leve
 	}
 	return (struct pt_walk_slot){
 		.item = win->copy + (index - win->first),
-		.pa = pt_item_pa(&w->pt->format->geometry, table_pa, index),
+		.pa = table_pa + ((uint64_t)index << PT_ITEM_LG2),
 	};
 }
 
@@ -390,7 +387,6 @@ static int pt_walk(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64
 		   struct pgw_mm_walk *walk)
 {
 	const struct pgw_mm_walk_ops *ops = walk->ops;
-	const struct pt_parent no_parent = { 0 };
 	struct pt_walk w = {
 		.pt = pt,
 		.env = pt_env_init(pt->format, &pt->control),
@@ -402,7 +398,7 @@ static int pt_walk(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64
 
 	for (unsigned level = 1; level < PGW_MAX_LEVELS; level++)
 		w.wants_below[level] = w.wants_below[level - 1] || w.entry[level - 1];
-	return walk_table(&w, WALK_PGD, root_pa, &no_parent, start, end);
+	return walk_table(&w, WALK_PGD, root_pa, NULL, start, end);
 }
 
 #endif
