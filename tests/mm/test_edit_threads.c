@@ -156,6 +156,64 @@ static void test_edit__neighbours_share_tables_under_range(void **state)
 	}
 }
 
+/* ---- what a page holds ---- */
+
+#define NR_FILLED 64
+
+/* What is written to a page before it is mapped; no atomics: the leaf is what hands it over. */
+static uint64_t filled[NR_FILLED];
+
+static void *filler(void *arg)
+{
+	struct worker *w = arg;
+	struct shared *s = w->shared;
+
+	for (unsigned i = 0; i < NR_FILLED; i++) {
+		struct pgw_leaf leaf = { .va = BASE + i * PAGE, .pa = i * PAGE, .rights = RIGHTS };
+		struct pt_gather gather;
+		struct pt_edit edit = begin(s, &gather);
+
+		filled[i] = i + 1;
+		expect(s, s->ops->map_leaf(&edit, &leaf) == 0);
+		end(&gather);
+		usleep(20);
+	}
+	return NULL;
+}
+
+static void *reader_of_pages(void *arg)
+{
+	struct worker *w = arg;
+	struct shared *s = w->shared;
+
+	for (unsigned i = 0; i < NR_FILLED;) {
+		struct pgw_translation t;
+
+		pgw_reader_enter(pgw_hosted_platform());
+		t = translate(s, BASE + i * PAGE);
+		pgw_reader_leave(pgw_hosted_platform());
+		if (t.kind != PGW_ENTRY_LEAF)
+			continue;
+		expect(s, filled[t.pa / PAGE] == i + 1);
+		i++;
+	}
+	return NULL;
+}
+
+/* Whoever finds a page mapped finds what was written to it before. */
+static void test_map__hands_over_what_was_written_before(void **state)
+{
+	static const enum pt_policy policies[] = { PT_RANGE, PT_SHARED };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct shared s = shared_init("x86_64-la48", policies[i], 0);
+
+		shared_run(&s, filler, reader_of_pages);
+		shared_fini(&s);
+	}
+}
+
 /* ---- the same range ---- */
 
 /* The pages lie on both sides of the border between two lowest tables. */
@@ -332,6 +390,7 @@ static void test_split__is_never_a_hole_for_readers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_map__hands_over_what_was_written_before),
 		cmocka_unit_test(test_edit__neighbours_share_tables_under_range),
 		cmocka_unit_test(test_edit__rivals_lose_no_page_under_shared),
 		cmocka_unit_test(test_split__has_one_winner),
