@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * What a scan remembers of a table that several entries share, and what it must not: the same
- * table under other rights is another one, and bytes that were missing may be there the next time.
+ * What scans make of single tables. Of one that several entries share they remember the leaves,
+ * but the same table under other rights is another one, and bytes that were missing may be there
+ * the next time. Of one that memory has a part of they find that part, to the item.
  */
 
 #include <setjmp.h>
@@ -13,6 +14,7 @@
 #include <cmocka.h>
 
 #include "common/arena.h"
+#include "common/limit.h"
 
 #define P UINT64_C(1)
 #define RW UINT64_C(2)
@@ -31,6 +33,8 @@ struct scanned {
 	struct pgw_mm *mm;
 	uint64_t tables[NR_TABLES][SLOTS];
 	unsigned nr_missing; /* reads of table 3 that fail, from now on */
+	/* The bytes that there are, inclusive. */
+	uint64_t first, last;
 	struct pgw_extent found[MAX_FOUND];
 	unsigned nr_found;
 	struct pgw_scan_stats stats;
@@ -40,7 +44,7 @@ static int tables_read(const struct pgw_phys *phys, uint64_t pa, void *buf, size
 {
 	struct scanned *s = phys->ctx;
 
-	if (pa < TABLE_PA(0) || pa - TABLE_PA(0) > sizeof(s->tables) - len)
+	if (pa < s->first || pa > s->last || s->last - pa < len - 1)
 		return -PGW_EIO;
 	if (pa - TABLE_PA(3) < KIB(4) && s->nr_missing) {
 		s->nr_missing--;
@@ -53,9 +57,10 @@ static int tables_read(const struct pgw_phys *phys, uint64_t pa, void *buf, size
 static bool tables_next_range(const struct pgw_phys *phys, uint64_t pa, uint64_t *ret_first,
 			      uint64_t *ret_last)
 {
-	(void)phys;
-	*ret_first = TABLE_PA(0);
-	*ret_last = TABLE_PA(NR_TABLES) - 1;
+	const struct scanned *s = phys->ctx;
+
+	*ret_first = s->first;
+	*ret_last = s->last;
 	return pa <= *ret_last;
 }
 
@@ -70,6 +75,8 @@ static struct scanned *scanned_new(void)
 	arena_init(&s->arena, 64 << 10);
 	s->ops = (struct pgw_phys_ops){ .read = tables_read, .next_range = tables_next_range };
 	s->phys = (struct pgw_phys){ &s->ops, s };
+	s->first = TABLE_PA(0);
+	s->last = TABLE_PA(NR_TABLES) - 1;
 	s->tables[0][0] = TABLE_PA(1) | RW | P;
 	s->tables[1][0] = TABLE_PA(2) | RW | P;
 	args.platform = &s->arena.platform;
@@ -166,12 +173,59 @@ static void test_scan__joins_no_leaves_of_other_rights(void **state)
 	scanned_free(s);
 }
 
+/* Memory ends inside item 5 of a table: five leaves, and all else cannot be read. */
+static void test_scan__of_a_table_ends_where_memory_does(void **state)
+{
+	struct scanned *s = scanned_new();
+
+	(void)state;
+	s->tables[2][0] = TABLE_PA(4) | RW | P;
+	for (unsigned i = 0; i < 7; i++)
+		s->tables[4][i] = (MIB(16) + i * KIB(4)) | RW | P;
+	s->last = TABLE_PA(4) + 5 * 8 + 2;
+	scan(s);
+	assert_int_equal(s->nr_found, 2);
+	assert_int_equal(s->found[0].kind, PGW_ENTRY_LEAF);
+	assert_int_equal(s->found[0].va_last, KIB(20) - 1);
+	assert_int_equal(s->found[1].kind, PGW_ENTRY_UNREADABLE);
+	assert_int_equal(s->found[1].va_first, KIB(20));
+	assert_int_equal(s->found[1].va_last, MIB(2) - 1);
+	scanned_free(s);
+}
+
+/* Memory begins with item 4 of a root, or inside it: what is whole is found, and no less. */
+static void test_scan__of_a_table_begins_where_memory_does(void **state)
+{
+	(void)state;
+	for (unsigned inside = 0; inside < 2; inside++) {
+		struct scanned *s = scanned_new();
+		uint64_t first = inside ? UINT64_C(5) << 39 : UINT64_C(4) << 39;
+		const struct pgw_region *region = pgw_mm_region(s->mm);
+
+		for (unsigned i = 0; i < 8; i++)
+			s->tables[0][i] = TABLE_PA(1) | RW | P;
+		s->tables[1][0] = UINT64_C(7) << 30 | 0x80 | RW | P; /* a leaf of 1 GiB */
+		s->first = TABLE_PA(0) + 4 * 8 + inside;
+		assert_int_equal(pgw_scan(s->mm, region->first, region->last, keep, s, &s->stats),
+				 0);
+		assert_int_equal(s->nr_found, inside ? 4 : 5);
+		assert_int_equal(s->found[0].kind, PGW_ENTRY_UNREADABLE);
+		assert_int_equal(s->found[0].va_first, 0);
+		assert_int_equal(s->found[0].va_last, first - 1);
+		assert_int_equal(s->found[1].kind, PGW_ENTRY_LEAF);
+		assert_int_equal(s->found[1].va_first, first);
+		scanned_free(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_memo__of_a_table_is_for_the_same_rights_only),
 		cmocka_unit_test(test_memo__has_nothing_that_could_not_be_read),
 		cmocka_unit_test(test_scan__joins_no_leaves_of_other_rights),
+		limited_unit_test(test_scan__of_a_table_ends_where_memory_does),
+		cmocka_unit_test(test_scan__of_a_table_begins_where_memory_does),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
