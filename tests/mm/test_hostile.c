@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "common/arena.h"
+#include "common/limit.h"
 
 #define BUDGET 100
 #define TABLES_PA UINT64_C(0x40000000)
@@ -531,9 +532,10 @@ static void test_hostile__a_table_over_the_end_of_memory_is_read_as_far_as_it_go
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hostile__tables_that_point_to_themselves_end_by_the_budget),
-		cmocka_unit_test(test_hostile__tables_that_point_to_their_parent_end_by_the_budget),
-		cmocka_unit_test(
+		limited_unit_test(test_hostile__tables_that_point_to_themselves_end_by_the_budget),
+		limited_unit_test(
+			test_hostile__tables_that_point_to_their_parent_end_by_the_budget),
+		limited_unit_test(
 			test_hostile__all_slots_to_one_table_at_each_level_end_by_the_budget),
 		cmocka_unit_test(test_hostile__tables_outside_memory_are_unreadable),
 		cmocka_unit_test(test_hostile__malformed_entries_are_counted_at_every_level),
