@@ -3,6 +3,7 @@
 
 #include "mm/mm_priv.h"
 #include "pt/read/loader.h"
+#include "pt/read/scan.h"
 
 /* Entries for each part that are wanted to choose the cuts from. */
 #define SPLIT_CHOICE 8
@@ -191,11 +192,5 @@ uint64_t pgw_mm_budget(const struct pgw_mm *mm)
 bool pgw_extent_follows(const struct pgw_mm *mm, const struct pgw_extent *a,
 			const struct pgw_extent *b)
 {
-	if (a->kind != b->kind || a->level != b->level || a->va_last + 1 != b->va_first)
-		return false;
-	if (a->kind != PGW_ENTRY_LEAF)
-		return true;
-	return a->leaf_lg2 == b->leaf_lg2 && a->rights == b->rights &&
-	       b->pa - a->pa == b->va_first - a->va_first &&
-	       ((a->entry ^ b->entry) & ~pt_ops(&mm->pt)->addr_mask(&mm->pt.env, a->level)) == 0;
+	return pt_extent_follows(~pt_ops(&mm->pt)->addr_mask(&mm->pt.env, a->level), a, b);
 }

@@ -26,20 +26,6 @@ int pt_scan_hand_on(struct pt_scan *s)
 	return err;
 }
 
-/* Does b follow a so that the two are one run? */
-static bool scan_follows(const struct pt_scan *s, const struct pgw_extent *a,
-			 const struct pgw_extent *b)
-{
-	if (a->kind != b->kind || a->level != b->level || a->va_last + 1 != b->va_first ||
-	    a->kind == PGW_ENTRY_ABSENT)
-		return false;
-	if (a->kind != PGW_ENTRY_LEAF)
-		return true;
-	return a->leaf_lg2 == b->leaf_lg2 && a->rights == b->rights &&
-	       b->pa - a->pa == b->va_first - a->va_first &&
-	       ((a->entry ^ b->entry) & s->attr_mask[a->level]) == 0;
-}
-
 int pt_scan_add(struct pt_scan *s, const struct pgw_extent *extent)
 {
 	struct pgw_extent *pending = pt_scan_pending(s);
@@ -47,7 +33,7 @@ int pt_scan_add(struct pt_scan *s, const struct pgw_extent *extent)
 
 	if (s->is_recording)
 		pt_memo_add(s, extent);
-	if (scan_follows(s, pending, extent)) {
+	if (pt_extent_follows(s->attr_mask[pending->level], pending, extent)) {
 		if (extent->kind == PGW_ENTRY_LEAF)
 			s->stats->nr_leaves += (extent->va_last >> extent->leaf_lg2) -
 					       (pending->va_last >> extent->leaf_lg2);

@@ -147,6 +147,24 @@ static PGW_ALWAYS_INLINE uint64_t pt_extent_leaves(const struct pgw_extent *exte
 	return (extent->va_last >> extent->leaf_lg2) - (extent->va_first >> extent->leaf_lg2) + 1;
 }
 
+/**
+ * Does b follow a so that the two are one run? Scans ask it, and those who join what several of them
+ * found. What is absent is told one by one.
+ * @param attr_mask the bits of an entry of a's level that are not its address
+ */
+static inline bool pt_extent_follows(uint64_t attr_mask, const struct pgw_extent *a,
+				     const struct pgw_extent *b)
+{
+	if (a->kind != b->kind || a->level != b->level || a->va_last + 1 != b->va_first ||
+	    a->kind == PGW_ENTRY_ABSENT)
+		return false;
+	if (a->kind != PGW_ENTRY_LEAF)
+		return true;
+	return a->leaf_lg2 == b->leaf_lg2 && a->rights == b->rights &&
+	       b->pa - a->pa == b->va_first - a->va_first &&
+	       ((a->entry ^ b->entry) & attr_mask) == 0;
+}
+
 /** Could leaves join the pending extent? Seldom, so the rest is left to pt_scan_add(). */
 static PGW_ALWAYS_INLINE bool pt_scan_may_join(const struct pt_scan *s, uint64_t va_first,
 					       uint64_t pa)
