@@ -49,13 +49,14 @@ static bool is_paused(const struct machine *machine)
 static int machine_read(const struct pgw_phys *phys, uint64_t pa, void *buf, size_t len)
 {
 	struct machine *machine = machine_of(phys);
-	const uint64_t *words = (const uint64_t *)(void *)(machine->arena.block + (pa - ARENA_PA));
+	const uint64_t *words;
 
 	if (pa < ARENA_PA || pa - ARENA_PA > machine->arena.size - len)
 		return -PGW_EIO;
 	if (machine->run && !is_paused(machine))
 		machine->run(machine);
 	machine->nr_reads++;
+	words = (const uint64_t *)(void *)(machine->arena.block + (pa - ARENA_PA));
 	for (size_t i = 0; i < len / 8; i++) {
 		uint64_t word = __atomic_load_n(&words[i], __ATOMIC_ACQUIRE);
 
