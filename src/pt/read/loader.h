@@ -113,6 +113,8 @@ bool pt_load_far(const struct pt *pt, uint64_t item_pa, uint64_t *ret);
 /** The entry of one item; false if it cannot be read. */
 static PGW_ALWAYS_INLINE bool pt_load_item(const struct pt *pt, uint64_t item_pa, uint64_t *ret)
 {
+	if (pt->phys && pgw_likely(pt->is_native))
+		return pgw_phys_read(pt->phys, item_pa, ret, sizeof(*ret)) == 0;
 	if (pt->phys)
 		return pt_load_far(pt, item_pa, ret);
 	*ret = pt_owner_item(pt_host_table(pt, item_pa));

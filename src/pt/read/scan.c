@@ -346,6 +346,20 @@ struct scan_each {
 	uint64_t refused_va; /* the first address that fn did not see */
 };
 
+/* fn refused extents[i]: the counts are of what it got. Apart, so that the loop stays small. */
+static PGW_NOINLINE void scan_each_refused(struct scan_each *each, const struct pgw_extent *extents,
+					   size_t i, size_t nr)
+{
+	each->was_refused = true;
+	each->refused_va = extents[i].va_last + 1;
+	while (++i < nr) {
+		if (extents[i].kind == PGW_ENTRY_LEAF)
+			each->stats->nr_leaves -= pt_extent_leaves(&extents[i]);
+		each->stats->nr_unreadable -= extents[i].kind == PGW_ENTRY_UNREADABLE;
+		each->stats->nr_torn -= extents[i].kind == PGW_ENTRY_TORN;
+	}
+}
+
 static int scan_each_block(const struct pgw_extent *extents, size_t nr, void *arg)
 {
 	struct scan_each *each = arg;
@@ -355,14 +369,7 @@ static int scan_each_block(const struct pgw_extent *extents, size_t nr, void *ar
 
 		if (pgw_likely(!err))
 			continue;
-		each->was_refused = true;
-		each->refused_va = extents[i].va_last + 1;
-		while (++i < nr) {
-			if (extents[i].kind == PGW_ENTRY_LEAF)
-				each->stats->nr_leaves -= pt_extent_leaves(&extents[i]);
-			each->stats->nr_unreadable -= extents[i].kind == PGW_ENTRY_UNREADABLE;
-			each->stats->nr_torn -= extents[i].kind == PGW_ENTRY_TORN;
-		}
+		scan_each_refused(each, extents, i, nr);
 		return err;
 	}
 	return 0;

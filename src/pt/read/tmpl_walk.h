@@ -309,7 +309,7 @@ static int walk_slot(struct pt_walk *w, unsigned level, const struct pt_walk_slo
 
 		if (err || !again)
 			return err;
-		if (w->pt->phys && !pt_load_item(w->pt, slot->pa, slot->item))
+		if (w->pt->phys && !pt_load_far(w->pt, slot->pa, slot->item))
 			return walk_unreadable(w, level, false, addr, next);
 	}
 }
