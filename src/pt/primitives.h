@@ -76,7 +76,7 @@ static uint8_t pt_rights(const struct pt_env *env, pt_acc_t acc, uint64_t entry,
 static uint64_t pt_table_encode(const struct pt_env *env, uint64_t pa, enum pgw_region_kind kind);
 static bool pt_leaf_encode(const struct pt_env *env, const struct pgw_leaf *leaf, uint64_t *ret);
 
-/* For edits only, but the first two. */
+/* For edits only, as the two above. */
 static unsigned pt_contig_lg2(const struct pt_env *env, unsigned level);
 static uint64_t pt_leaf_resize(const struct pt_env *env, uint64_t entry, unsigned level,
 			       uint64_t va, unsigned to_level, bool run);

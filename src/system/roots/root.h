@@ -45,10 +45,10 @@ bool image_root_find_va(struct pgw_image *image, const struct pgw_root_info *roo
 
 /* root_state.c: a root, beside the kernel's */
 
-#define IMAGE_REGION(half) (1u << (half))
+#define IMAGE_REGION(kind) (1u << (kind))
 #define IMAGE_ALL_REGIONS (IMAGE_REGION(PGW_REGION_USER) | IMAGE_REGION(PGW_REGION_KERNEL))
 
-/** The kernel's half of the tree, or the user's, or both, counted. */
+/** The kernel's region of the tree, or the user's, or both, counted. */
 struct image_count {
 	uint64_t nr_leaves; /* in each table once */
 	uint64_t nr_malformed;
