@@ -138,8 +138,9 @@ static struct outcome outcome(const struct setting *setting, const struct pgw_tr
 	(void)setting;
 	if (!canonical)
 		return (struct outcome){ ASCE_TYPE, UINT64_MAX, true, true };
+	/* The one kind that leaves no address: QEMU 7.2 stores it all the same, QEMU 10 does not. */
 	if (t->kind == PGW_ENTRY_MALFORMED)
-		return (struct outcome){ TRANSLATION_SPECIFICATION, UINT64_MAX, true, true };
+		return (struct outcome){ TRANSLATION_SPECIFICATION, UINT64_MAX, true, false };
 	if (t->kind != PGW_ENTRY_LEAF)
 		return (struct outcome){ holes[t->level], UINT64_MAX, true, true };
 	if (!(t->rights & op_right(op)))
