@@ -2,7 +2,7 @@
 #include <pagewalk/scan.h>
 
 #include "mm/mm_priv.h"
-#include "pt/read/loader.h"
+#include "pt/read/iter.h"
 #include "pt/read/scan.h"
 
 /* Entries for each part that are wanted to choose the cuts from. */
@@ -43,49 +43,34 @@ static void split_entry(struct split *split, uint64_t va)
 	split->nr++;
 }
 
-/* @return false: it cannot be read */
-static bool split_load(const struct pt *pt, uint64_t table_pa, unsigned index, uint64_t *ret)
+/* The slots of a table that hold addresses of the scan. va: of slot 0 */
+static unsigned split_slots(const struct split *split, unsigned level, uint64_t va,
+			    unsigned *ret_nr)
 {
-	uint64_t pa = pt_item_pa(&pt->format->geometry, table_pa, index);
+	const struct pgw_geometry *geo = &split->pt->format->geometry;
+	uint64_t last = va + low_bits(geo->span_lg2[level] + geo->slots_lg2[level]);
+	unsigned first = split->first > va ? pt_index(geo, split->first, level) : 0;
 
-	if (pgw_unlikely(!pt_is_near(pt, pa, sizeof(*ret))))
-		return pt_load_item(pt, pa, ret);
-	*ret = pt_near_entry(pt_near_items(pt, pa));
-	return true;
-}
-
-/* @return false: the entry is no table */
-static bool split_table_of(const struct pt *pt, uint64_t raw, unsigned level, uint64_t *ret_pa)
-{
-	const struct pt_env *env = &pt->env;
-	struct pgw_entry entry;
-
-	if ((raw & env->table_mask) != env->table_value)
-		return false;
-	if (pgw_likely(env->addr_mask)) {
-		*ret_pa = (raw & env->addr_mask) << env->addr_shift;
-		return true;
-	}
-	pt->format->decode(pt->format, &pt->control, raw, level, &entry);
-	*ret_pa = entry.pa;
-	return entry.kind == PGW_ENTRY_TABLE;
+	*ret_nr = pt_index(geo, split->last < last ? split->last : last, level) - first + 1;
+	return first;
 }
 
 /* Depth is bounded by the levels. */
 static void split_table(struct split *split, uint64_t table_pa, unsigned level, uint64_t va)
 {
-	const struct pt *pt = split->pt;
-	const struct pgw_geometry *geo = &pt->format->geometry;
-	const unsigned span_lg2 = geo->span_lg2[level];
+	const unsigned span_lg2 = split->pt->format->geometry.span_lg2[level];
+	unsigned nr, first = split_slots(split, level, va, &nr);
+	struct pt_iter it;
+	uint64_t below;
 
 	if (!split->budget)
 		return;
 	split->budget--;
-	for (unsigned i = 0; i < 1u << geo->slots_lg2[level]; i++) {
-		uint64_t at = va + ((uint64_t)i << span_lg2), below, raw;
+	pt_iter_begin(&it, split->pt, table_pa, level, first, nr);
+	while (pt_iter_next(&it)) {
+		uint64_t at = va + ((uint64_t)it.slot << span_lg2);
 
-		if (at > split->last || (at | low_bits(span_lg2)) < split->first ||
-		    !split_load(pt, table_pa, i, &raw) || !split_table_of(pt, raw, level, &below))
+		if (it.nr_unreadable || !pt_iter_table(&it, &below))
 			continue;
 		if (level == split->level)
 			split_entry(split, at);

@@ -144,6 +144,9 @@ int image_identity_search(struct pgw_image *image, struct pgw_root_info *ret);
 
 /* shared_kernel.c: where every root has the kernel's part of the tree */
 
+/** Linux links the kernel into the last 2 GiB there. */
+#define LINUX_KERNEL_MAP UINT64_C(0xffffffff80000000)
+
 /** Does the root map or hold the page that an anchor is? */
 typedef bool image_anchor_fn(const struct pgw_image *image, const struct pgw_root_info *root,
 			     uint64_t anchor);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/bits.h"
+#include "pt/read/iter.h"
 #include "system/roots/root.h"
 
 /* Arm ARM (DDI 0487) D8.3: descriptors. */
@@ -178,8 +179,7 @@ struct search {
 	const struct owner *owner;
 	const struct pgw_format *format;
 	const struct pgw_geometry *geo;
-	struct pgw_control control;      /* complete */
-	uint64_t *table[PGW_MAX_LEVELS]; /* by level, of which one is in use */
+	struct pt pt; /* no tree: how items are read */
 };
 
 /* What a table or an entry is, if it is to be a part of the owner's tables. */
@@ -189,31 +189,22 @@ enum fit {
 	FIT_PAGE,
 };
 
-static void search_fini(struct search *search)
-{
-	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
-		free(search->table[level]);
-}
-
-static bool search_init(struct search *search, struct pgw_image *image, const struct owner *owner,
+static void search_init(struct search *search, struct pgw_image *image, const struct owner *owner,
 			const struct pgw_root_info *like)
 {
-	bool has_memory = true;
+	search->image = image;
+	search->owner = owner;
+	search->format = like->format;
+	search->geo = pgw_format_geometry(like->format);
+	pt_reader_init(&search->pt, &image->phys, like->format);
+	search->pt.control = pgw_control_assume(like->format, &like->control);
+}
 
-	*search = (struct search){
-		.image = image,
-		.owner = owner,
-		.format = like->format,
-		.geo = pgw_format_geometry(like->format),
-		.control = pgw_control_assume(like->format, &like->control),
-	};
-	for (unsigned level = 0; level <= search->geo->top_level; level++) {
-		search->table[level] = malloc(pt_table_size(search->geo, level));
-		has_memory &= search->table[level] != NULL;
-	}
-	if (!has_memory)
-		search_fini(search);
-	return has_memory;
+/* Before the first slot of a whole table. */
+static void table_begin(const struct search *search, uint64_t pa, unsigned level,
+			struct pt_iter *ret)
+{
+	pt_iter_begin(ret, &search->pt, pa, level, 0, 1u << search->geo->slots_lg2[level]);
 }
 
 static enum fit table_fit(struct search *search, uint64_t pa, unsigned level);
@@ -224,7 +215,7 @@ static enum fit entry_fit(const struct search *search, uint64_t raw, unsigned le
 {
 	uint64_t leaf_bits = search->owner->leaf_bits;
 
-	pgw_entry_decode(search->format, &search->control, raw, level, ret);
+	pgw_entry_decode(search->format, &search->pt.control, raw, level, ret);
 	switch (ret->kind) {
 	case PGW_ENTRY_EMPTY:
 		return FIT_EMPTY;
@@ -243,21 +234,20 @@ static enum fit entry_fit(const struct search *search, uint64_t raw, unsigned le
 }
 
 /* Stops at a table that does not fit; at the first page, unless the whole must fit. */
-static enum fit table_descend(struct search *search, unsigned level)
+static enum fit table_descend(struct search *search, uint64_t pa, unsigned level)
 {
-	size_t nr = (size_t)1 << search->geo->slots_lg2[level];
 	enum fit fit = FIT_EMPTY, best = FIT_EMPTY;
 	uint64_t before = 0;
 	struct pgw_entry entry;
+	struct pt_iter it;
 
-	for (size_t i = 0; i < nr && fit != FIT_NOT; i++) {
-		uint64_t raw = load_le64(&search->table[level][i]);
-
+	table_begin(search, pa, level, &it);
+	while (fit != FIT_NOT && pt_iter_next(&it)) {
 		/* Many entries in a row may share a table, on many levels. */
-		if (!raw || raw == before)
+		if (it.entry == before)
 			continue;
-		before = raw;
-		fit = entry_fit(search, raw, level, &entry);
+		before = it.entry;
+		fit = entry_fit(search, it.entry, level, &entry);
 		if (entry.kind == PGW_ENTRY_TABLE)
 			fit = table_fit(search, entry.pa, level - 1);
 		if (fit == FIT_PAGE)
@@ -273,19 +263,19 @@ static enum fit table_fit(struct search *search, uint64_t pa, unsigned level)
 {
 	size_t size = pt_table_size(search->geo, level);
 	struct pgw_entry entry;
+	struct pt_iter it;
 
 	if (!image_search_spend(search->image, 1 + size / IMAGE_PAGE))
 		return FIT_NOT;
-	/* One that is not in the image says nothing for or against those above it. */
-	if (pgw_phys_read(&search->image->phys, pa, search->table[level], size))
-		return FIT_EMPTY;
-	for (size_t i = 0; i < size / 8; i++) {
-		uint64_t raw = load_le64(&search->table[level][i]);
-
-		if (raw && entry_fit(search, raw, level, &entry) == FIT_NOT)
+	table_begin(search, pa, level, &it);
+	while (pt_iter_next(&it)) {
+		/* One that is not in the image says nothing for or against those above it. */
+		if (it.nr_unreadable)
+			return FIT_EMPTY;
+		if (entry_fit(search, it.entry, level, &entry) == FIT_NOT)
 			return FIT_NOT;
 	}
-	return table_descend(search, level);
+	return table_descend(search, pa, level);
 }
 
 /*
@@ -440,10 +430,8 @@ static bool arm64_kernel_partial(struct pgw_image *image, const struct image_swa
 		const struct pgw_root_info like = { .format = formats[i] };
 		struct search search;
 
-		if (!search_init(&search, image, &kernel_owner, &like))
-			break;
+		search_init(&search, image, &kernel_owner, &like);
 		best = partial_by_looks(&search, page, best, ret);
-		search_fini(&search);
 	}
 	free(page);
 	if (best)
@@ -462,10 +450,8 @@ static bool arm64_kernel_search(struct pgw_image *image, struct image_swapper *r
 		const struct pgw_root_info like = { .format = formats[i] };
 		struct search search;
 
-		if (!search_init(&search, image, &kernel_owner, &like))
-			break;
+		search_init(&search, image, &kernel_owner, &like);
 		is_found = kernel_search_format(&search, page, ret);
-		search_fini(&search);
 	}
 	free(page);
 	if (is_found)
@@ -474,17 +460,17 @@ static bool arm64_kernel_search(struct pgw_image *image, struct image_swapper *r
 }
 
 /* Of roots in ascending order, those that lie in the table that an entry points to. */
-static void user_mark_inner(const struct search *search, uint64_t raw,
-			    const struct pgw_root_info *list, size_t nr, bool *is_inner)
+static void user_mark_inner(const struct pt_iter *it, const struct pgw_root_info *list, size_t nr,
+			    bool *is_inner)
 {
 	uint64_t last;
 	struct pgw_entry entry;
 	size_t low = 0, high = nr;
 
-	pgw_entry_decode(search->format, &search->control, raw, search->geo->top_level, &entry);
+	pt_iter_decode(it, &entry);
 	if (entry.kind != PGW_ENTRY_TABLE)
 		return;
-	last = entry.pa + low_bits(search->geo->granule_lg2);
+	last = entry.pa + low_bits(pgw_format_geometry(it->pt->format)->granule_lg2);
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
@@ -503,17 +489,16 @@ static void user_mark_inner(const struct search *search, uint64_t raw,
  */
 static int user_drop_inner(struct search *search, struct pgw_root_info *list, size_t *nr)
 {
-	size_t size = pt_table_size(search->geo, search->geo->top_level), kept = 0;
-	uint64_t *table = search->table[search->geo->top_level];
+	size_t kept = 0;
 	bool *is_inner = calloc(*nr + 1, sizeof(*is_inner));
+	struct pt_iter it;
 
 	if (!is_inner)
 		return -PGW_ENOMEM;
 	for (size_t i = 0; i < *nr; i++) {
-		if (pgw_phys_read(&search->image->phys, list[i].root.pa, table, size))
-			continue;
-		for (size_t j = 0; j < size / 8; j++)
-			user_mark_inner(search, load_le64(&table[j]), list, *nr, is_inner);
+		table_begin(search, list[i].root.pa, search->geo->top_level, &it);
+		while (pt_iter_next(&it) && !it.nr_unreadable)
+			user_mark_inner(&it, list, *nr, is_inner);
 	}
 	for (size_t i = 0; i < *nr; i++) {
 		if (!is_inner[i])
@@ -562,18 +547,14 @@ static int user_search_run(struct search *search, const struct image_pages *page
 /* Does a kernel's root point to tables as they were before 5.13? */
 static bool has_early_tables(const struct search *search, uint64_t root_pa)
 {
-	size_t size = pt_table_size(search->geo, search->geo->top_level);
-	uint64_t *table = search->table[search->geo->top_level];
 	bool has_table = false;
+	struct pt_iter it;
 
-	if (pgw_phys_read(&search->image->phys, root_pa, table, size))
-		return false;
-	for (size_t i = 0; i < size / 8; i++) {
-		uint64_t raw = load_le64(&table[i]);
-
-		if (is_table(raw) && (raw & TABLE_XN))
+	table_begin(search, root_pa, search->geo->top_level, &it);
+	while (pt_iter_next(&it)) {
+		if (it.nr_unreadable || (is_table(it.entry) && (it.entry & TABLE_XN)))
 			return false;
-		has_table |= is_early_table(raw);
+		has_table |= is_early_table(it.entry);
 	}
 	return has_table;
 }
@@ -649,16 +630,12 @@ static int process_roots_like(struct image_roots *roots, const struct pgw_root_i
 			      bool may_be_early)
 {
 	struct search search;
-	int status;
 
-	if (!search_init(&search, roots->image, &user_owner, kernel))
-		return -PGW_ENOMEM;
-	status = may_be_early && is_early(&search, kernel)
-			 ? early_search_run(&search, &kernel->control, roots)
-			 : user_search_run(&search, image_pages(roots->image, IMAGE_PAGE_USER),
-					   &kernel->control, roots);
-	search_fini(&search);
-	return status;
+	search_init(&search, roots->image, &user_owner, kernel);
+	return may_be_early && is_early(&search, kernel)
+		       ? early_search_run(&search, &kernel->control, roots)
+		       : user_search_run(&search, image_pages(roots->image, IMAGE_PAGE_USER),
+					 &kernel->control, roots);
 }
 
 /*

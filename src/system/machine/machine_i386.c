@@ -81,30 +81,6 @@ static unsigned i386_page_kinds(const uint8_t *page)
 	return is_root ? 1u << IMAGE_PAGE_ROOT : 0;
 }
 
-/* Its used slots below and above where the kernel's addresses begin. */
-struct slots {
-	unsigned nr_user, nr_kernel;
-};
-
-static bool count_slots(const struct pgw_image *image, const struct pgw_root_info *root,
-			struct slots *ret)
-{
-	const struct pgw_geometry *geo = pgw_format_geometry(root->format);
-	unsigned nr = 1u << geo->slots_lg2[geo->top_level];
-	uint8_t items[IMAGE_PAGE];
-
-	*ret = (struct slots){ 0 };
-	if (pgw_phys_read(&image->phys, root->root.pa, items, pt_table_size(geo, geo->top_level)))
-		return false;
-	for (unsigned i = 0; i < nr; i++) {
-		bool is_used = is_pae(root->format) ? load_le64(items + (size_t)8 * i) != 0
-						    : load_le32(items + (size_t)4 * i) != 0;
-
-		*(i < nr / 4 * 3 ? &ret->nr_user : &ret->nr_kernel) += is_used;
-	}
-	return true;
-}
-
 /* Not 0 ends the look, which returns the value. */
 typedef int candidate_fn(struct pgw_image *image, struct pgw_root_info *root, void *arg);
 
@@ -143,14 +119,14 @@ struct looks {
 static int look_for_kernel(struct pgw_image *image, struct pgw_root_info *root, void *arg)
 {
 	struct looks *looks = arg;
-	struct slots slots;
+	unsigned slots[_PGW_REGION_MAX];
 	uint64_t va;
 
-	if (!count_slots(image, root, &slots) || slots.nr_user ||
-	    slots.nr_kernel <= looks->best_slots ||
+	if (!image_root_count_slots(image, root, slots) || slots[PGW_REGION_USER] ||
+	    slots[PGW_REGION_KERNEL] <= looks->best_slots ||
 	    !image_root_find_va(image, root, root->root.pa, page_offsets[0], &va))
 		return 0;
-	looks->best_slots = slots.nr_kernel;
+	looks->best_slots = slots[PGW_REGION_KERNEL];
 	looks->best = (struct image_swapper){ .va = va, .root = *root };
 	return 0;
 }

@@ -11,13 +11,9 @@
 #define ENTRY_G BIT(5)
 #define ENTRY_PPN BITS(53, 10)
 
-/*
- * Linux: the kernel's Image header (Documentation/riscv/boot-image-header), and
- * where it is linked when it is not moved.
- */
+/* Linux: the kernel's Image header (Documentation/riscv/boot-image-header). */
 #define HEADER_MAGIC 0x30
 #define HEADER_MAGIC2 0x38
-#define LINUX_KERNEL_MAP UINT64_C(0xffffffff80000000)
 
 /* The slot that spans the last 2 GiB; in an Sv39 root it is two, of 1 GiB each. */
 #define LAST_SLOT 511

@@ -2,6 +2,7 @@
 #include "system/system_priv.h"
 
 #include "base/bits.h"
+#include "pt/read/iter.h"
 #include "system/roots/root.h"
 
 /* Intel SDM volume 3, 2.5 (control registers) and 4.5 (CR3, entries). */
@@ -19,7 +20,6 @@
 #define ENTRY_ADDRESS BITS(51, 12)
 
 /* Linux: where the kernel's image is linked, and what tells a KPTI pair's roots apart. */
-#define LINUX_KERNEL_MAP UINT64_C(0xffffffff80000000)
 #define LINUX_KPTI_USER BIT(12)
 #define LINUX_TRAMPOLINE_END BIT(20)
 /* The CPU entry area's first page, at every number of levels, is the IDT's read-only alias. */
@@ -100,17 +100,16 @@ static bool x86_64_find_level3(const struct pgw_image *image, const struct pgw_r
 			       uint64_t *ret)
 {
 	uint64_t table = root->root.pa;
+	struct pt_iter it;
+	struct pt pt;
 
+	pt_reader_init(&pt, &image->phys, root->format);
 	for (unsigned level = pgw_format_geometry(root->format)->top_level; level > 2; level--) {
-		uint64_t item;
-
-		if (pgw_phys_read(&image->phys, table + UINT64_C(8) * LAST_ITEM, &item,
-				  sizeof(item)))
+		pt_iter_begin(&it, &pt, table, level, LAST_ITEM, 1);
+		if (!pt_iter_next(&it) || it.nr_unreadable ||
+		    (it.entry & LINUX_TABLE_MASK) != LINUX_TABLE_VALUE)
 			return false;
-		table = load_le64(&item);
-		if ((table & LINUX_TABLE_MASK) != LINUX_TABLE_VALUE)
-			return false;
-		table &= ENTRY_ADDRESS & ~image_encryption_mask(image);
+		table = it.entry & ENTRY_ADDRESS & ~image_encryption_mask(image);
 	}
 	*ret = table;
 	return true;

@@ -7,36 +7,15 @@
 #include "system/roots/root.h"
 
 /*
- * What is common to machines whose roots hold both halves (x86_64, riscv64):
- * Linux links the kernel into the last 2 GiB, and gives every process's root
- * the kernel's part of the tree.
+ * What machines have in common whose roots hold both regions (x86_64, riscv64): Linux links the
+ * kernel at LINUX_KERNEL_MAP, and gives every process's root the kernel's part of the tree.
  */
-#define LINUX_KERNEL_MAP UINT64_C(0xffffffff80000000)
-
-#define MAX_TABLE_ITEMS 512
 
 /* Tables that are linked together lie within fewer pages. */
 #define BESIDE_PAGES 16
 
 /* Whose trees are counted, where tables are missing. */
 #define MAX_CPUS_TRIED 16
-
-/* The table's used slots in each half; false if it cannot be read. */
-static bool count_slots(const struct pgw_image *image, const struct pgw_root_info *root,
-			unsigned ret[_PGW_REGION_MAX])
-{
-	const struct pgw_geometry *geo = pgw_format_geometry(root->format);
-	size_t nr = (size_t)1 << geo->slots_lg2[geo->top_level];
-	uint64_t table[MAX_TABLE_ITEMS];
-
-	ret[PGW_REGION_USER] = ret[PGW_REGION_KERNEL] = 0;
-	if (nr > MAX_TABLE_ITEMS ||
-	    pgw_phys_read(&image->phys, root->root.pa, table, nr * sizeof(table[0])))
-		return false;
-	for (size_t i = 0; i < nr; i++)
-		ret[i < nr / 2 ? PGW_REGION_USER : PGW_REGION_KERNEL] += table[i] != 0;
-	return true;
-}
 
 static uint64_t distance(uint64_t a, uint64_t b)
 {
@@ -63,7 +42,7 @@ static bool choose_kernel(struct pgw_image *image, const struct image_pages *pag
 
 		image_encryption_control(image, &claim.root.control);
 		if (!maps_anchor(image, &claim.root, anchor) ||
-		    !count_slots(image, &claim.root, slots) || slots[PGW_REGION_USER] ||
+		    !image_root_count_slots(image, &claim.root, slots) || slots[PGW_REGION_USER] ||
 		    slots[PGW_REGION_KERNEL] < best ||
 		    (slots[PGW_REGION_KERNEL] == best &&
 		     distance(pages->pa[i], anchor) >= best_distance) ||
@@ -222,7 +201,7 @@ static void agreement_offer_by_looks(struct agreement *agreement)
 		bool better;
 
 		if (agreement_lacks(agreement, pages->pa[i]) != agreement->lacks ||
-		    !count_slots(agreement->image, &root, slots))
+		    !image_root_count_slots(agreement->image, &root, slots))
 			continue;
 		agreement->nr++;
 		nr_empty += !slots[PGW_REGION_USER];

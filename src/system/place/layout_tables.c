@@ -4,17 +4,15 @@
 #include <stdlib.h>
 
 #include "base/bits.h"
-#include "pt/read/loader.h"
+#include "pt/read/iter.h"
 
-/* Of tables, in all; and how many entries are read at once. */
+/* Of tables, in all. */
 #define MAX_TABLES (1u << 14)
 
 struct look {
-	const struct pgw_image *view;
+	struct pt pt; /* no tree: how items are read */
 	const struct image_layout *layout;
-	const struct pgw_format *format;
 	const struct pgw_geometry *geo;
-	struct pgw_control control; /* complete */
 	const struct image_piece *known;
 	unsigned left; /* tables that may still be looked at */
 	struct image_table_count *ret;
@@ -36,18 +34,19 @@ static const struct image_piece *piece_of(const struct image_layout *layout, uin
 	return NULL;
 }
 
-static void look_at_table(struct look *look, uint64_t pa, unsigned level, size_t first, size_t nr);
+static void look_at_table(struct look *look, uint64_t pa, unsigned level, unsigned first,
+			  unsigned nr);
 
-static void look_at_entry(struct look *look, uint64_t raw, unsigned level, struct content *content)
+static void look_at_entry(struct look *look, const struct pt_iter *it, struct content *content)
 {
+	const unsigned below = it->level - 1;
 	struct pgw_entry entry;
 
-	pgw_entry_decode(look->format, &look->control, raw, level, &entry);
+	pt_iter_decode(it, &entry);
 	if (entry.kind == PGW_ENTRY_TABLE && !piece_of(look->layout, entry.pa))
 		look->ret->nr_bad++;
 	else if (entry.kind == PGW_ENTRY_TABLE)
-		look_at_table(look, entry.pa, level - 1, 0,
-			      (size_t)1 << look->geo->slots_lg2[level - 1]);
+		look_at_table(look, entry.pa, below, 0, 1u << look->geo->slots_lg2[below]);
 	content->nr_malformed += entry.kind == PGW_ENTRY_MALFORMED;
 	content->nr_leaves += entry.kind == PGW_ENTRY_TABLE || entry.kind == PGW_ENTRY_LEAF;
 	content->nr_elsewhere += entry.kind == PGW_ENTRY_LEAF && !piece_of(look->layout, entry.pa);
@@ -69,27 +68,24 @@ static void content_count(struct look *look, uint64_t pa, const struct content *
 		look->ret->nr_good[piece - look->layout->piece]++;
 }
 
-static void look_at_table(struct look *look, uint64_t pa, unsigned level, size_t first, size_t nr)
+static void look_at_table(struct look *look, uint64_t pa, unsigned level, unsigned first,
+			  unsigned nr)
 {
 	struct content content = { 0 };
 	uint64_t before = 0;
-	struct pt_window win;
-	struct pt pt;
+	struct pt_iter it;
 
 	if (!look->left)
 		return;
 	look->left--;
-	pt_reader_init(&pt, &look->view->phys, look->format);
-	for (size_t i = first; i < first + nr; i = win.first + win.nr) {
-		pt_window_load(&pt, pa, NULL, (unsigned)i, (unsigned)(first + nr - i), &win);
-		if (!win.readable)
+	pt_iter_begin(&it, &look->pt, pa, level, first, nr);
+	while (pt_iter_next(&it)) {
+		if (it.nr_unreadable)
 			return;
-		for (unsigned k = 0; k < win.nr; k++) {
-			/* Entries in a row may share a table. */
-			if (win.copy[k] && win.copy[k] != before)
-				look_at_entry(look, win.copy[k], level, &content);
-			before = win.copy[k];
-		}
+		/* Entries in a row may share a table. */
+		if (it.entry != before)
+			look_at_entry(look, &it, &content);
+		before = it.entry;
 	}
 	/* A root is a root wherever it is. */
 	if (level < look->geo->top_level)
@@ -110,17 +106,16 @@ int image_layout_look_at_tables(struct pgw_image *view, const struct image_layou
 {
 	struct image_roots roots = { .image = view };
 	struct look look = {
-		.view = view,
 		.layout = layout,
-		.format = kernel->root.format,
 		.geo = pgw_format_geometry(kernel->root.format),
-		.control = pgw_control_assume(kernel->root.format, &kernel->root.control),
 		.known = piece_of(layout, kernel->root.root.pa),
 		.left = MAX_TABLES,
 		.ret = ret,
 	};
 	int status = view->arch->ops->process_roots(&roots, kernel);
 
+	pt_reader_init(&look.pt, &view->phys, kernel->root.format);
+	look.pt.control = pgw_control_assume(kernel->root.format, &kernel->root.control);
 	*ret = (struct image_table_count){ 0 };
 	look_at_root(&look, &kernel->root, true);
 	for (size_t i = 0; i < roots.nr && look.left; i++)

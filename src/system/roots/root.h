@@ -43,6 +43,13 @@ bool image_root_translate(const struct pgw_image *image, const struct pgw_root_i
 bool image_root_find_va(struct pgw_image *image, const struct pgw_root_info *root, uint64_t pa,
 			uint64_t first, uint64_t *ret_va);
 
+/**
+ * The items of a root that are not 0, in each region of its format.
+ * @return false: not all of them can be read
+ */
+bool image_root_count_slots(const struct pgw_image *image, const struct pgw_root_info *root,
+			    unsigned ret[_PGW_REGION_MAX]);
+
 /* root_state.c: a root, beside the kernel's */
 
 #define IMAGE_REGION(kind) (1u << (kind))

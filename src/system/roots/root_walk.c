@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "pt/read/iter.h"
 #include "system/roots/root.h"
 
 size_t image_formats(const struct pgw_image *image, const struct pgw_format **ret)
@@ -53,6 +54,32 @@ bool image_root_translate(const struct pgw_image *image, const struct pgw_root_i
 	image_tree(image, root, region, &tree);
 	pt_ops(&tree)->translate(&tree, va, ret, NULL);
 	return ret->kind == PGW_ENTRY_LEAF;
+}
+
+bool image_root_count_slots(const struct pgw_image *image, const struct pgw_root_info *root,
+			    unsigned ret[_PGW_REGION_MAX])
+{
+	const struct pgw_geometry *geo = pgw_format_geometry(root->format);
+	struct pt_iter it;
+	struct pt pt;
+
+	pt_reader_init(&pt, &image->phys, root->format);
+	for (unsigned kind = 0; kind < _PGW_REGION_MAX; kind++) {
+		const struct pgw_region *region = pgw_format_region(root->format, kind);
+		unsigned nr, first;
+
+		ret[kind] = 0;
+		if (!region)
+			continue;
+		first = pt_region_slots(geo, region, &nr);
+		pt_iter_begin(&it, &pt, root->root.pa, geo->top_level, first, nr);
+		while (pt_iter_next(&it)) {
+			if (it.nr_unreadable)
+				return false;
+			ret[kind]++;
+		}
+	}
+	return true;
 }
 
 const struct pgw_format *image_format(const struct pgw_image *image, unsigned nr_levels)

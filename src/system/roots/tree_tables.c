@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/bits.h"
-#include "pt/read/loader.h"
+#include "pt/read/iter.h"
 
 /* The smallest table has two slots, so four low bits of its address are free. */
 #define SEEN_LEVEL BITS(2, 0)
@@ -16,6 +16,7 @@ _Static_assert(PGW_MAX_LEVELS <= SEEN_LEVEL + 1, "a level fits");
 
 /* The tables on the way from the root, for loops: by level. */
 struct way {
+	const struct pt *pt;
 	uint64_t pa[PGW_MAX_LEVELS];
 	unsigned first, last; /* the slots of the lowest one, inclusive */
 };
@@ -99,14 +100,14 @@ static int visit_below(struct tables *t, const struct pgw_entry *entry, unsigned
 	return visit_table(t, level, way);
 }
 
-static int visit_item(struct tables *t, uint64_t item, unsigned level, struct way *way)
+static int visit_item(struct tables *t, const struct pt_iter *it, struct way *way)
 {
 	struct pgw_entry entry;
 
-	pgw_entry_decode(t->format, &t->control, item, level, &entry);
+	pt_iter_decode(it, &entry);
 	switch (entry.kind) {
 	case PGW_ENTRY_TABLE:
-		return visit_below(t, &entry, level - 1, way);
+		return visit_below(t, &entry, it->level - 1, way);
 	case PGW_ENTRY_LEAF:
 		return t->leaf ? t->leaf(&entry, t->arg) : 0;
 	case PGW_ENTRY_MALFORMED:
@@ -122,15 +123,6 @@ static bool is_skipped(const struct tables *t, unsigned slot)
 	return slot - t->skip_first < t->nr_skip;
 }
 
-/* Most items are zero, and decoding takes its time. */
-static bool zero_is_empty(const struct tables *t, unsigned level)
-{
-	struct pgw_entry entry;
-
-	pgw_entry_decode(t->format, &t->control, 0, level, &entry);
-	return entry.kind == PGW_ENTRY_EMPTY;
-}
-
 /*
  * Pre: the table was not seen before; way has it and those above.
  * Stops when a callback says so or the budget ran out. Depth is bounded by the
@@ -139,24 +131,17 @@ static bool zero_is_empty(const struct tables *t, unsigned level)
 static int visit_table(struct tables *t, unsigned level, struct way *way)
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(t->format);
-	struct pt pt;
-	unsigned end = way->last + 1;
-	uint64_t pa = way->pa[level];
-	bool is_unreadable = false, is_zero_empty = zero_is_empty(t, level);
-	struct pt_window win;
-	int status = t->table ? t->table(pa, pt_items_size(geo, end), t->arg) : 0;
+	const uint64_t pa = way->pa[level];
+	bool is_unreadable = false;
+	struct pt_iter it;
+	int status = t->table ? t->table(pa, pt_items_size(geo, way->last + 1), t->arg) : 0;
 
-	pt_reader_init(&pt, t->phys, t->format);
-	for (unsigned at = way->first; at < end && !status; at = win.first + win.nr) {
-		pt_window_load(&pt, pa, NULL, at, end - at, &win);
-		is_unreadable |= !win.readable;
-		for (unsigned i = 0; i < win.nr && win.readable && !status; i++) {
-			uint64_t item = win.copy[i];
-
-			if ((item || !is_zero_empty) &&
-			    !(level == geo->top_level && is_skipped(t, at + i)))
-				status = visit_item(t, item, level, way);
-		}
+	pt_iter_begin(&it, way->pt, pa, level, way->first, way->last - way->first + 1);
+	while (!status && pt_iter_next(&it)) {
+		if (it.nr_unreadable)
+			is_unreadable = true;
+		else if (level < geo->top_level || !is_skipped(t, it.slot))
+			status = visit_item(t, &it, way);
 	}
 	t->met.nr_unreadable += is_unreadable;
 	return status;
@@ -165,13 +150,16 @@ static int visit_table(struct tables *t, unsigned level, struct way *way)
 int tables_visit(struct tables *t, struct pgw_root root)
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(t->format);
-	struct way way;
+	struct pt pt;
+	struct way way = { .pt = &pt };
 	int status;
 
 	if (!pt_root_is_aligned(geo, root.pa))
 		return -PGW_EINVAL;
 	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
 		way.pa[level] = SEEN_NONE;
+	pt_reader_init(&pt, t->phys, t->format);
+	pt.control = t->control;
 	way.pa[geo->top_level] = root.pa;
 	way.first = 0;
 	way.last = pt_root_items(geo, root) - 1;
