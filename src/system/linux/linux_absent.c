@@ -8,18 +8,18 @@
 #include "base/bits.h"
 
 /*
- * Sources, for facts: Linux's arch/<arch>/include/asm/pgtable*.h for where an entry
- * has what, include/linux/swap.h for the numbers of special types, and
- * swapops.h for what these hold, of the releases that are named.
+ * What Linux keeps in entries that are not valid. The facts are from Linux itself, of the releases
+ * that are named: arch/<arch>/include/asm/pgtable*.h says where in an entry each field is,
+ * include/linux/swap.h how special types are numbered, and include/linux/swapops.h what they hold.
  */
 
 struct absent_entry;
 
-/* What of an entry is for what: the layout of one architecture in some releases. */
+/* The fields of such an entry, as masks, on one architecture in some releases. */
 struct layout {
-	uint64_t prot_none; /* if it is set, the entry maps something, and nobody may use it */
-	uint64_t huge;      /* above the lowest level: if one is set, it does, but is invalid */
-	uint64_t never;     /* what maps something has none of these */
+	uint64_t prot_none; /* set: the entry maps a page that nobody may use */
+	uint64_t huge;  /* one is set above level 0: the entry maps a huge page, but is invalid */
+	uint64_t never; /* an entry that maps something has none of these */
 	uint64_t type;
 	uint64_t offset;
 	uint64_t exclusive;
@@ -28,10 +28,10 @@ struct layout {
 	uint64_t young; /* of what maps something */
 	uint64_t dirty;
 	uint64_t (*pa)(const struct absent_entry *e); /* of what maps something */
-	bool (*is_invalid)(
-		uint64_t raw); /* prot_none is set, but not because of PROT_NONE; or NULL */
-	unsigned pa_bits;      /* of an address, as the kernel reckons (MAX_PHYSMEM_BITS) */
-	bool is_inverted;      /* the offset, and the address of what maps something */
+	/* prot_none is set for another reason than PROT_NONE. NULL: it never is. */
+	bool (*is_invalid)(uint64_t raw);
+	unsigned pa_bits;      /* MAX_PHYSMEM_BITS */
+	bool is_inverted;      /* the offset, and the address of a mapped page, are inverted */
 	bool has_device;       /* CONFIG_DEVICE_PRIVATE */
 	bool has_early_marker; /* CONFIG_PTE_MARKER, a choice before 6.2 */
 	bool is_assumed;
@@ -59,7 +59,7 @@ static uint64_t field_get(uint64_t entry, uint64_t mask)
 	return (entry & mask) >> __builtin_ctzll(mask);
 }
 
-/* Where an entry of some other format than x86_64's would map to, made valid and a leaf. */
+/* Where the entry maps to if it is made a valid leaf. Not for x86_64, which may invert addresses. */
 static uint64_t leaf_pa(const struct absent_entry *e, uint64_t leaf)
 {
 	const struct pgw_control unknown = { 0 };
@@ -76,7 +76,7 @@ static uint64_t x86_64_pa(const struct absent_entry *e)
 	       ~low_bits(e->geo->span_lg2[e->level]);
 }
 
-/* Of a contiguous run every entry has its own address. */
+/* Without CONT: each entry of a contiguous run has its own address. */
 static uint64_t arm64_pa(const struct absent_entry *e)
 {
 	return leaf_pa(e, (e->raw & ~(BIT(52) | BIT(1))) | (e->level ? 1 : 3));
@@ -87,15 +87,15 @@ static uint64_t riscv64_pa(const struct absent_entry *e)
 	return leaf_pa(e, (e->raw & ~BITS(63, 54)) | BITS(1, 0));
 }
 
-/* pte_protnone(), where the bit that it has in common with others does not tell: since 6.10. */
+/* Since 6.10 pte_protnone() shares its bit with other invalid entries; these bits tell them apart. */
 static bool arm64_is_invalid(uint64_t raw)
 {
-	return (raw & BIT(6)) || !(raw & BIT(54)); /* users may use or execute it */
+	return (raw & BIT(6)) || !(raw & BIT(54)); /* users may access or execute it */
 }
 
 /*
- * Addresses are inverted against L1TF since 4.19, and in the stable releases of the same month:
- * what an old kernel does is told by an upper bit, which no memory reaches.
+ * Linux inverts addresses against L1TF since 4.19, and in the stable releases of the same month. So
+ * the release of an older kernel does not tell; bit 51 does, as no memory reaches that high.
  */
 static void layout_x86_64(struct absent_entry *e)
 {
@@ -196,7 +196,7 @@ static bool layout_choose(struct absent_entry *e)
 	return false;
 }
 
-/* The special types. They have the highest numbers and follow each other in this order. */
+/* The special types, which have the highest numbers, in this order without gaps. */
 enum special {
 	SPECIAL_NONE, /* a swap area's */
 	SPECIAL_HWPOISON,
@@ -277,8 +277,8 @@ static bool is_memory(const struct pgw_linux *kernel, uint64_t pa)
 }
 
 /*
- * A special type that holds a frame's number, and since 6.1, if the page is on its way, above it
- * whether that is young and dirty. @return false if there is more than that
+ * A special type that holds a frame's number. Since 6.1 a migration entry has two more bits above
+ * it: young and dirty. @return false if any other bit is set
  */
 static bool take_frame(const struct absent_entry *e, struct pgw_absent *ret)
 {
@@ -293,7 +293,10 @@ static bool take_frame(const struct absent_entry *e, struct pgw_absent *ret)
 	return above <= 3;
 }
 
-/* PTE_MARKER_UFFD_WP, _POISONED (6.2, as _SWAPIN_ERROR), _GUARD (6.13). @return false if there is more */
+/*
+ * The bits are PTE_MARKER_UFFD_WP, _POISONED (6.2, as _SWAPIN_ERROR) and _GUARD (6.13).
+ * @return false if any other bit is set
+ */
 static bool take_marker(struct pgw_absent *ret)
 {
 	ret->flags |= (ret->offset & 1 ? PGW_ABSENT_UFFD_WP : 0) |
@@ -313,11 +316,11 @@ static bool decode_special(const struct absent_entry *e, enum special special,
 }
 
 /*
- * How the kernel was configured is not known. Assumed is what distributions have:
- * CONFIG_MIGRATION and CONFIG_MEMORY_FAILURE, and see struct layout. Device memory that is
- * ordinary memory shows that there is no CONFIG_DEVICE_PRIVATE; and the highest number,
- * if it cannot be what it is in this release, is what it is in the plainest kernels: a
- * page that was writable and is on its way.
+ * The numbers of special types depend on the kernel's configuration, which is not known. We assume
+ * that of distributions: CONFIG_MIGRATION, CONFIG_MEMORY_FAILURE, and what struct layout says. Two
+ * findings correct this. If a device-private entry leads to ordinary memory, the kernel has no
+ * CONFIG_DEVICE_PRIVATE. If the entry with the highest number makes no sense, the kernel has no
+ * markers, and the highest number is a migration entry of a writable page.
  */
 static void decode_swap(struct absent_entry *e, struct pgw_absent *ret)
 {
@@ -371,7 +374,7 @@ static enum pgw_absent_kind mapped_kind(struct absent_entry *e)
 {
 	struct layout *layout = &e->layout;
 
-	/* If a bit says so and others deny it, it is a swap entry by its looks. */
+	/* prot_none with a bit of never: a swap entry, as far as can be seen. */
 	if (e->raw & layout->never)
 		layout->is_assumed |= (e->raw & layout->prot_none) != 0;
 	else if (e->raw & layout->prot_none)

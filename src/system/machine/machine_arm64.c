@@ -13,16 +13,15 @@
 #define DESC_NG BIT(11)
 #define DESC_ATTRINDX BITS(4, 2)
 #define DESC_AF BIT(10)
-#define DESC_ADDRESS BITS(47, 16) /* as far as all granules have it in one place */
+#define DESC_ADDRESS BITS(47, 16) /* the address bits that are in one place for all granules */
 #define DESC_PXN BIT(53)
 #define DESC_UXN BIT(54)
 #define DESC_PXNTABLE BIT(59)
 #define DESC_UXNTABLE BIT(60)
 
 /*
- * Descriptors of tables as Linux makes them since 5.13: a process's always with
- * PXNTable, the kernel's mostly with UXNTable, and no other bits, but since
- * 6.13 AF.
+ * Since 5.13 Linux sets PXNTable in every table descriptor of a process, and UXNTable in most of the
+ * kernel's. It sets no other attribute, except AF since 6.13.
  */
 #define TABLE_MASK ((BITS(63, 61) | BITS(58, 48) | BITS(11, 0)) & ~DESC_AF)
 #define TABLE_VALUE UINT64_C(3)
@@ -36,7 +35,7 @@ static bool is_table(uint64_t entry)
 	return (entry & TABLE_MASK) == TABLE_VALUE;
 }
 
-/* Before 5.13 nothing says whose tables they are. */
+/* Before 5.13 Linux set neither, so a descriptor does not tell whose it is. */
 static bool is_early_table(uint64_t entry)
 {
 	return is_table(entry) && !(entry & TABLE_XN) && (entry & DESC_ADDRESS);
@@ -53,16 +52,15 @@ static bool is_kernel_table(uint64_t entry)
 }
 
 /*
- * Every item of a page may be the one that tells. Most pages hold nothing, and
- * most others no item that looks like a table of either owner: a page goes
- * through loops of one to three operations a vector and no branch, on as many
- * vectors at once as keep results from waiting for each other.
+ * A survey asks of every page whether any of its items looks like a table descriptor. Most pages are
+ * zero, and most others have no such item. So the loops have no branch: they take one to three
+ * operations for a vector, on so many vectors at once that results do not wait for each other.
  */
 #define VECTORS_AT_ONCE 4
 
 /*
- * EDK2 (ArmPkg, ArmLib.h and ArmMmuLib) has the memory types in this order:
- * device, not cached, write-through, write-back; and its own data in the last.
+ * EDK2 (ArmPkg, ArmLib.h and ArmMmuLib) orders the memory types so: device, not cached,
+ * write-through, write-back. Its own data has the last.
  */
 #define EDK2_MEMORY_TYPES UINT64_C(0xffbb4400)
 #define EDK2_WRITE_BACK UINT64_C(3)
@@ -92,7 +90,7 @@ static PGW_ALWAYS_INLINE bool page_is_zero(const uint8_t *page)
 
 static PGW_ALWAYS_INLINE bool page_has_item(const uint8_t *page, uint64_t mask, uint64_t value)
 {
-	/* In the order of bytes that items have. */
+	/* Items are little-endian. */
 	uint64_t mask_le = load_le64(&mask), value_le = load_le64(&value);
 	items any[VECTORS_AT_ONCE] = { 0 };
 
@@ -135,7 +133,10 @@ static unsigned arm64_page_kinds(const uint8_t *page)
 }
 #endif
 
-/* 64K: the kernel falls back to 48 bits without changing the tables' shape, so VA_BITS counts. */
+/*
+ * With 64K pages a kernel of 52 bits runs with tables of the same shape where the CPU has only 48.
+ * So there VA_BITS counts, and TCR_EL1_T1SZ elsewhere.
+ */
 static bool arm64_swapper(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
 			  struct image_swapper *ret)
 {
@@ -160,16 +161,19 @@ static bool arm64_swapper(const struct pgw_image *image, const struct pgw_vmcore
 	return true;
 }
 
-/* Whose tables are looked for: what their entries have, beside what makes them table or leaf. */
+/* What entries of one owner's tables look like. */
 struct owner {
 	bool (*is_table)(uint64_t raw);
-	uint64_t leaf_bits; /* all of them */
-	bool whole;         /* every table must fit, not only those on one way down */
+	uint64_t leaf_bits; /* every leaf has all of these */
+	bool whole;         /* every table must fit; else those on one way down to a page */
 };
 
 static const struct owner kernel_owner = { is_table, DESC_AF | DESC_UXN, true };
 static const struct owner user_owner = { is_user_table, DESC_NG | DESC_PXN, false };
-/* The kernel's own leaves can be nG, too; but what users may only execute is missed. */
+/*
+ * The kernel's own leaves can be nG, too, so leaves must let users read. This misses processes
+ * whose first page can only be executed.
+ */
 static const struct owner early_user_owner = { is_early_table, DESC_NG | DESC_PXN | DESC_AP_EL0,
 					       false };
 
@@ -182,11 +186,11 @@ struct search {
 	struct pt pt; /* no tree: how items are read */
 };
 
-/* What a table or an entry is, if it is to be a part of the owner's tables. */
+/* Does a table or an entry fit into the owner's tables? */
 enum fit {
 	FIT_NOT,
-	FIT_EMPTY, /* it may be, but no page is reached through it */
-	FIT_PAGE,
+	FIT_EMPTY, /* yes, but it leads to no page */
+	FIT_PAGE,  /* yes, and it leads to one */
 };
 
 static void search_init(struct search *search, struct pgw_image *image, const struct owner *owner,
@@ -209,7 +213,7 @@ static void table_begin(const struct search *search, uint64_t pa, unsigned level
 
 static enum fit table_fit(struct search *search, uint64_t pa, unsigned level);
 
-/* By itself: a table may hold a page further down. */
+/* Looks at the entry alone, so a table's answer is FIT_EMPTY. */
 static enum fit entry_fit(const struct search *search, uint64_t raw, unsigned level,
 			  struct pgw_entry *ret)
 {
@@ -219,7 +223,7 @@ static enum fit entry_fit(const struct search *search, uint64_t raw, unsigned le
 	switch (ret->kind) {
 	case PGW_ENTRY_EMPTY:
 		return FIT_EMPTY;
-	case PGW_ENTRY_ABSENT: /* swapped out, or on the move: nothing that a root's entry can be */
+	case PGW_ENTRY_ABSENT: /* swapped out or migrating, which a root's entry never is */
 		return level < search->geo->top_level ? FIT_EMPTY : FIT_NOT;
 	case PGW_ENTRY_TABLE:
 		return search->owner->is_table(raw) ? FIT_EMPTY : FIT_NOT;
@@ -269,7 +273,7 @@ static enum fit table_fit(struct search *search, uint64_t pa, unsigned level)
 		return FIT_NOT;
 	table_begin(search, pa, level, &it);
 	while (pt_iter_next(&it)) {
-		/* One that is not in the image says nothing for or against those above it. */
+		/* A table that is missing says nothing of those above it. */
 		if (it.nr_unreadable)
 			return FIT_EMPTY;
 		if (entry_fit(search, it.entry, level, &entry) == FIT_NOT)
@@ -279,10 +283,9 @@ static enum fit table_fit(struct search *search, uint64_t pa, unsigned level)
 }
 
 /*
- * Does a page hold a kernel's top table, and nothing else? The linear map is at
- * the lower end of the half and much else at the upper one, so there are
- * several entries, some in the upper half of the table: what fits a narrower
- * format is not taken for a wider one.
+ * Does a page hold a kernel's top table, and nothing else? The linear map is at the lower end of the
+ * kernel's addresses and much else at the upper end, so a top table has several entries, some of
+ * them in its upper half. This keeps a table of a narrower format from passing for a wider one's.
  * @return how many entries there are, or 0
  */
 static unsigned kernel_top(const struct search *search, uint64_t pa, uint64_t *page)
@@ -309,7 +312,10 @@ static unsigned kernel_top(const struct search *search, uint64_t pa, uint64_t *p
 	return nr_upper && nr_sure && nr > 1 ? nr : 0;
 }
 
-/* Of the trees that map their root, and are the kernel's all through, the one with the most entries. */
+/*
+ * Of the trees that map their own root and fit the kernel in every table, choose the one whose root
+ * has the most entries.
+ */
 static bool kernel_search_format(struct search *search, uint64_t *page, struct image_swapper *ret)
 {
 	const struct image_pages *pages = image_pages(search->image, IMAGE_PAGE_ROOT);
@@ -338,17 +344,17 @@ static bool kernel_search_format(struct search *search, uint64_t *page, struct i
 	return best > 0;
 }
 
-/* A kernel's tree that lacks tables: what speaks for it, and where it ends first. */
+/* A kernel's tree that lacks tables. */
 struct partial {
-	uint64_t score;
+	uint64_t score; /* what speaks for it */
 	uint64_t nr_malformed;
-	uint64_t va; /* of the first that is missing */
+	uint64_t va; /* the first address whose table is missing */
 	bool is_missing;
 };
 
 /*
- * Leaves that go on where the one before ends. A page alone says nothing: if the granule is
- * wrong, no two follow each other.
+ * Counts leaves that continue the one before. A single page says nothing, because any number may
+ * pass for one; if the granule is wrong, no two pages follow each other.
  */
 static int partial_extent(const struct pgw_extent *extent, void *arg)
 {
@@ -385,7 +391,7 @@ static uint64_t partial_weigh(const struct pgw_image *image, struct image_swappe
 		       : 0;
 }
 
-/* Of the trees of a format that are the kernel's as far as they can be read, the one that most speaks for. */
+/* Of the format's trees that fit the kernel as far as they can be read, choose the best by score. */
 static uint64_t partial_by_looks(struct search *search, uint64_t *page, uint64_t best,
 				 struct image_swapper *ret)
 {
@@ -459,7 +465,7 @@ static bool arm64_kernel_search(struct pgw_image *image, struct image_swapper *r
 	return is_found;
 }
 
-/* Of roots in ascending order, those that lie in the table that an entry points to. */
+/* Mark the roots that lie in the table that an entry points to. Pre: list ascends. */
 static void user_mark_inner(const struct pt_iter *it, const struct pgw_root_info *list, size_t nr,
 			    bool *is_inner)
 {
@@ -484,8 +490,8 @@ static void user_mark_inner(const struct pt_iter *it, const struct pgw_root_info
 }
 
 /*
- * A table below a root may pass for a root too, if the tables below it hold
- * nothing but blocks: drop those that another root points to. Pre: ascending.
+ * A table below a root may pass for a root too, if the tables below it hold nothing but blocks.
+ * Drop the roots that another root points to. Pre: list ascends.
  */
 static int user_drop_inner(struct search *search, struct pgw_root_info *list, size_t *nr)
 {
@@ -544,7 +550,7 @@ static int user_search_run(struct search *search, const struct image_pages *page
 	return status || (search->image->search_left && !pages->is_cut) ? status : -PGW_E2BIG;
 }
 
-/* Does a kernel's root point to tables as they were before 5.13? */
+/* Has a kernel's root table descriptors without attributes, as before 5.13? */
 static bool has_early_tables(const struct search *search, uint64_t root_pa)
 {
 	bool has_table = false;
@@ -613,7 +619,7 @@ static int early_search_run(struct search *search, const struct pgw_control *con
 	return status;
 }
 
-/* Did the kernel's tables look so before 5.13, by its own, or if they are not there by its release? */
+/* Is the kernel older than 5.13? Its root tells; if that is missing, its release. */
 static bool is_early(const struct search *search, const struct pgw_root_info *kernel)
 {
 	struct pgw_linux release;
@@ -625,7 +631,7 @@ static bool is_early(const struct search *search, const struct pgw_root_info *ke
 	       (release.major < 5 || (release.major == 5 && release.minor < 13));
 }
 
-/* Processes of the format that the root has. */
+/* Processes' roots have the format of the kernel's. */
 static int process_roots_like(struct image_roots *roots, const struct pgw_root_info *kernel,
 			      bool may_be_early)
 {
@@ -639,9 +645,9 @@ static int process_roots_like(struct image_roots *roots, const struct pgw_root_i
 }
 
 /*
- * In which order formats are tried where no kernel says which it is. Deepest first: inner tables of
- * a deep tree are the roots of a shallow one. Then the largest granule, whose tables are aligned
- * most, and the widest.
+ * The order in which formats are tried if no kernel tells. Deepest first, because inner tables of a
+ * deep tree pass for roots of a shallow one. Then the largest granule, whose tables are aligned
+ * most; then the widest addresses.
  */
 static int compare_formats(const void *a, const void *b)
 {
@@ -655,7 +661,7 @@ static int compare_formats(const void *a, const void *b)
 	return (x->va_bits < y->va_bits) - (x->va_bits > y->va_bits);
 }
 
-/* Processes alone, in the first format that has any. */
+/* No kernel was found: take the first format in which there are processes. */
 static int process_roots_alone(struct image_roots *roots)
 {
 	const struct pgw_format *formats[IMAGE_MAX_FORMATS];

@@ -6,7 +6,7 @@
 
 #include "base/bits.h"
 
-/* Let memory be as the layout has it. @return 0 or -PGW_ENOMEM */
+/* Give the source the layout's segments. @return 0 or -PGW_ENOMEM */
 static int layout_map(const struct image_layout *layout, struct source *ret)
 {
 	struct source_segment segments[IMAGE_MAX_PIECES];
@@ -34,7 +34,7 @@ static uint64_t layout_pa(const struct image_layout *layout, uint64_t offset)
 	return layout->piece[i].pa + (offset - layout->piece[i].offset);
 }
 
-/* Pages that were found at offsets, at the addresses that these have. Pieces ascend, so pages do. */
+/* Make pages' offsets into addresses. Pieces ascend in both, so the pages stay sorted. */
 static int pages_place(const struct image_pages *from, const struct image_layout *layout,
 		       struct image_pages *ret)
 {
@@ -50,7 +50,7 @@ static int pages_place(const struct image_pages *from, const struct image_layout
 	return 0;
 }
 
-/* Those that notes and options give stay as they are. */
+/* Texts of notes and options have no place in memory: only those after them are moved. */
 static void texts_place(const struct pgw_image *file, const struct image_layout *layout,
 			struct pgw_image *ret)
 {

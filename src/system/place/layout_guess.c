@@ -6,16 +6,16 @@
 #include "base/bits.h"
 
 /*
- * Where memory is and how large the file is tell where the holes are: what
- * the file holds beyond the known memory is in use otherwise, and lies at the end
- * of a piece (ACPI tables below the hole, a page that the kernel has unmapped),
- * or before one (firmware).
+ * Derives the layouts that a file can have from the known memory and the file's size. A file
+ * is often larger than the memory that the kernel maps. The rest is memory with another use, and
+ * lies at the end of a piece (ACPI tables below the hole, a page that the kernel unmapped) or
+ * before a piece (firmware).
  */
 
-/* Firmware, tables and the like do not end at multiples of this, memory does. */
+/* Memory ends at a multiple of this; what firmware takes of it does not. */
 #define ROUND_LG2 24
 
-/* The pieces that known memory is in, before what is not known is given to one of them. */
+/* The pieces of known memory. The slack is still to be given to one of them. */
 struct pieces {
 	struct source_run run[IMAGE_MAX_PIECES];
 	unsigned nr;
@@ -69,7 +69,7 @@ void image_guess_add(struct image_guesses *guesses, const struct source_run *run
 	guess_keep(guesses, &guess);
 }
 
-/* All that is not known at the end of one piece, or before it. */
+/* The slack lies at the end of one piece, or before it. */
 static void guess_at_one_place(struct image_guesses *guesses, const struct pieces *pieces,
 			       unsigned at)
 {
@@ -87,7 +87,7 @@ static void guess_at_one_place(struct image_guesses *guesses, const struct piece
 	image_guess_add(guesses, run, pieces->nr, IMAGE_FIT_END);
 }
 
-/* All pieces but the last end at a multiple; what is left is at the end of the last. */
+/* All pieces but the last end at a multiple of 2^lg2; what is left lies at the end of the last. */
 static void guess_round(struct image_guesses *guesses, const struct pieces *pieces, unsigned lg2)
 {
 	struct source_run run[IMAGE_MAX_PIECES];
@@ -107,7 +107,7 @@ static void guess_round(struct image_guesses *guesses, const struct pieces *piec
 		image_guess_add(guesses, run, pieces->nr, slack ? IMAGE_FIT_NONE : IMAGE_FIT_END);
 }
 
-/* The pieces that there are if the largest so many gaps are holes. */
+/* Take the nr_holes largest gaps for holes. @return false: the pieces are larger than the file */
 static bool pieces_cut(const struct image_ram_runs *ram, unsigned nr_holes, uint64_t size,
 		       struct pieces *ret)
 {
@@ -140,7 +140,7 @@ static bool pieces_cut(const struct image_ram_runs *ram, unsigned nr_holes, uint
 	return total <= size;
 }
 
-/* The file ends before the known memory does: pieces as far as it goes. */
+/* The file ends before the known memory does: take the pieces that it has. */
 static void guess_cut(struct image_guesses *guesses, const struct image_ram_runs *ram,
 		      uint64_t size)
 {
@@ -173,7 +173,7 @@ void image_guess_by_ram(struct image_guesses *guesses, const struct image_ram_ru
 		guess_cut(guesses, ram, size);
 		return;
 	}
-	/* More holes would only leave more of the file unexplained. */
+	/* Each hole more would leave more of the file unexplained. */
 	if (!pieces.slack)
 		image_guess_add(guesses, pieces.run, pieces.nr, IMAGE_FIT_ALL);
 	for (unsigned i = 0; i < pieces.nr && pieces.slack; i++)

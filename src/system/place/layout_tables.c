@@ -6,7 +6,7 @@
 #include "base/bits.h"
 #include "pt/read/iter.h"
 
-/* Of tables, in all. */
+/* Tables that are looked at, at most. */
 #define MAX_TABLES (1u << 14)
 
 struct look {
@@ -53,8 +53,8 @@ static void look_at_entry(struct look *look, const struct pt_iter *it, struct co
 }
 
 /*
- * Tables say something of the piece that they are read from, if it is not the
- * kernel's, of which its root is the proof. Empty ones say nothing.
+ * A good table speaks for the piece that it was read from. The kernel's piece needs none, because
+ * its root is the proof; and an empty table says nothing.
  */
 static void content_count(struct look *look, uint64_t pa, const struct content *content)
 {
@@ -87,7 +87,7 @@ static void look_at_table(struct look *look, uint64_t pa, unsigned level, unsign
 			look_at_entry(look, &it, &content);
 		before = it.entry;
 	}
-	/* A root is a root wherever it is. */
+	/* A root was found by what it holds, so it says nothing of where it belongs. */
 	if (level < look->geo->top_level)
 		content_count(look, pa, &content);
 }

@@ -7,7 +7,7 @@
 #include "source/source.h"
 #include "system/system_priv.h"
 
-/* layout.c: where the bytes of a raw file may lie in memory, and what it is like if they do */
+/* layout.c: a layout of a raw file, and the image that it makes of it */
 
 #define IMAGE_MAX_PIECES 8
 
@@ -25,16 +25,16 @@ struct image_layout {
 };
 
 /**
- * The file as an image of this machine, laid out so: all that is asked of an
- * image can be asked of it. It borrows the file's bytes and texts.
- * @param file surveyed, with its offsets for addresses
+ * Make an image of the file in this layout: everything that works on an image works on it. It
+ * borrows the file's bytes and texts.
+ * @param file surveyed; its addresses are offsets in the file
  * @return 0 or -PGW_ENOMEM
  */
 int image_view_init(struct pgw_image *view, const struct pgw_image *file,
 		    const struct image_arch *arch, const struct image_layout *layout);
 /** One that is all zero is fine. */
 void image_view_fini(struct pgw_image *view);
-/** Let the file be what the view is of it; the view is gone then. */
+/** Make the file what the view shows. The view must not be used after this. */
 void image_view_commit(struct pgw_image *view, struct pgw_image *file);
 
 /* ram_runs.c: where there is memory, as far as something in memory says so */
@@ -79,8 +79,8 @@ int image_e820_find(struct pgw_image *image, struct image_e820 *ret);
 
 struct image_guess {
 	struct image_layout layout;
-	bool is_accounted; /* known memory ends where the file does, and holes are where they may be */
-	bool is_cut;       /* known memory goes on where the file ends */
+	bool is_accounted; /* every byte of the file is explained, see enum image_fit */
+	bool is_cut;       /* the file ends before the known memory does */
 };
 
 struct image_guesses {
@@ -88,17 +88,17 @@ struct image_guesses {
 	unsigned nr;
 };
 
-/** How known memory and the file agree. */
+/** How well a layout explains the file's size. */
 enum image_fit {
-	IMAGE_FIT_NONE, /* they may */
-	IMAGE_FIT_END,  /* both end at one place, if holes are where they may be */
+	IMAGE_FIT_NONE, /* some of the file is not explained */
+	IMAGE_FIT_END,  /* all of it, if the holes are at round addresses */
 	IMAGE_FIT_ALL,  /* known memory is all that the file has */
 };
 
-/** Pieces behind each other in the file. */
+/** Add a layout of runs of memory that follow each other in the file. */
 void image_guess_add(struct image_guesses *guesses, const struct source_run *run, unsigned nr,
 		     enum image_fit fit);
-/** All that a file of this size can be, if there is memory here and perhaps some more. */
+/** Add the layouts that a file of this size can have, if memory is at least where ram says. */
 void image_guess_by_ram(struct image_guesses *guesses, const struct image_ram_runs *ram,
 			uint64_t size);
 /** log2 of what all holes begin and end at multiples of; 64 if there is none. */
@@ -107,8 +107,7 @@ unsigned image_layout_roundness(const struct image_layout *layout);
 /* layout_tables.c: do tables read as tables? */
 
 struct image_table_count {
-	unsigned
-		nr_good[IMAGE_MAX_PIECES]; /* by the piece that they are in; none in the kernel's */
+	unsigned nr_good[IMAGE_MAX_PIECES]; /* by piece; the kernel's has none */
 	unsigned nr_bad; /* tables that are none, and entries that lead to no memory */
 };
 
@@ -119,7 +118,7 @@ int image_layout_look_at_tables(struct pgw_image *view, const struct image_layou
 /* raw_place.c */
 
 /**
- * Find out where the file's memory belongs, if it is this machine's, and lay it out so.
+ * Find out where the file's memory belongs, if it is of this kind of machine, and lay it out.
  * @return 1; 0 if no kernel's root proves itself; -PGW_ENOEXEC if the rest of memory
  * contradicts it wherever it lies; -PGW_EIO, -PGW_ENOMEM
  */

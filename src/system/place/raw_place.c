@@ -5,39 +5,45 @@
 #include "system/roots/root.h"
 
 /*
- * Where the memory in a raw file belongs. The kernel's root, which maps itself,
- * proves where the bytes around it are. Its direct map says where the rest of
- * memory is, and the size of the file where the holes are. A layout that is
- * derived so is looked at as a whole: every table that is reached must be one.
+ * Finds the physical address of each part of a raw file. The kernel's root maps itself, which
+ * proves the address of the bytes around it. The kernel's direct map says which addresses are
+ * memory, and the size of the file then says where the holes are. Each layout that this allows is
+ * checked as a whole: every table that the layout makes reachable must read as a table.
  */
 
-/* Of more than an eighth, tables that are none are not due to a machine that ran on meanwhile. */
+/*
+ * A machine that ran while it was dumped leaves some tables that read as none. If more than one in
+ * so many is bad, the layout is wrong.
+ */
 #define BAD_SHARE 8
 
-/* Where holes are tried if the direct map's tables cannot be found without. */
+/* If the direct map's tables cannot be found, holes are tried at multiples of this. */
 #define HOLE_STEP (UINT64_C(64) << 20)
 
-/* Table visits that looks at direct maps may make, beside those that memory in small pages takes. */
+/*
+ * Bounds the table visits of all looks at direct maps: so many, and one more for each BYTES_A_VISIT
+ * of the file, because memory that is mapped in small pages takes more tables.
+ */
 #define TABLES_BUDGET (UINT64_C(1) << 20)
 #define BYTES_A_VISIT (UINT64_C(1) << 18)
 
 struct place_search {
-	struct pgw_image *file; /* surveyed, with offsets for addresses */
+	struct pgw_image *file; /* surveyed; its addresses are offsets in the file */
 	const struct image_arch *arch;
-	uint64_t shift;       /* from offsets to addresses, where the kernel is */
-	uint64_t tables_left; /* visits, by all looks at direct maps */
-	uint64_t search_left; /* as in an image, of all judgements */
+	uint64_t shift;       /* add it to an offset near the kernel to get the address */
+	uint64_t tables_left; /* visits that looks at direct maps may still make */
+	uint64_t search_left; /* as in struct pgw_image, for all judgements together */
 	struct image_direct_map direct;
 	struct image_guesses guesses;
 };
 
-/* What a layout comes to. */
+/* What a check of a layout found out. */
 struct verdict {
 	bool is_possible;
 	bool is_proved;
 	bool is_complete; /* no table of the kernel is missing */
 	bool is_accounted;
-	unsigned nr_good; /* tables where the kernel is not */
+	unsigned nr_good; /* good tables in pieces other than the kernel's */
 	unsigned roundness;
 };
 
@@ -74,7 +80,10 @@ static int shift_try(struct place_search *search, uint64_t shift)
 	return status;
 }
 
-/* Which page is the root that a text gives the address of? view is in one piece, and is moved. */
+/*
+ * A text gives the root's address, but not where in the file it is: try each page that may be a
+ * root. The view is of one piece; this moves it.
+ */
 static bool shift_by_claim(struct pgw_image *view, const struct image_swapper *claim,
 			   const struct image_pages *offsets, uint64_t *ret)
 {
@@ -115,7 +124,10 @@ static int shift_by_texts(struct place_search *search)
 	return is_found ? shift_try(search, shift) : 0;
 }
 
-/* Where the kernel is: where machines begin, or where a text has its root. @return as shift_try() */
+/*
+ * Find the kernel: with the file's first byte where machines of this kind have their first memory,
+ * or else with the root where a text says. @return as shift_try()
+ */
 static int shift_find(struct place_search *search)
 {
 	const struct image_arch_ops *ops = search->arch->ops;
@@ -126,7 +138,7 @@ static int shift_find(struct place_search *search)
 	return status ? status : shift_by_texts(search);
 }
 
-/* Is all memory that the kernel maps in the layout, as far as the file goes? */
+/* Does the layout hold all memory that the kernel maps? Of a cut file, what lies beyond may be missing. */
 static bool layout_has(const struct image_layout *layout, const struct image_ram_runs *ram,
 		       bool is_cut)
 {
@@ -184,10 +196,10 @@ static int judge(struct place_search *search, const struct image_guess *guess, s
 		ret->is_possible = (!direct.is_odd || guess->layout.nr == 1) &&
 				   layout_has(&guess->layout, &direct.ram, guess->is_cut);
 	}
-	/* Every page that may be a root is walked. */
+	/* The check below walks every page that may be a root. */
 	ret->is_possible &= image_search_spend(&view, image_pages(&view, IMAGE_PAGE_ROOT)->nr);
 	ret->is_proved = ret->is_possible && ret->is_complete;
-	/* In one piece, it is all where the kernel is: what is odd there is the machine's. */
+	/* A single piece is the kernel's, which is proved: what is odd there is the machine's doing. */
 	if (ret->is_possible && guess->layout.nr > 1) {
 		status = image_layout_look_at_tables(&view, &guess->layout, &kernel, &tables);
 		if (!status)
@@ -198,7 +210,7 @@ static int judge(struct place_search *search, const struct image_guess *guess, s
 	return status;
 }
 
-/* By what says most: of layouts that nothing contradicts, holes are where machines have them. */
+/* The strongest evidence first; roundness last, as machines have holes at round addresses. */
 static bool is_better(const struct verdict *a, const struct verdict *b)
 {
 	if (a->is_possible != b->is_possible)
@@ -231,7 +243,10 @@ static int choose(struct place_search *search, const struct image_guess **ret,
 	return status ? status : ret_verdict->is_possible;
 }
 
-/* Memory begins where the file does, whatever of it is mapped, if the kernel is in its first piece. */
+/*
+ * If the kernel is in the first piece, the file's first byte is memory too, whether or not the
+ * direct map covers it.
+ */
 static void guess_by_ram(struct place_search *search, struct image_ram_runs ram)
 {
 	if (ram.nr && ram.run[0].first > search->shift)
@@ -239,7 +254,10 @@ static void guess_by_ram(struct place_search *search, struct image_ram_runs ram)
 	image_guess_by_ram(&search->guesses, &ram, search->file->source.info.file_size);
 }
 
-/* By the firmware's map, and if tables of the direct map are missing, wherever they may be. */
+/*
+ * Add layouts by the firmware's map of memory. If tables of the direct map are missing, add
+ * layouts with a hole at every multiple of HOLE_STEP.
+ */
 static int guess_more(struct place_search *search)
 {
 	const struct image_arch_ops *ops = search->arch->ops;
@@ -306,7 +324,7 @@ int image_raw_place(struct pgw_image *file, const struct image_arch *arch)
 	if (status <= 0)
 		return status;
 	one.layout = one_piece(search.shift, file->source.info.file_size);
-	/* Of a file that ends early, tables of the direct map may be missing too. */
+	/* Tables of the direct map may lie in the part that a cut file lacks. */
 	one.is_cut = search.direct.ram.nr == 1 || !search.direct.is_complete;
 	if (search.direct.is_complete && !search.direct.is_odd &&
 	    layout_has(&one.layout, &search.direct.ram, one.is_cut))
