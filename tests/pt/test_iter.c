@@ -130,6 +130,47 @@ static void test_iter__says_which_slots_are_missing(void **state)
 	}
 }
 
+#define HOLE_FIRST (TABLE_PA + 800)
+#define HOLE_END (TABLE_PA + 1600)
+
+static int holed_read(const struct pgw_phys *phys, uint64_t pa, void *buf, size_t len)
+{
+	if (pa < TABLE_PA || pa + len > TABLE_PA + 4096 || (pa < HOLE_END && pa + len > HOLE_FIRST))
+		return -PGW_EIO;
+	memcpy(buf, (const uint8_t *)phys->ctx + (pa - TABLE_PA), len);
+	return 0;
+}
+
+static bool holed_next_range(const struct pgw_phys *phys, uint64_t pa, uint64_t *ret_first,
+			     uint64_t *ret_last)
+{
+	(void)phys;
+	*ret_first = pa < HOLE_FIRST ? TABLE_PA : HOLE_END;
+	*ret_last = pa < HOLE_FIRST ? HOLE_FIRST - 1 : TABLE_PA + 4095;
+	return pa < TABLE_PA + 4096;
+}
+
+/* ... and those behind them are met, from the first one on. */
+static void test_iter__goes_on_behind_missing_slots(void **state)
+{
+	static const struct pgw_phys_ops ops = { .read = holed_read,
+						 .next_range = holed_next_range };
+	uint64_t items[512] = { [99] = 0x2003, [100] = 0x3003, [199] = 0x3003, [200] = 0x4003 };
+	const struct pgw_phys phys = { .ops = &ops, .ctx = items };
+	struct pt_iter it;
+	struct pt pt;
+
+	(void)state;
+	pt_reader_init(&pt, &phys, pgw_format_by_name("x86_64-la48"));
+	pt_iter_begin(&it, &pt, TABLE_PA, 3, 0, 512);
+	assert_next(&it, 99, 0x2003);
+	assert_true(pt_iter_next(&it));
+	assert_int_equal(it.slot, 100);
+	assert_int_equal(it.nr_unreadable, 100);
+	assert_next(&it, 200, 0x4003);
+	assert_false(pt_iter_next(&it));
+}
+
 /* Items of four bytes, and one of an order that may not be the host's, where 0 is a leaf. */
 static void test_iter__loads_items_as_the_format_has_them(void **state)
 {
@@ -206,6 +247,7 @@ int main(void)
 		cmocka_unit_test(test_iter__meets_what_is_there_copied),
 		cmocka_unit_test(test_iter__meets_what_is_there_in_place),
 		cmocka_unit_test(test_iter__says_which_slots_are_missing),
+		cmocka_unit_test(test_iter__goes_on_behind_missing_slots),
 		cmocka_unit_test(test_iter__loads_items_as_the_format_has_them),
 		cmocka_unit_test(test_iter__tables_are_those_of_decoding),
 	};
