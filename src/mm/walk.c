@@ -117,19 +117,18 @@ static const struct pt *debug_kernel_tree(const struct pgw_mm *mm)
 									      : &mm->pt;
 }
 
-/* The part of the range that lies in a region. */
+/* The part of the range that lies in a region. A root that was given is that of all regions. */
 static int debug_region(const struct walk_args *args, const struct pt *pt,
 			const struct pgw_region *region, struct pgw_mm_walk *walk)
 {
-	uint64_t root_pa = pt == &args->mm->pt ? walk_root(args, pt) : pt->root_pa;
+	uint64_t start = args->start > region->first ? args->start : region->first;
 	uint64_t end = args->end;
 
 	if (args->start > region->last || range_last(end) < region->first)
 		return 0;
 	if (range_last(end) > region->last)
 		end = region->last + 1;
-	return pt_ops(pt)->walk(
-		pt, root_pa, args->start > region->first ? args->start : region->first, end, walk);
+	return pt_ops(pt)->walk(pt, walk_root(args, pt), start, end, walk);
 }
 
 /* The part of the range that lies between the user's region and the kernel's: no table covers it. */

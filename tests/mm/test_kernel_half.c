@@ -145,6 +145,104 @@ static void test_kernel_half__what_the_kernel_maps_is_in_every_user_root(void **
 	}
 }
 
+/* What a debug walk of a user mm saw. */
+struct seen {
+	uint64_t leaf[4]; /* addresses */
+	size_t nr, nr_malformed;
+};
+
+static int see_pte(uint64_t *item, uint64_t addr, uint64_t next, struct pgw_mm_walk *walk)
+{
+	struct seen *seen = walk->arg;
+
+	(void)next;
+	if (pgw_item_load(item) && seen->nr < sizeof(seen->leaf) / sizeof(seen->leaf[0]))
+		seen->leaf[seen->nr++] = addr;
+	return 0;
+}
+
+static int see_malformed(uint64_t entry, uint64_t addr, uint64_t next, int depth,
+			 struct pgw_mm_walk *walk)
+{
+	struct seen *seen = walk->arg;
+
+	(void)entry, (void)addr, (void)next, (void)depth;
+	seen->nr_malformed++;
+	return 0;
+}
+
+static struct seen debug_kernel(struct fixture *f, struct pgw_mm *user, const struct pgw_root *root)
+{
+	static const struct pgw_mm_walk_ops ops = { .pte_entry = see_pte,
+						    .malformed = see_malformed };
+	struct seen seen = { .nr = 0 };
+
+	assert_int_equal(pgw_mmap_write_lock(user), 0);
+	assert_int_equal(pgw_mmap_write_lock(f->kernel), 0);
+	assert_int_equal(pgw_walk_page_range_debug(user, f->first, UINT64_MAX, &ops, root, &seen),
+			 0);
+	assert_int_equal(pgw_mmap_write_unlock(f->kernel), 0);
+	assert_int_equal(pgw_mmap_write_unlock(user), 0);
+	return seen;
+}
+
+/* The root's item that spans the address, of an owned mm. */
+static uint64_t *root_item(struct fixture *f, struct pgw_mm *mm, uint64_t va)
+{
+	unsigned top = f->geo->top_level;
+	size_t slot = (va >> f->geo->span_lg2[top]) & ((1u << f->geo->slots_lg2[top]) - 1);
+
+	return (uint64_t *)(void *)(f->arena.block + (pgw_mm_root(mm).pa - ARENA_PA)) + slot;
+}
+
+/*
+ * Linux walks the whole range by the root that it is given, addresses of the kernel too, and of
+ * its own tables clears what is malformed.
+ */
+static void test_kernel_half__a_debug_walk_takes_the_root_it_is_given(void **state)
+{
+	const struct pgw_format *format;
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; (format = test_editable_format(i)); i++) {
+		struct pgw_mm *kernel, *other;
+		struct pgw_root root;
+		struct seen seen;
+		uint64_t *item, was, page;
+
+		fixture_init(&f, format);
+		page = UINT64_C(1) << f.geo->granule_lg2;
+		assert_int_equal(map(&f, f.first, 7 * page, 0), 0);
+		kernel = f.kernel;
+		assert_int_equal(new_mm(&f, PGW_REGION_USER, f.kernel, &f.user[0]), 0);
+		/* A tree that maps another page of the kernel's. */
+		assert_int_equal(new_mm(&f, PGW_REGION_KERNEL, NULL, &other), 0);
+		f.kernel = other;
+		assert_int_equal(map(&f, f.first + page, 8 * page, 0), 0);
+		f.kernel = kernel;
+		root = pgw_mm_root(other);
+
+		seen = debug_kernel(&f, f.user[0], NULL);
+		assert_int_equal(seen.nr, 1);
+		assert_int_equal(seen.leaf[0], f.first);
+		seen = debug_kernel(&f, f.user[0], &root);
+		assert_int_equal(seen.nr, 1);
+		assert_int_equal(seen.leaf[0], f.first + page);
+
+		/* Nobody knows whose the other tree is: nothing of it is cleared. */
+		item = root_item(&f, other, f.first);
+		was = *item;
+		*item = 2; /* not valid, and not 0 */
+		seen = debug_kernel(&f, f.user[0], &root);
+		assert_int_equal(seen.nr, 0);
+		assert_int_equal(*item, 2);
+		*item = was;
+		pgw_mm_free(other);
+		fixture_fini(&f);
+	}
+}
+
 static void test_kernel_half__a_shared_root_is_filled_once(void **state)
 {
 	struct fixture f;
@@ -353,6 +451,7 @@ int main(void)
 		cmocka_unit_test(test_kernel_half__a_debug_walk_shows_the_kernels_own_root),
 		cmocka_unit_test(test_kernel_half__a_table_that_comes_too_late_does_not_count),
 		cmocka_unit_test(test_kernel_half__what_the_kernel_maps_is_in_every_user_root),
+		cmocka_unit_test(test_kernel_half__a_debug_walk_takes_the_root_it_is_given),
 		cmocka_unit_test(test_kernel_half__a_shared_root_is_filled_once),
 		cmocka_unit_test(test_kernel_half__a_leaf_of_a_shared_root_stays),
 		cmocka_unit_test(test_kernel_half__without_memory_there_is_no_user_mm),
