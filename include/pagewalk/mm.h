@@ -42,6 +42,7 @@ struct pgw_mm_attach_args {
 	uint64_t kernel_first;
 	/** the machine runs: an mm of kind PGW_MM_LIVE; phys may have pause(), resume() and generation() */
 	bool is_live;
+	enum pgw_rules rules; /**< 0 = the newest */
 };
 
 /**
@@ -54,7 +55,8 @@ struct pgw_mm_attach_args {
  *         root is not aligned to a table or wider than the format allows, or
  *         kernel_mm is not a kernel mm of the same format, or kernel_mm is
  *         set and the region is not the user's, or lies in the kernel mm's, or the
- *         format has no such region, or nobody chooses it, or it has no root of nr_items
+ *         format has no such region, or nobody chooses it, or it has no root of nr_items,
+ *         or rules is none of enum pgw_rules
  */
 PGW_API int pgw_mm_attach(const struct pgw_mm_attach_args *args, struct pgw_mm **ret);
 
@@ -72,6 +74,7 @@ struct pgw_mm_new_args {
 	struct pgw_control control;
 	struct pgw_mm *kernel_mm; /**< as in pgw_mm_attach_args; owned too */
 	enum pgw_edit_policy policy;
+	enum pgw_rules rules; /**< 0 = the newest */
 };
 
 /**

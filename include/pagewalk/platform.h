@@ -136,6 +136,21 @@ enum pgw_rule {
 	_PGW_RULE_MAX,
 };
 
+/**
+ * Whose rule an mm keeps for walks that do not follow VMAs: Linux's, of a release and those after
+ * it. The newest is the default. They differ in debug walks (pgw_walk_page_range_debug()); other
+ * walks have kept the same rule since 6.8. docs/locking.md has the history.
+ */
+enum pgw_rules {
+	PGW_RULES_LINUX_7_2, /**< a debug walk: write, of a user mm and of its kernel mm */
+	/**
+	 * A debug walk of a user mm: write, and nothing of its kernel mm, whose tables may thus
+	 * be freed under it; of a kernel mm: read.
+	 */
+	PGW_RULES_LINUX_6_8,
+	_PGW_RULES_MAX,
+};
+
 /** One breach of a rule. Valid during the call of the handler only. */
 struct pgw_violation {
 	enum pgw_rule rule;

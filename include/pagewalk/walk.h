@@ -155,7 +155,8 @@ PGW_API int pgw_walk_kernel_page_table_range_lockless(struct pgw_mm *kernel_mm, 
 
 /**
  * Walk ranges that the caller does not own, as a dump does. Needs the mm's
- * mmap lock for write and, on a user mm, its kernel mm's for write as well.
+ * mmap lock for write and, on a user mm, its kernel mm's for write as well; of an mm that keeps
+ * the rule of Linux 6.8 (enum pgw_rules) the kernel mm's own for read, and with a user mm none.
  *
  * The range may cross from the user's region into the kernel's if the mm has a
  * kernel mm; the addresses between the halves are one hole of depth -1.

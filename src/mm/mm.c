@@ -84,12 +84,13 @@ int pgw_mm_attach(const struct pgw_mm_attach_args *args, struct pgw_mm **ret)
 	struct pgw_mm *mm;
 	int err;
 
-	if (!args || !ret || !args->phys || !args->format ||
+	if (!args || !ret || !args->phys || !args->format || args->rules >= _PGW_RULES_MAX ||
 	    !root_is_valid(args->format, args->root) || !attach_region(args, &region))
 		return -PGW_EINVAL;
 	err = mm_create(args->platform, args->format, &region, args->kernel_mm, &mm);
 	if (err)
 		return err;
+	mm->rules = args->rules;
 	mm->kind = args->is_live ? PGW_MM_LIVE : PGW_MM_SNAPSHOT;
 	mm->pt.is_live = args->is_live;
 	mm->pt.control = pgw_control_assume(args->format, &args->control);
@@ -160,7 +161,8 @@ static int check_new(const struct pgw_mm_new_args *args)
 		return -PGW_EINVAL;
 	if (!args->format->edit)
 		return -PGW_EOPNOTSUPP;
-	if (args->policy != PGW_POLICY_RANGE && args->policy != PGW_POLICY_SINGLE)
+	if ((args->policy != PGW_POLICY_RANGE && args->policy != PGW_POLICY_SINGLE) ||
+	    args->rules >= _PGW_RULES_MAX)
 		return -PGW_EINVAL;
 	/* Nothing here encrypts: what pt makes would lead to memory in clear. */
 	if ((args->control.known & PGW_CTL_X86_ENCRYPTION) && args->control.encryption_bit)
@@ -198,6 +200,7 @@ int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret)
 	}
 	mm->kind = PGW_MM_OWNED;
 	mm->policy = args->policy;
+	mm->rules = args->rules;
 	mm->pt.control = pgw_control_assume(args->format, &args->control);
 	mm->pt.budget = UINT64_MAX;
 	mm->pt.host_offset = args->platform->table_offset;

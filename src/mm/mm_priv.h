@@ -14,6 +14,7 @@ struct pgw_mm {
 	const struct pgw_platform *platform;
 	enum pgw_mm_kind kind;
 	enum pgw_edit_policy policy;
+	enum pgw_rules rules;
 	struct pt pt;
 	struct pgw_mm *kernel_mm; /* of a user mm, or NULL */
 	struct pgw_mmap_lock lock;

@@ -158,6 +158,23 @@ static int debug_both(const struct walk_args *args, struct pgw_mm_walk *walk)
 	return err ? err : debug_region(args, debug_kernel_tree(mm), kernel, walk);
 }
 
+/*
+ * Until 7.2 Linux forwarded a debug walk of the kernel's own mm to the walk of kernel tables, and
+ * asserted nothing of the kernel's when it walked a user's.
+ */
+static int debug_assert(const struct pgw_mm *mm, const char *function)
+{
+	bool is_kernel = mm->pt.region.kind == PGW_REGION_KERNEL;
+	int err;
+
+	if (mm->rules == PGW_RULES_LINUX_6_8 && is_kernel)
+		return mm_assert_locked(mm, PGW_RULE_NOVMA_KERNEL_READ, function);
+	err = mm_assert_write_locked(mm, PGW_RULE_DEBUG_WRITE, function);
+	if (err || !mm->kernel_mm || mm->rules == PGW_RULES_LINUX_6_8)
+		return err;
+	return mm_assert_write_locked(mm->kernel_mm, PGW_RULE_DEBUG_KERNEL_WRITE, function);
+}
+
 int pgw_walk_page_range_debug(struct pgw_mm *mm, uint64_t start, uint64_t end,
 			      const struct pgw_mm_walk_ops *ops, const struct pgw_root *root,
 			      void *arg)
@@ -168,9 +185,7 @@ int pgw_walk_page_range_debug(struct pgw_mm *mm, uint64_t start, uint64_t end,
 	int err = crosses ? walk_check(&args) : walk_check_region(&args);
 
 	if (!err)
-		err = mm_assert_write_locked(mm, PGW_RULE_DEBUG_WRITE, __func__);
-	if (!err && mm->kernel_mm)
-		err = mm_assert_write_locked(mm->kernel_mm, PGW_RULE_DEBUG_KERNEL_WRITE, __func__);
+		err = debug_assert(mm, __func__);
 	if (err)
 		return err;
 	return crosses ? debug_both(&args, &walk)

@@ -129,12 +129,14 @@ static void attach_all(struct fixture *f)
 	assert_int_equal(pgw_mm_attach(&args, &f->auser), 0);
 }
 
-static struct fixture *fixture_new(const struct pgw_format *format, enum which which)
+static struct fixture *fixture_new_by(const struct pgw_format *format, enum which which,
+				      enum pgw_rules rules)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct pgw_mm_new_args args = { .format = format,
 					.region = PGW_REGION_KERNEL,
-					.control.pa_bits = PA_BITS };
+					.control.pa_bits = PA_BITS,
+					.rules = rules };
 	uint64_t last;
 
 	assert_non_null(f);
@@ -156,6 +158,11 @@ static struct fixture *fixture_new(const struct pgw_format *format, enum which w
 	assert_int_equal(pgw_mmap_write_lock(f->user), 0);
 	assert_int_equal(pgw_mmap_write_lock(f->kernel), 0);
 	return f;
+}
+
+static struct fixture *fixture_new(const struct pgw_format *format, enum which which)
+{
+	return fixture_new_by(format, which, PGW_RULES_LINUX_7_2);
 }
 
 static void fixture_free(struct fixture *f)
@@ -898,17 +905,19 @@ static int make_call(struct fixture *f, enum call call)
 	return -PGW_EINVAL;
 }
 
-/* The rule, both ways: for each call, the modes of the two locks with which it passes. */
-static const struct lock_row {
+struct lock_row {
 	enum call call;
 	int assertion;
 	unsigned user_ok;   /* bit n: passes with enum pgw_lock_mode n on the user mm */
 	unsigned kernel_ok; /* ... on the kernel mm */
 	enum pgw_rule user_rule, kernel_rule;
-} lock_table[] = {
+};
+
+/* The rule, both ways: for each call, the modes of the two locks with which it passes. */
 #define ANY 0xfu
 #define HELD (1u << PGW_LOCK_READ | 1u << PGW_LOCK_WRITE | 1u << PGW_LOCK_DOWNGRADED)
 #define WRITE (1u << PGW_LOCK_WRITE)
+static const struct lock_row lock_table[] = {
 	{ NOVMA_USER, 34, WRITE, ANY, PGW_RULE_NOVMA_USER_WRITE, _PGW_RULE_MAX },
 	{ NOVMA_KERNEL, 31, ANY, HELD, _PGW_RULE_MAX, PGW_RULE_NOVMA_KERNEL_READ },
 	{ KERNEL_RANGE, 35, ANY, HELD, _PGW_RULE_MAX, PGW_RULE_NOVMA_KERNEL_READ },
@@ -919,10 +928,18 @@ static const struct lock_row {
 	{ SCAN_KERNEL, 31, ANY, HELD, _PGW_RULE_MAX, PGW_RULE_NOVMA_KERNEL_READ },
 	{ TRANSLATE_USER, 34, WRITE, ANY, PGW_RULE_NOVMA_USER_WRITE, _PGW_RULE_MAX },
 	{ TRANSLATE_KERNEL, 31, ANY, HELD, _PGW_RULE_MAX, PGW_RULE_NOVMA_KERNEL_READ },
+};
+
+/* Where Linux 6.8 had another one. */
+static const struct lock_row lock_table_6_8[] = {
+	{ NOVMA_USER, 34, WRITE, ANY, PGW_RULE_NOVMA_USER_WRITE, _PGW_RULE_MAX },
+	{ NOVMA_KERNEL, 31, ANY, HELD, _PGW_RULE_MAX, PGW_RULE_NOVMA_KERNEL_READ },
+	{ DEBUG_USER, 34, WRITE, ANY, PGW_RULE_DEBUG_WRITE, _PGW_RULE_MAX },
+	{ DEBUG_KERNEL, 34, ANY, HELD, _PGW_RULE_MAX, PGW_RULE_NOVMA_KERNEL_READ },
+};
 #undef ANY
 #undef HELD
 #undef WRITE
-};
 
 static void check_lock_row(struct fixture *f, const struct lock_row *row, enum pgw_lock_mode user,
 			   enum pgw_lock_mode kernel)
@@ -952,16 +969,16 @@ static void check_lock_row(struct fixture *f, const struct lock_row *row, enum p
 	unlock_as(f->user, user);
 }
 
-static void locks(struct fixture *f)
+static void check_lock_rows(struct fixture *f, const struct lock_row *rows, size_t nr)
 {
 	map(f, f->user, 0, 0);
 	map(f, f->kernel, f->kernel_first, 0);
 	assert_int_equal(pgw_mmap_write_unlock(f->kernel), 0);
 	assert_int_equal(pgw_mmap_write_unlock(f->user), 0);
-	for (size_t i = 0; i < sizeof(lock_table) / sizeof(lock_table[0]); i++) {
+	for (size_t i = 0; i < nr; i++) {
 		for (int user = 0; user < _PGW_LOCK_MODE_MAX; user++) {
 			for (int kernel = 0; kernel < _PGW_LOCK_MODE_MAX; kernel++)
-				check_lock_row(f, &lock_table[i], (enum pgw_lock_mode)user,
+				check_lock_row(f, &rows[i], (enum pgw_lock_mode)user,
 					       (enum pgw_lock_mode)kernel);
 		}
 	}
@@ -970,10 +987,29 @@ static void locks(struct fixture *f)
 	assert_int_equal(pgw_mmap_write_lock(f->kernel), 0);
 }
 
+static void locks(struct fixture *f)
+{
+	check_lock_rows(f, lock_table, sizeof(lock_table) / sizeof(lock_table[0]));
+}
+
 static void test_walk__31_34_35_every_call_wants_its_locks(void **state)
 {
 	(void)state;
 	for_each_case(locks);
+}
+
+static void test_walk__31_34_an_mm_may_keep_the_rule_of_linux_6_8(void **state)
+{
+	struct pgw_mm_new_args args = { .region = PGW_REGION_KERNEL, .rules = _PGW_RULES_MAX };
+	struct fixture *f = fixture_new_by(test_editable_format(0), OWNED, PGW_RULES_LINUX_6_8);
+	struct pgw_mm *mm;
+
+	(void)state;
+	check_lock_rows(f, lock_table_6_8, sizeof(lock_table_6_8) / sizeof(lock_table_6_8[0]));
+	args.platform = &f->arena.platform;
+	args.format = f->format;
+	assert_int_equal(pgw_mm_new(&args, &mm), -PGW_EINVAL);
+	fixture_free(f);
 }
 
 /* --- debug walks --- */
@@ -1091,6 +1127,7 @@ int main(void)
 		cmocka_unit_test(test_walk__missing_tables_are_unreadable_not_holes),
 		cmocka_unit_test(test_walk__tables_that_loop_end_with_the_budget),
 		cmocka_unit_test(test_walk__31_34_35_every_call_wants_its_locks),
+		cmocka_unit_test(test_walk__31_34_an_mm_may_keep_the_rule_of_linux_6_8),
 		cmocka_unit_test(test_walk__debug_walk_crosses_the_halves),
 		cmocka_unit_test(test_walk__alternative_root_is_used),
 		cmocka_unit_test(test_walk__an_alternative_root_is_never_changed),
