@@ -132,6 +132,13 @@ headers)
 		"printf '#ifndef PAGEWALK_PLANTED_H\n#define PAGEWALK_PLANTED_H\n#endif\n' \
 			>include/pagewalk/planted.h"
 	;;
+assertions)
+	begin 'tests'
+	breach 'an assertion without a test' 'no test shows assertion 48' \
+		"sed -i 's/__48_/__/' tests/tool/test_ptdump.c"
+	breach 'a test of an assertion that does not exist' 'there is no assertion 49' \
+		"sed -i 's/__48_/__48_49_/' tests/tool/test_ptdump.c"
+	;;
 spdx)
 	begin 'include src'
 	breach 'a source file without the line' 'src/mm/planted.c' \

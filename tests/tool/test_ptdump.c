@@ -128,7 +128,7 @@ static void assert_lines(const struct fixture *f, const char *const *expected)
 #define ASSERT_LINES(f, ...) assert_lines(f, (const char *const[]){ __VA_ARGS__, NULL })
 
 /* 46: the last series is printed at the end, with end address 0. */
-static void test_ptdump__empty_root_is_one_series_to_the_top(void **state)
+static void test_ptdump__46_empty_root_is_one_series_to_the_top(void **state)
 {
 	static struct fixture f;
 
@@ -142,7 +142,7 @@ static void test_ptdump__empty_root_is_one_series_to_the_top(void **state)
 }
 
 /* 46: equal neighbours are one series, whatever they map to; any flag breaks it, shown or not. */
-static void test_ptdump__flags_break_and_addresses_do_not(void **state)
+static void test_ptdump__46_flags_break_and_addresses_do_not(void **state)
 {
 	static struct fixture f;
 	uint64_t *pt;
@@ -162,7 +162,7 @@ static void test_ptdump__flags_break_and_addresses_do_not(void **state)
 }
 
 /* 46: so does a difference that only the levels above make. */
-static void test_ptdump__effective_protection_breaks_a_series(void **state)
+static void test_ptdump__46_effective_protection_breaks_a_series(void **state)
 {
 	static struct fixture f;
 
@@ -182,7 +182,7 @@ static void test_ptdump__effective_protection_breaks_a_series(void **state)
 }
 
 /* 47: what an upper level takes away is gone below it, however long the path is. */
-static void test_ptdump__restriction_high_up_reaches_the_leaf(void **state)
+static void test_ptdump__47_restriction_high_up_reaches_the_leaf(void **state)
 {
 	static struct fixture f;
 
@@ -481,7 +481,7 @@ static void test_ptdump__arm64_halves_are_what_was_attached(void **state)
 #define RISCV_PPN(pa) ((pa) >> 2)
 
 /* 48, in riscv's way: a break passes all, and there are no lines for holes. */
-static void test_ptdump__riscv_break_passes_every_marker(void **state)
+static void test_ptdump__48_riscv_break_passes_every_marker(void **state)
 {
 	static struct fixture f;
 
@@ -549,10 +549,10 @@ static void test_ptdump__wrong_arguments_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ptdump__empty_root_is_one_series_to_the_top),
-		cmocka_unit_test(test_ptdump__flags_break_and_addresses_do_not),
-		cmocka_unit_test(test_ptdump__effective_protection_breaks_a_series),
-		cmocka_unit_test(test_ptdump__restriction_high_up_reaches_the_leaf),
+		cmocka_unit_test(test_ptdump__46_empty_root_is_one_series_to_the_top),
+		cmocka_unit_test(test_ptdump__46_flags_break_and_addresses_do_not),
+		cmocka_unit_test(test_ptdump__46_effective_protection_breaks_a_series),
+		cmocka_unit_test(test_ptdump__47_restriction_high_up_reaches_the_leaf),
 		cmocka_unit_test(test_ptdump__large_leaf_ends_the_descent),
 		cmocka_unit_test(test_ptdump__break_passes_one_marker),
 		cmocka_unit_test(test_ptdump__first_banner_is_of_the_first_address),
@@ -565,7 +565,7 @@ int main(void)
 		cmocka_unit_test(test_ptdump__arm64_compares_what_it_shows),
 		cmocka_unit_test(test_ptdump__arm64_block_ends_the_descent),
 		cmocka_unit_test(test_ptdump__arm64_halves_are_what_was_attached),
-		cmocka_unit_test(test_ptdump__riscv_break_passes_every_marker),
+		cmocka_unit_test(test_ptdump__48_riscv_break_passes_every_marker),
 		cmocka_unit_test(test_ptdump__riscv_series_has_its_first_entry),
 		cmocka_unit_test(test_ptdump__wrong_arguments_are_refused),
 	};
