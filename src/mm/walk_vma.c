@@ -70,7 +70,7 @@ static int walk_vma_tables(struct pgw_mm_walk *walk, uint64_t start, uint64_t en
 		err = walk->ops->pre_vma(start, end, walk);
 	if (err)
 		return err;
-	err = pt->format->owner->walk(pt, pt->root_pa, start, end, walk);
+	err = pt_ops(pt)->walk(pt, pt->root_pa, start, end, walk);
 	if (walk->ops->post_vma)
 		walk->ops->post_vma(walk);
 	return err;

@@ -23,7 +23,7 @@ struct pt;
 struct pt_gather;
 struct pt_lanes_ops;
 
-/** Operations of one format and one loader, or of both. Locks are the caller's. */
+/** Operations of one format, for the reader and the owner. Locks are the caller's. */
 struct pt_ops {
 	int (*scan)(const struct pt *pt, uint64_t first, uint64_t last, pgw_extent_fn *fn,
 		    void *arg, struct pgw_scan_stats *stats);
@@ -186,8 +186,7 @@ struct pgw_format {
 			    uint64_t bytes);
 	void (*env_init)(const struct pgw_format *format, const struct pgw_control *control,
 			 struct pt_env *ret);
-	const struct pt_ops *reader;
-	const struct pt_ops *owner;
+	const struct pt_ops *ops;
 	const struct pt_edit_ops *edit;
 };
 

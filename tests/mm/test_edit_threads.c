@@ -109,7 +109,7 @@ static struct pgw_translation translate(struct shared *s, uint64_t va)
 {
 	struct pgw_translation ret;
 
-	s->mm->pt.format->owner->translate(&s->mm->pt, va, &ret, NULL);
+	pt_ops(&s->mm->pt)->translate(&s->mm->pt, va, &ret, NULL);
 	return ret;
 }
 

@@ -61,8 +61,7 @@ static const struct pgw_format toy = {
 	.decode = pt_decode,
 	.advance = pt_advance,
 	.env_init = pt_env_fill,
-	.reader = &pt_format_ops,
-	.owner = &pt_format_ops,
+	.ops = &pt_format_ops,
 };
 
 struct fixture {

@@ -42,7 +42,7 @@ static void dontneed_trim(struct dontneed *d, uint64_t first, uint64_t last)
 		struct pgw_translation at;
 
 		pgw_reader_enter(d->mm->platform);
-		pt->format->owner->translate(pt, va, &at, NULL);
+		pt_ops(pt)->translate(pt, va, &at, NULL);
 		if (at.level == 0) {
 			pt->format->edit->trim_table(&d->edit, va);
 			at.va_last = va | table_span;

@@ -592,8 +592,8 @@ static const struct pgw_later_bits arm64_later_bits[] = {
 		.control_assume = PGW_CTL_ARM64_TBI0 | PGW_CTL_ARM64_TBI1,                         \
 		.tag_bits = arm64_tag_bits, .assume_memory_types = UINT64_C(0x000000040044f0ff),   \
 		.min_pa_bits = 32, .memory_type = arm64_memory_type, .decode = pt_decode,          \
-		.advance = pt_advance, .env_init = pt_env_fill, .reader = &pt_format_ops,          \
-		.owner = &pt_format_ops, .edit = &ARM64_EDIT_OPS,                                  \
+		.advance = pt_advance, .env_init = pt_env_fill, .ops = &pt_format_ops,             \
+		.edit = &ARM64_EDIT_OPS,                                                           \
 	}
 
 #endif

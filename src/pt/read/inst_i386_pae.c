@@ -33,6 +33,5 @@ const struct pgw_format pt_format_i386_pae = {
 	.decode = pt_decode,
 	.advance = pt_advance,
 	.env_init = pt_env_fill,
-	.reader = &pt_format_ops,
-	.owner = &pt_format_ops,
+	.ops = &pt_format_ops,
 };

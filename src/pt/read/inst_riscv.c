@@ -35,8 +35,7 @@ static const struct pgw_control_bit riscv_controls[] = {
 		.control_bits = RISCV_CONTROL | PGW_CTL_RISCV_PMLEN7 | PGW_CTL_RISCV_PMLEN16,      \
 		.control_assume = RISCV_CONTROL, .tag_bits = riscv_tag_bits, .min_pa_bits = 32,    \
 		.memory_type = riscv_memory_type, .decode = pt_decode, .advance = pt_advance,      \
-		.env_init = pt_env_fill, .reader = &pt_format_ops, .owner = &pt_format_ops,        \
-		.edit = &pt_edit_riscv,                                                            \
+		.env_init = pt_env_fill, .ops = &pt_format_ops, .edit = &pt_edit_riscv,            \
 	}
 
 const struct pgw_format pt_format_riscv_sv39 = RISCV_FORMAT("riscv-sv39", 2);

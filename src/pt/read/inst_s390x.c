@@ -30,7 +30,7 @@ static const struct pgw_control_bit s390x_controls[] = {
 		.controls = s390x_controls, .control_bits = S390X_CONTROL | PGW_CTL_S390X_PRIVATE, \
 		.control_assume = S390X_CONTROL, .min_pa_bits = 32, .tag_bits = s390x_tag_bits,    \
 		.decode = pt_decode, .advance = pt_advance, .env_init = pt_env_fill,               \
-		.reader = &pt_format_ops, .owner = &pt_format_ops,                                 \
+		.ops = &pt_format_ops,                                                             \
 	}
 
 const struct pgw_format pt_format_s390x_31 = S390X_FORMAT("s390x-31", NULL, 1);

@@ -36,8 +36,7 @@ static const struct pgw_control_bit x86_64_controls[] = {
 		.tag_bits = x86_64_tag_bits,                                                       \
 		.control_assume = PGW_CTL_X86_WP | PGW_CTL_X86_NXE | PGW_CTL_X86_SMEP,             \
 		.min_pa_bits = X86_MIN_PA_BITS, .decode = pt_decode, .advance = pt_advance,        \
-		.env_init = pt_env_fill, .reader = &pt_format_ops, .owner = &pt_format_ops,        \
-		.edit = &pt_edit_x86_64,                                                           \
+		.env_init = pt_env_fill, .ops = &pt_format_ops, .edit = &pt_edit_x86_64,           \
 	}
 
 const struct pgw_format pt_format_x86_64_la48 = X86_64_FORMAT("x86_64-la48", 3);

@@ -41,7 +41,7 @@ void pt_prepare(struct pt *pt)
 
 	pt->is_native = is_native(geo);
 	pt->format->env_init(pt->format, &pt->control, &pt->env);
-	pt->ops = pt->phys ? pt->format->reader : pt->format->owner;
+	pt->ops = pt->format->ops;
 	pt->top_shift = geo->span_lg2[geo->top_level] - (unsigned)geo->item_lg2;
 	pt->top_mask = low_bits(geo->slots_lg2[geo->top_level]) << geo->item_lg2;
 	if (pt->phys) {
