@@ -21,10 +21,10 @@
  *      asserts, the primitives below under mangled names (<format>_pt_x), the
  *      #defines that give them their template names, the geometries and
  *      attributes as data;
- *   2. write pt/read/inst_<format>.c: include the header and pt/read/template.h, define
- *      one struct pgw_format a geometry; and, if its tables can be owned,
- *      pt/edit/edit_<format>.c with pt/edit/template_edit.h, which defines its
- *      struct pt_edit_ops;
+ *   2. write pt/read/inst_<format>.c: include pt/read/compile_small.h, the header and
+ *      pt/read/template.h, define one struct pgw_format a geometry; and, if its
+ *      tables can be owned, pt/edit/edit_<format>.c with pt/edit/template_edit.h,
+ *      which defines its struct pt_edit_ops;
  *   3. add the formats to the table in pt/fmt/registry.c.
  * The generic suites in tests/pt then run on it.
  *

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What reads tables is to stay small: gcc's -O3 copies its loops. */
-#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__)
-#pragma GCC optimize("O2")
-#endif
+#include "pt/read/compile_small.h"
 
 #define ARM64_GRANULE_LG2 12
 #define ARM64_EDIT_OPS pt_edit_arm64_4k

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PT_COMPILE_SMALL_H
+#define PT_COMPILE_SMALL_H
+
+/*
+ * What reads tables is to stay small: gcc's -O3 copies its loops. Included first by each
+ * inst_<format>.c: the pragma is for all functions after it, the format's too.
+ */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__)
+#pragma GCC optimize("O2")
+#endif
+
+#endif
