@@ -79,7 +79,10 @@ bool mm_region_of_root(const struct pgw_geometry *geo, struct pgw_root root,
 		       struct pgw_region *region);
 
 /* first..last lies inside the mm's region. */
-bool mm_covers(const struct pgw_mm *mm, uint64_t first, uint64_t last);
+static inline bool mm_covers(const struct pgw_mm *mm, uint64_t first, uint64_t last)
+{
+	return first <= last && first >= mm->pt.region.first && last <= mm->pt.region.last;
+}
 
 /*
  * first..last of a kernel mm holds a leaf in the root itself, whose entries user

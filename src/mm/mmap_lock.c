@@ -137,6 +137,32 @@ PRIMITIVE int pgw_mmap_write_downgrade(struct pgw_mm *mm)
 	return outcome(mm, mmap_lock_downgrade(&mm->lock, mm->platform), __func__);
 }
 
+enum pgw_lock_mode pgw_mmap_lock_mode(const struct pgw_mm *mm)
+{
+	return is_snapshot(mm) ? PGW_LOCK_WRITE : mmap_lock_mode(&mm->lock, mm->platform);
+}
+
+int mm_assert_locked(const struct pgw_mm *mm, enum pgw_rule rule, const char *function)
+{
+	if (pgw_mmap_lock_mode(mm) != PGW_LOCK_NONE)
+		return 0;
+	return mm_violation(mm, rule, function);
+}
+
+int mm_assert_write_locked(const struct pgw_mm *mm, enum pgw_rule rule, const char *function)
+{
+	if (pgw_mmap_lock_mode(mm) == PGW_LOCK_WRITE)
+		return 0;
+	return mm_violation(mm, rule, function);
+}
+
+int mm_assert_novma(const struct pgw_mm *mm, const char *function)
+{
+	if (mm->pt.region.kind == PGW_REGION_KERNEL)
+		return mm_assert_locked(mm, PGW_RULE_NOVMA_KERNEL_READ, function);
+	return mm_assert_write_locked(mm, PGW_RULE_NOVMA_USER_WRITE, function);
+}
+
 PRIMITIVE int pgw_mmap_assert_locked(const struct pgw_mm *mm)
 {
 	return mm_assert_locked(mm, PGW_RULE_MMAP_LOCKED, __func__);
@@ -145,9 +171,4 @@ PRIMITIVE int pgw_mmap_assert_locked(const struct pgw_mm *mm)
 PRIMITIVE int pgw_mmap_assert_write_locked(const struct pgw_mm *mm)
 {
 	return mm_assert_write_locked(mm, PGW_RULE_MMAP_WRITE_LOCKED, __func__);
-}
-
-enum pgw_lock_mode pgw_mmap_lock_mode(const struct pgw_mm *mm)
-{
-	return is_snapshot(mm) ? PGW_LOCK_WRITE : mmap_lock_mode(&mm->lock, mm->platform);
 }

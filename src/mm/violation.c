@@ -80,17 +80,3 @@ int mm_violation(const struct pgw_mm *mm, enum pgw_rule rule, const char *functi
 		       ? -PGW_EDEADLK
 		       : -PGW_EPERM;
 }
-
-int mm_assert_locked(const struct pgw_mm *mm, enum pgw_rule rule, const char *function)
-{
-	if (pgw_mmap_lock_mode(mm) != PGW_LOCK_NONE)
-		return 0;
-	return mm_violation(mm, rule, function);
-}
-
-int mm_assert_write_locked(const struct pgw_mm *mm, enum pgw_rule rule, const char *function)
-{
-	if (pgw_mmap_lock_mode(mm) == PGW_LOCK_WRITE)
-		return 0;
-	return mm_violation(mm, rule, function);
-}

@@ -1,11 +1,40 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* Finding VMAs, and their locks as the public sees them. */
+/*
+ * What all operations on VMAs ask before they begin; finding VMAs; and their locks as the
+ * public sees them.
+ */
 
 #include "base/bits.h"
 #include "base/epoch.h"
 #include "mm/vma/vma_lock.h"
 #include "mm/vma/vma_tree.h"
+
+int mm_check_vmas(const struct pgw_mm *mm, uint64_t start, uint64_t end)
+{
+	if (!mm)
+		return -PGW_EINVAL;
+	if (mm->kind != PGW_MM_OWNED || mm->pt.region.kind != PGW_REGION_USER ||
+	    mm->policy == PGW_POLICY_SINGLE)
+		return -PGW_EOPNOTSUPP;
+	if (start >= end || ((start | end) & low_bits(mm->pt.format->geometry.granule_lg2)) ||
+	    !mm_covers(mm, start, end - 1))
+		return -PGW_EINVAL;
+	return 0;
+}
+
+bool mm_vma_rights(const struct pgw_mm *mm, uint32_t flags, uint8_t *ret)
+{
+	uint8_t wanted = 0;
+
+	if (flags & PGW_VMA_READ)
+		wanted |= PGW_USER_R;
+	if (flags & PGW_VMA_WRITE)
+		wanted |= PGW_USER_W;
+	if (flags & PGW_VMA_EXEC)
+		wanted |= PGW_USER_X;
+	return mm->pt.format->edit->user_rights(&mm->pt, wanted, 0, ret);
+}
 
 static struct vma_node *tree_root(const struct pgw_mm *mm)
 {
