@@ -29,7 +29,6 @@ typedef int pt_walk_entry_fn(uint64_t *item, uint64_t addr, uint64_t next,
 
 struct pt_walk {
 	const struct pt *pt;
-	struct pt_env env;
 	struct pgw_mm_walk *walk;
 	pt_walk_entry_fn *entry[PGW_MAX_LEVELS];
 	bool wants_below[PGW_MAX_LEVELS]; /* some callback wants what is below this level */
@@ -116,7 +115,7 @@ static uint64_t walk_load(const struct pt_walk *w, const struct pt_walk_slot *sl
 static PGW_ONE_COPY enum pgw_entry_kind walk_kind(const struct pt_walk *w, uint64_t entry,
 						  unsigned level)
 {
-	return pt_entry_kind(&w->env, entry, walk_table_level(w, level));
+	return pt_entry_kind(&w->pt->env, entry, walk_table_level(w, level));
 }
 
 /* What Linux calls bad at pgd and p4d: neither empty, nor a table, nor a leaf. */
@@ -144,7 +143,7 @@ static void walk_step(const struct pt_walk *w)
 static int walk_locked(struct pt_walk *w, const struct pt_walk_slot *slot, uint64_t entry,
 		       uint64_t addr, uint64_t next, bool *again)
 {
-	uint64_t table_pa = pt_table_pa(&w->env, entry);
+	uint64_t table_pa = pt_table_pa(&w->pt->env, entry);
 	struct pgw_ptdesc *desc = pt_walk_lock(w->pt, slot->item, entry, table_pa);
 	int err;
 
@@ -170,7 +169,7 @@ static int walk_descend_snapshot(struct pt_walk *w, unsigned level, const struct
 		walk_step(w);
 		if (level - 1 == WALK_PTE)
 			return walk_locked(w, slot, entry, addr, next, again);
-		return walk_table(w, level - 1, pt_table_pa(&w->env, entry), NULL, addr, next);
+		return walk_table(w, level - 1, pt_table_pa(&w->pt->env, entry), NULL, addr, next);
 	case PGW_ENTRY_ABSENT:
 		return 0; /* it has been shown, and there is nothing to split */
 	case PGW_ENTRY_MALFORMED:
@@ -218,7 +217,7 @@ static int walk_part(struct pt_walk *w, unsigned level, const struct pt_parent *
 	unsigned below_lg2 = geo->span_lg2[table_level - 1];
 	int err = 0;
 
-	pt_table_slots(&w->env, entry, table_level, &first, &last);
+	pt_table_slots(&w->pt->env, entry, table_level, &first, &last);
 	from = base + ((uint64_t)first << below_lg2);
 	to = base + ((uint64_t)last << below_lg2) + low_bits(below_lg2); /* inclusive */
 	if (first > last || next - 1 < from || addr > to)
@@ -226,7 +225,7 @@ static int walk_part(struct pt_walk *w, unsigned level, const struct pt_parent *
 	if (addr < from)
 		err = walk_hole(w, level - 1, addr, from);
 	if (!err)
-		err = walk_table(w, level - 1, pt_table_pa(&w->env, entry), parent,
+		err = walk_table(w, level - 1, pt_table_pa(&w->pt->env, entry), parent,
 				 addr < from ? from : addr, next - 1 > to ? to + 1 : next);
 	if (!err && next - 1 > to)
 		err = walk_hole(w, level - 1, to + 1, next);
@@ -238,7 +237,8 @@ static int walk_below(struct pt_walk *w, unsigned level, const struct pt_parent 
 {
 	if (PT_HAS_PARTS)
 		return walk_part(w, level, parent, addr, next);
-	return walk_table(w, level - 1, pt_table_pa(&w->env, parent->entry), parent, addr, next);
+	return walk_table(w, level - 1, pt_table_pa(&w->pt->env, parent->entry), parent, addr,
+			  next);
 }
 
 /* Go below a slot, whose entry is evaluated anew: its callback may have changed it. */
@@ -389,7 +389,6 @@ static int pt_walk(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64
 	const struct pgw_mm_walk_ops *ops = walk->ops;
 	struct pt_walk w = {
 		.pt = pt,
-		.env = pt_env_init(pt->format, &pt->control),
 		.walk = walk,
 		.entry = { ops->pte_entry, ops->pmd_entry, ops->pud_entry, ops->p4d_entry,
 			   ops->pgd_entry },
