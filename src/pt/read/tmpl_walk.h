@@ -3,9 +3,12 @@
 #define PT_TMPL_WALK_H
 
 /*
- * The walker with callbacks. Its levels are Linux's: 4 = pgd down to 0 = pte.
- * The pgd is the format's top table; a format with fewer levels folds those
- * right below the pgd: they have one slot, the pgd's own.
+ * The walker with callbacks.
+ *
+ * Levels are the format's, as everywhere. Linux's, 4 = pgd down to 0 = pte, are names
+ * that a slot goes by: the one of its level; and where a format has fewer levels, a
+ * slot of the top table, which is the pgd, by those of the folded levels too, from pgd
+ * down. A name chooses the callback; nothing else asks for it.
  *
  * One function walks the slots of a table, one handles a slot. Depth is
  * bounded by the five levels. The owner's slots are live; the reader's are in
@@ -30,72 +33,83 @@ typedef int pt_walk_entry_fn(uint64_t *item, uint64_t addr, uint64_t next,
 struct pt_walk {
 	const struct pt *pt;
 	struct pgw_mm_walk *walk;
-	pt_walk_entry_fn *entry[PGW_MAX_LEVELS];
-	bool wants_below[PGW_MAX_LEVELS]; /* some callback wants what is below this level */
+	pt_walk_entry_fn *entry[PGW_MAX_LEVELS]; /* by name */
+	bool wants_below[PGW_MAX_LEVELS];        /* some callback of a lower name is there */
 	bool has_vma;
+	int value; /* what the walk returns: WALK_STOP's reason, or 0 */
 };
 
-/** Where a slot is, so that the reader can read it again. */
-struct pt_walk_slot {
-	uint64_t *item;
-	uint64_t pa; /* reader */
+/** A place: a part of what a table spans; with its item, one that begins in this slot. */
+struct walk_at {
+	unsigned level; /* of the table */
+	uint64_t table_pa;
+	struct pt_parent parent; /* reader: what led to the table */
+	uint64_t addr, next;     /* not empty; next may have wrapped to 0 */
+	uint64_t *item;          /* the owner's slot, or the copy of the reader's */
+	uint64_t item_pa;        /* reader: where the slot is, to read it again */
 };
 
-static int walk_table(struct pt_walk *w, unsigned level, uint64_t table_pa,
-		      const struct pt_parent *parent, uint64_t addr, uint64_t end);
+/** What a step came to: where the walk goes on. */
+enum walk_outcome {
+	WALK_ON,    /* behind the place */
+	WALK_STOP,  /* nowhere: struct pt_walk has the value of a callback, or an error */
+	WALK_BELOW, /* below the slot: at its next name, or in the table that it points to */
+	WALK_AGAIN, /* at the same slot: it is not what its callback was shown, or is to be shown again */
+};
 
-/* The level is folded: it has no table of its own. */
-static bool walk_is_folded(const struct pt_walk *w, unsigned level)
+static enum walk_outcome walk_table(struct pt_walk *w, const struct walk_at *table);
+
+static PGW_ALWAYS_INLINE enum walk_outcome walk_stop_if(struct pt_walk *w, int value)
 {
-	return level < WALK_PGD && level >= w->pt->format->geometry.top_level;
+	w->value = value;
+	return value ? WALK_STOP : WALK_ON;
 }
 
-/* The format's level whose table holds a slot of this level. */
-static unsigned walk_table_level(const struct pt_walk *w, unsigned level)
+/* The first name of slots in a table of this level. */
+static unsigned walk_first_name(const struct pt_walk *w, unsigned level)
 {
-	unsigned top = w->pt->format->geometry.top_level;
-
-	return level < top ? level : top;
+	return level == w->pt->format->geometry.top_level ? WALK_PGD : level;
 }
 
-/* Linux's depth: 0 for pgd; for a folded level that of the level which holds its slot. */
+/* Linux's depth: 0 for pgd; for the names of one slot it is the same. */
 static int walk_depth(const struct pt_walk *w, unsigned level)
 {
-	while (walk_is_folded(w, level))
-		level++;
-	return (int)(WALK_PGD - level);
+	return (int)(WALK_PGD - walk_first_name(w, level));
 }
 
 /* min(boundary, end) where the boundary may wrap to 0. */
-static uint64_t walk_next(uint64_t addr, uint64_t end, unsigned span_lg2)
+static uint64_t walk_boundary(uint64_t addr, uint64_t end, unsigned span_lg2)
 {
 	uint64_t boundary = (addr | low_bits(span_lg2)) + 1;
 
 	return boundary - 1 < end - 1 ? boundary : end;
 }
 
-static PGW_ONE_COPY int walk_hole(struct pt_walk *w, unsigned level, uint64_t addr, uint64_t next)
+static PGW_ONE_COPY enum walk_outcome walk_hole(struct pt_walk *w, const struct walk_at *at)
 {
 	struct pgw_mm_walk *walk = w->walk;
 
-	return walk->ops->pte_hole ? walk->ops->pte_hole(addr, next, walk_depth(w, level), walk)
-				   : 0;
+	if (!walk->ops->pte_hole)
+		return WALK_ON;
+	return walk_stop_if(
+		w, walk->ops->pte_hole(at->addr, at->next, walk_depth(w, at->level), walk));
 }
 
-static PGW_ONE_COPY int walk_malformed(struct pt_walk *w, unsigned level, uint64_t entry,
-				       uint64_t addr, uint64_t next)
+static PGW_ONE_COPY enum walk_outcome walk_malformed(struct pt_walk *w, const struct walk_at *at,
+						     uint64_t entry)
 {
 	struct pgw_mm_walk *walk = w->walk;
-	int err = 0;
+	int value = 0;
 
 	walk->nr_malformed++;
 	if (walk->ops->malformed)
-		err = walk->ops->malformed(entry, addr, next, walk_depth(w, level), walk);
-	return err ? err : walk_hole(w, level, addr, next);
+		value = walk->ops->malformed(entry, at->addr, at->next, walk_depth(w, at->level),
+					     walk);
+	return value ? walk_stop_if(w, value) : walk_hole(w, at);
 }
 
-static PGW_ONE_COPY int walk_unreadable(struct pt_walk *w, unsigned level, bool is_torn,
-					uint64_t addr, uint64_t next)
+static PGW_ONE_COPY enum walk_outcome walk_unreadable(struct pt_walk *w, const struct walk_at *at,
+						      bool is_torn)
 {
 	struct pgw_mm_walk *walk = w->walk;
 	int (*fn)(uint64_t, uint64_t, int, struct pgw_mm_walk *) =
@@ -103,32 +117,29 @@ static PGW_ONE_COPY int walk_unreadable(struct pt_walk *w, unsigned level, bool 
 
 	walk->nr_torn += is_torn;
 	walk->nr_unreadable += !is_torn;
-	return fn ? fn(addr, next, walk_depth(w, level), walk) : 0;
+	return fn ? walk_stop_if(w, fn(at->addr, at->next, walk_depth(w, at->level), walk))
+		  : WALK_ON;
 }
 
-static uint64_t walk_load(const struct pt_walk *w, const struct pt_walk_slot *slot)
+static uint64_t walk_load(const struct pt_walk *w, const struct walk_at *at)
 {
-	return w->pt->phys ? *slot->item : pt_owner_item(slot->item);
+	return w->pt->phys ? *at->item : pt_owner_item(at->item);
 }
 
-/* What a slot's entry is; level is the walker's. Asked in many places, and not small. */
-static PGW_ONE_COPY enum pgw_entry_kind walk_kind(const struct pt_walk *w, uint64_t entry,
-						  unsigned level)
+/* What a slot's entry is. Asked in many places, and not small. */
+static PGW_ONE_COPY enum pgw_entry_kind walk_kind(const struct pt_walk *w, const struct walk_at *at,
+						  uint64_t entry)
 {
-	return pt_entry_kind(&w->pt->env, entry, walk_table_level(w, level));
+	return pt_entry_kind(&w->pt->env, entry, at->level);
 }
 
 /* What Linux calls bad at pgd and p4d: neither empty, nor a table, nor a leaf. */
-static int walk_bad(struct pt_walk *w, unsigned level, const struct pt_walk_slot *slot,
-		    uint64_t entry, uint64_t addr, uint64_t next)
+static enum walk_outcome walk_bad(struct pt_walk *w, const struct walk_at *at, uint64_t entry)
 {
 	if (!w->pt->phys && !w->walk->root)
-		pt_walk_clear(w->pt, slot->item, walk_table_level(w, level), entry);
-	return walk_malformed(w, level, entry, addr, next);
+		pt_walk_clear(w->pt, at->item, at->level, entry);
+	return walk_malformed(w, at, entry);
 }
-
-static int walk_slot(struct pt_walk *w, unsigned level, const struct pt_walk_slot *slot,
-		     uint64_t addr, uint64_t next);
 
 /* For tests: about to go to a table. */
 static void walk_step(const struct pt_walk *w)
@@ -139,248 +150,255 @@ static void walk_step(const struct pt_walk *w)
 		platform->step(platform->ctx, PGW_STEP_WALK_TABLE, w->pt->mm);
 }
 
-/* Walk the lowest table that a slot pointed to a moment ago, with its lock held. */
-static int walk_locked(struct pt_walk *w, const struct pt_walk_slot *slot, uint64_t entry,
-		       uint64_t addr, uint64_t next, bool *again)
+/* The table below an entry has some of its slots; others are holes. table is as if it had all. */
+static enum walk_outcome walk_part(struct pt_walk *w, const struct walk_at *table)
 {
-	uint64_t table_pa = pt_table_pa(&w->pt->env, entry);
-	struct pgw_ptdesc *desc = pt_walk_lock(w->pt, slot->item, entry, table_pa);
-	int err;
+	const struct pgw_geometry *geo = &w->pt->format->geometry;
+	unsigned level = table->level + 1, span_lg2 = geo->span_lg2[table->level], first, last;
+	uint64_t base = table->addr & ~low_bits(geo->span_lg2[level]), from, to;
+	struct walk_at part = *table;
+	enum walk_outcome outcome = WALK_ON;
 
-	*again = !desc;
+	pt_table_slots(&w->pt->env, table->parent.entry, level, &first, &last);
+	from = base + ((uint64_t)first << span_lg2);
+	to = base + ((uint64_t)last << span_lg2) + low_bits(span_lg2); /* inclusive */
+	if (first > last || table->next - 1 < from || table->addr > to)
+		return walk_hole(w, table);
+	if (table->addr < from) {
+		part.next = from;
+		outcome = walk_hole(w, &part);
+		part.addr = from;
+	}
+	part.next = table->next - 1 > to ? to + 1 : table->next;
+	if (outcome == WALK_ON)
+		outcome = walk_table(w, &part);
+	if (outcome == WALK_ON && part.next != table->next) {
+		part.addr = part.next;
+		part.next = table->next;
+		outcome = walk_hole(w, &part);
+	}
+	return outcome;
+}
+
+/* Walk the table that a slot's entry points to. */
+static PGW_ONE_COPY enum walk_outcome walk_below(struct pt_walk *w, const struct walk_at *at,
+						 uint64_t entry)
+{
+	const struct walk_at table = {
+		.level = at->level - 1,
+		.table_pa = pt_table_pa(&w->pt->env, entry),
+		.parent = { at->item_pa, entry },
+		.addr = at->addr,
+		.next = at->next,
+	};
+
+	return PT_HAS_PARTS ? walk_part(w, &table) : walk_table(w, &table);
+}
+
+/* Walk the lowest table that a slot pointed to a moment ago, with its lock held. */
+static enum walk_outcome walk_below_locked(struct pt_walk *w, const struct walk_at *at,
+					   uint64_t entry)
+{
+	struct pgw_ptdesc *desc =
+		pt_walk_lock(w->pt, at->item, entry, pt_table_pa(&w->pt->env, entry));
+	enum walk_outcome outcome;
+
 	if (!desc)
-		return 0;
-	err = walk_table(w, WALK_PTE, table_pa, NULL, addr, next);
+		return WALK_AGAIN;
+	outcome = walk_below(w, at, entry);
 	pt_table_unlock(w->pt, desc);
-	return err;
+	return outcome;
 }
 
 /*
  * Go below a slot under a VMA, by one snapshot of it.
  * Pre: the caller is a reader, if what is below is a lowest table.
  */
-static int walk_descend_snapshot(struct pt_walk *w, unsigned level, const struct pt_walk_slot *slot,
-				 uint64_t addr, uint64_t next, bool *again)
+static enum walk_outcome walk_descend_snapshot(struct pt_walk *w, const struct walk_at *at)
 {
-	uint64_t entry = walk_load(w, slot);
+	uint64_t entry = walk_load(w, at);
 
-	switch (walk_kind(w, entry, level)) {
+	switch (walk_kind(w, at, entry)) {
 	case PGW_ENTRY_TABLE:
 		walk_step(w);
-		if (level - 1 == WALK_PTE)
-			return walk_locked(w, slot, entry, addr, next, again);
-		return walk_table(w, level - 1, pt_table_pa(&w->pt->env, entry), NULL, addr, next);
+		if (at->level == 1)
+			return walk_below_locked(w, at, entry);
+		return walk_below(w, at, entry);
 	case PGW_ENTRY_ABSENT:
-		return 0; /* it has been shown, and there is nothing to split */
+		return WALK_ON; /* it has been shown, and there is nothing to split */
 	case PGW_ENTRY_MALFORMED:
-		if (pt_walk_clear(w->pt, slot->item, walk_table_level(w, level), entry))
-			return walk_malformed(w, level, entry, addr, next);
+		if (pt_walk_clear(w->pt, at->item, at->level, entry))
+			return walk_malformed(w, at, entry);
 		break;
 	default:
 		break;
 	}
-	*again = true; /* it is not what its callback was shown */
-	return 0;
+	return WALK_AGAIN;
 }
 
 /*
  * Go below a slot under a VMA. A leaf in it is split first. Tables above the
  * lowest stay as long as the VMA does; a lowest one as long as there is a reader.
  */
-static PGW_ONE_COPY int walk_descend_vma(struct pt_walk *w, unsigned level,
-					 const struct pt_walk_slot *slot, uint64_t addr,
-					 uint64_t next, bool *again)
+static PGW_ONE_COPY enum walk_outcome walk_descend_vma(struct pt_walk *w, const struct walk_at *at)
 {
-	int err;
+	enum walk_outcome outcome = WALK_ON;
 
-	if (walk_kind(w, walk_load(w, slot), level) == PGW_ENTRY_LEAF) {
-		err = pt_walk_split(w->pt, slot->item, walk_table_level(w, level), addr);
-		if (err)
-			return err;
-	}
-	if (level - 1 != WALK_PTE)
-		return walk_descend_snapshot(w, level, slot, addr, next, again);
+	if (walk_kind(w, at, walk_load(w, at)) == PGW_ENTRY_LEAF)
+		outcome = walk_stop_if(w, pt_walk_split(w->pt, at->item, at->level, at->addr));
+	if (outcome != WALK_ON)
+		return outcome;
+	if (at->level != 1)
+		return walk_descend_snapshot(w, at);
 	pgw_reader_enter(w->pt->platform);
-	err = walk_descend_snapshot(w, level, slot, addr, next, again);
+	outcome = walk_descend_snapshot(w, at);
 	pgw_reader_leave(w->pt->platform);
-	return err;
-}
-
-/* [addr, next) is not empty. The table below the entry has some of its slots; others are holes. */
-static int walk_part(struct pt_walk *w, unsigned level, const struct pt_parent *parent,
-		     uint64_t addr, uint64_t next)
-{
-	const uint64_t entry = parent->entry;
-	const struct pgw_geometry *geo = &w->pt->format->geometry;
-	unsigned table_level = walk_table_level(w, level), first, last;
-	uint64_t base = addr & ~low_bits(geo->span_lg2[table_level]), from, to;
-	unsigned below_lg2 = geo->span_lg2[table_level - 1];
-	int err = 0;
-
-	pt_table_slots(&w->pt->env, entry, table_level, &first, &last);
-	from = base + ((uint64_t)first << below_lg2);
-	to = base + ((uint64_t)last << below_lg2) + low_bits(below_lg2); /* inclusive */
-	if (first > last || next - 1 < from || addr > to)
-		return walk_hole(w, level - 1, addr, next);
-	if (addr < from)
-		err = walk_hole(w, level - 1, addr, from);
-	if (!err)
-		err = walk_table(w, level - 1, pt_table_pa(&w->pt->env, entry), parent,
-				 addr < from ? from : addr, next - 1 > to ? to + 1 : next);
-	if (!err && next - 1 > to)
-		err = walk_hole(w, level - 1, to + 1, next);
-	return err;
-}
-
-static int walk_below(struct pt_walk *w, unsigned level, const struct pt_parent *parent,
-		      uint64_t addr, uint64_t next)
-{
-	if (PT_HAS_PARTS)
-		return walk_part(w, level, parent, addr, next);
-	return walk_table(w, level - 1, pt_table_pa(&w->pt->env, parent->entry), parent, addr,
-			  next);
+	return outcome;
 }
 
 /* Go below a slot, whose entry is evaluated anew: its callback may have changed it. */
-static int walk_descend(struct pt_walk *w, unsigned level, const struct pt_walk_slot *slot,
-			uint64_t addr, uint64_t next, bool *again)
+static enum walk_outcome walk_descend(struct pt_walk *w, const struct walk_at *at)
 {
 	uint64_t entry;
 
-	if (walk_is_folded(w, level - 1))
-		return walk_slot(w, level - 1, slot, addr, next);
 	if (w->has_vma)
-		return walk_descend_vma(w, level, slot, addr, next, again);
-	entry = walk_load(w, slot);
-	switch (walk_kind(w, entry, level)) {
+		return walk_descend_vma(w, at);
+	entry = walk_load(w, at);
+	switch (walk_kind(w, at, entry)) {
 	case PGW_ENTRY_TABLE:
 		walk_step(w);
-		return walk_below(w, level, &(struct pt_parent){ slot->pa, entry }, addr, next);
+		return walk_below(w, at, entry);
 	case PGW_ENTRY_MALFORMED:
-		return walk_malformed(w, level, entry, addr, next);
+		return walk_malformed(w, at, entry);
 	default:
 		/* Leaves and absent entries have been shown; without a VMA nothing splits them. */
-		return 0;
+		return WALK_ON;
 	}
 }
 
 /*
- * One evaluation of a slot above the lowest level.
- * Whether it is empty is asked at the lowest level that shares the slot, so
- * folded levels' parents see empty slots too.
- * again is this slot's own wish: what callbacks below leave in walk->action,
- * and what slots below wish, must not repeat it.
+ * One evaluation of a slot above the lowest level, by one of its names.
+ * Whether it is empty is asked by its last name, so the callbacks of folded levels see
+ * empty slots too.
+ * WALK_AGAIN is this name's own wish: what callbacks below leave in walk->action, and what
+ * slots below wish, must not repeat it.
  */
-static int walk_slot_once(struct pt_walk *w, unsigned level, const struct pt_walk_slot *slot,
-			  uint64_t addr, uint64_t next, bool *again)
+static enum walk_outcome walk_name(struct pt_walk *w, const struct walk_at *at, unsigned name)
 {
 	struct pgw_mm_walk *walk = w->walk;
-	int err = 0;
+	int value = 0;
 
-	*again = false;
 	walk->action = PGW_ACTION_SUBTREE;
-	if (!walk_is_folded(w, level - 1)) {
-		uint64_t entry = walk_load(w, slot);
-		enum pgw_entry_kind kind = walk_kind(w, entry, level);
+	if (name == at->level) {
+		uint64_t entry = walk_load(w, at);
+		enum pgw_entry_kind kind = walk_kind(w, at, entry);
 
 		if (kind == PGW_ENTRY_EMPTY)
-			return walk_hole(w, level, addr, next);
-		if (level >= WALK_P4D && (kind == PGW_ENTRY_MALFORMED || kind == PGW_ENTRY_ABSENT))
-			return walk_bad(w, level, slot, entry, addr, next);
+			return walk_hole(w, at);
+		if (name >= WALK_P4D && (kind == PGW_ENTRY_MALFORMED || kind == PGW_ENTRY_ABSENT))
+			return walk_bad(w, at, entry);
 	}
-	if (w->entry[level])
-		err = w->entry[level](slot->item, addr, next, walk);
-	if (err)
-		return err;
+	if (w->entry[name])
+		value = w->entry[name](at->item, at->addr, at->next, walk);
+	if (value)
+		return walk_stop_if(w, value);
 	/* Only pud and pmd may ask for something else than to go on. */
-	if (level < WALK_P4D && walk->action != PGW_ACTION_SUBTREE) {
-		*again = walk->action == PGW_ACTION_AGAIN;
-		return 0;
-	}
-	return w->wants_below[level] ? walk_descend(w, level, slot, addr, next, again) : 0;
+	if (name < WALK_P4D && walk->action != PGW_ACTION_SUBTREE)
+		return walk->action == PGW_ACTION_AGAIN ? WALK_AGAIN : WALK_ON;
+	return w->wants_below[name] ? WALK_BELOW : WALK_ON;
 }
 
-static int walk_slot(struct pt_walk *w, unsigned level, const struct pt_walk_slot *slot,
-		     uint64_t addr, uint64_t next)
+/* A slot by all its names, from the first to the last; then what is below it. */
+static PGW_ONE_COPY enum walk_outcome walk_slot(struct pt_walk *w, const struct walk_at *at)
 {
+	unsigned name = walk_first_name(w, at->level);
+
 	for (;;) {
-		bool again;
-		int err = walk_slot_once(w, level, slot, addr, next, &again);
+		enum walk_outcome outcome = walk_name(w, at, name);
 
-		if (err || !again)
-			return err;
-		if (w->pt->phys && !pt_load_far(w->pt, slot->pa, slot->item))
-			return walk_unreadable(w, level, false, addr, next);
+		if (outcome == WALK_BELOW && name > at->level) {
+			name--;
+			continue;
+		}
+		if (outcome == WALK_BELOW)
+			outcome = walk_descend(w, at);
+		if (outcome != WALK_AGAIN)
+			return outcome;
+		if (w->pt->phys && !pt_load_far(w->pt, at->item_pa, at->item))
+			return walk_unreadable(w, at, false);
 	}
 }
 
-static int walk_pte(struct pt_walk *w, const struct pt_walk_slot *slot, uint64_t addr)
+/* Slots of a lowest table, side by side from the place's item on. */
+static enum walk_outcome walk_ptes(struct pt_walk *w, const struct walk_at *at)
 {
-	uint64_t page = BIT(w->pt->format->geometry.granule_lg2);
+	unsigned page_lg2 = w->pt->format->geometry.granule_lg2;
+	uint64_t addr = at->addr, *item = at->item;
+	int value;
 
-	return w->entry[WALK_PTE](slot->item, addr, addr + page, w->walk);
+	do {
+		value = w->entry[WALK_PTE](item++, addr, addr + BIT(page_lg2), w->walk);
+		addr = walk_boundary(addr, at->next, page_lg2);
+	} while (!value && addr != at->next);
+	return walk_stop_if(w, value);
 }
 
 /*
- * Load the window that holds slot index, and say where the slot is. Copies are words
+ * Find the slot of the place's address, in the window that holds it. Copies are words
  * of the host, as the owner's items are: callbacks read them all in one way.
+ * @return the slots from it on that are at hand; or, if the window is not readable, that are not
  */
-static struct pt_walk_slot walk_load_slot(struct pt_walk *w, unsigned table_level,
-					  uint64_t table_pa, const struct pt_parent *parent,
-					  unsigned index, struct pt_window *win)
+static unsigned walk_find(const struct pt_walk *w, struct walk_at *at, struct pt_window *win)
 {
-	unsigned nr_slots = 1u << w->pt->format->geometry.slots_lg2[table_level];
+	const struct pgw_geometry *geo = &w->pt->format->geometry;
+	unsigned index = pt_index(geo, at->addr, at->level);
+	unsigned nr_slots = 1u << geo->slots_lg2[at->level];
 
-	if (!w->pt->phys)
-		return (struct pt_walk_slot){ .item = pt_host_table(w->pt, table_pa) + index };
-	if (index - win->first >= win->nr) {
-		pt_window_load(w->pt, table_pa, parent, index, nr_slots - index, win);
+	if (!w->pt->phys) {
+		at->item = pt_host_table(w->pt, at->table_pa) + index;
+		return nr_slots - index;
 	}
-	return (struct pt_walk_slot){
-		.item = win->copy + (index - win->first),
-		.pa = table_pa + ((uint64_t)index << PT_ITEM_LG2),
-	};
+	if (index - win->first >= win->nr)
+		pt_window_load(w->pt, at->table_pa, &at->parent, index, nr_slots - index, win);
+	at->item = win->copy + (index - win->first);
+	at->item_pa = at->table_pa + ((uint64_t)index << PT_ITEM_LG2);
+	return win->first + win->nr - index;
 }
 
 /*
- * Walk the slots of a table that [addr, end) covers.
- * Pre: the range is not empty and lies within what the table spans.
+ * Walk the slots that a part of a table covers.
+ * Pre: the part lies within what the table spans.
  * Stops at its end, at a callback's non-zero value, or when the reader's
  * budget of table visits is used up.
  */
-static PGW_ONE_COPY int walk_table(struct pt_walk *w, unsigned level, uint64_t table_pa,
-				   const struct pt_parent *parent, uint64_t addr, uint64_t end)
+static PGW_ONE_COPY enum walk_outcome walk_table(struct pt_walk *w, const struct walk_at *table)
 {
-	const struct pgw_geometry *geo = &w->pt->format->geometry;
-	unsigned table_level = walk_table_level(w, level);
-	unsigned span_lg2 = geo->span_lg2[table_level];
+	unsigned span_lg2 = w->pt->format->geometry.span_lg2[table->level];
+	bool is_lowest = walk_first_name(w, table->level) == WALK_PTE;
 	struct pt_window win = { .nr = 0, .readable = true };
-	uint64_t next;
-	int err;
+	struct walk_at at = *table;
+	enum walk_outcome outcome;
 
 	if (w->pt->phys && w->walk->nr_tables == w->pt->budget)
-		return -PGW_E2BIG;
+		return walk_stop_if(w, -PGW_E2BIG);
 	w->walk->nr_tables++;
 	do {
-		unsigned index = pt_index(geo, addr, table_level);
-		struct pt_walk_slot slot =
-			walk_load_slot(w, table_level, table_pa, parent, index, &win);
+		unsigned nr = walk_find(w, &at, &win);
 
-		next = walk_next(addr, end, span_lg2);
-		if (!win.readable) {
-			uint64_t slot_va = addr & ~low_bits(span_lg2);
-			uint64_t run = (uint64_t)(win.first + win.nr - index) << span_lg2;
-
-			next = slot_va + run - 1 < end - 1 ? slot_va + run : end;
-			err = walk_unreadable(w, level, win.torn, addr, next);
-		} else if (level == WALK_PTE) {
-			err = walk_pte(w, &slot, addr);
-		} else {
-			err = walk_slot(w, level, &slot, addr, next);
-		}
-		addr = next;
-	} while (!err && next != end);
-	return err;
+		/* One by one, but for pages and what cannot be read. */
+		if (win.readable && !is_lowest)
+			nr = 1;
+		at.next = walk_boundary(at.addr + ((uint64_t)(nr - 1) << span_lg2), table->next,
+					span_lg2);
+		if (!win.readable)
+			outcome = walk_unreadable(w, &at, win.torn);
+		else if (is_lowest)
+			outcome = walk_ptes(w, &at);
+		else
+			outcome = walk_slot(w, &at);
+		at.addr = at.next;
+	} while (outcome == WALK_ON && at.next != table->next);
+	return outcome;
 }
 
 static int pt_walk(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64_t end,
@@ -394,10 +412,17 @@ static int pt_walk(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64
 			   ops->pgd_entry },
 		.has_vma = walk->vma != NULL,
 	};
+	const struct walk_at root = {
+		.level = pt->format->geometry.top_level,
+		.table_pa = root_pa,
+		.addr = start,
+		.next = end,
+	};
 
-	for (unsigned level = 1; level < PGW_MAX_LEVELS; level++)
-		w.wants_below[level] = w.wants_below[level - 1] || w.entry[level - 1];
-	return walk_table(&w, WALK_PGD, root_pa, NULL, start, end);
+	for (unsigned name = 1; name < PGW_MAX_LEVELS; name++)
+		w.wants_below[name] = w.wants_below[name - 1] || w.entry[name - 1];
+	walk_table(&w, &root);
+	return w.value;
 }
 
 #endif
