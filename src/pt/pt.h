@@ -101,12 +101,12 @@ struct pt_edit_ops {
 	/** @return as pgw_mm_split() */
 	int (*split)(const struct pt_edit *edit, uint64_t first, uint64_t last, uint8_t max_lg2);
 	/**
-	 * Split the leaf or run in a live slot of a table of this level one level
-	 * down; of what is there by now, nothing if that is no leaf. va is any
-	 * address of the slot. Loses a race against another split gracefully.
+	 * Split the leaf or run in the slot of va, in a live table of this level, one
+	 * level down; of what is there by now, nothing if that is no leaf. Loses a race
+	 * against another split gracefully.
 	 * @return 0 or -PGW_ENOMEM
 	 */
-	int (*split_item)(const struct pt_edit *edit, uint64_t *item, unsigned level, uint64_t va);
+	int (*split_item)(const struct pt_edit *edit, uint64_t *table, unsigned level, uint64_t va);
 	/** @return as pgw_mm_collapse() */
 	int (*collapse)(const struct pt_edit *edit, uint64_t va, uint8_t size_lg2);
 	/** @return 0 or fn's value */

@@ -106,6 +106,13 @@ static uint64_t *item_at(struct fixture *f, uint64_t va, unsigned level)
 	return NULL;
 }
 
+/* The table that item_at() is in. */
+static uint64_t *table_at(struct fixture *f, uint64_t va, unsigned level)
+{
+	return item_at(f, va, level) -
+	       pt_index(pgw_format_geometry(pgw_mm_format(f->mm)), va, level);
+}
+
 static uint64_t attr(const struct fixture *f, const char *name)
 {
 	for (const struct pgw_attr *a = pgw_format_attrs(pgw_mm_format(f->mm)); a->name; a++) {
@@ -306,25 +313,25 @@ static void test_split__keeps_runs_that_are_small_enough(void **state)
 static void test_split_item__makes_a_table_of_what_is_there(void **state)
 {
 	struct fixture *f = fixture_new("arm64-4k", PT_SHARED, 0);
-	uint64_t *item;
+	uint64_t *table;
 
 	(void)state;
 	pgw_reader_enter(&f->arena.platform);
 	assert_int_equal(map(f, MIB(32), MIB(32), MIB(32), 0), 0);
-	item = item_at(f, MIB(36), 1);
+	table = table_at(f, MIB(36), 1);
 	f->arena.fail_after = 0;
-	assert_int_equal(f->ops->split_item(&f->edit, item, 1, MIB(36)), -PGW_ENOMEM);
+	assert_int_equal(f->ops->split_item(&f->edit, table, 1, MIB(36)), -PGW_ENOMEM);
 	f->arena.fail_after = -1;
-	assert_int_equal(f->ops->split_item(&f->edit, item, 1, MIB(36)), 0);
+	assert_int_equal(f->ops->split_item(&f->edit, table, 1, MIB(36)), 0);
 	assert_int_equal(at(f, MIB(36)).level, 0);
 	assert_int_equal(size_at(f, MIB(38)), 21);
 	assert_int_equal(at(f, MIB(37)).pa, MIB(37));
 	/* No leaf any more: nothing. */
-	assert_int_equal(f->ops->split_item(&f->edit, item, 1, MIB(36)), 0);
+	assert_int_equal(f->ops->split_item(&f->edit, table, 1, MIB(36)), 0);
 	/* A run in a lowest table: its items. */
 	assert_int_equal(size_at(f, MIB(36)), 16);
-	item = item_at(f, MIB(36) + KIB(8), 0);
-	assert_int_equal(f->ops->split_item(&f->edit, item, 0, MIB(36) + KIB(8)), 0);
+	table = table_at(f, MIB(36) + KIB(8), 0);
+	assert_int_equal(f->ops->split_item(&f->edit, table, 0, MIB(36) + KIB(8)), 0);
 	assert_int_equal(size_at(f, MIB(36)), 12);
 	assert_int_equal(size_at(f, MIB(36) + KIB(64)), 16);
 	pgw_reader_leave(&f->arena.platform);

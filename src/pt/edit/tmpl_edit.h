@@ -38,17 +38,25 @@ struct edit_cursor {
 /* A leaf sticks out of the range, that was not there when it was asked for. */
 #define EDIT_CROSSES 2
 
-static void cursor_init(struct edit_cursor *c, const struct pt_edit *edit, uint64_t va)
+/* Stand in a table of this level that spans va. What is above it is not known. */
+static void cursor_init_at(struct edit_cursor *c, const struct pt_edit *edit, uint64_t va,
+			   uint64_t *table, unsigned level)
 {
 	c->edit = edit;
 	c->pt = edit->pt;
 	c->geo = &edit->pt->format->geometry;
 	c->env = pt_env_init(edit->pt->format, &edit->pt->control);
-	c->level = c->geo->top_level;
+	c->level = level;
 	c->va = va;
-	c->table[c->level] = pt_host_table(c->pt, c->pt->root_pa);
-	c->desc[c->level] = NULL;
+	c->table[level] = table;
+	c->desc[level] = NULL;
 	c->err = 0;
+}
+
+static void cursor_init(struct edit_cursor *c, const struct pt_edit *edit, uint64_t va)
+{
+	cursor_init_at(c, edit, va, pt_host_table(edit->pt, edit->pt->root_pa),
+		       edit->pt->format->geometry.top_level);
 }
 
 static PGW_ALWAYS_INLINE bool edit_is_single(const struct edit_cursor *c)

@@ -218,18 +218,13 @@ static int pt_split(const struct pt_edit *edit, uint64_t first, uint64_t last, u
 	}
 }
 
-static int pt_split_item(const struct pt_edit *edit, uint64_t *item, unsigned level, uint64_t va)
+static int pt_split_item(const struct pt_edit *edit, uint64_t *table, unsigned level, uint64_t va)
 {
 	struct edit_cursor c;
-	size_t size;
 
-	cursor_init(&c, edit, va);
-	size = pt_table_size(c.geo, level);
-	c.level = level;
-	c.table[level] = (uint64_t *)((uintptr_t)item & ~(uintptr_t)(size - 1));
-	c.desc[level] = NULL;
+	cursor_init_at(&c, edit, va, table, level);
 	for (;;) {
-		uint64_t entry = pt_owner_item(item);
+		uint64_t entry = pt_owner_item(cursor_item(&c));
 		int err;
 
 		if (pt_entry_kind(&c.env, entry, level) != PGW_ENTRY_LEAF ||

@@ -137,7 +137,7 @@ static PGW_ONE_COPY enum pgw_entry_kind walk_kind(const struct pt_walk *w, const
 static enum walk_outcome walk_bad(struct pt_walk *w, const struct walk_at *at, uint64_t entry)
 {
 	if (!w->pt->phys && !w->walk->root)
-		pt_walk_clear(w->pt, at->item, at->level, entry);
+		pt_walk_clear(w->pt, at->table_pa, at->item, entry);
 	return walk_malformed(w, at, entry);
 }
 
@@ -227,7 +227,7 @@ static enum walk_outcome walk_descend_snapshot(struct pt_walk *w, const struct w
 	case PGW_ENTRY_ABSENT:
 		return WALK_ON; /* it has been shown, and there is nothing to split */
 	case PGW_ENTRY_MALFORMED:
-		if (pt_walk_clear(w->pt, at->item, at->level, entry))
+		if (pt_walk_clear(w->pt, at->table_pa, at->item, entry))
 			return walk_malformed(w, at, entry);
 		break;
 	default:
@@ -245,7 +245,7 @@ static PGW_ONE_COPY enum walk_outcome walk_descend_vma(struct pt_walk *w, const 
 	enum walk_outcome outcome = WALK_ON;
 
 	if (walk_kind(w, at, walk_load(w, at)) == PGW_ENTRY_LEAF)
-		outcome = walk_stop_if(w, pt_walk_split(w->pt, at->item, at->level, at->addr));
+		outcome = walk_stop_if(w, pt_walk_split(w->pt, at->table_pa, at->level, at->addr));
 	if (outcome != WALK_ON)
 		return outcome;
 	if (at->level != 1)

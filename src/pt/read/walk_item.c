@@ -3,27 +3,23 @@
 
 #include "pt/read/gather.h"
 
-bool pt_walk_clear(const struct pt *pt, uint64_t *item, unsigned level, uint64_t seen)
+bool pt_walk_clear(const struct pt *pt, uint64_t table_pa, uint64_t *item, uint64_t seen)
 {
-	size_t size = pt_table_size(&pt->format->geometry, level);
-	void *table = (char *)item - ((uintptr_t)item & (size - 1));
-
 	if (!__atomic_compare_exchange_n(item, &seen, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		return false;
-	__atomic_fetch_sub(&pt->platform->table_desc(pt->platform->ctx, table)->nr_live, 1,
-			   __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&pt_table_desc(pt, table_pa)->nr_live, 1, __ATOMIC_RELAXED);
 	return true;
 }
 
-int pt_walk_split(const struct pt *pt, uint64_t *item, unsigned level, uint64_t va)
+int pt_walk_split(const struct pt *pt, uint64_t table_pa, unsigned level, uint64_t va)
 {
 	const struct pgw_platform *platform = pt->platform;
 	struct pt_gather gather;
 	int err;
 
 	gather_init(&gather, pt, PT_SHARED);
-	err = pt->format->edit->split_item(&(struct pt_edit){ pt, PT_SHARED, &gather }, item, level,
-					   va);
+	err = pt->format->edit->split_item(&(struct pt_edit){ pt, PT_SHARED, &gather },
+					   pt_host_table(pt, table_pa), level, va);
 	gather_flush(&gather);
 	if (!err && platform->step)
 		platform->step(platform->ctx, PGW_STEP_WALK_SPLIT, pt->mm);
