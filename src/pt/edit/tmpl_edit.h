@@ -30,13 +30,26 @@ struct edit_cursor {
 	uint64_t va;                             /* an address that this table spans */
 	uint64_t *table[PGW_MAX_LEVELS];         /* the path, from the top level to level */
 	struct pgw_ptdesc *desc[PGW_MAX_LEVELS]; /* of these tables; NULL: not asked for yet */
-	int err;                                 /* what ends edit_each() */
+	int err;                                 /* of EDIT_STOPPED */
 };
 
-/* The table was detached before its lock could be had: begin again one level up. */
-#define EDIT_GONE 1
-/* A leaf sticks out of the range, that was not there when it was asked for. */
-#define EDIT_CROSSES 2
+/* What a step of an edit came to. */
+enum edit_outcome {
+	/* Nothing is left of it to do. Others may have done it: what is there now is to be seen. */
+	EDIT_DONE,
+	/* The cursor's table was detached before its lock could be had; the cursor has gone up. */
+	EDIT_GONE,
+	/* A leaf sticks out of the range that was not there when that was chosen. All before it is done. */
+	EDIT_CROSSES,
+	/* It ends here: the cursor's err is a status or a callback's value. */
+	EDIT_STOPPED,
+};
+
+static PGW_ALWAYS_INLINE enum edit_outcome edit_stop_if(struct edit_cursor *c, int err)
+{
+	c->err = err;
+	return err ? EDIT_STOPPED : EDIT_DONE;
+}
 
 /* Stand in a table of this level that spans va. What is above it is not known. */
 static void cursor_init_at(struct edit_cursor *c, const struct pt_edit *edit, uint64_t va,
@@ -124,6 +137,16 @@ static void cursor_find(struct edit_cursor *c, uint64_t va, unsigned to_level)
 		c->table[c->level] = pt_host_table(c->pt, pt_table_pa(&c->env, entry));
 		c->desc[c->level] = NULL;
 	}
+}
+
+/* The table that the cursor's slot points to. @return NULL: the slot holds something else */
+static struct pgw_ptdesc *cursor_child(const struct edit_cursor *c)
+{
+	uint64_t entry = pt_owner_item(cursor_item(c));
+
+	if (pt_entry_kind(&c->env, entry, c->level) != PGW_ENTRY_TABLE)
+		return NULL;
+	return pt_table_desc(c->pt, pt_table_pa(&c->env, entry));
 }
 
 /*
@@ -282,12 +305,17 @@ static bool cursor_leaf(struct edit_cursor *c, uint64_t va, uint64_t *ret_first,
 	return true;
 }
 
+/* Items of the cursor's table, side by side. */
+struct edit_row {
+	uint64_t va; /* of the first */
+	unsigned index, nr;
+};
+
 /*
- * Handle nr items of the cursor's table, from index on, which begins at va;
- * with the table's lock under PT_SHARED. Stop before a table.
- * @return how many were handled; 0 is fine
+ * Handle a row, with the table's lock under PT_SHARED. Stop before a table.
+ * If that is done, row->nr becomes how many were handled; 0 is fine.
  */
-typedef unsigned edit_items_fn(struct edit_cursor *c, uint64_t va, unsigned index, unsigned nr);
+typedef enum edit_outcome edit_items_fn(struct edit_cursor *c, struct edit_row *row);
 
 /* Room for what an edit_items_fn() may add before it looks again. */
 static bool edit_gather_is_full(const struct edit_cursor *c)
@@ -300,35 +328,37 @@ static bool edit_gather_is_full(const struct edit_cursor *c)
 /*
  * Call fn for all items of a range that are no tables, in order, a row of a
  * table at a time. Releasing frames waits until no lock is held.
- * Ends when c->err is set, which it returns.
+ * @return EDIT_DONE, or with what else fn has ended it
  */
-static int edit_each(struct edit_cursor *c, uint64_t first, uint64_t last, edit_items_fn *fn)
+static enum edit_outcome edit_each(struct edit_cursor *c, uint64_t first, uint64_t last,
+				   edit_items_fn *fn)
 {
-	uint64_t va = first;
+	struct edit_row row = { .va = first };
 
 	for (;;) {
-		unsigned index, nr, done, span_lg2;
+		enum edit_outcome outcome;
+		unsigned span_lg2;
 		uint64_t left;
 
-		cursor_find(c, va, 0);
+		cursor_find(c, row.va, 0);
 		if (!cursor_lock(c))
 			continue;
 		span_lg2 = c->geo->span_lg2[c->level];
-		va &= ~low_bits(span_lg2);
-		index = pt_index(c->geo, va, c->level);
-		left = (last - va) >> span_lg2; /* items after this one */
-		nr = (1u << c->geo->slots_lg2[c->level]) - index;
-		if (left < nr)
-			nr = (unsigned)left + 1;
-		done = fn(c, va, index, nr);
+		row.va &= ~low_bits(span_lg2);
+		row.index = pt_index(c->geo, row.va, c->level);
+		row.nr = (1u << c->geo->slots_lg2[c->level]) - row.index;
+		left = (last - row.va) >> span_lg2; /* items after the first one */
+		if (left < row.nr)
+			row.nr = (unsigned)left + 1;
+		outcome = fn(c, &row);
 		cursor_unlock(c);
-		if (c->err)
-			return c->err;
+		if (outcome != EDIT_DONE)
+			return outcome;
 		if (edit_gather_is_full(c))
 			gather_flush(c->edit->gather);
-		if (done > left)
-			return 0;
-		va += (uint64_t)done << span_lg2;
+		if (row.nr > left)
+			return EDIT_DONE;
+		row.va += (uint64_t)row.nr << span_lg2;
 	}
 }
 

@@ -45,21 +45,24 @@ static int collapse_look(struct edit_collapse *l, uint64_t entry, unsigned level
 	return likeness == l->entry && pa == l->pa + (va - l->first) ? 0 : -PGW_EBUSY;
 }
 
-static unsigned collapse_check_items(struct edit_cursor *c, uint64_t va, unsigned index,
-				     unsigned nr)
+static enum edit_outcome collapse_check_items(struct edit_cursor *c, struct edit_row *row)
 {
 	struct edit_collapse *l = pgw_container_of(c, struct edit_collapse, c);
 	unsigned i;
 
-	for (i = 0; i < nr && !c->err; i++) {
-		uint64_t entry = pt_owner_item(c->table[c->level] + index + i);
+	for (i = 0; i < row->nr; i++) {
+		uint64_t entry = pt_owner_item(c->table[c->level] + row->index + i);
+		int err;
 
 		if (pt_entry_kind(&c->env, entry, c->level) == PGW_ENTRY_TABLE)
 			break;
-		c->err = collapse_look(l, entry, c->level,
-				       va + ((uint64_t)i << c->geo->span_lg2[c->level]));
+		err = collapse_look(l, entry, c->level,
+				    row->va + ((uint64_t)i << c->geo->span_lg2[c->level]));
+		if (err)
+			return edit_stop_if(c, err);
 	}
-	return i;
+	row->nr = i;
+	return EDIT_DONE;
 }
 
 /* Check a lowest-but-one table's child again, with both locks, and combine its states into *all. */
@@ -128,20 +131,15 @@ static int collapse_replace(struct edit_collapse *l, struct pgw_ptdesc *desc)
 	return 0;
 }
 
-/* @return 0 also if there is no table */
-static int collapse_slot(struct edit_collapse *l)
+/* The table that the cursor's slot pointed to a moment ago becomes a leaf. @return 0 or why not */
+static int collapse_table(struct edit_collapse *l, struct pgw_ptdesc *desc)
 {
 	struct edit_cursor *c = &l->c;
 	bool shared = c->edit->policy == PT_SHARED;
-	uint64_t entry = pt_owner_item(cursor_item(c));
-	struct pgw_ptdesc *desc;
 	int err;
 
-	if (pt_entry_kind(&c->env, entry, c->level) != PGW_ENTRY_TABLE)
-		return 0;
 	if (!cursor_lock(c))
 		return -PGW_EBUSY;
-	desc = pt_table_desc(c->pt, pt_table_pa(&c->env, entry));
 	if (shared)
 		pt_table_lock(c->pt, desc);
 	err = collapse_replace(l, desc);
@@ -153,16 +151,18 @@ static int collapse_slot(struct edit_collapse *l)
 	return err;
 }
 
+/* Where tables of this level point to tables, these become leaves. @return 0 or why one does not */
 static int collapse_level(struct edit_collapse *l, unsigned level)
 {
 	uint64_t va = l->first;
 
 	for (;;) {
-		int err = 0;
+		struct pgw_ptdesc *desc;
+		int err;
 
 		cursor_find(&l->c, va, level);
-		if (l->c.level == level)
-			err = collapse_slot(l);
+		desc = l->c.level == level ? cursor_child(&l->c) : NULL;
+		err = desc ? collapse_table(l, desc) : 0;
 		if (err)
 			return err;
 		va |= low_bits(l->c.geo->span_lg2[l->c.level]);
@@ -228,7 +228,7 @@ static int pt_collapse(const struct pt_edit *edit, uint64_t va, uint8_t size_lg2
 	uint64_t leaf_first, leaf_last;
 	unsigned level;
 	bool run;
-	int err;
+	int err = 0;
 
 	cursor_init(&l.c, edit, va);
 	if (size_lg2 > 63 || !(edit_sizes(&l.c, l.c.geo->top_level) & BIT(size_lg2)))
@@ -237,9 +237,8 @@ static int pt_collapse(const struct pt_edit *edit, uint64_t va, uint8_t size_lg2
 	l.first = va & ~low_bits(size_lg2);
 	l.last = va | low_bits(size_lg2);
 	/* Nothing changes unless all of it can. */
-	err = edit_each(&l.c, l.first, l.last, collapse_check_items);
-	if (err)
-		return err;
+	if (edit_each(&l.c, l.first, l.last, collapse_check_items) == EDIT_STOPPED)
+		return l.c.err;
 	if (l.pa & low_bits(size_lg2))
 		return -PGW_EBUSY;
 	if (cursor_leaf(&l.c, va, &leaf_first, &leaf_last) &&

@@ -19,16 +19,6 @@ static void edit_unlink(struct edit_cursor *c, struct pgw_ptdesc *desc)
 	gather_table(c->edit->gather, desc, va, va | low_bits(c->geo->span_lg2[c->level]));
 }
 
-/* The table that the cursor's slot points to. @return NULL: the slot holds something else */
-static struct pgw_ptdesc *cursor_child(const struct edit_cursor *c)
-{
-	uint64_t entry = pt_owner_item(cursor_item(c));
-
-	if (pt_entry_kind(&c->env, entry, c->level) != PGW_ENTRY_TABLE)
-		return NULL;
-	return pt_table_desc(c->pt, pt_table_pa(&c->env, entry));
-}
-
 /* The tables of one level. One that is not empty hangs on something outside the range. */
 static void free_range_level(struct edit_cursor *c, unsigned level, uint64_t first, uint64_t last,
 			     uint64_t floor, uint64_t ceiling)

@@ -48,15 +48,16 @@ static int harvest_leaf(const struct edit_harvest *h, uint64_t entry, uint64_t *
 		     what, h->arg);
 }
 
-static unsigned harvest_items(struct edit_cursor *c, uint64_t va, unsigned index, unsigned nr)
+static enum edit_outcome harvest_items(struct edit_cursor *c, struct edit_row *row)
 {
 	struct edit_harvest *h = pgw_container_of(c, struct edit_harvest, c);
 	unsigned level = c->level, span_lg2 = c->geo->span_lg2[level], i, n;
 
-	for (i = 0; i < nr && !c->err; i += n) {
-		uint64_t *item = c->table[level] + index + i, entry = pt_owner_item(item);
+	for (i = 0; i < row->nr; i += n) {
+		uint64_t *item = c->table[level] + row->index + i, entry = pt_owner_item(item);
 		enum pgw_entry_kind kind = pt_entry_kind(&c->env, entry, level);
 		unsigned before;
+		int value;
 
 		n = 1;
 		if (kind == PGW_ENTRY_TABLE)
@@ -65,13 +66,16 @@ static unsigned harvest_items(struct edit_cursor *c, uint64_t va, unsigned index
 			continue;
 		/* A run is looked at whole, wherever the range begins and ends in it. */
 		n = edit_nr_items(c, entry, level);
-		before = (index + i) & (n - 1);
-		c->err = harvest_leaf(h, pt_owner_item(item - before), item - before,
-				      va + ((uint64_t)i << span_lg2) -
-					      ((uint64_t)before << span_lg2));
+		before = (row->index + i) & (n - 1);
+		value = harvest_leaf(h, pt_owner_item(item - before), item - before,
+				     row->va + ((uint64_t)i << span_lg2) -
+					     ((uint64_t)before << span_lg2));
+		if (value)
+			return edit_stop_if(c, value);
 		n -= before;
 	}
-	return i;
+	row->nr = i;
+	return EDIT_DONE;
 }
 
 static int pt_harvest(const struct pt_edit *edit, uint64_t first, uint64_t last, uint32_t flags,
@@ -80,7 +84,7 @@ static int pt_harvest(const struct pt_edit *edit, uint64_t first, uint64_t last,
 	struct edit_harvest h = { .flags = flags, .fn = fn, .arg = arg };
 
 	cursor_init(&h.c, edit, first);
-	return edit_each(&h.c, first, last, harvest_items);
+	return edit_each(&h.c, first, last, harvest_items) == EDIT_STOPPED ? h.c.err : 0;
 }
 
 #endif

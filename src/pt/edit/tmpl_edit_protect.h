@@ -39,14 +39,15 @@ static void protect_run(struct edit_protect *p, uint64_t *items, unsigned nr, ui
 			   pt_entry_advance(&c->env, new, c->level, (uint64_t)i << span_lg2));
 }
 
-static unsigned protect_items(struct edit_cursor *c, uint64_t va, unsigned index, unsigned nr)
+static enum edit_outcome protect_items(struct edit_cursor *c, struct edit_row *row)
 {
 	struct edit_protect *p = pgw_container_of(c, struct edit_protect, c);
 	unsigned level = c->level, span_lg2 = c->geo->span_lg2[level], i, n;
-	uint64_t *items = c->table[level] + index, first = UINT64_MAX, last = 0;
+	uint64_t *items = c->table[level] + row->index, first = UINT64_MAX, last = 0;
 
-	for (i = 0; i < nr; i += n) {
-		uint64_t entry = pt_owner_item(&items[i]), item_va = va + ((uint64_t)i << span_lg2);
+	for (i = 0; i < row->nr; i += n) {
+		uint64_t entry = pt_owner_item(&items[i]);
+		uint64_t item_va = row->va + ((uint64_t)i << span_lg2);
 		enum pgw_entry_kind kind = pt_entry_kind(&c->env, entry, level);
 		uint64_t new = pt_leaf_protect(&c->env, entry, p->bits);
 
@@ -65,7 +66,8 @@ static unsigned protect_items(struct edit_cursor *c, uint64_t va, unsigned index
 	}
 	if (first <= last)
 		gather_range(c->edit->gather, first, last);
-	return i;
+	row->nr = i;
+	return EDIT_DONE;
 }
 
 /* Leaves of all levels say rights alike, and each of them on its own. */
@@ -98,7 +100,8 @@ static int pt_protect(const struct pt_edit *edit, uint64_t first, uint64_t last,
 	cursor_init(&p.c, edit, first);
 	if (!protect_bits(edit->pt, &p.c.env, rights, &p.bits))
 		return -PGW_EOPNOTSUPP;
-	return edit_each(&p.c, first, last, protect_items);
+	edit_each(&p.c, first, last, protect_items);
+	return 0;
 }
 
 /*

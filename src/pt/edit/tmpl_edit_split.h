@@ -63,16 +63,16 @@ static bool split_install(struct edit_cursor *c, const struct edit_table *table,
 
 /*
  * Split the leaf, not a run, in the cursor's slot one level down.
- * The table is made without any lock. @return 0, EDIT_GONE or an error
+ * The table is made without any lock. @return not EDIT_CROSSES
  */
-static int edit_split_leaf(struct edit_cursor *c, uint64_t entry, unsigned max_lg2)
+static enum edit_outcome edit_split_leaf(struct edit_cursor *c, uint64_t entry, unsigned max_lg2)
 {
 	struct edit_table table;
 	bool locked, installed;
 	int err = edit_table_new(c, c->level - 1, &table);
 
 	if (err)
-		return err;
+		return edit_stop_if(c, err);
 	split_fill(c, &table, entry, max_lg2);
 	edit_step(c, PGW_STEP_SPLIT_READY);
 	locked = cursor_lock(c);
@@ -81,7 +81,7 @@ static int edit_split_leaf(struct edit_cursor *c, uint64_t entry, unsigned max_l
 		cursor_unlock(c);
 	if (!installed)
 		edit_table_free(c, &table);
-	return locked ? 0 : EDIT_GONE;
+	return locked ? EDIT_DONE : EDIT_GONE;
 }
 
 /* Rewrite a run item by item, without a break; states found in one item go to all. */
@@ -143,18 +143,18 @@ static void split_run(struct edit_cursor *c, uint64_t *items, unsigned nr, uint6
 /*
  * Split what is in the cursor's slot once, if it is a leaf or run larger than
  * 2^max_lg2: a run into its items, a leaf into a table of the largest that are
- * small enough. @return 0: look again; EDIT_GONE; or an error
+ * small enough. @return not EDIT_CROSSES
  */
-static int edit_split_once(struct edit_cursor *c, unsigned max_lg2)
+static enum edit_outcome edit_split_once(struct edit_cursor *c, unsigned max_lg2)
 {
 	uint64_t entry = pt_owner_item(cursor_item(c)), va;
 	unsigned nr, lg2, index;
 
 	if (pt_entry_kind(&c->env, entry, c->level) != PGW_ENTRY_LEAF)
-		return 0;
+		return EDIT_DONE;
 	lg2 = pt_leaf_lg2(&c->env, entry, c->level);
 	if (lg2 <= max_lg2)
-		return 0;
+		return EDIT_DONE;
 	nr = edit_nr_items(c, entry, c->level);
 	if (nr == 1)
 		return edit_split_leaf(c, entry, max_lg2);
@@ -164,7 +164,7 @@ static int edit_split_once(struct edit_cursor *c, unsigned max_lg2)
 	index = pt_index(c->geo, va, c->level);
 	split_run(c, c->table[c->level] + index, nr, va);
 	cursor_unlock(c);
-	return 0;
+	return EDIT_DONE;
 }
 
 /* Split what crosses va until nothing does. */
@@ -176,10 +176,9 @@ static int edit_split_at(struct edit_cursor *c, uint64_t va)
 		return 0; /* the end of all addresses, or their beginning */
 	while (cursor_leaf(c, va, &first, &last) && first < va) {
 		unsigned lg2 = (unsigned)__builtin_ctzll(last - first + 1);
-		int err = edit_split_once(c, lg2 - 1);
 
-		if (err < 0)
-			return err;
+		if (edit_split_once(c, lg2 - 1) == EDIT_STOPPED)
+			return c->err;
 	}
 	return 0;
 }
@@ -206,10 +205,8 @@ static int pt_split(const struct pt_edit *edit, uint64_t first, uint64_t last, u
 		if (!cursor_leaf(&c, va, &leaf_first, &leaf_last)) {
 			leaf_last = va | low_bits(c.geo->span_lg2[c.level]);
 		} else if (leaf_last - leaf_first > low_bits(max_lg2)) {
-			int err = edit_split_once(&c, max_lg2);
-
-			if (err < 0)
-				return err;
+			if (edit_split_once(&c, max_lg2) == EDIT_STOPPED)
+				return c.err;
 			continue;
 		}
 		if (leaf_last >= last)
@@ -220,20 +217,21 @@ static int pt_split(const struct pt_edit *edit, uint64_t first, uint64_t last, u
 
 static int pt_split_item(const struct pt_edit *edit, uint64_t *table, unsigned level, uint64_t va)
 {
+	enum edit_outcome outcome;
 	struct edit_cursor c;
 
 	cursor_init_at(&c, edit, va, table, level);
-	for (;;) {
+	do {
 		uint64_t entry = pt_owner_item(cursor_item(&c));
-		int err;
 
 		if (pt_entry_kind(&c.env, entry, level) != PGW_ENTRY_LEAF ||
 		    pt_leaf_lg2(&c.env, entry, level) <= c.geo->granule_lg2)
 			return 0;
-		err = edit_split_once(&c, level ? c.geo->span_lg2[level] - 1u : c.geo->granule_lg2);
-		if (err)
-			return err == EDIT_GONE ? 0 : err;
-	}
+		outcome = edit_split_once(&c,
+					  level ? c.geo->span_lg2[level] - 1u : c.geo->granule_lg2);
+	} while (outcome == EDIT_DONE);
+	/* A table that has gone has nothing to split. */
+	return outcome == EDIT_STOPPED ? c.err : 0;
 }
 
 #endif

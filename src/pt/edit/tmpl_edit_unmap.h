@@ -13,13 +13,13 @@ struct edit_unmap {
 };
 
 /* Nobody wants the frames, and so nobody the bits that hardware may be setting. */
-static unsigned edit_clear_items(struct edit_cursor *c, uint64_t va, unsigned index, unsigned nr)
+static enum edit_outcome edit_clear_items(struct edit_cursor *c, struct edit_row *row)
 {
 	unsigned level = c->level, span_lg2 = c->geo->span_lg2[level];
 	unsigned i, first = 0, last = 0, cleared = 0;
-	uint64_t *items = c->table[level] + index;
+	uint64_t *items = c->table[level] + row->index;
 
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < row->nr; i++) {
 		uint64_t entry = __atomic_load_n(&items[i], __ATOMIC_RELAXED);
 
 		if (!entry)
@@ -31,12 +31,13 @@ static unsigned edit_clear_items(struct edit_cursor *c, uint64_t va, unsigned in
 			first = i;
 		last = i;
 	}
+	row->nr = i;
 	if (!cleared)
-		return i;
+		return EDIT_DONE;
 	cursor_count(c, level, -(int)cleared);
-	gather_range(c->edit->gather, va + ((uint64_t)first << span_lg2),
-		     (va + ((uint64_t)last << span_lg2)) | low_bits(span_lg2));
-	return i;
+	gather_range(c->edit->gather, row->va + ((uint64_t)first << span_lg2),
+		     (row->va + ((uint64_t)last << span_lg2)) | low_bits(span_lg2));
+	return EDIT_DONE;
 }
 
 /* Take the items of a leaf or run. Its states are those of any of its items: hardware chooses one. */
@@ -76,15 +77,17 @@ static bool unmap_crosses(const struct edit_unmap *u, uint64_t va, unsigned lg2)
 }
 
 /* As edit_clear_items(), with the frames. Stops when the gather might become full. */
-static unsigned edit_zap_items(struct edit_cursor *c, uint64_t va, unsigned index, unsigned nr)
+static enum edit_outcome edit_zap_items(struct edit_cursor *c, struct edit_row *row)
 {
 	const struct edit_unmap *u = pgw_container_of(c, struct edit_unmap, c);
 	unsigned level = c->level, span_lg2 = c->geo->span_lg2[level], i, n, cleared = 0;
-	uint64_t *items = c->table[level] + index;
+	uint64_t *items = c->table[level] + row->index;
+	enum edit_outcome outcome = EDIT_DONE;
 	struct pgw_frames run = { .size = 0 };
 
-	for (i = 0; i < nr && !edit_gather_is_full(c); i += n) {
-		uint64_t entry = pt_owner_item(&items[i]), item_va = va + ((uint64_t)i << span_lg2);
+	for (i = 0; i < row->nr && !edit_gather_is_full(c); i += n) {
+		uint64_t entry = pt_owner_item(&items[i]);
+		uint64_t item_va = row->va + ((uint64_t)i << span_lg2);
 		enum pgw_entry_kind kind = pt_entry_kind(&c->env, entry, level);
 		struct pgw_frames frames;
 
@@ -101,7 +104,7 @@ static unsigned edit_zap_items(struct edit_cursor *c, uint64_t va, unsigned inde
 		}
 		n = edit_nr_items(c, entry, level);
 		if (unmap_crosses(u, item_va, pt_leaf_lg2(&c->env, entry, level))) {
-			c->err = EDIT_CROSSES;
+			outcome = EDIT_CROSSES;
 			break;
 		}
 		frames = edit_take_leaf(c, &items[i], n, item_va);
@@ -116,21 +119,21 @@ static unsigned edit_zap_items(struct edit_cursor *c, uint64_t va, unsigned inde
 		gather_frames(c->edit->gather, &run);
 	if (cleared)
 		cursor_count(c, level, -(int)cleared);
-	return i;
+	row->nr = i;
+	return outcome;
 }
 
 /*
  * Clear a range. Frames go to the gather if it wants them.
- * @return 0, or EDIT_CROSSES (PT_SHARED, and a part is cleared)
+ * @return EDIT_DONE or, PT_SHARED only, EDIT_CROSSES
  */
-static int edit_clear(struct edit_unmap *u, uint64_t first, uint64_t last)
+static enum edit_outcome edit_clear(struct edit_unmap *u, uint64_t first, uint64_t last)
 {
 	const struct pt_edit *edit = u->c.edit;
 	bool carefully = edit->gather->release || edit->policy == PT_SHARED;
 
 	u->first = first;
 	u->last = last;
-	u->c.err = 0;
 	return edit_each(&u->c, first, last, carefully ? edit_zap_items : edit_clear_items);
 }
 
@@ -156,15 +159,15 @@ static int pt_unmap(const struct pt_edit *edit, uint64_t first, uint64_t last,
 		    enum pgw_unmap_how how)
 {
 	struct edit_unmap u;
-	int err;
 
 	cursor_init(&u.c, edit, first);
 	do {
-		err = unmap_bounds(&u.c, &first, &last, how);
-		if (!err)
-			err = edit_clear(&u, first, last);
-	} while (err == EDIT_CROSSES);
-	return err;
+		int err = unmap_bounds(&u.c, &first, &last, how);
+
+		if (err)
+			return err;
+	} while (edit_clear(&u, first, last) == EDIT_CROSSES);
+	return 0;
 }
 
 static int pt_unmap_leaf(const struct pt_edit *edit, uint64_t va)
