@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/bits.h"
+#include "hosted/futex.h"
 #include "hosted/tables.h"
 
 #include <pagewalk/hosted.h>
 
-#include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 static void *obj_alloc(void *ctx, size_t size)
 {
@@ -25,26 +21,6 @@ static void obj_free(void *ctx, void *obj, size_t size)
 	(void)ctx;
 	(void)size;
 	free(obj);
-}
-
-/* Futexes fail for reasons that do not matter here; a lock leaves errno alone. */
-
-static void park(void *ctx, const uint32_t *word, uint32_t expected)
-{
-	int saved = errno;
-
-	(void)ctx;
-	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
-	errno = saved;
-}
-
-static void wake(void *ctx, const uint32_t *word)
-{
-	int saved = errno;
-
-	(void)ctx;
-	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
-	errno = saved;
 }
 
 /* ---- threads ---- */
@@ -134,8 +110,9 @@ static bool has_features(void)
 	{                                                                                          \
 		.table_alloc = tables_alloc, .table_free = tables_free, .table_desc = tables_desc, \
 		.obj_alloc = obj_alloc, .obj_free = obj_free, .table_offset = 0,                   \
-		.cpu_features = (features), .no_memo = (without_memo), .park = park, .wake = wake, \
-		.current = current, .epoch = &epoch, .violation = violation_abort,                 \
+		.cpu_features = (features), .no_memo = (without_memo), .park = futex_park,         \
+		.wake = futex_wake, .current = current, .epoch = &epoch,                           \
+		.violation = violation_abort,                                                      \
 	}
 
 /* By: vectors, no memo. All constant, so that no thread has to be the first. */

@@ -3,8 +3,7 @@
 
 #include "base/bits.h"
 #include "base/mutex.h"
-
-#include <pagewalk/hosted.h>
+#include "hosted/futex.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -58,6 +57,9 @@ struct size_class {
 };
 
 static struct size_class classes[NR_CLASSES];
+
+/* What a mutex wants of a platform. The whole one has these tables in it. */
+static const struct pgw_platform lock_platform = { .park = futex_park, .wake = futex_wake };
 
 static unsigned size_lg2(size_t size)
 {
@@ -173,7 +175,6 @@ static bool chunk_put(struct size_class *class, struct chunk *chunk, struct pgw_
 
 void *tables_alloc(void *ctx, size_t size)
 {
-	const struct pgw_platform *platform = pgw_hosted_platform();
 	unsigned lg2 = size_lg2(size);
 	struct size_class *class = class_of(lg2);
 	struct pgw_ptdesc *desc = NULL;
@@ -182,7 +183,7 @@ void *tables_alloc(void *ctx, size_t size)
 	void *table;
 
 	(void)ctx;
-	mutex_lock(&class->lock, platform);
+	mutex_lock(&class->lock, &lock_platform);
 	chunk = class->chunks;
 	if (!chunk) {
 		chunk = chunk_new(lg2 < MIN_LG2 ? MIN_LG2 : lg2);
@@ -196,7 +197,7 @@ void *tables_alloc(void *ctx, size_t size)
 		fresh = !chunk->free;
 		desc = chunk_take(class, chunk);
 	}
-	mutex_unlock(&class->lock, platform);
+	mutex_unlock(&class->lock, &lock_platform);
 	if (!desc)
 		return NULL;
 	table = chunk->first_table + ((size_t)(desc - chunk->descs) << chunk->lg2);
@@ -212,16 +213,15 @@ void *tables_alloc(void *ctx, size_t size)
 
 void tables_free(void *ctx, void *table, size_t size)
 {
-	const struct pgw_platform *platform = pgw_hosted_platform();
 	struct size_class *class = class_of(size_lg2(size));
 	struct chunk *chunk = chunk_of(table);
 	bool is_surplus;
 
 	(void)ctx;
 	ASAN_POISON_MEMORY_REGION(table, (size_t)1 << chunk->lg2);
-	mutex_lock(&class->lock, platform);
+	mutex_lock(&class->lock, &lock_platform);
 	is_surplus = chunk_put(class, chunk, chunk_desc(chunk, table));
-	mutex_unlock(&class->lock, platform);
+	mutex_unlock(&class->lock, &lock_platform);
 	if (is_surplus) {
 		ASAN_UNPOISON_MEMORY_REGION(chunk, CHUNK_SIZE);
 		munmap(chunk, CHUNK_SIZE);
@@ -236,14 +236,12 @@ struct pgw_ptdesc *tables_desc(void *ctx, void *table)
 
 void tables_count(size_t *ret_tables, size_t *ret_chunks)
 {
-	const struct pgw_platform *platform = pgw_hosted_platform();
-
 	*ret_tables = 0;
 	*ret_chunks = 0;
 	for (unsigned i = 0; i < NR_CLASSES; i++) {
-		mutex_lock(&classes[i].lock, platform);
+		mutex_lock(&classes[i].lock, &lock_platform);
 		*ret_tables += classes[i].nr_tables;
 		*ret_chunks += classes[i].nr_chunks;
-		mutex_unlock(&classes[i].lock, platform);
+		mutex_unlock(&classes[i].lock, &lock_platform);
 	}
 }
