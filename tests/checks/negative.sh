@@ -209,10 +209,12 @@ links)
 		'echo "extern int f_pt(void); int h(void) { return f_pt(); }" >>source.c'
 	breach 'system calls analysis' 'f_analysis' \
 		'echo "extern int f_analysis(void); int h(void) { return f_analysis(); }" >>system.c'
-	breach 'files of a layer in a circle' 'system_b' \
-		'echo "extern int f_b(void); int h(void) { return f_b(); }" >>system.c
-		echo "extern int f_c(void); int f_b(void) { return f_c(); }" >system_b.c
-		echo "extern int h(void); int f_c(void) { return h(); }" >system_c.c' 1
+	for layer in mm system; do
+		breach "files of $layer in a circle" "${layer}_b" \
+			"echo 'extern int f_b(void); int h(void) { return f_b(); }' >>$layer.c
+			echo 'extern int f_c(void); int f_b(void) { return f_c(); }' >${layer}_b.c
+			echo 'extern int h(void); int f_c(void) { return h(); }' >${layer}_c.c" 1
+	done
 	breach 'mm calls kernel' 'f_kernel' \
 		'echo "extern int f_kernel(void); int h(void) { return f_kernel(); }" >>mm.c'
 	breach 'mm calls libc' 'abort' \
