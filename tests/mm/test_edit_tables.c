@@ -204,6 +204,7 @@ static void test_map__knows_the_control_bits(void **state)
 
 	(void)state;
 	f->mm->pt.control.set &= ~(uint32_t)PGW_CTL_RISCV_SVNAPOT;
+	pt_prepare(&f->mm->pt);
 	assert_int_equal(f->ops->map(&f->edit, &args), 0);
 	assert_int_equal(size_at(f, 0), 12);
 	fixture_free(f);

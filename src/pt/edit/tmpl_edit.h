@@ -25,7 +25,7 @@ struct edit_cursor {
 	const struct pt_edit *edit;
 	const struct pt *pt;
 	const struct pgw_geometry *geo;
-	struct pt_env env;
+	const struct pt_env *env;
 	unsigned level;                          /* of the table that it stands in */
 	uint64_t va;                             /* an address that this table spans */
 	uint64_t *table[PGW_MAX_LEVELS];         /* the path, from the top level to level */
@@ -58,7 +58,7 @@ static void cursor_init_at(struct edit_cursor *c, const struct pt_edit *edit, ui
 	c->edit = edit;
 	c->pt = edit->pt;
 	c->geo = &edit->pt->format->geometry;
-	c->env = pt_env_init(edit->pt->format, &edit->pt->control);
+	c->env = &edit->pt->env;
 	c->level = level;
 	c->va = va;
 	c->table[level] = table;
@@ -131,10 +131,10 @@ static void cursor_find(struct edit_cursor *c, uint64_t va, unsigned to_level)
 	while (c->level > to_level) {
 		uint64_t entry = pt_owner_item(cursor_item(c));
 
-		if (pt_entry_kind(&c->env, entry, c->level) != PGW_ENTRY_TABLE)
+		if (pt_entry_kind(c->env, entry, c->level) != PGW_ENTRY_TABLE)
 			break;
 		c->level--;
-		c->table[c->level] = pt_host_table(c->pt, pt_table_pa(&c->env, entry));
+		c->table[c->level] = pt_host_table(c->pt, pt_table_pa(c->env, entry));
 		c->desc[c->level] = NULL;
 	}
 }
@@ -144,9 +144,9 @@ static struct pgw_ptdesc *cursor_child(const struct edit_cursor *c)
 {
 	uint64_t entry = pt_owner_item(cursor_item(c));
 
-	if (pt_entry_kind(&c->env, entry, c->level) != PGW_ENTRY_TABLE)
+	if (pt_entry_kind(c->env, entry, c->level) != PGW_ENTRY_TABLE)
 		return NULL;
-	return pt_table_desc(c->pt, pt_table_pa(&c->env, entry));
+	return pt_table_desc(c->pt, pt_table_pa(c->env, entry));
 }
 
 /*
@@ -212,7 +212,7 @@ static PGW_ALWAYS_INLINE bool edit_replace(const struct edit_cursor *c, uint64_t
 static PGW_ALWAYS_INLINE unsigned edit_nr_items(const struct edit_cursor *c, uint64_t entry,
 						unsigned level)
 {
-	return 1u << (pt_leaf_lg2(&c->env, entry, level) - c->geo->span_lg2[level]);
+	return 1u << (pt_leaf_lg2(c->env, entry, level) - c->geo->span_lg2[level]);
 }
 
 /* A table that nobody knows yet. */
@@ -243,9 +243,9 @@ static int edit_table_new(const struct edit_cursor *c, unsigned level, struct ed
 	ret->desc->level = (uint8_t)level;
 	ret->desc->size_lg2 = (uint8_t)__builtin_ctzll(size);
 	pa = (uint64_t)(uintptr_t)ret->items - c->pt->host_offset;
-	ret->entry = pt_table_encode(&c->env, pa, c->pt->region.kind);
-	if (pt_table_pa(&c->env, ret->entry) == pa &&
-	    pt_entry_kind(&c->env, ret->entry, level + 1) == PGW_ENTRY_TABLE)
+	ret->entry = pt_table_encode(c->env, pa, c->pt->region.kind);
+	if (pt_table_pa(c->env, ret->entry) == pa &&
+	    pt_entry_kind(c->env, ret->entry, level + 1) == PGW_ENTRY_TABLE)
 		return 0;
 	edit_table_free(c, ret);
 	return -PGW_EOVERFLOW;
@@ -280,7 +280,7 @@ static int cursor_make(struct edit_cursor *c, uint64_t va, unsigned to_level)
 		entry = pt_owner_item(cursor_item(c));
 		if (!entry)
 			err = cursor_install(c);
-		else if (pt_entry_kind(&c->env, entry, c->level) != PGW_ENTRY_TABLE)
+		else if (pt_entry_kind(c->env, entry, c->level) != PGW_ENTRY_TABLE)
 			err = -PGW_EEXIST;
 		if (err)
 			return err;
@@ -296,10 +296,10 @@ static bool cursor_leaf(struct edit_cursor *c, uint64_t va, uint64_t *ret_first,
 	do {
 		cursor_find(c, va, 0);
 		entry = pt_owner_item(cursor_item(c));
-	} while (pt_entry_kind(&c->env, entry, c->level) == PGW_ENTRY_TABLE);
-	if (pt_entry_kind(&c->env, entry, c->level) != PGW_ENTRY_LEAF)
+	} while (pt_entry_kind(c->env, entry, c->level) == PGW_ENTRY_TABLE);
+	if (pt_entry_kind(c->env, entry, c->level) != PGW_ENTRY_LEAF)
 		return false;
-	lg2 = pt_leaf_lg2(&c->env, entry, c->level);
+	lg2 = pt_leaf_lg2(c->env, entry, c->level);
 	*ret_first = va & ~low_bits(lg2);
 	*ret_last = va | low_bits(lg2);
 	return true;
@@ -378,7 +378,7 @@ static bool edit_break(struct edit_cursor *c, uint64_t *items, unsigned nr, uint
 	if (!edit_replace(c, items, seen, pt_frozen()))
 		return false;
 	for (unsigned i = 1; i < nr; i++)
-		all = pt_entry_combine(&c->env, all, edit_exchange(c, &items[i], pt_frozen()));
+		all = pt_entry_combine(c->env, all, edit_exchange(c, &items[i], pt_frozen()));
 	gather_flush_now(c->edit->gather, va, va + (bytes - 1));
 	edit_step(c, PGW_STEP_LEAF_FROZEN);
 	*seen = all;

@@ -30,7 +30,7 @@ static uint64_t collapse_likeness(const struct pt_env *env, uint64_t entry, unsi
 /* Look at the leaf that item i maps va by. @return 0, -PGW_ENOENT or -PGW_EBUSY */
 static int collapse_look(struct edit_collapse *l, uint64_t entry, unsigned level, uint64_t va)
 {
-	const struct pt_env *env = &l->c.env;
+	const struct pt_env *env = l->c.env;
 	uint64_t likeness, pa;
 
 	if (pt_entry_kind(env, entry, level) != PGW_ENTRY_LEAF)
@@ -54,7 +54,7 @@ static enum edit_outcome collapse_check_items(struct edit_cursor *c, struct edit
 		uint64_t entry = pt_owner_item(c->table[c->level] + row->index + i);
 		int err;
 
-		if (pt_entry_kind(&c->env, entry, c->level) == PGW_ENTRY_TABLE)
+		if (pt_entry_kind(c->env, entry, c->level) == PGW_ENTRY_TABLE)
 			break;
 		err = collapse_look(l, entry, c->level,
 				    row->va + ((uint64_t)i << c->geo->span_lg2[c->level]));
@@ -80,8 +80,8 @@ static int collapse_check_child(struct edit_collapse *l, const uint64_t *items, 
 		if (err)
 			return err;
 		if (!i)
-			*all = pt_leaf_resize(&c->env, entry, level, va, c->level, false);
-		*all = pt_entry_combine(&c->env, *all, entry);
+			*all = pt_leaf_resize(c->env, entry, level, va, c->level, false);
+		*all = pt_entry_combine(c->env, *all, entry);
 	}
 	return 0;
 }
@@ -93,13 +93,13 @@ static void collapse_states(struct edit_cursor *c, uint64_t *item, const uint64_
 	uint64_t all = leaf, seen = leaf;
 
 	for (unsigned i = 0; i < 1u << c->geo->slots_lg2[c->level - 1]; i++)
-		all = pt_entry_combine(&c->env, all, pt_owner_item(&items[i]));
+		all = pt_entry_combine(c->env, all, pt_owner_item(&items[i]));
 	if (broken) {
 		edit_store(c, item, all);
 		return;
 	}
-	while (pt_entry_combine(&c->env, seen, all) != seen &&
-	       !edit_replace(c, item, &seen, pt_entry_combine(&c->env, seen, all)))
+	while (pt_entry_combine(c->env, seen, all) != seen &&
+	       !edit_replace(c, item, &seen, pt_entry_combine(c->env, seen, all)))
 		;
 }
 
@@ -114,13 +114,13 @@ static int collapse_replace(struct edit_collapse *l, struct pgw_ptdesc *desc)
 	bool breaks;
 	int err;
 
-	if (pt_entry_kind(&c->env, seen, c->level) != PGW_ENTRY_TABLE ||
-	    pt_table_desc(c->pt, pt_table_pa(&c->env, seen)) != desc)
+	if (pt_entry_kind(c->env, seen, c->level) != PGW_ENTRY_TABLE ||
+	    pt_table_desc(c->pt, pt_table_pa(c->env, seen)) != desc)
 		return -PGW_EBUSY;
 	err = collapse_check_child(l, items, va, &leaf);
 	if (err)
 		return err;
-	breaks = pt_needs_break(&c->env, seen, leaf);
+	breaks = pt_needs_break(c->env, seen, leaf);
 	edit_store(c, item, breaks ? pt_frozen() : leaf);
 	gather_flush_now(c->edit->gather, va, last);
 	if (breaks)
@@ -187,22 +187,22 @@ static int collapse_run_locked(struct edit_collapse *l, uint64_t *items, unsigne
 		if (err)
 			return err;
 	}
-	run = pt_leaf_resize(&c->env, all, level, l->first, level, true);
-	breaks = pt_needs_break(&c->env, all, run);
+	run = pt_leaf_resize(c->env, all, level, l->first, level, true);
+	breaks = pt_needs_break(c->env, all, run);
 	while (breaks && !edit_break(c, items, nr, l->first, &all))
 		;
-	run = pt_leaf_resize(&c->env, all, level, l->first, level, true);
+	run = pt_leaf_resize(c->env, all, level, l->first, level, true);
 	for (unsigned i = 0; i < nr; i++) {
 		uint64_t bytes = (uint64_t)i << span_lg2, seen;
 
 		if (breaks) {
-			edit_store(c, &items[i], pt_entry_advance(&c->env, run, level, bytes));
+			edit_store(c, &items[i], pt_entry_advance(c->env, run, level, bytes));
 			continue;
 		}
 		seen = pt_owner_item(&items[i]);
 		while (!edit_replace(
 			c, &items[i], &seen,
-			pt_leaf_resize(&c->env, seen, level, l->first + bytes, level, true)))
+			pt_leaf_resize(c->env, seen, level, l->first + bytes, level, true)))
 			;
 	}
 	gather_range(c->edit->gather, l->first, l->last);

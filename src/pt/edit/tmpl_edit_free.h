@@ -103,7 +103,7 @@ static void edit_slots(const struct pt *pt, unsigned level, size_t *ret_first, s
 /* A visit of all tables of a region, children before parents, with the path in place of a stack. */
 struct edit_visit {
 	const struct pt *pt;
-	struct pt_env env;
+	const struct pt_env *env;
 	unsigned level;
 	struct {
 		uint64_t *table;
@@ -121,7 +121,7 @@ static void visit_enter(struct edit_visit *v, unsigned level, uint64_t table_pa)
 static void visit_begin(struct edit_visit *v, const struct pt *pt)
 {
 	v->pt = pt;
-	v->env = pt_env_init(pt->format, &pt->control);
+	v->env = &pt->env;
 	visit_enter(v, pt->format->geometry.top_level, pt->root_pa);
 }
 
@@ -131,8 +131,8 @@ static void visit_next(struct edit_visit *v)
 	while (v->level && v->path[v->level].index != v->path[v->level].end) {
 		uint64_t entry = pt_owner_item(&v->path[v->level].table[v->path[v->level].index++]);
 
-		if (pt_entry_kind(&v->env, entry, v->level) == PGW_ENTRY_TABLE)
-			visit_enter(v, v->level - 1, pt_table_pa(&v->env, entry));
+		if (pt_entry_kind(v->env, entry, v->level) == PGW_ENTRY_TABLE)
+			visit_enter(v, v->level - 1, pt_table_pa(v->env, entry));
 	}
 }
 

@@ -23,7 +23,7 @@ static uint32_t harvest_item(const struct edit_harvest *h, uint64_t *item)
 		what = (pt_entry_young(seen) ? PGW_HARVEST_YOUNG : 0u) |
 		       (pt_entry_dirty(seen) ? PGW_HARVEST_DIRTY : 0u);
 		what &= h->flags;
-		new = pt_entry_clear(&h->c.env, seen, what & PGW_HARVEST_YOUNG,
+		new = pt_entry_clear(h->c.env, seen, what & PGW_HARVEST_YOUNG,
 				     what & PGW_HARVEST_DIRTY);
 	} while ((h->flags & PGW_HARVEST_CLEAR) && new != seen &&
 		 !edit_replace(&h->c, item, &seen, new));
@@ -34,7 +34,7 @@ static uint32_t harvest_item(const struct edit_harvest *h, uint64_t *item)
 static int harvest_leaf(const struct edit_harvest *h, uint64_t entry, uint64_t *items, uint64_t va)
 {
 	const struct edit_cursor *c = &h->c;
-	unsigned lg2 = pt_leaf_lg2(&c->env, entry, c->level);
+	unsigned lg2 = pt_leaf_lg2(c->env, entry, c->level);
 	unsigned nr = edit_nr_items(c, entry, c->level);
 	uint32_t what = 0;
 
@@ -44,8 +44,8 @@ static int harvest_leaf(const struct edit_harvest *h, uint64_t entry, uint64_t *
 		return 0;
 	if (h->flags & PGW_HARVEST_CLEAR)
 		gather_range(c->edit->gather, va, va | low_bits(lg2));
-	return h->fn(va, pt_leaf_pa(&c->env, pt_owner_item(items), c->level, va), (uint8_t)lg2,
-		     what, h->arg);
+	return h->fn(va, pt_leaf_pa(c->env, pt_owner_item(items), c->level, va), (uint8_t)lg2, what,
+		     h->arg);
 }
 
 static enum edit_outcome harvest_items(struct edit_cursor *c, struct edit_row *row)
@@ -55,7 +55,7 @@ static enum edit_outcome harvest_items(struct edit_cursor *c, struct edit_row *r
 
 	for (i = 0; i < row->nr; i += n) {
 		uint64_t *item = c->table[level] + row->index + i, entry = pt_owner_item(item);
-		enum pgw_entry_kind kind = pt_entry_kind(&c->env, entry, level);
+		enum pgw_entry_kind kind = pt_entry_kind(c->env, entry, level);
 		unsigned before;
 		int value;
 

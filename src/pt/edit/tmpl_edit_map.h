@@ -31,8 +31,8 @@ static int edit_put(struct edit_cursor *c, unsigned nr, uint64_t entry)
 	for (unsigned i = 0; i < nr; i++) {
 		uint64_t bytes = (uint64_t)i << span_lg2;
 
-		if (pgw_likely(edit_fill(c, &items[i],
-					 pt_entry_advance(&c->env, entry, level, bytes))))
+		if (pgw_likely(
+			    edit_fill(c, &items[i], pt_entry_advance(c->env, entry, level, bytes))))
 			continue;
 		while (i--)
 			edit_store(c, &items[i], 0);
@@ -57,9 +57,9 @@ static int pt_map_leaf(const struct pt_edit *edit, const struct pgw_leaf *leaf)
 	int err;
 
 	cursor_init(&c, edit, leaf->va);
-	if (!pt_leaf_encode(&c.env, leaf, &entry) || !edit_can_have_rights(edit->pt, leaf->rights))
+	if (!pt_leaf_encode(c.env, leaf, &entry) || !edit_can_have_rights(edit->pt, leaf->rights))
 		return -PGW_EOPNOTSUPP;
-	if ((leaf->va | leaf->pa) & low_bits(pt_leaf_lg2(&c.env, entry, leaf->level)))
+	if ((leaf->va | leaf->pa) & low_bits(pt_leaf_lg2(c.env, entry, leaf->level)))
 		return -PGW_EINVAL;
 	nr = edit_nr_items(&c, entry, leaf->level);
 	do {
@@ -104,7 +104,7 @@ static uint64_t edit_sizes(const struct edit_cursor *c, unsigned max_level)
 
 	for (unsigned level = 0; level <= max_level; level++) {
 		unsigned span_lg2 = c->geo->span_lg2[level];
-		unsigned contig_lg2 = pt_contig_lg2(&c->env, level);
+		unsigned contig_lg2 = pt_contig_lg2(c->env, level);
 
 		sizes |= BIT(span_lg2);
 		/* A small root may have fewer slots than a run. */
@@ -130,13 +130,13 @@ static int edit_map_check(struct edit_map *m, const struct pgw_map_args *args)
 		return -PGW_EOPNOTSUPP;
 	/* The bits above the physical address width are reserved: the last page says it all. */
 	leaf.pa = pa_last & ~low_bits(m->c.geo->granule_lg2);
-	if (!pt_leaf_encode(&m->c.env, &leaf, &entry))
+	if (!pt_leaf_encode(m->c.env, &leaf, &entry))
 		return -PGW_EOPNOTSUPP;
 	leaf.pa = args->pa;
-	if (!pt_leaf_encode(&m->c.env, &leaf, &m->entry))
+	if (!pt_leaf_encode(m->c.env, &leaf, &m->entry))
 		return -PGW_EOPNOTSUPP;
 	/* Runs are made here, not asked for by attributes. */
-	return pt_leaf_lg2(&m->c.env, m->entry, 0) == m->c.geo->granule_lg2 ? 0 : -PGW_EINVAL;
+	return pt_leaf_lg2(m->c.env, m->entry, 0) == m->c.geo->granule_lg2 ? 0 : -PGW_EINVAL;
 }
 
 /* Of nr items from the cursor's slot on, how many come before the first table. */
@@ -148,7 +148,7 @@ static unsigned map_before_table(const struct edit_cursor *c, unsigned nr)
 	if (!c->level)
 		return nr;
 	while (i < nr &&
-	       pt_entry_kind(&c->env, pt_owner_item(&items[i]), c->level) != PGW_ENTRY_TABLE)
+	       pt_entry_kind(c->env, pt_owner_item(&items[i]), c->level) != PGW_ENTRY_TABLE)
 		i++;
 	return i;
 }
@@ -201,8 +201,8 @@ static int edit_map_some(struct edit_map *m, uint64_t va, uint64_t *ret_bytes)
 	*ret_bytes = 0;
 	if (!cursor_lock(c))
 		return 0;
-	entry = pt_entry_advance(&c->env, m->entry, 0, va - m->first);
-	err = edit_put(c, row.nr, pt_leaf_resize(&c->env, entry, 0, va, c->level, row.run));
+	entry = pt_entry_advance(c->env, m->entry, 0, va - m->first);
+	err = edit_put(c, row.nr, pt_leaf_resize(c->env, entry, 0, va, c->level, row.run));
 	*ret_bytes = (uint64_t)row.nr << c->geo->span_lg2[c->level];
 	cursor_unlock(c);
 	return err;

@@ -23,10 +23,10 @@ static bool remap_encode(const struct edit_cursor *c, uint64_t va, const struct 
 	struct pgw_leaf leaf = { .va = va, .pa = to->pa, .rights = to->rights };
 	uint64_t entry;
 
-	if (!protect_bits(c->pt, &c->env, to->rights, &ret->rights) ||
-	    !pt_leaf_encode(&c->env, &leaf, &entry))
+	if (!protect_bits(c->pt, c->env, to->rights, &ret->rights) ||
+	    !pt_leaf_encode(c->env, &leaf, &entry))
 		return false;
-	ret->mask = pt_addr_mask(&c->env, 0);
+	ret->mask = pt_addr_mask(c->env, 0);
 	ret->target = entry & ret->mask;
 	return true;
 }
@@ -43,9 +43,9 @@ static int pt_freeze_item(const struct pt_edit *edit, uint64_t *item, uint64_t v
 		return -PGW_EOPNOTSUPP;
 	do {
 		seen = pt_owner_item(item); /* waits for whoever has frozen it */
-		if (pt_entry_kind(&c.env, seen, 0) != PGW_ENTRY_LEAF)
+		if (pt_entry_kind(c.env, seen, 0) != PGW_ENTRY_LEAF)
 			return -PGW_ENOENT;
-		if (pt_leaf_lg2(&c.env, seen, 0) != c.geo->granule_lg2)
+		if (pt_leaf_lg2(c.env, seen, 0) != c.geo->granule_lg2)
 			return -PGW_EBUSY;
 	} while (pt_frozen() && !edit_replace(&c, item, &seen, pt_frozen()));
 	if (pt_frozen())
@@ -74,7 +74,7 @@ static void pt_remap_item(const struct pt_edit *edit, uint64_t *item, uint64_t v
 	if (!remap_encode(&c, va, to, &remap))
 		return; /* freezing has refused it */
 	do {
-		new = pt_leaf_protect(&c.env, *old, remap.rights);
+		new = pt_leaf_protect(c.env, *old, remap.rights);
 		new = (new & ~remap.mask) | remap.target;
 		if (pt_frozen()) {
 			edit_store(&c, item, new);

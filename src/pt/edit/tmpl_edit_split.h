@@ -11,7 +11,7 @@
 
 static bool edit_is_one_leaf(const struct edit_cursor *c, uint64_t entry)
 {
-	return pt_entry_kind(&c->env, entry, c->level) == PGW_ENTRY_LEAF &&
+	return pt_entry_kind(c->env, entry, c->level) == PGW_ENTRY_LEAF &&
 	       edit_nr_items(c, entry, c->level) == 1;
 }
 
@@ -20,12 +20,12 @@ static void split_fill(const struct edit_cursor *c, const struct edit_table *tab
 		       unsigned max_lg2)
 {
 	unsigned level = c->level - 1, span_lg2 = c->geo->span_lg2[level];
-	unsigned nr = 1u << c->geo->slots_lg2[level], contig_lg2 = pt_contig_lg2(&c->env, level);
+	unsigned nr = 1u << c->geo->slots_lg2[level], contig_lg2 = pt_contig_lg2(c->env, level);
 	uint64_t va = c->va & ~low_bits(c->geo->span_lg2[c->level]);
 	bool run = contig_lg2 && span_lg2 + contig_lg2 <= max_lg2;
 
 	for (unsigned i = 0; i < nr; i++, va += BIT(span_lg2))
-		table->items[i] = pt_leaf_resize(&c->env, entry, c->level, va, level, run);
+		table->items[i] = pt_leaf_resize(c->env, entry, c->level, va, level, run);
 	table->desc->nr_live = nr;
 }
 
@@ -47,7 +47,7 @@ static bool split_install(struct edit_cursor *c, const struct edit_table *table,
 		if (seen != filled)
 			split_fill(c, table, seen, max_lg2);
 		filled = seen;
-		breaks = pt_needs_break(&c->env, seen, table->entry);
+		breaks = pt_needs_break(c->env, seen, table->entry);
 		if (breaks)
 			done = edit_break(c, item, 1, va, &seen);
 		else
@@ -95,17 +95,17 @@ static void split_run_softly(struct edit_cursor *c, uint64_t *items, unsigned nr
 		uint64_t seen = pt_owner_item(&items[i]), new;
 
 		do {
-			new = pt_leaf_resize(&c->env, seen, level, va + ((uint64_t)i << span_lg2),
+			new = pt_leaf_resize(c->env, seen, level, va + ((uint64_t)i << span_lg2),
 					     level, false);
 		} while (!edit_replace(c, &items[i], &seen, new));
-		all = pt_entry_combine(&c->env, all, seen);
+		all = pt_entry_combine(c->env, all, seen);
 	}
 	/* No run is left that hardware could set a state of in another item's place. */
 	for (unsigned i = 0; i < nr; i++) {
 		uint64_t seen = pt_owner_item(&items[i]), new;
 
 		do {
-			new = pt_entry_combine(&c->env, seen, all);
+			new = pt_entry_combine(c->env, seen, all);
 		} while (new != seen && !edit_replace(c, &items[i], &seen, new));
 	}
 	gather_range(c->edit->gather, va, va + (((uint64_t)nr << span_lg2) - 1));
@@ -118,11 +118,11 @@ static void split_run(struct edit_cursor *c, uint64_t *items, unsigned nr, uint6
 	uint64_t entry = pt_owner_item(items), single;
 
 	for (;;) {
-		if (pt_entry_kind(&c->env, entry, level) != PGW_ENTRY_LEAF ||
+		if (pt_entry_kind(c->env, entry, level) != PGW_ENTRY_LEAF ||
 		    edit_nr_items(c, entry, level) != nr)
 			return; /* others were faster */
-		single = pt_leaf_resize(&c->env, entry, level, va, level, false);
-		if (!pt_needs_break(&c->env, entry, single)) {
+		single = pt_leaf_resize(c->env, entry, level, va, level, false);
+		if (!pt_needs_break(c->env, entry, single)) {
 			split_run_softly(c, items, nr, va, entry);
 			return;
 		}
@@ -134,9 +134,9 @@ static void split_run(struct edit_cursor *c, uint64_t *items, unsigned nr, uint6
 	for (unsigned i = 0; i < nr; i++) {
 		uint64_t bytes = (uint64_t)i << span_lg2;
 
-		single = pt_entry_advance(&c->env, entry, level, bytes);
+		single = pt_entry_advance(c->env, entry, level, bytes);
 		edit_store(c, &items[i],
-			   pt_leaf_resize(&c->env, single, level, va + bytes, level, false));
+			   pt_leaf_resize(c->env, single, level, va + bytes, level, false));
 	}
 }
 
@@ -150,9 +150,9 @@ static enum edit_outcome edit_split_once(struct edit_cursor *c, unsigned max_lg2
 	uint64_t entry = pt_owner_item(cursor_item(c)), va;
 	unsigned nr, lg2, index;
 
-	if (pt_entry_kind(&c->env, entry, c->level) != PGW_ENTRY_LEAF)
+	if (pt_entry_kind(c->env, entry, c->level) != PGW_ENTRY_LEAF)
 		return EDIT_DONE;
-	lg2 = pt_leaf_lg2(&c->env, entry, c->level);
+	lg2 = pt_leaf_lg2(c->env, entry, c->level);
 	if (lg2 <= max_lg2)
 		return EDIT_DONE;
 	nr = edit_nr_items(c, entry, c->level);
@@ -224,8 +224,8 @@ static int pt_split_item(const struct pt_edit *edit, uint64_t *table, unsigned l
 	do {
 		uint64_t entry = pt_owner_item(cursor_item(&c));
 
-		if (pt_entry_kind(&c.env, entry, level) != PGW_ENTRY_LEAF ||
-		    pt_leaf_lg2(&c.env, entry, level) <= c.geo->granule_lg2)
+		if (pt_entry_kind(c.env, entry, level) != PGW_ENTRY_LEAF ||
+		    pt_leaf_lg2(c.env, entry, level) <= c.geo->granule_lg2)
 			return 0;
 		outcome = edit_split_once(&c,
 					  level ? c.geo->span_lg2[level] - 1u : c.geo->granule_lg2);

@@ -24,7 +24,7 @@ static enum edit_outcome edit_clear_items(struct edit_cursor *c, struct edit_row
 
 		if (!entry)
 			continue;
-		if (level && pt_entry_kind(&c->env, entry, level) == PGW_ENTRY_TABLE)
+		if (level && pt_entry_kind(c->env, entry, level) == PGW_ENTRY_TABLE)
 			break;
 		edit_store(c, &items[i], 0);
 		if (!cleared++)
@@ -47,7 +47,7 @@ static struct pgw_frames edit_take_leaf(const struct edit_cursor *c, uint64_t *i
 	uint64_t entry = edit_exchange(c, items, 0);
 	struct pgw_frames frames = {
 		.va = va,
-		.pa = pt_leaf_pa(&c->env, entry, c->level, va),
+		.pa = pt_leaf_pa(c->env, entry, c->level, va),
 		.size = (uint64_t)nr << c->geo->span_lg2[c->level],
 		.dirty = pt_entry_dirty(entry),
 		.young = pt_entry_young(entry),
@@ -88,7 +88,7 @@ static enum edit_outcome edit_zap_items(struct edit_cursor *c, struct edit_row *
 	for (i = 0; i < row->nr && !edit_gather_is_full(c); i += n) {
 		uint64_t entry = pt_owner_item(&items[i]);
 		uint64_t item_va = row->va + ((uint64_t)i << span_lg2);
-		enum pgw_entry_kind kind = pt_entry_kind(&c->env, entry, level);
+		enum pgw_entry_kind kind = pt_entry_kind(c->env, entry, level);
 		struct pgw_frames frames;
 
 		n = 1;
@@ -103,7 +103,7 @@ static enum edit_outcome edit_zap_items(struct edit_cursor *c, struct edit_row *
 			continue;
 		}
 		n = edit_nr_items(c, entry, level);
-		if (unmap_crosses(u, item_va, pt_leaf_lg2(&c->env, entry, level))) {
+		if (unmap_crosses(u, item_va, pt_leaf_lg2(c->env, entry, level))) {
 			outcome = EDIT_CROSSES;
 			break;
 		}
