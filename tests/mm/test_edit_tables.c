@@ -6,6 +6,7 @@
  * large leaf, '.' a hole.
  */
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -368,6 +369,31 @@ static struct harvested harvest(struct fixture *f, uint64_t first, uint64_t size
 	assert_int_equal(
 		f->ops->harvest(&f->edit, first, first + (size - 1), flags, note_harvest, &h), 0);
 	return h;
+}
+
+static int stop_harvest(uint64_t va, uint64_t pa, uint8_t size_lg2, uint32_t what, void *arg)
+{
+	(void)va, (void)pa, (void)size_lg2, (void)what;
+	return *(const int *)arg;
+}
+
+/* Small ones too, which edits have words of their own for. */
+static void test_harvest__returns_the_callbacks_value(void **state)
+{
+	static const int values[] = { 1, 2, 3, -1, INT_MAX, INT_MIN };
+	struct fixture *f = fixture_new("x86_64-la48", PT_SHARED, 0);
+
+	(void)state;
+	assert_int_equal(map(f, 0, KIB(16), 0, 0), 0);
+	*item_at(f, KIB(8), 0) |= attr(f, "d");
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		int value = values[i];
+
+		assert_int_equal(f->ops->harvest(&f->edit, 0, KIB(16) - 1, PGW_HARVEST_DIRTY,
+						 stop_harvest, &value),
+				 value);
+	}
+	fixture_free(f);
 }
 
 static void set_dirty(void *ctx, enum pgw_step_point step, const struct pgw_mm *mm)
@@ -1067,6 +1093,7 @@ int main(void)
 		cmocka_unit_test(test_split__moves_pat_to_where_the_size_has_it),
 		cmocka_unit_test(test_split__keeps_runs_that_are_small_enough),
 		cmocka_unit_test(test_split_item__makes_a_table_of_what_is_there),
+		cmocka_unit_test(test_harvest__returns_the_callbacks_value),
 		cmocka_unit_test(test_split__keeps_states_that_hardware_sets_meanwhile),
 		cmocka_unit_test(test_split__of_a_run_spreads_its_states),
 		cmocka_unit_test(test_collapse__combines_states),

@@ -9,6 +9,7 @@
  * mm and on the same tables attached as foreign ones, pointed at and copied.
  */
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -535,8 +536,10 @@ static void test_walk__15_neighbouring_holes_are_not_merged(void **state)
 
 /* --- return values and actions --- */
 
+/* Of either sign, the ends of the type, and small ones, which the walker has words of its own for. */
 static void return_values(struct fixture *f)
 {
+	static const int values[] = { 7, -77, 1, 2, 3, -1, INT_MAX, INT_MIN };
 	size_t all;
 
 	map_mixture(f);
@@ -544,7 +547,7 @@ static void return_values(struct fixture *f)
 	all = f->record.nr;
 	for (size_t i = 1; i <= all; i += i < 20 ? 1 : 1 + all / 20) {
 		f->record.stop_at = i;
-		f->record.stop_value = i % 2 ? 7 : -77;
+		f->record.stop_value = values[i % (sizeof(values) / sizeof(values[0]))];
 		assert_int_equal(walk_user(f, 0, mixture_end(f), &all_ops), f->record.stop_value);
 		assert_int_equal(f->record.nr, i);
 	}
