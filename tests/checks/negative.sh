@@ -151,6 +151,20 @@ spdx)
 	breach 'a new file that git does not track yet' 'src/planted.c' \
 		"echo 'int planted;' >src/planted.c"
 	;;
+linux-names)
+	begin 'include tests/linux_users'
+	breach 'a name that is not there' 'walk_page_vma.vma, ops, private.: implicit' \
+		"sed -i '/define walk_page_vma/d' include/pagewalk/linux.h" 1
+	breach 'a member that is not there' 'member *mm_walk_ops test_walk' \
+		"sed -i 's/(.test_walk)/(*other_walk)/' include/pagewalk/walk.h" 1
+	breach 'a function with other parameters' 'walk_page_range_debug.mm, start, end, ops, pgd' \
+		"sed -i 's/walk_page_range_debug pgw_walk_page_range_debug/walk_page_range_debug pgw_walk_page_range/' \
+			include/pagewalk/linux.h" 1
+	breach 'a name that has come' 'linux.h has it: later *value *FW_ZEROPAGE' \
+		"sed -i 's/^#define PAGE_SHIFT .*/&\n#define FW_ZEROPAGE 1/' include/pagewalk/linux.h" 1
+	breach 'a line that says nothing' 'has nothing' \
+		"echo 'has nothing' >>tests/linux_users/names.txt" 1
+	;;
 freestanding)
 	begin 'include src/base'
 	for header in stdlib string limits; do # on each of three architectures
