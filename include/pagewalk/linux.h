@@ -180,20 +180,6 @@ static inline bool pgw_linux_same_name(const char *a, const char *b)
 	return *a == *b;
 }
 
-/** Does a leaf have an attribute of this name? See pgw_format_attrs(). */
-static inline bool pgw_linux_has(uint64_t entry, unsigned level, const char *name)
-{
-	const struct pgw_attr *attr = pgw_format_attrs(pgw_mm_format(pgw_linux_init_mm));
-
-	level = pgw_linux_level(level);
-	for (; attr->name; attr++) {
-		if (level >= attr->level_first && level <= attr->level_last &&
-		    (entry & attr->mask) == attr->value && pgw_linux_same_name(attr->name, name))
-			return true;
-	}
-	return false;
-}
-
 static inline bool pgw_linux_leaf(uint64_t entry, unsigned level)
 {
 	return pgw_linux_entry(entry, level).kind == PGW_ENTRY_LEAF;
@@ -223,16 +209,51 @@ static inline bool pgw_linux_exec(uint64_t entry, unsigned level)
 	return pgw_linux_entry(entry, level).rights & (PGW_KERNEL_X | PGW_USER_X);
 }
 
-static inline bool pgw_linux_young(uint64_t entry, unsigned level)
+/** The bits of an attribute at a level; 0 if the format has none of this name there. */
+static inline uint64_t pgw_linux_mask(const char *name, unsigned level)
 {
-	return pgw_linux_has(entry, level, "a") || pgw_linux_has(entry, level, "af");
+	const struct pgw_attr *attr = pgw_format_attrs(pgw_mm_format(pgw_linux_init_mm));
+
+	level = pgw_linux_level(level);
+	for (; attr->name; attr++) {
+		if (level >= attr->level_first && level <= attr->level_last &&
+		    pgw_linux_same_name(attr->name, name))
+			return attr->mask;
+	}
+	return 0;
 }
 
-/** arm64 has no dirty bit, but a leaf that the MMU made writable. */
+/** The accessed bit: x86 and riscv call it A, arm64 AF. */
+static inline uint64_t pgw_linux_young_bit(unsigned level)
+{
+	uint64_t bit = pgw_linux_mask("a", level);
+
+	return bit ? bit : pgw_linux_mask("af", level);
+}
+
+static inline bool pgw_linux_young(uint64_t entry, unsigned level)
+{
+	return entry & pgw_linux_young_bit(level);
+}
+
+/** Bit 55 of arm64's entries: dirty when it was made read-only. It is the library's, and Linux's. */
+#define PGW_LINUX_ARM64_DIRTY (UINT64_C(1) << 55)
+
+/**
+ * arm64, the format that has DBM, has no dirty bit: a leaf is dirty if AP[2] lets it be
+ * written, which with TCR_EL1.HD it does from the first write on.
+ */
 static inline bool pgw_linux_dirty(uint64_t entry, unsigned level)
 {
-	return pgw_linux_has(entry, level, "d") ||
-	       (pgw_linux_has(entry, level, "dbm") && pgw_linux_write(entry, level));
+	struct pgw_control control = *pgw_mm_control(pgw_linux_init_mm);
+	struct pgw_entry leaf;
+
+	if (!pgw_linux_mask("dbm", level))
+		return entry & pgw_linux_mask("d", level);
+	control.set &= ~(uint32_t)PGW_CTL_ARM64_HD; /* else a clean leaf counts as writable */
+	pgw_entry_decode(pgw_mm_format(pgw_linux_init_mm), &control, entry, pgw_linux_level(level),
+			 &leaf);
+	return (leaf.rights & PGW_KERNEL_W) || (entry & PGW_LINUX_ARM64_DIRTY);
 }
 
 static inline unsigned long pgw_linux_pfn(uint64_t entry, unsigned level)

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* What linux.h says of entries, in each format whose tables can be owned. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/arena.h"
+
+#include <pagewalk/linux.h>
+
+struct mm_struct *pgw_linux_init_mm;
+
+struct fixture {
+	struct arena arena;
+	const struct pgw_format *format;
+	struct mm_struct *mm;
+	bool read_only; /* what the next fault maps */
+	uint64_t next_pa;
+};
+
+#define START (UINT64_C(1) << 30)
+
+static int supply_frame(struct vm_area_struct *vma, struct pgw_fault *fault)
+{
+	struct fixture *f = vma->vm_private_data;
+	uint64_t dbm = pgw_linux_mask("dbm", PGW_LINUX_PTE);
+	bool hd = pgw_mm_control(f->mm)->set & PGW_CTL_ARM64_HD;
+
+	fault->pa = f->next_pa;
+	f->next_pa += PAGE_SIZE;
+	fault->read_only = f->read_only;
+	fault->attrs = dbm && hd && !f->read_only ? dbm : 0;
+	return 0;
+}
+
+static const struct pgw_vma_ops frames = { .fault = supply_frame };
+
+static void fixture_init(struct fixture *f, const struct pgw_format *format, uint32_t control)
+{
+	struct pgw_mm_new_args args = { .format = format,
+					.region = PGW_REGION_USER,
+					.control = { .known = control, .set = control } };
+	struct pgw_mmap_args area = {
+		.start = START, .flags = VM_READ | VM_WRITE, .ops = &frames, .private_data = f
+	};
+
+	memset(f, 0, sizeof(*f));
+	arena_init(&f->arena, 16 << 20);
+	args.platform = &f->arena.platform;
+	f->format = format;
+	f->next_pa = UINT64_C(1) << 32;
+	assert_int_equal(pgw_mm_new(&args, &f->mm), 0);
+	pgw_linux_init_mm = f->mm;
+	area.end = START + 16 * PAGE_SIZE;
+	assert_int_equal(pgw_mm_mmap(f->mm, &area), 0);
+}
+
+static void fixture_fini(struct fixture *f)
+{
+	pgw_mm_free(f->mm);
+	assert_int_equal(f->arena.nr_violations, 0);
+	arena_fini(&f->arena);
+}
+
+static pte_t pte_at(struct fixture *f, uint64_t va)
+{
+	struct pgw_translation t;
+
+	mmap_write_lock(f->mm);
+	assert_int_equal(pgw_translate(f->mm, va, &t), 0);
+	mmap_write_unlock(f->mm);
+	return t.entry;
+}
+
+static int note_dirty(uint64_t va, uint64_t pa, uint8_t size_lg2, uint32_t what, void *arg)
+{
+	(void)va, (void)pa, (void)size_lg2;
+	*(bool *)arg |= what & PGW_HARVEST_DIRTY;
+	return 0;
+}
+
+/* What the library itself calls dirty; with clear, for the last time. */
+static bool harvest_dirty(struct fixture *f, bool clear)
+{
+	bool dirty = false;
+
+	assert_int_equal(pgw_mm_harvest(f->mm, START, START + PAGE_SIZE,
+					PGW_HARVEST_DIRTY | (clear ? PGW_HARVEST_CLEAR : 0),
+					note_dirty, &dirty),
+			 0);
+	return dirty;
+}
+
+static void check_dirty(struct fixture *f, bool expected)
+{
+	assert_int_equal(pte_dirty(pte_at(f, START)), expected);
+	assert_int_equal(harvest_dirty(f, false), expected);
+}
+
+/* A page that is read, then written to, and then may not be written to any more. */
+static void dirty_of_format(const struct pgw_format *format, uint32_t control)
+{
+	struct fixture f;
+	uint64_t d;
+
+	fixture_init(&f, format, control);
+	d = pgw_linux_mask("d", PGW_LINUX_PTE);
+	f.read_only = true;
+	assert_int_equal(pgw_mm_fault(f.mm, START, VM_READ), 0);
+	check_dirty(&f, false);
+	assert_int_equal(pgw_mm_dontneed(f.mm, START, START + PAGE_SIZE), 0);
+	f.read_only = false;
+	assert_int_equal(pgw_mm_fault(f.mm, START, VM_WRITE), 0);
+	if (d) {
+		check_dirty(&f, false); /* the MMU has not written yet */
+		fixture_fini(&f);
+		return;
+	}
+	check_dirty(&f, true);
+	assert_int_equal(pgw_mm_mprotect(f.mm, START, START + PAGE_SIZE, VM_READ), 0);
+	assert_false(pte_write(pte_at(&f, START)));
+	check_dirty(&f, true);
+	assert_true(harvest_dirty(&f, true));
+	check_dirty(&f, false);
+	fixture_fini(&f);
+}
+
+static void test_linux_entries__dirty_is_what_was_written(void **state)
+{
+	const struct pgw_format *format;
+
+	(void)state;
+	for (size_t i = 0; (format = test_editable_format(i)); i++) {
+		dirty_of_format(format, 0);
+		if (!strcmp(pgw_format_arch(format), "arm64"))
+			dirty_of_format(format, PGW_CTL_ARM64_HD);
+	}
+}
+
+/* Clean, and the MMU may make it dirty: it is writable all the same. */
+static void test_linux_entries__clean_leaf_with_hd_may_be_written(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f, pgw_format_by_name("arm64-4k-48"), PGW_CTL_ARM64_HD);
+	assert_int_equal(pgw_mm_fault(f.mm, START, VM_WRITE), 0);
+	assert_true(harvest_dirty(&f, true));
+	assert_true(pte_write(pte_at(&f, START)));
+	check_dirty(&f, false);
+	fixture_fini(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_linux_entries__dirty_is_what_was_written),
+		cmocka_unit_test(test_linux_entries__clean_leaf_with_hd_may_be_written),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
