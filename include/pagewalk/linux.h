@@ -90,6 +90,12 @@ extern struct pgw_mm *pgw_linux_init_mm;
 /* ---- locks; where the kernel's return nothing, these return a status ---- */
 
 #define mmap_read_lock pgw_mmap_read_lock
+/* Nothing kills a program that waits here. */
+#define mmap_read_lock_killable pgw_mmap_read_lock
+#define mmap_write_lock_killable pgw_mmap_write_lock
+/* The library knows by itself that init_mm's lock comes after another mm's. */
+#define SINGLE_DEPTH_NESTING 1
+#define mmap_write_lock_nested(mm, subclass) pgw_mmap_write_lock(mm)
 #define mmap_read_unlock pgw_mmap_read_unlock
 #define mmap_write_lock pgw_mmap_write_lock
 #define mmap_write_unlock pgw_mmap_write_unlock
@@ -137,7 +143,19 @@ static inline struct vm_area_struct *vma_next(struct vma_iterator *vmi)
 	return vma;
 }
 
+/** The same, of those that begin below max. */
+static inline struct vm_area_struct *vma_find(struct vma_iterator *vmi, unsigned long max)
+{
+	struct vm_area_struct *vma = pgw_vma_find(vmi->mm, vmi->next);
+
+	if (!vma || vma->vm_start >= max)
+		return NULL;
+	vmi->next = vma->vm_end;
+	return vma;
+}
+
 #define for_each_vma(vmi, vma) while (((vma) = vma_next(&(vmi))) != NULL)
+#define for_each_vma_range(vmi, vma, end) while (((vma) = vma_find(&(vmi), end)) != NULL)
 
 /* ---- entries: loads ---- */
 
@@ -209,6 +227,12 @@ static inline bool pgw_linux_exec(uint64_t entry, unsigned level)
 	return pgw_linux_entry(entry, level).rights & (PGW_KERNEL_X | PGW_USER_X);
 }
 
+/** May user code do anything with it? */
+static inline bool pgw_linux_user(uint64_t entry, unsigned level)
+{
+	return pgw_linux_entry(entry, level).rights & (PGW_USER_R | PGW_USER_W | PGW_USER_X);
+}
+
 /** The bits of an attribute at a level; 0 if the format has none of this name there. */
 static inline uint64_t pgw_linux_mask(const char *name, unsigned level)
 {
@@ -256,6 +280,23 @@ static inline bool pgw_linux_dirty(uint64_t entry, unsigned level)
 	return (leaf.rights & PGW_KERNEL_W) || (entry & PGW_LINUX_ARM64_DIRTY);
 }
 
+/**
+ * Clear a leaf's accessed bit, whatever the MMU and others do to it meanwhile. No TLB is flushed.
+ * @return whether it was set
+ */
+static inline bool pgw_linux_clear_young(uint64_t *item, unsigned level)
+{
+	uint64_t entry = pgw_item_load(item);
+
+	/* Only of a leaf: other words that are not valid may have the bit for another purpose. */
+	while (pgw_linux_leaf(entry, level) && pgw_linux_young(entry, level)) {
+		if (__atomic_compare_exchange_n(item, &entry, entry & ~pgw_linux_young_bit(level),
+						false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
 static inline unsigned long pgw_linux_pfn(uint64_t entry, unsigned level)
 {
 	return pgw_linux_entry(entry, level).pa >>
@@ -286,6 +327,22 @@ static inline unsigned long pgw_linux_pfn(uint64_t entry, unsigned level)
 #define pud_bad(pud) pgw_linux_bad(pud, PGW_LINUX_PUD)
 #define pmd_bad(pmd) pgw_linux_bad(pmd, PGW_LINUX_PMD)
 
+/** Not valid and not none: what the kernel keeps in place of a page. */
+static inline bool pgw_linux_swap(uint64_t entry, unsigned level)
+{
+	return pgw_linux_entry(entry, level).kind == PGW_ENTRY_ABSENT;
+}
+
+#define is_swap_pmd(pmd) pgw_linux_swap(pmd, PGW_LINUX_PMD)
+#define is_swap_pte(pte) pgw_linux_swap(pte, PGW_LINUX_PTE)
+#define pte_same(a, b) ((a) == (b))
+#define pmd_same(a, b) ((a) == (b))
+
+/* The kernel's take the VMA and the address first, for architectures that need these. */
+#define pudp_test_and_clear_young(vma, addr, pud) pgw_linux_clear_young(pud, PGW_LINUX_PUD)
+#define pmdp_test_and_clear_young(vma, addr, pmd) pgw_linux_clear_young(pmd, PGW_LINUX_PMD)
+#define ptep_test_and_clear_young(vma, addr, pte) pgw_linux_clear_young(pte, PGW_LINUX_PTE)
+
 #define pud_young(pud) pgw_linux_young(pud, PGW_LINUX_PUD)
 #define pmd_young(pmd) pgw_linux_young(pmd, PGW_LINUX_PMD)
 #define pte_young(pte) pgw_linux_young(pte, PGW_LINUX_PTE)
@@ -298,6 +355,9 @@ static inline unsigned long pgw_linux_pfn(uint64_t entry, unsigned level)
 #define pud_exec(pud) pgw_linux_exec(pud, PGW_LINUX_PUD)
 #define pmd_exec(pmd) pgw_linux_exec(pmd, PGW_LINUX_PMD)
 #define pte_exec(pte) pgw_linux_exec(pte, PGW_LINUX_PTE)
+#define pud_user(pud) pgw_linux_user(pud, PGW_LINUX_PUD)
+#define pmd_user(pmd) pgw_linux_user(pmd, PGW_LINUX_PMD)
+#define pte_user(pte) pgw_linux_user(pte, PGW_LINUX_PTE)
 #define pud_pfn(pud) pgw_linux_pfn(pud, PGW_LINUX_PUD)
 #define pmd_pfn(pmd) pgw_linux_pfn(pmd, PGW_LINUX_PMD)
 #define pte_pfn(pte) pgw_linux_pfn(pte, PGW_LINUX_PTE)
@@ -329,5 +389,42 @@ static inline unsigned pgw_linux_shift(unsigned level)
 #define PGDIR_SIZE (1UL << PGDIR_SHIFT)
 #define PAGE_MASK (~(PAGE_SIZE - 1))
 #define PMD_MASK (~(PMD_SIZE - 1))
+#define PUD_MASK (~(PUD_SIZE - 1))
+#define P4D_MASK (~(P4D_SIZE - 1))
+#define PGDIR_MASK (~(PGDIR_SIZE - 1))
+#define PAGE_ALIGN(addr) (((addr) + PAGE_SIZE - 1) & PAGE_MASK)
+
+/** Slots of a table: one where the level is folded. */
+static inline unsigned long pgw_linux_slots(unsigned level)
+{
+	const struct pgw_geometry *geo = pgw_format_geometry(pgw_mm_format(pgw_linux_init_mm));
+
+	return level > geo->top_level ? 1 : 1UL << geo->slots_lg2[level];
+}
+
+#define PTRS_PER_PTE pgw_linux_slots(PGW_LINUX_PTE)
+#define PTRS_PER_PMD pgw_linux_slots(PGW_LINUX_PMD)
+#define PTRS_PER_PUD pgw_linux_slots(PGW_LINUX_PUD)
+#define PTRS_PER_P4D pgw_linux_slots(PGW_LINUX_P4D)
+
+/** Where an entry's span ends, or the range. A span that ends at the top ends at 0. */
+static inline unsigned long pgw_linux_addr_end(unsigned long addr, unsigned long end,
+					       unsigned level)
+{
+	unsigned long size = 1UL << pgw_linux_shift(level);
+	unsigned long next = (addr & ~(size - 1)) + size;
+
+	return next - 1 < end - 1 ? next : end;
+}
+
+#define pgd_addr_end(addr, end) pgw_linux_addr_end(addr, end, PGW_LINUX_PGD)
+#define p4d_addr_end(addr, end) pgw_linux_addr_end(addr, end, PGW_LINUX_P4D)
+#define pud_addr_end(addr, end) pgw_linux_addr_end(addr, end, PGW_LINUX_PUD)
+#define pmd_addr_end(addr, end) pgw_linux_addr_end(addr, end, PGW_LINUX_PMD)
+
+static inline unsigned long vma_pages(const struct vm_area_struct *vma)
+{
+	return (vma->vm_end - vma->vm_start) >> PAGE_SHIFT;
+}
 
 #endif

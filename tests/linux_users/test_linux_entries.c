@@ -156,11 +156,130 @@ static void test_linux_entries__clean_leaf_with_hd_may_be_written(void **state)
 	fixture_fini(&f);
 }
 
+/* The bits that the manuals give: Intel SDM 4.5, Arm ARM D8.3, RISC-V privileged 4.4. */
+static void test_linux_entries__accessed_bit_is_cleared_once(void **state)
+{
+	static const struct {
+		const char *arch;
+		uint64_t accessed;
+	} table[] = {
+		{ "x86_64", UINT64_C(1) << 5 },
+		{ "arm64", UINT64_C(1) << 10 },
+		{ "riscv64", UINT64_C(1) << 6 },
+	};
+	const struct pgw_format *format;
+
+	(void)state;
+	for (size_t i = 0; (format = test_editable_format(i)); i++) {
+		uint64_t accessed = 0, entry, words[] = { 0, 0xfffffffe }; /* empty, absent */
+		struct fixture f;
+		pte_t pte;
+
+		for (size_t n = 0; n < sizeof(table) / sizeof(table[0]); n++) {
+			if (!strcmp(pgw_format_arch(format), table[n].arch))
+				accessed = table[n].accessed;
+		}
+		assert_int_not_equal(accessed, 0);
+		fixture_init(&f, format, 0);
+		assert_int_equal(pgw_mm_fault(f.mm, START, VM_READ), 0);
+		entry = pte_at(&f, START) & ~accessed;
+		pte = entry;
+		assert_false(pte_young(pte));
+		assert_false(ptep_test_and_clear_young(NULL, START, &pte));
+		pte = entry | accessed;
+		assert_true(pte_young(pte));
+		assert_true(ptep_test_and_clear_young(NULL, START, &pte));
+		assert_true(pte_same(pte, entry));
+		for (size_t n = 0; n < 2; n++) {
+			pte = words[n];
+			assert_false(ptep_test_and_clear_young(NULL, START, &pte));
+			assert_true(pte_same(pte, words[n]));
+		}
+		fixture_fini(&f);
+	}
+}
+
+static void test_linux_entries__absent_is_neither_none_nor_present(void **state)
+{
+	const struct pgw_format *format;
+
+	(void)state;
+	for (size_t i = 0; (format = test_editable_format(i)); i++) {
+		struct fixture f;
+		pte_t pte;
+
+		fixture_init(&f, format, 0);
+		assert_int_equal(pgw_mm_fault(f.mm, START, VM_READ), 0);
+		pte = pte_at(&f, START);
+		assert_true(pte_present(pte) && !pte_none(pte) && !is_swap_pte(pte));
+		assert_true(pte_user(pte));
+		pte = 0x12340000;
+		assert_true(!pte_present(pte) && !pte_none(pte) && is_swap_pte(pte));
+		assert_true(is_swap_pmd(pte));
+		pte = 0;
+		assert_true(!pte_present(pte) && pte_none(pte) && !is_swap_pte(pte));
+		fixture_fini(&f);
+	}
+}
+
+static void test_linux_entries__spans_end_at_boundaries_and_at_the_top(void **state)
+{
+	const struct pgw_format *format;
+
+	(void)state;
+	for (size_t i = 0; (format = test_editable_format(i)); i++) {
+		unsigned long slots, top = 0;
+		struct fixture f;
+
+		fixture_init(&f, format, 0);
+		assert_int_equal(pmd_addr_end(PMD_SIZE + 1, 4 * PMD_SIZE), 2 * PMD_SIZE);
+		assert_int_equal(pmd_addr_end(PMD_SIZE, PMD_SIZE + 1), PMD_SIZE + 1);
+		assert_int_equal(pmd_addr_end(PMD_SIZE, 2 * PMD_SIZE), 2 * PMD_SIZE);
+		/* The end of the last span is 0, and UINT64_MAX is before it. */
+		assert_int_equal(pmd_addr_end(-PMD_SIZE, top), top);
+		assert_int_equal(pgd_addr_end(-PAGE_SIZE, UINT64_MAX), UINT64_MAX);
+		slots = PTRS_PER_PTE;
+		assert_int_equal(slots * PAGE_SIZE, PMD_SIZE);
+		if (pgw_format_geometry(format)->top_level == 2)
+			assert_int_equal(PTRS_PER_P4D, 1);
+		assert_int_equal(PAGE_ALIGN(1), PAGE_SIZE);
+		assert_int_equal(PAGE_ALIGN(PAGE_SIZE), PAGE_SIZE);
+		fixture_fini(&f);
+	}
+}
+
+static void test_linux_entries__iterator_ends_with_the_range(void **state)
+{
+	struct fixture f;
+	struct vm_area_struct *vma;
+	unsigned nr = 0;
+	VMA_ITERATOR(vmi, NULL, START);
+
+	(void)state;
+	fixture_init(&f, pgw_format_by_name("x86_64-la48"), 0);
+	vmi.mm = f.mm;
+	mmap_read_lock(f.mm);
+	for_each_vma_range(vmi, vma, START) nr++;
+	assert_int_equal(nr, 0);
+	for_each_vma_range(vmi, vma, START + 1)
+	{
+		assert_int_equal(vma_pages(vma), 16);
+		nr++;
+	}
+	assert_int_equal(nr, 1);
+	mmap_read_unlock(f.mm);
+	fixture_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_linux_entries__dirty_is_what_was_written),
 		cmocka_unit_test(test_linux_entries__clean_leaf_with_hd_may_be_written),
+		cmocka_unit_test(test_linux_entries__accessed_bit_is_cleared_once),
+		cmocka_unit_test(test_linux_entries__absent_is_neither_none_nor_present),
+		cmocka_unit_test(test_linux_entries__spans_end_at_boundaries_and_at_the_top),
+		cmocka_unit_test(test_linux_entries__iterator_ends_with_the_range),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
