@@ -198,9 +198,23 @@ static inline bool pgw_linux_same_name(const char *a, const char *b)
 	return *a == *b;
 }
 
+/**
+ * Is the level folded into the next lower one? Then, as in the kernel, an entry of it
+ * is never none, always present, and no leaf: what it is is asked below.
+ */
+static inline bool pgw_linux_folded(unsigned level)
+{
+	return pgw_linux_level(level) != level;
+}
+
+static inline bool pgw_linux_none(uint64_t entry, unsigned level)
+{
+	return entry == 0 && !pgw_linux_folded(level);
+}
+
 static inline bool pgw_linux_leaf(uint64_t entry, unsigned level)
 {
-	return pgw_linux_entry(entry, level).kind == PGW_ENTRY_LEAF;
+	return !pgw_linux_folded(level) && pgw_linux_entry(entry, level).kind == PGW_ENTRY_LEAF;
 }
 
 /** A leaf or a table. */
@@ -208,13 +222,13 @@ static inline bool pgw_linux_present(uint64_t entry, unsigned level)
 {
 	enum pgw_entry_kind kind = pgw_linux_entry(entry, level).kind;
 
-	return kind == PGW_ENTRY_LEAF || kind == PGW_ENTRY_TABLE;
+	return pgw_linux_folded(level) || kind == PGW_ENTRY_LEAF || kind == PGW_ENTRY_TABLE;
 }
 
-/** Not none, and no table: what the kernel would not go below. */
+/** No table: what the kernel would not go below. */
 static inline bool pgw_linux_bad(uint64_t entry, unsigned level)
 {
-	return pgw_linux_entry(entry, level).kind != PGW_ENTRY_TABLE;
+	return !pgw_linux_folded(level) && pgw_linux_entry(entry, level).kind != PGW_ENTRY_TABLE;
 }
 
 static inline bool pgw_linux_write(uint64_t entry, unsigned level)
@@ -303,10 +317,10 @@ static inline unsigned long pgw_linux_pfn(uint64_t entry, unsigned level)
 	       pgw_format_geometry(pgw_mm_format(pgw_linux_init_mm))->granule_lg2;
 }
 
-#define pgd_none(pgd) ((pgd) == 0)
-#define p4d_none(p4d) ((p4d) == 0)
-#define pud_none(pud) ((pud) == 0)
-#define pmd_none(pmd) ((pmd) == 0)
+#define pgd_none(pgd) pgw_linux_none(pgd, PGW_LINUX_PGD)
+#define p4d_none(p4d) pgw_linux_none(p4d, PGW_LINUX_P4D)
+#define pud_none(pud) pgw_linux_none(pud, PGW_LINUX_PUD)
+#define pmd_none(pmd) pgw_linux_none(pmd, PGW_LINUX_PMD)
 #define pte_none(pte) ((pte) == 0)
 
 #define pgd_present(pgd) pgw_linux_present(pgd, PGW_LINUX_PGD)

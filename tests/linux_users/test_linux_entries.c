@@ -222,6 +222,25 @@ static void test_linux_entries__absent_is_neither_none_nor_present(void **state)
 	}
 }
 
+/* riscv-sv39 has three levels, the highest of which is the pud: what Linux folds is not asked. */
+static void test_linux_entries__folded_level_is_a_table_whatever_is_there(void **state)
+{
+	struct fixture f;
+	uint64_t leaf;
+
+	(void)state;
+	fixture_init(&f, pgw_format_by_name("riscv-sv39"), 0);
+	assert_int_equal(pgw_mm_fault(f.mm, START, VM_READ), 0);
+	leaf = pte_at(&f, START) & 0x3ff; /* frame 0 is aligned to any size */
+	assert_true(pud_leaf(leaf) && pud_present(leaf) && !pud_none(leaf) && pud_bad(leaf));
+	assert_true(!p4d_leaf(leaf) && p4d_present(leaf) && !p4d_none(leaf) && !p4d_bad(leaf));
+	assert_true(!pgd_leaf(leaf) && pgd_present(leaf) && !pgd_none(leaf) && !pgd_bad(leaf));
+	assert_true(!pud_present(0) && pud_none(0));
+	assert_true(p4d_present(0) && !p4d_none(0) && !p4d_bad(0));
+	assert_true(pgd_present(0) && !pgd_none(0) && !pgd_bad(0));
+	fixture_fini(&f);
+}
+
 static void test_linux_entries__spans_end_at_boundaries_and_at_the_top(void **state)
 {
 	const struct pgw_format *format;
@@ -278,6 +297,7 @@ int main(void)
 		cmocka_unit_test(test_linux_entries__clean_leaf_with_hd_may_be_written),
 		cmocka_unit_test(test_linux_entries__accessed_bit_is_cleared_once),
 		cmocka_unit_test(test_linux_entries__absent_is_neither_none_nor_present),
+		cmocka_unit_test(test_linux_entries__folded_level_is_a_table_whatever_is_there),
 		cmocka_unit_test(test_linux_entries__spans_end_at_boundaries_and_at_the_top),
 		cmocka_unit_test(test_linux_entries__iterator_ends_with_the_range),
 	};
