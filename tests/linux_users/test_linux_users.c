@@ -20,6 +20,24 @@
 static const char *const formats[] = { "x86_64-la48", "arm64-4k-48", "arm64-16k-47", "arm64-64k-42",
 				       "riscv-sv39" };
 
+/* What the world put into tables is right for the library, too. */
+static void validate(struct world *w)
+{
+	const char *what = NULL;
+
+	mmap_write_lock(w->mm);
+	if (pgw_mm_validate(w->mm, &what))
+		fail_msg("%s: %s", pgw_format_name(pgw_mm_format(w->mm)), what);
+	mmap_write_unlock(w->mm);
+}
+
+/** Nothing is in the area any more. */
+static void drop_area(struct world *w, struct area *area)
+{
+	assert_int_equal(pgw_mm_dontneed(w->mm, area->start, area->end), 0);
+	memset(area->pages, 0, (area->end - area->start) / area_step(area) * sizeof(*area->pages));
+}
+
 /** Run a case on worlds of each format, which differ by their seed. */
 static void each_world(void (*run)(struct world *w))
 {
@@ -31,7 +49,9 @@ static void each_world(void (*run)(struct world *w))
 					 0);
 			assert_int_equal(world_map(&w), 0);
 			assert_int_equal(world_use(&w), 0);
+			validate(&w);
 			run(&w);
+			validate(&w);
 			assert_null(w.broken_rule);
 			world_close(&w);
 			for (unsigned long n = 0; n < w.nr_frames; n++)
@@ -118,6 +138,27 @@ static void test_linux_users__mincore_says_which_pages_are_there(void **state)
 {
 	(void)state;
 	each_world(check_mincore);
+}
+
+/* ---- what docs/linux-differences.md says of words that a program puts in the place of pages ---- */
+
+static void check_swap(struct world *w)
+{
+	struct area *area = world_area(w, "data");
+
+	for (unsigned long va = area->start; va != area->end; va += PAGE_SIZE) {
+		if (area_page(area, va)->swapped)
+			assert_int_equal(pgw_mm_fault(w->mm, va, VM_READ), -PGW_EFAULT);
+	}
+	drop_area(w, area);
+	assert_int_equal(world_read_area(w, area), 0);
+	check_smaps(w);
+}
+
+static void test_linux_users__swapped_page_faults_until_it_is_dropped(void **state)
+{
+	(void)state;
+	each_world(check_swap);
 }
 
 /* ---- pagemap_scan ---- */
@@ -307,9 +348,7 @@ static void check_damon(struct world *w)
 	struct area *areas[] = { world_area(w, "huge"), world_area(w, "empty"),
 				 world_area(w, "stack") };
 
-	assert_int_equal(pgw_mm_dontneed(w->mm, areas[2]->start, areas[2]->end), 0);
-	memset(areas[2]->pages, 0,
-	       (areas[2]->end - areas[2]->start) / area_step(areas[2]) * sizeof(struct page));
+	drop_area(w, areas[2]);
 	assert_int_equal(world_read_area(w, areas[2]), 0);
 	sample_areas(w, areas);
 }
@@ -698,6 +737,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_linux_users__smaps_counts_what_is_there),
 		cmocka_unit_test(test_linux_users__mincore_says_which_pages_are_there),
+		cmocka_unit_test(test_linux_users__swapped_page_faults_until_it_is_dropped),
 		cmocka_unit_test(test_linux_users__scan_finds_ranges_holes_and_gaps),
 		cmocka_unit_test(test_linux_users__damon_counts_accesses),
 		cmocka_unit_test(test_linux_users__damon_merges_what_is_alike),
