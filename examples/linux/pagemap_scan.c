@@ -38,7 +38,6 @@ static int scan_output(struct pagemap_scan *scan, unsigned long start, unsigned 
 	}
 	if (is_cut)
 		nr = left;
-	scan->walk_end = start;
 	if (!nr || !append(scan, start, start + (nr << PAGE_SHIFT), categories & scan->show))
 		return SCAN_FULL;
 	scan->nr_pages += nr;

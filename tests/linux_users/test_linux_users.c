@@ -303,18 +303,20 @@ static void test_linux_users__scan_finds_ranges_holes_and_gaps(void **state)
 
 #define NR_ROUNDS 20
 
-/* In each round the first of three is used wholly, the second every fourth time, the last never. */
-static void use_areas(struct world *w, struct area *const areas[3], unsigned round)
+/* How an area is used: wholly in each round, wholly in every fourth, never. */
+enum use { USE_ALWAYS, USE_SOMETIMES, USE_NEVER, _USE_MAX };
+
+static const unsigned nr_uses[] = { NR_ROUNDS, NR_ROUNDS / 4, 0 };
+
+static void use_area(struct world *w, struct area *area, enum use use, unsigned round)
 {
-	assert_int_equal(world_read_area(w, areas[0]), 0);
-	if (round % 4 == 0)
-		assert_int_equal(world_read_area(w, areas[1]), 0);
+	if (use == USE_ALWAYS || (use == USE_SOMETIMES && round % 4 == 0))
+		assert_int_equal(world_read_area(w, area), 0);
 }
 
 /* The samples are by chance; where a part is used wholly or not at all, what they find is not. */
-static void sample_areas(struct world *w, struct area *const areas[3])
+static void sample_areas(struct world *w, struct area *const areas[3], const enum use use[3])
 {
-	const unsigned expected[] = { NR_ROUNDS, NR_ROUNDS / 4, 0 };
 	struct damon_region regions[6];
 	struct damon damon = { .mm = w->mm, .regions = regions, .nr_regions = 6, .random = 99 };
 
@@ -329,11 +331,12 @@ static void sample_areas(struct world *w, struct area *const areas[3])
 	}
 	for (unsigned round = 0; round < NR_ROUNDS; round++) {
 		assert_int_equal(damon_prepare(&damon), 0);
-		use_areas(w, areas, round);
+		for (size_t i = 0; i < 3; i++)
+			use_area(w, areas[i], use[i], round);
 		assert_int_equal(damon_check(&damon), 0);
 	}
 	for (size_t i = 0; i < 6; i++)
-		assert_int_equal(regions[i].nr_accesses, expected[i / 2]);
+		assert_int_equal(regions[i].nr_accesses, nr_uses[use[i / 2]]);
 	damon_merge(&damon, 0);
 	assert_int_equal(damon.nr_regions, 3);
 	for (size_t i = 0; i < 3; i++) {
@@ -350,7 +353,11 @@ static void check_damon(struct world *w)
 
 	drop_area(w, areas[2]);
 	assert_int_equal(world_read_area(w, areas[2]), 0);
-	sample_areas(w, areas);
+	for (unsigned turn = 0; turn < _USE_MAX; turn++) {
+		const enum use use[] = { turn, (turn + 1) % _USE_MAX, (turn + 2) % _USE_MAX };
+
+		sample_areas(w, areas, use);
+	}
 }
 
 static void test_linux_users__damon_counts_accesses(void **state)
@@ -434,6 +441,37 @@ static void test_linux_users__ksm_finds_equal_pages(void **state)
 {
 	(void)state;
 	each_world(check_ksm);
+}
+
+/* Two pages of one checksum, of which the second word makes up for the first: no pair. */
+static void test_linux_users__ksm_compares_bytes_not_checksums(void **state)
+{
+	const uint64_t init = UINT64_C(0xcbf29ce484222325), prime = UINT64_C(0x100000001b3);
+	const uint64_t a[] = { 1, 2 },
+		       b[] = { 3, (init ^ a[0]) * prime ^ (init ^ UINT64_C(3)) * prime ^ a[1] };
+	struct ksm_owner owner;
+	struct ksm_pair *pairs;
+	struct area *area;
+	struct world w;
+	size_t nr;
+
+	(void)state;
+	assert_int_equal(world_open(&w, pgw_format_by_name("x86_64-la48"), 1), 0);
+	assert_int_equal(world_map(&w), 0);
+	owner = world_ksm_owner(&w);
+	area = world_area(&w, "twins");
+	assert_int_equal(world_access(&w, area->start, true), 0);
+	assert_int_equal(world_access(&w, area->start + PAGE_SIZE, true), 0);
+	memcpy(world_bytes(&w, area->pages[0].pfn), a, sizeof(a));
+	memcpy(world_bytes(&w, area->pages[1].pfn), b, sizeof(b));
+	assert_int_equal(ksm_scan(w.mm, &owner, &pairs, &nr), 0);
+	assert_int_equal(nr, 0);
+	free(pairs);
+	memcpy(world_bytes(&w, area->pages[1].pfn), a, sizeof(a));
+	assert_int_equal(ksm_scan(w.mm, &owner, &pairs, &nr), 0);
+	assert_int_equal(nr, 1);
+	free(pairs);
+	world_close(&w);
 }
 
 /* ---- ptdump ---- */
@@ -524,13 +562,14 @@ static void true_user_series(struct world *w, const struct ptdump_marker *marker
 static void check_user_dump(struct world *w)
 {
 	const unsigned long first = pgw_mm_region(w->mm)->first, last = pgw_mm_region(w->mm)->last;
+	const unsigned long behind = world_area(w, "sparse")->start + 2 * PMD_SIZE;
 	const struct ptdump_marker markers[] = {
 		{ world_area(w, "data")->start + 7 * PAGE_SIZE, "in the data" },
 		{ world_area(w, "huge")->start + PMD_SIZE, "in the huge pages" },
 		/* Three in a hole: the last one counts for what is behind it. */
-		{ world_area(w, "empty")->start, "one" },
-		{ world_area(w, "empty")->start + PAGE_SIZE, "two" },
-		{ world_area(w, "empty")->end, "three" },
+		{ behind - 3 * PAGE_SIZE, "one" },
+		{ behind - 2 * PAGE_SIZE, "two" },
+		{ behind - PAGE_SIZE, "three" },
 		{ 0, NULL },
 	};
 	struct dump *found = calloc(1, sizeof(*found)), *expected = calloc(1, sizeof(*expected));
@@ -538,6 +577,8 @@ static void check_user_dump(struct world *w)
 
 	assert_non_null(found);
 	assert_non_null(expected);
+	if (!area_page(world_area(w, "sparse"), behind)->swapped)
+		assert_int_equal(world_access(w, behind, false), 0);
 	true_user_series(w, markers, expected);
 	assert_int_equal(ptdump_walk(w->mm, first, last, &ptdump), 0);
 	check_series(found, expected, PGW_USER_R | PGW_USER_W | PGW_USER_X);
@@ -742,6 +783,7 @@ int main(void)
 		cmocka_unit_test(test_linux_users__damon_counts_accesses),
 		cmocka_unit_test(test_linux_users__damon_merges_what_is_alike),
 		cmocka_unit_test(test_linux_users__ksm_finds_equal_pages),
+		cmocka_unit_test(test_linux_users__ksm_compares_bytes_not_checksums),
 		cmocka_unit_test(test_linux_users__ptdump_merges_user_pages),
 		cmocka_unit_test(test_linux_users__ptdump_merges_kernel_pages_up_to_the_top),
 		cmocka_unit_test(test_linux_users__ptdump_knows_what_upper_entries_take_away),
