@@ -221,16 +221,16 @@ static bool is_end(const struct pt_vec_row *v, unsigned i)
 	return v->items[i + 1] - v->items[i] != v->step;
 }
 
-/* Has the row 64 items, from v->i or before, with a run that ends, and the one after them, all like known? */
-static bool has_more(const struct pt_vec_row *v)
+/* Has the row 64 items, from at->i or before, with a run that ends, and the one after them, all like known? */
+static bool has_more(const struct pt_vec_row *v, const struct pt_vec_at *at)
 {
-	unsigned from = v->i < v->nr - 65 ? v->i : v->nr - 65;
+	unsigned from = at->i < v->nr - 65 ? at->i : v->nr - 65;
 	bool has_end = false;
 
 	for (unsigned i = from; i < from + 65; i++) {
 		if ((v->items[i] ^ v->known) & v->fixed)
 			return false;
-		has_end |= i >= v->i && i < from + 64 && is_end(v, i);
+		has_end |= i >= at->i && i < from + 64 && is_end(v, i);
 	}
 	return has_end;
 }
@@ -253,25 +253,26 @@ static unsigned check_extent(const struct pt_vec_row *v, const struct pgw_extent
 	return end + 1;
 }
 
-static void spread_row(const struct pt_vec *vec, struct pt_vec_row *v, uint64_t *random)
+static void spread_row(const struct pt_vec *vec, const struct pt_vec_row *v, uint64_t *random)
 {
 	enum { MAX = 40 };
+	struct pt_vec_at at = { .i = (unsigned)(test_random(random) % v->nr) };
 	struct pgw_extent extents[MAX + 1];
 	unsigned max, nr;
 
 	do {
-		unsigned i = v->i;
+		unsigned i = at.i;
 
 		max = 1 + (unsigned)(test_random(random) % MAX);
 		memset(extents, 0xee, sizeof(extents));
-		nr = vec->spread(v, extents, max);
+		nr = vec->spread(v, &at, extents, max);
 		CHECK(nr <= max);
 		for (unsigned n = 0; n < nr; n++)
 			i = check_extent(v, &extents[n], i);
-		CHECK_EQUAL(v->i, i);
+		CHECK_EQUAL(at.i, i);
 		CHECK_EQUAL(extents[nr].va_first, UINT64_C(0xeeeeeeeeeeeeeeee));
 	} while (nr == max);
-	CHECK(v->nr - v->i < 2 || !has_more(v));
+	CHECK(v->nr - at.i < 2 || !has_more(v, &at));
 }
 
 static void all_spreads(const struct pt_vec *vec, uint64_t *random)
@@ -285,7 +286,6 @@ static void all_spreads(const struct pt_vec *vec, uint64_t *random)
 		struct pt_vec_row v = {
 			.items = row.items,
 			.nr = row.nr,
-			.i = (unsigned)(test_random(random) % row.nr),
 			.va = test_random(random) << GRANULE_LG2,
 			.granule_lg2 = GRANULE_LG2,
 			.pa_shift = shift,
@@ -307,6 +307,50 @@ static void test_vec__spread_makes_an_extent_of_each_run(void)
 	for_each_vec(all_spreads);
 }
 
+/* The example of struct pt_vec_row. */
+static void spread_example(const struct pt_vec *vec, uint64_t *random)
+{
+	uint64_t items[66] = { 0x200040cf, 0x200044cf, 0x200000cf, 0x20000ccf };
+	static const struct pgw_extent want[] = {
+		{ .va_first = 0x40000000, .va_last = 0x40001fff, .pa = 0x80010000 },
+		{ .va_first = 0x40002000, .va_last = 0x40002fff, .pa = 0x80000000 },
+		{ .va_first = 0x40003000, .va_last = 0x40004fff, .pa = 0x80003000 },
+	};
+	const struct pt_vec_row row = {
+		.items = items,
+		.nr = PGW_ARRAY_SIZE(items),
+		.granule_lg2 = 12,
+		.pa_shift = 2,
+		.va = 0x40000000,
+		.step = 0x400,
+		.known = 0x200040cf,
+		.fixed = BITS(63, 54) | low_bits(10),
+		.pa = (uint64_t)-0x33c,
+		.tail = 7,
+	};
+	struct pt_vec_at at = { .i = 0 };
+	struct pgw_extent got[4];
+
+	(void)random;
+	for (size_t i = 4; i < PGW_ARRAY_SIZE(items); i++)
+		items[i] = 0x200010cf + (i > 4 ? i * 0x800 : 0);
+	if (!vec->spread)
+		return;
+	CHECK_EQUAL(vec->spread(&row, &at, got, 3), 3);
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(want); i++) {
+		CHECK_EQUAL(got[i].va_first, want[i].va_first);
+		CHECK_EQUAL(got[i].va_last, want[i].va_last);
+		CHECK_EQUAL(got[i].pa, want[i].pa);
+	}
+	CHECK_EQUAL(got[2].entry, 0x20000ccf);
+	CHECK_EQUAL(at.i, 5);
+}
+
+static void test_vec__spread_does_the_example_of_its_comment(void)
+{
+	for_each_vec(spread_example);
+}
+
 int main(void)
 {
 	static const struct tap_case cases[] = {
@@ -315,6 +359,7 @@ int main(void)
 		TAP_CASE(test_vec__runs_end_at_the_first_other_item),
 		TAP_CASE(test_vec__breaks_are_those_of_each_pair),
 		TAP_CASE(test_vec__spread_makes_an_extent_of_each_run),
+		TAP_CASE(test_vec__spread_does_the_example_of_its_comment),
 	};
 
 	return tap_run(cases, PGW_ARRAY_SIZE(cases));

@@ -52,14 +52,14 @@ int pt_scan_add(struct pt_scan *s, const struct pgw_extent *extent)
 }
 
 /* Each of the runs differs from the pending extent before it, and becomes the pending one. */
-static int scan_spread(struct pt_scan *s, struct pt_vec_row *row)
+static int scan_spread(struct pt_scan *s, const struct pt_vec_row *row, struct pt_vec_at *at)
 {
-	unsigned nr = s->nr + 1, start = row->i; /* extents, the pending one too */
+	unsigned nr = s->nr + 1, start = at->i; /* extents, the pending one too */
 	int err = 0;
 
 	for (;;) {
 		unsigned wanted = s->nr_wanted, room = wanted + 1 - nr;
-		unsigned n = s->vec->spread(row, s->block + nr, room);
+		unsigned n = s->vec->spread(row, at, s->block + nr, room);
 
 		nr += n;
 		if (n < room)
@@ -74,49 +74,60 @@ static int scan_spread(struct pt_scan *s, struct pt_vec_row *row)
 		s->block[0] = s->block[wanted];
 	}
 	s->nr = nr - 1;
-	s->stats->nr_leaves += row->i - start;
+	s->stats->nr_leaves += at->i - start;
 	return err;
 }
 
 /*
- * The owner's items may have changed by the time one comes to them: look at copies of 65.
+ * The owner's items may change between the look at where runs end and the look at what
+ * begins them: make a row of copies of 65.
  * @return the first of them
  */
-static unsigned scan_window(struct pt_scan *s, const struct pt_vec_row *row, struct pt_vec_row *ret)
+static unsigned scan_window(struct pt_scan *s, const struct pt_vec_row *row, unsigned i,
+			    struct pt_vec_row *ret)
 {
-	unsigned from = row->i < row->nr - 65 ? row->i : row->nr - 65;
+	unsigned from = i < row->nr - 65 ? i : row->nr - 65;
 
-	for (unsigned i = 0; i < 65; i++)
-		s->copy[i] = __atomic_load_n(row->items + from + i, __ATOMIC_RELAXED);
+	for (unsigned k = 0; k < 65; k++)
+		s->copy[k] = __atomic_load_n(row->items + from + k, __ATOMIC_RELAXED);
 	*ret = *row;
 	ret->items = s->copy;
 	ret->nr = 65;
-	ret->i -= from;
 	ret->va += (uint64_t)from << row->granule_lg2;
 	return from;
 }
 
 /* @return fn's value */
-static int scan_part(struct pt_scan *s, struct pt_vec_row *row, pt_scan_bursts_fn *bursts)
+static int scan_part(struct pt_scan *s, const struct pt_vec_row *row, struct pt_vec_at *at,
+		     pt_scan_bursts_fn *bursts)
 {
-	const unsigned before = row->i;
+	const unsigned before = at->i;
 	int err = 0;
 
 	if (s->vec->spread)
-		err = scan_spread(s, row);
-	if (err || row->i - before >= PT_SCAN_MANY_ITEMS)
+		err = scan_spread(s, row, at);
+	if (err || at->i - before >= PT_SCAN_MANY_ITEMS)
 		return err;
-	return bursts(s, row);
+	return bursts(s, row, at);
 }
 
-int pt_scan_short_runs(struct pt_scan *s, struct pt_vec_row *row, pt_scan_bursts_fn *bursts)
+/* The same for the owner's items. */
+static int scan_copied_part(struct pt_scan *s, const struct pt_vec_row *row, struct pt_vec_at *at,
+			    pt_scan_bursts_fn *bursts)
 {
-	const struct pgw_extent *pending = pt_scan_pending(s);
-	unsigned before;
-	int err;
+	struct pt_vec_row copies;
+	unsigned from = scan_window(s, row, at->i, &copies);
+	struct pt_vec_at at_copies = { .i = at->i - from };
+	int err = scan_part(s, &copies, &at_copies, bursts);
 
-	if (row->nr < 65 || row->nr - row->i < 2)
-		return 0;
+	at->i = from + at_copies.i;
+	return err;
+}
+
+/* What the row's items have in common with the pending extent. */
+static void scan_row_like(const struct pt_scan *s, const struct pgw_extent *pending,
+			  struct pt_vec_row *row)
+{
 	row->granule_lg2 = pending->leaf_lg2;
 	row->pa_shift = row->granule_lg2 - (unsigned)__builtin_ctzll(row->step);
 	/* Some formats keep the top of an address below its other bits. */
@@ -124,19 +135,23 @@ int pt_scan_short_runs(struct pt_scan *s, struct pt_vec_row *row, pt_scan_bursts
 	row->known = pending->entry;
 	row->pa = (pending->pa & ~low_bits(row->granule_lg2)) - (row->known << row->pa_shift);
 	__builtin_memcpy(&row->tail, &pending->kind, sizeof(row->tail));
-	row->ends = 0;
-	do {
-		before = row->i;
-		if (s->pt->phys) {
-			err = scan_part(s, row, bursts);
-		} else {
-			struct pt_vec_row copies;
-			unsigned from = scan_window(s, row, &copies);
+}
 
-			err = scan_part(s, &copies, bursts);
-			row->i = from + copies.i;
-		}
-	} while (!err && pt_scan_goes_on(row, before));
+int pt_scan_short_runs(struct pt_scan *s, struct pt_vec_row *row, struct pt_vec_at *at,
+		       pt_scan_bursts_fn *bursts)
+{
+	unsigned before;
+	int err;
+
+	if (row->nr < 65 || row->nr - at->i < 2)
+		return 0;
+	scan_row_like(s, pt_scan_pending(s), row);
+	at->ends = 0;
+	do {
+		before = at->i;
+		err = s->pt->phys ? scan_part(s, row, at, bursts)
+				  : scan_copied_part(s, row, at, bursts);
+	} while (!err && pt_scan_goes_on(row, at, before));
 	return err;
 }
 

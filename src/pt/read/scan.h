@@ -105,25 +105,29 @@ int pt_scan_absent(struct pt_scan *s, const struct pt_scan_at *at, unsigned leve
 /** The budget has run out before va: note that. @return -PGW_E2BIG */
 int pt_scan_exhausted(struct pt_scan *s, uint64_t va);
 
-/** Short runs of 64 items, or of as many as are worth it, by the format. */
-typedef int pt_scan_bursts_fn(struct pt_scan *s, struct pt_vec_row *row);
+/** Short runs that end in 64 items, or in as many as the format finds worth it. */
+typedef int pt_scan_bursts_fn(struct pt_scan *s, const struct pt_vec_row *row,
+			      struct pt_vec_at *at);
 
-/* Fewer items than this before runs get long, or of another kind: the long way is no slower. */
+/* Below this many items the short-run path does not pay: a long run, or another kind, follows soon. */
 #define PT_SCAN_MANY_ITEMS 32
 
 /** Short runs were looked for from item before on: is it worth it to go on? */
-static PGW_ALWAYS_INLINE bool pt_scan_goes_on(const struct pt_vec_row *row, unsigned before)
+static PGW_ALWAYS_INLINE bool pt_scan_goes_on(const struct pt_vec_row *row,
+					      const struct pt_vec_at *at, unsigned before)
 {
-	return row->i - before >= PT_SCAN_MANY_ITEMS && row->nr - row->i > 1;
+	return at->i - before >= PT_SCAN_MANY_ITEMS && row->nr - at->i > 1;
 }
 
 /**
  * Many short runs: find out for 64 items at once where runs end. Stops at an
  * entry of another kind, in the last run, and where runs are long.
- * Pre: items, nr, i, va and step of row are set; the pending extent ends before item i with leaves of one
- * item, which that does not continue, unless by bits of the address that are out of line.
+ * Pre: the row has its items, nr, va and step; all else is filled in here, from the pending extent. That
+ * ends before item at->i with leaves of one item. Item at->i does not continue it, unless by bits of
+ * the address that are out of line.
  */
-int pt_scan_short_runs(struct pt_scan *s, struct pt_vec_row *row, pt_scan_bursts_fn *bursts);
+int pt_scan_short_runs(struct pt_scan *s, struct pt_vec_row *row, struct pt_vec_at *at,
+		       pt_scan_bursts_fn *bursts);
 
 /** Hand the complete extents on. The pending one is forgotten: it has to be complete. */
 int pt_scan_hand_on(struct pt_scan *s);

@@ -137,9 +137,10 @@ static PGW_ONE_COPY int scan_add_run(struct pt_scan *s, const struct pt_scan_at 
 /* A run of fewer items than this is called short: where one is, more are to be expected. */
 #define SCAN_SHORT_RUN 4
 
-/* What the fast path has in hand. */
+/* What the fast path has in hand: the items, how far it came, and of what kind the last leaf was. */
 struct scan_row {
 	struct pt_vec_row v;
+	struct pt_vec_at at;
 	uint64_t known;        /* an entry of the kind that leaf is about */
 	struct scan_leaf leaf; /* kind absent: of no kind that the fast path takes */
 };
@@ -165,16 +166,16 @@ static PGW_ALWAYS_INLINE int scan_burst_next(struct pt_scan *s, struct pgw_exten
 /*
  * The runs that end in 64 items: each differs from the pending extent before it, so that it
  * becomes an extent without further questions. Stops at an entry of another kind.
- * @param ends bit n: item n after from ends a run, none before item row->i
+ * @param ends bit n: item from + n ends a run; none before item at->i does
  */
-static PGW_ALWAYS_INLINE int scan_burst(struct pt_scan *s, struct pt_vec_row *row, unsigned from,
-					uint64_t ends)
+static PGW_ALWAYS_INLINE int scan_burst(struct pt_scan *s, const struct pt_vec_row *row,
+					struct pt_vec_at *at, unsigned from, uint64_t ends)
 {
 	const uint64_t known = row->known, fixed = row->fixed, pa = row->pa, tail = row->tail;
 	const uint64_t *items = row->items;
 	const uint64_t va = row->va;
 	struct pgw_extent *p = s->block + s->nr, *full = s->block + s->nr_wanted;
-	const unsigned start = row->i;
+	const unsigned start = at->i;
 	uint64_t va_first = va + ((uint64_t)start << PT_GRANULE_LG2);
 	unsigned i = start, nr_zeros = 0;
 	int err = 0;
@@ -204,23 +205,23 @@ static PGW_ALWAYS_INLINE int scan_burst(struct pt_scan *s, struct pt_vec_row *ro
 	if (pgw_likely(!err))
 		s->nr = (unsigned)(p - s->block);
 	s->stats->nr_leaves += i - start - nr_zeros;
-	row->i = i;
+	at->i = i;
 	return err;
 }
 
-/* Where there is a faster way for what is all of one kind, it is asked after each 64 items. */
-static int scan_bursts(struct pt_scan *s, struct pt_vec_row *row)
+/* If the vector unit has spread(), it is asked again after each 64 items. */
+static int scan_bursts(struct pt_scan *s, const struct pt_vec_row *row, struct pt_vec_at *at)
 {
 	unsigned before;
 	int err;
 
 	do {
-		unsigned from = row->i < row->nr - 65 ? row->i : row->nr - 65;
+		unsigned from = at->i < row->nr - 65 ? at->i : row->nr - 65;
 		uint64_t ends = s->vec->breaks(row->items + from, SCAN_STEP, row->fixed);
 
-		before = row->i;
-		err = scan_burst(s, row, from, ends & ~low_bits(row->i - from));
-	} while (!err && !s->vec->spread && pt_scan_goes_on(row, before));
+		before = at->i;
+		err = scan_burst(s, row, at, from, ends & ~low_bits(at->i - from));
+	} while (!err && !s->vec->spread && pt_scan_goes_on(row, at, before));
 	return err;
 }
 
@@ -235,14 +236,14 @@ static PGW_ALWAYS_INLINE int scan_one_run(struct pt_scan *s, const struct pt_sca
 		row->leaf = scan_learn(env, at->acc, entry);
 	row->known = entry;
 	if (pgw_likely(row->leaf.kind == PGW_ENTRY_LEAF))
-		return scan_add_run(s, at, first + row->v.i, *n, entry, row->leaf);
+		return scan_add_run(s, at, first + row->at.i, *n, entry, row->leaf);
 	if (pt_is_frozen(s->pt, entry))
 		*n = 0;
 	if (row->leaf.kind != PGW_ENTRY_MALFORMED)
 		return 0;
 	row->known = pt_empty(0);
 	row->leaf.kind = PGW_ENTRY_ABSENT;
-	return scan_entries(s, at, 0, row->v.items + row->v.i, first + row->v.i, *n);
+	return scan_entries(s, at, 0, row->v.items + row->at.i, first + row->at.i, *n);
 }
 
 /* Items of a lowest table that is scanned whole. */
@@ -260,20 +261,20 @@ static PGW_ALWAYS_INLINE int scan_lowest_items(struct pt_scan *s, const struct p
 	};
 	int err = 0;
 
-	while (row.v.i < nr && !err) {
-		uint64_t entry = pt_near_item(items + row.v.i);
+	while (row.at.i < nr && !err) {
+		uint64_t entry = pt_near_item(items + row.at.i);
 		unsigned n;
 
 		if (entry == pt_empty(0)) {
-			row.v.i += 1 + scan_empty(s, items + row.v.i + 1, nr - row.v.i - 1, 0);
+			row.at.i += 1 + scan_empty(s, items + row.at.i + 1, nr - row.at.i - 1, 0);
 			continue;
 		}
-		n = scan_long_run(s, items + row.v.i, nr - row.v.i, entry, step);
+		n = scan_long_run(s, items + row.at.i, nr - row.at.i, entry, step);
 		err = scan_one_run(s, at, &row, first, entry, &n);
-		row.v.i += n;
+		row.at.i += n;
 		/* There, zeroes are holes. */
 		if (!pt_empty(0) && n < SCAN_SHORT_RUN && !err && row.leaf.kind == PGW_ENTRY_LEAF)
-			err = pt_scan_short_runs(s, &row.v, scan_bursts);
+			err = pt_scan_short_runs(s, &row.v, &row.at, scan_bursts);
 	}
 	return err;
 }

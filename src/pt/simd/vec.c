@@ -184,15 +184,18 @@ _Static_assert(offsetof(struct pgw_extent, va_last) == 8 && offsetof(struct pgw_
 	((vec_words)__builtin_ia32_pblendd256((vec_halves)(a), (vec_halves)(b), (mask)))
 #define VEC_ALL(word) ((vec_words){ 0 } + (word))
 
-/* Where runs end in 64 items. @return 0 if they are not all, with the one after them, like known */
-VEC_TARGET static uint64_t ends_alike(const struct pt_vec_row *row)
+/*
+ * Where do runs end in the 64 items from an index on?
+ * @return 0 also if one of them, or the one after them, is not like known
+ */
+VEC_TARGET static uint64_t ends_alike(const struct pt_vec_row *row, unsigned from)
 {
-	const uint64_t *items = row->items + row->from;
+	const uint64_t *items = row->items + from;
 	vec_words other = VEC_AT(items, 0) ^ row->known;
 	uint64_t same = 0;
 	unsigned nr = 64;
 
-	/* Not a constant: of a loop unrolled, all loads come first, and are put by on the stack. */
+	/* Hides the constant: gcc would unroll the loop, load all items first and spill them. */
 	__asm__("" : "+r"(nr));
 	for (unsigned i = 0; i < nr; i += 4 * VEC_WORDS) {
 		for (unsigned j = i; j < i + 4 * VEC_WORDS; j += VEC_WORDS) {
@@ -207,56 +210,58 @@ VEC_TARGET static uint64_t ends_alike(const struct pt_vec_row *row)
 	return VEC_IS_ZERO(other) ? ~same : 0;
 }
 
-/* @return false: not all alike, or no short runs */
-VEC_TARGET static bool spread_look(struct pt_vec_row *row)
+/* Look at the next 64 items. @return false: they are not all alike, or no run ends in them */
+VEC_TARGET static bool spread_look(const struct pt_vec_row *row, struct pt_vec_at *at)
 {
-	if (row->nr - row->i < 2)
+	if (row->nr - at->i < 2)
 		return false;
-	row->from = row->i < row->nr - 65 ? row->i : row->nr - 65;
-	row->ends = ends_alike(row) & ~low_bits(row->i - row->from);
-	return row->ends != 0;
+	at->from = at->i < row->nr - 65 ? at->i : row->nr - 65;
+	at->ends = ends_alike(row, at->from) & ~low_bits(at->i - at->from);
+	return at->ends != 0;
 }
 
-/** Between two extents of 64 items. */
+/** What spread_ends() has in registers between two extents of its 64 items. */
 struct spread {
-	const uint64_t *items;  /* the second of the 64 */
-	uint64_t ends;          /* of runs that are left */
-	uint64_t last;          /* item of the run before, or -1 */
-	vec_words lasts;        /* that four times */
-	vec_words entries;      /* the entry after it four times */
-	vec_words base, shift;  /* what becomes of (item before the run, its last, entry, entry) */
-	vec_words known, other; /* the bits in which entries were something else */
+	const uint64_t *items; /* the second of the 64 */
+	uint64_t ends;         /* of runs that are left */
+	uint64_t last;         /* item of the run before, or -1 */
+	vec_words lasts;       /* that four times */
+	vec_words entries;     /* the entry after it four times */
+	vec_words base,
+		shift; /* an extent is (last before, last, entry, entry) << shift, and base */
+	vec_words known, other; /* other: the bits in which an entry was not like known */
 	uint64_t tail;
 };
 
-/* Five stores of a word would take longer than to find out what to store. */
-VEC_TARGET static PGW_ALWAYS_INLINE void spread_one(struct spread *at, struct pgw_extent *ret)
+/* One vector's store, because five stores of a word would take longer than all the rest. */
+VEC_TARGET static PGW_ALWAYS_INLINE void spread_one(struct spread *run, struct pgw_extent *ret)
 {
-	vec_words extent = VEC_BLEND(at->lasts, at->entries, 0xf0);
+	vec_words extent = VEC_BLEND(run->lasts, run->entries, 0xf0);
 
-	at->other |= at->entries ^ at->known;
-	at->last = (unsigned)__builtin_ctzll(at->ends);
-	at->lasts = VEC_ALL(at->last);
-	at->entries = VEC_ALL(at->items[at->last]);
-	extent = (VEC_BLEND(extent, at->lasts, 0x0c) << at->shift) + at->base;
+	run->other |= run->entries ^ run->known;
+	run->last = (unsigned)__builtin_ctzll(run->ends);
+	run->lasts = VEC_ALL(run->last);
+	run->entries = VEC_ALL(run->items[run->last]);
+	extent = (VEC_BLEND(extent, run->lasts, 0x0c) << run->shift) + run->base;
 	*(vec_in_memory *)&ret->va_first = extent;
-	__builtin_memcpy(&ret->kind, &at->tail, 8);
-	at->ends &= at->ends - 1;
+	__builtin_memcpy(&ret->kind, &run->tail, 8);
+	run->ends &= run->ends - 1;
 }
 
 /*
- * Extents of the next runs, at most max, which is not 0.
- * @return 0: an entry is not what it was at the first look, so that all of them have to be looked at anew
+ * Extents of the next runs that end at at->ends, at most max, which is not 0.
+ * @return 0: an item is not like known any more, so that the 64 have to be looked at anew
  */
-VEC_TARGET static PGW_ALWAYS_INLINE unsigned spread_ends(struct pt_vec_row *row,
+VEC_TARGET static PGW_ALWAYS_INLINE unsigned spread_ends(const struct pt_vec_row *row,
+							 struct pt_vec_at *at,
 							 struct pgw_extent *ret, unsigned max,
 							 vec_words base, vec_words shift)
 {
-	const unsigned from = row->from;
-	struct spread at = {
+	const unsigned from = at->from;
+	struct spread run = {
 		.items = row->items + from + 1,
-		.ends = row->ends,
-		.last = (uint64_t)row->i - from - 1,
+		.ends = at->ends,
+		.last = (uint64_t)at->i - from - 1,
 		.base = base +
 			VEC_BLEND(VEC_ALL(0ull), VEC_ALL((uint64_t)from << row->granule_lg2), 0x0f),
 		.shift = shift,
@@ -264,39 +269,39 @@ VEC_TARGET static PGW_ALWAYS_INLINE unsigned spread_ends(struct pt_vec_row *row,
 		.other = VEC_ALL(0ull),
 		.tail = row->tail,
 	};
-	unsigned nr = (unsigned)__builtin_popcountll(at.ends);
+	unsigned nr = (unsigned)__builtin_popcountll(run.ends);
 	struct pgw_extent *end;
 
-	at.lasts = VEC_ALL(at.last);
-	at.entries = VEC_ALL(row->items[row->i]);
+	run.lasts = VEC_ALL(run.last);
+	run.entries = VEC_ALL(row->items[at->i]);
 	nr = nr < max ? nr : max;
 	end = ret + nr;
 	if (nr & 1)
-		spread_one(&at, ret++);
+		spread_one(&run, ret++);
 	for (; ret != end; ret += 2) {
-		spread_one(&at, ret);
-		spread_one(&at, ret + 1);
+		spread_one(&run, ret);
+		spread_one(&run, ret + 1);
 	}
-	at.other &= row->fixed;
-	if (pgw_unlikely(!VEC_IS_ZERO(at.other))) {
-		row->ends = 0;
+	run.other &= row->fixed;
+	if (pgw_unlikely(!VEC_IS_ZERO(run.other))) {
+		at->ends = 0;
 		return 0;
 	}
-	row->i = from + (unsigned)at.last + 1;
-	row->ends = at.ends;
+	at->i = from + (unsigned)run.last + 1;
+	at->ends = run.ends;
 	return nr;
 }
 
-VEC_TARGET static unsigned spread_vector(struct pt_vec_row *row, struct pgw_extent *ret,
-					 unsigned max)
+VEC_TARGET static unsigned spread_vector(const struct pt_vec_row *row, struct pt_vec_at *at,
+					 struct pgw_extent *ret, unsigned max)
 {
 	const vec_words shift = { row->granule_lg2, row->granule_lg2, row->pa_shift, 0 };
 	const uint64_t next = row->va + (UINT64_C(1) << row->granule_lg2);
 	const vec_words base = { next, next - 1, row->pa, 0 };
 	unsigned nr = 0;
 
-	while (nr < max && (row->ends || spread_look(row))) {
-		unsigned more = spread_ends(row, ret + nr, max - nr, base, shift);
+	while (nr < max && (at->ends || spread_look(row, at))) {
+		unsigned more = spread_ends(row, at, ret + nr, max - nr, base, shift);
 
 		if (pgw_unlikely(!more))
 			break;
