@@ -3,6 +3,7 @@
 
 #include "base/mutex.h"
 #include "mm/mm_priv.h"
+#include "pt/read/scan_out.h"
 
 /*
  * The scan is cut into many parts, and each worker takes the next part again and again.
@@ -104,15 +105,8 @@ static int job_emit(struct job *job, const struct pgw_extent *extents, size_t nr
 
 	if (!nr)
 		return 0;
-	for (size_t i = 0; i < nr; i++) {
-		const struct pgw_extent *e = &extents[i];
-
-		if (e->kind == PGW_ENTRY_LEAF)
-			job->stats.nr_leaves +=
-				(e->va_last >> e->leaf_lg2) - (e->va_first >> e->leaf_lg2) + 1;
-		job->stats.nr_unreadable += e->kind == PGW_ENTRY_UNREADABLE;
-		job->stats.nr_torn += e->kind == PGW_ENTRY_TORN;
-	}
+	for (size_t i = 0; i < nr; i++)
+		pt_extent_count(&extents[i], &job->stats);
 	status = job->fn(extents, nr, job->arg);
 	if (status)
 		truncate_at(job, extents[nr - 1].va_last + 1);

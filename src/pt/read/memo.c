@@ -70,7 +70,7 @@ void pt_memo_add(struct pt_scan *s, const struct pgw_extent *extent)
 {
 	struct pt_memo *memo = s->memo;
 
-	if (s->ops->wanted && !s->ops->wanted(extent, s->arg))
+	if (s->out.ops->wanted && !s->out.ops->wanted(extent, s->out.arg))
 		return;
 	if (memo->nr_extents == MEMO_EXTENTS)
 		memo_clear(s);
@@ -81,7 +81,7 @@ void pt_memo_add(struct pt_scan *s, const struct pgw_extent *extent)
 /* The budget is used up as by a visit; where it does not suffice, the visit has to find out. */
 static bool memo_fits(const struct pt_scan *s, const struct memo_table *table)
 {
-	return table->nr_tables <= s->budget - s->stats->nr_tables;
+	return table->nr_tables <= s->budget - s->out.stats->nr_tables;
 }
 
 /* Where the extent joins the pending one, or is recorded again. */
@@ -105,29 +105,22 @@ static const struct pgw_extent *memo_replay_leaves(struct pt_scan *s,
 						   const struct pgw_extent *end, uint64_t moved,
 						   int *ret_err)
 {
-	struct pgw_extent *p = s->block + s->nr, *full = s->block + s->nr_wanted;
+	struct pt_out_at to = pt_out_begin(&s->out);
 	uint64_t nr_leaves = 0;
 	int err = 0;
 
 	for (; extent < end && extent->kind == PGW_ENTRY_LEAF; extent++) {
-		if (pgw_unlikely(extent->pa - p->pa == extent->va_first + moved - p->va_first))
+		if (pgw_unlikely(pt_out_may_join(to.p, extent->va_first + moved, extent->pa)))
 			break;
-		if (pgw_unlikely(++p == full)) {
-			s->nr = s->nr_wanted;
-			err = pt_scan_hand_on(s);
-			if (pgw_unlikely(err))
-				break;
-			p = s->block;
-			full = s->block + s->nr_wanted;
-		}
-		*p = *extent;
-		p->va_first += moved;
-		p->va_last += moved;
+		err = pt_out_next(&s->out, &to, nr_leaves);
+		if (pgw_unlikely(err))
+			break;
+		*to.p = *extent;
+		to.p->va_first += moved;
+		to.p->va_last += moved;
 		nr_leaves += pt_extent_leaves(extent);
 	}
-	if (pgw_likely(!err))
-		s->nr = (unsigned)(p - s->block);
-	s->stats->nr_leaves += nr_leaves;
+	pt_out_commit(&s->out, &to, nr_leaves);
 	*ret_err = err;
 	return extent;
 }
@@ -138,22 +131,23 @@ static int memo_replay(struct pt_scan *s, const struct memo_table *table, uint64
 	const struct pgw_extent *extent = s->memo->extents + table->first;
 	const struct pgw_extent *end = extent + table->nr;
 	const uint64_t moved = va - table->va;
-	const uint64_t nr_leaves = s->stats->nr_leaves + table->nr_leaves;
+	const uint64_t before = pt_out_leaves(&s->out);
 	int err = 0;
 
-	s->stats->nr_tables += table->nr_tables;
-	s->stats->nr_malformed += table->nr_malformed;
+	s->out.stats->nr_tables += table->nr_tables;
+	s->out.stats->nr_malformed += table->nr_malformed;
 	while (extent < end && !err) {
-		if (pgw_unlikely(s->is_recording || extent->kind != PGW_ENTRY_LEAF ||
-				 pt_scan_pending(s)->kind == PGW_ENTRY_EMPTY ||
-				 pt_scan_may_join(s, extent->va_first + moved, extent->pa)))
+		if (pgw_unlikely(
+			    s->is_recording || extent->kind != PGW_ENTRY_LEAF ||
+			    !pt_out_has_pending(&s->out) ||
+			    pt_out_may_join(s->out.pending, extent->va_first + moved, extent->pa)))
 			err = memo_join(s, extent++, moved);
 		else
 			extent = memo_replay_leaves(s, extent, end, moved, &err);
 	}
-	/* Those that nobody wants are there, too. */
+	/* Those that nobody wants are there, too, and wait for nothing. */
 	if (!err)
-		s->stats->nr_leaves = nr_leaves;
+		s->out.stats->nr_leaves += table->nr_leaves - (pt_out_leaves(&s->out) - before);
 	return err;
 }
 
@@ -188,9 +182,9 @@ enum pt_memo_answer pt_memo_begin(struct pt_scan *s, const struct pt_scan_at *at
 		.generation = memo->generation,
 		.outer_start = memo->start,
 		.has_outer = s->is_recording,
-		.nr_tables = s->stats->nr_tables,
-		.nr_leaves = s->stats->nr_leaves,
-		.nr_malformed = s->stats->nr_malformed,
+		.nr_tables = s->out.stats->nr_tables,
+		.nr_leaves = pt_out_leaves(&s->out),
+		.nr_malformed = s->out.stats->nr_malformed,
 		.nr_unreadable = s->nr_unreadable,
 		.nr_repeats = s->nr_repeats,
 	};
@@ -207,9 +201,9 @@ void pt_memo_end(struct pt_scan *s, const struct pt_memo_mark *mark, int err)
 		.table_pa = mark->at.table_pa,
 		.acc = mark->at.acc,
 		.va = mark->at.va,
-		.nr_tables = s->ops->wanted ? 1 : s->stats->nr_tables - mark->nr_tables,
-		.nr_leaves = s->stats->nr_leaves - mark->nr_leaves,
-		.nr_malformed = s->stats->nr_malformed - mark->nr_malformed,
+		.nr_tables = s->out.ops->wanted ? 1 : s->out.stats->nr_tables - mark->nr_tables,
+		.nr_leaves = pt_out_leaves(&s->out) - mark->nr_leaves,
+		.nr_malformed = s->out.stats->nr_malformed - mark->nr_malformed,
 		.first = mark->start,
 		.nr = memo->nr_extents - mark->start,
 		.generation = mark->generation,

@@ -6,76 +6,43 @@
 
 int pt_scan_exhausted(struct pt_scan *s, uint64_t va)
 {
-	s->stats->truncated = true;
-	s->stats->truncated_va = va;
+	s->out.stats->truncated = true;
+	s->out.stats->truncated_va = va;
 	return -PGW_E2BIG;
-}
-
-int pt_scan_hand_on(struct pt_scan *s)
-{
-	unsigned nr = s->nr;
-	int err = s->ops->extents(s->block, nr, s->arg);
-
-	if (pgw_unlikely(err)) {
-		s->stats->truncated = true;
-		s->stats->truncated_va = s->block[nr - 1].va_last + 1;
-	}
-	s->nr = 0;
-	s->nr_wanted = s->nr_wanted < PT_SCAN_BLOCK ? 2 * s->nr_wanted : PT_SCAN_BLOCK;
-	s->block[0].kind = PGW_ENTRY_EMPTY;
-	return err;
 }
 
 int pt_scan_add(struct pt_scan *s, const struct pgw_extent *extent)
 {
-	struct pgw_extent *pending = pt_scan_pending(s);
-	int err;
-
 	if (s->is_recording)
 		pt_memo_add(s, extent);
-	if (pt_extent_follows(s->attr_mask[pending->level], pending, extent)) {
-		if (extent->kind == PGW_ENTRY_LEAF)
-			s->stats->nr_leaves += (extent->va_last >> extent->leaf_lg2) -
-					       (pending->va_last >> extent->leaf_lg2);
-		pending->va_last = extent->va_last;
-		return 0;
-	}
-	err = pending->kind == PGW_ENTRY_EMPTY ? 0 : pt_scan_next(s);
-	if (err)
-		return err;
-	*pt_scan_pending(s) = *extent;
-	if (extent->kind == PGW_ENTRY_LEAF)
-		s->stats->nr_leaves += pt_extent_leaves(extent);
-	s->stats->nr_unreadable += extent->kind == PGW_ENTRY_UNREADABLE;
-	s->stats->nr_torn += extent->kind == PGW_ENTRY_TORN;
-	return 0;
+	return pt_out_add(&s->out, extent);
 }
 
 /* Each of the runs differs from the pending extent before it, and becomes the pending one. */
 static int scan_spread(struct pt_scan *s, const struct pt_vec_row *row, struct pt_vec_at *at)
 {
-	unsigned nr = s->nr + 1, start = at->i; /* extents, the pending one too */
-	int err = 0;
+	const unsigned start = at->i;
+	const uint64_t va = row->va + ((uint64_t)start << row->granule_lg2);
+	struct pt_out_at to = pt_out_begin(&s->out);
 
 	for (;;) {
-		unsigned wanted = s->nr_wanted, room = wanted + 1 - nr;
-		unsigned n = s->vec->spread(row, at, s->block + nr, room);
+		unsigned room = (unsigned)(to.full - to.p);
+		unsigned nr = s->vec->spread(row, at, to.p + 1, room);
+		struct pgw_extent pending;
+		int err;
 
-		nr += n;
-		if (n < room)
+		to.p += nr;
+		if (nr < room)
 			break;
-		s->nr = wanted;
-		err = pt_scan_hand_on(s);
-		nr = 1;
-		if (pgw_unlikely(err)) {
-			s->stats->nr_leaves -= pt_extent_leaves(&s->block[wanted]);
-			break;
-		}
-		s->block[0] = s->block[wanted];
+		pending = *to.p;
+		/* All before the pending one were leaves without holes. */
+		err = pt_out_is_full(&s->out, &to, (pending.va_first - va) >> row->granule_lg2);
+		if (pgw_unlikely(err))
+			return err;
+		*to.p = pending;
 	}
-	s->nr = nr - 1;
-	s->stats->nr_leaves += at->i - start;
-	return err;
+	pt_out_commit(&s->out, &to, at->i - start);
+	return 0;
 }
 
 /*
@@ -131,7 +98,7 @@ static void scan_row_like(const struct pt_scan *s, const struct pgw_extent *pend
 	row->granule_lg2 = pending->leaf_lg2;
 	row->pa_shift = row->granule_lg2 - (unsigned)__builtin_ctzll(row->step);
 	/* Some formats keep the top of an address below its other bits. */
-	row->fixed = s->pt->env.kind_mask | (~s->attr_mask[0] & (row->step - 1));
+	row->fixed = s->pt->env.kind_mask | (~s->out.attr_mask[0] & (row->step - 1));
 	row->known = pending->entry;
 	row->pa = (pending->pa & ~low_bits(row->granule_lg2)) - (row->known << row->pa_shift);
 	__builtin_memcpy(&row->tail, &pending->kind, sizeof(row->tail));
@@ -145,7 +112,7 @@ int pt_scan_short_runs(struct pt_scan *s, struct pt_vec_row *row, struct pt_vec_
 
 	if (row->nr < 65 || row->nr - at->i < 2)
 		return 0;
-	scan_row_like(s, pt_scan_pending(s), row);
+	scan_row_like(s, s->out.pending, row);
 	at->ends = 0;
 	do {
 		before = at->i;
@@ -153,15 +120,6 @@ int pt_scan_short_runs(struct pt_scan *s, struct pt_vec_row *row, struct pt_vec_
 				  : scan_copied_part(s, row, at, bursts);
 	} while (!err && pt_scan_goes_on(row, at, before));
 	return err;
-}
-
-/* The last extents. */
-static int scan_flush(struct pt_scan *s)
-{
-	if (pt_scan_pending(s)->kind == PGW_ENTRY_EMPTY)
-		return 0;
-	s->nr++;
-	return pt_scan_hand_on(s);
 }
 
 int pt_scan_malformed(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
@@ -172,7 +130,7 @@ int pt_scan_malformed(struct pt_scan *s, const struct pt_scan_at *at, unsigned l
 				     .level = (uint8_t)level };
 
 	pt_scan_clip(at, s->pt->format->geometry.span_lg2[level], index, 1, &extent);
-	s->stats->nr_malformed++;
+	s->out.stats->nr_malformed++;
 	return pt_scan_add(s, &extent);
 }
 
@@ -223,7 +181,7 @@ static bool scan_is_whole(const struct pt_scan *s, const struct pt_scan_at *at, 
 
 static void scan_want_memo(struct pt_scan *s)
 {
-	if (!s->memo_allowed || (!s->has_shared && s->stats->nr_tables < PT_MEMO_MIN_TABLES))
+	if (!s->memo_allowed || (!s->has_shared && s->out.stats->nr_tables < PT_MEMO_MIN_TABLES))
 		return;
 	s->memo_allowed = false;
 	s->memo = pt_memo_new(s->pt->platform);
@@ -288,6 +246,7 @@ unsigned pt_scan_copies(struct pt_scan *s, const struct pt_scan_at *at, unsigned
 	return 1 + scan_equal_items(s, at->table_pa, index + 1, (unsigned)nr - 1, entry);
 }
 
+/* What was met since before is there nr times. */
 static void scan_multiply(struct pgw_scan_stats *stats, const struct pgw_scan_stats *before,
 			  uint64_t nr)
 {
@@ -297,35 +256,26 @@ static void scan_multiply(struct pgw_scan_stats *stats, const struct pgw_scan_st
 	stats->nr_torn += (nr - 1) * (stats->nr_torn - before->nr_torn);
 }
 
-/* @return err; what the ops said at va */
-static int scan_refused(struct pt_scan *s, int err, uint64_t va)
-{
-	if (err) {
-		s->stats->truncated = true;
-		s->stats->truncated_va = va;
-	}
-	return err;
-}
-
 int pt_scan_repeat(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned nr,
 		   pt_scan_table_fn *scan_table)
 {
 	struct pgw_scan_stats before;
-	int err = scan_flush(s), end_err;
+	int err = pt_out_flush(&s->out), end_err;
 
 	s->nr_repeats++;
 	if (!err)
-		err = scan_refused(s, s->ops->begin(nr, at->last - at->va + 1, s->arg), at->va);
+		err = pt_out_refused(
+			&s->out, s->out.ops->begin(nr, at->last - at->va + 1, s->out.arg), at->va);
 	if (err)
 		return err;
-	before = *s->stats;
+	before = *s->out.stats;
 	err = pt_scan_visit(s, at, level, scan_table);
-	end_err = err && err != -PGW_E2BIG ? err : scan_flush(s);
+	end_err = err && err != -PGW_E2BIG ? err : pt_out_flush(&s->out);
 	if (end_err)
 		return end_err;
-	scan_multiply(s->stats, &before, nr);
-	end_err = s->ops->end(s->arg);
-	return end_err ? scan_refused(s, end_err, at->last + 1) : err;
+	scan_multiply(s->out.stats, &before, nr);
+	end_err = s->out.ops->end(s->out.arg);
+	return end_err ? pt_out_refused(&s->out, end_err, at->last + 1) : err;
 }
 
 int pt_scan_root(struct pt_scan *s, const struct pt_scan_at *at, pt_scan_table_fn *scan_table)
@@ -342,12 +292,10 @@ int pt_scan_root(struct pt_scan *s, const struct pt_scan_at *at, pt_scan_table_f
 	s->is_recording = false;
 	s->nr_unreadable = 0;
 	s->nr_repeats = 0;
-	s->nr = 0;
-	s->nr_wanted = 1;
-	s->block[0] = (struct pgw_extent){ .kind = PGW_ENTRY_EMPTY };
+	pt_out_init(&s->out);
 	err = scan_table(s, at, s->pt->format->geometry.top_level);
 	/* What is left lies before the point where a budget ran out; after fn's refusal nothing is. */
-	flush_err = scan_flush(s);
+	flush_err = pt_out_flush(&s->out);
 	pt_memo_free(platform, s->memo);
 	return err && err != -PGW_E2BIG ? err : flush_err ? flush_err : err;
 }
@@ -356,23 +304,19 @@ int pt_scan_root(struct pt_scan *s, const struct pt_scan_at *at, pt_scan_table_f
 struct scan_each {
 	pgw_extent_fn *fn;
 	void *arg;
-	struct pgw_scan_stats *stats;
-	bool was_refused;
-	uint64_t refused_va; /* the first address that fn did not see */
+	const struct pgw_scan_stats *stats; /* the scan's: all blocks before this one */
+	struct pgw_scan_stats refused;      /* truncated: fn refused, and this is what it got */
 };
 
-/* fn refused extents[i]: the counts are of what it got. Apart, so that the loop stays small. */
+/* fn refused the last of nr extents of a block. Apart, so that the loop stays small. */
 static PGW_NOINLINE void scan_each_refused(struct scan_each *each, const struct pgw_extent *extents,
-					   size_t i, size_t nr)
+					   size_t nr)
 {
-	each->was_refused = true;
-	each->refused_va = extents[i].va_last + 1;
-	while (++i < nr) {
-		if (extents[i].kind == PGW_ENTRY_LEAF)
-			each->stats->nr_leaves -= pt_extent_leaves(&extents[i]);
-		each->stats->nr_unreadable -= extents[i].kind == PGW_ENTRY_UNREADABLE;
-		each->stats->nr_torn -= extents[i].kind == PGW_ENTRY_TORN;
-	}
+	each->refused = *each->stats;
+	for (size_t i = 0; i < nr; i++)
+		pt_extent_count(&extents[i], &each->refused);
+	each->refused.truncated = true;
+	each->refused.truncated_va = extents[nr - 1].va_last + 1;
 }
 
 static int scan_each_block(const struct pgw_extent *extents, size_t nr, void *arg)
@@ -384,7 +328,7 @@ static int scan_each_block(const struct pgw_extent *extents, size_t nr, void *ar
 
 		if (pgw_likely(!err))
 			continue;
-		scan_each_refused(each, extents, i, nr);
+		scan_each_refused(each, extents, i + 1);
 		return err;
 	}
 	return 0;
@@ -397,7 +341,7 @@ int pt_scan_each(const struct pt *pt, uint64_t first, uint64_t last, pgw_extent_
 	const struct pgw_scan_ops ops = { .extents = scan_each_block };
 	int err = pt_ops(pt)->scan_blocks(pt, first, last, &ops, &each, stats);
 
-	if (each.was_refused)
-		stats->truncated_va = each.refused_va;
+	if (each.refused.truncated)
+		*stats = each.refused;
 	return err;
 }

@@ -3,7 +3,7 @@
 #define PT_SCAN_H
 
 /*
- * What a scan has in hand, whatever the format: extents that wait for being handed
+ * What a scan has in hand, whatever the format: extents that wait to be handed
  * on, what was met, and a memo of subtrees that several entries share.
  *
  * Runs are found inside a table by the format's template (tmpl_scan.h), and
@@ -14,36 +14,25 @@
 #include "base/bits.h"
 #include "pt/pt.h"
 #include "pt/read/live.h"
+#include "pt/read/scan_out.h"
 #include "pt/simd/vec.h"
 
 #define PT_SCAN_COPY 512 /* items of a lowest table that are copied at once */
-#define PT_SCAN_BLOCK 32 /* extents that are handed on at once, at most */
 
 struct pt_memo;
 
 struct pt_scan {
 	const struct pt *pt;
 	const struct pt_vec *vec;
-	void *arg;
-	struct pgw_scan_stats *stats;
-	const struct pgw_scan_ops *ops;
+	struct pt_memo *memo; /* or NULL */
 	uint64_t budget;
-	uint64_t attr_mask
-		[PGW_MAX_LEVELS]; /* by level: the bits of an entry that are not its address */
-	/*
-	 * The extents block[0] to block[nr - 1] are complete, and block[nr] is pending: it may still
-	 * grow, or is of kind PGW_ENTRY_EMPTY: there is none, and nr is 0. Few are
-	 * handed on at first, then more: who wants the first ones does not wait for others.
-	 */
-	unsigned nr, nr_wanted;
-	struct pgw_extent block[PT_SCAN_BLOCK + 1];
-	struct pt_memo *memo;        /* or NULL */
-	bool memo_allowed;           /* to be allocated when it pays */
+	bool memo_allowed; /* to be allocated when it pays */
+	bool is_torn;      /* what could not be read changes each time that it is */
+	bool has_shared;   /* two neighbours were seen to point to one table */
+	bool is_recording; /* every extent that is wanted goes to the memo, too */
+	struct pt_out out;
 	uint64_t nr_unreadable;      /* runs of items that could not be read */
 	uint64_t nr_repeats;         /* subtrees that were told once, between begin() and end() */
-	bool is_torn;                /* what could not be read changes each time that it is */
-	bool has_shared;             /* two neighbours were seen to point to one table */
-	bool is_recording;           /* every extent that is wanted goes to the memo, too */
 	uint64_t copy[PT_SCAN_COPY]; /* items of the lowest table that is looked at */
 };
 
@@ -58,7 +47,7 @@ struct pt_scan_at {
 
 typedef int pt_scan_table_fn(struct pt_scan *s, const struct pt_scan_at *at, unsigned level);
 
-/** s has pt, ops, arg, stats and attr_mask filled in. Scans the root's table, then ends the scan. */
+/** s has pt, and what pt_out_init() needs. Scans the root's table, then ends the scan. */
 int pt_scan_root(struct pt_scan *s, const struct pt_scan_at *at, pt_scan_table_fn *scan_table);
 
 /**
@@ -128,55 +117,6 @@ static PGW_ALWAYS_INLINE bool pt_scan_goes_on(const struct pt_vec_row *row,
  */
 int pt_scan_short_runs(struct pt_scan *s, struct pt_vec_row *row, struct pt_vec_at *at,
 		       pt_scan_bursts_fn *bursts);
-
-/** Hand the complete extents on. The pending one is forgotten: it has to be complete. */
-int pt_scan_hand_on(struct pt_scan *s);
-
-static PGW_ALWAYS_INLINE struct pgw_extent *pt_scan_pending(struct pt_scan *s)
-{
-	return &s->block[s->nr];
-}
-
-/** The pending extent, of which there is one, is complete; the caller writes the next one. */
-static PGW_ALWAYS_INLINE int pt_scan_next(struct pt_scan *s)
-{
-	if (pgw_unlikely(++s->nr == s->nr_wanted))
-		return pt_scan_hand_on(s);
-	return 0;
-}
-
-/** How many leaves are in an extent of them? */
-static PGW_ALWAYS_INLINE uint64_t pt_extent_leaves(const struct pgw_extent *extent)
-{
-	return (extent->va_last >> extent->leaf_lg2) - (extent->va_first >> extent->leaf_lg2) + 1;
-}
-
-/**
- * Does b follow a so that the two are one run? Scans ask it, and those who join what several of them
- * found. What is absent is told one by one.
- * @param attr_mask the bits of an entry of a's level that are not its address
- */
-static inline bool pt_extent_follows(uint64_t attr_mask, const struct pgw_extent *a,
-				     const struct pgw_extent *b)
-{
-	if (a->kind != b->kind || a->level != b->level || a->va_last + 1 != b->va_first ||
-	    a->kind == PGW_ENTRY_ABSENT)
-		return false;
-	if (a->kind != PGW_ENTRY_LEAF)
-		return true;
-	return a->leaf_lg2 == b->leaf_lg2 && a->rights == b->rights &&
-	       b->pa - a->pa == b->va_first - a->va_first &&
-	       ((a->entry ^ b->entry) & attr_mask) == 0;
-}
-
-/** Could leaves join the pending extent? Seldom, so the rest is left to pt_scan_add(). */
-static PGW_ALWAYS_INLINE bool pt_scan_may_join(const struct pt_scan *s, uint64_t va_first,
-					       uint64_t pa)
-{
-	const struct pgw_extent *p = &s->block[s->nr];
-
-	return pa - p->pa == va_first - p->va_first;
-}
 
 /** Items index to index + nr - 1 of a table: the addresses they span, clipped to the range. */
 static PGW_ALWAYS_INLINE void pt_scan_clip(const struct pt_scan_at *at, unsigned span_lg2,

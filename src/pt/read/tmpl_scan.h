@@ -42,7 +42,7 @@ static PGW_ONE_COPY int scan_entry(struct pt_scan *s, const struct pt_scan_at *a
 	*nr = 1;
 	if (kind == PGW_ENTRY_MALFORMED)
 		return pt_scan_malformed(s, at, level, index, entry);
-	if (kind == PGW_ENTRY_ABSENT && s->ops->absent)
+	if (kind == PGW_ENTRY_ABSENT && s->out.ops->absent)
 		return pt_scan_absent(s, at, level, index, entry);
 	if (kind != PGW_ENTRY_LEAF)
 		return 0;
@@ -148,21 +148,6 @@ struct scan_row {
 #define SCAN_STEP pt_item_step(PT_GRANULE_LG2)
 #define SCAN_PA_SHIFT (PT_GRANULE_LG2 - (unsigned)__builtin_ctzll(SCAN_STEP))
 
-/* Where the next extent goes. @return fn's value */
-static PGW_ALWAYS_INLINE int scan_burst_next(struct pt_scan *s, struct pgw_extent **p,
-					     struct pgw_extent **full)
-{
-	int err;
-
-	if (pgw_likely(++*p != *full))
-		return 0;
-	s->nr = s->nr_wanted;
-	err = pt_scan_hand_on(s);
-	*p = s->block;
-	*full = s->block + s->nr_wanted;
-	return err;
-}
-
 /*
  * The runs that end in 64 items: each differs from the pending extent before it, so that it
  * becomes an extent without further questions. Stops at an entry of another kind.
@@ -174,10 +159,9 @@ static PGW_ALWAYS_INLINE int scan_burst(struct pt_scan *s, const struct pt_vec_r
 	const uint64_t known = row->known, fixed = row->fixed, pa = row->pa, tail = row->tail;
 	const uint64_t *items = row->items;
 	const uint64_t va = row->va;
-	struct pgw_extent *p = s->block + s->nr, *full = s->block + s->nr_wanted;
-	const unsigned start = at->i;
-	uint64_t va_first = va + ((uint64_t)start << PT_GRANULE_LG2);
-	unsigned i = start, nr_zeros = 0;
+	struct pt_out_at to = pt_out_begin(&s->out);
+	unsigned i = at->i, first_leaf = i; /* without the zeroes between, i - first_leaf leaves */
+	uint64_t va_first = va + ((uint64_t)i << PT_GRANULE_LG2);
 	int err = 0;
 
 	for (; ends; ends &= ends - 1) {
@@ -188,23 +172,21 @@ static PGW_ALWAYS_INLINE int scan_burst(struct pt_scan *s, const struct pt_vec_r
 		if (pgw_unlikely((entry ^ known) & fixed)) {
 			if (entry)
 				break;
-			nr_zeros += end - i;
+			first_leaf += end - i;
 		} else {
-			err = scan_burst_next(s, &p, &full);
+			err = pt_out_next(&s->out, &to, i - first_leaf);
 			if (pgw_unlikely(err))
 				break;
-			p->va_first = va_first;
-			p->va_last = va_next - 1;
-			p->pa = pa + (entry << SCAN_PA_SHIFT);
-			p->entry = entry;
-			__builtin_memcpy(&p->kind, &tail, sizeof(tail));
+			to.p->va_first = va_first;
+			to.p->va_last = va_next - 1;
+			to.p->pa = pa + (entry << SCAN_PA_SHIFT);
+			to.p->entry = entry;
+			__builtin_memcpy(&to.p->kind, &tail, sizeof(tail));
 		}
 		va_first = va_next;
 		i = end;
 	}
-	if (pgw_likely(!err))
-		s->nr = (unsigned)(p - s->block);
-	s->stats->nr_leaves += i - start - nr_zeros;
+	pt_out_commit(&s->out, &to, i - first_leaf);
 	at->i = i;
 	return err;
 }
@@ -301,7 +283,7 @@ static int scan_lowest(struct pt_scan *s, const struct pt_scan_at *at, unsigned 
 	const struct pgw_geometry *geo = &s->pt->format->geometry;
 	unsigned index = pt_index(geo, at->first, 0);
 	unsigned end = pt_index(geo, at->last, 0) + 1;
-	bool is_whole = !s->is_recording && !s->ops->absent && at->first == at->va &&
+	bool is_whole = !s->is_recording && !s->out.ops->absent && at->first == at->va &&
 			at->last - at->va == low_bits(PT_GRANULE_LG2 + geo->slots_lg2[0]);
 	unsigned nr;
 	int err = 0;
@@ -416,9 +398,9 @@ static int scan_upper_items(struct pt_scan *s, const struct pt_scan_at *at, unsi
 		next = i + 1 < nr ? pt_near_item(items + i + 1) : 0;
 		if (next != entry)
 			scan_prefetch(s, next, level);
-		else if (!s->ops->begin)
+		else if (!s->out.ops->begin)
 			s->has_shared = true;
-		if (pgw_unlikely(s->ops->begin != NULL) && (next == entry || i + 1 == nr))
+		if (pgw_unlikely(s->out.ops->begin != NULL) && (next == entry || i + 1 == nr))
 			n = pt_scan_copies(s, at, level, first + i, entry);
 		below = scan_below(s, at, level, first + i, entry);
 		if (pgw_likely(n == 1))
@@ -459,9 +441,9 @@ static int scan_upper(struct pt_scan *s, const struct pt_scan_at *at, unsigned l
  */
 static int scan_table(struct pt_scan *s, const struct pt_scan_at *at, unsigned level)
 {
-	if (pgw_unlikely(s->stats->nr_tables == s->budget))
+	if (pgw_unlikely(s->out.stats->nr_tables == s->budget))
 		return pt_scan_exhausted(s, at->first);
-	s->stats->nr_tables++;
+	s->out.stats->nr_tables++;
 	return level ? scan_upper(s, at, level) : scan_lowest(s, at, level);
 }
 
@@ -479,11 +461,11 @@ static int pt_scan(const struct pt *pt, uint64_t first, uint64_t last,
 
 	/* Not an initializer: the buffers need no zeroes. */
 	s.pt = pt;
-	s.ops = ops;
-	s.arg = arg;
-	s.stats = stats;
+	s.out.ops = ops;
+	s.out.arg = arg;
+	s.out.stats = stats;
 	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
-		s.attr_mask[level] = ~pt_addr_mask(&pt->env, level);
+		s.out.attr_mask[level] = ~pt_addr_mask(&pt->env, level);
 	return pt_scan_root(&s, &at, scan_table);
 }
 
