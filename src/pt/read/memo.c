@@ -3,36 +3,11 @@
 
 #include <pagewalk/platform.h>
 
-#define MEMO_TABLES_LG2 9
-#define MEMO_EXTENTS 1024
-
 enum memo_state {
 	MEMO_UNUSED,
 	MEMO_SEEN,     /* visited once */
 	MEMO_RECORDED, /* if of the current generation, else seen */
 	MEMO_TOO_LARGE,
-};
-
-/** A table that was visited. */
-struct memo_table {
-	uint64_t table_pa;
-	pt_acc_t acc;
-	uint64_t va;           /* where it was recorded */
-	uint64_t nr_tables;    /* visits that a replay counts as */
-	uint64_t nr_leaves;    /* in it, wanted or not */
-	uint64_t nr_malformed; /* entries in it */
-	uint32_t first, nr;    /* of its extents */
-	uint32_t generation;
-	uint8_t level;
-	uint8_t state;
-};
-
-struct pt_memo {
-	uint32_t generation; /* changes when the extents are thrown away */
-	uint32_t start;      /* of the innermost recording */
-	uint32_t nr_extents;
-	struct pgw_extent extents[MEMO_EXTENTS];
-	struct memo_table tables[1 << MEMO_TABLES_LG2];
 };
 
 struct pt_memo *pt_memo_new(const struct pgw_platform *platform)
@@ -47,52 +22,83 @@ void pt_memo_free(const struct pgw_platform *platform, struct pt_memo *memo)
 }
 
 /*
- * A table has one place; who comes later takes it. Tables of neighbouring levels often
- * follow each other in memory: the level must not bring them to one place.
+ * Direct-mapped: a newer table evicts the older. Tables of neighbouring levels often
+ * follow each other in memory, so the level is part of the hash.
  */
-static struct memo_table *memo_place(struct pt_memo *memo, uint64_t table_pa, unsigned level)
+static struct pt_memo_table *memo_place(struct pt_memo *memo, const struct pt_memo_visit *visit)
 {
-	uint64_t hash = (table_pa ^ level) * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t hash = (visit->table_pa ^ visit->level) * UINT64_C(0x9e3779b97f4a7c15);
 
-	return &memo->tables[hash >> (64 - MEMO_TABLES_LG2)];
+	return &memo->tables[hash >> (64 - PT_MEMO_TABLES_LG2)];
 }
 
-/* Throw all extents away, and with them the recordings that are going on. */
-static void memo_clear(struct pt_scan *s)
+/* Remember no more than that there is such a table. */
+static void memo_set(struct pt_memo *memo, const struct pt_memo_visit *visit, enum memo_state state)
 {
-	s->memo->generation++;
-	s->memo->nr_extents = 0;
-	s->memo->start = 0;
-	s->is_recording = false;
+	*memo_place(memo, visit) = (struct pt_memo_table){
+		.table_pa = visit->table_pa,
+		.acc = visit->acc,
+		.level = (uint8_t)visit->level,
+		.state = (uint8_t)state,
+	};
 }
 
-void pt_memo_add(struct pt_scan *s, const struct pgw_extent *extent)
+/*
+ * Throw all extents away, and with them the recordings that are going on. One that had all the
+ * room will not fit the next time either.
+ */
+static void memo_clear(struct pt_memo *memo)
 {
-	struct pt_memo *memo = s->memo;
+	while (memo->nr_recordings) {
+		const struct pt_memo_recording *recording = &memo->recording[--memo->nr_recordings];
 
-	if (s->out.ops->wanted && !s->out.ops->wanted(extent, s->out.arg))
+		memo_set(memo, &recording->visit, recording->first ? MEMO_SEEN : MEMO_TOO_LARGE);
+	}
+	memo->generation++;
+	memo->nr_extents = 0;
+}
+
+void pt_memo_add(struct pt_memo *memo, const struct pt_out *out, const struct pgw_extent *extent)
+{
+	if (out->ops->wanted && !out->ops->wanted(extent, out->arg))
 		return;
-	if (memo->nr_extents == MEMO_EXTENTS)
-		memo_clear(s);
+	if (memo->nr_extents == PT_MEMO_EXTENTS)
+		memo_clear(memo);
 	else
 		memo->extents[memo->nr_extents++] = *extent;
 }
 
-/* The budget is used up as by a visit; where it does not suffice, the visit has to find out. */
-static bool memo_fits(const struct pt_scan *s, const struct memo_table *table)
+void pt_memo_note_unreadable(struct pt_memo *memo)
 {
-	return table->nr_tables <= s->budget - s->out.stats->nr_tables;
+	for (unsigned i = 0; i < memo->nr_recordings; i++)
+		memo->recording[i].has_unreadable = true;
+}
+
+void pt_memo_note_repeat(struct pt_memo *memo)
+{
+	for (unsigned i = 0; i < memo->nr_recordings; i++)
+		memo->recording[i].has_repeats = true;
 }
 
 /* Where the extent joins the pending one, or is recorded again. */
-static PGW_NOINLINE int memo_join(struct pt_scan *s, const struct pgw_extent *extent,
-				  uint64_t moved)
+static PGW_NOINLINE int memo_join(struct pt_memo *memo, struct pt_out *out,
+				  const struct pgw_extent *extent, uint64_t moved)
 {
 	struct pgw_extent there = *extent;
 
 	there.va_first += moved;
 	there.va_last += moved;
-	return pt_scan_add(s, &there);
+	if (pt_memo_is_recording(memo))
+		pt_memo_add(memo, out, &there);
+	return pt_out_add(out, &there);
+}
+
+/* A leaf extent that does not join the pending one, of which there is one. */
+static PGW_ALWAYS_INLINE bool memo_is_apart(const struct pt_out *out,
+					    const struct pgw_extent *extent, uint64_t moved)
+{
+	return extent->kind == PGW_ENTRY_LEAF && pt_out_has_pending(out) &&
+	       !pt_out_may_join(out->pending, extent->va_first + moved, extent->pa);
 }
 
 /*
@@ -100,19 +106,19 @@ static PGW_NOINLINE int memo_join(struct pt_scan *s, const struct pgw_extent *ex
  * was not joined yet.
  * @return the first one that was not replayed
  */
-static const struct pgw_extent *memo_replay_leaves(struct pt_scan *s,
+static const struct pgw_extent *memo_replay_leaves(struct pt_out *out,
 						   const struct pgw_extent *extent,
 						   const struct pgw_extent *end, uint64_t moved,
 						   int *ret_err)
 {
-	struct pt_out_at to = pt_out_begin(&s->out);
+	struct pt_out_at to = pt_out_begin(out);
 	uint64_t nr_leaves = 0;
 	int err = 0;
 
 	for (; extent < end && extent->kind == PGW_ENTRY_LEAF; extent++) {
 		if (pgw_unlikely(pt_out_may_join(to.p, extent->va_first + moved, extent->pa)))
 			break;
-		err = pt_out_next(&s->out, &to, nr_leaves);
+		err = pt_out_next(out, &to, nr_leaves);
 		if (pgw_unlikely(err))
 			break;
 		*to.p = *extent;
@@ -120,109 +126,116 @@ static const struct pgw_extent *memo_replay_leaves(struct pt_scan *s,
 		to.p->va_last += moved;
 		nr_leaves += pt_extent_leaves(extent);
 	}
-	pt_out_commit(&s->out, &to, nr_leaves);
+	pt_out_commit(out, &to, nr_leaves);
 	*ret_err = err;
 	return extent;
 }
 
-/* Recording a table around this one may throw the extents away: their memory stays as it is. */
-static int memo_replay(struct pt_scan *s, const struct memo_table *table, uint64_t va)
+/* If a table around this one is recorded, that may throw the extents away: their memory stays as it is. */
+static int memo_replay(struct pt_memo *memo, struct pt_out *out, const struct pt_memo_table *table,
+		       uint64_t va)
 {
-	const struct pgw_extent *extent = s->memo->extents + table->first;
+	const struct pgw_extent *extent = memo->extents + table->first;
 	const struct pgw_extent *end = extent + table->nr;
+	const uint64_t nr_leaves = table->nr_leaves, before = pt_out_leaves(out);
 	const uint64_t moved = va - table->va;
-	const uint64_t before = pt_out_leaves(&s->out);
 	int err = 0;
 
-	s->out.stats->nr_tables += table->nr_tables;
-	s->out.stats->nr_malformed += table->nr_malformed;
+	out->stats->nr_tables += table->nr_tables;
+	out->stats->nr_malformed += table->nr_malformed;
 	while (extent < end && !err) {
-		if (pgw_unlikely(
-			    s->is_recording || extent->kind != PGW_ENTRY_LEAF ||
-			    !pt_out_has_pending(&s->out) ||
-			    pt_out_may_join(s->out.pending, extent->va_first + moved, extent->pa)))
-			err = memo_join(s, extent++, moved);
+		if (pgw_likely(!memo->nr_recordings && memo_is_apart(out, extent, moved)))
+			extent = memo_replay_leaves(out, extent, end, moved, &err);
 		else
-			extent = memo_replay_leaves(s, extent, end, moved, &err);
+			err = memo_join(memo, out, extent++, moved);
 	}
 	/* Those that nobody wants are there, too, and wait for nothing. */
 	if (!err)
-		s->out.stats->nr_leaves += table->nr_leaves - (pt_out_leaves(&s->out) - before);
+		out->stats->nr_leaves += nr_leaves - (pt_out_leaves(out) - before);
 	return err;
 }
 
-enum pt_memo_answer pt_memo_begin(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
-				  struct pt_memo_mark *mark, int *ret_err)
+static void memo_push(struct pt_memo *memo, const struct pt_out *out,
+		      const struct pt_memo_visit *visit)
 {
-	struct pt_memo *memo = s->memo;
-	struct memo_table *table = memo_place(memo, at->table_pa, level);
+	memo->recording[memo->nr_recordings++] = (struct pt_memo_recording){
+		.visit = *visit,
+		.first = memo->nr_extents,
+		.nr_tables = out->stats->nr_tables,
+		.nr_leaves = pt_out_leaves(out),
+		.nr_malformed = out->stats->nr_malformed,
+	};
+}
 
-	if (table->state == MEMO_UNUSED || table->table_pa != at->table_pa ||
-	    table->acc != at->acc || table->level != level) {
-		*table = (struct memo_table){ .table_pa = at->table_pa,
-					      .acc = at->acc,
-					      .level = (uint8_t)level,
-					      .state = MEMO_SEEN };
+/* @return the innermost recording, or NULL */
+static const struct pt_memo_recording *memo_top(const struct pt_memo *memo)
+{
+	return memo->nr_recordings ? &memo->recording[memo->nr_recordings - 1] : NULL;
+}
+
+/* The budget is used up as by a visit; where it does not suffice, the visit has to find out. */
+static bool memo_fits(const struct pt_out *out, const struct pt_memo_table *table, uint64_t budget)
+{
+	return table->nr_tables <= budget - out->stats->nr_tables;
+}
+
+enum pt_memo_answer pt_memo_begin(struct pt_memo *memo, struct pt_out *out,
+				  const struct pt_memo_visit *visit, uint64_t budget, int *ret_err)
+{
+	const struct pt_memo_table *table = memo_place(memo, visit);
+
+	if (table->state == MEMO_UNUSED || table->table_pa != visit->table_pa ||
+	    table->acc != visit->acc || table->level != visit->level) {
+		memo_set(memo, visit, MEMO_SEEN);
 		return PT_MEMO_SCAN;
 	}
 	if (table->state == MEMO_TOO_LARGE)
 		return PT_MEMO_SCAN;
 	if (table->state == MEMO_RECORDED && table->generation == memo->generation) {
-		if (!memo_fits(s, table))
+		if (!memo_fits(out, table, budget))
 			return PT_MEMO_SCAN;
-		*ret_err = memo_replay(s, table, at->va);
+		*ret_err = memo_replay(memo, out, table, visit->va);
 		return PT_MEMO_REPLAYED;
 	}
-	if (!s->is_recording && memo->nr_extents > MEMO_EXTENTS / 2)
-		memo_clear(s);
-	*mark = (struct pt_memo_mark){
-		.at = *at,
-		.level = level,
-		.start = memo->nr_extents,
-		.generation = memo->generation,
-		.outer_start = memo->start,
-		.has_outer = s->is_recording,
-		.nr_tables = s->out.stats->nr_tables,
-		.nr_leaves = pt_out_leaves(&s->out),
-		.nr_malformed = s->out.stats->nr_malformed,
-		.nr_unreadable = s->nr_unreadable,
-		.nr_repeats = s->nr_repeats,
-	};
-	memo->start = mark->start;
-	s->is_recording = true;
+	if (!memo->nr_recordings && memo->nr_extents > PT_MEMO_EXTENTS / 2)
+		memo_clear(memo);
+	memo_push(memo, out, visit);
 	return PT_MEMO_RECORD;
 }
 
-void pt_memo_end(struct pt_scan *s, const struct pt_memo_mark *mark, int err)
+/* What repeats is more than its extents; but if there are none, nobody wants it. */
+static bool memo_is_good(const struct pt_memo *memo, const struct pt_memo_recording *recording)
 {
-	struct pt_memo *memo = s->memo;
-	struct memo_table *table = memo_place(memo, mark->at.table_pa, mark->level);
-	struct memo_table now = {
-		.table_pa = mark->at.table_pa,
-		.acc = mark->at.acc,
-		.va = mark->at.va,
-		.nr_tables = s->out.ops->wanted ? 1 : s->out.stats->nr_tables - mark->nr_tables,
-		.nr_leaves = pt_out_leaves(&s->out) - mark->nr_leaves,
-		.nr_malformed = s->out.stats->nr_malformed - mark->nr_malformed,
-		.first = mark->start,
-		.nr = memo->nr_extents - mark->start,
-		.generation = mark->generation,
-		.level = (uint8_t)mark->level,
+	bool has_extents = memo->nr_extents != recording->first;
+
+	return !recording->has_unreadable && !(recording->has_repeats && has_extents);
+}
+
+void pt_memo_end(struct pt_memo *memo, const struct pt_out *out, const struct pt_memo_visit *visit,
+		 int err)
+{
+	const struct pt_memo_recording *recording = memo_top(memo);
+
+	/* Levels descend on the way down: else this was thrown away, and that is of a table around. */
+	if (!recording || recording->visit.level != visit->level)
+		return;
+	memo->nr_recordings--;
+	if (err)
+		return;
+	memo_set(memo, visit, MEMO_SEEN);
+	if (!memo_is_good(memo, recording))
+		return;
+	*memo_place(memo, visit) = (struct pt_memo_table){
+		.table_pa = visit->table_pa,
+		.acc = visit->acc,
+		.va = visit->va,
+		.nr_tables = out->ops->wanted ? 1 : out->stats->nr_tables - recording->nr_tables,
+		.nr_leaves = pt_out_leaves(out) - recording->nr_leaves,
+		.nr_malformed = out->stats->nr_malformed - recording->nr_malformed,
+		.first = recording->first,
+		.nr = memo->nr_extents - recording->first,
+		.generation = memo->generation,
+		.level = (uint8_t)visit->level,
 		.state = MEMO_RECORDED,
 	};
-
-	if (mark->generation != memo->generation) {
-		/* The extents were thrown away: for want of room, if it had all of it. */
-		s->is_recording = false;
-		now.state = mark->start ? MEMO_SEEN : MEMO_TOO_LARGE;
-	} else {
-		memo->start = mark->outer_start;
-		s->is_recording = mark->has_outer;
-		/* A read that failed may succeed the next time; what repeats is more than its extents. */
-		if (mark->nr_unreadable != s->nr_unreadable ||
-		    (now.nr && mark->nr_repeats != s->nr_repeats))
-			now.state = MEMO_SEEN;
-	}
-	if (!err)
-		*table = now;
 }

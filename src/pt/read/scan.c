@@ -2,7 +2,6 @@
 #include "pt/read/scan.h"
 
 #include "pt/read/loader.h"
-#include "pt/read/memo.h"
 
 int pt_scan_exhausted(struct pt_scan *s, uint64_t va)
 {
@@ -13,8 +12,8 @@ int pt_scan_exhausted(struct pt_scan *s, uint64_t va)
 
 int pt_scan_add(struct pt_scan *s, const struct pgw_extent *extent)
 {
-	if (s->is_recording)
-		pt_memo_add(s, extent);
+	if (pt_memo_is_recording(s->memo))
+		pt_memo_add(s->memo, &s->out, extent);
 	return pt_out_add(&s->out, extent);
 }
 
@@ -142,7 +141,8 @@ int pt_scan_unreadable(struct pt_scan *s, const struct pt_scan_at *at, unsigned 
 				     .level = (uint8_t)level };
 
 	pt_scan_clip(at, s->pt->format->geometry.span_lg2[level], index, nr, &extent);
-	s->nr_unreadable++;
+	if (s->memo)
+		pt_memo_note_unreadable(s->memo);
 	return pt_scan_add(s, &extent);
 }
 
@@ -190,19 +190,20 @@ static void scan_want_memo(struct pt_scan *s)
 int pt_scan_visit(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
 		  pt_scan_table_fn *scan_table)
 {
-	struct pt_memo_mark mark;
+	struct pt_memo_visit visit;
 	int err = 0;
 
 	if (!s->memo)
 		scan_want_memo(s);
 	if (!s->memo || !scan_is_whole(s, at, level))
 		return scan_table(s, at, level);
-	switch (pt_memo_begin(s, at, level, &mark, &err)) {
+	visit = (struct pt_memo_visit){ at->table_pa, at->acc, at->va, level };
+	switch (pt_memo_begin(s->memo, &s->out, &visit, s->budget, &err)) {
 	case PT_MEMO_REPLAYED:
 		return err;
 	case PT_MEMO_RECORD:
 		err = scan_table(s, at, level);
-		pt_memo_end(s, &mark, err);
+		pt_memo_end(s->memo, &s->out, &visit, err);
 		return err;
 	default:
 		return scan_table(s, at, level);
@@ -262,7 +263,8 @@ int pt_scan_repeat(struct pt_scan *s, const struct pt_scan_at *at, unsigned leve
 	struct pgw_scan_stats before;
 	int err = pt_out_flush(&s->out), end_err;
 
-	s->nr_repeats++;
+	if (s->memo)
+		pt_memo_note_repeat(s->memo);
 	if (!err)
 		err = pt_out_refused(
 			&s->out, s->out.ops->begin(nr, at->last - at->va + 1, s->out.arg), at->va);
@@ -289,9 +291,6 @@ int pt_scan_root(struct pt_scan *s, const struct pt_scan_at *at, pt_scan_table_f
 	s->memo = NULL;
 	s->has_shared = false;
 	s->is_torn = false;
-	s->is_recording = false;
-	s->nr_unreadable = 0;
-	s->nr_repeats = 0;
 	pt_out_init(&s->out);
 	err = scan_table(s, at, s->pt->format->geometry.top_level);
 	/* What is left lies before the point where a budget ran out; after fn's refusal nothing is. */

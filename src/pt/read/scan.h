@@ -14,12 +14,11 @@
 #include "base/bits.h"
 #include "pt/pt.h"
 #include "pt/read/live.h"
+#include "pt/read/memo.h"
 #include "pt/read/scan_out.h"
 #include "pt/simd/vec.h"
 
 #define PT_SCAN_COPY 512 /* items of a lowest table that are copied at once */
-
-struct pt_memo;
 
 struct pt_scan {
 	const struct pt *pt;
@@ -29,10 +28,7 @@ struct pt_scan {
 	bool memo_allowed; /* to be allocated when it pays */
 	bool is_torn;      /* what could not be read changes each time that it is */
 	bool has_shared;   /* two neighbours were seen to point to one table */
-	bool is_recording; /* every extent that is wanted goes to the memo, too */
 	struct pt_out out;
-	uint64_t nr_unreadable;      /* runs of items that could not be read */
-	uint64_t nr_repeats;         /* subtrees that were told once, between begin() and end() */
 	uint64_t copy[PT_SCAN_COPY]; /* items of the lowest table that is looked at */
 };
 

@@ -283,7 +283,8 @@ static int scan_lowest(struct pt_scan *s, const struct pt_scan_at *at, unsigned 
 	const struct pgw_geometry *geo = &s->pt->format->geometry;
 	unsigned index = pt_index(geo, at->first, 0);
 	unsigned end = pt_index(geo, at->last, 0) + 1;
-	bool is_whole = !s->is_recording && !s->out.ops->absent && at->first == at->va &&
+	bool is_whole = !pt_memo_is_recording(s->memo) && !s->out.ops->absent &&
+			at->first == at->va &&
 			at->last - at->va == low_bits(PT_GRANULE_LG2 + geo->slots_lg2[0]);
 	unsigned nr;
 	int err = 0;
