@@ -18,13 +18,10 @@ static void items_to_entries(const struct pgw_geometry *geo, uint64_t *copy, uns
 }
 
 /*
- * The read of *nr items failed. Ask the source where it has memory, and cut
- * them to what can be read or to all that cannot, so that a missing table costs
- * one step and not one an item. wanted: how many there are to read at all.
- * @return they were read; else *nr of them cannot be
+ * Ask the source where it has memory, and cut the items to what can be read or to all that
+ * cannot, so that a missing table costs one step and not one an item.
  */
-static bool copy_partly(const struct pt *pt, uint64_t pa, unsigned wanted, uint64_t *copy,
-			unsigned *nr)
+bool pt_copy_partly(const struct pt *pt, uint64_t pa, unsigned wanted, uint64_t *copy, unsigned *nr)
 {
 	const struct pgw_geometry *geo = &pt->format->geometry;
 	const uint64_t beyond = low_bits(geo->item_lg2); /* bytes of an item after its first */
@@ -53,7 +50,7 @@ bool pt_copy_items(const struct pt *pt, uint64_t pa, unsigned nr, uint64_t *copy
 
 	*ret_nr = nr < max ? nr : max;
 	if (pgw_unlikely(pgw_phys_read(pt->phys, pa, copy, pt_items_size(geo, *ret_nr)) != 0) &&
-	    !copy_partly(pt, pa, nr, copy, ret_nr))
+	    !pt_copy_partly(pt, pa, nr, copy, ret_nr))
 		return false;
 	if (!pt->is_native)
 		items_to_entries(geo, copy, *ret_nr);

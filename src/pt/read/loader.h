@@ -64,6 +64,19 @@ static PGW_ALWAYS_INLINE size_t pt_items_size(const struct pgw_geometry *geo, un
 bool pt_copy_items(const struct pt *pt, uint64_t pa, unsigned nr, uint64_t *copy, unsigned max,
 		   unsigned *ret_nr);
 
+/**
+ * The read of *nr items failed, of wanted that there are to read at all. Reads what can be read of them.
+ * @return these *nr were read, as they are; else *nr of the wanted cannot be
+ */
+bool pt_copy_partly(const struct pt *pt, uint64_t pa, unsigned wanted, uint64_t *copy,
+		    unsigned *nr);
+
+/** Are entries what pgw_phys_read() gives: words of the host, which do not change? */
+static PGW_ALWAYS_INLINE bool pt_is_read_plainly(const struct pt *pt)
+{
+	return pt->is_native && !pt->is_live;
+}
+
 /** Load a window of at most nr items from index on; at least one. */
 void pt_window_load(const struct pt *pt, uint64_t table_pa, const struct pt_parent *parent,
 		    unsigned index, unsigned nr, struct pt_window *win);
@@ -107,16 +120,22 @@ static PGW_ALWAYS_INLINE bool pt_is_frozen(const struct pt *pt, uint64_t entry)
 #endif
 }
 
-/** The same through the reader's source. Rare, or slow for other reasons: compiled once. */
+/** An item of the reader's that is no word of the host. Slow for other reasons: compiled once. */
 bool pt_load_far(const struct pt *pt, uint64_t item_pa, uint64_t *ret);
 
-/** The entry of one item; false if it cannot be read. */
+/** The entry of one item of the reader's; false if it cannot be read. */
+static PGW_ALWAYS_INLINE bool pt_load_foreign(const struct pt *pt, uint64_t item_pa, uint64_t *ret)
+{
+	if (pgw_likely(pt->is_native))
+		return pgw_phys_read(pt->phys, item_pa, ret, sizeof(*ret)) == 0;
+	return pt_load_far(pt, item_pa, ret);
+}
+
+/** The same of the owner's, too. */
 static PGW_ALWAYS_INLINE bool pt_load_item(const struct pt *pt, uint64_t item_pa, uint64_t *ret)
 {
-	if (pt->phys && pgw_likely(pt->is_native))
-		return pgw_phys_read(pt->phys, item_pa, ret, sizeof(*ret)) == 0;
 	if (pt->phys)
-		return pt_load_far(pt, item_pa, ret);
+		return pt_load_foreign(pt, item_pa, ret);
 	*ret = pt_owner_item(pt_host_table(pt, item_pa));
 	return true;
 }

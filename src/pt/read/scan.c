@@ -280,22 +280,34 @@ int pt_scan_repeat(struct pt_scan *s, const struct pt_scan_at *at, unsigned leve
 	return end_err ? pt_out_refused(&s->out, end_err, at->last + 1) : err;
 }
 
-int pt_scan_root(struct pt_scan *s, const struct pt_scan_at *at, pt_scan_table_fn *scan_table)
+/* Not an initializer: the buffers need no zeroes. */
+static void scan_init(struct pt_scan *s, const struct pt *pt)
 {
-	const struct pgw_platform *platform = s->pt->platform;
-	int err, flush_err;
+	const struct pgw_platform *platform = pt->platform;
 
+	s->pt = pt;
 	s->vec = pt_vec_choose(platform ? platform->cpu_features : 0);
-	s->budget = s->pt->phys ? s->pt->budget : UINT64_MAX;
-	s->memo_allowed = s->pt->phys && !s->pt->is_live && platform && !platform->no_memo;
+	s->budget = pt->phys ? pt->budget : UINT64_MAX;
+	s->memo_allowed = pt->phys && !pt->is_live && platform && !platform->no_memo;
 	s->memo = NULL;
 	s->has_shared = false;
 	s->is_torn = false;
-	pt_out_init(&s->out);
-	err = scan_table(s, at, s->pt->format->geometry.top_level);
+	for (unsigned level = 0; level <= pt->format->geometry.top_level; level++)
+		s->out.attr_mask[level] = ~pt_ops(pt)->addr_mask(&pt->env, level);
+}
+
+int pt_scan_root(const struct pt *pt, const struct pt_scan_at *at, pt_scan_table_fn *scan_table,
+		 const struct pgw_scan_ops *ops, void *arg, struct pgw_scan_stats *stats)
+{
+	struct pt_scan s;
+	int err, flush_err;
+
+	scan_init(&s, pt);
+	pt_out_init(&s.out, ops, arg, stats);
+	err = scan_table(&s, at, pt->format->geometry.top_level);
 	/* What is left lies before the point where a budget ran out; after fn's refusal nothing is. */
-	flush_err = pt_out_flush(&s->out);
-	pt_memo_free(platform, s->memo);
+	flush_err = pt_out_flush(&s.out);
+	pt_memo_free(pt->platform, s.memo);
 	return err && err != -PGW_E2BIG ? err : flush_err ? flush_err : err;
 }
 

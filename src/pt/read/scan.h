@@ -43,12 +43,13 @@ struct pt_scan_at {
 
 typedef int pt_scan_table_fn(struct pt_scan *s, const struct pt_scan_at *at, unsigned level);
 
-/** s has pt, and what pt_out_init() needs. Scans the root's table, then ends the scan. */
-int pt_scan_root(struct pt_scan *s, const struct pt_scan_at *at, pt_scan_table_fn *scan_table);
+/** scan_blocks of struct pt_ops, from the root's table on. */
+int pt_scan_root(const struct pt *pt, const struct pt_scan_at *at, pt_scan_table_fn *scan_table,
+		 const struct pgw_scan_ops *ops, void *arg, struct pgw_scan_stats *stats);
 
 /**
  * Copy items from index on, at most max.
- * @param nr in: how many there are to read at all; out: how many it were, or cannot be read
+ * @param nr in: how many are wanted; out: how many were copied, or cannot be read
  */
 bool pt_scan_copy(struct pt_scan *s, const struct pt_scan_at *at, unsigned index, uint64_t *copy,
 		  unsigned max, unsigned *nr);

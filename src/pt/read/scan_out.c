@@ -12,8 +12,12 @@ static void out_empty(struct pt_out *out, size_t nr_wanted)
 	out->full = out->block + nr_wanted;
 }
 
-void pt_out_init(struct pt_out *out)
+void pt_out_init(struct pt_out *out, const struct pgw_scan_ops *ops, void *arg,
+		 struct pgw_scan_stats *stats)
 {
+	out->ops = ops;
+	out->arg = arg;
+	out->stats = stats;
 	out->block[0] = (struct pgw_extent){ 0 };
 	out_empty(out, 1);
 }

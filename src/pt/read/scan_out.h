@@ -34,8 +34,9 @@ struct pt_out {
 	struct pgw_extent block[PT_OUT_BLOCK + 1];
 };
 
-/** Pre: ops, arg, stats and attr_mask are set. */
-void pt_out_init(struct pt_out *out);
+/** Leaves attr_mask to the caller. */
+void pt_out_init(struct pt_out *out, const struct pgw_scan_ops *ops, void *arg,
+		 struct pgw_scan_stats *stats);
 
 /** Hand on the extents before the pending one. @return the ops' value; there is no pending extent */
 int pt_out_hand_on(struct pt_out *out);

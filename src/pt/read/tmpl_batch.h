@@ -29,7 +29,7 @@ static PGW_ONE_COPY bool batch_load_far(const struct pt *pt, struct batch_group 
 	if (item_pa == group->copied_pa)
 		return true;
 	group->copied_pa = UINT64_MAX;
-	if (!pt_load_far(pt, item_pa, &group->copied)) {
+	if (!pt_load_foreign(pt, item_pa, &group->copied)) {
 		group->copied = pt_empty(level);
 		return false;
 	}
