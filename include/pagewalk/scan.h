@@ -79,7 +79,7 @@ PGW_API int pgw_scan(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_exten
 PGW_API int pgw_scan_blocks(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_extents_fn *fn,
 			    void *arg, struct pgw_scan_stats *stats) PGW_REQUIRES_SHARED(mm);
 
-/** Who gets what pgw_scan_with() finds, and what is to be found. */
+/** What pgw_scan_with() is to find, and the functions that get it. */
 struct pgw_scan_ops {
 	pgw_extents_fn *extents; /**< as pgw_scan_blocks()' fn */
 	/**
@@ -121,7 +121,7 @@ PGW_API int pgw_scan_extents(struct pgw_mm *mm, uint64_t first, uint64_t last, p
 			     void *arg) PGW_REQUIRES_SHARED(mm);
 
 /**
- * Does b continue a, so that the two are one run? For who joins the extents of
+ * Does b continue a, so that the two are one run? For callers that join the extents of
  * neighbouring scans.
  */
 PGW_API bool pgw_extent_follows(const struct pgw_mm *mm, const struct pgw_extent *a,
@@ -155,7 +155,7 @@ PGW_API int pgw_scan_split(struct pgw_mm *mm, uint64_t first, uint64_t last,
 PGW_API int pgw_scan_part(struct pgw_mm *mm, const struct pgw_scan_part *part, uint64_t budget,
 			  pgw_extent_fn *fn, void *arg, struct pgw_scan_stats *stats);
 
-/** Who can do several things at once, pgw_hosted_workers() for example. */
+/** Threads that do several things at once: pgw_hosted_workers(), for example. */
 struct pgw_scan_workers {
 	unsigned n; /**< things at once; more than 64 are not wanted */
 	/** Call job with 0 to n - 1, each once, at once or in turn; return when all are done. */

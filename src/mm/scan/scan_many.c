@@ -7,9 +7,9 @@
 #include "pt/simd/vec.h"
 
 /*
- * Roots share subtrees by having the same entries in the same slots of their
- * top tables. For each slot the entries that were walked last are kept,
- * with the mm where that was: a few, for kinds of roots that take turns.
+ * Roots share a subtree if their top tables have the same entry in the same slot.
+ * For each slot we keep the last few entries that were scanned, and the mm in which they were.
+ * A few, because kinds of roots may take turns: with PTI each process has two.
  */
 #define MANY_WAYS 4
 
@@ -28,12 +28,12 @@ struct many {
 	unsigned first_slot, nr_slots; /* of the region, in the top table */
 	size_t size;
 	const struct pt_vec *vec;
-	bool is_readable;  /* all of the mm's slots: else a 0 does not say that there is nothing */
-	uint64_t *entries; /* the mm's entries by slot; 0 if unreadable */
+	bool is_readable; /* all of the mm's slots; else a 0 in entries may be a slot that was not read */
+	uint64_t *entries;      /* the mm's entries by slot; 0 if unreadable */
 	struct many_way ways[]; /* MANY_WAYS for each slot, then the entries */
 };
 
-/* What a slot of the mm is to be done with. */
+/* What is to be done with a slot of the mm: scan it, or say that it is shared. */
 struct many_slot {
 	bool is_shared;
 	size_t same; /* the mm that it is shared with */
@@ -95,7 +95,7 @@ static struct many_slot many_look(const struct many *many, unsigned slot)
 	return (struct many_slot){ false, many->index };
 }
 
-/* Remember a slot that was scanned; the oldest way gives place. */
+/* Remember a slot that was scanned, in the place of the oldest. */
 static void many_remember(struct many *many, unsigned slot)
 {
 	struct many_way *way = many->ways + (size_t)slot * MANY_WAYS;
@@ -114,7 +114,7 @@ static unsigned many_empty(const struct many *many, unsigned slot)
 				 : 0;
 }
 
-/* Scan slots first to end - 1. The root's table counts once for each mm, if it has to be looked at. */
+/* Scan slots first to end - 1. The root's table counts once for each mm of which anything is scanned. */
 static int many_scan(struct many *many, unsigned first, unsigned end)
 {
 	struct pgw_scan_stats *sum = many->stats, stats = { 0 };
@@ -139,7 +139,7 @@ static int many_scan(struct many *many, unsigned first, unsigned end)
 	return err;
 }
 
-/* Slots first to end - 1 are all to be done with in one way. */
+/* The same is to be done with all slots first to end - 1. */
 static int many_slots(struct many *many, unsigned first, unsigned end, struct many_slot how)
 {
 	int err;
@@ -155,7 +155,7 @@ static int many_slots(struct many *many, unsigned first, unsigned end, struct ma
 	return err;
 }
 
-/* What is empty ends a run of slots like any other, but is not looked at. */
+/* Slots in runs with which the same is to be done. Empty slots end a run, and nothing is done with them. */
 static int many_mm(struct many *many)
 {
 	unsigned first, end;

@@ -12,7 +12,7 @@
  * once; else they are put by, and the worker goes on with another part. A part for which
  * there is no room, or for which the budget may not suffice, is scanned again when
  * its turn has come. So memory is bounded, and the budget ends the scan where it would end it
- * for one worker. Whoever waits for a turn waits for parts that were taken before, by workers
+ * for one worker. A worker waits only for parts that were taken before its own, by workers
  * that run: so workers that run one after the other never wait.
  */
 
@@ -22,7 +22,7 @@
 #define MAX_PUT_BY 16384 /* extents */
 #define MAX_DONE 64      /* parts that are put by */
 
-/** fn's value for "no room" or "the scan has ended": no other value of ours gets into the result. */
+/** What our own extent functions return for "no room" and "the scan has ended". Never the result. */
 #define STOP 1
 
 struct worker;
@@ -42,7 +42,7 @@ struct job {
 	uint32_t nr_waiting; /* for a turn */
 	uint32_t ended;
 
-	/* Whose turn it is has these; in no order, who has the guard. */
+	/* Owned by the worker whose turn it is; unordered scans use guard. */
 	uint32_t guard;
 	int status;
 	uint64_t nr_left; /* table visits of the budget */
@@ -290,7 +290,7 @@ static int any_extents(const struct pgw_extent *extents, size_t nr, void *arg)
 	return worker->refused ? worker->refused : has_ended(job) ? STOP : 0;
 }
 
-/* A part that ended with this. Others may have ended the scan: the first reason counts. */
+/* Add up a part that was scanned. If several workers end the scan, the first one's status counts. */
 static void any_count(struct job *job, struct worker *worker, const struct pgw_scan_stats *stats,
 		      int status)
 {
@@ -371,7 +371,7 @@ static struct job *job_new(struct pgw_mm *mm, uint64_t first, uint64_t last,
 {
 	struct job *job;
 
-	/* Only a snapshot's lock is held by all threads. */
+	/* All threads hold a snapshot's lock, and no other mm's. */
 	if (!mm || mm->kind != PGW_MM_SNAPSHOT || nr_workers < 2)
 		return NULL;
 	job = job_alloc(mm, nr_workers);
@@ -387,7 +387,7 @@ static int job_end(struct job *job, unsigned nr_workers, struct pgw_scan_stats *
 {
 	int status = job->fn ? job_flush(job) : 0;
 
-	/* In no order, parts that were not taken any more are missing too. */
+	/* In no order, the parts that nobody took any more are missing too. */
 	if (!job->fn && job->status && job->next < job->nr_parts)
 		truncate_at(job, job->parts[job->next].first);
 	if (!status)
@@ -405,7 +405,7 @@ static unsigned count_workers(const struct pgw_scan_workers *workers)
 	return workers->n < MAX_WORKERS ? workers->n : MAX_WORKERS;
 }
 
-/* NOLINTNEXTLINE(readability-function-size): pgw_scan_blocks() and who does it */
+/* NOLINTNEXTLINE(readability-function-size): the parameters of pgw_scan_blocks(), and workers */
 int pgw_scan_parallel(struct pgw_mm *mm, uint64_t first, uint64_t last,
 		      const struct pgw_scan_workers *workers, pgw_extents_fn *fn, void *arg,
 		      struct pgw_scan_stats *stats)
@@ -421,7 +421,7 @@ int pgw_scan_parallel(struct pgw_mm *mm, uint64_t first, uint64_t last,
 	return job_end(job, nr_workers, stats);
 }
 
-/** A scan in no order that is done by its caller alone. */
+/** An unordered scan that its caller does alone. */
 struct alone {
 	pgw_worker_extents_fn *fn;
 	void *arg;
@@ -434,7 +434,7 @@ static int alone_extents(const struct pgw_extent *extents, size_t nr, void *arg)
 	return alone->fn(0, extents, nr, alone->arg);
 }
 
-/* NOLINTNEXTLINE(readability-function-size): pgw_scan_blocks() and who does it */
+/* NOLINTNEXTLINE(readability-function-size): the parameters of pgw_scan_blocks(), and workers */
 int pgw_scan_unordered(struct pgw_mm *mm, uint64_t first, uint64_t last,
 		       const struct pgw_scan_workers *workers, pgw_worker_extents_fn *fn, void *arg,
 		       struct pgw_scan_stats *stats)

@@ -32,7 +32,7 @@ struct pt_scan {
 	uint64_t copy[PT_SCAN_COPY]; /* items of the lowest table that is looked at */
 };
 
-/** A table on the way: what is to be known of it. */
+/** A table that is to be scanned. */
 struct pt_scan_at {
 	uint64_t table_pa;
 	uint64_t va;          /* of item 0 */
@@ -59,8 +59,8 @@ int pt_scan_visit(struct pt_scan *s, const struct pt_scan_at *at, unsigned level
 		  pt_scan_table_fn *scan_table);
 
 /**
- * How many slots from index on lead to the same subtree: have the same entry, and lie
- * whole in the range? 1 also if the first is cut. Pre: it is to be folded; s->copy is free.
+ * How many slots from index on lead to one subtree: have the same entry, and lie
+ * whole in the range? 1 also if the range cuts the first. Pre: the scan folds; s->copy is free.
  */
 unsigned pt_scan_copies(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
 			unsigned index, uint64_t entry);
@@ -69,11 +69,11 @@ unsigned pt_scan_copies(struct pt_scan *s, const struct pt_scan_at *at, unsigned
 int pt_scan_repeat(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned nr,
 		   pt_scan_table_fn *scan_table);
 
-/** scan of struct pt_ops, by its scan_blocks: whatever the format. */
+/** scan of struct pt_ops, for any format: by the format's scan_blocks. */
 int pt_scan_each(const struct pt *pt, uint64_t first, uint64_t last, pgw_extent_fn *fn, void *arg,
 		 struct pgw_scan_stats *stats);
 
-/** Join an extent to the pending one, or let that go and keep this one. */
+/** pt_out_add(), and to the memo if it is recording. */
 int pt_scan_add(struct pt_scan *s, const struct pgw_extent *extent);
 
 /** Item index of a table is malformed. */

@@ -3,10 +3,10 @@
 #define PT_TMPL_SCAN_H
 
 /*
- * The extents algorithm: one function for lowest tables, whose level is a
- * constant and whose loop has no call but fn's, the vector unit's and that for many short
- * runs in a row (scan.c); one for all levels above, where there is little to do. The owner's tables and a
- * reader's that can be pointed at are looked at where they are, others in copies.
+ * The extents algorithm. One function is for lowest tables: its level is a
+ * constant, and its loop calls only the vector unit, scan.c for many short runs in a row,
+ * and the receiver of the extents. One is for all levels above, where there is little to do. The
+ * owner's tables and a reader's that can be pointed at are looked at where they are, others in copies.
  */
 
 #include "pt/read/loader.h"
@@ -25,8 +25,8 @@ static PGW_ONE_COPY unsigned scan_long_run(const struct pt_scan *s, const uint64
 }
 
 /*
- * Entries that are no tables, of any level: those that the fast path for level 0
- * hands over, too. @param nr how many items there are, then how many were done
+ * Entries that are no tables, of any level; also the entries that the level-0 fast path hands over.
+ * @param nr how many items there are, then how many were done
  */
 /* NOLINTNEXTLINE(readability-function-size): the entry apart from items is the one look at it */
 static PGW_ONE_COPY int scan_entry(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
@@ -53,7 +53,7 @@ static PGW_ONE_COPY int scan_entry(struct pt_scan *s, const struct pt_scan_at *a
 		.leaf_lg2 = (uint8_t)pt_leaf_lg2(env, entry, level),
 		.rights = pt_rights_at(env, at->acc, entry, level),
 	};
-	/* Not where the address says how large the leaf is. */
+	/* In some formats a leaf's size is in the address: then the next item is of another size. */
 	if (pt_kind_at(env, entry + step, level) == PGW_ENTRY_LEAF)
 		*nr = scan_long_run(s, items, n, entry, step);
 	pt_scan_clip(at, PT_SPAN_LG2(level), index, *nr, &extent);
@@ -69,7 +69,7 @@ static PGW_ALWAYS_INLINE unsigned scan_empty(const struct pt_scan *s, const uint
 			       : s->vec->zeros(items, nr);
 }
 
-/* Any items of a table of any level, where there is little to gain. */
+/* Items of a table of any level: the plain way, where a fast one would gain little. */
 static PGW_ONE_COPY int scan_entries(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
 				     const uint64_t *items, unsigned first, unsigned nr)
 {
@@ -106,7 +106,7 @@ _Static_assert(sizeof(struct scan_leaf) == 8 &&
 			       offsetof(struct pgw_extent, rights),
 	       "the end of an extent");
 
-/* @return of kind leaf or absent; else malformed: an entry for the long way */
+/* @return of kind leaf or absent; malformed stands for all entries that take the long way */
 static PGW_ONE_COPY struct scan_leaf scan_learn(const struct pt_env *env, pt_acc_t acc,
 						uint64_t entry)
 {
@@ -134,7 +134,7 @@ static PGW_ONE_COPY int scan_add_run(struct pt_scan *s, const struct pt_scan_at 
 	return pt_scan_add(s, &extent);
 }
 
-/* A run of fewer items than this is called short: where one is, more are to be expected. */
+/* A run of fewer items than this is called short. Short runs come together. */
 #define SCAN_SHORT_RUN 4
 
 /* What the fast path has in hand: the items, how far it came, and of what kind the last leaf was. */
@@ -207,7 +207,7 @@ static int scan_bursts(struct pt_scan *s, const struct pt_vec_row *row, struct p
 	return err;
 }
 
-/* The next run, which may be of anything. @param n of how many items, 0: none, have another look */
+/* The next run, of any kind. @param n its items, then those that were done; 0: look at the item again */
 static PGW_ALWAYS_INLINE int scan_one_run(struct pt_scan *s, const struct pt_scan_at *at,
 					  struct scan_row *row, unsigned first, uint64_t entry,
 					  unsigned *n)
@@ -228,7 +228,7 @@ static PGW_ALWAYS_INLINE int scan_one_run(struct pt_scan *s, const struct pt_sca
 	return scan_entries(s, at, 0, row->v.items + row->at.i, first + row->at.i, *n);
 }
 
-/* Items of a lowest table that is scanned whole. */
+/* Items of a lowest table that lies whole in the range. */
 static PGW_ALWAYS_INLINE int scan_lowest_items(struct pt_scan *s, const struct pt_scan_at *at,
 					       const uint64_t *items, unsigned first, unsigned nr)
 {
@@ -254,7 +254,7 @@ static PGW_ALWAYS_INLINE int scan_lowest_items(struct pt_scan *s, const struct p
 		n = scan_long_run(s, items + row.at.i, nr - row.at.i, entry, step);
 		err = scan_one_run(s, at, &row, first, entry, &n);
 		row.at.i += n;
-		/* There, zeroes are holes. */
+		/* Where an empty item is not 0, the burst would take a leaf of zeroes for a hole. */
 		if (!pt_empty(0) && n < SCAN_SHORT_RUN && !err && row.leaf.kind == PGW_ENTRY_LEAF)
 			err = pt_scan_short_runs(s, &row.v, &row.at, scan_bursts);
 	}
@@ -262,8 +262,8 @@ static PGW_ALWAYS_INLINE int scan_lowest_items(struct pt_scan *s, const struct p
 }
 
 /*
- * Items of a table from index on, at most nr; *ret_nr of them at least.
- * @return where they are, or NULL: they cannot be read
+ * Items of a table from index on: *ret_nr of nr.
+ * @return where they are, or NULL: these *ret_nr cannot be read
  */
 /* NOLINTNEXTLINE(readability-function-size): inlined, so nothing is passed */
 static PGW_ALWAYS_INLINE const uint64_t *scan_load(struct pt_scan *s, const struct pt_scan_at *at,
@@ -316,7 +316,7 @@ static int scan_lowest(struct pt_scan *s, const struct pt_scan_at *at, unsigned 
 
 static int scan_table(struct pt_scan *s, const struct pt_scan_at *at, unsigned level);
 
-/* Have the table that comes next fetched meanwhile: CPUs' own prefetchers end at the page. */
+/* Fetch the next table while this one is scanned: a CPU's own prefetcher stops at a page's end. */
 static PGW_ALWAYS_INLINE void scan_prefetch(const struct pt_scan *s, uint64_t entry, unsigned level)
 {
 	const struct pt_env *env = &s->pt->env;

@@ -40,18 +40,18 @@ typedef double double_words __attribute__((vector_size(8 * NR_WORDS)));
 
 #define LANES_INLINE LANES_TARGET static PGW_ALWAYS_INLINE
 
-/* What loads need of a tree. By value: nothing of it can change with what is loaded. */
+/* What loads need of a tree. Passed by value, so that no store can make the compiler read it again. */
 struct near {
 	uint64_t first, last_offset, pointer_offset;
 };
 
 LANES_INLINE struct near near_of(const struct pt *pt)
 {
-	/* No offset that is not wrong has the top bit set. */
+	/* Valid offsets have bit 63 clear. */
 	return (struct near){ pt->near_first, (pt->near_size - 8) & low_bits(63), pt->near_offset };
 }
 
-/* The bits that addresses differ in, from one another and from the way's. */
+/* The bits in which addresses differ from one another; *ret_from: also from the way's. */
 LANES_INLINE uint64_t differing_bits(const uint64_t *va, uint64_t from, uint64_t *ret_from)
 {
 	words differ = { 0 };
@@ -108,7 +108,7 @@ LANES_INLINE uint64_t load_item(uint64_t pointer)
 	return pt_near_entry((const uint64_t *)(uintptr_t)pointer);
 }
 
-/* What stands in the items; false: not all of them are value in the bits of mask. */
+/* The items' entries; false: not all of them are value in the bits of mask. */
 LANES_INLINE bool load_items(struct near near, const words *item_pa, uint64_t mask, uint64_t value,
 			     words *ret_entry)
 {

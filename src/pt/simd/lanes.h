@@ -5,9 +5,9 @@
 /*
  * Sixteen translations side by side in vector registers, of any format whose addresses
  * are simple (struct pt_env, addr_mask). They go down as long as all sixteen meet tables
- * that can be pointed at, and then leaves of one item; what is not so plain is left, where
- * it was met, to the format's template (tmpl_batch.h), which looks at those items anew. What a result
- * is made of is one look at each item, by an atomic load.
+ * that can be pointed at, and then leaves of one item. Where one meets something else, the
+ * format's template (tmpl_batch.h) goes on from that level, and looks at those items anew. A result
+ * is made of one atomic load of each item.
  */
 
 #include "pt/pt.h"
