@@ -297,6 +297,72 @@ static void check_scan(struct fixture *f, struct pgw_mm *mm, bool is_first)
 	CHECK(memcmp(&stats, &f->want_stats, sizeof(stats)) == 0);
 }
 
+/** Takes so many extents, and refuses the last of them. */
+struct refusing {
+	struct list *list;
+	size_t max;
+};
+
+#define REFUSED 7
+
+static int keep_some(const struct pgw_extent *extent, void *arg)
+{
+	const struct refusing *refusing = arg;
+
+	keep(extent, refusing->list);
+	return refusing->list->nr >= refusing->max ? REFUSED : 0;
+}
+
+static int keep_some_blocks(const struct pgw_extent *extents, size_t nr, void *arg)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < nr; i++)
+		status = keep_some(&extents[i], arg);
+	return status;
+}
+
+/* What was got is where the list begins, and is what the stats say. */
+static void check_got(const struct fixture *f, const struct pgw_scan_stats *stats)
+{
+	const struct list want = { f->want.extent, f->got.nr };
+	uint64_t nr_leaves = 0, nr_unreadable = 0;
+
+	CHECK(f->got.nr <= f->want.nr);
+	check_lists(&f->got, &want);
+	for (size_t i = 0; i < f->got.nr; i++) {
+		const struct pgw_extent *e = &f->got.extent[i];
+
+		if (e->kind == PGW_ENTRY_LEAF)
+			nr_leaves += (e->va_last >> e->leaf_lg2) - (e->va_first >> e->leaf_lg2) + 1;
+		nr_unreadable += e->kind == PGW_ENTRY_UNREADABLE;
+	}
+	CHECK_EQUAL(stats->nr_leaves, nr_leaves);
+	CHECK_EQUAL(stats->nr_unreadable, nr_unreadable);
+	CHECK(stats->truncated);
+	CHECK_EQUAL(stats->truncated_va, f->got.extent[f->got.nr - 1].va_last + 1);
+}
+
+static void check_refusals(struct fixture *f, struct pgw_mm *mm)
+{
+	for (unsigned i = 0; i < 4 && f->want.nr; i++) {
+		struct refusing refusing = { &f->got, 1 + pick(f, i % 2 ? f->want.nr : 70) };
+		struct pgw_scan_stats stats;
+
+		if (refusing.max > f->want.nr)
+			continue;
+		f->got.nr = 0;
+		CHECK_EQUAL(pgw_scan(mm, f->first, f->last, keep_some, &refusing, &stats), REFUSED);
+		CHECK_EQUAL(f->got.nr, refusing.max);
+		check_got(f, &stats);
+		f->got.nr = 0;
+		CHECK_EQUAL(
+			pgw_scan_blocks(mm, f->first, f->last, keep_some_blocks, &refusing, &stats),
+			REFUSED);
+		check_got(f, &stats);
+	}
+}
+
 struct part_arg {
 	const struct pgw_mm *mm;
 	struct list *list;
@@ -441,6 +507,7 @@ static void check_ways(struct fixture *f)
 		if (way == 0)
 			list_by_translation(f, mm);
 		check_scan(f, mm, way == 0);
+		check_refusals(f, mm);
 		check_parts(f, mm);
 		check_batch(f, mm);
 		check_walk(f, mm);
