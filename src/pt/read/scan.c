@@ -20,47 +20,32 @@ int pt_scan_add(struct pt_scan *s, const struct pgw_extent *extent)
 /* Each of the runs differs from the pending extent before it, and becomes the pending one. */
 static int scan_spread(struct pt_scan *s, const struct pt_vec_row *row, struct pt_vec_at *at)
 {
-	const unsigned start = at->i;
-	const uint64_t va = row->va + ((uint64_t)start << row->granule_lg2);
+	const unsigned lg2 = row->granule_lg2;
+	uint64_t va =
+		row->va + ((uint64_t)at->i << lg2); /* of the first leaf since pt_out_begin() */
 	struct pt_out_at to = pt_out_begin(&s->out);
 
 	for (;;) {
-		unsigned room = (unsigned)(to.full - to.p);
-		unsigned nr = s->vec->spread(row, at, to.p + 1, room);
-		struct pgw_extent pending;
+		unsigned nr = s->vec->spread(row, at, to.p + 1, to.nr_left);
+		const struct pgw_extent *pending;
 		int err;
 
 		to.p += nr;
-		if (nr < room)
+		to.nr_left -= nr;
+		if (to.nr_left)
 			break;
-		pending = *to.p;
-		/* All before the pending one were leaves without holes. */
-		err = pt_out_is_full(&s->out, &to, (pending.va_first - va) >> row->granule_lg2);
+		/* Behind those that are handed on. All of these were leaves without holes between. */
+		pending = to.p;
+		pt_out_commit(&s->out, &to, (pending->va_first - va) >> lg2);
+		err = pt_out_hand_on_here(&s->out);
 		if (pgw_unlikely(err))
 			return err;
-		*to.p = pending;
+		va = pending->va_first;
+		to = pt_out_begin(&s->out);
+		*to.p = *pending;
 	}
-	pt_out_commit(&s->out, &to, at->i - start);
+	pt_out_commit(&s->out, &to, (row->va - va + ((uint64_t)at->i << lg2)) >> lg2);
 	return 0;
-}
-
-/*
- * The owner's items may change between the look at where runs end and the look at what
- * begins them: make a row of copies of 65.
- * @return the first of them
- */
-static unsigned scan_window(struct pt_scan *s, const struct pt_vec_row *row, unsigned i,
-			    struct pt_vec_row *ret)
-{
-	unsigned from = i < row->nr - 65 ? i : row->nr - 65;
-
-	for (unsigned k = 0; k < 65; k++)
-		s->copy[k] = __atomic_load_n(row->items + from + k, __ATOMIC_RELAXED);
-	*ret = *row;
-	ret->items = s->copy;
-	ret->nr = 65;
-	ret->va += (uint64_t)from << row->granule_lg2;
-	return from;
 }
 
 /* @return fn's value */
@@ -77,16 +62,43 @@ static int scan_part(struct pt_scan *s, const struct pt_vec_row *row, struct pt_
 	return bursts(s, row, at);
 }
 
-/* The same for the owner's items. */
-static int scan_copied_part(struct pt_scan *s, const struct pt_vec_row *row, struct pt_vec_at *at,
-			    pt_scan_bursts_fn *bursts)
+static int scan_parts(struct pt_scan *s, const struct pt_vec_row *row, struct pt_vec_at *at,
+		      pt_scan_bursts_fn *bursts)
 {
-	struct pt_vec_row copies;
-	unsigned from = scan_window(s, row, at->i, &copies);
-	struct pt_vec_at at_copies = { .i = at->i - from };
-	int err = scan_part(s, &copies, &at_copies, bursts);
+	unsigned before;
+	int err;
 
-	at->i = from + at_copies.i;
+	do {
+		before = at->i;
+		err = scan_part(s, row, at, bursts);
+	} while (!err && pt_scan_goes_on(row, at, before));
+	return err;
+}
+
+/*
+ * The owner's items may change between the look at where runs end and the look at what
+ * begins them: make rows of copies of 65.
+ */
+static int scan_copied_parts(struct pt_scan *s, const struct pt_vec_row *row, struct pt_vec_at *at,
+			     pt_scan_bursts_fn *bursts)
+{
+	struct pt_vec_row copies = *row;
+	unsigned before;
+	int err;
+
+	copies.items = s->copy;
+	copies.nr = 65;
+	do {
+		unsigned from = at->i < row->nr - 65 ? at->i : row->nr - 65;
+		struct pt_vec_at at_copies = { .i = at->i - from };
+
+		for (unsigned i = 0; i < 65; i++)
+			s->copy[i] = __atomic_load_n(row->items + from + i, __ATOMIC_RELAXED);
+		copies.va = row->va + ((uint64_t)from << row->granule_lg2);
+		before = at->i;
+		err = scan_part(s, &copies, &at_copies, bursts);
+		at->i = from + at_copies.i;
+	} while (!err && pt_scan_goes_on(row, at, before));
 	return err;
 }
 
@@ -106,19 +118,11 @@ static void scan_row_like(const struct pt_scan *s, const struct pgw_extent *pend
 int pt_scan_short_runs(struct pt_scan *s, struct pt_vec_row *row, struct pt_vec_at *at,
 		       pt_scan_bursts_fn *bursts)
 {
-	unsigned before;
-	int err;
-
 	if (row->nr < 65 || row->nr - at->i < 2)
 		return 0;
 	scan_row_like(s, s->out.pending, row);
 	at->ends = 0;
-	do {
-		before = at->i;
-		err = s->pt->phys ? scan_part(s, row, at, bursts)
-				  : scan_copied_part(s, row, at, bursts);
-	} while (!err && pt_scan_goes_on(row, at, before));
-	return err;
+	return s->pt->phys ? scan_parts(s, row, at, bursts) : scan_copied_parts(s, row, at, bursts);
 }
 
 int pt_scan_malformed(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
@@ -187,27 +191,31 @@ static void scan_want_memo(struct pt_scan *s)
 	s->memo = pt_memo_new(s->pt->platform);
 }
 
+/* The range covers the table whole. Apart, so that visits without a memo need no stack. */
+static PGW_NOINLINE int scan_visit_remembered(struct pt_scan *s, const struct pt_scan_at *at,
+					      unsigned level, pt_scan_table_fn *scan_table)
+{
+	const struct pt_memo_visit visit = { at->table_pa, at->acc, at->va, level };
+	enum pt_memo_answer answer;
+	int err;
+
+	answer = pt_memo_begin(s->memo, &s->out, &visit, s->budget, &err);
+	if (answer == PT_MEMO_REPLAYED)
+		return err;
+	err = scan_table(s, at, level);
+	if (answer == PT_MEMO_RECORD)
+		pt_memo_end(s->memo, &s->out, &visit, err);
+	return err;
+}
+
 int pt_scan_visit(struct pt_scan *s, const struct pt_scan_at *at, unsigned level,
 		  pt_scan_table_fn *scan_table)
 {
-	struct pt_memo_visit visit;
-	int err = 0;
-
 	if (!s->memo)
 		scan_want_memo(s);
-	if (!s->memo || !scan_is_whole(s, at, level))
-		return scan_table(s, at, level);
-	visit = (struct pt_memo_visit){ at->table_pa, at->acc, at->va, level };
-	switch (pt_memo_begin(s->memo, &s->out, &visit, s->budget, &err)) {
-	case PT_MEMO_REPLAYED:
-		return err;
-	case PT_MEMO_RECORD:
-		err = scan_table(s, at, level);
-		pt_memo_end(s->memo, &s->out, &visit, err);
-		return err;
-	default:
-		return scan_table(s, at, level);
-	}
+	if (s->memo && scan_is_whole(s, at, level))
+		return scan_visit_remembered(s, at, level, scan_table);
+	return scan_table(s, at, level);
 }
 
 /* Of nr items from index on, how many are the entry, from the first on? */

@@ -23,10 +23,11 @@ struct pt_out {
 	/*
 	 * The extents of the block before the pending one are complete; that may still grow. If it
 	 * is of kind PGW_ENTRY_EMPTY there is none, and it is the block's first. The block
-	 * is handed on when all before full are complete. Few are handed on at first, then more:
-	 * a caller that wants the first ones does not wait for others.
+	 * is handed on when nr_wanted are complete. Few are handed on at first, then more: a
+	 * caller that wants the first ones does not wait for others.
 	 */
-	struct pgw_extent *pending, *full;
+	struct pgw_extent *pending;
+	unsigned nr_left, nr_wanted; /* left: to be completed until then */
 	/* Of the extents in the block, the pending one too: they do not count in stats yet. */
 	uint64_t nr_leaves, nr_unreadable, nr_torn;
 	/* By level: the bits of an entry that are not its address. */
@@ -40,6 +41,9 @@ void pt_out_init(struct pt_out *out, const struct pgw_scan_ops *ops, void *arg,
 
 /** Hand on the extents before the pending one. @return the ops' value; there is no pending extent */
 int pt_out_hand_on(struct pt_out *out);
+
+/** For pt_out_hand_on(): seldom anything. */
+void pt_out_count_unreadable(struct pt_out *out);
 
 /** Hand on all extents, the pending one too. @return the ops' value */
 int pt_out_flush(struct pt_out *out);
@@ -105,15 +109,15 @@ static PGW_ALWAYS_INLINE bool pt_out_may_join(const struct pgw_extent *pending, 
  * to count them.
  */
 struct pt_out_at {
-	struct pgw_extent *p;    /* the pending one */
-	struct pgw_extent *full; /* as out's */
-	uint64_t nr_counted;     /* leaves that out knows of */
+	struct pgw_extent *p; /* the pending one */
+	unsigned nr_left;     /* as out's */
+	uint64_t nr_counted;  /* leaves that out knows of */
 };
 
 /** Pre: there is a pending extent. */
 static PGW_ALWAYS_INLINE struct pt_out_at pt_out_begin(const struct pt_out *out)
 {
-	return (struct pt_out_at){ .p = out->pending, .full = out->full };
+	return (struct pt_out_at){ .p = out->pending, .nr_left = out->nr_left };
 }
 
 /** @param nr_leaves in the extents since pt_out_begin(), that at->p is the last of */
@@ -121,6 +125,7 @@ static PGW_ALWAYS_INLINE void pt_out_commit(struct pt_out *out, const struct pt_
 					    uint64_t nr_leaves)
 {
 	out->pending = at->p;
+	out->nr_left = at->nr_left;
 	out->nr_leaves += nr_leaves - at->nr_counted;
 }
 
@@ -132,7 +137,26 @@ static PGW_ALWAYS_INLINE int pt_out_is_full(struct pt_out *out, struct pt_out_at
 
 	pt_out_commit(out, at, nr_leaves);
 	err = pt_out_hand_on(out);
-	*at = (struct pt_out_at){ out->pending, out->full, nr_leaves };
+	*at = (struct pt_out_at){ out->block, out->nr_wanted, nr_leaves };
+	return err;
+}
+
+/** pt_out_hand_on(), where to find a block's extents takes so little that the call would show. */
+static PGW_ALWAYS_INLINE int pt_out_hand_on_here(struct pt_out *out)
+{
+	int err = out->ops->extents(out->block, out->nr_wanted - out->nr_left, out->arg);
+
+	if (pgw_unlikely(err))
+		pt_out_refused(out, err, out->pending[-1].va_last + 1);
+	out->stats->nr_leaves += out->nr_leaves;
+	out->nr_leaves = 0;
+	if (pgw_unlikely(out->nr_unreadable | out->nr_torn))
+		pt_out_count_unreadable(out);
+	if (pgw_unlikely(out->nr_wanted < PT_OUT_BLOCK))
+		out->nr_wanted *= 2;
+	out->nr_left = out->nr_wanted;
+	out->pending = out->block;
+	out->pending->kind = PGW_ENTRY_EMPTY;
 	return err;
 }
 
@@ -143,7 +167,8 @@ static PGW_ALWAYS_INLINE int pt_out_is_full(struct pt_out *out, struct pt_out_at
 static PGW_ALWAYS_INLINE int pt_out_next(struct pt_out *out, struct pt_out_at *at,
 					 uint64_t nr_leaves)
 {
-	if (pgw_likely(++at->p != at->full))
+	at->p++;
+	if (pgw_likely(--at->nr_left))
 		return 0;
 	return pt_out_is_full(out, at, nr_leaves);
 }
