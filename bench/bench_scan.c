@@ -310,16 +310,22 @@ static uint64_t translate(void *arg)
 	return nr;
 }
 
-static uint64_t translate_batch(void *arg)
+static uint64_t translate_batches(struct pgw_mm *mm, const uint64_t *va)
 {
 	enum { BATCH = 16 };
 	struct pgw_translation at[BATCH];
-	const struct tree *tree = arg;
 	uint64_t nr = 0;
 
 	for (size_t i = 0; i < NR_ADDRESSES; i += BATCH)
-		nr += pgw_translate_batch(tree->mm, tree->va + i, at, BATCH);
+		nr += pgw_translate_batch(mm, va + i, at, BATCH);
 	return nr;
+}
+
+static uint64_t translate_batch(void *arg)
+{
+	const struct tree *tree = arg;
+
+	return translate_batches(tree->mm, tree->va);
 }
 
 static uint64_t load(const struct tree *tree, uint64_t table_pa, uint64_t va, unsigned level)
@@ -382,6 +388,14 @@ static uint64_t eight_chains(void *arg)
 	return sum ? NR_ADDRESSES : 0;
 }
 
+/* Without vectors, that is, without lanes. */
+static uint64_t translate_batch_plain(void *arg)
+{
+	const struct tree *tree = arg;
+
+	return translate_batches(tree->plain_mm, tree->va);
+}
+
 static void measure_translate(struct bench *bench, const char *name, size_t nr_lowest,
 			      bool is_random)
 {
@@ -400,10 +414,11 @@ static void measure_translate(struct bench *bench, const char *name, size_t nr_l
 	struct bench_set batch = {
 		.name = name,
 		.unit = "address",
-		.nr_cases = 2,
+		.nr_cases = 3,
 		.cases = { { "translate", translate, &tree },
-			   { "translate, batch of 16", translate_batch, &tree } },
-		.goal = { 0, 0.6 },
+			   { "translate, batch of 16", translate_batch, &tree },
+			   { "batch of 16, without lanes", translate_batch_plain, &tree } },
+		.goal = { 0, is_random ? 0.6 : 0 },
 	};
 
 	tree_make(&tree, nr_lowest, 0);
@@ -412,8 +427,7 @@ static void measure_translate(struct bench *bench, const char *name, size_t nr_l
 	if (is_random)
 		set.cases[3] = (struct bench_case){ "dependent loads", dependent_loads, &tree };
 	bench_run(bench, &set);
-	if (is_random)
-		bench_run(bench, &batch);
+	bench_run(bench, &batch);
 	tree_free(&tree);
 }
 
@@ -452,6 +466,22 @@ static uint64_t private_and_one_half(void *arg)
 	return scan_halves(roots->user, NR_ROOTS) && scan_halves(roots->kernel, 1) ? NR_ROOTS : 0;
 }
 
+/* The same without pgw_scan_many(): each root's halves by themselves. */
+static uint64_t each_alone(void *arg)
+{
+	const struct roots *roots = arg;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < 2 * NR_ROOTS; i++) {
+		struct pgw_mm *mm = i % 2 ? roots->kernel[i / 2] : roots->user[i / 2];
+		const struct pgw_region *region = pgw_mm_region(mm);
+
+		if (pgw_scan_blocks(mm, region->first, region->last, take_extents, &sum, NULL))
+			return 0;
+	}
+	return sum ? NR_ROOTS : 0;
+}
+
 static uint64_t all_roots(void *arg)
 {
 	const struct roots *roots = arg;
@@ -467,10 +497,11 @@ static void measure_roots(struct bench *bench)
 	struct tree *tree = &roots.tree;
 	struct bench_set set = { .name = "bench_scan_roots__x86_64_la48",
 				 .unit = "root",
-				 .nr_cases = 2,
+				 .nr_cases = 3,
 				 .cases = { { "private parts, one half", private_and_one_half,
 					      &roots },
-					    { "1,000 roots", all_roots, &roots } },
+					    { "1,000 roots", all_roots, &roots },
+					    { "each root alone", each_alone, &roots } },
 				 .goal = { 0, 1.2 } };
 
 	tree_make(tree, 512, 4 * NR_ROOTS);
