@@ -211,14 +211,15 @@ static bool memo_is_good(const struct pt_memo *memo, const struct pt_memo_record
 	return !recording->has_unreadable && !(recording->has_repeats && has_extents);
 }
 
-void pt_memo_end(struct pt_memo *memo, const struct pt_out *out, const struct pt_memo_visit *visit,
-		 int err)
+void pt_memo_end(struct pt_memo *memo, const struct pt_out *out, int err)
 {
 	const struct pt_memo_recording *recording = memo_top(memo);
+	const struct pt_memo_visit *visit;
 
-	/* Levels descend on the way down: else this was thrown away, and that is of a table around. */
-	if (!recording || recording->visit.level != visit->level)
+	/* Thrown away, with all around it; those inside it have ended. */
+	if (!recording)
 		return;
+	visit = &recording->visit;
 	memo->nr_recordings--;
 	if (err)
 		return;

@@ -59,7 +59,7 @@ struct pt_memo_recording {
 };
 
 struct pt_memo {
-	unsigned nr_recordings; /* that are going on, the innermost one last; levels descend */
+	unsigned nr_recordings; /* that are going on, the innermost one last */
 	struct pt_memo_recording recording[PGW_MAX_LEVELS];
 	uint32_t generation; /* changes when the extents are thrown away */
 	uint32_t nr_extents;
@@ -87,9 +87,8 @@ static PGW_ALWAYS_INLINE bool pt_memo_is_recording(const struct pt_memo *memo)
 enum pt_memo_answer pt_memo_begin(struct pt_memo *memo, struct pt_out *out,
 				  const struct pt_memo_visit *visit, uint64_t budget, int *ret_err);
 
-/** @param err of the scan of the table; not 0: it was not scanned to its end */
-void pt_memo_end(struct pt_memo *memo, const struct pt_out *out, const struct pt_memo_visit *visit,
-		 int err);
+/** The table was looked at. @param err of that; not 0: not to its end */
+void pt_memo_end(struct pt_memo *memo, const struct pt_out *out, int err);
 
 /** An extent of the tables that are being recorded; kept if anybody wants it. */
 void pt_memo_add(struct pt_memo *memo, const struct pt_out *out, const struct pgw_extent *extent);

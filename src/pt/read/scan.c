@@ -204,7 +204,7 @@ static PGW_NOINLINE int scan_visit_remembered(struct pt_scan *s, const struct pt
 		return err;
 	err = scan_table(s, at, level);
 	if (answer == PT_MEMO_RECORD)
-		pt_memo_end(s->memo, &s->out, &visit, err);
+		pt_memo_end(s->memo, &s->out, err);
 	return err;
 }
 
