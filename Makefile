@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 BUILD = build
 
-.PHONY: all demo check check-bare check-long mutants bench bench-compare bench-peers fuzz install format lint clean help
+.PHONY: all demo check check-bare check-long check-linux mutants bench bench-compare bench-peers fuzz install format lint clean help
 
 all:
 	@scripts/setup demo
@@ -26,6 +26,13 @@ check-long:
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
 	@ninja -C $(BUILD)
 	@PGW_MMU_ROUNDS=$${PGW_MMU_ROUNDS:-20} meson test -C $(BUILD) --no-rebuild --suite mmu -t 20
+
+# Not part of check: the comparison with Linux's own walker, in many more cases.
+check-linux:
+	@scripts/setup check
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
+	@ninja -C $(BUILD)
+	@PGW_LINUX_CASES=$${PGW_LINUX_CASES:-1000000} meson test -C $(BUILD) --no-rebuild --suite linux -t 20
 
 # Not part of check: an hour. Does a test notice each of some 200 small wrong changes?
 mutants:
@@ -67,6 +74,7 @@ help:
 	@echo 'make check      build four ways and run every test'
 	@echo 'make check-bare both of these on a bare Debian made on the spot; RELEASE (bookworm), AS_USER=1'
 	@echo 'make check-long compare with QEMU on many more tables; PGW_MMU_ROUNDS (default 20)'
+	@echo 'make check-linux compare with the walker of Linux in many more cases; PGW_LINUX_CASES (1000000)'
 	@echo 'make mutants    look whether a test notices each of some 200 small wrong changes'
 	@echo 'make bench      run the benchmarks'
 	@echo 'make bench-compare BASE=REV  the same over another revision, as ratios; BENCHES=NAMES'

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Linux's walker, compiled as it is, and what stands between it and the
+ * comparison: callbacks that are handed on, and the differences that are made
+ * around a callback, not in what a macro answers.
+ */
+
+#include "shim.h"
+
+#include "mm/pagewalk.c"
+
+#define MAX_VMAS 16
+#define CALLBACK(what) (1u << (what))
+
+static struct vm_area_struct vmas[MAX_VMAS];
+
+struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr)
+{
+	(void)mm;
+	shim_tick();
+	for (size_t i = 0; i < shim.call->nr_vmas; i++) {
+		if (vmas[i].vm_end > addr)
+			return &vmas[i];
+	}
+	return NULL;
+}
+
+/* ---- callbacks ---- */
+
+/* What Linux was asked for more of than the case wants. */
+static unsigned long clip_low(unsigned long addr)
+{
+	return addr < shim.call->start ? shim.call->start : addr;
+}
+
+static unsigned long clip_high(unsigned long next)
+{
+	return next > shim.call->end ? shim.call->end : next;
+}
+
+static int emit(struct oracle_event *event, struct mm_walk *walk)
+{
+	unsigned action = walk->action;
+	int err;
+
+	event->vma = walk->vma ? (uint8_t)(walk->vma - vmas + 1) : 0;
+	err = shim.host->callback(shim.host->ctx, event, &action);
+	walk->action = action;
+	return err;
+}
+
+static bool wants(enum oracle_what what)
+{
+	return shim.call->ops & CALLBACK(what);
+}
+
+/* Linux may keep what a callback left in action where it does not count. */
+static void forget_action(struct mm_walk *walk)
+{
+	if (walk->action != ACTION_SUBTREE && shim_differs(SW_STORED_ACTION))
+		walk->action = ACTION_SUBTREE;
+}
+
+static int on_hole(unsigned long addr, unsigned long next, int depth, struct mm_walk *walk)
+{
+	struct oracle_event event = {
+		.what = EV_HOLE,
+		.depth = (int8_t)depth,
+		.addr = clip_low(addr),
+		.next = clip_high(next),
+	};
+	int err = 0;
+
+	if (shim.mute_last && addr >= shim.mute_first && addr <= shim.mute_last)
+		return shim.enomem ? -ENOMEM : 0;
+	forget_action(walk);
+	if (wants(EV_HOLE))
+		err = emit(&event, walk);
+	forget_action(walk);
+	return err;
+}
+
+static int on_range(enum oracle_what what, unsigned long start, unsigned long end,
+		    struct mm_walk *walk)
+{
+	struct oracle_event event = { .what = (uint8_t)what,
+				      .addr = clip_low(start),
+				      .next = clip_high(end) };
+
+	return emit(&event, walk);
+}
+
+static int on_test(unsigned long start, unsigned long end, struct mm_walk *walk)
+{
+	return on_range(EV_TEST, start, end, walk);
+}
+
+static int on_pre(unsigned long start, unsigned long end, struct mm_walk *walk)
+{
+	return on_range(EV_PRE, start, end, walk);
+}
+
+static void on_post(struct mm_walk *walk)
+{
+	struct oracle_event event = { .what = EV_POST };
+
+	emit(&event, walk);
+}
+
+static int show(uint64_t *slot, unsigned level, unsigned long addr, unsigned long next,
+		struct mm_walk *walk)
+{
+	struct oracle_event event = {
+		.what = (uint8_t)level,
+		.addr = clip_low(addr),
+		.next = level == SHIM_PTE ? clip_low(addr) + PAGE_SIZE : clip_high(next),
+		.action = level == SHIM_PUD || level == SHIM_PMD ? (uint8_t)walk->action : 0,
+		.slot = shim.host->physical(shim.host->ctx, slot),
+		.entry = *slot,
+	};
+
+	return wants(level) ? emit(&event, walk) : 0;
+}
+
+/* Some callback wants what is below this level. */
+static bool wants_below(unsigned level)
+{
+	return shim.call->ops & (CALLBACK(level) - 1);
+}
+
+/* After pud_entry or pmd_entry said to go on: where Linux would go on, and we do not. */
+static int before_descent(uint64_t *slot, unsigned level, unsigned long addr, unsigned long next,
+			  struct mm_walk *walk)
+{
+	enum oracle_kind kind;
+
+	if (walk->action != ACTION_SUBTREE || !shim_real(level) || !wants_below(level))
+		return 0;
+	kind = shim_kind(*slot, level);
+	if (walk->vma && kind == KIND_ABSENT && shim_differs(SW_ABSENT_PASSED_OVER))
+		walk->action = ACTION_CONTINUE;
+	if (!walk->vma && kind == KIND_MALFORMED && shim_differs(SW_MALFORMED_IS_HOLE)) {
+		const struct oracle_event event = { .what = EV_BAD,
+						    .depth = (int8_t)shim_depth(level),
+						    .entry = *slot };
+		int err;
+
+		shim.host->note(shim.host->ctx, &event);
+		err = on_hole(addr, next, shim_depth(level), walk);
+		walk->action = ACTION_CONTINUE;
+		return err;
+	}
+	return 0;
+}
+
+static int on_middle(uint64_t *slot, unsigned level, unsigned long addr, unsigned long next,
+		     struct mm_walk *walk)
+{
+	int err;
+
+	if (shim.enomem)
+		return -ENOMEM;
+	if (shim.silent == slot) {
+		shim.silent = NULL;
+		walk->action = ACTION_CONTINUE;
+		return 0;
+	}
+	err = show(slot, level, addr, next, walk);
+	return err ? err : before_descent(slot, level, addr, next, walk);
+}
+
+static int on_pgd(pgd_t *pgd, unsigned long addr, unsigned long next, struct mm_walk *walk)
+{
+	return show(&pgd->word, SHIM_PGD, addr, next, walk);
+}
+
+static int on_p4d(p4d_t *p4d, unsigned long addr, unsigned long next, struct mm_walk *walk)
+{
+	return show(&p4d->word, SHIM_P4D, addr, next, walk);
+}
+
+static int on_pud(pud_t *pud, unsigned long addr, unsigned long next, struct mm_walk *walk)
+{
+	return on_middle(&pud->word, SHIM_PUD, addr, next, walk);
+}
+
+static int on_pmd(pmd_t *pmd, unsigned long addr, unsigned long next, struct mm_walk *walk)
+{
+	return on_middle(&pmd->word, SHIM_PMD, addr, next, walk);
+}
+
+static int on_pte(pte_t *pte, unsigned long addr, unsigned long next, struct mm_walk *walk)
+{
+	int err = show(&pte->word, SHIM_PTE, addr, next, walk);
+
+	forget_action(walk);
+	return err;
+}
+
+/*
+ * A pud_entry and pmd_entry of the glue's own, where the case has none but wants
+ * what is below: Linux walks as it would without. So does a pte_hole.
+ */
+static void fill_ops(struct mm_walk_ops *ops)
+{
+	*ops = (struct mm_walk_ops){
+		.pgd_entry = wants(EV_PGD) ? on_pgd : NULL,
+		.p4d_entry = wants(EV_P4D) ? on_p4d : NULL,
+		.pud_entry = wants(EV_PUD) || wants_below(SHIM_PUD) ? on_pud : NULL,
+		.pmd_entry = wants(EV_PMD) || wants_below(SHIM_PMD) ? on_pmd : NULL,
+		.pte_entry = wants(EV_PTE) ? on_pte : NULL,
+		.pte_hole = on_hole,
+		.test_walk = wants(EV_TEST) ? on_test : NULL,
+		.pre_vma = wants(EV_PRE) ? on_pre : NULL,
+		.post_vma = wants(EV_POST) ? on_post : NULL,
+		.walk_lock = shim.call->walk_lock,
+	};
+}
+
+/* ---- entry points ---- */
+
+/** A walk's range, as Linux gets it. */
+struct range {
+	unsigned long start, end;
+	const struct mm_walk_ops *ops;
+	struct mm_struct *mm;
+	pgd_t *pgd;
+};
+
+typedef int walk_fn(const struct range *range);
+
+static int call_range(const struct range *r)
+{
+	return walk_page_range(r->mm, r->start, r->end, r->ops, NULL);
+}
+
+static int call_range_vma(const struct range *r)
+{
+	return walk_page_range_vma(&vmas[shim.call->vma], r->start, r->end, r->ops, NULL);
+}
+
+static int call_page_vma(const struct range *r)
+{
+	return walk_page_vma(&vmas[shim.call->vma], r->ops, NULL);
+}
+
+#ifdef KERNEL_HAS_NOVMA
+static int call_novma(const struct range *r)
+{
+	return walk_page_range_novma(r->mm, r->start, r->end, r->ops, r->pgd, NULL);
+}
+#else
+static int call_kernel(const struct range *r)
+{
+	return walk_kernel_page_table_range(r->start, r->end, r->ops, r->pgd, NULL);
+}
+
+static int call_lockless(const struct range *r)
+{
+	return walk_kernel_page_table_range_lockless(r->start, r->end, r->ops, r->pgd, NULL);
+}
+
+static int call_debug(const struct range *r)
+{
+	return walk_page_range_debug(r->mm, r->start, r->end, r->ops, r->pgd, NULL);
+}
+#endif
+
+/* Hooks: walk_page_mapping, and the functions that accept install_pte. */
+static walk_fn *const walks[_CALL_MAX] = {
+	[CALL_RANGE] = call_range,
+	[CALL_RANGE_VMA] = call_range_vma,
+	[CALL_PAGE_VMA] = call_page_vma,
+#ifdef KERNEL_HAS_NOVMA
+	[CALL_NOVMA] = call_novma,
+#else
+	[CALL_KERNEL] = call_kernel,     [CALL_KERNEL_LOCKLESS] = call_lockless,
+	[CALL_DEBUG] = call_debug,
+#endif
+};
+
+/* Ours is the aligned walk, clipped. */
+static void align(struct range *range)
+{
+	unsigned long in_page = PAGE_SIZE - 1;
+	unsigned long end = range->end;
+
+	if (range->start >= end || !((range->start | end) & in_page))
+		return;
+	if (end == ~0ul && !(range->start & in_page))
+		return;
+	if (!shim_differs(end < PAGE_SIZE ? SW_TINY_END : SW_UNALIGNED))
+		return;
+	range->start &= ~in_page;
+	if (end != ~0ul)
+		range->end = (end + in_page) & ~in_page;
+	if (!range->end) /* the last page of all */
+		range->end = ~0ul;
+}
+
+static void set_up(struct oracle_call *call)
+{
+	shim = (struct shim){ .call = call,
+			      .host = call->host,
+			      .shape = call->shape,
+			      .has_vma = call->entry_point <= CALL_PAGE_VMA };
+	shim_user_mm.pgd = (pgd_t *)call->root[LOCK_OF_USER];
+	init_mm.pgd = (pgd_t *)call->root[LOCK_OF_KERNEL];
+	for (size_t i = 0; i < call->nr_vmas; i++) {
+		vmas[i] = (struct vm_area_struct){
+			.vm_start = call->vmas[i].start,
+			.vm_end = call->vmas[i].end,
+			.vm_mm = &shim_user_mm,
+			.vm_flags = call->vmas[i].kind == VMA_PFNMAP ? VM_PFNMAP : 0,
+			.vma = &call->vmas[i],
+		};
+	}
+}
+
+static int run(struct oracle_call *call)
+{
+	static struct mm_walk_ops ops;
+	static struct range range;
+	static const struct oracle_event spin = { .what = EV_SPIN };
+
+	set_up(call);
+	fill_ops(&ops);
+	range = (struct range){
+		.start = call->start,
+		.end = call->end,
+		.ops = &ops,
+		.mm = call->of_kernel ? &init_mm : &shim_user_mm,
+		.pgd = (pgd_t *)call->other_root,
+	};
+	align(&range);
+	switch (setjmp(shim.out)) {
+	case 0:
+		return walks[call->entry_point](&range);
+	case 2:
+		return -EPERM;
+	}
+	call->host->note(call->host->ctx, &spin);
+	return 0;
+}
+
+__attribute__((visibility("default"))) extern const struct oracle_kernel oracle_kernel;
+const struct oracle_kernel oracle_kernel = {
+#ifdef KERNEL_HAS_NOVMA
+	.entry_points =
+		1u << CALL_RANGE | 1u << CALL_RANGE_VMA | 1u << CALL_PAGE_VMA | 1u << CALL_NOVMA,
+	.nr_walk_locks = 3,
+#else
+	.entry_points = 1u << CALL_RANGE | 1u << CALL_RANGE_VMA | 1u << CALL_PAGE_VMA |
+			1u << CALL_KERNEL | 1u << CALL_KERNEL_LOCKLESS | 1u << CALL_DEBUG,
+	.nr_walk_locks = 4,
+#endif
+	.run = run,
+};

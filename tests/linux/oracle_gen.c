@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* A seed becomes a case. All of a case lies around one address, so that things meet. */
+
+#include "base/bits.h"
+#include "oracle_world.h"
+#include "pt/pt.h"
+
+struct gen {
+	uint64_t state;
+	struct oracle_case *c;
+	const struct pgw_geometry *geo;
+	const struct pgw_region *region;
+	uint64_t pivot;
+};
+
+static uint64_t below(struct gen *g, uint64_t n)
+{
+	return (test_random(&g->state) >> 33) % n;
+}
+
+static bool chance(struct gen *g, unsigned percent)
+{
+	return below(g, 100) < percent;
+}
+
+static uint64_t span(const struct gen *g, unsigned level)
+{
+	return BIT(g->geo->span_lg2[level]);
+}
+
+/* A level, low ones more often. */
+static unsigned some_level(struct gen *g)
+{
+	unsigned level = (unsigned)below(g, g->geo->top_level + 1u);
+
+	return chance(g, 50) ? level : (unsigned)below(g, level + 1);
+}
+
+/* An address near the pivot, aligned to a page. */
+static uint64_t point(struct gen *g)
+{
+	uint64_t va = g->pivot + below(g, 3) * span(g, some_level(g));
+
+	if (chance(g, 60))
+		va += below(g, 3) * span(g, 1);
+	if (chance(g, 50))
+		va += below(g, 5) * span(g, 0);
+	return va;
+}
+
+static void choose_pivot(struct gen *g)
+{
+	uint64_t top = span(g, g->geo->top_level);
+
+	g->pivot = g->region->first + below(g, 3) * top;
+	if (chance(g, 50))
+		g->pivot += top - 2 * span(g, (unsigned)below(g, g->geo->top_level));
+	if (chance(g, 10))
+		g->pivot = g->region->last + 1 - 3 * span(g, (unsigned)below(g, g->geo->top_level));
+}
+
+static void choose_call(struct gen *g, const struct case_limits *limits)
+{
+	struct oracle_case *c = g->c;
+
+	do {
+		c->entry_point = (enum oracle_entry_point)below(g, _CALL_MAX);
+		if (chance(g, 40))
+			c->entry_point = CALL_RANGE;
+	} while (!(limits->entry_points & (1u << c->entry_point)));
+	switch (c->entry_point) {
+	case CALL_KERNEL:
+	case CALL_KERNEL_LOCKLESS:
+		c->of_kernel = true;
+		break;
+	case CALL_NOVMA:
+	case CALL_DEBUG:
+		c->of_kernel = chance(g, 50);
+		c->has_kernel = !c->of_kernel && chance(g, 35);
+		break;
+	default:
+		return;
+	}
+	c->has_other = chance(g, 20);
+	c->is_snapshot = c->entry_point != CALL_DEBUG && chance(g, 25);
+}
+
+/* A debug walk of a user mm in the kernel's half, from another root. */
+static bool is_other_half(struct gen *g)
+{
+	return g->c->entry_point == CALL_DEBUG && g->c->has_kernel && g->c->has_other &&
+	       chance(g, 50);
+}
+
+static uint64_t kernel_first(const struct gen *g)
+{
+	return pgw_format_region(pgw_format_by_name(world_formats[g->c->format]), PGW_REGION_KERNEL)
+		->first;
+}
+
+/* From the user's half into the kernel's. */
+static void cross(struct gen *g)
+{
+	g->c->start = g->region->last + 1 - below(g, 4) * span(g, below(g, 2) ? 0 : 1);
+	g->c->end = kernel_first(g) + (1 + below(g, 3)) * span(g, some_level(g));
+}
+
+static void choose_range(struct gen *g)
+{
+	struct oracle_case *c = g->c;
+	uint64_t page = span(g, 0);
+
+	c->start = point(g);
+	c->end = c->start + (1 + below(g, 3)) * span(g, some_level(g));
+	if (chance(g, 40))
+		c->end = point(g);
+	if (c->end - c->start > 64 * span(g, 1) && c->start < c->end && chance(g, 70))
+		c->end = c->start + (1 + below(g, 4)) * span(g, 1);
+	if (chance(g, 15)) {
+		c->start += below(g, page);
+		c->end -= below(g, page);
+	}
+	if (chance(g, 2)) {
+		c->start = below(g, page);
+		c->end = c->start + 1 + below(g, page - c->start);
+	}
+	if (c->start > c->end && c->end && chance(g, 90)) {
+		uint64_t start = c->start;
+
+		c->start = c->end;
+		c->end = start;
+	}
+	if (c->of_kernel && chance(g, 5))
+		c->end = UINT64_MAX;
+	if (chance(g, 1))
+		c->end = g->region->last + 1 + span(g, 0);
+	if (chance(g, 3)) {
+		c->start = g->region->last + 1 - (1 + below(g, 3)) * span(g, some_level(g));
+		c->end = g->region->last + 1;
+	}
+	if (c->has_kernel && g->region->first < kernel_first(g) && chance(g, 60))
+		cross(g);
+}
+
+static void choose_ops(struct gen *g)
+{
+	struct oracle_case *c = g->c;
+
+	for (int i = 0; i < _EV_CALLBACKS; i++) {
+		if (chance(g, i == EV_TEST ? 25 : 70))
+			c->ops |= 1u << i;
+	}
+	/* A test that is there replaces what Linux does of itself. */
+	if (chance(g, 25))
+		c->ops = (1u << _EV_CALLBACKS) - 1 - (1u << EV_TEST);
+}
+
+static void choose_vmas(struct gen *g)
+{
+	struct oracle_case *c = g->c;
+	uint64_t from = c->start & ~(span(g, 0) - 1);
+
+	if (chance(g, 40))
+		from -= below(g, 4) * span(g, 0);
+	for (unsigned i = 0; i < MAX_CASE_VMAS && from <= g->region->last; i++) {
+		struct case_vma *vma = &c->vmas[c->nr_vmas];
+
+		if (chance(g, 30))
+			from += (1 + below(g, 3)) * span(g, some_level(g));
+		vma->start = from;
+		vma->end = from + (1 + below(g, 3)) * span(g, some_level(g)) +
+			   below(g, 3) * span(g, 0);
+		if (vma->end < vma->start || vma->end - 1 > g->region->last)
+			break;
+		vma->kind = chance(g, 20) ? VMA_PFNMAP : VMA_ANON;
+		from = vma->end;
+		c->nr_vmas++;
+		if (chance(g, 25))
+			break;
+	}
+}
+
+static void choose_vma_range(struct gen *g)
+{
+	struct oracle_case *c = g->c;
+	const struct case_vma *vma;
+
+	if (c->entry_point == CALL_RANGE || !c->nr_vmas)
+		return;
+	c->vma = (unsigned)below(g, c->nr_vmas);
+	vma = &c->vmas[c->vma];
+	if (c->entry_point == CALL_PAGE_VMA) {
+		c->start = c->end = 0; /* not asked for */
+	} else if (chance(g, 85)) {
+		c->start = vma->start;
+		if (chance(g, 50))
+			c->start += below(g, 3) * span(g, 0);
+		if (c->end > vma->end || c->end <= c->start)
+			c->end = vma->end;
+	}
+}
+
+/* Locks as the walk wants them. */
+static void right_locks(struct gen *g)
+{
+	struct oracle_case *c = g->c;
+
+	c->held[0] = c->nr_vmas && !c->walk_lock && chance(g, 50) ? HELD_READ : HELD_WRITE;
+	c->held[1] = c->entry_point != CALL_DEBUG && chance(g, 50) ? HELD_READ : HELD_WRITE;
+	if (c->walk_lock == 3)
+		c->held[0] = (enum oracle_lock)below(g, 2);
+	for (size_t i = 0; i < c->nr_vmas; i++) {
+		if (c->walk_lock >= 2 && chance(g, 95))
+			c->vmas[i].held = c->walk_lock == 2 ? HELD_WRITE : HELD_READ;
+		else if (c->walk_lock == 0 && c->held[0] == HELD_WRITE && chance(g, 10))
+			c->vmas[i].held = HELD_WRITE;
+	}
+}
+
+static void wrong_locks(struct gen *g)
+{
+	struct oracle_case *c = g->c;
+
+	c->held[c->has_kernel && chance(g, 50)] = (enum oracle_lock)below(g, _HELD_MAX);
+	if (c->of_kernel)
+		c->held[1] = (enum oracle_lock)below(g, _HELD_MAX);
+	if (chance(g, 10))
+		c->end = c->start;
+	for (size_t i = 0; i < c->nr_vmas && c->held[0] != HELD_WRITE; i++) {
+		if (c->vmas[i].held == HELD_WRITE)
+			c->vmas[i].held = HELD_NOT;
+	}
+}
+
+static void choose_locks(struct gen *g, const struct case_limits *limits)
+{
+	struct oracle_case *c = g->c;
+	unsigned percent = c->entry_point <= CALL_PAGE_VMA ? 8 : 15;
+
+	c->walk_lock = (unsigned)below(g, limits->nr_walk_locks);
+	if (chance(g, 50))
+		c->walk_lock = 0;
+	right_locks(g);
+	if (chance(g, c->is_snapshot || c->has_kernel ? 40 : percent))
+		wrong_locks(g);
+}
+
+static enum word_kind some_word(struct gen *g)
+{
+	static const enum word_kind often[] = { WORD_LEAF, WORD_LEAF, WORD_TABLE, WORD_FULL,
+						WORD_ABSENT };
+
+	return chance(g, 65) ? often[below(g, 5)] : (enum word_kind)(1 + below(g, _WORD_MAX - 1));
+}
+
+/* Near where the walk begins, more often than not. */
+static struct case_put some_put(struct gen *g)
+{
+	struct case_put put = { .level = (uint8_t)some_level(g),
+				.word = (uint8_t)some_word(g),
+				.variant = (uint8_t)below(g, 8),
+				.in_other = g->c->has_other && chance(g, 70) };
+	uint64_t va = chance(g, 60) ? g->c->start : point(g);
+
+	/* What is wrong at the top is found by walks of foreign tables, too. */
+	if ((g->c->has_other || g->c->is_snapshot) && chance(g, 15)) {
+		put.level = g->geo->top_level;
+		put.word = WORD_MISPLACED;
+	}
+	va += below(g, 3) * span(g, put.level);
+	if (va < g->region->first || va > g->region->last)
+		va = g->pivot;
+	if (g->c->has_kernel && chance(g, 40))
+		va = kernel_first(g) + below(g, 3) * span(g, put.level);
+	put.va = va & ~(span(g, put.level) - 1);
+	return put;
+}
+
+static struct case_effect some_effect(struct gen *g)
+{
+	struct oracle_case *c = g->c;
+	struct case_effect effect = { .moment = AT_CALLBACK, .nth = 1 + (uint32_t)below(g, 12) };
+	unsigned kind = (unsigned)below(g, 100);
+
+	if (chance(g, 35)) {
+		effect.moment = (enum oracle_moment)(1 + below(g, _AT_MAX - 1));
+		effect.nth = 1 + (uint32_t)below(g, 2);
+		kind = 99;
+	} else if (chance(g, 30)) {
+		effect.nth = 1 + (uint32_t)below(g, 100);
+	}
+	if (kind < 15) {
+		effect.what = DO_RETURN;
+		effect.value = (int)below(g, 9) - 4;
+	} else if (kind < 55) {
+		effect.what = DO_ACTION;
+		effect.value = 1 + (int)below(g, 2);
+	} else if (kind < 58) {
+		effect.what = DO_FAIL_ALLOC;
+	} else {
+		effect.what = kind < 85 ? DO_PUT_SELF : DO_PUT;
+		effect.put = some_put(g);
+		if (c->nr_puts && chance(g, 80)) {
+			const struct case_put *at = &c->puts[below(g, c->nr_puts)];
+
+			effect.put.va = at->va;
+			effect.put.level = at->level;
+			effect.put.in_other = at->in_other;
+		}
+		if (chance(g, 25))
+			effect.put.word = WORD_NONE;
+		else if (effect.moment == AT_SPLIT && chance(g, 60))
+			effect.put.word = WORD_ABSENT;
+	}
+	return effect;
+}
+
+void case_generate(struct oracle_case *c, uint64_t seed, const struct case_limits *limits)
+{
+	struct gen g = { .state = seed, .c = c };
+	const struct pgw_format *format;
+	bool through_vmas;
+
+	*c = (struct oracle_case){ 0 };
+	/* The first two, x86's, have the most that can be wrong with them. */
+	c->format = (unsigned)below(&g, chance(&g, 20) ? 2 : NR_WORLD_FORMATS);
+	format = pgw_format_by_name(world_formats[c->format]);
+	g.geo = pgw_format_geometry(format);
+	choose_call(&g, limits);
+	g.region = pgw_format_region(format, c->of_kernel || is_other_half(&g) ? PGW_REGION_KERNEL
+									       : PGW_REGION_USER);
+	choose_pivot(&g);
+	choose_range(&g);
+	choose_ops(&g);
+	through_vmas = c->entry_point <= CALL_PAGE_VMA;
+	if (through_vmas)
+		choose_vmas(&g);
+	if (through_vmas)
+		choose_vma_range(&g);
+	choose_locks(&g, limits);
+	for (uint64_t n = 1 + below(&g, 8); c->nr_puts < n;)
+		c->puts[c->nr_puts++] = some_put(&g);
+	for (uint64_t n = below(&g, 4); c->nr_effects < n && !c->is_snapshot;)
+		c->effects[c->nr_effects++] = some_effect(&g);
+}
