@@ -27,12 +27,14 @@ check-long:
 	@ninja -C $(BUILD)
 	@PGW_MMU_ROUNDS=$${PGW_MMU_ROUNDS:-20} meson test -C $(BUILD) --no-rebuild --suite mmu -t 20
 
-# Not part of check: the comparison with Linux's own walker, in many more cases.
+# Not part of check: the comparison with Linux's own walker, in many more cases; and whether it
+# notices faults in ours.
 check-linux:
 	@scripts/setup check
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
 	@ninja -C $(BUILD)
 	@PGW_LINUX_CASES=$${PGW_LINUX_CASES:-1000000} meson test -C $(BUILD) --no-rebuild --suite linux -t 20
+	@tests/linux/faults $(BUILD)
 
 # Not part of check: an hour. Does a test notice each of some 200 small wrong changes?
 mutants:
