@@ -480,6 +480,56 @@ static void test_ops__dontneed_frees_empty_lowest_tables(void **state) /* M3, T2
 	fixture_free(f);
 }
 
+/* What another thread drops between two steps of a fault, at its nth look for a table's desc. */
+static struct {
+	struct fixture *f;
+	struct pgw_ptdesc *(*table_desc)(void *ctx, void *table); /* the arena's */
+	struct request drop;
+	long nth;
+} interloper;
+
+static struct pgw_ptdesc *desc_after_a_drop(void *ctx, void *table)
+{
+	if (interloper.nth-- == 0) {
+		assert_int_equal(run(interloper.f, &interloper.drop), 0);
+		if (!interloper.f->arena.thread.nr_readers)
+			pgw_reclaim_barrier(&interloper.f->arena.platform);
+	}
+	return interloper.table_desc(ctx, table);
+}
+
+/* The table that a fault has made, or found empty, is unlinked before its leaf is in it. */
+static void test_ops__a_fault_outlives_the_table_that_it_found(void **state) /* M3 */
+{
+	struct fixture *f = fixture_new(pgw_format_by_name("riscv-sv39"), 1);
+	const uint64_t table = UINT64_C(1) << f->geo->span_lg2[1];
+	struct request r = {
+		.op = OP_MMAP, .start = table, .end = 2 * table, .flags = PGW_VMA_READ
+	};
+	uint64_t nr_freed = 0;
+
+	(void)state;
+	f->want_small = true;
+	assert_int_equal(run(f, &r), 0);
+	interloper.f = f;
+	interloper.drop = r;
+	interloper.drop.op = OP_DONTNEED;
+	interloper.table_desc = f->arena.platform.table_desc;
+	for (long nth = 0; nth < 8; nth++) {
+		f->arena.platform.table_desc = desc_after_a_drop;
+		interloper.nth = nth;
+		assert_int_equal(pgw_mm_fault(f->mm, table + 5 * f->page, PGW_VMA_READ), 0);
+		f->arena.platform.table_desc = interloper.table_desc;
+		nr_freed += interloper.nth < 0;
+		assert_int_equal(run(f, &interloper.drop), 0);
+		assert_int_equal(pgw_mmap_write_lock(f->mm), 0);
+		assert_int_equal(pgw_mm_validate(f->mm, NULL), 0);
+		assert_int_equal(pgw_mmap_write_unlock(f->mm), 0);
+	}
+	assert_true(nr_freed > 1);
+	fixture_free(f);
+}
+
 /* ---- validation ---- */
 
 static void expect_wrong(struct fixture *f, const char *expected)
@@ -618,6 +668,7 @@ int main(void)
 		cmocka_unit_test(test_ops__validation_finds_what_is_planted),
 		cmocka_unit_test(test_ops__munmap_leaves_tables_that_a_neighbour_needs),
 		cmocka_unit_test(test_ops__dontneed_frees_empty_lowest_tables),
+		cmocka_unit_test(test_ops__a_fault_outlives_the_table_that_it_found),
 		cmocka_unit_test(test_ops__munmap_detaches_downgrades_and_then_frees),
 	};
 

@@ -152,7 +152,13 @@ static int map_answer(const struct fault *f, const struct pgw_leaf *leaf, enum p
 		.sizes = size,
 	};
 
-	return f->mm->pt.format->edit->map(&edit, &args);
+	int err;
+
+	/* A lowest table that is empty may be unlinked before the leaf is in it. */
+	pgw_reader_enter(f->mm->platform);
+	err = f->mm->pt.format->edit->map(&edit, &args);
+	pgw_reader_leave(f->mm->platform);
+	return err;
 }
 
 /* Fill a hole. @return -PGW_EEXIST: look again */
