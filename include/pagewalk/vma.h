@@ -88,6 +88,12 @@ struct pgw_vma {
 	struct pgw_deferred deferred;
 	struct pgw_vma *next; /* in a list of VMAs that come or go; see src/mm/vma/vma_change.c */
 	bool paired;          /* ... and another one goes or comes for it */
+
+	/* In the tree of its file's VMAs; see src/mm/vma/mapping_tree.h. */
+	struct pgw_vma *file_up, *file_child[2];
+	uint64_t file_last; /* its own last page in the file; */
+	uint64_t file_max;  /* ... the largest of those at and below it in the tree */
+	uint32_t file_height;
 };
 
 /* ---- finding ---- */
