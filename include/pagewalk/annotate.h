@@ -7,7 +7,7 @@
  * Which function takes, needs or gives up which lock, for the thread-safety
  * analysis of Clang (-Wthread-safety); nothing for other compilers.
  *
- * The lock is that of the mm which the attribute names. The analysis knows
+ * The lock is that of the mm or mapping which the attribute names. The analysis knows
  * nothing of an mm's kind and region: of what needs the lock for read on some mms
  * and for write on others it demands it for read, and the rest is caught at run
  * time. So are locks whose owner it cannot tell: a VMA's, and that of vma->mm.
@@ -28,6 +28,7 @@
 #define PGW_CAPABILITY(name) PGW_ATTRIBUTE(capability(name))
 
 struct PGW_CAPABILITY("mmap lock") pgw_mm;
+struct PGW_CAPABILITY("i_mmap lock") pgw_mapping;
 
 /** The function takes the lock, for write or for read, which the caller does not hold. */
 #define PGW_ACQUIRE(...) PGW_ATTRIBUTE(acquire_capability(__VA_ARGS__))

@@ -82,7 +82,8 @@ PGW_API int pgw_mm_split(struct pgw_mm *mm, uint64_t first, uint64_t last, uint8
  * aligned range, if they are consecutive and alike (accessed and dirty bits
  * apart, which are combined), and free the tables below it. User mms and
  * PGW_POLICY_SINGLE only; kernel mms: kernel.h.
- * @return 0, -PGW_ENOENT (a hole), -PGW_EBUSY (not alike, not consecutive),
+ * @return 0, -PGW_ENOENT (a hole), -PGW_EBUSY (not alike, not consecutive; a file's
+ *         VMA begins or ends in it),
  *         -PGW_EINVAL (no such size), -PGW_EOPNOTSUPP, -PGW_EPERM
  */
 PGW_API int pgw_mm_collapse(struct pgw_mm *mm, uint64_t va, uint8_t size_lg2)

@@ -16,6 +16,7 @@ extern "C" {
 #endif
 
 struct pgw_mm;
+struct pgw_mapping;
 struct pgw_mmap_lock;
 struct pgw_platform;
 struct pgw_epoch;
@@ -128,11 +129,15 @@ enum pgw_rule {
 	PGW_RULE_MMAP_WRITE_LOCKED,  /**< the caller must hold the mmap lock for write */
 	PGW_RULE_MMAP_RECURSION,     /**< a thread may take an mmap lock only once */
 	PGW_RULE_MMAP_NOT_HELD, /**< unlock or downgrade of a lock that the thread does not hold so */
-	PGW_RULE_MMAP_TOO_MANY,    /**< a thread may hold at most PGW_MAX_HELD locks */
-	PGW_RULE_MMAP_ORDER,       /**< a user mm's mmap lock is taken before any kernel mm's */
+	PGW_RULE_MMAP_TOO_MANY, /**< a thread may hold at most PGW_MAX_HELD locks */
+	/** a user mm's mmap lock is taken before any kernel mm's, and both before any i_mmap lock */
+	PGW_RULE_MMAP_ORDER,
 	PGW_RULE_VMA_LOCKED,       /**< the VMA must be locked, for read or for write */
 	PGW_RULE_VMA_WRITE_LOCKED, /**< the VMA must be locked for write */
 	PGW_RULE_HOTPLUG_ORDER,    /**< the hotplug lock is taken before any mmap lock */
+	PGW_RULE_I_MMAP_LOCKED,    /**< the caller must hold the mapping's i_mmap lock */
+	PGW_RULE_I_MMAP_RECURSION, /**< a thread may take an i_mmap lock only once */
+	PGW_RULE_I_MMAP_NOT_HELD,  /**< unlock of an i_mmap lock that the thread does not hold so */
 	_PGW_RULE_MAX,
 };
 
@@ -154,14 +159,15 @@ enum pgw_rules {
 /** One breach of a rule. Valid during the call of the handler only. */
 struct pgw_violation {
 	enum pgw_rule rule;
-	const char *rule_name; /**< e.g. "novma-user-write" */
-	const char *rule_text; /**< one sentence */
-	const char *function;  /**< the function that was called wrongly */
-	const struct pgw_mm *mm;
-	enum pgw_mm_kind kind;
-	enum pgw_region_kind region;
-	enum pgw_lock_mode mode; /**< how the calling thread holds the lock */
-	bool lock_taken;         /**< somebody holds it */
+	const char *rule_name;   /**< e.g. "novma-user-write" */
+	const char *rule_text;   /**< one sentence */
+	const char *function;    /**< the function that was called wrongly */
+	const struct pgw_mm *mm; /**< whose lock it is; or NULL, then: */
+	const struct pgw_mapping *mapping;
+	enum pgw_mm_kind kind;       /**< of the mm */
+	enum pgw_region_kind region; /**< of the mm */
+	enum pgw_lock_mode mode;     /**< how the calling thread holds the lock */
+	bool lock_taken;             /**< somebody holds it */
 };
 
 /**

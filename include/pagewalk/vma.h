@@ -5,6 +5,7 @@
 /**
  * @file
  * VMAs of an owned user mm, and the operations that map and unmap by them.
+ * What several VMAs, of any mms, show of one file is in mapping.h.
  *
  * A VMA is a range of addresses of one meaning. Ranges of VMAs are half-open
  * (start, end), as in Linux, and aligned to the format's smallest leaf.
@@ -44,6 +45,11 @@ struct pgw_fault {
 	uint8_t access;    /**< in: PGW_VMA_READ, _WRITE or _EXEC */
 	uint8_t max_level; /**< in: the largest leaf that would fit, by its level */
 	uint64_t pgoff;    /**< in: of the page, as in struct pgw_vma */
+	/**
+	 * in: a leaf is there that lacks the right, and pa is the page's frame. To
+	 * answer with that frame is to give the right, and no frame more.
+	 */
+	bool is_mapped;
 
 	uint64_t pa;    /**< out: the frame, aligned to the leaf */
 	uint8_t level;  /**< out: of the leaf; at most max_level; 0 unless set */
@@ -81,6 +87,7 @@ struct pgw_vma {
 	uint64_t pgoff;
 	const struct pgw_vma_ops *ops; /**< or NULL */
 	void *private_data;
+	struct pgw_mapping *mapping; /**< of the file that backs it, or NULL; see mapping.h */
 	struct pgw_mm *mm;
 
 	uint64_t lock_seq; /* equal to the mm's: locked for write; see src/mm/vma/vma_lock.c */
@@ -89,7 +96,7 @@ struct pgw_vma {
 	struct pgw_vma *next; /* in a list of VMAs that come or go; see src/mm/vma/vma_change.c */
 	bool paired;          /* ... and another one goes or comes for it */
 
-	/* In the tree of its file's VMAs; see src/mm/vma/mapping_tree.h. */
+	/* In its mapping's tree; guarded by the i_mmap lock; see src/mm/vma/mapping_tree.h. */
 	struct pgw_vma *file_up, *file_child[2];
 	uint64_t file_last; /* its own last page in the file; */
 	uint64_t file_max;  /* ... the largest of those at and below it in the tree */
@@ -141,18 +148,21 @@ struct pgw_mmap_args {
 	uint64_t start, end;
 	uint32_t flags; /**< enum pgw_vma_flag */
 	uint64_t pgoff;
-	const struct pgw_vma_ops *ops; /**< borrowed as long as there are VMAs with it; or NULL */
+	/** borrowed as long as there are VMAs with it; NULL: the mapping's, or none */
+	const struct pgw_vma_ops *ops;
 	void *private_data;
+	/** the VMA shows this file, from page pgoff on; borrowed as long as there are VMAs with it; or NULL */
+	struct pgw_mapping *mapping;
 };
 
 /**
- * Make a VMA. It merges with neighbours of the same flags, ops and
- * private_data whose pgoff goes on; open and close are called as VMAs come and
+ * Make a VMA. It merges with neighbours of the same flags, ops, private_data
+ * and mapping whose pgoff goes on; open and close are called as VMAs come and
  * go. With PGW_VMA_LOCKED its pages are faulted in, best effort.
  *
  * Nothing is unmapped: what is in the way is an error.
  * @return 0, -PGW_EINVAL (range not aligned, empty or outside the region; unknown
- *         flags), -PGW_EEXIST (a VMA is in the way), -PGW_ENOMEM,
+ *         flags; a mapping of another platform or page size), -PGW_EEXIST (a VMA is in the way), -PGW_ENOMEM,
  *         -PGW_EOPNOTSUPP (not an owned user mm), -PGW_EDEADLK, or what open returned
  */
 PGW_API int pgw_mm_mmap(struct pgw_mm *mm, const struct pgw_mmap_args *args) PGW_EXCLUDES(mm);
@@ -185,7 +195,7 @@ PGW_API int pgw_mm_expand(struct pgw_mm *mm, uint64_t va) PGW_EXCLUDES(mm);
  * for read. A leaf that is there already and allows the access is fine.
  * @param access PGW_VMA_READ, _WRITE or _EXEC
  * @return 0, -PGW_EFAULT (no VMA, or it does not allow the access, or nothing
- *         supplies a frame), -PGW_ENOMEM, -PGW_EINVAL, -PGW_EDEADLK, or what the VMA's fault returned
+ *         supplies a frame, or the file has no such page), -PGW_ENOMEM, -PGW_EINVAL, -PGW_EDEADLK, or what the VMA's fault returned
  */
 PGW_API int pgw_mm_fault(struct pgw_mm *mm, uint64_t va, uint32_t access) PGW_EXCLUDES(mm);
 

@@ -24,6 +24,7 @@ extern "C" {
 
 struct pgw_mm_walk;
 struct pgw_vma;
+struct pgw_mapping;
 
 /** What a pud_entry or pmd_entry callback may ask for through walk->action. */
 enum pgw_walk_action {
@@ -195,6 +196,26 @@ PGW_API int pgw_walk_page_range_vma(struct pgw_vma *vma, uint64_t start, uint64_
 
 /** The same for the whole of one VMA; no test_walk. */
 PGW_API int pgw_walk_page_vma(struct pgw_vma *vma, const struct pgw_mm_walk_ops *ops, void *arg);
+
+/**
+ * Walk pages of a file in all VMAs, of any mms, that show them: nr pages from
+ * first on, each VMA's part of them as pgw_walk_page_range_vma(), in the order of
+ * the VMAs' first pages. walk->mm changes with walk->vma.
+ *
+ * The i_mmap lock keeps the VMAs and their tables, so no mmap lock is needed,
+ * and ops->walk_lock is not looked at. Leaves may be split on the way, come and go
+ * meanwhile. Callbacks may not call into an mm nor change VMAs.
+ *
+ * test_walk gets all addresses of a VMA, not only those that are going to be walked. A
+ * positive value ends the whole walk, which returns 0; so does a
+ * PGW_VMA_PFNMAP VMA without test_walk, after its pte_hole.
+ *
+ * Locking: the mapping's i_mmap lock in any mode.
+ * @return 0, a callback's value, -PGW_EINVAL, -PGW_EPERM, -PGW_ENOMEM (a leaf could not be split)
+ */
+PGW_API int pgw_walk_page_mapping(struct pgw_mapping *mapping, uint64_t first, uint64_t nr,
+				  const struct pgw_mm_walk_ops *ops, void *arg)
+	PGW_REQUIRES_SHARED(mapping);
 
 /** Read a slot that others may be changing: one atomic load. */
 PGW_API uint64_t pgw_item_load(const uint64_t *item);

@@ -77,10 +77,12 @@ static const char *region_name(enum pgw_region_kind kind)
 int pgw_violation_format(const struct pgw_violation *violation, char *buf, size_t size)
 {
 	bool other = violation->mode == PGW_LOCK_NONE && violation->lock_taken;
+	bool of_file = violation->mapping != NULL;
 
-	return snprintf(buf, size, "locking rule %s broken in %s: %s (%s %s mm, lock held: %s%s)",
+	return snprintf(buf, size, "locking rule %s broken in %s: %s (%s%s%s%s, lock held: %s%s)",
 			violation->rule_name, violation->function, violation->rule_text,
-			kind_name(violation->kind), region_name(violation->region),
-			pgw_lock_mode_name(violation->mode),
+			of_file ? "" : kind_name(violation->kind), of_file ? "" : " ",
+			of_file ? "file mapping" : region_name(violation->region),
+			of_file ? "" : " mm", pgw_lock_mode_name(violation->mode),
 			other ? "; another thread holds it" : "");
 }

@@ -3,6 +3,7 @@
 
 #include "base/bits.h"
 #include "mm/mm_priv.h"
+#include "mm/vma/mapping_priv.h"
 #include "mm/vma/vma_lock.h"
 #include "pt/read/gather.h"
 
@@ -156,15 +157,41 @@ int pgw_mm_split(struct pgw_mm *mm, uint64_t first, uint64_t last, uint8_t max_l
 
 /*
  * Who holds a VMA's lock may be at the tables without the mmap lock, and is a
- * reader only at the lowest ones: such VMAs are locked for write first. Other
+ * reader only at the lowest ones: such VMAs are locked for write first. So may who found
+ * a VMA by its file, whose i_mmap lock is locked for write: of one file at most. Other
  * changes of leaves that are under way elsewhere in the tables are why this
  * edit is PT_SHARED all the same.
  */
-static void collapse_lock_vmas(struct pgw_mm *mm, uint64_t first, uint64_t last)
+static int collapse_lock(struct pgw_mm *mm, uint64_t first, uint64_t last, struct pgw_mapping **ret)
 {
+	struct pgw_mapping *mapping = NULL;
+
 	for (struct pgw_vma *vma = pgw_vma_find(mm, first); vma && vma->start <= last;
-	     vma = pgw_vma_find(mm, vma->end))
+	     vma = pgw_vma_find(mm, vma->end)) {
+		if (vma->mapping && (vma->start > first || vma->end <= last))
+			return -PGW_EBUSY;
+		mapping = vma->mapping;
 		vma_lock_write(vma);
+	}
+	*ret = mapping;
+	return mapping ? pgw_mapping_write_lock(mapping) : 0;
+}
+
+/* The tables change under others, who keep the rule. */
+PGW_NO_THREAD_SAFETY_ANALYSIS static int
+collapse_shared(struct pgw_mm *mm, const struct pt_edit *pt, uint64_t va, uint8_t size_lg2)
+{
+	struct pgw_mapping *mapping;
+	int err = collapse_lock(mm, va & ~low_bits(size_lg2), va | low_bits(size_lg2), &mapping);
+
+	if (err)
+		return err;
+	pgw_reader_enter(mm->platform);
+	err = mm->pt.format->edit->collapse(pt, va, size_lg2);
+	pgw_reader_leave(mm->platform);
+	if (mapping)
+		pgw_mapping_write_unlock(mapping);
+	return err;
 }
 
 int pgw_mm_collapse(struct pgw_mm *mm, uint64_t va, uint8_t size_lg2)
@@ -179,12 +206,9 @@ int pgw_mm_collapse(struct pgw_mm *mm, uint64_t va, uint8_t size_lg2)
 	if (mm->pt.region.kind == PGW_REGION_KERNEL && policy != PT_SINGLE)
 		return -PGW_EOPNOTSUPP;
 	edit_begin(&edit, mm, policy);
-	if (policy == PT_SHARED) {
-		collapse_lock_vmas(mm, va & ~low_bits(size_lg2), va | low_bits(size_lg2));
-		pgw_reader_enter(mm->platform);
-	}
-	err = mm->pt.format->edit->collapse(&edit.pt, va, size_lg2);
 	if (policy == PT_SHARED)
-		pgw_reader_leave(mm->platform);
+		err = collapse_shared(mm, &edit.pt, va, size_lg2);
+	else
+		err = mm->pt.format->edit->collapse(&edit.pt, va, size_lg2);
 	return edit_end(&edit, err);
 }

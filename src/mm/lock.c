@@ -258,6 +258,12 @@ int mmap_lock_write(struct pgw_mmap_lock *lock, const struct pgw_platform *platf
 	return lock_take(lock, platform, rank, PGW_LOCK_WRITE);
 }
 
+int mmap_lock_may_wait(const struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
+		       unsigned rank)
+{
+	return held_check(current_thread(platform), lock, rank);
+}
+
 int mmap_lock_read_try(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
 		       unsigned rank)
 {

@@ -3,7 +3,8 @@
 #define MM_LOCK_H
 
 /*
- * The mmap lock: a fair reader-writer lock whose writer can become a reader.
+ * The mmap lock: a fair reader-writer lock whose writer can become a reader. The
+ * hotplug lock and files' i_mmap locks are others of its kind.
  * It knows threads and the platform, but no mm, and reports nothing.
  * What it guarantees: docs/locking.md.
  */
@@ -22,6 +23,7 @@ enum {
 	LOCK_RANK_HOTPLUG,
 	LOCK_RANK_USER_MM,
 	LOCK_RANK_KERNEL_MM,
+	LOCK_RANK_MAPPING, /* i_mmap locks */
 };
 
 struct mmap_waiter;
@@ -48,6 +50,10 @@ int mmap_lock_read_try(struct pgw_mmap_lock *lock, const struct pgw_platform *pl
 		       unsigned rank);
 int mmap_lock_write_try(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
 			unsigned rank);
+
+/** Would mmap_lock_read() and mmap_lock_write() be refused? @return what they would return then, or 0 */
+int mmap_lock_may_wait(const struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
+		       unsigned rank);
 
 /**
  * Release the lock; turn a write lock into a read lock.

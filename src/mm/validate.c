@@ -6,9 +6,24 @@
 
 #include "base/bits.h"
 #include "mm/mm_priv.h"
+#include "mm/vma/mapping_priv.h"
+#include "mm/vma/mapping_tree.h"
 #include "mm/vma/vma_tree.h"
 
 #define USER_RIGHTS (PGW_USER_R | PGW_USER_W | PGW_USER_X)
+
+static bool file_knows(const struct pgw_vma *vma)
+{
+	struct pgw_mapping *mapping = vma->mapping;
+	bool is_known;
+
+	if (pgw_mapping_read_lock(mapping))
+		return false;
+	is_known = mapping_tree_has(mapping->root, vma) &&
+		   vma->file_last - vma->pgoff == (vma->end - vma->start - 1) >> mapping->page_lg2;
+	pgw_mapping_read_unlock(mapping);
+	return is_known;
+}
 
 /* Each checks one thing and returns what is wrong, or NULL. */
 
@@ -24,6 +39,8 @@ static const char *check_vma(const struct pgw_mm *mm, const struct pgw_vma *vma)
 		return "a VMA outside the region";
 	if (vma->flags & ~(uint32_t)_PGW_VMA_ALL)
 		return "a VMA with unknown flags";
+	if (vma->mapping && !file_knows(vma))
+		return "a VMA that its file does not know";
 	return NULL;
 }
 

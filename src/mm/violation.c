@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mm/mm_priv.h"
+#include "mm/vma/mapping_priv.h"
 
 static const struct {
 	const char *name;
@@ -39,11 +40,12 @@ static const struct {
 	},
 	[PGW_RULE_MMAP_TOO_MANY] = {
 		"mmap-too-many",
-		"a thread may hold at most PGW_MAX_HELD mmap locks",
+		"a thread may hold at most PGW_MAX_HELD locks",
 	},
 	[PGW_RULE_MMAP_ORDER] = {
 		"mmap-order",
-		"a user address space's mmap lock is taken before its kernel address space's",
+		"user address spaces' mmap locks are taken before kernel ones', and these before "
+		"i_mmap locks",
 	},
 	[PGW_RULE_VMA_LOCKED] = {
 		"vma-locked",
@@ -57,26 +59,60 @@ static const struct {
 		"hotplug-order",
 		"the hotplug lock is taken before any mmap lock",
 	},
+	[PGW_RULE_I_MMAP_LOCKED] = {
+		"i-mmap-locked",
+		"the caller must hold the mapping's i_mmap lock",
+	},
+	[PGW_RULE_I_MMAP_RECURSION] = {
+		"i-mmap-recursion",
+		"a thread may take an i_mmap lock only once",
+	},
+	[PGW_RULE_I_MMAP_NOT_HELD] = {
+		"i-mmap-not-held",
+		"an i_mmap lock is released only by a thread that holds it in that mode",
+	},
 };
 _Static_assert(sizeof(rules) / sizeof(rules[0]) == _PGW_RULE_MAX, "a rule has no name");
 
+/* Report the rest of a breach, of which whose lock it is is filled in. */
+static int report(const struct pgw_platform *platform, const struct pgw_mmap_lock *lock,
+		  struct pgw_violation *violation)
+{
+	enum pgw_rule rule = violation->rule;
+
+	violation->rule_name = rules[rule].name;
+	violation->rule_text = rules[rule].text;
+	violation->mode = mmap_lock_mode(lock, platform);
+	violation->lock_taken = mmap_lock_is_taken(lock);
+	platform->violation(platform->ctx, violation);
+	return rule == PGW_RULE_MMAP_RECURSION || rule == PGW_RULE_MMAP_ORDER ||
+			       rule == PGW_RULE_HOTPLUG_ORDER || rule == PGW_RULE_I_MMAP_RECURSION
+		       ? -PGW_EDEADLK
+		       : -PGW_EPERM;
+}
+
 int mm_violation(const struct pgw_mm *mm, enum pgw_rule rule, const char *function)
 {
-	const struct pgw_violation violation = {
+	struct pgw_violation violation = {
 		.rule = rule,
-		.rule_name = rules[rule].name,
-		.rule_text = rules[rule].text,
 		.function = function,
 		.mm = mm,
 		.kind = mm->kind,
 		.region = mm->pt.region.kind,
-		.mode = mmap_lock_mode(&mm->lock, mm->platform),
-		.lock_taken = mmap_lock_is_taken(&mm->lock),
 	};
 
-	mm->platform->violation(mm->platform->ctx, &violation);
-	return rule == PGW_RULE_MMAP_RECURSION || rule == PGW_RULE_MMAP_ORDER ||
-			       rule == PGW_RULE_HOTPLUG_ORDER
-		       ? -PGW_EDEADLK
-		       : -PGW_EPERM;
+	return report(mm->platform, &mm->lock, &violation);
+}
+
+int mapping_violation(const struct pgw_mapping *mapping, enum pgw_rule rule, const char *function)
+{
+	struct pgw_violation violation = {
+		.rule = rule,
+		.function = function,
+		.mapping = mapping,
+		.kind = PGW_MM_OWNED,
+		.region = PGW_REGION_USER,
+	};
+
+	return report(mapping->platform, &mapping->lock, &violation);
 }

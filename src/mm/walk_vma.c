@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pagewalk/walk.h>
 
+#include "base/bits.h"
 #include "mm/mm_priv.h"
+#include "mm/vma/mapping_priv.h"
+#include "mm/vma/mapping_tree.h"
 #include "mm/vma/vma_lock.h"
 #include "mm/vma/vma_tree.h"
 
 /*
- * Walks through VMAs. The mmap lock, or a VMA's own, keeps the VMA, and the VMA
- * keeps the tables; so what has no VMA has no tables that one may look at.
+ * Walks through VMAs. The mmap lock, a VMA's own, or the i_mmap lock of its file keeps
+ * the VMA, and the VMA keeps the tables; so what has no VMA has no tables that one may look at.
  */
 
 /* A walk of an owned user mm; how it locks is one of the four ways. */
@@ -170,4 +173,41 @@ int pgw_walk_page_range_vma(struct pgw_vma *vma, uint64_t start, uint64_t end,
 int pgw_walk_page_vma(struct pgw_vma *vma, const struct pgw_mm_walk_ops *ops, void *arg)
 {
 	return vma ? walk_in_vma(vma, vma->start, vma->end, ops, arg, __func__) : -PGW_EINVAL;
+}
+
+/* Pages first..last of a file, in all VMAs. What test_walk says of one VMA, it says of the walk. */
+static int walk_file(struct pgw_mm_walk *walk, const struct pgw_mapping *mapping, uint64_t first,
+		     uint64_t last)
+{
+	struct pgw_vma *vma = mapping_tree_first(mapping->root, first, last);
+	uint64_t start, end;
+	int err = 0;
+
+	for (; vma && !err; vma = mapping_tree_next(vma, first, last)) {
+		walk->vma = vma;
+		walk->mm = vma->mm;
+		err = test_vma(walk, vma->start, vma->end);
+		if (err)
+			return err < 0 ? err : 0;
+		mapping_clip(vma, first, last, &start, &end);
+		err = walk_vma_tables(walk, start, end);
+	}
+	return err;
+}
+
+int pgw_walk_page_mapping(struct pgw_mapping *mapping, uint64_t first, uint64_t nr,
+			  const struct pgw_mm_walk_ops *ops, void *arg)
+{
+	struct pgw_mm_walk walk = { .ops = ops, .arg = arg };
+	uint64_t last;
+	int err;
+
+	if (!mapping || !ops)
+		return -PGW_EINVAL;
+	err = mapping_assert_locked(mapping, __func__);
+	if (err || !nr)
+		return err;
+	if (add_overflows(first, nr - 1, &last))
+		last = UINT64_MAX;
+	return walk_file(&walk, mapping, first, last);
 }

@@ -128,6 +128,10 @@ static void test_violation_format__kind_half_mode_and_others_show(void **state)
 	v.kind = PGW_MM_SNAPSHOT;
 	pgw_violation_format(&v, buf, sizeof(buf));
 	assert_non_null(strstr(buf, "(snapshot kernel mm, lock held: none)"));
+
+	v.mapping = (const struct pgw_mapping *)&v; /* is not looked at */
+	pgw_violation_format(&v, buf, sizeof(buf));
+	assert_non_null(strstr(buf, "(file mapping, lock held: none)"));
 }
 
 /* ---- the platform ---- */

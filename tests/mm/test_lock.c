@@ -263,7 +263,8 @@ static void test_mm_violation__every_rule_has_its_own_name_and_text(void **state
 		int status = mm_violation(&f->mm, (enum pgw_rule)rule, "f");
 
 		bool is_deadlock = rule == PGW_RULE_MMAP_RECURSION || rule == PGW_RULE_MMAP_ORDER ||
-				   rule == PGW_RULE_HOTPLUG_ORDER;
+				   rule == PGW_RULE_HOTPLUG_ORDER ||
+				   rule == PGW_RULE_I_MMAP_RECURSION;
 
 		assert_int_equal(status, is_deadlock ? -PGW_EDEADLK : -PGW_EPERM);
 		assert_int_equal(f->violation.rule, rule);

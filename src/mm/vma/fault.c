@@ -12,12 +12,16 @@
  * mprotect gave it, or where the owner wanted to be asked) is rare, and may put another
  * frame there, which must not overwrite what a third one put there meanwhile.
  * So that is done with the mmap lock held for write, and the VMA locked: alone.
+ *
+ * Not even then is a fault in a file's VMA alone: its pages are taken out by the i_mmap
+ * lock (mapping.c). It finds that out under the table's lock, and looks again.
  */
 
 #include <pagewalk/vma.h>
 
 #include "base/bits.h"
 #include "mm/mm_priv.h"
+#include "mm/vma/mapping_priv.h"
 #include "mm/vma/vma_lock.h"
 #include "mm/vma/vma_tree.h"
 
@@ -32,6 +36,7 @@ struct fault {
 	uint8_t access;
 	bool is_alone;
 	struct pgw_translation at; /* what is there */
+	uint64_t nr_unmaps;        /* of the file, before the owner was asked */
 };
 
 static const struct pgw_geometry *fault_geometry(const struct fault *f)
@@ -64,6 +69,16 @@ static bool leaf_allows(const struct fault *f)
 	return true;
 }
 
+static uint64_t pgoff_at(const struct fault *f, uint64_t va)
+{
+	return f->vma->pgoff + ((va - f->vma->start) >> fault_geometry(f)->granule_lg2);
+}
+
+static bool file_has(const struct fault *f, uint64_t va)
+{
+	return !f->vma->mapping || pgoff_at(f, va) < pgw_mapping_nr_pages(f->vma->mapping);
+}
+
 /* The largest leaf that fits between the VMA's bounds and into what is empty. */
 static uint8_t largest_level(const struct fault *f)
 {
@@ -73,7 +88,8 @@ static uint8_t largest_level(const struct fault *f)
 	for (uint8_t level = 1; level <= f->at.level; level++) {
 		uint64_t span = low_bits(geo->span_lg2[level]);
 
-		if ((f->va & ~span) < f->vma->start || (f->va | span) >= f->vma->end)
+		if ((f->va & ~span) < f->vma->start || (f->va | span) >= f->vma->end ||
+		    !file_has(f, f->va | span))
 			break;
 		if (geo->leaf_sizes & (span + 1))
 			best = level;
@@ -98,19 +114,23 @@ static void give_back(const struct fault *f, const struct pgw_fault *answer)
 		ops->release(f->vma, &frames);
 }
 
-static int fault_ask(const struct fault *f, struct pgw_fault *answer)
+static int fault_ask(struct fault *f, struct pgw_fault *answer)
 {
 	const struct pgw_geometry *geo = fault_geometry(f);
 	int err;
 
+	if (f->vma->mapping)
+		f->nr_unmaps = mapping_nr_unmaps(f->vma->mapping);
+	if (!f->vma->ops || !f->vma->ops->fault || !file_has(f, f->va))
+		return -PGW_EFAULT;
 	*answer = (struct pgw_fault){
 		.va = f->va,
 		.access = f->access,
 		.max_level = largest_level(f),
-		.pgoff = f->vma->pgoff + ((f->va - f->vma->start) >> geo->granule_lg2),
+		.pgoff = pgoff_at(f, f->va),
+		.is_mapped = f->at.kind == PGW_ENTRY_LEAF,
+		.pa = f->at.kind == PGW_ENTRY_LEAF ? f->at.pa : 0,
 	};
-	if (!f->vma->ops || !f->vma->ops->fault)
-		return -PGW_EFAULT;
 	err = f->vma->ops->fault(f->vma, answer);
 	if (err)
 		return err;
@@ -161,8 +181,32 @@ static int map_answer(const struct fault *f, const struct pgw_leaf *leaf, enum p
 	return err;
 }
 
+/* Under the table's lock: may what the owner answered still be mapped? */
+static bool fault_may_map(struct pt_gather *gather)
+{
+	const struct fault *f = gather->arg;
+
+	return mapping_may_map(f->vma->mapping, f->nr_unmaps);
+}
+
+static void fault_gather(struct fault *f, struct pt_gather *gather, enum pt_policy policy)
+{
+	gather_init(gather, &f->mm->pt, policy);
+	gather->arg = f;
+	if (f->vma->mapping)
+		gather->may_map = fault_may_map;
+}
+
+/* A page was mapped, or not. Who cleared it a moment ago may not have flushed it yet. */
+static void fault_flush(const struct fault *f, struct pt_gather *gather, int err)
+{
+	if (!err && __atomic_load_n(&f->mm->nr_unflushed, __ATOMIC_ACQUIRE))
+		gather_range(gather, f->va, f->va | low_bits(fault_geometry(f)->granule_lg2));
+	gather_flush(gather);
+}
+
 /* Fill a hole. @return -PGW_EEXIST: look again */
-static int fault_fill(const struct fault *f)
+static int fault_fill(struct fault *f)
 {
 	struct pgw_fault answer;
 	struct pt_gather gather;
@@ -171,14 +215,11 @@ static int fault_fill(const struct fault *f)
 
 	if (err)
 		return err;
-	gather_init(&gather, &f->mm->pt, PT_SHARED);
+	fault_gather(f, &gather, PT_SHARED);
 	err = -PGW_EFAULT;
 	if (answer_leaf(f, &answer, &leaf))
 		err = map_answer(f, &leaf, PT_SHARED, &gather);
-	/* Who cleared this page a moment ago may not have flushed it yet. */
-	if (!err && __atomic_load_n(&f->mm->nr_unflushed, __ATOMIC_ACQUIRE))
-		gather_range(&gather, f->va, f->va | low_bits(fault_geometry(f)->granule_lg2));
-	gather_flush(&gather);
+	fault_flush(f, &gather, err);
 	if (err)
 		give_back(f, &answer);
 	return err;
@@ -186,10 +227,10 @@ static int fault_fill(const struct fault *f)
 
 static void release_replaced(struct pt_gather *gather, const struct pgw_frames *frames)
 {
-	const struct pgw_vma *vma = gather->arg;
+	const struct fault *f = gather->arg;
 
-	if (vma->ops->release && !(vma->flags & PGW_VMA_PFNMAP))
-		vma->ops->release(gather->arg, frames);
+	if (f->vma->ops->release && !(f->vma->flags & PGW_VMA_PFNMAP))
+		f->vma->ops->release(f->vma, frames);
 }
 
 /* Put another frame in the place of what is mapped there. */
@@ -200,19 +241,31 @@ static int replace_frame(const struct fault *f, const struct pgw_leaf *leaf, str
 
 	ops->unmap(edit, leaf->va, leaf->va | span, PGW_UNMAP_WHOLE);
 	gather_flush(edit->gather); /* break, then make */
-	return map_answer(f, leaf, PT_RANGE, edit->gather);
+	return map_answer(f, leaf, edit->policy, edit->gather);
+}
+
+/* The right to the frame that is there; a file's may be gone by now, which nobody was told. */
+static int give_rights(const struct fault *f, const struct pgw_leaf *leaf, struct pt_edit *edit)
+{
+	uint64_t span = low_bits(fault_geometry(f)->span_lg2[leaf->level]);
+	int err = f->mm->pt.format->edit->protect(edit, leaf->va, leaf->va | span, leaf->rights);
+
+	if (!err && f->vma->mapping && !mapping_may_map(f->vma->mapping, f->nr_unmaps))
+		err = -PGW_EEXIST;
+	return err;
 }
 
 /*
  * Give a leaf the rights that the owner agrees to; or replace it, if he has another
- * frame. Nobody else is here. What the answer does not speak of, of a larger leaf, is split off.
+ * frame. Nobody else is here, but whoever takes pages out of a file. What the answer does
+ * not speak of, of a larger leaf, is split off. @return -PGW_EEXIST: look again
  */
-static int fault_replace(const struct fault *f)
+static int fault_replace(struct fault *f)
 {
 	const struct pt_edit_ops *ops = f->mm->pt.format->edit;
 	struct pgw_fault answer;
 	struct pt_gather gather;
-	struct pt_edit edit = { &f->mm->pt, PT_RANGE, &gather };
+	struct pt_edit edit = { &f->mm->pt, f->vma->mapping ? PT_SHARED : PT_RANGE, &gather };
 	struct pgw_leaf leaf;
 	uint64_t span;
 	bool is_same;
@@ -222,18 +275,16 @@ static int fault_replace(const struct fault *f)
 		return err;
 	span = low_bits(fault_geometry(f)->span_lg2[answer.level]);
 	is_same = answer.pa == (f->at.pa & ~span);
-	gather_init(&gather, &f->mm->pt, PT_RANGE);
+	fault_gather(f, &gather, edit.policy);
 	gather.release = release_replaced;
-	gather.arg = f->vma;
 	err = answer_leaf(f, &answer, &leaf) ? 0 : -PGW_EFAULT;
 	if (!err)
 		err = ops->split_at(&edit, leaf.va);
 	if (!err)
 		err = ops->split_at(&edit, leaf.va + span + 1);
 	if (!err)
-		err = is_same ? ops->protect(&edit, leaf.va, leaf.va | span, leaf.rights)
-			      : replace_frame(f, &leaf, &edit);
-	gather_flush(&gather);
+		err = is_same ? give_rights(f, &leaf, &edit) : replace_frame(f, &leaf, &edit);
+	fault_flush(f, &gather, err);
 	if (err && !is_same)
 		give_back(f, &answer);
 	return err;
@@ -248,14 +299,16 @@ static int fault_resolve(struct fault *f)
 		return -PGW_EFAULT;
 	do {
 		fault_look(f);
-		if (f->at.kind == PGW_ENTRY_LEAF) {
-			if (leaf_allows(f))
-				return 0;
-			return f->is_alone ? fault_replace(f) : FAULT_ALONE;
-		}
-		if (f->at.kind != PGW_ENTRY_EMPTY)
+		if (f->at.kind == PGW_ENTRY_LEAF && leaf_allows(f))
+			return 0;
+		if (f->at.kind == PGW_ENTRY_LEAF && !f->is_alone)
+			return FAULT_ALONE;
+		if (f->at.kind == PGW_ENTRY_LEAF)
+			err = fault_replace(f);
+		else if (f->at.kind == PGW_ENTRY_EMPTY)
+			err = fault_fill(f);
+		else
 			return -PGW_EFAULT; /* somebody keeps something there that is not ours */
-		err = fault_fill(f);
 	} while (err == -PGW_EEXIST);
 	return err;
 }

@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "mm/mm_priv.h"
+#include "mm/vma/mapping_priv.h"
 #include "mm/vma/vma_change.h"
 
 /*
@@ -59,9 +60,9 @@ static void mmap_unlock(struct pgw_mm *mm, int err, const struct pgw_vma *fresh)
 	pgw_mmap_read_unlock(mm);
 }
 
-int pgw_mm_mmap(struct pgw_mm *mm, const struct pgw_mmap_args *args)
+/* @return 0, -PGW_EINVAL, -PGW_EOPNOTSUPP */
+static int mmap_check(const struct pgw_mm *mm, const struct pgw_mmap_args *args)
 {
-	struct pgw_vma fresh;
 	uint64_t pgoff_end;
 	uint8_t rights;
 	int err;
@@ -75,15 +76,26 @@ int pgw_mm_mmap(struct pgw_mm *mm, const struct pgw_mmap_args *args)
 			  (args->end - args->start) >> mm->pt.format->geometry.granule_lg2,
 			  &pgoff_end))
 		return -PGW_EINVAL;
-	if (!mm_vma_rights(mm, args->flags, &rights))
-		return -PGW_EOPNOTSUPP;
+	if (args->mapping && !mapping_fits(args->mapping, mm))
+		return -PGW_EINVAL;
+	return mm_vma_rights(mm, args->flags, &rights) ? 0 : -PGW_EOPNOTSUPP;
+}
+
+int pgw_mm_mmap(struct pgw_mm *mm, const struct pgw_mmap_args *args)
+{
+	struct pgw_vma fresh;
+	int err = mmap_check(mm, args);
+
+	if (err)
+		return err;
 	fresh = (struct pgw_vma){
 		.start = args->start,
 		.end = args->end,
 		.flags = args->flags,
 		.pgoff = args->pgoff,
-		.ops = args->ops,
+		.ops = !args->ops && args->mapping ? args->mapping->ops : args->ops,
 		.private_data = args->private_data,
+		.mapping = args->mapping,
 		.mm = mm,
 	};
 	err = pgw_mmap_write_lock(mm);
@@ -110,15 +122,9 @@ static int expand_find(struct pgw_mm *mm, uint64_t va, struct pgw_vma *ret)
 	nr_pages = (vma->start - va) >> mm->pt.format->geometry.granule_lg2;
 	if (nr_pages > vma->pgoff)
 		return -PGW_ENOMEM;
-	*ret = (struct pgw_vma){
-		.start = va,
-		.end = vma->start,
-		.flags = vma->flags,
-		.pgoff = vma->pgoff - nr_pages,
-		.ops = vma->ops,
-		.private_data = vma->private_data,
-		.mm = mm,
-	};
+	*ret = vma_like(vma, vma->start, vma->start, vma->flags);
+	ret->start = va;
+	ret->pgoff -= nr_pages;
 	return 0;
 }
 

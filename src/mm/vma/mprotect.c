@@ -81,12 +81,23 @@ static int mprotect_put(struct mprotect *p)
 	return 0;
 }
 
+/* Of files others may take pages out meanwhile, by the i_mmap lock alone. */
+static bool has_file(const struct mprotect *p)
+{
+	const struct pgw_vma *vma = p->change.old;
+
+	while (vma && !vma->mapping)
+		vma = vma->next;
+	return vma;
+}
+
 static int mprotect_prepare(struct mprotect *p)
 {
 	const struct pt_edit_ops *ops = p->mm->pt.format->edit;
 	int err;
 
 	mprotect_take(p);
+	p->edit.policy = has_file(p) ? PT_SHARED : PT_RANGE;
 	err = mprotect_put(p);
 	if (!err)
 		err = ops->split_at(&p->edit, p->start);
@@ -134,8 +145,9 @@ static int mprotect_locked(struct mprotect *p)
 		return err;
 	}
 	vma_change_commit(&p->change);
+	mm_flush_begin(p->mm);
 	mprotect_leaves(p, rights);
-	gather_flush(&p->gather);
+	mm_flush_end(p->mm, &p->gather, p->start, p->end - 1);
 	vma_change_finish(&p->change);
 	return 0;
 }

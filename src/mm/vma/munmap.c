@@ -17,6 +17,8 @@
  * write. In there
  *	- is no VMA: those that were are detached, after their readers had left
  *	  (vma_lock_write() waited), and nobody can lock a detached VMA;
+ *	- looks nobody who found a VMA by its file: they have left the file, when nobody
+ *	  held its i_mmap lock (mapping_apply_change() waited);
  *	- comes no VMA: mmap, expand and mprotect need the lock for write, and wait;
  *	- goes nobody through a VMA beside it: a table on the way to an address
  *	  of that VMA spans the address, and so does not lie between floor and ceiling;
@@ -33,6 +35,7 @@
 #include <pagewalk/vma.h>
 
 #include "mm/mm_priv.h"
+#include "mm/vma/mapping_priv.h"
 #include "mm/vma/vma_change.h"
 
 struct munmap {
@@ -63,7 +66,8 @@ static void munmap_init(struct munmap *m, struct pgw_mm *mm, uint64_t start, uin
 	m->mm = mm;
 	m->start = start;
 	m->end = end;
-	m->edit = (struct pt_edit){ &mm->pt, PT_RANGE, &m->gather };
+	/* Until the VMAs have left their files, others may take pages out of them. */
+	m->edit = (struct pt_edit){ &mm->pt, PT_SHARED, &m->gather };
 	gather_init(&m->gather, &mm->pt, PT_RANGE);
 	m->gather.release = munmap_release;
 	m->gather.arg = m;
@@ -108,6 +112,7 @@ static void munmap_detach(struct munmap *m)
 	struct pgw_vma *vma;
 
 	vma_change_commit(&m->change);
+	m->edit.policy = PT_RANGE;
 	m->released = m->change.old;
 	m->floor = m->mm->pt.region.first;
 	m->ceiling = m->mm->pt.region.last;
@@ -203,6 +208,8 @@ void mm_free_vmas(struct pgw_mm *mm)
 		return;
 	munmap_init(&m, mm, first, last + 1);
 	vma_change_take(&m.change, first, last + 1);
+	mapping_apply_change(&m.change);
+	m.edit.policy = PT_RANGE;
 	m.released = m.change.old;
 	m.start = first;
 	munmap_zap(&m);

@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/epoch.h"
 #include "mm/mm_priv.h"
+#include "mm/vma/mapping_priv.h"
 #include "mm/vma/vma_lock.h"
 
 static uint64_t pgoff_at(const struct pgw_vma *vma, uint64_t va)
@@ -14,7 +15,22 @@ static uint64_t pgoff_at(const struct pgw_vma *vma, uint64_t va)
 bool vma_change_may_merge(const struct pgw_vma *a, const struct pgw_vma *b, uint32_t b_flags)
 {
 	return a->end == b->start && a->flags == b_flags && a->ops == b->ops &&
-	       a->private_data == b->private_data && pgoff_at(a, a->end) == b->pgoff;
+	       a->private_data == b->private_data && a->mapping == b->mapping &&
+	       pgoff_at(a, a->end) == b->pgoff;
+}
+
+struct pgw_vma vma_like(const struct pgw_vma *like, uint64_t start, uint64_t end, uint32_t flags)
+{
+	return (struct pgw_vma){
+		.start = start,
+		.end = end,
+		.flags = flags,
+		.pgoff = pgoff_at(like, start),
+		.ops = like->ops,
+		.private_data = like->private_data,
+		.mapping = like->mapping,
+		.mm = like->mm,
+	};
 }
 
 void vma_change_begin(struct vma_change *change, struct pgw_mm *mm)
@@ -47,15 +63,7 @@ int vma_change_put(struct vma_change *change, const struct pgw_vma *like, uint64
 {
 	const struct pgw_platform *platform = change->mm->platform;
 	struct pgw_vma *last = change->fresh_last;
-	struct pgw_vma piece = {
-		.start = start,
-		.end = end,
-		.flags = flags,
-		.pgoff = pgoff_at(like, start),
-		.ops = like->ops,
-		.private_data = like->private_data,
-		.mm = change->mm,
-	};
+	struct pgw_vma piece = vma_like(like, start, end, flags);
 	struct pgw_vma *vma;
 
 	if (start == end)
@@ -141,6 +149,8 @@ int vma_change_prepare(struct vma_change *change)
 {
 	int err = prepare_tree(change);
 
+	if (!err)
+		err = mapping_check_change(change);
 	make_pairs(change);
 	return err ? err : open_fresh(change);
 }
@@ -170,6 +180,8 @@ void vma_change_commit(struct vma_change *change)
 	mm->nr_vmas = mm->nr_vmas - change->nr_old + change->nr_fresh;
 	for (struct pgw_vma *vma = change->old; vma; vma = vma->next)
 		vma_lock_detach(vma);
+	/* The mmap lock still is held: nobody has faulted in the new ones, and who looks through the file finds all. */
+	mapping_apply_change(change);
 }
 
 static void free_deferred(const struct pgw_platform *platform, struct pgw_deferred *deferred)

@@ -9,7 +9,7 @@
  *	vma_change_begin()
  *	vma_change_take()     which go: they are locked for write, so that nobody faults in them any more
  *	vma_change_put()      which come; can fail
- *	vma_change_prepare()  tree nodes, open; can fail
+ *	vma_change_prepare()  tree nodes, may the files' locks be taken, open; can fail
  *	vma_change_commit()   visible, cannot fail; or vma_change_abort() in its place
  *	vma_change_finish()   close; the old ones are freed when readers have left
  *
@@ -41,13 +41,19 @@ void vma_change_take(struct vma_change *change, uint64_t start, uint64_t end);
 int vma_change_put(struct vma_change *change, const struct pgw_vma *like, uint64_t start,
 		   uint64_t end, uint32_t flags);
 
-/** All that can fail. @return 0, -PGW_ENOMEM, or what open returned */
+/** All that can fail. @return 0, -PGW_ENOMEM, what open returned, or -PGW_EDEADLK or -PGW_EPERM (i_mmap locks) */
 int vma_change_prepare(struct vma_change *change);
 
-/** The new VMAs are in the tree, locked for write; the old ones are detached and in the list. */
+/**
+ * The new VMAs are in the tree, locked for write; the old ones are detached and in
+ * the list. The same in the trees of their files.
+ */
 void vma_change_commit(struct vma_change *change);
 void vma_change_abort(struct vma_change *change);
 void vma_change_finish(struct vma_change *change);
+
+/** A VMA of the same kind, backed by the same, at other addresses and with other flags. */
+struct pgw_vma vma_like(const struct pgw_vma *like, uint64_t start, uint64_t end, uint32_t flags);
 
 /** May b follow a in one VMA, if it had these flags? */
 bool vma_change_may_merge(const struct pgw_vma *a, const struct pgw_vma *b, uint32_t b_flags);

@@ -188,6 +188,14 @@ static int map_choose(struct edit_map *m, uint64_t va, struct edit_map_row *ret)
 	return 0;
 }
 
+/* What was there or came meanwhile may be in the way, without being in the slots. */
+static bool map_may(const struct edit_cursor *c)
+{
+	struct pt_gather *gather = c->edit->gather;
+
+	return pgw_likely(!gather->may_map) || gather->may_map(gather);
+}
+
 /* Map a row of leaves of one size. *ret_bytes is 0 if it has to be tried again. */
 static int edit_map_some(struct edit_map *m, uint64_t va, uint64_t *ret_bytes)
 {
@@ -202,7 +210,9 @@ static int edit_map_some(struct edit_map *m, uint64_t va, uint64_t *ret_bytes)
 	if (!cursor_lock(c))
 		return 0;
 	entry = pt_entry_advance(c->env, m->entry, 0, va - m->first);
-	err = edit_put(c, row.nr, pt_leaf_resize(c->env, entry, 0, va, c->level, row.run));
+	err = -PGW_EEXIST;
+	if (map_may(c))
+		err = edit_put(c, row.nr, pt_leaf_resize(c->env, entry, 0, va, c->level, row.run));
 	*ret_bytes = (uint64_t)row.nr << c->geo->span_lg2[c->level];
 	cursor_unlock(c);
 	return err;

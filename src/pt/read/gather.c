@@ -12,6 +12,7 @@ void gather_init(struct pt_gather *gather, const struct pt *pt, enum pt_policy p
 	gather->last = 0;
 	gather->tables = NULL;
 	gather->release = NULL;
+	gather->may_map = NULL;
 	gather->arg = NULL;
 	gather->nr_frames = 0;
 	gather->nr_flushes = 0;

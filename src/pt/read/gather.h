@@ -20,7 +20,9 @@ struct pt_gather {
 	struct pgw_ptdesc *tables; /* unlinked, each with its desc's next */
 	/* Who wants the frames, or NULL; called after the flush. */
 	void (*release)(struct pt_gather *gather, const struct pgw_frames *frames);
-	void *arg; /* release's */
+	/* Asked with the table's lock held before a leaf is put there; NULL: yes. */
+	bool (*may_map)(struct pt_gather *gather);
+	void *arg; /* release's and may_map's */
 	unsigned nr_frames;
 	struct pgw_frames frames[PT_GATHER_FRAMES]; /* runs; flushed when full */
 	uint64_t nr_flushes, nr_tables, nr_splits; /* so far; splits that others did not do first */
