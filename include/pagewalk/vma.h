@@ -57,6 +57,14 @@ struct pgw_fault {
 	bool read_only; /**< out: without the right to write, whatever the VMA says */
 };
 
+/** What an entry of a table stands for. */
+enum pgw_page_kind {
+	PGW_PAGE_NORMAL,    /**< a leaf: a page of the owner's */
+	PGW_PAGE_ZERO,      /**< a leaf: a page of zeroes that all share */
+	PGW_PAGE_MIGRATING, /**< not valid: a page that is being moved to another frame */
+	PGW_PAGE_SPECIAL,   /**< nothing that anybody should look at */
+};
+
 /** What backs a VMA. All members are optional. */
 struct pgw_vma_ops {
 	/**
@@ -76,6 +84,16 @@ struct pgw_vma_ops {
 	int (*open)(struct pgw_vma *vma);
 	/** There is one less; the last call for this VMA. */
 	void (*close)(struct pgw_vma *vma);
+	/**
+	 * What a leaf, or an entry that is not valid and not empty, is: asked by
+	 * pgw_page_walk_start(), with the table's lock held, so it must not call
+	 * into the mm. Without this member every leaf is normal (in a PGW_VMA_PFNMAP
+	 * VMA, special; it is not asked there) and what is not valid is special.
+	 * @param pa in: of the page, 0 if not valid; out: of a page that is being
+	 *           moved, if the owner knows it
+	 */
+	enum pgw_page_kind (*page_kind)(struct pgw_vma *vma, uint64_t entry, unsigned level,
+					uint64_t *pa);
 };
 
 /** A VMA. Read by everybody as said above; written by the library only. */

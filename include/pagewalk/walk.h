@@ -25,6 +25,7 @@ extern "C" {
 struct pgw_mm_walk;
 struct pgw_vma;
 struct pgw_mapping;
+struct pgw_ptdesc;
 
 /** What a pud_entry or pmd_entry callback may ask for through walk->action. */
 enum pgw_walk_action {
@@ -216,6 +217,44 @@ PGW_API int pgw_walk_page_vma(struct pgw_vma *vma, const struct pgw_mm_walk_ops 
 PGW_API int pgw_walk_page_mapping(struct pgw_mapping *mapping, uint64_t first, uint64_t nr,
 				  const struct pgw_mm_walk_ops *ops, void *arg)
 	PGW_REQUIRES_SHARED(mapping);
+
+/* ---- one page ---- */
+
+/** What pgw_page_walk_start() shall find beside ordinary pages. */
+enum pgw_page_walk_flag {
+	PGW_PAGE_WALK_ZERO = 1 << 0,      /**< pages of zeroes that all share */
+	PGW_PAGE_WALK_MIGRATION = 1 << 1, /**< entries of pages that are being moved */
+};
+
+/** A page, and the slot that says so, which cannot change. */
+struct pgw_page_walk {
+	uint64_t pa; /**< of the page, not of the leaf; of one being moved, what its owner says */
+	uint64_t entry; /**< in the slot; hardware may add to its accessed and dirty states */
+	uint64_t *item; /**< the slot of va; of a contiguous run, one of several */
+	uint8_t level; /**< of the table that the slot is in: 0, as Linux's pte, 1 pmd, 2 pud, 3 p4d */
+	uint8_t size_lg2; /**< of the leaf or run; of an entry that is not valid, what the slot spans */
+	uint8_t kind;     /**< enum pgw_page_kind */
+	struct pgw_ptdesc *desc; /* of the table, whose lock is held */
+};
+
+/**
+ * Find the page that a VMA maps at an address (Linux: folio_walk_start()), and keep
+ * it: the lock of the table that the slot is in is held until pgw_page_walk_end(), so
+ * nobody unmaps, splits or changes it. No reference is taken. Meanwhile the thread
+ * must not wait for long nor call into the mm.
+ *
+ * What is no ordinary page is for the VMA's owner to say (page_kind of struct
+ * pgw_vma_ops), and is not found unless a flag asks for it.
+ *
+ * Locking: the mmap lock of the VMA's mm, in any mode.
+ * @param flags enum pgw_page_walk_flag
+ * @return 0; or with no lock held and *ret as it was: -PGW_ENOENT (nothing there, or nothing of
+ *         these kinds), -PGW_EINVAL (va is not in the VMA), -PGW_EPERM
+ */
+PGW_API int pgw_page_walk_start(struct pgw_vma *vma, uint64_t va, uint32_t flags,
+				struct pgw_page_walk *ret);
+/** Give back what pgw_page_walk_start() found: once, by the same thread. */
+PGW_API void pgw_page_walk_end(const struct pgw_page_walk *walk, struct pgw_vma *vma);
 
 /** Read a slot that others may be changing: one atomic load. */
 PGW_API uint64_t pgw_item_load(const uint64_t *item);
