@@ -19,6 +19,7 @@
 #error "linux.h is for C only"
 #endif
 
+#include <pagewalk/mapping.h>
 #include <pagewalk/vma.h>
 #include <pagewalk/walk.h>
 
@@ -33,9 +34,11 @@ typedef uint64_t p4d_t;
 typedef uint64_t pud_t;
 typedef uint64_t pmd_t;
 typedef uint64_t pte_t;
+typedef uint64_t pgoff_t; /* a page of a file */
 
 #define mm_struct pgw_mm
 #define vm_area_struct pgw_vma
+#define address_space pgw_mapping
 #define mm_walk pgw_mm_walk
 #define mm_walk_ops pgw_mm_walk_ops
 #define page_walk_action pgw_walk_action
@@ -79,6 +82,7 @@ extern struct pgw_mm *pgw_linux_init_mm;
 #define walk_page_range pgw_walk_page_range
 #define walk_page_range_vma pgw_walk_page_range_vma
 #define walk_page_vma pgw_walk_page_vma
+#define walk_page_mapping pgw_walk_page_mapping
 #define walk_page_range_novma pgw_walk_page_range_novma
 #define walk_page_range_debug pgw_walk_page_range_debug
 /* The kernel's have no mm argument. */
@@ -121,6 +125,24 @@ static inline bool mmap_write_trylock(struct mm_struct *mm)
 #define vma_assert_locked pgw_vma_assert_locked
 #define vma_assert_write_locked pgw_vma_assert_write_locked
 
+#define i_mmap_lock_read pgw_mapping_read_lock
+#define i_mmap_unlock_read pgw_mapping_read_unlock
+#define i_mmap_lock_write pgw_mapping_write_lock
+#define i_mmap_unlock_write pgw_mapping_write_unlock
+#define i_mmap_assert_locked pgw_mapping_assert_locked
+
+/** @return whether the lock was taken */
+static inline bool i_mmap_trylock_read(struct address_space *mapping)
+{
+	return !pgw_mapping_read_trylock(mapping);
+}
+
+/** @return whether the lock was taken */
+static inline bool i_mmap_trylock_write(struct address_space *mapping)
+{
+	return !pgw_mapping_write_trylock(mapping);
+}
+
 /* ---- VMAs ---- */
 
 #define find_vma pgw_vma_find
@@ -156,6 +178,65 @@ static inline struct vm_area_struct *vma_find(struct vma_iterator *vmi, unsigned
 
 #define for_each_vma(vmi, vma) while (((vma) = vma_next(&(vmi))) != NULL)
 #define for_each_vma_range(vmi, vma, end) while (((vma) = vma_find(&(vmi), end)) != NULL)
+
+/** No page is private to a VMA here: whatever even_cows is, all go. */
+static inline int unmap_mapping_pages(struct address_space *mapping, pgoff_t start, pgoff_t nr,
+				      bool even_cows)
+{
+	(void)even_cows;
+	return pgw_mapping_unmap(mapping, start, nr);
+}
+
+/* ---- one page ---- */
+
+typedef uint32_t folio_walk_flags_t;
+
+#define FW_ZEROPAGE PGW_PAGE_WALK_ZERO
+#define FW_MIGRATION PGW_PAGE_WALK_MIGRATION
+
+enum folio_walk_level { FW_LEVEL_PTE, FW_LEVEL_PMD, FW_LEVEL_PUD, FW_LEVEL_P4D, FW_LEVEL_PGD };
+
+/** There are none: a pointer to one says that something was found. */
+struct folio;
+
+struct folio_walk {
+	/** where the kernel has a struct page: its physical address, 0 where the kernel has none */
+	uint64_t page;
+	enum folio_walk_level level;
+	union {
+		pte_t *ptep;
+		pmd_t *pmdp;
+		pud_t *pudp;
+	};
+	union {
+		pte_t pte;
+		pmd_t pmd;
+		pud_t pud;
+	};
+	struct vm_area_struct *vma;
+	struct pgw_ptdesc *ptl; /* of the table whose lock is held */
+	struct pgw_page_walk walk;
+};
+
+/** @return not NULL: found, and a lock is held until folio_walk_end() */
+static inline struct folio *folio_walk_start(struct folio_walk *fw, struct vm_area_struct *vma,
+					     unsigned long addr, folio_walk_flags_t flags)
+{
+	if (pgw_page_walk_start(vma, addr, flags, &fw->walk))
+		return NULL;
+	fw->page = fw->walk.kind == PGW_PAGE_NORMAL ? fw->walk.pa : 0;
+	fw->level = (enum folio_walk_level)fw->walk.level;
+	fw->ptep = fw->walk.item;
+	fw->pte = fw->walk.entry;
+	fw->vma = vma;
+	fw->ptl = fw->walk.desc;
+	return (struct folio *)fw;
+}
+
+static inline void folio_walk_end(const struct folio_walk *fw, struct vm_area_struct *vma)
+{
+	pgw_page_walk_end(&fw->walk, vma);
+}
 
 /* ---- entries: loads ---- */
 
