@@ -834,6 +834,175 @@ static void test_mapping__collapse_keeps_to_one_vma_of_a_file(void **state)
 	fixture_free(f);
 }
 
+/* ---- flushes ---- */
+
+/* The flush since the count was 0 covers a page. */
+static void assert_flushed(struct fixture *f, uint64_t at)
+{
+	assert_true(f->arena.nr_flushes > 0);
+	assert_true(f->arena.flush_first <= at * f->page);
+	assert_true(f->arena.flush_last >= at * f->page + f->page - 1);
+	f->arena.nr_flushes = 0;
+}
+
+/* What somebody else has cleared and not flushed yet must be flushed by who finds it cleared. */
+static void test_mapping__what_another_cleared_is_flushed_before_the_return(void **state) /* M6 */
+{
+	struct fixture *f = fixture_new("riscv-sv39");
+	struct pgw_mm *mm = f->mm[0];
+
+	(void)state;
+	f->file.want_read_only = true;
+	show(f, 0, 100, 0, 10);
+	populate(f, 0, 100, 2);
+	mm->nr_unflushed = 1;
+	f->arena.nr_flushes = 0;
+	assert_int_equal(pgw_mapping_unmap(f->file.mapping, 5, 1), 0);
+	assert_flushed(f, 105);
+	assert_int_equal(pgw_mm_mprotect(mm, 106 * f->page, 107 * f->page, PGW_VMA_READ), 0);
+	assert_flushed(f, 106);
+	assert_int_equal(fault(f, 0, 107), 0);
+	assert_flushed(f, 107);
+	/* A frame that comes in the place of another, which may be gone by then. */
+	file_forget(&f->file, 1, 1);
+	assert_int_equal(pgw_mm_fault(mm, 101 * f->page, PGW_VMA_WRITE), 0);
+	assert_flushed(f, 101);
+	assert_int_equal(mm->nr_unflushed, 1);
+	mm->nr_unflushed = 0;
+	/* Nobody: nothing was cleared, nothing is flushed. */
+	assert_int_equal(pgw_mapping_unmap(f->file.mapping, 5, 1), 0);
+	assert_int_equal(f->arena.nr_flushes, 0);
+	fixture_free(f);
+}
+
+/* ---- at random ---- */
+
+/* A VMA of the file has this part; it was not seen before. */
+static void see_part(struct fixture *f, const struct event *pre, uint64_t first, uint64_t last,
+		     uint64_t *pgoff)
+{
+	const struct pgw_vma *vma = pre->vma;
+	uint64_t from = vma->pgoff > first ? vma->pgoff : first;
+	uint64_t to = vma->pgoff + (vma->end - vma->start) / f->page - 1;
+
+	to = to < last ? to : last;
+	assert_ptr_equal(vma->mapping, f->file.mapping);
+	assert_int_equal(pre->addr, vma->start + (from - vma->pgoff) * f->page);
+	assert_int_equal(pre->next, vma->start + (to + 1 - vma->pgoff) * f->page);
+	assert_true(vma->pgoff >= *pgoff);
+	*pgoff = vma->pgoff;
+}
+
+/* How many VMAs of all mms show one of the pages, by looking at all. */
+static size_t count_parts(struct fixture *f, uint64_t first, uint64_t last)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < NR_MMS; i++) {
+		const struct pgw_vma *vma;
+
+		assert_int_equal(pgw_mmap_read_lock(f->mm[i]), 0);
+		for (vma = pgw_vma_find(f->mm[i], 0); vma; vma = pgw_vma_find(f->mm[i], vma->end))
+			nr += vma->mapping == f->file.mapping && vma->pgoff <= last &&
+			      vma->pgoff + (vma->end - vma->start) / f->page > first;
+		assert_int_equal(pgw_mmap_read_unlock(f->mm[i]), 0);
+	}
+	return nr;
+}
+
+static void check_walk(struct fixture *f, uint64_t first, uint64_t nr)
+{
+	const struct pgw_mm_walk_ops ops = { .pre_vma = record_pre };
+	uint64_t pgoff = 0;
+
+	assert_int_equal(walk(f, first, nr, &ops), 0);
+	assert_int_equal(f->nr, count_parts(f, first, first + nr - 1));
+	for (size_t i = 0; i < f->nr; i++) {
+		for (size_t k = 0; k < i; k++)
+			assert_ptr_not_equal(f->event[i].vma, f->event[k].vma);
+		see_part(f, &f->event[i], first, first + nr - 1, &pgoff);
+	}
+}
+
+/* Every present entry of the file is a page that is out, and the other way round. */
+static void check_pages(struct fixture *f)
+{
+	const struct pgw_mm_walk_ops ops = { .pte_entry = record_pte };
+	long nr = 0;
+
+	assert_int_equal(walk(f, 0, FILE_PAGES, &ops), 0);
+	for (size_t i = 0; i < f->nr; i++)
+		nr += f->event[i].present;
+	assert_int_equal(nr, file_mapped(&f->file));
+	for (uint64_t page = pgw_mapping_nr_pages(f->file.mapping); page < FILE_PAGES; page++)
+		assert_int_equal(f->file.mapcount[page], 0);
+}
+
+static void random_op(struct fixture *f, uint64_t *random)
+{
+	size_t mm = test_random(random) % NR_MMS;
+	uint64_t at = test_random(random) % 100, nr = 1 + test_random(random) % 20;
+	uint64_t start = at * f->page, end = (at + nr) * f->page;
+	/* Mostly what goes on: page n of the file at page n or n + 40. */
+	uint64_t pgoff = test_random(random) % 8 ? at + 40 * (test_random(random) % 2) : nr;
+	uint32_t flags = test_random(random) % 3 ? RW : PGW_VMA_READ;
+
+	switch (test_random(random) % 12) {
+	case 0:
+	case 1:
+	case 2:
+	case 3:
+		try_show(f, mm, at, test_random(random) % 8 ? &f->file : &f->other, pgoff, nr,
+			 flags);
+		break;
+	case 4:
+		pgw_mm_munmap(f->mm[mm], start, end);
+		break;
+	case 5:
+		pgw_mm_mprotect(f->mm[mm], start, end, flags);
+		break;
+	case 6:
+		pgw_mm_dontneed(f->mm[mm], start, end);
+		break;
+	case 7:
+		file_forget(&f->file, at, nr);
+		assert_int_equal(pgw_mapping_unmap(f->file.mapping, at, nr), 0);
+		break;
+	case 8:
+		file_forget(&f->file, at, FILE_PAGES);
+		assert_int_equal(pgw_mapping_truncate(f->file.mapping, at + nr), 0);
+		break;
+	case 9:
+		pgw_mm_fault(f->mm[mm], start, PGW_VMA_WRITE);
+		break;
+	default:
+		pgw_mm_populate(f->mm[mm], start, end);
+		break;
+	}
+}
+
+static void test_mapping__random_operations_agree_with_a_look_at_all(void **state)
+{
+	static const char *const formats[] = { "x86_64-la48", "arm64-64k", "riscv-sv57" };
+	uint64_t random = test_seed();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		struct fixture *f = fixture_new(formats[i]);
+
+		f->file.want_read_only = true;
+		for (int round = 0; round < 3000; round++) {
+			random_op(f, &random);
+			check_walk(f, test_random(&random) % 150, 1 + test_random(&random) % 40);
+			if (round % 8 == 0)
+				check_pages(f);
+			if (round % 64 == 0)
+				check(f);
+		}
+		fixture_free(f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -858,6 +1027,8 @@ int main(void)
 		cmocka_unit_test(
 			test_mapping_truncate__a_large_leaf_goes_whole_and_comes_back_small),
 		cmocka_unit_test(test_mapping__collapse_keeps_to_one_vma_of_a_file),
+		cmocka_unit_test(test_mapping__what_another_cleared_is_flushed_before_the_return),
+		cmocka_unit_test(test_mapping__random_operations_agree_with_a_look_at_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
