@@ -192,4 +192,24 @@ breach 'a trylock whose status nobody looks at' \
 	pgw_mmap_write_unlock(mm);
 END
 
+breach 'a walk of a file without its lock' \
+	"calling function 'pgw_walk_page_mapping' requires holding i_mmap lock 'mapping'" <<'END'
+struct pgw_mapping *mapping = NULL;
+
+-pgw_mmap_read_lock(mm);
++pgw_mapping_read_lock(mapping);
+pgw_walk_page_mapping(mapping, 0, 1, ops, NULL);
+-pgw_mmap_read_unlock(mm);
++pgw_mapping_read_unlock(mapping);
+END
+
+breach 'pages taken out of a file, with its lock' \
+	"cannot call function 'pgw_mapping_truncate' while i_mmap lock 'mapping' is held" <<'END'
+struct pgw_mapping *mapping = NULL;
+
+-pgw_mapping_read_lock(mapping);
+pgw_mapping_truncate(mapping, 1);
+-pgw_mapping_read_unlock(mapping);
+END
+
 tap_done
