@@ -110,15 +110,9 @@ struct pgw_vma {
 
 	uint64_t lock_seq; /* equal to the mm's: locked for write; see src/mm/vma/vma_lock.c */
 	uint32_t lock;     /* readers, and whether it is detached; see src/mm/vma/vma_lock.c */
+	bool paired;       /* in a list, below: another one goes or comes for it */
 	struct pgw_deferred deferred;
 	struct pgw_vma *next; /* in a list of VMAs that come or go; see src/mm/vma/vma_change.c */
-	bool paired;          /* ... and another one goes or comes for it */
-
-	/* In its mapping's tree; guarded by the i_mmap lock; see src/mm/vma/mapping_tree.h. */
-	struct pgw_vma *file_up, *file_child[2];
-	uint64_t file_last; /* its own last page in the file; */
-	uint64_t file_max;  /* ... the largest of those at and below it in the tree */
-	uint32_t file_height;
 };
 
 /* ---- finding ---- */

@@ -14,13 +14,14 @@
 
 static bool file_knows(const struct pgw_vma *vma)
 {
+	const struct file_vma *f = file_vma_of(vma);
 	struct pgw_mapping *mapping = vma->mapping;
 	bool is_known;
 
 	if (pgw_mapping_read_lock(mapping))
 		return false;
-	is_known = mapping_tree_has(mapping->root, vma) &&
-		   vma->file_last - vma->pgoff == (vma->end - vma->start - 1) >> mapping->page_lg2;
+	is_known = mapping_tree_has(mapping->root, f) &&
+		   f->last - vma->pgoff == (vma->end - vma->start - 1) >> mapping->page_lg2;
 	pgw_mapping_read_unlock(mapping);
 	return is_known;
 }

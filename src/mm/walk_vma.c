@@ -179,17 +179,17 @@ int pgw_walk_page_vma(struct pgw_vma *vma, const struct pgw_mm_walk_ops *ops, vo
 static int walk_file(struct pgw_mm_walk *walk, const struct pgw_mapping *mapping, uint64_t first,
 		     uint64_t last)
 {
-	struct pgw_vma *vma = mapping_tree_first(mapping->root, first, last);
+	struct file_vma *f = mapping_tree_first(mapping->root, first, last);
 	uint64_t start, end;
 	int err = 0;
 
-	for (; vma && !err; vma = mapping_tree_next(vma, first, last)) {
-		walk->vma = vma;
-		walk->mm = vma->mm;
-		err = test_vma(walk, vma->start, vma->end);
+	for (; f && !err; f = mapping_tree_next(f, first, last)) {
+		walk->vma = &f->vma;
+		walk->mm = f->vma.mm;
+		err = test_vma(walk, f->vma.start, f->vma.end);
 		if (err)
 			return err < 0 ? err : 0;
-		mapping_clip(vma, first, last, &start, &end);
+		mapping_clip(f, first, last, &start, &end);
 		err = walk_vma_tables(walk, start, end);
 	}
 	return err;

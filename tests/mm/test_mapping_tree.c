@@ -16,31 +16,31 @@
 
 /** A tree, and what should be in it, in no order; number i was the i-th put in. */
 struct world {
-	struct pgw_vma *root;
-	struct pgw_vma *vma[MAX_VMAS];
+	struct file_vma *root;
+	struct file_vma *node[MAX_VMAS];
 	size_t nr;
 };
 
 static void put(struct world *w, uint64_t first, uint64_t last)
 {
-	struct pgw_vma *vma = calloc(1, sizeof(*vma));
+	struct file_vma *node = calloc(1, sizeof(*node));
 
-	assert_non_null(vma);
+	assert_non_null(node);
 	/* What was left behind in another tree is of no concern. */
-	memset(vma, 0xee, sizeof(*vma));
-	vma->pgoff = first;
-	vma->file_last = last;
-	mapping_tree_insert(&w->root, vma);
+	memset(node, 0xee, sizeof(*node));
+	node->vma.pgoff = first;
+	node->last = last;
+	mapping_tree_insert(&w->root, node);
 	assert_true(w->nr < MAX_VMAS);
-	w->vma[w->nr++] = vma;
+	w->node[w->nr++] = node;
 }
 
 static void take(struct world *w, size_t i)
 {
-	mapping_tree_remove(&w->root, w->vma[i]);
-	free(w->vma[i]);
+	mapping_tree_remove(&w->root, w->node[i]);
+	free(w->node[i]);
 	/* Those that stay keep their order. */
-	memmove(&w->vma[i], &w->vma[i + 1], (--w->nr - i) * sizeof(w->vma[0]));
+	memmove(&w->node[i], &w->node[i + 1], (--w->nr - i) * sizeof(w->node[0]));
 }
 
 static void take_all(struct world *w)
@@ -51,36 +51,36 @@ static void take_all(struct world *w)
 }
 
 /* By first page, then by when it was put in, which is the order of the list. */
-static struct pgw_vma *list_next(const struct world *w, const struct pgw_vma *after, uint64_t first,
-				 uint64_t last)
+static struct file_vma *list_next(const struct world *w, const struct file_vma *after,
+				  uint64_t first, uint64_t last)
 {
-	struct pgw_vma *best = NULL;
+	struct file_vma *best = NULL;
 	bool is_behind = !after;
 
 	for (size_t i = 0; i < w->nr; i++) {
-		struct pgw_vma *vma = w->vma[i];
-		bool is_later = !after || vma->pgoff > after->pgoff ||
-				(vma->pgoff == after->pgoff && is_behind);
+		struct file_vma *node = w->node[i];
+		bool is_later = !after || node->vma.pgoff > after->vma.pgoff ||
+				(node->vma.pgoff == after->vma.pgoff && is_behind);
 
-		is_behind |= vma == after;
-		if (!is_later || vma->pgoff > last || vma->file_last < first)
+		is_behind |= node == after;
+		if (!is_later || node->vma.pgoff > last || node->last < first)
 			continue;
-		if (!best || vma->pgoff < best->pgoff)
-			best = vma;
+		if (!best || node->vma.pgoff < best->vma.pgoff)
+			best = node;
 	}
 	return best;
 }
 
 static void assert_finds(const struct world *w, uint64_t first, uint64_t last)
 {
-	struct pgw_vma *vma = mapping_tree_first(w->root, first, last);
-	struct pgw_vma *expected = list_next(w, NULL, first, last);
+	struct file_vma *node = mapping_tree_first(w->root, first, last);
+	struct file_vma *expected = list_next(w, NULL, first, last);
 
 	for (;;) {
-		assert_ptr_equal(vma, expected);
-		if (!vma)
+		assert_ptr_equal(node, expected);
+		if (!node)
 			return;
-		vma = mapping_tree_next(vma, first, last);
+		node = mapping_tree_next(node, first, last);
 		expected = list_next(w, expected, first, last);
 	}
 }
@@ -92,7 +92,7 @@ static void assert_valid(struct world *w)
 	assert_true(mapping_tree_validate(w->root, &nr));
 	assert_int_equal(nr, w->nr);
 	for (size_t i = 0; i < w->nr; i++)
-		assert_true(mapping_tree_has(w->root, w->vma[i]));
+		assert_true(mapping_tree_has(w->root, w->node[i]));
 }
 
 static void test_mapping_tree__empty_finds_nothing(void **state)
@@ -143,7 +143,7 @@ static void test_mapping_tree__every_order_stays_balanced(void **state)
 			assert_valid(&w);
 		}
 		/* 1.44 log2 of N + 2 */
-		assert_true(w.root->file_height <= 12);
+		assert_true(w.root->height <= 12);
 		for (uint64_t i = 0; i < N; i++)
 			assert_finds(&w, i * 10 + 9, i * 10 + 10);
 		while (w.nr) {
@@ -166,8 +166,8 @@ static void test_mapping_tree__one_that_is_not_in_it_is_told(void **state)
 	put(&other, 1, 2);
 	put(&other, 3, 3);
 	for (size_t i = 0; i < 2; i++) {
-		assert_false(mapping_tree_has(w.root, other.vma[i]));
-		assert_false(mapping_tree_has(other.root, w.vma[i]));
+		assert_false(mapping_tree_has(w.root, other.node[i]));
+		assert_false(mapping_tree_has(other.root, w.node[i]));
 	}
 	take_all(&w);
 	take_all(&other);
@@ -177,26 +177,26 @@ static void test_mapping_tree__one_that_is_not_in_it_is_told(void **state)
 static void test_mapping_tree__what_is_wrong_is_found(void **state)
 {
 	struct world w = { 0 };
-	struct pgw_vma *root, *leaf;
+	struct file_vma *root, *leaf;
 	size_t nr;
 
 	(void)state;
 	for (uint64_t i = 0; i < 7; i++)
 		put(&w, i * 10, i * 10 + 5);
 	root = w.root;
-	leaf = root->file_child[1]->file_child[1];
-	leaf->file_max++;
+	leaf = root->child[1]->child[1];
+	leaf->max++;
 	assert_false(mapping_tree_validate(root, &nr));
-	leaf->file_max--;
-	leaf->file_height++;
+	leaf->max--;
+	leaf->height++;
 	assert_false(mapping_tree_validate(root, &nr));
-	leaf->file_height--;
-	leaf->pgoff = 0;
+	leaf->height--;
+	leaf->vma.pgoff = 0;
 	assert_false(mapping_tree_validate(root, &nr));
-	leaf->pgoff = 60;
-	root->file_child[0]->file_child[0]->file_up = root;
+	leaf->vma.pgoff = 60;
+	root->child[0]->child[0]->up = root;
 	assert_false(mapping_tree_validate(root, &nr));
-	root->file_child[0]->file_child[0]->file_up = root->file_child[0];
+	root->child[0]->child[0]->up = root->child[0];
 	assert_valid(&w);
 	take_all(&w);
 }

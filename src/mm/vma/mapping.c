@@ -180,16 +180,16 @@ int mapping_check_change(const struct vma_change *change)
 	return err;
 }
 
-static void mapping_put(struct pgw_mapping *mapping, struct pgw_vma *vma)
+static void mapping_put(struct pgw_mapping *mapping, struct file_vma *f)
 {
-	vma->file_last = vma->pgoff + ((vma->end - vma->start) >> mapping->page_lg2) - 1;
-	mapping_tree_insert(&mapping->root, vma);
+	f->last = f->vma.pgoff + ((f->vma.end - f->vma.start) >> mapping->page_lg2) - 1;
+	mapping_tree_insert(&mapping->root, f);
 	mapping->nr_vmas++;
 }
 
-static void mapping_take(struct pgw_mapping *mapping, struct pgw_vma *vma)
+static void mapping_take(struct pgw_mapping *mapping, struct file_vma *f)
 {
-	mapping_tree_remove(&mapping->root, vma);
+	mapping_tree_remove(&mapping->root, f);
 	mapping->nr_vmas--;
 }
 
@@ -212,9 +212,9 @@ PRIMITIVE void mapping_apply_change(const struct vma_change *change)
 			locked = mapping;
 		}
 		if (mapping && is_fresh)
-			mapping_put(mapping, vma);
+			mapping_put(mapping, file_vma_of(vma));
 		else if (mapping)
-			mapping_take(mapping, vma);
+			mapping_take(mapping, file_vma_of(vma));
 	}
 	if (locked)
 		pgw_mapping_write_unlock(locked);
@@ -270,29 +270,30 @@ static void unmap_begin(struct pgw_mapping *mapping)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* see above; pairs with mapping_may_map() */
 }
 
-void mapping_clip(const struct pgw_vma *vma, uint64_t first, uint64_t last, uint64_t *ret_start,
+void mapping_clip(const struct file_vma *f, uint64_t first, uint64_t last, uint64_t *ret_start,
 		  uint64_t *ret_end)
 {
+	const struct pgw_vma *vma = &f->vma;
 	unsigned lg2 = vma->mapping->page_lg2;
 
 	*ret_start = vma->start;
 	*ret_end = vma->end;
 	if (first > vma->pgoff)
 		*ret_start += (first - vma->pgoff) << lg2;
-	if (last < vma->file_last)
-		*ret_end -= (vma->file_last - last) << lg2;
+	if (last < f->last)
+		*ret_end -= (f->last - last) << lg2;
 }
 
 /* Pages first..last from all VMAs. The i_mmap lock is held. */
 static void unmap_pages(struct pgw_mapping *mapping, uint64_t first, uint64_t last)
 {
-	struct pgw_vma *vma = mapping_tree_first(mapping->root, first, last);
+	struct file_vma *f = mapping_tree_first(mapping->root, first, last);
 
-	for (; vma; vma = mapping_tree_next(vma, first, last)) {
+	for (; f; f = mapping_tree_next(f, first, last)) {
 		uint64_t start, end;
 
-		mapping_clip(vma, first, last, &start, &end);
-		unmap_in_vma(vma, start, end);
+		mapping_clip(f, first, last, &start, &end);
+		unmap_in_vma(&f->vma, start, end);
 	}
 }
 

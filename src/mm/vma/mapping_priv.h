@@ -6,8 +6,10 @@
 
 #include <pagewalk/mapping.h>
 
+#include "base/bits.h"
 #include "mm/lock.h"
 #include "mm/mm_priv.h"
+#include "mm/vma/mapping_tree.h"
 #include "mm/vma/vma_change.h"
 
 struct pgw_mapping {
@@ -16,12 +18,18 @@ struct pgw_mapping {
 	void *arg;
 	uint8_t page_lg2;
 	struct pgw_mmap_lock lock; /* the i_mmap lock */
-	struct pgw_vma *root;      /* see mapping_tree.h; guarded by lock */
+	struct file_vma *root;     /* see mapping_tree.h; guarded by lock */
 	size_t nr_vmas;            /* guarded by lock */
 	uint64_t nr_pages;         /* atomic */
 	/* How often pages were taken out; atomic. See mapping.c. */
 	uint64_t nr_unmaps;
 };
+
+/* The whole of a VMA that has a mapping. */
+static inline struct file_vma *file_vma_of(const struct pgw_vma *vma)
+{
+	return pgw_container_of((struct pgw_vma *)vma, struct file_vma, vma);
+}
 
 /* As mm_violation(), of the i_mmap lock. */
 int mapping_violation(const struct pgw_mapping *mapping, enum pgw_rule rule, const char *function);
@@ -33,7 +41,7 @@ int mapping_assert_locked(const struct pgw_mapping *mapping, const char *functio
 bool mapping_fits(const struct pgw_mapping *mapping, const struct pgw_mm *mm);
 
 /* The addresses at which a VMA shows some of first..last, of which it shows one at least. The i_mmap lock is held. */
-void mapping_clip(const struct pgw_vma *vma, uint64_t first, uint64_t last, uint64_t *ret_start,
+void mapping_clip(const struct file_vma *f, uint64_t first, uint64_t last, uint64_t *ret_start,
 		  uint64_t *ret_end);
 
 /* How often pages were taken out. Who has the number, and then looks at the size, sees no older one. */

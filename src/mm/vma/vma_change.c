@@ -7,6 +7,12 @@
 #include "mm/vma/mapping_priv.h"
 #include "mm/vma/vma_lock.h"
 
+/* Some kinds of VMAs are a part of more. */
+static size_t vma_size(const struct pgw_vma *vma)
+{
+	return vma->mapping ? sizeof(struct file_vma) : sizeof(*vma);
+}
+
 static uint64_t pgoff_at(const struct pgw_vma *vma, uint64_t va)
 {
 	return vma->pgoff + ((va - vma->start) >> vma->mm->pt.format->geometry.granule_lg2);
@@ -72,7 +78,7 @@ int vma_change_put(struct vma_change *change, const struct pgw_vma *like, uint64
 		last->end = end;
 		return 0;
 	}
-	vma = platform->obj_alloc(platform->ctx, sizeof(*vma));
+	vma = platform->obj_alloc(platform->ctx, vma_size(&piece));
 	if (!vma)
 		return -PGW_ENOMEM;
 	*vma = piece;
@@ -163,7 +169,7 @@ void vma_change_abort(struct vma_change *change)
 	vma_tree_abort(&change->tree);
 	while ((vma = change->fresh)) {
 		change->fresh = vma->next;
-		platform->obj_free(platform->ctx, vma, sizeof(*vma));
+		platform->obj_free(platform->ctx, vma, vma_size(vma));
 	}
 }
 
@@ -188,7 +194,7 @@ static void free_deferred(const struct pgw_platform *platform, struct pgw_deferr
 {
 	struct pgw_vma *vma = pgw_container_of(deferred, struct pgw_vma, deferred);
 
-	platform->obj_free(platform->ctx, vma, sizeof(*vma));
+	platform->obj_free(platform->ctx, vma, vma_size(vma));
 }
 
 void vma_change_finish(struct vma_change *change)
