@@ -20,7 +20,7 @@ static bool file_knows(const struct pgw_vma *vma)
 
 	if (pgw_mapping_read_lock(mapping))
 		return false;
-	is_known = mapping_tree_has(mapping->root, f) &&
+	is_known = mapping_tree_has(mapping->root, f) && f->first == vma->pgoff &&
 		   f->last - vma->pgoff == (vma->end - vma->start - 1) >> mapping->page_lg2;
 	pgw_mapping_read_unlock(mapping);
 	return is_known;

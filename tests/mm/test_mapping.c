@@ -867,6 +867,8 @@ static void test_mapping__what_another_cleared_is_flushed_before_the_return(void
 	file_forget(&f->file, 1, 1);
 	assert_int_equal(pgw_mm_fault(mm, 101 * f->page, PGW_VMA_WRITE), 0);
 	assert_flushed(f, 101);
+	assert_int_equal(pgw_mm_munmap(mm, 108 * f->page, 109 * f->page), 0);
+	assert_flushed(f, 108);
 	assert_int_equal(mm->nr_unflushed, 1);
 	mm->nr_unflushed = 0;
 	/* Nobody: nothing was cleared, nothing is flushed. */

@@ -28,7 +28,7 @@ static void put(struct world *w, uint64_t first, uint64_t last)
 	assert_non_null(node);
 	/* What was left behind in another tree is of no concern. */
 	memset(node, 0xee, sizeof(*node));
-	node->vma.pgoff = first;
+	node->first = first;
 	node->last = last;
 	mapping_tree_insert(&w->root, node);
 	assert_true(w->nr < MAX_VMAS);
@@ -59,13 +59,13 @@ static struct file_vma *list_next(const struct world *w, const struct file_vma *
 
 	for (size_t i = 0; i < w->nr; i++) {
 		struct file_vma *node = w->node[i];
-		bool is_later = !after || node->vma.pgoff > after->vma.pgoff ||
-				(node->vma.pgoff == after->vma.pgoff && is_behind);
+		bool is_later = !after || node->first > after->first ||
+				(node->first == after->first && is_behind);
 
 		is_behind |= node == after;
-		if (!is_later || node->vma.pgoff > last || node->last < first)
+		if (!is_later || node->first > last || node->last < first)
 			continue;
-		if (!best || node->vma.pgoff < best->vma.pgoff)
+		if (!best || node->first < best->first)
 			best = node;
 	}
 	return best;
@@ -191,9 +191,9 @@ static void test_mapping_tree__what_is_wrong_is_found(void **state)
 	leaf->height++;
 	assert_false(mapping_tree_validate(root, &nr));
 	leaf->height--;
-	leaf->vma.pgoff = 0;
+	leaf->first = 0;
 	assert_false(mapping_tree_validate(root, &nr));
-	leaf->vma.pgoff = 60;
+	leaf->first = 60;
 	root->child[0]->child[0]->up = root;
 	assert_false(mapping_tree_validate(root, &nr));
 	root->child[0]->child[0]->up = root->child[0];

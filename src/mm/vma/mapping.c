@@ -180,9 +180,18 @@ int mapping_check_change(const struct vma_change *change)
 	return err;
 }
 
-static void mapping_put(struct pgw_mapping *mapping, struct file_vma *f)
+/* The page of the file that a VMA shows at an address. */
+static uint64_t page_at(const struct pgw_vma *vma, uint64_t va)
 {
-	f->last = f->vma.pgoff + ((f->vma.end - f->vma.start) >> mapping->page_lg2) - 1;
+	return vma->pgoff + ((va - vma->start) >> vma->mapping->page_lg2);
+}
+
+/* A VMA is found by what it shows at start to end, exclusive. */
+static void mapping_put(struct pgw_mapping *mapping, struct file_vma *f, uint64_t start,
+			uint64_t end)
+{
+	f->first = page_at(&f->vma, start);
+	f->last = page_at(&f->vma, end) - 1;
 	mapping_tree_insert(&mapping->root, f);
 	mapping->nr_vmas++;
 }
@@ -193,8 +202,33 @@ static void mapping_take(struct pgw_mapping *mapping, struct file_vma *f)
 	mapping->nr_vmas--;
 }
 
+/* An old VMA goes, but for what is leaving of it. */
+static void mapping_change_old(struct pgw_mapping *mapping, struct pgw_vma *vma,
+			       const struct vma_change *change)
+{
+	uint64_t start = change->leaving_start, end = change->leaving_end;
+
+	start = start > vma->start ? start : vma->start;
+	end = end < vma->end ? end : vma->end;
+	mapping_take(mapping, file_vma_of(vma));
+	if (start < end)
+		mapping_put(mapping, file_vma_of(vma), start, end);
+}
+
+/* Go from a file to another one, or none, with the lock for write. */
+PRIMITIVE static void mapping_relock(struct pgw_mapping **locked, struct pgw_mapping *mapping)
+{
+	if (*locked == mapping)
+		return;
+	if (*locked)
+		pgw_mapping_write_unlock(*locked);
+	if (mapping)
+		pgw_mapping_write_lock(mapping);
+	*locked = mapping;
+}
+
 /* Neighbours of one file under one lock: of them nothing is missing in between, nor there twice. */
-PRIMITIVE void mapping_apply_change(const struct vma_change *change)
+void mapping_apply_change(const struct vma_change *change)
 {
 	struct change_list list = { change->old, change->fresh };
 	struct pgw_mapping *locked = NULL;
@@ -202,22 +236,25 @@ PRIMITIVE void mapping_apply_change(const struct vma_change *change)
 	bool is_fresh;
 
 	while ((vma = change_next(&list, &is_fresh))) {
-		struct pgw_mapping *mapping = vma->mapping;
-
-		if (mapping != locked) {
-			if (locked)
-				pgw_mapping_write_unlock(locked);
-			if (mapping)
-				pgw_mapping_write_lock(mapping);
-			locked = mapping;
-		}
-		if (mapping && is_fresh)
-			mapping_put(mapping, file_vma_of(vma));
-		else if (mapping)
-			mapping_take(mapping, file_vma_of(vma));
+		mapping_relock(&locked, vma->mapping);
+		if (locked && is_fresh)
+			mapping_put(locked, file_vma_of(vma), vma->start, vma->end);
+		else if (locked)
+			mapping_change_old(locked, vma, change);
 	}
-	if (locked)
-		pgw_mapping_write_unlock(locked);
+	mapping_relock(&locked, NULL);
+}
+
+void mapping_leave(const struct vma_change *change)
+{
+	struct pgw_mapping *locked = NULL;
+
+	for (struct pgw_vma *vma = change->old; vma; vma = vma->next) {
+		mapping_relock(&locked, vma->mapping);
+		if (locked)
+			mapping_take(locked, file_vma_of(vma));
+	}
+	mapping_relock(&locked, NULL);
 }
 
 /* ---- faults ---- */
@@ -276,12 +313,10 @@ void mapping_clip(const struct file_vma *f, uint64_t first, uint64_t last, uint6
 	const struct pgw_vma *vma = &f->vma;
 	unsigned lg2 = vma->mapping->page_lg2;
 
-	*ret_start = vma->start;
-	*ret_end = vma->end;
-	if (first > vma->pgoff)
-		*ret_start += (first - vma->pgoff) << lg2;
-	if (last < f->last)
-		*ret_end -= (f->last - last) << lg2;
+	first = first > f->first ? first : f->first;
+	last = last < f->last ? last : f->last;
+	*ret_start = vma->start + ((first - vma->pgoff) << lg2);
+	*ret_end = vma->start + ((last + 1 - vma->pgoff) << lg2);
 }
 
 /* Pages first..last from all VMAs. The i_mmap lock is held. */

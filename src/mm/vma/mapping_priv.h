@@ -60,7 +60,12 @@ bool mapping_may_map(const struct pgw_mapping *mapping, uint64_t nr_unmaps);
 
 /* May this thread take the locks? @return 0, or what the caller is to return */
 int mapping_check_change(const struct vma_change *change);
-/* Cannot fail after mapping_check_change(). The old ones' holders of the i_mmap lock have left. */
+/*
+ * Cannot fail after mapping_check_change(). Those that go are gone, and their holders of the
+ * i_mmap lock have left; but for what is leaving, see struct vma_change.
+ */
 void mapping_apply_change(const struct vma_change *change);
+/* All that go are gone now. */
+void mapping_leave(const struct vma_change *change);
 
 #endif

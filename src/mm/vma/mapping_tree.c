@@ -96,7 +96,7 @@ void mapping_tree_insert(struct file_vma **root, struct file_vma *node)
 
 	while (*link) {
 		up = *link;
-		link = &up->child[node->vma.pgoff >= up->vma.pgoff];
+		link = &up->child[node->first >= up->first];
 	}
 	*link = node;
 	node->up = up;
@@ -144,7 +144,7 @@ static struct file_vma *first_below(struct file_vma *node, uint64_t first, uint6
 			node = node->child[LEFT];
 			continue;
 		}
-		if (node->vma.pgoff > last)
+		if (node->first > last)
 			return NULL;
 		if (node->last >= first)
 			return node;
@@ -171,7 +171,7 @@ struct file_vma *mapping_tree_next(struct file_vma *node, uint64_t first, uint64
 			if (!node)
 				return NULL;
 		} while (node->child[RIGHT] == from);
-		if (node->vma.pgoff > last)
+		if (node->first > last)
 			return NULL;
 		if (node->last >= first)
 			return node;
@@ -201,23 +201,22 @@ static bool node_is_valid(const struct file_vma *node)
 		if (node->child[i] && node->child[i]->up != node)
 			return false;
 	}
-	return node->vma.pgoff <= node->last && node->height == height && node->max == max &&
+	return node->first <= node->last && node->height == height && node->max == max &&
 	       left <= right + 1 && right <= left + 1;
 }
 
 bool mapping_tree_validate(struct file_vma *root, size_t *ret_nr)
 {
 	struct file_vma *node = root && !root->up ? leftmost(root) : NULL;
-	uint64_t pgoff = 0;
+	uint64_t first = 0;
 	size_t nr = 0;
 
 	if (root && !node)
 		return false;
 	for (; node; node = mapping_tree_next(node, 0, UINT64_MAX)) {
-		if (node->vma.pgoff < pgoff || !node_is_valid(node) ||
-		    !mapping_tree_has(root, node))
+		if (node->first < first || !node_is_valid(node) || !mapping_tree_has(root, node))
 			return false;
-		pgoff = node->vma.pgoff;
+		first = node->first;
 		nr++;
 	}
 	*ret_nr = nr;

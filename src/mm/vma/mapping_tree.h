@@ -18,8 +18,9 @@
 struct file_vma {
 	struct pgw_vma vma;
 	struct file_vma *up, *child[2];
-	uint64_t last; /* its own last page in the file; */
-	uint64_t max;  /* ... the largest of those at and below it in the tree */
+	uint64_t first,
+		last; /* pages of the file that it is found by: all that it shows, or that go */
+	uint64_t max; /* the largest last page at and below it in the tree */
 	uint32_t height;
 };
 

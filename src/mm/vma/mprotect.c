@@ -81,23 +81,13 @@ static int mprotect_put(struct mprotect *p)
 	return 0;
 }
 
-/* Of files others may take pages out meanwhile, by the i_mmap lock alone. */
-static bool has_file(const struct mprotect *p)
-{
-	const struct pgw_vma *vma = p->change.old;
-
-	while (vma && !vma->mapping)
-		vma = vma->next;
-	return vma;
-}
-
 static int mprotect_prepare(struct mprotect *p)
 {
 	const struct pt_edit_ops *ops = p->mm->pt.format->edit;
 	int err;
 
 	mprotect_take(p);
-	p->edit.policy = has_file(p) ? PT_SHARED : PT_RANGE;
+	p->edit.policy = vma_change_has_file(&p->change) ? PT_SHARED : PT_RANGE;
 	err = mprotect_put(p);
 	if (!err)
 		err = ops->split_at(&p->edit, p->start);

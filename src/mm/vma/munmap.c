@@ -6,7 +6,7 @@
  *	split     the edges, of VMAs and of leaves; all that can fail       mmap lock: write
  *	detach    the VMAs leave the tree: the first visible change                 write
  *	downgrade                                                                   read
- *	zap       the leaves
+ *	zap       the leaves; the VMAs leave their files
  *	free      unlink the tables that nobody needs any more
  *	flush     the TLBs; then release the frames and, once readers
  *	          have left, free the tables
@@ -18,7 +18,7 @@
  *	- is no VMA: those that were are detached, after their readers had left
  *	  (vma_lock_write() waited), and nobody can lock a detached VMA;
  *	- looks nobody who found a VMA by its file: they have left the file, when nobody
- *	  held its i_mmap lock (mapping_apply_change() waited);
+ *	  held its i_mmap lock (mapping_leave() waited);
  *	- comes no VMA: mmap, expand and mprotect need the lock for write, and wait;
  *	- goes nobody through a VMA beside it: a table on the way to an address
  *	  of that VMA spans the address, and so does not lie between floor and ceiling;
@@ -30,6 +30,10 @@
  * What zap looks at is more: a lowest table across floor or ceiling may be
  * unlinked under it by pgw_mm_dontneed() of the neighbour, once it is empty. So
  * zapping is done as a reader; what it then finds in the table is empty.
+ *
+ * As long as a file's pages are mapped, or TLBs know them, whoever looks for them by the file
+ * has to find them. So the VMAs stay in the file until that is over; zapping is done with
+ * tables' locks, as others may take pages out meanwhile.
  */
 
 #include <pagewalk/vma.h>
@@ -66,7 +70,6 @@ static void munmap_init(struct munmap *m, struct pgw_mm *mm, uint64_t start, uin
 	m->mm = mm;
 	m->start = start;
 	m->end = end;
-	/* Until the VMAs have left their files, others may take pages out of them. */
 	m->edit = (struct pt_edit){ &mm->pt, PT_SHARED, &m->gather };
 	gather_init(&m->gather, &mm->pt, PT_RANGE);
 	m->gather.release = munmap_release;
@@ -111,8 +114,9 @@ static void munmap_detach(struct munmap *m)
 {
 	struct pgw_vma *vma;
 
+	m->change.leaving_start = m->start;
+	m->change.leaving_end = m->end;
 	vma_change_commit(&m->change);
-	m->edit.policy = PT_RANGE;
 	m->released = m->change.old;
 	m->floor = m->mm->pt.region.first;
 	m->ceiling = m->mm->pt.region.last;
@@ -128,6 +132,12 @@ static void munmap_detach(struct munmap *m)
 static void munmap_zap(struct munmap *m)
 {
 	const struct pt_edit_ops *ops = m->mm->pt.format->edit;
+	bool has_file = vma_change_has_file(&m->change);
+
+	if (has_file)
+		mm_flush_begin(m->mm);
+	else
+		m->edit.policy = PT_RANGE;
 
 	for (const struct pgw_vma *vma = m->change.old; vma; vma = vma->next) {
 		uint64_t start = vma->start > m->start ? vma->start : m->start;
@@ -137,6 +147,11 @@ static void munmap_zap(struct munmap *m)
 		ops->unmap(&m->edit, start, end - 1, PGW_UNMAP_WHOLE);
 		pgw_reader_leave(m->mm->platform);
 	}
+	if (!has_file)
+		return;
+	mm_flush_end(m->mm, &m->gather, m->start, m->end - 1);
+	mapping_leave(&m->change);
+	m->edit.policy = PT_RANGE;
 }
 
 static void munmap_free(struct munmap *m)
@@ -208,8 +223,6 @@ void mm_free_vmas(struct pgw_mm *mm)
 		return;
 	munmap_init(&m, mm, first, last + 1);
 	vma_change_take(&m.change, first, last + 1);
-	mapping_apply_change(&m.change);
-	m.edit.policy = PT_RANGE;
 	m.released = m.change.old;
 	m.start = first;
 	munmap_zap(&m);

@@ -25,6 +25,15 @@ bool vma_change_may_merge(const struct pgw_vma *a, const struct pgw_vma *b, uint
 	       pgoff_at(a, a->end) == b->pgoff;
 }
 
+bool vma_change_has_file(const struct vma_change *change)
+{
+	const struct pgw_vma *vma = change->old;
+
+	while (vma && !vma->mapping)
+		vma = vma->next;
+	return vma;
+}
+
 struct pgw_vma vma_like(const struct pgw_vma *like, uint64_t start, uint64_t end, uint32_t flags)
 {
 	return (struct pgw_vma){

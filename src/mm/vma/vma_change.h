@@ -26,6 +26,11 @@ struct vma_change {
 	struct pgw_vma *old, *old_last;     /* that go; ascending, by next */
 	struct pgw_vma *fresh, *fresh_last; /* that come; ascending, by next */
 	size_t nr_old, nr_fresh;
+	/*
+	 * What old VMAs show at these addresses stays in their files when the change is
+	 * committed, until mapping_leave(); exclusive, nothing at first.
+	 */
+	uint64_t leaving_start, leaving_end;
 };
 
 void vma_change_begin(struct vma_change *change, struct pgw_mm *mm);
@@ -51,6 +56,9 @@ int vma_change_prepare(struct vma_change *change);
 void vma_change_commit(struct vma_change *change);
 void vma_change_abort(struct vma_change *change);
 void vma_change_finish(struct vma_change *change);
+
+/** Does one of those that go show a file? Then others may take pages out, by the i_mmap lock alone. */
+bool vma_change_has_file(const struct vma_change *change);
 
 /** A VMA of the same kind, backed by the same, at other addresses and with other flags. */
 struct pgw_vma vma_like(const struct pgw_vma *like, uint64_t start, uint64_t end, uint32_t flags);
