@@ -10,6 +10,7 @@
 
 #include <sched.h>
 
+#include "base/mutex.h"
 #include "common/arena.h"
 #include "common/limit.h"
 #include "mm/quarantine.h"
@@ -31,7 +32,9 @@ struct race {
 	int nr_tables;     /* before the walk stops; -1 = it did */
 	bool has_detached; /* atomic */
 	int nr_present, err;
-	bool stops_munmap; /* when it has detached the VMA, and nothing more */
+	sem_t locked, unlock;    /* a walk has a lowest table's lock; it may go on */
+	struct pgw_ptdesc *desc; /* of that table */
+	bool stops_munmap;       /* when it has detached the VMA, and nothing more */
 };
 
 static _Thread_local bool is_walker;
@@ -65,6 +68,8 @@ static void race_init(struct race *r)
 	r->q.platform.step = step;
 	sem_init(&r->arrived, 0, 0);
 	sem_init(&r->go, 0, 0);
+	sem_init(&r->locked, 0, 0);
+	sem_init(&r->unlock, 0, 0);
 	assert_int_equal(pgw_mm_new(&args, &r->mm), 0);
 	file_init(&r->file, &r->q.platform, 12, 512);
 	where.mapping = r->file.mapping;
@@ -78,6 +83,8 @@ static void race_fini(struct race *r)
 	file_fini(&r->file);
 	sem_destroy(&r->arrived);
 	sem_destroy(&r->go);
+	sem_destroy(&r->locked);
+	sem_destroy(&r->unlock);
 	quarantine_fini(&r->q);
 }
 
@@ -235,6 +242,57 @@ test_mapping_race__pages_that_munmap_has_still_mapped_are_found(void **state) /*
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_int_equal(r->file.mapping->nr_vmas, 2);
 	is_walker = false;
+	race_fini(r);
+	free(r);
+}
+
+static int stop_with_the_lock(uint64_t *pte, uint64_t addr, uint64_t next, struct pgw_mm_walk *walk)
+{
+	struct race *r = walk->arg;
+
+	(void)addr, (void)next;
+	r->desc = r->q.platform.table_desc(&r->q, (void *)((uintptr_t)pte & ~(uintptr_t)4095));
+	sem_post(&r->locked);
+	limit_wait(&r->unlock);
+	return 0;
+}
+
+static void *locker(void *arg)
+{
+	static const struct pgw_mm_walk_ops ops = { .pte_entry = stop_with_the_lock };
+	struct race *r = arg;
+
+	if (pgw_mapping_read_lock(r->file.mapping) ||
+	    pgw_walk_page_mapping(r->file.mapping, 0, 1, &ops, r) ||
+	    pgw_mapping_read_unlock(r->file.mapping))
+		abort();
+	return NULL;
+}
+
+/* Others may be at the leaves that munmap zaps: it wants the table's lock for each. */
+static void test_mapping_race__munmap_zaps_with_the_tables_lock(void **state) /* F8 */
+{
+	struct race *r = calloc(1, sizeof(*r));
+	pthread_t threads[2];
+
+	(void)state;
+	assert_non_null(r);
+	race_init(r);
+	r->stops_munmap = true;
+	r->nr_tables = -1;
+	assert_int_equal(pthread_create(&threads[0], NULL, middle_unmapper, r), 0);
+	limit_wait(&r->arrived);
+	assert_int_equal(pthread_create(&threads[1], NULL, locker, r), 0);
+	limit_wait(&r->locked);
+	sem_post(&r->go);
+	while (__atomic_load_n(&r->desc->lock, __ATOMIC_RELAXED) != MUTEX_CONTENDED &&
+	       file_mapped(&r->file) == 512)
+		sched_yield();
+	assert_int_equal(file_mapped(&r->file), 512);
+	sem_post(&r->unlock);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_int_equal(file_mapped(&r->file), 412);
 	race_fini(r);
 	free(r);
 }
@@ -564,6 +622,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		limited_unit_test(test_mapping_race__a_walk_keeps_vmas_and_tables),
 		limited_unit_test(test_mapping_race__pages_that_munmap_has_still_mapped_are_found),
+		limited_unit_test(test_mapping_race__munmap_zaps_with_the_tables_lock),
 		limited_unit_test(test_mapping_race__random_operations_of_many_threads),
 	};
 
