@@ -3,6 +3,40 @@
 
 #include "pt/read/gather.h"
 
+enum walk_outcome pt_walk_hole(struct pt_walk *w, const struct walk_at *at)
+{
+	struct pgw_mm_walk *walk = w->walk;
+
+	if (!walk->ops->pte_hole)
+		return WALK_ON;
+	return walk_stop_if(
+		w, walk->ops->pte_hole(at->addr, at->next, walk_depth(w, at->level), walk));
+}
+
+enum walk_outcome pt_walk_malformed(struct pt_walk *w, const struct walk_at *at, uint64_t entry)
+{
+	struct pgw_mm_walk *walk = w->walk;
+	int value = 0;
+
+	walk->nr_malformed++;
+	if (walk->ops->malformed)
+		value = walk->ops->malformed(entry, at->addr, at->next, walk_depth(w, at->level),
+					     walk);
+	return value ? walk_stop_if(w, value) : pt_walk_hole(w, at);
+}
+
+enum walk_outcome pt_walk_unreadable(struct pt_walk *w, const struct walk_at *at, bool is_torn)
+{
+	struct pgw_mm_walk *walk = w->walk;
+	int (*fn)(uint64_t, uint64_t, int, struct pgw_mm_walk *) =
+		is_torn ? walk->ops->torn : walk->ops->unreadable;
+
+	walk->nr_torn += is_torn;
+	walk->nr_unreadable += !is_torn;
+	return fn ? walk_stop_if(w, fn(at->addr, at->next, walk_depth(w, at->level), walk))
+		  : WALK_ON;
+}
+
 bool pt_walk_clear(const struct pt *pt, uint64_t table_pa, uint64_t *item, uint64_t seen)
 {
 	if (!__atomic_compare_exchange_n(item, &seen, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
