@@ -128,7 +128,8 @@ static enum walk_outcome walk_descend_snapshot(struct pt_walk *w, const struct w
 			return walk_below_locked(w, at, entry);
 		return walk_below(w, at, entry);
 	case PGW_ENTRY_ABSENT:
-		return WALK_ON; /* it has been shown, and there is nothing to split */
+		/* There is nothing to split. If it was not this that was shown, it is to be. */
+		return w->showed_absent ? WALK_ON : WALK_AGAIN;
 	case PGW_ENTRY_MALFORMED:
 		if (pt_walk_clear(w->pt, at->table_pa, at->item, entry))
 			return pt_walk_malformed(w, at, entry);
@@ -196,6 +197,7 @@ static enum walk_outcome walk_name(struct pt_walk *w, const struct walk_at *at, 
 		uint64_t entry = walk_load(w, at);
 		enum pgw_entry_kind kind = walk_kind(w, at, entry);
 
+		w->showed_absent = kind == PGW_ENTRY_ABSENT;
 		if (kind == PGW_ENTRY_EMPTY)
 			return pt_walk_hole(w, at);
 		if (name >= WALK_P4D && (kind == PGW_ENTRY_MALFORMED || kind == PGW_ENTRY_ABSENT))

@@ -23,6 +23,7 @@ struct pt_walk {
 	pt_walk_entry_fn *entry[PGW_MAX_LEVELS]; /* by name */
 	bool wants_below[PGW_MAX_LEVELS];        /* some callback of a lower name is there */
 	bool has_vma;
+	bool showed_absent; /* what the last callback was called for is not valid */
 	int value; /* what the walk returns: WALK_STOP's reason, or 0 */
 };
 
