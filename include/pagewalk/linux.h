@@ -79,6 +79,8 @@ extern struct pgw_mm *pgw_linux_init_mm;
 #define walk_page_range pgw_walk_page_range
 #define walk_page_range_vma pgw_walk_page_range_vma
 #define walk_page_vma pgw_walk_page_vma
+#define walk_page_range_mm_unsafe pgw_walk_page_range_mm_unsafe
+#define walk_page_range_vma_unsafe pgw_walk_page_range_vma_unsafe
 #define walk_page_range_novma pgw_walk_page_range_novma
 #define walk_page_range_debug pgw_walk_page_range_debug
 /* The kernel's have no mm argument. */

@@ -75,6 +75,8 @@ struct pt_remap {
  * All ranges are inclusive, aligned to the granule and inside the tree's region.
  */
 struct pt_edit_ops {
+	/** The entry of a leaf. @return 0, -PGW_EINVAL or -PGW_EOPNOTSUPP, as pgw_mm_map_leaf() */
+	int (*encode)(const struct pt *pt, const struct pgw_leaf *leaf, uint64_t *ret);
 	/** @return as pgw_mm_map_leaf() */
 	int (*map_leaf)(const struct pt_edit *edit, const struct pgw_leaf *leaf);
 	/** Clear the leaf that maps va. @return 0 or -PGW_ENOENT */
@@ -107,6 +109,12 @@ struct pt_edit_ops {
 	 * @return 0 or -PGW_ENOMEM
 	 */
 	int (*split_item)(const struct pt_edit *edit, uint64_t *table, unsigned level, uint64_t va);
+	/**
+	 * Put a table into the slot of va, in a live table of this level, if it is empty. Others
+	 * may do the same.
+	 * @return 0, -PGW_ENOMEM or -PGW_EOVERFLOW
+	 */
+	int (*make_table)(const struct pt_edit *edit, uint64_t *table, unsigned level, uint64_t va);
 	/** @return as pgw_mm_collapse() */
 	int (*collapse)(const struct pt_edit *edit, uint64_t va, uint8_t size_lg2);
 	/** @return 0 or fn's value */

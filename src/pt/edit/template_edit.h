@@ -29,7 +29,7 @@
 		.free_tables = pt_free_tables, .validate = pt_validate,                            \
 		.freeze_item = pt_freeze_item, .remap_item = pt_remap_item,                        \
 		.put_item = pt_put_item, .remap_breaks = pt_remap_breaks,                          \
-		.user_rights = pt_user_rights,                                                     \
+		.user_rights = pt_user_rights, .make_table = pt_make_table, .encode = pt_encode,   \
 	}
 
 #endif

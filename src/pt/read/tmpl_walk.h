@@ -146,11 +146,11 @@ static enum walk_outcome walk_descend_snapshot(struct pt_walk *w, const struct w
  */
 static PGW_ONE_COPY enum walk_outcome walk_descend_vma(struct pt_walk *w, const struct walk_at *at)
 {
-	enum walk_outcome outcome = WALK_ON;
+	enum walk_outcome outcome = WALK_BELOW;
 
 	if (walk_kind(w, at, walk_load(w, at)) == PGW_ENTRY_LEAF)
-		outcome = walk_stop_if(w, pt_walk_split(w->pt, at->table_pa, at->level, at->addr));
-	if (outcome != WALK_ON)
+		outcome = pt_walk_split(w, at);
+	if (outcome != WALK_BELOW)
 		return outcome;
 	if (at->level != 1)
 		return walk_descend_snapshot(w, at);
@@ -241,6 +241,8 @@ static enum walk_outcome walk_ptes(struct pt_walk *w, const struct walk_at *at)
 	uint64_t addr = at->addr, *item = at->item;
 	int value;
 
+	if (w->walk->ops->install_pte)
+		return pt_walk_install(w, at);
 	do {
 		value = w->entry[WALK_PTE](item++, addr, addr + BIT(page_lg2), w->walk);
 		addr = walk_boundary(addr, at->next, page_lg2);
@@ -315,6 +317,7 @@ static int pt_walk(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64
 		.walk = walk,
 		.entry = { ops->pte_entry, ops->pmd_entry, ops->pud_entry, ops->p4d_entry,
 			   ops->pgd_entry },
+		.wants_below = { ops->install_pte != NULL },
 		.has_vma = walk->vma != NULL,
 	};
 	const struct walk_at root = {

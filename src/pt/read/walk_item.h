@@ -21,10 +21,11 @@ struct pt_walk {
 	const struct pt *pt;
 	struct pgw_mm_walk *walk;
 	pt_walk_entry_fn *entry[PGW_MAX_LEVELS]; /* by name */
-	bool wants_below[PGW_MAX_LEVELS];        /* some callback of a lower name is there */
+	bool wants_below
+		[PGW_MAX_LEVELS]; /* some callback of a lower name is there, or install_pte */
 	bool has_vma;
 	bool showed_absent; /* what the last callback was called for is not valid */
-	int value; /* what the walk returns: WALK_STOP's reason, or 0 */
+	int value;          /* what the walk returns: WALK_STOP's reason, or 0 */
 };
 
 /** A place: a part of what a table spans; with its item, one that begins in this slot. */
@@ -71,7 +72,7 @@ static inline uint64_t walk_boundary(uint64_t addr, uint64_t end, unsigned span_
 	return boundary - 1 < end - 1 ? boundary : end;
 }
 
-/** Addresses without a table or leaf. */
+/** Addresses without a table or leaf; with install_pte they get a table, and are looked at again. */
 enum walk_outcome pt_walk_hole(struct pt_walk *w, const struct walk_at *at);
 
 /** An entry that the MMU would refuse, and then its hole. */
@@ -87,11 +88,13 @@ enum walk_outcome pt_walk_unreadable(struct pt_walk *w, const struct walk_at *at
 bool pt_walk_clear(const struct pt *pt, uint64_t table_pa, uint64_t *item, uint64_t seen);
 
 /**
- * Split the leaf or run in the slot of va, in this table of this level, one level down, if
- * that is what it still holds. The caller has to look at the slot again.
- * @return 0 or -PGW_ENOMEM
+ * Split the leaf or run in a place's slot one level down, if that is what it still holds.
+ * @return WALK_BELOW: look at the slot again; WALK_ON: nobody wants it split; WALK_STOP: -PGW_ENOMEM
  */
-int pt_walk_split(const struct pt *pt, uint64_t table_pa, unsigned level, uint64_t va);
+enum walk_outcome pt_walk_split(struct pt_walk *w, const struct walk_at *at);
+
+/** Slots of a lowest table, from the place's item on, with install_pte. Its lock is held. */
+enum walk_outcome pt_walk_install(struct pt_walk *w, const struct walk_at *at);
 
 /** pt_map_lock(), called. */
 struct pgw_ptdesc *pt_walk_lock(const struct pt *pt, const uint64_t *item, uint64_t seen,
