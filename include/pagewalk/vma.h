@@ -179,7 +179,7 @@ PGW_API int pgw_mm_expand(struct pgw_mm *mm, uint64_t va) PGW_EXCLUDES(mm);
  * for read. A leaf that is there already and allows the access is fine.
  * @param access PGW_VMA_READ, _WRITE or _EXEC
  * @return 0, -PGW_EFAULT (no VMA, or it does not allow the access, or nothing
- *         supplies a frame), -PGW_ENOMEM, -PGW_EINVAL, -PGW_EDEADLK, or what the VMA's fault returned
+ *         supplies a frame), -PGW_EACCES (a guarded page), -PGW_ENOMEM, -PGW_EINVAL, -PGW_EDEADLK, or what the VMA's fault returned
  */
 PGW_API int pgw_mm_fault(struct pgw_mm *mm, uint64_t va, uint32_t access) PGW_EXCLUDES(mm);
 
@@ -190,7 +190,7 @@ PGW_API int pgw_mm_fault(struct pgw_mm *mm, uint64_t va, uint32_t access) PGW_EX
 PGW_API int pgw_mm_populate(struct pgw_mm *mm, uint64_t start, uint64_t end) PGW_EXCLUDES(mm);
 
 /**
- * Drop the leaves of a range, but keep the VMAs: the next access faults. Lowest
+ * Drop the leaves of a range, but keep the VMAs: the next access faults. Guards stay. Lowest
  * tables that become empty are freed, under the VMAs that use them: walkers
  * have to expect that. Under the mmap lock for read.
  * @return 0, -PGW_EINVAL (also: a PGW_VMA_LOCKED VMA), -PGW_ENOENT (a hole; the rest is done),
@@ -198,6 +198,25 @@ PGW_API int pgw_mm_populate(struct pgw_mm *mm, uint64_t start, uint64_t end) PGW
  *         others faulted it in meanwhile), -PGW_EOPNOTSUPP, -PGW_EDEADLK
  */
 PGW_API int pgw_mm_dontneed(struct pgw_mm *mm, uint64_t start, uint64_t end) PGW_EXCLUDES(mm);
+
+/**
+ * Guard the pages of a range (Linux: MADV_GUARD_INSTALL): what is mapped there is dropped as by
+ * pgw_mm_dontneed(), and each access gives -PGW_EACCES, until the guards are removed or
+ * unmapped. They cost no VMA, only an entry that is not valid in each slot; pgw_mm_dontneed(),
+ * pgw_mm_mprotect() and a split of the VMA leave them. Guarding what is guarded is fine. Under the
+ * mmap lock for read; for write if others keep faulting pages in meanwhile.
+ * @return 0, -PGW_EINVAL (also: a VMA with PGW_VMA_PFNMAP or _LOCKED; nothing is done),
+ *         -PGW_ENOENT (a hole; the rest is done), -PGW_ENOMEM or -PGW_EOVERFLOW (of a table;
+ *         a part is done), -PGW_EOPNOTSUPP, -PGW_EDEADLK
+ */
+PGW_API int pgw_mm_guard_install(struct pgw_mm *mm, uint64_t start, uint64_t end) PGW_EXCLUDES(mm);
+/**
+ * Take the guards of a range away: the next access faults. What else is there stays.
+ * @return as pgw_mm_guard_install(), but PGW_VMA_LOCKED is fine
+ */
+PGW_API int pgw_mm_guard_remove(struct pgw_mm *mm, uint64_t start, uint64_t end) PGW_EXCLUDES(mm);
+/** What stands in the slot of a guarded page, at the lowest level: for callbacks of walks. */
+PGW_API uint64_t pgw_mm_guard_entry(const struct pgw_mm *mm);
 
 /**
  * Report the leaves of a range whose accessed or dirty bits are set, and clear

@@ -99,6 +99,12 @@ int mm_check_vmas(const struct pgw_mm *mm, uint64_t start, uint64_t end);
 /* What users may do with the leaves of a VMA with these flags. @return false: the format cannot say it */
 bool mm_vma_rights(const struct pgw_mm *mm, uint32_t flags, uint8_t *ret);
 
+/*
+ * Drop the leaves of a part of a VMA, and flush; the mmap lock is held.
+ * @return 0 or -PGW_ENOMEM: a leaf could not be split
+ */
+int mm_zap_vma(struct pgw_vma *vma, uint64_t first, uint64_t last);
+
 /* Unmap all VMAs of an mm that nobody uses any more. */
 void mm_free_vmas(struct pgw_mm *mm);
 

@@ -100,6 +100,25 @@ static const char *check_table(const struct pgw_mm *mm, uint64_t first, uint64_t
 	return vma && vma->start <= last ? NULL : "a table without a VMA that needs it";
 }
 
+/* The slots of a lowest table: each guard has a VMA, which other entries show by their leaves. */
+static const char *check_guards(const struct pgw_mm *mm, uint64_t table_pa, uint64_t first)
+{
+	const struct pgw_geometry *geo = &mm->pt.format->geometry;
+	const uint64_t *table = (const uint64_t *)(uintptr_t)(table_pa + mm->pt.host_offset);
+
+	for (uint64_t i = 0; i < BIT(geo->slots_lg2[0]); i++) {
+		uint64_t va = first + (i << geo->granule_lg2);
+		const struct pgw_vma *vma;
+
+		if (pgw_item_load(&table[i]) != mm->pt.format->edit->guard)
+			continue;
+		vma = vma_tree_find(mm->vma_root, va);
+		if (!vma || vma->start > va)
+			return "a guard outside every VMA";
+	}
+	return NULL;
+}
+
 static const char *check_tables_of(const struct pgw_mm *mm, uint64_t table_pa, unsigned level,
 				   uint64_t first);
 
@@ -114,7 +133,10 @@ static const char *check_item(const struct pgw_mm *mm, uint64_t raw, unsigned le
 	if (entry.kind != PGW_ENTRY_TABLE)
 		return NULL;
 	what = check_table(mm, va, va | low_bits(format->geometry.span_lg2[level]));
-	return what || level == 1 ? what : check_tables_of(mm, entry.pa, level - 1, va);
+	if (!what)
+		what = level == 1 ? check_guards(mm, entry.pa, va)
+				  : check_tables_of(mm, entry.pa, level - 1, va);
+	return what;
 }
 
 /* Recursion ends at level 1: four deep at most. */

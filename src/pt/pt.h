@@ -86,7 +86,7 @@ struct pt_edit_ops {
 	int (*map)(const struct pt_edit *edit, const struct pgw_map_args *args);
 	/**
 	 * @return as pgw_mm_unmap(). PGW_UNMAP_WHOLE cannot fail. Frames go to
-	 * the gather if it wants them.
+	 * the gather if it wants them. PT_SHARED, which is for VMAs that stay, leaves guards.
 	 */
 	int (*unmap)(const struct pt_edit *edit, uint64_t first, uint64_t last,
 		     enum pgw_unmap_how how);
@@ -109,6 +109,9 @@ struct pt_edit_ops {
 	 * @return 0 or -PGW_ENOMEM
 	 */
 	int (*split_item)(const struct pt_edit *edit, uint64_t *table, unsigned level, uint64_t va);
+	uint64_t guard; /* what stands in the item of a guarded page, at level 0 */
+	/** Empty the items of guarded pages. PT_SHARED only. */
+	void (*clear_guards)(const struct pt_edit *edit, uint64_t first, uint64_t last);
 	/**
 	 * Put a table into the slot of va, in a live table of this level, if it is empty. Others
 	 * may do the same.

@@ -74,6 +74,14 @@ static int dontneed_vma(struct dontneed *d, struct pgw_vma *vma, uint64_t first,
 	return err;
 }
 
+int mm_zap_vma(struct pgw_vma *vma, uint64_t first, uint64_t last)
+{
+	struct dontneed d;
+
+	dontneed_init(&d, vma->mm);
+	return dontneed_vma(&d, vma, first, last);
+}
+
 static bool has_locked_vma(const struct pgw_mm *mm, uint64_t start, uint64_t end)
 {
 	const struct pgw_vma *vma;

@@ -233,6 +233,14 @@ static int fault_replace(const struct fault *f)
 	return err;
 }
 
+/* What an access gets where there is neither a leaf nor nothing. */
+static int fault_refuse(const struct fault *f)
+{
+	if (f->at.level == 0 && f->at.entry == f->mm->pt.format->edit->guard)
+		return -PGW_EACCES;
+	return -PGW_EFAULT; /* somebody keeps something there that is not ours */
+}
+
 /* @return 0: a leaf is there that allows the access; FAULT_ALONE; or a status */
 static int fault_resolve(struct fault *f)
 {
@@ -247,9 +255,7 @@ static int fault_resolve(struct fault *f)
 				return 0;
 			return f->is_alone ? fault_replace(f) : FAULT_ALONE;
 		}
-		if (f->at.kind != PGW_ENTRY_EMPTY)
-			return -PGW_EFAULT; /* somebody keeps something there that is not ours */
-		err = fault_fill(f);
+		err = f->at.kind == PGW_ENTRY_EMPTY ? fault_fill(f) : fault_refuse(f);
 	} while (err == -PGW_EEXIST);
 	return err;
 }
@@ -339,7 +345,7 @@ int mm_populate_locked(struct pgw_mm *mm, uint64_t start, uint64_t end)
 			f.va = f.at.va_last + 1;
 			continue;
 		}
-		err = f.at.kind == PGW_ENTRY_EMPTY ? fault_fill(&f) : -PGW_EFAULT;
+		err = f.at.kind == PGW_ENTRY_EMPTY ? fault_fill(&f) : fault_refuse(&f);
 		if (err && err != -PGW_EEXIST)
 			return err;
 	}
