@@ -66,6 +66,7 @@ typedef uint64_t pte_t;
 #define VM_PFNMAP PGW_VMA_PFNMAP
 #define VM_LOCKED PGW_VMA_LOCKED
 #define VM_GROWSDOWN PGW_VMA_GROWSDOWN
+#define VM_HUGETLB PGW_VMA_HUGETLB
 
 /* ---- the kernel's address space ---- */
 
@@ -116,11 +117,18 @@ static inline bool mmap_write_trylock(struct mm_struct *mm)
 #define vma_start_write pgw_vma_write_lock
 #define vma_assert_locked pgw_vma_assert_locked
 #define vma_assert_write_locked pgw_vma_assert_write_locked
+#define hugetlb_vma_lock_read pgw_hugetlb_vma_lock_read
+#define hugetlb_vma_unlock_read pgw_hugetlb_vma_unlock_read
 
 /* ---- VMAs ---- */
 
 #define find_vma pgw_vma_find
 #define vma_lookup pgw_vma_lookup
+
+static inline bool is_vm_hugetlb_page(const struct vm_area_struct *vma)
+{
+	return vma->vm_flags & VM_HUGETLB;
+}
 
 struct vma_iterator {
 	struct mm_struct *mm;
@@ -290,6 +298,14 @@ static inline unsigned long pgw_linux_pfn(uint64_t entry, unsigned level)
 #define pte_val(pte) (pte)
 
 /* ---- sizes, in init_mm's format ---- */
+
+/** The size of a VMA's pages. */
+static inline unsigned long vma_kernel_pagesize(const struct vm_area_struct *vma)
+{
+	return 1UL << (is_vm_hugetlb_page(vma)
+			       ? vma->page_lg2
+			       : pgw_format_geometry(pgw_mm_format(vma->vm_mm))->granule_lg2);
+}
 
 /** log2 of what a slot of this level spans. */
 static inline unsigned pgw_linux_shift(unsigned level)

@@ -35,18 +35,21 @@ enum pgw_vma_flag {
 	PGW_VMA_PFNMAP = 1 << 4, /**< frames that nobody counts; walkers skip it, see test_walk */
 	PGW_VMA_LOCKED = 1 << 5, /**< populated when mapped; never given up by pgw_mm_dontneed() */
 	PGW_VMA_GROWSDOWN = 1 << 6, /**< pgw_mm_expand() may move its start down */
-	_PGW_VMA_ALL = 0x7f,
+	PGW_VMA_HUGETLB =
+		1 << 7, /**< leaves of one size only, larger than the smallest: see page_lg2 */
+	_PGW_VMA_ALL = 0xff,
 };
 
 /** A fault to be resolved: what is wanted, and the owner's answer. */
 struct pgw_fault {
-	uint64_t va;       /**< in: of the access */
+	uint64_t va;       /**< in: of the access; PGW_VMA_HUGETLB: of the page */
 	uint8_t access;    /**< in: PGW_VMA_READ, _WRITE or _EXEC */
 	uint8_t max_level; /**< in: the largest leaf that would fit, by its level */
+	uint8_t page_lg2;  /**< in: PGW_VMA_HUGETLB: log2 of the page's size; pa is aligned to it */
 	uint64_t pgoff;    /**< in: of the page, as in struct pgw_vma */
 
-	uint64_t pa;    /**< out: the frame, aligned to the leaf */
-	uint8_t level;  /**< out: of the leaf; at most max_level; 0 unless set */
+	uint64_t pa; /**< out: the frame, aligned to the leaf */
+	uint8_t level; /**< out: of the leaf; at most max_level; 0 unless set. Not for PGW_VMA_HUGETLB */
 	uint64_t attrs; /**< out: further bits of the entry, as in struct pgw_leaf */
 	bool read_only; /**< out: without the right to write, whatever the VMA says */
 };
@@ -83,8 +86,12 @@ struct pgw_vma {
 	void *private_data;
 	struct pgw_mm *mm;
 
-	uint64_t lock_seq; /* equal to the mm's: locked for write; see src/mm/vma/vma_lock.c */
-	uint32_t lock;     /* readers, and whether it is detached; see src/mm/vma/vma_lock.c */
+	/** PGW_VMA_HUGETLB: log2 of the bytes of all its leaves, start and end are aligned to it; else 0 */
+	uint8_t page_lg2;
+
+	uint32_t hugetlb_lock; /* see pgw_hugetlb_vma_lock_read() */
+	uint64_t lock_seq;     /* equal to the mm's: locked for write; see src/mm/vma/vma_lock.c */
+	uint32_t lock;         /* readers, and whether it is detached; see src/mm/vma/vma_lock.c */
 	struct pgw_deferred deferred;
 	struct pgw_vma *next; /* in a list of VMAs that come or go; see src/mm/vma/vma_change.c */
 	bool paired;          /* ... and another one goes or comes for it */
@@ -129,11 +136,22 @@ PGW_API int pgw_vma_write_lock(struct pgw_vma *vma);
 PGW_API int pgw_vma_assert_locked(const struct pgw_vma *vma);
 PGW_API int pgw_vma_assert_write_locked(const struct pgw_vma *vma);
 
+/**
+ * The second lock of a PGW_VMA_HUGETLB VMA: while it is held for read, no page of
+ * the VMA goes. A walk holds it around hugetlb_entry; a callback may release it, and take it
+ * again before it returns: the slot may have changed then. pgw_mm_dontneed() takes it for write.
+ * (Linux's keeps shared tables, too. Here no mms share them.)
+ * Locking: the VMA's own, or the mmap lock. Not recursive.
+ */
+PGW_API void pgw_hugetlb_vma_lock_read(struct pgw_vma *vma);
+PGW_API void pgw_hugetlb_vma_unlock_read(struct pgw_vma *vma);
+
 /* ---- operations; they take the locks that they need ---- */
 
 struct pgw_mmap_args {
 	uint64_t start, end;
-	uint32_t flags; /**< enum pgw_vma_flag */
+	uint32_t flags;   /**< enum pgw_vma_flag */
+	uint8_t page_lg2; /**< with PGW_VMA_HUGETLB, and only then: a size of leaves or runs (log2) */
 	uint64_t pgoff;
 	const struct pgw_vma_ops *ops; /**< borrowed as long as there are VMAs with it; or NULL */
 	void *private_data;
@@ -145,8 +163,12 @@ struct pgw_mmap_args {
  * go. With PGW_VMA_LOCKED its pages are faulted in, best effort.
  *
  * Nothing is unmapped: what is in the way is an error.
+ * A PGW_VMA_HUGETLB VMA has pages of one size: faults map no other, whatever splits or changes a
+ * part of one is -PGW_EINVAL, and walks go through it by hugetlb_entry. It is neither
+ * PGW_VMA_PFNMAP nor _GROWSDOWN.
+ *
  * @return 0, -PGW_EINVAL (range not aligned, empty or outside the region; unknown
- *         flags), -PGW_EEXIST (a VMA is in the way), -PGW_ENOMEM,
+ *         flags, or such that do not go together; no such page size), -PGW_EEXIST (a VMA is in the way), -PGW_ENOMEM,
  *         -PGW_EOPNOTSUPP (not an owned user mm), -PGW_EDEADLK, or what open returned
  */
 PGW_API int pgw_mm_mmap(struct pgw_mm *mm, const struct pgw_mmap_args *args) PGW_EXCLUDES(mm);
@@ -192,8 +214,9 @@ PGW_API int pgw_mm_populate(struct pgw_mm *mm, uint64_t start, uint64_t end) PGW
 /**
  * Drop the leaves of a range, but keep the VMAs: the next access faults. Guards stay. Lowest
  * tables that become empty are freed, under the VMAs that use them: walkers
- * have to expect that. Under the mmap lock for read.
- * @return 0, -PGW_EINVAL (also: a PGW_VMA_LOCKED VMA), -PGW_ENOENT (a hole; the rest is done),
+ * have to expect that. Under the mmap lock for read. A range that ends inside a page of a
+ * PGW_VMA_HUGETLB VMA ends before it.
+ * @return 0, -PGW_EINVAL (also: a PGW_VMA_LOCKED VMA; a start inside such a page), -PGW_ENOENT (a hole; the rest is done),
  *         -PGW_ENOMEM (a leaf that sticks out could not be split; nothing is dropped, unless
  *         others faulted it in meanwhile), -PGW_EOPNOTSUPP, -PGW_EDEADLK
  */
@@ -205,7 +228,7 @@ PGW_API int pgw_mm_dontneed(struct pgw_mm *mm, uint64_t start, uint64_t end) PGW
  * unmapped. They cost no VMA, only an entry that is not valid in each slot; pgw_mm_dontneed(),
  * pgw_mm_mprotect() and a split of the VMA leave them. Guarding what is guarded is fine. Under the
  * mmap lock for read; for write if others keep faulting pages in meanwhile.
- * @return 0, -PGW_EINVAL (also: a VMA with PGW_VMA_PFNMAP or _LOCKED; nothing is done),
+ * @return 0, -PGW_EINVAL (also: a VMA with PGW_VMA_PFNMAP, _LOCKED or _HUGETLB; nothing is done),
  *         -PGW_ENOENT (a hole; the rest is done), -PGW_ENOMEM or -PGW_EOVERFLOW (of a table;
  *         a part is done), -PGW_EOPNOTSUPP, -PGW_EDEADLK
  */

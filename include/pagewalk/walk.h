@@ -61,6 +61,15 @@ struct pgw_mm_walk_ops {
 	int (*pmd_entry)(uint64_t *pmd, uint64_t addr, uint64_t next, struct pgw_mm_walk *walk);
 	/** For every slot of the lowest level, empty ones too. */
 	int (*pte_entry)(uint64_t *pte, uint64_t addr, uint64_t next, struct pgw_mm_walk *walk);
+	/**
+	 * For every page of a PGW_VMA_HUGETLB VMA: its slot (the first, of a run), which may be empty;
+	 * hmask has the bits of addresses above the page. addr and next are clipped to the range. Where
+	 * no table has the slot, pte_hole with depth -1. No other callback for entries is called
+	 * for such a VMA, and without this one nothing. The VMA's second lock is held for read, no
+	 * table's lock is: see pgw_hugetlb_vma_lock_read() (vma.h).
+	 */
+	int (*hugetlb_entry)(uint64_t *pte, uint64_t hmask, uint64_t addr, uint64_t next,
+			     struct pgw_mm_walk *walk);
 	/** For every empty slot above the lowest level, clipped to the range; neighbours are not merged. */
 	int (*pte_hole)(uint64_t addr, uint64_t next, int depth, struct pgw_mm_walk *walk);
 
@@ -98,7 +107,7 @@ struct pgw_mm_walk_ops {
 	 * there, an entry of the format's lowest level (a leaf, or what is not valid; 0: it stays
 	 * empty), after it has made the tables on the way, in the place of their pte_hole.
 	 * pte_entry is for slots that are not empty; without any callback for entries below
-	 * a leaf, that is left whole. The frame of a leaf is given to the VMA's release, when it
+	 * a leaf, that is left whole. A PGW_VMA_HUGETLB VMA is -PGW_EINVAL. The frame of a leaf is given to the VMA's release, when it
 	 * is unmapped. Only for the functions named _unsafe; next as for pte_entry.
 	 */
 	int (*install_pte)(uint64_t addr, uint64_t next, uint64_t *ret, struct pgw_mm_walk *walk);

@@ -105,6 +105,12 @@ bool mm_vma_rights(const struct pgw_mm *mm, uint32_t flags, uint8_t *ret);
  */
 int mm_zap_vma(struct pgw_vma *vma, uint64_t first, uint64_t last);
 
+/*
+ * The pages of a part of a PGW_VMA_HUGETLB VMA, walk->vma.
+ * Pre: walk->ops has hugetlb_entry.
+ */
+int mm_walk_hugetlb(struct pgw_mm_walk *walk, uint64_t start, uint64_t end);
+
 /* Unmap all VMAs of an mm that nobody uses any more. */
 void mm_free_vmas(struct pgw_mm *mm);
 

@@ -24,6 +24,10 @@ static const char *check_vma(const struct pgw_mm *mm, const struct pgw_vma *vma)
 		return "a VMA outside the region";
 	if (vma->flags & ~(uint32_t)_PGW_VMA_ALL)
 		return "a VMA with unknown flags";
+	if (!(vma->flags & PGW_VMA_HUGETLB) != !vma->page_lg2)
+		return "a VMA's page size without its flag, or the flag without the size";
+	if ((vma->start | vma->end) & low_bits(vma->page_lg2))
+		return "a hugetlb VMA that is not made of whole pages";
 	return NULL;
 }
 
@@ -71,6 +75,8 @@ static int check_leaves(const struct pgw_extent *extent, void *arg)
 		else if (!mm_vma_rights(leaves->mm, vma->flags, &rights) ||
 			 (extent->rights & USER_RIGHTS & ~rights))
 			leaves->what = "a leaf with more rights than its VMA";
+		else if (vma->page_lg2 && vma->page_lg2 != extent->leaf_lg2)
+			leaves->what = "a leaf of another size than its hugetlb VMA's";
 		else if (vma->end > extent->va_last)
 			return 0;
 		else if (vma->end & leaf)

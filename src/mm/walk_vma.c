@@ -78,17 +78,28 @@ static void flush_installed(struct pgw_mm *mm, uint64_t start, uint64_t end)
 	gather_flush(&gather);
 }
 
+/* What is below pre_vma and post_vma. Nothing of a hugetlb VMA is shown but by its own callback. */
+static int walk_entries(struct pgw_mm_walk *walk, uint64_t start, uint64_t end)
+{
+	const struct pt *pt = &walk->mm->pt;
+
+	if (!(walk->vma->flags & PGW_VMA_HUGETLB))
+		return pt_ops(pt)->walk(pt, pt->root_pa, start, end, walk);
+	return walk->ops->hugetlb_entry ? mm_walk_hugetlb(walk, start, end) : 0;
+}
+
 /* The tables of a part of walk->vma. post_vma answers every pre_vma that agreed. */
 static int walk_vma_tables(struct pgw_mm_walk *walk, uint64_t start, uint64_t end)
 {
-	const struct pt *pt = &walk->mm->pt;
 	int err = 0;
 
+	if (walk->ops->install_pte && (walk->vma->flags & PGW_VMA_HUGETLB))
+		return -PGW_EINVAL;
 	if (walk->ops->pre_vma)
 		err = walk->ops->pre_vma(start, end, walk);
 	if (err)
 		return err;
-	err = pt_ops(pt)->walk(pt, pt->root_pa, start, end, walk);
+	err = walk_entries(walk, start, end);
 	if (walk->ops->install_pte)
 		flush_installed(walk->mm, start, end);
 	if (walk->ops->post_vma)

@@ -64,12 +64,23 @@ static bool leaf_allows(const struct fault *f)
 	return true;
 }
 
+/* log2 of a leaf's bytes: a hugetlb VMA's say all the same. */
+static unsigned leaf_lg2(const struct fault *f, uint8_t level)
+{
+	return f->vma->page_lg2 ? f->vma->page_lg2 : fault_geometry(f)->span_lg2[level];
+}
+
 /* The largest leaf that fits between the VMA's bounds and into what is empty. */
 static uint8_t largest_level(const struct fault *f)
 {
 	const struct pgw_geometry *geo = fault_geometry(f);
 	uint8_t best = 0;
 
+	if (f->vma->page_lg2) {
+		while (best < geo->top_level && geo->span_lg2[best + 1] <= f->vma->page_lg2)
+			best++;
+		return best;
+	}
 	for (uint8_t level = 1; level <= f->at.level; level++) {
 		uint64_t span = low_bits(geo->span_lg2[level]);
 
@@ -83,7 +94,7 @@ static uint8_t largest_level(const struct fault *f)
 
 static struct pgw_frames answer_frames(const struct fault *f, const struct pgw_fault *answer)
 {
-	uint64_t span = low_bits(fault_geometry(f)->span_lg2[answer->level]);
+	uint64_t span = low_bits(leaf_lg2(f, answer->level));
 
 	return (struct pgw_frames){ .va = f->va & ~span, .pa = answer->pa, .size = span + 1 };
 }
@@ -101,22 +112,26 @@ static void give_back(const struct fault *f, const struct pgw_fault *answer)
 static int fault_ask(const struct fault *f, struct pgw_fault *answer)
 {
 	const struct pgw_geometry *geo = fault_geometry(f);
+	uint64_t va = f->vma->page_lg2 ? f->va & ~low_bits(f->vma->page_lg2) : f->va;
 	int err;
 
 	*answer = (struct pgw_fault){
-		.va = f->va,
+		.va = va,
 		.access = f->access,
 		.max_level = largest_level(f),
-		.pgoff = f->vma->pgoff + ((f->va - f->vma->start) >> geo->granule_lg2),
+		.page_lg2 = f->vma->page_lg2,
+		.pgoff = f->vma->pgoff + ((va - f->vma->start) >> geo->granule_lg2),
 	};
 	if (!f->vma->ops || !f->vma->ops->fault)
 		return -PGW_EFAULT;
 	err = f->vma->ops->fault(f->vma, answer);
 	if (err)
 		return err;
+	if (f->vma->page_lg2)
+		answer->level = answer->max_level;
 	if (answer->level > answer->max_level ||
-	    !(geo->leaf_sizes & BIT(geo->span_lg2[answer->level])) ||
-	    (answer->pa & low_bits(geo->span_lg2[answer->level])))
+	    !(geo->leaf_sizes & BIT(leaf_lg2(f, answer->level))) ||
+	    (answer->pa & low_bits(leaf_lg2(f, answer->level))))
 		return -PGW_EINVAL;
 	return 0;
 }
@@ -130,7 +145,7 @@ static bool answer_leaf(const struct fault *f, const struct pgw_fault *answer, s
 		flags &= ~(uint32_t)PGW_VMA_WRITE;
 	if ((f->access & ~flags) || !mm_vma_rights(f->mm, flags, &ret->rights))
 		return false;
-	ret->va = f->va & ~low_bits(fault_geometry(f)->span_lg2[answer->level]);
+	ret->va = f->va & ~low_bits(leaf_lg2(f, answer->level));
 	ret->pa = answer->pa;
 	ret->level = answer->level;
 	ret->attrs = answer->attrs;
@@ -142,7 +157,7 @@ static int map_answer(const struct fault *f, const struct pgw_leaf *leaf, enum p
 		      struct pt_gather *gather)
 {
 	const struct pt_edit edit = { &f->mm->pt, policy, gather };
-	uint64_t size = BIT(fault_geometry(f)->span_lg2[leaf->level]);
+	uint64_t size = BIT(leaf_lg2(f, leaf->level));
 	const struct pgw_map_args args = {
 		.first = leaf->va,
 		.last = leaf->va + (size - 1),
@@ -190,7 +205,7 @@ static void release_replaced(struct pt_gather *gather, const struct pgw_frames *
 static int replace_frame(const struct fault *f, const struct pgw_leaf *leaf, struct pt_edit *edit)
 {
 	const struct pt_edit_ops *ops = f->mm->pt.format->edit;
-	uint64_t span = low_bits(fault_geometry(f)->span_lg2[leaf->level]);
+	uint64_t span = low_bits(leaf_lg2(f, leaf->level));
 
 	ops->unmap(edit, leaf->va, leaf->va | span, PGW_UNMAP_WHOLE);
 	gather_flush(edit->gather); /* break, then make */
@@ -214,7 +229,7 @@ static int fault_replace(const struct fault *f)
 
 	if (err)
 		return err;
-	span = low_bits(fault_geometry(f)->span_lg2[answer.level]);
+	span = low_bits(leaf_lg2(f, answer.level));
 	is_same = answer.pa == (f->at.pa & ~span);
 	gather_init(&gather, &f->mm->pt, PT_RANGE);
 	gather.release = release_replaced;

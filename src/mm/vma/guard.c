@@ -140,8 +140,8 @@ static int for_each_part(struct pgw_mm *mm, uint64_t start, uint64_t end, uint32
 	return err ? err : hole;
 }
 
-#define REFUSED_TO_INSTALL (PGW_VMA_PFNMAP | PGW_VMA_LOCKED)
-#define REFUSED_TO_REMOVE PGW_VMA_PFNMAP
+#define REFUSED_TO_INSTALL (PGW_VMA_PFNMAP | PGW_VMA_LOCKED | PGW_VMA_HUGETLB)
+#define REFUSED_TO_REMOVE (PGW_VMA_PFNMAP | PGW_VMA_HUGETLB)
 
 int pgw_mm_guard_install(struct pgw_mm *mm, uint64_t start, uint64_t end)
 {

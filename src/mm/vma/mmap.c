@@ -59,6 +59,19 @@ static void mmap_unlock(struct pgw_mm *mm, int err, const struct pgw_vma *fresh)
 	pgw_mmap_read_unlock(mm);
 }
 
+/* A hugetlb VMA has a size of pages that the format has, is made of whole ones, and is nothing else. */
+static bool page_size_fits(const struct pgw_mm *mm, const struct pgw_mmap_args *args)
+{
+	uint8_t granule_lg2 = mm->pt.format->geometry.granule_lg2;
+
+	if (!(args->flags & PGW_VMA_HUGETLB))
+		return !args->page_lg2;
+	return args->page_lg2 > granule_lg2 && args->page_lg2 < 64 &&
+	       (mm->pt.format->edit->sizes(&mm->pt) & BIT(args->page_lg2)) &&
+	       !((args->start | args->end) & low_bits(args->page_lg2)) &&
+	       !(args->flags & (PGW_VMA_PFNMAP | PGW_VMA_GROWSDOWN));
+}
+
 int pgw_mm_mmap(struct pgw_mm *mm, const struct pgw_mmap_args *args)
 {
 	struct pgw_vma fresh;
@@ -71,6 +84,8 @@ int pgw_mm_mmap(struct pgw_mm *mm, const struct pgw_mmap_args *args)
 	err = mm_check_vmas(mm, args->start, args->end);
 	if (err)
 		return err;
+	if (!page_size_fits(mm, args))
+		return -PGW_EINVAL;
 	if (add_overflows(args->pgoff,
 			  (args->end - args->start) >> mm->pt.format->geometry.granule_lg2,
 			  &pgoff_end))
@@ -81,6 +96,7 @@ int pgw_mm_mmap(struct pgw_mm *mm, const struct pgw_mmap_args *args)
 		.start = args->start,
 		.end = args->end,
 		.flags = args->flags,
+		.page_lg2 = args->page_lg2,
 		.pgoff = args->pgoff,
 		.ops = args->ops,
 		.private_data = args->private_data,

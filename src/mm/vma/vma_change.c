@@ -14,7 +14,8 @@ static uint64_t pgoff_at(const struct pgw_vma *vma, uint64_t va)
 bool vma_change_may_merge(const struct pgw_vma *a, const struct pgw_vma *b, uint32_t b_flags)
 {
 	return a->end == b->start && a->flags == b_flags && a->ops == b->ops &&
-	       a->private_data == b->private_data && pgoff_at(a, a->end) == b->pgoff;
+	       a->page_lg2 == b->page_lg2 && a->private_data == b->private_data &&
+	       pgoff_at(a, a->end) == b->pgoff;
 }
 
 void vma_change_begin(struct vma_change *change, struct pgw_mm *mm)
@@ -51,6 +52,7 @@ int vma_change_put(struct vma_change *change, const struct pgw_vma *like, uint64
 		.start = start,
 		.end = end,
 		.flags = flags,
+		.page_lg2 = like->page_lg2,
 		.pgoff = pgoff_at(like, start),
 		.ops = like->ops,
 		.private_data = like->private_data,
@@ -60,6 +62,8 @@ int vma_change_put(struct vma_change *change, const struct pgw_vma *like, uint64
 
 	if (start == end)
 		return 0;
+	if (like->page_lg2 && ((start | end) & low_bits(like->page_lg2)))
+		return -PGW_EINVAL;
 	if (last && vma_change_may_merge(last, &piece, flags)) {
 		last->end = end;
 		return 0;

@@ -36,7 +36,7 @@ void vma_change_take(struct vma_change *change, uint64_t start, uint64_t end);
 /**
  * A VMA comes, above those that were put before: what like says of start, but
  * with other flags. Goes into the one before if they may merge.
- * @return 0 or -PGW_ENOMEM
+ * @return 0, -PGW_ENOMEM, or -PGW_EINVAL: a hugetlb VMA's part that is no whole pages
  */
 int vma_change_put(struct vma_change *change, const struct pgw_vma *like, uint64_t start,
 		   uint64_t end, uint32_t flags);

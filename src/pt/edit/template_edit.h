@@ -30,7 +30,8 @@
 		.freeze_item = pt_freeze_item, .remap_item = pt_remap_item,                        \
 		.put_item = pt_put_item, .remap_breaks = pt_remap_breaks,                          \
 		.user_rights = pt_user_rights, .make_table = pt_make_table, .encode = pt_encode,   \
-		.guard = PT_GUARD, .clear_guards = pt_clear_guards,                                \
+		.sizes = pt_sizes, .find_item = pt_find_item, .guard = PT_GUARD,                   \
+		.clear_guards = pt_clear_guards,                                                   \
 	}
 
 #endif

@@ -121,6 +121,29 @@ static uint64_t edit_sizes(const struct edit_cursor *c, unsigned max_level)
 	return sizes & c->geo->leaf_sizes;
 }
 
+static uint64_t pt_sizes(const struct pt *pt)
+{
+	const struct pt_edit edit = { pt, PT_SHARED, NULL };
+	struct edit_cursor c;
+
+	cursor_init(&c, &edit, 0);
+	return edit_sizes(&c, c.geo->top_level);
+}
+
+static uint64_t *pt_find_item(const struct pt *pt, uint64_t va, unsigned size_lg2)
+{
+	const struct pt_edit edit = { pt, PT_SHARED, NULL };
+	struct edit_cursor c;
+	unsigned level;
+	bool run;
+
+	va &= ~low_bits(size_lg2);
+	cursor_init(&c, &edit, va);
+	level = edit_size_level(&c, size_lg2, &run);
+	cursor_find(&c, va, level);
+	return c.level == level ? cursor_item(&c) : NULL;
+}
+
 static int edit_map_check(struct edit_map *m, const struct pgw_map_args *args)
 {
 	struct pgw_leaf leaf = { .va = args->first, .rights = args->rights, .attrs = args->attrs };
