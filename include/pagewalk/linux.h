@@ -149,6 +149,18 @@ static inline struct vm_area_struct *vma_next(struct vma_iterator *vmi)
 
 #define for_each_vma(vmi, vma) while (((vma) = vma_next(&(vmi))) != NULL)
 
+#define madvise_guard_install pgw_mm_guard_install
+#define madvise_guard_remove pgw_mm_guard_remove
+
+/** mremap() with MREMAP_FIXED, but nothing is unmapped at the new place; or in place. @return a status */
+static inline int do_mremap(struct mm_struct *mm, unsigned long addr, unsigned long old_len,
+			    unsigned long new_len, unsigned long new_addr)
+{
+	const struct pgw_mremap_args args = { addr, addr + old_len, new_addr, new_addr + new_len };
+
+	return pgw_mm_mremap(mm, &args);
+}
+
 /* ---- entries: loads ---- */
 
 #define pgdp_get pgw_item_load
@@ -296,6 +308,8 @@ static inline unsigned long pgw_linux_pfn(uint64_t entry, unsigned level)
 #define pud_val(pud) (pud)
 #define pmd_val(pmd) (pmd)
 #define pte_val(pte) (pte)
+
+#define is_guard_pte_marker(pte) ((pte) == pgw_mm_guard_entry(pgw_linux_init_mm))
 
 /* ---- sizes, in init_mm's format ---- */
 

@@ -193,6 +193,29 @@ PGW_API int pgw_mm_munmap_locked(struct pgw_mm *mm, uint64_t start, uint64_t end
 PGW_API int pgw_mm_mprotect(struct pgw_mm *mm, uint64_t start, uint64_t end, uint32_t flags)
 	PGW_EXCLUDES(mm);
 
+/** What pgw_mm_mremap() needs. */
+struct pgw_mremap_args {
+	uint64_t start, end; /**< a part of one VMA, or all of it */
+	uint64_t new_start,
+		new_end; /**< from the same start, or elsewhere: apart from the old range */
+};
+
+/**
+ * Let a range be elsewhere, or larger or smaller: what is mapped goes along, page by page as far as
+ * both ranges go, with its accessed and dirty bits, its guards, and its place in what backs the
+ * VMA. What lies behind is unmapped. Whole tables are moved where both ranges are aligned to what
+ * they span; leaves are split where they are not. In place a range grows at the end of its VMA.
+ * open is called for the VMA at the new place, close for the old one, if nothing is left of it.
+ *
+ * Nothing is unmapped at the new place: what is in the way is an error. Under the mmap lock for
+ * write. Nothing has changed if it fails, but leaves may have become smaller ones.
+ * @return 0, -PGW_EINVAL (ranges not aligned, empty or outside the region, or that overlap; of more
+ *         than one VMA; a PGW_VMA_PFNMAP or _HUGETLB VMA that would grow; a part of a large page;
+ *         growth in place from inside a VMA), -PGW_ENOENT (no VMA there), -PGW_EEXIST, -PGW_ENOMEM,
+ *         -PGW_EOVERFLOW (of a table), -PGW_EOPNOTSUPP, -PGW_EDEADLK, or what open returned
+ */
+PGW_API int pgw_mm_mremap(struct pgw_mm *mm, const struct pgw_mremap_args *args) PGW_EXCLUDES(mm);
+
 /** Move the start of a PGW_VMA_GROWSDOWN VMA down to va's page. @return 0, -PGW_ENOENT, -PGW_ENOMEM, -PGW_EEXIST … */
 PGW_API int pgw_mm_expand(struct pgw_mm *mm, uint64_t va) PGW_EXCLUDES(mm);
 

@@ -109,6 +109,14 @@ struct pt_edit_ops {
 	 * @return 0 or -PGW_ENOMEM
 	 */
 	int (*split_item)(const struct pt_edit *edit, uint64_t *table, unsigned level, uint64_t va);
+	/**
+	 * All that can fail of moving what maps first..last to where nothing is mapped, from to on; the
+	 * ranges do not overlap. Leaves may be smaller afterwards, and there are new, empty tables.
+	 * @return 0, -PGW_ENOMEM, -PGW_EOVERFLOW, or -PGW_EEXIST: something is there
+	 */
+	int (*move_prepare)(const struct pt_edit *edit, uint64_t first, uint64_t last, uint64_t to);
+	/** The move. first..last is empty then, tables of it may be left. */
+	void (*move)(const struct pt_edit *edit, uint64_t first, uint64_t last, uint64_t to);
 	/** The sizes of leaves and runs that map() can make: bit n for 2^n bytes. */
 	uint64_t (*sizes)(const struct pt *pt);
 	/** The item, the first of a run, where a leaf or run of this size would map va. @return NULL: no table has it */

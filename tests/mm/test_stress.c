@@ -227,6 +227,19 @@ static bool is_fine(int err)
 	       err == -PGW_ENOMEM || err == -PGW_EINVAL || err == -PGW_EACCES;
 }
 
+static int random_mremap(struct worker *w, uint64_t start, uint64_t end)
+{
+	struct pgw_mremap_args args = { .start = start, .end = end };
+
+	random_range(w, &args.new_start, &args.new_end);
+	/* Sometimes whole tables, of the same size at least. */
+	if (test_random(&w->random) % 2) {
+		args.new_start = start ^ (1 + test_random(&w->random) % 3) * w->s->table_span;
+		args.new_end = args.new_start + (end - start);
+	}
+	return pgw_mm_mremap(w->s->mm, &args);
+}
+
 static int random_op(struct worker *w)
 {
 	static const uint32_t access[] = { PGW_VMA_READ, PGW_VMA_WRITE, PGW_VMA_EXEC };
@@ -237,7 +250,7 @@ static int random_op(struct worker *w)
 	args.private_data = &s->owner[test_random(&w->random) % NR_OWNERS];
 	args.pgoff = args.start / s->page;
 	args.flags = (uint32_t)(test_random(&w->random) % 8) | PGW_VMA_READ;
-	switch (test_random(&w->random) % 17) {
+	switch (test_random(&w->random) % 18) {
 	case 0:
 	case 1:
 	case 2:
@@ -264,6 +277,8 @@ static int random_op(struct worker *w)
 		return walk_write_locked(s, args.start, args.end);
 	case 12:
 		return pgw_mm_guard_install(s->mm, args.start, args.end);
+	case 14:
+		return random_mremap(w, args.start, args.end);
 	case 13:
 		return pgw_mm_guard_remove(s->mm, args.start, args.end);
 	default:

@@ -8,11 +8,7 @@
 #include "mm/mm_priv.h"
 #include "mm/vma/vma_change.h"
 
-/*
- * Put a VMA into a hole, and let it merge with what lies beside it. fresh is on the
- * caller's stack and says what is wanted.
- */
-static int mmap_locked(struct pgw_mm *mm, const struct pgw_vma *fresh)
+int mm_mmap_locked(struct pgw_mm *mm, const struct pgw_vma *fresh)
 {
 	struct pgw_vma *before = vma_tree_find_before(mm->vma_root, fresh->start);
 	struct pgw_vma *after = vma_tree_find(mm->vma_root, fresh->start);
@@ -47,8 +43,7 @@ static int mmap_locked(struct pgw_mm *mm, const struct pgw_vma *fresh)
 	return 0;
 }
 
-/* Unlock after fresh was made, or not; what is locked in memory is faulted in first. */
-static void mmap_unlock(struct pgw_mm *mm, int err, const struct pgw_vma *fresh)
+void mm_mmap_unlock(struct pgw_mm *mm, int err, const struct pgw_vma *fresh)
 {
 	if (err || !(fresh->flags & PGW_VMA_LOCKED)) {
 		pgw_mmap_write_unlock(mm);
@@ -105,8 +100,8 @@ int pgw_mm_mmap(struct pgw_mm *mm, const struct pgw_mmap_args *args)
 	err = pgw_mmap_write_lock(mm);
 	if (err)
 		return err;
-	err = mmap_locked(mm, &fresh);
-	mmap_unlock(mm, err, &fresh);
+	err = mm_mmap_locked(mm, &fresh);
+	mm_mmap_unlock(mm, err, &fresh);
 	return err;
 }
 
@@ -156,9 +151,9 @@ int pgw_mm_expand(struct pgw_mm *mm, uint64_t va)
 		return err;
 	err = expand_find(mm, va, &fresh);
 	if (!err)
-		err = mmap_locked(mm, &fresh);
+		err = mm_mmap_locked(mm, &fresh);
 	else
 		fresh.flags = 0;
-	mmap_unlock(mm, err, &fresh);
+	mm_mmap_unlock(mm, err, &fresh);
 	return err > 0 ? 0 : err;
 }

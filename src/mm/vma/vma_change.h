@@ -26,6 +26,8 @@ struct vma_change {
 	struct pgw_vma *old, *old_last;     /* that go; ascending, by next */
 	struct pgw_vma *fresh, *fresh_last; /* that come; ascending, by next */
 	size_t nr_old, nr_fresh;
+	/* Other VMAs, which stay, may lie below this address and above what goes and comes below it; or 0. */
+	uint64_t apart;
 };
 
 void vma_change_begin(struct vma_change *change, struct pgw_mm *mm);
