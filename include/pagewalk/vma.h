@@ -168,7 +168,8 @@ struct pgw_mmap_args {
  * PGW_VMA_PFNMAP nor _GROWSDOWN.
  *
  * @return 0, -PGW_EINVAL (range not aligned, empty or outside the region; unknown
- *         flags, or such that do not go together; no such page size), -PGW_EEXIST (a VMA is in the way), -PGW_ENOMEM,
+ *         flags, or such that do not go together; no such page size), -PGW_EEXIST (a
+ *         VMA is in the way), -PGW_ENOMEM,
  *         -PGW_EOPNOTSUPP (not an owned user mm), -PGW_EDEADLK, or what open returned
  */
 PGW_API int pgw_mm_mmap(struct pgw_mm *mm, const struct pgw_mmap_args *args) PGW_EXCLUDES(mm);
@@ -224,7 +225,8 @@ PGW_API int pgw_mm_expand(struct pgw_mm *mm, uint64_t va) PGW_EXCLUDES(mm);
  * for read. A leaf that is there already and allows the access is fine.
  * @param access PGW_VMA_READ, _WRITE or _EXEC
  * @return 0, -PGW_EFAULT (no VMA, or it does not allow the access, or nothing
- *         supplies a frame), -PGW_EACCES (a guarded page), -PGW_ENOMEM, -PGW_EINVAL, -PGW_EDEADLK, or what the VMA's fault returned
+ *         supplies a frame), -PGW_EACCES (a guarded page), -PGW_ENOMEM,
+ *         -PGW_EINVAL, -PGW_EDEADLK, or what the VMA's fault returned
  */
 PGW_API int pgw_mm_fault(struct pgw_mm *mm, uint64_t va, uint32_t access) PGW_EXCLUDES(mm);
 
@@ -239,7 +241,8 @@ PGW_API int pgw_mm_populate(struct pgw_mm *mm, uint64_t start, uint64_t end) PGW
  * tables that become empty are freed, under the VMAs that use them: walkers
  * have to expect that. Under the mmap lock for read. A range that ends inside a page of a
  * PGW_VMA_HUGETLB VMA ends before it.
- * @return 0, -PGW_EINVAL (also: a PGW_VMA_LOCKED VMA; a start inside such a page), -PGW_ENOENT (a hole; the rest is done),
+ * @return 0, -PGW_EINVAL (also: a PGW_VMA_LOCKED VMA; a start inside such a page),
+ *         -PGW_ENOENT (a hole; the rest is done),
  *         -PGW_ENOMEM (a leaf that sticks out could not be split; nothing is dropped, unless
  *         others faulted it in meanwhile), -PGW_EOPNOTSUPP, -PGW_EDEADLK
  */

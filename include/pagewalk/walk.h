@@ -103,12 +103,13 @@ struct pgw_mm_walk_ops {
 	 */
 	int (*test_walk)(uint64_t addr, uint64_t next, struct pgw_mm_walk *walk);
 	/**
-	 * For every slot of the lowest level that is empty: what is to be there? The walk puts *ret
-	 * there, an entry of the format's lowest level (a leaf, or what is not valid; 0: it stays
-	 * empty), after it has made the tables on the way, in the place of their pte_hole.
-	 * pte_entry is for slots that are not empty; without any callback for entries below
-	 * a leaf, that is left whole. A PGW_VMA_HUGETLB VMA is -PGW_EINVAL. The frame of a leaf is given to the VMA's release, when it
-	 * is unmapped. Only for the functions named _unsafe; next as for pte_entry.
+	 * For every slot of the lowest level that is empty: what is to be there? The walk
+	 * puts *ret there, an entry of the format's lowest level (a leaf, or what is not
+	 * valid; 0: it stays empty), after it has made the tables on the way, in the place of
+	 * their pte_hole. pte_entry is for slots that are not empty; without any callback for
+	 * entries below a leaf, that is left whole. The frame of a leaf is given to the VMA's
+	 * release when it is unmapped. Only for the functions named _unsafe, and not in
+	 * PGW_VMA_HUGETLB VMAs: -PGW_EINVAL, before pre_vma. next is as for pte_entry.
 	 */
 	int (*install_pte)(uint64_t addr, uint64_t next, uint64_t *ret, struct pgw_mm_walk *walk);
 	/** Before the tables of a VMA; not 0 ends the walk, without post_vma. */

@@ -119,7 +119,10 @@ struct pt_edit_ops {
 	void (*move)(const struct pt_edit *edit, uint64_t first, uint64_t last, uint64_t to);
 	/** The sizes of leaves and runs that map() can make: bit n for 2^n bytes. */
 	uint64_t (*sizes)(const struct pt *pt);
-	/** The item, the first of a run, where a leaf or run of this size would map va. @return NULL: no table has it */
+	/**
+	 * The item, the first of a run, where a leaf or run of this size would map va.
+	 * @return NULL: no table has it
+	 */
 	uint64_t *(*find_item)(const struct pt *pt, uint64_t va, unsigned size_lg2);
 	uint64_t guard; /* what stands in the item of a guarded page, at level 0 */
 	/** Empty the items of guarded pages. PT_SHARED only. */
