@@ -50,11 +50,10 @@ static uint64_t pgoff_at(const struct pgw_vma *vma, uint64_t va)
 /* The VMA at the new place. */
 static struct pgw_vma mremap_target(const struct mremap *r)
 {
-	struct pgw_vma target = *r->vma;
+	struct pgw_vma target = vma_like(r->vma, r->args.start, r->args.end, r->vma->flags);
 
 	target.start = r->args.new_start;
 	target.end = r->args.new_end;
-	target.pgoff = pgoff_at(r->vma, r->args.start);
 	return target;
 }
 
@@ -175,7 +174,7 @@ static int mremap_elsewhere(struct mremap *r)
 
 static int mremap_in_place(struct mremap *r)
 {
-	struct pgw_vma more = *r->vma;
+	struct pgw_vma more;
 
 	if (r->args.new_end < r->args.end)
 		return pgw_mm_munmap_locked(r->mm, r->args.new_end, r->args.end);
@@ -183,9 +182,7 @@ static int mremap_in_place(struct mremap *r)
 		return 0;
 	if (r->args.end != r->vma->end)
 		return -PGW_EINVAL;
-	more.start = r->args.end;
-	more.end = r->args.new_end;
-	more.pgoff = pgoff_at(r->vma, r->args.end);
+	more = vma_like(r->vma, r->args.end, r->args.new_end, r->vma->flags);
 	return mm_mmap_locked(r->mm, &more);
 }
 

@@ -18,6 +18,20 @@ bool vma_change_may_merge(const struct pgw_vma *a, const struct pgw_vma *b, uint
 	       pgoff_at(a, a->end) == b->pgoff;
 }
 
+struct pgw_vma vma_like(const struct pgw_vma *like, uint64_t start, uint64_t end, uint32_t flags)
+{
+	return (struct pgw_vma){
+		.start = start,
+		.end = end,
+		.flags = flags,
+		.page_lg2 = like->page_lg2,
+		.pgoff = pgoff_at(like, start),
+		.ops = like->ops,
+		.private_data = like->private_data,
+		.mm = like->mm,
+	};
+}
+
 void vma_change_begin(struct vma_change *change, struct pgw_mm *mm)
 {
 	*change = (struct vma_change){ .mm = mm };
@@ -48,16 +62,7 @@ int vma_change_put(struct vma_change *change, const struct pgw_vma *like, uint64
 {
 	const struct pgw_platform *platform = change->mm->platform;
 	struct pgw_vma *last = change->fresh_last;
-	struct pgw_vma piece = {
-		.start = start,
-		.end = end,
-		.flags = flags,
-		.page_lg2 = like->page_lg2,
-		.pgoff = pgoff_at(like, start),
-		.ops = like->ops,
-		.private_data = like->private_data,
-		.mm = change->mm,
-	};
+	struct pgw_vma piece = vma_like(like, start, end, flags);
 	struct pgw_vma *vma;
 
 	if (start == end)

@@ -51,6 +51,9 @@ void vma_change_commit(struct vma_change *change);
 void vma_change_abort(struct vma_change *change);
 void vma_change_finish(struct vma_change *change);
 
+/** A VMA of the same kind, backed by the same, at other addresses and with other flags. */
+struct pgw_vma vma_like(const struct pgw_vma *like, uint64_t start, uint64_t end, uint32_t flags);
+
 /** May b follow a in one VMA, if it had these flags? */
 bool vma_change_may_merge(const struct pgw_vma *a, const struct pgw_vma *b, uint32_t b_flags);
 
