@@ -470,6 +470,7 @@ struct fixture *fixture_new(const struct pgw_format *format, uint64_t seed)
 
 void fixture_free(struct fixture *f)
 {
+	f->replaces = false; /* the last operation may have been such a fault */
 	pgw_mm_free(f->mm);
 	assert_int_equal(f->nr_frames, 0);
 	for (size_t i = 0; i < NR_KINDS; i++)
