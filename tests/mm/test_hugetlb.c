@@ -162,9 +162,30 @@ static void which_vmas(struct fixture *f)
 	check_mm(f);
 }
 
+/* Neighbours that would merge, were their pages of one size. */
+static void two_sizes(struct fixture *f)
+{
+	struct pgw_mmap_args args = vma_args();
+	uint64_t sizes =
+		f->mm->pt.format->edit->sizes(&f->mm->pt) & (huge - 1) & ~(2 * page(f) - 1);
+
+	if (!sizes)
+		return;
+	make_huge(f);
+	args.start = args.end;
+	args.end += huge;
+	args.pgoff += NR_PAGES * huge / page(f);
+	args.page_lg2 = (uint8_t)__builtin_ctzll(sizes);
+	assert_int_equal(pgw_mm_mmap(f->mm, &args), 0);
+	assert_int_equal(vma_at(f, base)->end, args.start);
+	assert_int_equal(vma_at(f, args.start)->page_lg2, args.page_lg2);
+	check_mm(f);
+}
+
 static void test_hugetlb__vmas_are_made_of_whole_pages(void **state)
 {
 	(void)state;
+	for_each_format_and_size(two_sizes);
 	for_each_format_and_size(which_vmas);
 }
 

@@ -282,6 +282,23 @@ static void sizes(struct fixture *f)
 	check_mm(f);
 }
 
+/* A large leaf in which the old range ends: what lies behind stays mapped. */
+static void ends_inside_a_leaf(struct fixture *f)
+{
+	uint64_t s = span(f, 1), p = page(f), from = 4 * s, to = 8 * s;
+
+	setup(f);
+	make_backed(f, from, from + s, 0);
+	assert_int_equal(pgw_mm_fault(f->mm, from, PGW_VMA_READ), 0);
+	assert_int_equal(at_va(f, from).leaf_lg2, f->geo->span_lg2[1]);
+	assert_int_equal(mremap(f, from, from + 4 * p, to, to + p), 0);
+	assert_int_equal(nr_released, 3);
+	assert_int_equal(pa_of(f, to), from);
+	assert_true(is_empty(f, from + 3 * p));
+	assert_int_equal(pa_of(f, from + 4 * p), from + 4 * p);
+	check_mm(f);
+}
+
 /* A VMA that is locked in memory has its new part there at once. */
 static void locked_grows(struct fixture *f)
 {
@@ -303,6 +320,7 @@ static void test_mremap__all_goes_along_as_far_as_both_ranges_go(void **state)
 	(void)state;
 	for_each_format(all_goes_along);
 	for_each_format(sizes);
+	for_each_format(ends_inside_a_leaf);
 	for_each_format(locked_grows);
 }
 

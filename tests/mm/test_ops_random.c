@@ -257,13 +257,18 @@ static void random_mremap(struct fixture *f, struct request *r)
 			r->end = r->start + (1 + pick(f, (r->end - r->start) / f->page)) * f->page;
 	}
 	size = r->end - r->start;
-	if (pick(f, 4) == 0)
+	if (pick(f, 4) == 0 && size / f->page <= 40)
 		size = (1 + pick(f, size / f->page + 4)) * f->page;
 	r->new_start = f->place[pick(f, f->nr_places - 1)];
 	if (pick(f, 2))
 		r->new_start = pick(f, 12) * table + (r->start & (table - 1));
 	if (pick(f, 8) == 0)
 		r->new_start = r->start;
+	/* Pages one by one take long, and the tables of large leaves much memory. */
+	if (((r->new_start ^ r->start) & (table - 1)) && size / f->page > 40) {
+		size = 40 * f->page;
+		r->end = r->start + size;
+	}
 	r->new_end = r->new_start + size;
 }
 
