@@ -246,7 +246,7 @@ static int model(struct fixture *f, const struct request *r)
 static void random_mremap(struct fixture *f, struct request *r)
 {
 	const struct vma_model *vma = f->nr_vmas ? &f->vma[pick(f, f->nr_vmas)] : NULL;
-	uint64_t table = UINT64_C(1) << f->geo->span_lg2[1], size;
+	uint64_t table = UINT64_C(1) << f->geo->span_lg2[1], size, align;
 
 	if (vma && pick(f, 8)) {
 		uint64_t nr = (vma->end - vma->start) / f->page, from = pick(f, nr);
@@ -264,9 +264,10 @@ static void random_mremap(struct fixture *f, struct request *r)
 		r->new_start = pick(f, 12) * table + (r->start & (table - 1));
 	if (pick(f, 8) == 0)
 		r->new_start = r->start;
-	/* Pages one by one take long, and the tables of large leaves much memory. */
-	if (((r->new_start ^ r->start) & (table - 1)) && size / f->page > 40) {
-		size = 40 * f->page;
+	/* Large leaves become as small as the distance is aligned: many tables, if it is far more than that. */
+	align = (r->new_start - r->start) & (0 - (r->new_start - r->start));
+	if (align && size / align > 64) {
+		size = 64 * align;
 		r->end = r->start + size;
 	}
 	r->new_end = r->new_start + size;
