@@ -40,6 +40,7 @@ enum pgw_status {
 	PGW_E2BIG = 7,   /**< the budget of table visits ran out: the result is cut short */
 	PGW_ENOEXEC = 8, /**< not a file of a known kind */
 	PGW_ENOMEM = 12,
+	PGW_EACCES = 13,     /**< an access to a guarded page */
 	PGW_EFAULT = 14,     /**< an access that no VMA allows, or that nothing backs */
 	PGW_EBUSY = 16,      /**< a trylock found the lock taken */
 	PGW_EEXIST = 17,     /**< something is mapped there already */

@@ -45,6 +45,12 @@ struct pgw_map_args {
  */
 PGW_API int pgw_mm_map(struct pgw_mm *mm, const struct pgw_map_args *args) PGW_REQUIRES_SHARED(mm);
 
+/**
+ * The entry that pgw_mm_map_leaf() would put into a slot, for install_pte (walk.h). No lock is needed.
+ * @return 0, -PGW_EINVAL, -PGW_EOPNOTSUPP
+ */
+PGW_API int pgw_mm_leaf_encode(const struct pgw_mm *mm, const struct pgw_leaf *leaf, uint64_t *ret);
+
 /** What to do with a leaf of which only a part is in the range. */
 enum pgw_unmap_how {
 	PGW_UNMAP_EXACT, /**< refuse: -PGW_EINVAL, and nothing has changed */

@@ -69,6 +69,7 @@ typedef uint64_t pgoff_t; /* a page of a file */
 #define VM_PFNMAP PGW_VMA_PFNMAP
 #define VM_LOCKED PGW_VMA_LOCKED
 #define VM_GROWSDOWN PGW_VMA_GROWSDOWN
+#define VM_HUGETLB PGW_VMA_HUGETLB
 
 /* ---- the kernel's address space ---- */
 
@@ -82,6 +83,8 @@ extern struct pgw_mm *pgw_linux_init_mm;
 #define walk_page_range pgw_walk_page_range
 #define walk_page_range_vma pgw_walk_page_range_vma
 #define walk_page_vma pgw_walk_page_vma
+#define walk_page_range_mm_unsafe pgw_walk_page_range_mm_unsafe
+#define walk_page_range_vma_unsafe pgw_walk_page_range_vma_unsafe
 #define walk_page_mapping pgw_walk_page_mapping
 #define walk_page_range_novma pgw_walk_page_range_novma
 #define walk_page_range_debug pgw_walk_page_range_debug
@@ -124,6 +127,8 @@ static inline bool mmap_write_trylock(struct mm_struct *mm)
 #define vma_start_write pgw_vma_write_lock
 #define vma_assert_locked pgw_vma_assert_locked
 #define vma_assert_write_locked pgw_vma_assert_write_locked
+#define hugetlb_vma_lock_read pgw_hugetlb_vma_lock_read
+#define hugetlb_vma_unlock_read pgw_hugetlb_vma_unlock_read
 
 #define i_mmap_lock_read pgw_mapping_read_lock
 #define i_mmap_unlock_read pgw_mapping_read_unlock
@@ -147,6 +152,11 @@ static inline bool i_mmap_trylock_write(struct address_space *mapping)
 
 #define find_vma pgw_vma_find
 #define vma_lookup pgw_vma_lookup
+
+static inline bool is_vm_hugetlb_page(const struct vm_area_struct *vma)
+{
+	return vma->vm_flags & VM_HUGETLB;
+}
 
 struct vma_iterator {
 	struct mm_struct *mm;
@@ -236,6 +246,18 @@ static inline struct folio *folio_walk_start(struct folio_walk *fw, struct vm_ar
 static inline void folio_walk_end(const struct folio_walk *fw, struct vm_area_struct *vma)
 {
 	pgw_page_walk_end(&fw->walk, vma);
+}
+
+#define madvise_guard_install pgw_mm_guard_install
+#define madvise_guard_remove pgw_mm_guard_remove
+
+/** mremap() with MREMAP_FIXED, but nothing is unmapped at the new place; or in place. @return a status */
+static inline int do_mremap(struct mm_struct *mm, unsigned long addr, unsigned long old_len,
+			    unsigned long new_len, unsigned long new_addr)
+{
+	const struct pgw_mremap_args args = { addr, addr + old_len, new_addr, new_addr + new_len };
+
+	return pgw_mm_mremap(mm, &args);
 }
 
 /* ---- entries: loads ---- */
@@ -463,7 +485,17 @@ static inline bool pgw_linux_swap(uint64_t entry, unsigned level)
 #define pmd_val(pmd) (pmd)
 #define pte_val(pte) (pte)
 
+#define is_guard_pte_marker(pte) ((pte) == pgw_mm_guard_entry(pgw_linux_init_mm))
+
 /* ---- sizes, in init_mm's format ---- */
+
+/** The size of a VMA's pages. */
+static inline unsigned long vma_kernel_pagesize(const struct vm_area_struct *vma)
+{
+	return 1UL << (is_vm_hugetlb_page(vma)
+			       ? vma->page_lg2
+			       : pgw_format_geometry(pgw_mm_format(vma->vm_mm))->granule_lg2);
+}
 
 /** log2 of what a slot of this level spans. */
 static inline unsigned pgw_linux_shift(unsigned level)

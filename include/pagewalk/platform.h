@@ -104,6 +104,7 @@ enum pgw_step_point {
 	PGW_STEP_FAULT_FOUND, /**< a fault has found its VMA by the epoch alone, and not locked it */
 	PGW_STEP_SPLIT_READY, /**< a leaf's split has its table filled, and has not installed it */
 	PGW_STEP_LEAF_FROZEN, /**< break-before-make: the old leaf is gone, the new entries are not there */
+	PGW_STEP_MREMAP_COMMITTED, /**< mremap: the VMAs are at their new places, what is mapped is not yet */
 	_PGW_STEP_MAX,
 };
 

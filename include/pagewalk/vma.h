@@ -36,14 +36,17 @@ enum pgw_vma_flag {
 	PGW_VMA_PFNMAP = 1 << 4, /**< frames that nobody counts; walkers skip it, see test_walk */
 	PGW_VMA_LOCKED = 1 << 5, /**< populated when mapped; never given up by pgw_mm_dontneed() */
 	PGW_VMA_GROWSDOWN = 1 << 6, /**< pgw_mm_expand() may move its start down */
-	_PGW_VMA_ALL = 0x7f,
+	PGW_VMA_HUGETLB =
+		1 << 7, /**< leaves of one size only, larger than the smallest: see page_lg2 */
+	_PGW_VMA_ALL = 0xff,
 };
 
 /** A fault to be resolved: what is wanted, and the owner's answer. */
 struct pgw_fault {
-	uint64_t va;       /**< in: of the access */
+	uint64_t va;       /**< in: of the access; PGW_VMA_HUGETLB: of the page */
 	uint8_t access;    /**< in: PGW_VMA_READ, _WRITE or _EXEC */
 	uint8_t max_level; /**< in: the largest leaf that would fit, by its level */
+	uint8_t page_lg2;  /**< in: PGW_VMA_HUGETLB: log2 of the page's size; pa is aligned to it */
 	uint64_t pgoff;    /**< in: of the page, as in struct pgw_vma */
 	/**
 	 * in: a leaf is there that lacks the right, and pa is the page's frame. To
@@ -51,8 +54,8 @@ struct pgw_fault {
 	 */
 	bool is_mapped;
 
-	uint64_t pa;    /**< out: the frame, aligned to the leaf */
-	uint8_t level;  /**< out: of the leaf; at most max_level; 0 unless set */
+	uint64_t pa; /**< out: the frame, aligned to the leaf */
+	uint8_t level; /**< out: of the leaf; at most max_level; 0 unless set. Not for PGW_VMA_HUGETLB */
 	uint64_t attrs; /**< out: further bits of the entry, as in struct pgw_leaf */
 	bool read_only; /**< out: without the right to write, whatever the VMA says */
 };
@@ -108,9 +111,13 @@ struct pgw_vma {
 	struct pgw_mapping *mapping; /**< of the file that backs it, or NULL; see mapping.h */
 	struct pgw_mm *mm;
 
-	uint64_t lock_seq; /* equal to the mm's: locked for write; see src/mm/vma/vma_lock.c */
-	uint32_t lock;     /* readers, and whether it is detached; see src/mm/vma/vma_lock.c */
-	bool paired;       /* in a list, below: another one goes or comes for it */
+	/** PGW_VMA_HUGETLB: log2 of the bytes of all its leaves, start and end are aligned to it; else 0 */
+	uint8_t page_lg2;
+
+	uint32_t hugetlb_lock; /* see pgw_hugetlb_vma_lock_read() */
+	uint64_t lock_seq;     /* equal to the mm's: locked for write; see src/mm/vma/vma_lock.c */
+	uint32_t lock;         /* readers, and whether it is detached; see src/mm/vma/vma_lock.c */
+	bool paired;           /* in a list, below: another one goes or comes for it */
 	struct pgw_deferred deferred;
 	struct pgw_vma *next; /* in a list of VMAs that come or go; see src/mm/vma/vma_change.c */
 };
@@ -154,11 +161,22 @@ PGW_API int pgw_vma_write_lock(struct pgw_vma *vma);
 PGW_API int pgw_vma_assert_locked(const struct pgw_vma *vma);
 PGW_API int pgw_vma_assert_write_locked(const struct pgw_vma *vma);
 
+/**
+ * The second lock of a PGW_VMA_HUGETLB VMA: while it is held for read, no page of
+ * the VMA goes. A walk holds it around hugetlb_entry; a callback may release it, and take it
+ * again before it returns: the slot may have changed then. pgw_mm_dontneed() takes it for write.
+ * (Linux's keeps shared tables, too. Here no mms share them.)
+ * Locking: the VMA's own, or the mmap lock. Not recursive.
+ */
+PGW_API void pgw_hugetlb_vma_lock_read(struct pgw_vma *vma);
+PGW_API void pgw_hugetlb_vma_unlock_read(struct pgw_vma *vma);
+
 /* ---- operations; they take the locks that they need ---- */
 
 struct pgw_mmap_args {
 	uint64_t start, end;
-	uint32_t flags; /**< enum pgw_vma_flag */
+	uint32_t flags;   /**< enum pgw_vma_flag */
+	uint8_t page_lg2; /**< with PGW_VMA_HUGETLB, and only then: a size of leaves or runs (log2) */
 	uint64_t pgoff;
 	/** borrowed as long as there are VMAs with it; NULL: the mapping's, or none */
 	const struct pgw_vma_ops *ops;
@@ -173,8 +191,13 @@ struct pgw_mmap_args {
  * go. With PGW_VMA_LOCKED its pages are faulted in, best effort.
  *
  * Nothing is unmapped: what is in the way is an error.
+ * A PGW_VMA_HUGETLB VMA has pages of one size: faults map no other, whatever splits or changes a
+ * part of one is -PGW_EINVAL, and walks go through it by hugetlb_entry. It is neither
+ * PGW_VMA_PFNMAP nor _GROWSDOWN, and shows no file.
+ *
  * @return 0, -PGW_EINVAL (range not aligned, empty or outside the region; unknown
- *         flags; a mapping of another platform or page size), -PGW_EEXIST (a VMA is in the way), -PGW_ENOMEM,
+ *         flags, or such that do not go together; no such page size; a mapping of another platform
+ *         or page size), -PGW_EEXIST (a VMA is in the way), -PGW_ENOMEM,
  *         -PGW_EOPNOTSUPP (not an owned user mm), -PGW_EDEADLK, or what open returned
  */
 PGW_API int pgw_mm_mmap(struct pgw_mm *mm, const struct pgw_mmap_args *args) PGW_EXCLUDES(mm);
@@ -199,6 +222,29 @@ PGW_API int pgw_mm_munmap_locked(struct pgw_mm *mm, uint64_t start, uint64_t end
 PGW_API int pgw_mm_mprotect(struct pgw_mm *mm, uint64_t start, uint64_t end, uint32_t flags)
 	PGW_EXCLUDES(mm);
 
+/** What pgw_mm_mremap() needs. */
+struct pgw_mremap_args {
+	uint64_t start, end; /**< a part of one VMA, or all of it */
+	uint64_t new_start,
+		new_end; /**< from the same start, or elsewhere: apart from the old range */
+};
+
+/**
+ * Let a range be elsewhere, or larger or smaller: what is mapped goes along, page by page as far as
+ * both ranges go, with its accessed and dirty bits, its guards, and its place in what backs the
+ * VMA. What lies behind is unmapped. Whole tables are moved where both ranges are aligned to what
+ * they span; leaves are split where they are not. In place a range grows at the end of its VMA.
+ * open is called for the VMA at the new place, close for the old one, if nothing is left of it.
+ *
+ * Nothing is unmapped at the new place: what is in the way is an error. Under the mmap lock for
+ * write. Nothing has changed if it fails, but leaves may have become smaller ones.
+ * @return 0, -PGW_EINVAL (ranges not aligned, empty or outside the region, or that overlap; of more
+ *         than one VMA; a PGW_VMA_PFNMAP or _HUGETLB VMA that would grow; a part of a large page;
+ *         growth in place from inside a VMA), -PGW_ENOENT (no VMA there), -PGW_EEXIST, -PGW_ENOMEM,
+ *         -PGW_EOVERFLOW (of a table), -PGW_EOPNOTSUPP, -PGW_EDEADLK, or what open returned
+ */
+PGW_API int pgw_mm_mremap(struct pgw_mm *mm, const struct pgw_mremap_args *args) PGW_EXCLUDES(mm);
+
 /** Move the start of a PGW_VMA_GROWSDOWN VMA down to va's page. @return 0, -PGW_ENOENT, -PGW_ENOMEM, -PGW_EEXIST … */
 PGW_API int pgw_mm_expand(struct pgw_mm *mm, uint64_t va) PGW_EXCLUDES(mm);
 
@@ -207,7 +253,8 @@ PGW_API int pgw_mm_expand(struct pgw_mm *mm, uint64_t va) PGW_EXCLUDES(mm);
  * for read. A leaf that is there already and allows the access is fine.
  * @param access PGW_VMA_READ, _WRITE or _EXEC
  * @return 0, -PGW_EFAULT (no VMA, or it does not allow the access, or nothing
- *         supplies a frame, or the file has no such page), -PGW_ENOMEM, -PGW_EINVAL, -PGW_EDEADLK, or what the VMA's fault returned
+ *         supplies a frame, or the file has no such page), -PGW_EACCES (a guarded page), -PGW_ENOMEM,
+ *         -PGW_EINVAL, -PGW_EDEADLK, or what the VMA's fault returned
  */
 PGW_API int pgw_mm_fault(struct pgw_mm *mm, uint64_t va, uint32_t access) PGW_EXCLUDES(mm);
 
@@ -218,14 +265,35 @@ PGW_API int pgw_mm_fault(struct pgw_mm *mm, uint64_t va, uint32_t access) PGW_EX
 PGW_API int pgw_mm_populate(struct pgw_mm *mm, uint64_t start, uint64_t end) PGW_EXCLUDES(mm);
 
 /**
- * Drop the leaves of a range, but keep the VMAs: the next access faults. Lowest
+ * Drop the leaves of a range, but keep the VMAs: the next access faults. Guards stay. Lowest
  * tables that become empty are freed, under the VMAs that use them: walkers
- * have to expect that. Under the mmap lock for read.
- * @return 0, -PGW_EINVAL (also: a PGW_VMA_LOCKED VMA), -PGW_ENOENT (a hole; the rest is done),
+ * have to expect that. Under the mmap lock for read. A range that ends inside a page of a
+ * PGW_VMA_HUGETLB VMA ends before it.
+ * @return 0, -PGW_EINVAL (also: a PGW_VMA_LOCKED VMA; a start inside such a page),
+ *         -PGW_ENOENT (a hole; the rest is done),
  *         -PGW_ENOMEM (a leaf that sticks out could not be split; nothing is dropped, unless
  *         others faulted it in meanwhile), -PGW_EOPNOTSUPP, -PGW_EDEADLK
  */
 PGW_API int pgw_mm_dontneed(struct pgw_mm *mm, uint64_t start, uint64_t end) PGW_EXCLUDES(mm);
+
+/**
+ * Guard the pages of a range (Linux: MADV_GUARD_INSTALL): what is mapped there is dropped as by
+ * pgw_mm_dontneed(), and each access gives -PGW_EACCES, until the guards are removed or
+ * unmapped. They cost no VMA, only an entry that is not valid in each slot; pgw_mm_dontneed(),
+ * pgw_mm_mprotect() and a split of the VMA leave them. Guarding what is guarded is fine. Under the
+ * mmap lock for read; for write if others keep faulting pages in meanwhile.
+ * @return 0, -PGW_EINVAL (also: a VMA with PGW_VMA_PFNMAP, _LOCKED or _HUGETLB; nothing is done),
+ *         -PGW_ENOENT (a hole; the rest is done), -PGW_ENOMEM or -PGW_EOVERFLOW (of a table;
+ *         a part is done), -PGW_EOPNOTSUPP, -PGW_EDEADLK
+ */
+PGW_API int pgw_mm_guard_install(struct pgw_mm *mm, uint64_t start, uint64_t end) PGW_EXCLUDES(mm);
+/**
+ * Take the guards of a range away: the next access faults. What else is there stays.
+ * @return as pgw_mm_guard_install(), but PGW_VMA_LOCKED is fine
+ */
+PGW_API int pgw_mm_guard_remove(struct pgw_mm *mm, uint64_t start, uint64_t end) PGW_EXCLUDES(mm);
+/** What stands in the slot of a guarded page, at the lowest level: for callbacks of walks. */
+PGW_API uint64_t pgw_mm_guard_entry(const struct pgw_mm *mm);
 
 /**
  * Report the leaves of a range whose accessed or dirty bits are set, and clear

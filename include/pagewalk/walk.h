@@ -8,8 +8,9 @@
  *
  * Ranges here are half-open: start to end, where end = UINT64_MAX means
  * through the last page. Neither needs to be aligned. Arguments are checked
- * before locks are asserted: start >= end, a NULL mm or NULL ops, and a range
- * that is not inside the mm's region give -PGW_EINVAL and no callback runs.
+ * before locks are asserted: start >= end, a NULL mm or NULL ops, a range
+ * that is not inside the mm's region, and install_pte where it is not allowed
+ * give -PGW_EINVAL and no callback runs.
  *
  * The levels go by Linux's names: pgd, p4d, pud, pmd, pte. A format with fewer
  * levels folds the ones between: a folded level has one slot, which is the
@@ -62,6 +63,15 @@ struct pgw_mm_walk_ops {
 	int (*pmd_entry)(uint64_t *pmd, uint64_t addr, uint64_t next, struct pgw_mm_walk *walk);
 	/** For every slot of the lowest level, empty ones too. */
 	int (*pte_entry)(uint64_t *pte, uint64_t addr, uint64_t next, struct pgw_mm_walk *walk);
+	/**
+	 * For every page of a PGW_VMA_HUGETLB VMA: its slot (the first, of a run), which may be empty;
+	 * hmask has the bits of addresses above the page. addr and next are clipped to the range. Where
+	 * no table has the slot, pte_hole with depth -1. No other callback for entries is called
+	 * for such a VMA, and without this one nothing. The VMA's second lock is held for read, no
+	 * table's lock is: see pgw_hugetlb_vma_lock_read() (vma.h).
+	 */
+	int (*hugetlb_entry)(uint64_t *pte, uint64_t hmask, uint64_t addr, uint64_t next,
+			     struct pgw_mm_walk *walk);
 	/** For every empty slot above the lowest level, clipped to the range; neighbours are not merged. */
 	int (*pte_hole)(uint64_t addr, uint64_t next, int depth, struct pgw_mm_walk *walk);
 
@@ -94,6 +104,16 @@ struct pgw_mm_walk_ops {
 	 * depth -1, whose positive value is swallowed.
 	 */
 	int (*test_walk)(uint64_t addr, uint64_t next, struct pgw_mm_walk *walk);
+	/**
+	 * For every slot of the lowest level that is empty: what is to be there? The walk
+	 * puts *ret there, an entry of the format's lowest level (a leaf, or what is not
+	 * valid; 0: it stays empty), after it has made the tables on the way, in the place of
+	 * their pte_hole. pte_entry is for slots that are not empty; without any callback for
+	 * entries below a leaf, that is left whole. The frame of a leaf is given to the VMA's
+	 * release when it is unmapped. Only for the functions named _unsafe, and not in
+	 * PGW_VMA_HUGETLB VMAs: -PGW_EINVAL, before pre_vma. next is as for pte_entry.
+	 */
+	int (*install_pte)(uint64_t addr, uint64_t next, uint64_t *ret, struct pgw_mm_walk *walk);
 	/** Before the tables of a VMA; not 0 ends the walk, without post_vma. */
 	int (*pre_vma)(uint64_t start, uint64_t end, struct pgw_mm_walk *walk);
 	/**
@@ -197,6 +217,18 @@ PGW_API int pgw_walk_page_range_vma(struct pgw_vma *vma, uint64_t start, uint64_
 
 /** The same for the whole of one VMA; no test_walk. */
 PGW_API int pgw_walk_page_vma(struct pgw_vma *vma, const struct pgw_mm_walk_ops *ops, void *arg);
+
+/**
+ * pgw_walk_page_range() and pgw_walk_page_range_vma() with install_pte, for
+ * those who know what they put into others' tables: nothing here asks whether
+ * the VMA allows it.
+ * @return also -PGW_ENOMEM, -PGW_EOVERFLOW (of a table; what was installed stays)
+ */
+PGW_API int pgw_walk_page_range_mm_unsafe(struct pgw_mm *mm, uint64_t start, uint64_t end,
+					  const struct pgw_mm_walk_ops *ops, void *arg)
+	PGW_REQUIRES_SHARED(mm);
+PGW_API int pgw_walk_page_range_vma_unsafe(struct pgw_vma *vma, uint64_t start, uint64_t end,
+					   const struct pgw_mm_walk_ops *ops, void *arg);
 
 /**
  * Walk pages of a file in all VMAs, of any mms, that show them: nr pages from

@@ -20,6 +20,8 @@ const char *pgw_status_text(int status)
 		return "not a file of a known kind";
 	case -PGW_ENOMEM:
 		return "out of memory";
+	case -PGW_EACCES:
+		return "the page is guarded";
 	case -PGW_EFAULT:
 		return "nothing there allows the access";
 	case -PGW_EBUSY:

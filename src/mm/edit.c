@@ -56,6 +56,15 @@ static int edit_check_range(const struct pgw_mm *mm, uint64_t first, uint64_t la
 	return err;
 }
 
+int pgw_mm_leaf_encode(const struct pgw_mm *mm, const struct pgw_leaf *leaf, uint64_t *ret)
+{
+	if (!mm || !leaf || !ret || leaf->level > mm->pt.format->geometry.top_level)
+		return -PGW_EINVAL;
+	if (mm->kind != PGW_MM_OWNED)
+		return -PGW_EOPNOTSUPP;
+	return mm->pt.format->edit->encode(&mm->pt, leaf, ret);
+}
+
 int pgw_mm_map_leaf(struct pgw_mm *mm, const struct pgw_leaf *leaf)
 {
 	struct edit edit;

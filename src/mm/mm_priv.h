@@ -99,6 +99,26 @@ int mm_check_vmas(const struct pgw_mm *mm, uint64_t start, uint64_t end);
 /* What users may do with the leaves of a VMA with these flags. @return false: the format cannot say it */
 bool mm_vma_rights(const struct pgw_mm *mm, uint32_t flags, uint8_t *ret);
 
+/*
+ * Drop the leaves of a part of a VMA, and flush; the mmap lock is held.
+ * @return 0 or -PGW_ENOMEM: a leaf could not be split
+ */
+int mm_zap_vma(struct pgw_vma *vma, uint64_t first, uint64_t last);
+
+/*
+ * The pages of a part of a PGW_VMA_HUGETLB VMA, walk->vma.
+ * Pre: walk->ops has hugetlb_entry.
+ */
+int mm_walk_hugetlb(struct pgw_mm_walk *walk, uint64_t start, uint64_t end);
+
+/*
+ * Put a VMA into a hole, and let it merge with what lies beside it. fresh is on the
+ * caller's stack and says what is wanted. The mmap lock is held for write.
+ */
+int mm_mmap_locked(struct pgw_mm *mm, const struct pgw_vma *fresh);
+/* Unlock after fresh was made, or not; what is locked in memory is faulted in first. */
+void mm_mmap_unlock(struct pgw_mm *mm, int err, const struct pgw_vma *fresh);
+
 /* Unmap all VMAs of an mm that nobody uses any more. */
 void mm_free_vmas(struct pgw_mm *mm);
 

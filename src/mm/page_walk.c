@@ -50,6 +50,9 @@ static bool lookup_accept(struct lookup *l, const struct pgw_entry *entry)
 
 	if (!is_leaf && entry->kind != PGW_ENTRY_ABSENT)
 		return false;
+	/* A guard is the library's own, and no page: the owner is not asked. */
+	if (!found->level && found->entry == l->pt->format->edit->guard)
+		return false;
 	found->size_lg2 = is_leaf ? entry->size_lg2 : geo->span_lg2[found->level];
 	found->pa = 0;
 	if (is_leaf)

@@ -40,6 +40,10 @@ static const char *check_vma(const struct pgw_mm *mm, const struct pgw_vma *vma)
 		return "a VMA outside the region";
 	if (vma->flags & ~(uint32_t)_PGW_VMA_ALL)
 		return "a VMA with unknown flags";
+	if (!(vma->flags & PGW_VMA_HUGETLB) != !vma->page_lg2)
+		return "a VMA's page size without its flag, or the flag without the size";
+	if ((vma->start | vma->end) & low_bits(vma->page_lg2))
+		return "a hugetlb VMA that is not made of whole pages";
 	if (vma->mapping && !file_knows(vma))
 		return "a VMA that its file does not know";
 	return NULL;
@@ -89,6 +93,8 @@ static int check_leaves(const struct pgw_extent *extent, void *arg)
 		else if (!mm_vma_rights(leaves->mm, vma->flags, &rights) ||
 			 (extent->rights & USER_RIGHTS & ~rights))
 			leaves->what = "a leaf with more rights than its VMA";
+		else if (vma->page_lg2 && vma->page_lg2 != extent->leaf_lg2)
+			leaves->what = "a leaf of another size than its hugetlb VMA's";
 		else if (vma->end > extent->va_last)
 			return 0;
 		else if (vma->end & leaf)
@@ -118,6 +124,25 @@ static const char *check_table(const struct pgw_mm *mm, uint64_t first, uint64_t
 	return vma && vma->start <= last ? NULL : "a table without a VMA that needs it";
 }
 
+/* The slots of a lowest table: each guard has a VMA, which other entries show by their leaves. */
+static const char *check_guards(const struct pgw_mm *mm, uint64_t table_pa, uint64_t first)
+{
+	const struct pgw_geometry *geo = &mm->pt.format->geometry;
+	const uint64_t *table = (const uint64_t *)(uintptr_t)(table_pa + mm->pt.host_offset);
+
+	for (uint64_t i = 0; i < BIT(geo->slots_lg2[0]); i++) {
+		uint64_t va = first + (i << geo->granule_lg2);
+		const struct pgw_vma *vma;
+
+		if (pgw_item_load(&table[i]) != mm->pt.format->edit->guard)
+			continue;
+		vma = vma_tree_find(mm->vma_root, va);
+		if (!vma || vma->start > va)
+			return "a guard outside every VMA";
+	}
+	return NULL;
+}
+
 static const char *check_tables_of(const struct pgw_mm *mm, uint64_t table_pa, unsigned level,
 				   uint64_t first);
 
@@ -132,7 +157,10 @@ static const char *check_item(const struct pgw_mm *mm, uint64_t raw, unsigned le
 	if (entry.kind != PGW_ENTRY_TABLE)
 		return NULL;
 	what = check_table(mm, va, va | low_bits(format->geometry.span_lg2[level]));
-	return what || level == 1 ? what : check_tables_of(mm, entry.pa, level - 1, va);
+	if (!what)
+		what = level == 1 ? check_guards(mm, entry.pa, va)
+				  : check_tables_of(mm, entry.pa, level - 1, va);
+	return what;
 }
 
 /* Recursion ends at level 1: four deep at most. */

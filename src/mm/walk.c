@@ -25,7 +25,7 @@ static uint64_t range_last(uint64_t end)
 
 static int walk_check(const struct walk_args *args)
 {
-	if (!args->mm || !args->ops || args->start >= args->end)
+	if (!args->mm || !args->ops || args->start >= args->end || args->ops->install_pte)
 		return -PGW_EINVAL;
 	return 0;
 }

@@ -63,17 +63,48 @@ static int take_walk_lock(struct pgw_vma *vma, enum pgw_walk_lock lock, const ch
 	return 0;
 }
 
+/* What the public may ask of a walk. */
+static bool is_safe(const struct pgw_mm_walk_ops *ops)
+{
+	return ops && !ops->install_pte;
+}
+
+/* Who cleared what is filled now may not have flushed it yet. */
+static void flush_installed(struct pgw_mm *mm, uint64_t start, uint64_t end)
+{
+	struct pt_gather gather;
+
+	if (!__atomic_load_n(&mm->nr_unflushed, __ATOMIC_ACQUIRE))
+		return;
+	gather_init(&gather, &mm->pt, PT_SHARED);
+	gather_range(&gather, start, end - 1);
+	gather_flush(&gather);
+}
+
+/* What is below pre_vma and post_vma. Nothing of a hugetlb VMA is shown but by its own callback. */
+static int walk_entries(struct pgw_mm_walk *walk, uint64_t start, uint64_t end)
+{
+	const struct pt *pt = &walk->mm->pt;
+
+	if (!(walk->vma->flags & PGW_VMA_HUGETLB))
+		return pt_ops(pt)->walk(pt, pt->root_pa, start, end, walk);
+	return walk->ops->hugetlb_entry ? mm_walk_hugetlb(walk, start, end) : 0;
+}
+
 /* The tables of a part of walk->vma. post_vma answers every pre_vma that agreed. */
 static int walk_vma_tables(struct pgw_mm_walk *walk, uint64_t start, uint64_t end)
 {
-	const struct pt *pt = &walk->mm->pt;
 	int err = 0;
 
+	if (walk->ops->install_pte && (walk->vma->flags & PGW_VMA_HUGETLB))
+		return -PGW_EINVAL;
 	if (walk->ops->pre_vma)
 		err = walk->ops->pre_vma(start, end, walk);
 	if (err)
 		return err;
-	err = pt_ops(pt)->walk(pt, pt->root_pa, start, end, walk);
+	err = walk_entries(walk, start, end);
+	if (walk->ops->install_pte)
+		flush_installed(walk->mm, start, end);
 	if (walk->ops->post_vma)
 		walk->ops->post_vma(walk);
 	return err;
@@ -115,8 +146,8 @@ static uint64_t min_va(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-int pgw_walk_page_range(struct pgw_mm *mm, uint64_t start, uint64_t end,
-			const struct pgw_mm_walk_ops *ops, void *arg)
+static int walk_vmas(struct pgw_mm *mm, uint64_t start, uint64_t end,
+		     const struct pgw_mm_walk_ops *ops, void *arg, const char *function)
 {
 	struct pgw_mm_walk walk = { .ops = ops, .mm = mm, .arg = arg };
 	struct pgw_vma *vma, *next_vma;
@@ -127,7 +158,7 @@ int pgw_walk_page_range(struct pgw_mm *mm, uint64_t start, uint64_t end,
 	if (!err && ops->walk_lock == PGW_WALK_VMA_RDLOCK_VERIFY)
 		err = -PGW_EINVAL;
 	if (!err)
-		err = assert_walk_lock(mm, ops->walk_lock, __func__);
+		err = assert_walk_lock(mm, ops->walk_lock, function);
 	if (err)
 		return err;
 	for (vma = vma_tree_find(mm->vma_root, start); start < end && !err; start = next) {
@@ -136,7 +167,7 @@ int pgw_walk_page_range(struct pgw_mm *mm, uint64_t start, uint64_t end,
 			err = walk_gap(&walk, start, next);
 			continue;
 		}
-		err = take_walk_lock(vma, ops->walk_lock, __func__);
+		err = take_walk_lock(vma, ops->walk_lock, function);
 		if (err)
 			break;
 		walk.vma = vma;
@@ -147,6 +178,18 @@ int pgw_walk_page_range(struct pgw_mm *mm, uint64_t start, uint64_t end,
 		vma = next_vma;
 	}
 	return err;
+}
+
+int pgw_walk_page_range(struct pgw_mm *mm, uint64_t start, uint64_t end,
+			const struct pgw_mm_walk_ops *ops, void *arg)
+{
+	return is_safe(ops) ? walk_vmas(mm, start, end, ops, arg, __func__) : -PGW_EINVAL;
+}
+
+int pgw_walk_page_range_mm_unsafe(struct pgw_mm *mm, uint64_t start, uint64_t end,
+				  const struct pgw_mm_walk_ops *ops, void *arg)
+{
+	return walk_vmas(mm, start, end, ops, arg, __func__);
 }
 
 static int walk_in_vma(struct pgw_vma *vma, uint64_t start, uint64_t end,
@@ -167,12 +210,19 @@ static int walk_in_vma(struct pgw_vma *vma, uint64_t start, uint64_t end,
 int pgw_walk_page_range_vma(struct pgw_vma *vma, uint64_t start, uint64_t end,
 			    const struct pgw_mm_walk_ops *ops, void *arg)
 {
+	return vma && is_safe(ops) ? walk_in_vma(vma, start, end, ops, arg, __func__) : -PGW_EINVAL;
+}
+
+int pgw_walk_page_range_vma_unsafe(struct pgw_vma *vma, uint64_t start, uint64_t end,
+				   const struct pgw_mm_walk_ops *ops, void *arg)
+{
 	return vma ? walk_in_vma(vma, start, end, ops, arg, __func__) : -PGW_EINVAL;
 }
 
 int pgw_walk_page_vma(struct pgw_vma *vma, const struct pgw_mm_walk_ops *ops, void *arg)
 {
-	return vma ? walk_in_vma(vma, vma->start, vma->end, ops, arg, __func__) : -PGW_EINVAL;
+	return vma && is_safe(ops) ? walk_in_vma(vma, vma->start, vma->end, ops, arg, __func__)
+				   : -PGW_EINVAL;
 }
 
 /* Pages first..last of a file, in all VMAs. What test_walk says of one VMA, it says of the walk. */
@@ -202,7 +252,7 @@ int pgw_walk_page_mapping(struct pgw_mapping *mapping, uint64_t first, uint64_t 
 	uint64_t last;
 	int err;
 
-	if (!mapping || !ops)
+	if (!mapping || !is_safe(ops))
 		return -PGW_EINVAL;
 	err = mapping_assert_locked(mapping, __func__);
 	if (err || !nr)

@@ -31,6 +31,13 @@ static PGW_ALWAYS_INLINE PGW_MAYBE_UNUSED uint64_t pt_empty(unsigned level)
 }
 #endif
 
+/*
+ * Bit 0 says "valid" or "present" in all that can be edited, and what is frozen is something else.
+ */
+#ifndef PT_GUARD
+#define PT_GUARD (UINT64_C(0x6472617567) << 8) /* "guard" */
+#endif
+
 #ifndef pt_is_table
 static PGW_ALWAYS_INLINE PGW_MAYBE_UNUSED bool pt_is_table(const struct pt_env *env, uint64_t entry,
 							   unsigned level)

@@ -75,6 +75,8 @@ struct pt_remap {
  * All ranges are inclusive, aligned to the granule and inside the tree's region.
  */
 struct pt_edit_ops {
+	/** The entry of a leaf. @return 0, -PGW_EINVAL or -PGW_EOPNOTSUPP, as pgw_mm_map_leaf() */
+	int (*encode)(const struct pt *pt, const struct pgw_leaf *leaf, uint64_t *ret);
 	/** @return as pgw_mm_map_leaf() */
 	int (*map_leaf)(const struct pt_edit *edit, const struct pgw_leaf *leaf);
 	/** Clear the leaf that maps va. @return 0 or -PGW_ENOENT */
@@ -84,7 +86,7 @@ struct pt_edit_ops {
 	int (*map)(const struct pt_edit *edit, const struct pgw_map_args *args);
 	/**
 	 * @return as pgw_mm_unmap(). PGW_UNMAP_WHOLE cannot fail. Frames go to
-	 * the gather if it wants them.
+	 * the gather if it wants them. PT_SHARED, which is for VMAs that stay, leaves guards.
 	 */
 	int (*unmap)(const struct pt_edit *edit, uint64_t first, uint64_t last,
 		     enum pgw_unmap_how how);
@@ -107,6 +109,30 @@ struct pt_edit_ops {
 	 * @return 0 or -PGW_ENOMEM
 	 */
 	int (*split_item)(const struct pt_edit *edit, uint64_t *table, unsigned level, uint64_t va);
+	/**
+	 * All that can fail of moving what maps first..last to where nothing is mapped, from to on; the
+	 * ranges do not overlap. Leaves may be smaller afterwards, and there are new, empty tables.
+	 * @return 0, -PGW_ENOMEM, -PGW_EOVERFLOW, or -PGW_EEXIST: something is there
+	 */
+	int (*move_prepare)(const struct pt_edit *edit, uint64_t first, uint64_t last, uint64_t to);
+	/** The move. first..last is empty then, tables of it may be left. */
+	void (*move)(const struct pt_edit *edit, uint64_t first, uint64_t last, uint64_t to);
+	/** The sizes of leaves and runs that map() can make: bit n for 2^n bytes. */
+	uint64_t (*sizes)(const struct pt *pt);
+	/**
+	 * The item, the first of a run, where a leaf or run of this size would map va.
+	 * @return NULL: no table has it
+	 */
+	uint64_t *(*find_item)(const struct pt *pt, uint64_t va, unsigned size_lg2);
+	uint64_t guard; /* what stands in the item of a guarded page, at level 0 */
+	/** Empty the items of guarded pages. PT_SHARED only. */
+	void (*clear_guards)(const struct pt_edit *edit, uint64_t first, uint64_t last);
+	/**
+	 * Put a table into the slot of va, in a live table of this level, if it is empty. Others
+	 * may do the same.
+	 * @return 0, -PGW_ENOMEM or -PGW_EOVERFLOW
+	 */
+	int (*make_table)(const struct pt_edit *edit, uint64_t *table, unsigned level, uint64_t va);
 	/** @return as pgw_mm_collapse() */
 	int (*collapse)(const struct pt_edit *edit, uint64_t va, uint8_t size_lg2);
 	/** @return 0 or fn's value */

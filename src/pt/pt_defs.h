@@ -52,6 +52,7 @@
  *   PT_SPAN_LG2       log2 of what an item of a level spans
  *   pt_empty          the entry that stands for nothing at a level: 0
  *   pt_is_table       plainly a whole table, for looking at many; pt_entry_kind() says the rest
+ *   PT_GUARD          what stands in the item of a guarded page, at level 0: not valid, not zero
  *   pt_table_slots    the slots that the table has which a table entry points to: all
  *
  * and where tables can be changed, which a format that defines PT_READ_ONLY leaves out:

@@ -470,6 +470,7 @@ struct fixture *fixture_new(const struct pgw_format *format, uint64_t seed)
 
 void fixture_free(struct fixture *f)
 {
+	f->replaces = false; /* the last operation may have been such a fault */
 	pgw_mm_free(f->mm);
 	assert_int_equal(f->nr_frames, 0);
 	for (size_t i = 0; i < NR_KINDS; i++)
@@ -498,6 +499,7 @@ int run(struct fixture *f, const struct request *r)
 					    .pgoff = r->pgoff,
 					    .ops = &vma_ops,
 					    .private_data = &f->kind[r->kind] };
+	const struct pgw_mremap_args mremap = { r->start, r->end, r->new_start, r->new_end };
 	int err;
 
 	f->has_answered = f->replaces = false;
@@ -522,6 +524,8 @@ int run(struct fixture *f, const struct request *r)
 		return pgw_mm_dontneed(f->mm, r->start, r->end);
 	case OP_EXPAND:
 		return pgw_mm_expand(f->mm, r->start);
+	case OP_MREMAP:
+		return pgw_mm_mremap(f->mm, &mremap);
 	default:
 		return pgw_mm_harvest(f->mm, r->start, r->end,
 				      PGW_HARVEST_YOUNG | PGW_HARVEST_CLEAR, count_young, f);

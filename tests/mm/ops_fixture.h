@@ -94,12 +94,14 @@ enum op {
 	OP_DONTNEED,
 	OP_EXPAND,
 	OP_HARVEST,
+	OP_MREMAP,
 	_OP_MAX
 };
 
 struct request {
 	enum op op;
 	uint64_t start, end;
+	uint64_t new_start, new_end; /* OP_MREMAP */
 	uint32_t flags;
 	unsigned kind;
 	uint64_t pgoff;

@@ -37,7 +37,7 @@ struct race {
 	bool stops_munmap;       /* when it has detached the VMA, and nothing more */
 };
 
-static _Thread_local bool is_walker;
+static _Thread_local bool is_walker, is_mover;
 
 static void step(void *ctx, enum pgw_step_point point, const struct pgw_mm *mm)
 {
@@ -50,6 +50,10 @@ static void step(void *ctx, enum pgw_step_point point, const struct pgw_mm *mm)
 	}
 	if (point == PGW_STEP_MUNMAP_DETACHED)
 		__atomic_store_n(&r->has_detached, true, __ATOMIC_RELAXED);
+	if (is_mover && point == PGW_STEP_MREMAP_COMMITTED) {
+		sem_post(&r->arrived);
+		limit_wait(&r->go);
+	}
 	if (!is_walker || point != PGW_STEP_WALK_TABLE || r->nr_tables-- != 0)
 		return;
 	sem_post(&r->arrived);
@@ -183,6 +187,17 @@ static void *collapser(void *arg)
 	return NULL;
 }
 
+static void *mover(void *arg)
+{
+	const struct pgw_mremap_args args = { FAR, FAR + 512 * PAGE, 3 * FAR,
+					      3 * FAR + 512 * PAGE };
+	struct race *r = arg;
+
+	if (pgw_mm_mremap(r->mm, &args))
+		abort();
+	return NULL;
+}
+
 static void *freer(void *arg)
 {
 	struct race *r = arg;
@@ -198,7 +213,7 @@ static void *freer(void *arg)
 /* Whoever frees tables, or changes VMAs, waits for the walk wherever it stands. */
 static void test_mapping_race__a_walk_keeps_vmas_and_tables(void **state) /* F1, F2 */
 {
-	static void *(*const others[])(void *) = { unmapper, protector, collapser, freer };
+	static void *(*const others[])(void *) = { unmapper, protector, mover, collapser, freer };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
@@ -212,6 +227,49 @@ static void test_mapping_race__a_walk_keeps_vmas_and_tables(void **state) /* F1,
 			free(r);
 		}
 	}
+}
+
+static void *stopping_mover(void *arg)
+{
+	is_mover = true;
+	return mover(arg);
+}
+
+static void *taker(void *arg)
+{
+	struct race *r = arg;
+
+	r->err = pgw_mapping_unmap(r->file.mapping, 0, 512);
+	__atomic_store_n(&r->has_detached, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/*
+ * In Linux's rmap walks a page that moved was missed: the old place was looked at after it had
+ * gone, the new one before it had come.
+ */
+static void test_mapping_race__no_page_is_missed_while_it_moves(void **state) /* F7, M8 */
+{
+	struct race *r = calloc(1, sizeof(*r));
+	pthread_t threads[2];
+
+	(void)state;
+	assert_non_null(r);
+	race_init(r);
+	assert_int_equal(pthread_create(&threads[0], NULL, stopping_mover, r), 0);
+	limit_wait(&r->arrived);
+	assert_int_equal(pthread_create(&threads[1], NULL, taker, r), 0);
+	/* It waits; or, were it wrong, is through. */
+	while (!(atomic_load(&r->file.mapping->lock.state) & MMAP_LOCK_QUEUED) &&
+	       !__atomic_load_n(&r->has_detached, __ATOMIC_ACQUIRE))
+		sched_yield();
+	sem_post(&r->go);
+	assert_int_equal(pthread_join(threads[0], NULL), 0);
+	assert_int_equal(pthread_join(threads[1], NULL), 0);
+	assert_int_equal(r->err, 0);
+	assert_int_equal(file_mapped(&r->file), 0);
+	race_fini(r);
+	free(r);
 }
 
 /*
@@ -458,6 +516,22 @@ static void fixed_op(struct worker *w)
 	pgw_mm_fault(s->mm[1], s->fixed + from * s->page, PGW_VMA_WRITE);
 }
 
+/* Pages go elsewhere, sometimes in whole tables; the file still knows them all. */
+static int move_pages(struct worker *w, struct pgw_mm *mm, uint64_t start, uint64_t end)
+{
+	struct stress *s = w->s;
+	uint64_t table = UINT64_C(1) << s->geo->span_lg2[1];
+	struct pgw_mremap_args args = { .start = start, .end = end };
+	int err;
+
+	args.new_start = start % table + (4 + test_random(&w->random) % 10) * table;
+	if (test_random(&w->random) % 2)
+		args.new_start += test_random(&w->random) % 64 * s->page;
+	args.new_end = args.new_start + (end - start);
+	err = pgw_mm_mremap(mm, &args);
+	return err == -PGW_EINVAL ? 0 : err; /* of several VMAs, or to where it is */
+}
+
 /* The file's pages lie in each mm around a boundary between two tables, more than once. */
 static int random_op(struct worker *w)
 {
@@ -465,14 +539,14 @@ static int random_op(struct worker *w)
 	struct pgw_mm *mm = s->mm[test_random(&w->random) % 2];
 	uint64_t table = UINT64_C(1) << s->geo->span_lg2[1];
 	uint64_t at = test_random(&w->random) % NR_LOOSE, nr = 1 + test_random(&w->random) % 40;
-	uint64_t copy = (1 + test_random(&w->random) % 2) * 4 * table;
+	uint64_t copy = (1 + test_random(&w->random) % 3) * 4 * table;
 	struct pgw_mmap_args args = { .start = copy + at * s->page,
 				      .end = copy + (at + nr) * s->page,
 				      .flags = test_random(&w->random) % 3 ? RW : PGW_VMA_READ,
 				      .pgoff = at,
 				      .mapping = s->file.mapping };
 
-	switch (test_random(&w->random) % 16) {
+	switch (test_random(&w->random) % 18) {
 	case 0:
 	case 1:
 		return pgw_mm_mmap(mm, &args);
@@ -498,6 +572,10 @@ static int random_op(struct worker *w)
 	case 10:
 		fixed_op(w);
 		return 0;
+	case 13:
+		return move_pages(w, mm, args.start, args.end);
+	case 14:
+		return move_pages(w, mm, copy, copy + NR_LOOSE * s->page);
 	case 11:
 	case 12:
 		return pgw_mm_fault(mm, args.start, PGW_VMA_WRITE);
@@ -621,6 +699,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		limited_unit_test(test_mapping_race__a_walk_keeps_vmas_and_tables),
+		limited_unit_test(test_mapping_race__no_page_is_missed_while_it_moves),
 		limited_unit_test(test_mapping_race__pages_that_munmap_has_still_mapped_are_found),
 		limited_unit_test(test_mapping_race__munmap_zaps_with_the_tables_lock),
 		limited_unit_test(test_mapping_race__random_operations_of_many_threads),

@@ -148,6 +148,73 @@ static int model_populate(struct fixture *f, const struct request *r)
 	return 0;
 }
 
+/* What mremap refuses. */
+static int model_mremap_check(struct fixture *f, const struct request *r)
+{
+	const struct vma_model *vma = vma_at(f, r->start);
+	bool grows = r->new_end - r->new_start > r->end - r->start;
+	bool stays = r->new_start == r->start;
+	uint64_t first, last;
+
+	pgw_format_region_range(f->format, PGW_REGION_USER, &first, &last);
+	if (r->new_start >= r->new_end || r->new_end - 1 > last ||
+	    (!stays && r->new_start < r->end && r->start < r->new_end))
+		return -PGW_EINVAL;
+	if (!vma)
+		return -PGW_ENOENT;
+	if (r->end > vma->end || (grows && (vma->flags & PGW_VMA_PFNMAP)))
+		return -PGW_EINVAL;
+	if (stays && grows && r->end != vma->end)
+		return -PGW_EINVAL;
+	if (stays)
+		return grows && model_has_vma(f, r->end, r->new_end) ? -PGW_EEXIST : 0;
+	return model_has_vma(f, r->new_start, r->new_end) ? -PGW_EEXIST : 0;
+}
+
+/* Leaves go along as far as both ranges go; what is behind goes away. */
+static void model_mremap_leaves(struct fixture *f, const struct request *r)
+{
+	uint64_t size = r->new_end - r->new_start, end = r->end;
+	static struct leaf_model moved[MAX_LEAVES];
+	size_t nr = 0;
+
+	if (size < r->end - r->start)
+		end = r->start + size;
+	leaf_cut(f, r->start);
+	leaf_cut(f, end);
+	for (size_t i = 0; i < f->nr_leaves; i++) {
+		if (f->leaf[i].va.first >= r->start && f->leaf[i].va.first < end)
+			moved[nr++] = f->leaf[i];
+	}
+	leaf_remove(f, r->start, r->end);
+	for (size_t i = 0; i < nr; i++) {
+		moved[i].va.first += r->new_start - r->start;
+		moved[i].va.last += r->new_start - r->start;
+		leaf_add(f, moved[i]);
+	}
+}
+
+static int model_mremap(struct fixture *f, const struct request *r)
+{
+	int err = model_mremap_check(f, r);
+	struct vma_model fresh;
+	size_t i = 0;
+
+	if (err)
+		return err;
+	fresh = *vma_at(f, r->start);
+	fresh.pgoff += (r->start - fresh.start) / f->page;
+	fresh.start = r->new_start;
+	fresh.end = r->new_end;
+	model_mremap_leaves(f, r);
+	vma_remove(f, r->start, r->end);
+	while (i < f->nr_vmas && f->vma[i].start < fresh.start)
+		i++;
+	vma_insert(f, i, fresh);
+	vma_merge_all(f);
+	return 0;
+}
+
 static int model(struct fixture *f, const struct request *r)
 {
 	switch (r->op) {
@@ -168,9 +235,42 @@ static int model(struct fixture *f, const struct request *r)
 		return model_dontneed(f, r);
 	case OP_EXPAND:
 		return model_expand(f, r);
+	case OP_MREMAP:
+		return model_mremap(f, r);
 	default:
 		return 0;
 	}
+}
+
+/* Mostly of one VMA, and often so far away that tables can be moved. */
+static void random_mremap(struct fixture *f, struct request *r)
+{
+	const struct vma_model *vma = f->nr_vmas ? &f->vma[pick(f, f->nr_vmas)] : NULL;
+	uint64_t table = UINT64_C(1) << f->geo->span_lg2[1], size, align;
+
+	if (vma && pick(f, 8)) {
+		uint64_t nr = (vma->end - vma->start) / f->page, from = pick(f, nr);
+
+		r->start = vma->start + (pick(f, 2) ? 0 : from) * f->page;
+		r->end = vma->end;
+		if (pick(f, 2))
+			r->end = r->start + (1 + pick(f, (r->end - r->start) / f->page)) * f->page;
+	}
+	size = r->end - r->start;
+	if (pick(f, 4) == 0 && size / f->page <= 40)
+		size = (1 + pick(f, size / f->page + 4)) * f->page;
+	r->new_start = f->place[pick(f, f->nr_places - 1)];
+	if (pick(f, 2))
+		r->new_start = pick(f, 12) * table + (r->start & (table - 1));
+	if (pick(f, 8) == 0)
+		r->new_start = r->start;
+	/* Large leaves become as small as the distance is aligned: many tables, if it is far more than that. */
+	align = (r->new_start - r->start) & (0 - (r->new_start - r->start));
+	if (align && size / align > 64) {
+		size = 64 * align;
+		r->end = r->start + size;
+	}
+	r->new_end = r->new_start + size;
 }
 
 static struct request random_request(struct fixture *f)
@@ -199,6 +299,8 @@ static struct request random_request(struct fixture *f)
 		r.flags |= PGW_VMA_SHARED;
 	if (r.op == OP_FAULT)
 		r.flags = access[pick(f, 3)];
+	if (r.op == OP_MREMAP)
+		random_mremap(f, &r);
 	f->want_small = pick(f, 2);
 	f->want_read_only = pick(f, 3) == 0;
 	f->want_same = pick(f, 2);

@@ -633,6 +633,87 @@ static void test_race__expand_into_the_hole_waits_until_the_tables_are_freed(voi
 	free(r);
 }
 
+/* RIGHT goes to where MIDDLE was. */
+static void *mover(void *arg)
+{
+	const struct pgw_mremap_args args = { RIGHT, RIGHT + VMA_SIZE, MIDDLE, MIDDLE + VMA_SIZE };
+	struct race *r = arg;
+
+	if (pgw_mm_mremap(r->mm, &args))
+		abort();
+	__atomic_store_n(&r->walked_at, happens(r), __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* The same as with expand: tables are made, or put, where munmap frees them. */
+static void test_race__mremap_into_the_hole_waits_until_the_tables_are_freed(void **state) /* M2 */
+{
+	struct race *r = calloc(1, sizeof(*r));
+	struct pgw_translation t;
+	pthread_t threads[2];
+
+	(void)state;
+	assert_non_null(r);
+	race_init(r, "x86_64-la48");
+	gate_arm(&r->gate[ROLE_UNMAPPER], PGW_STEP_MUNMAP_DOWNGRADED, 1);
+	assert_int_equal(pthread_create(&threads[0], NULL, unmapper, r), 0);
+	gate_wait(&r->gate[ROLE_UNMAPPER]);
+	assert_int_equal(pthread_create(&threads[1], NULL, mover, r), 0);
+	wait_for_waiter(r);
+	gate_open(&r->gate[ROLE_UNMAPPER]);
+	assert_int_equal(pthread_join(threads[0], NULL), 0);
+	assert_int_equal(pthread_join(threads[1], NULL), 0);
+	assert_true(r->freed_at < r->walked_at);
+	assert_int_equal(pgw_mmap_write_lock(r->mm), 0);
+	assert_int_equal(pgw_translate(r->mm, MIDDLE, &t), 0);
+	assert_int_equal(t.pa, 0x100000 + RIGHT);
+	assert_int_equal(pgw_mmap_write_unlock(r->mm), 0);
+	race_fini(r);
+	free(r);
+}
+
+static void *mover_away(void *arg)
+{
+	const struct pgw_mremap_args args = { MIDDLE, MIDDLE + VMA_SIZE, 4 * FAR,
+					      4 * FAR + VMA_SIZE };
+	struct race *r = arg;
+
+	if (pgw_mm_mremap(r->mm, &args))
+		abort();
+	__atomic_store_n(&r->detached_at, happens(r), __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* Who holds the VMA stands on tables that mremap would move: it waits, and nothing has moved yet. */
+static void test_race__mremap_waits_for_the_vmas_reader(void **state) /* M8 */
+{
+	const struct pgw_mm_walk_ops ops = { .pte_entry = look,
+					     .walk_lock = PGW_WALK_VMA_RDLOCK_VERIFY };
+	struct race *r = calloc(1, sizeof(*r));
+	struct pgw_vma *vma;
+	pthread_t thread;
+	int unlocked_at;
+
+	(void)state;
+	assert_non_null(r);
+	race_init(r, "arm64-4k");
+	vma = pgw_vma_read_lock(r->mm, MIDDLE);
+	assert_non_null(vma);
+	assert_int_equal(pthread_create(&thread, NULL, mover_away, r), 0);
+	while (!(__atomic_load_n(&vma->lock, __ATOMIC_RELAXED) & VMA_LOCK_WRITER) &&
+	       !__atomic_load_n(&r->detached_at, __ATOMIC_RELAXED))
+		sched_yield();
+	assert_int_equal(pgw_walk_page_vma(vma, &ops, r), 0);
+	unlocked_at = happens(r);
+	pgw_vma_read_unlock(vma);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(unlocked_at < r->detached_at);
+	assert_null(pgw_vma_read_lock(r->mm, MIDDLE));
+	assert_int_equal(quarantine_nr_poison(&r->q), 0);
+	race_fini(r);
+	free(r);
+}
+
 /* A VMA's reader keeps it: munmap waits with the write lock, and then nobody can lock the VMA. */
 static void test_race__munmap_waits_for_the_vmas_reader(void **state) /* M2 */
 {
@@ -881,6 +962,8 @@ int main(void)
 		limited_unit_test(test_race__36e_kernel_walks_and_owners_share_the_read_lock),
 		limited_unit_test(test_race__mmap_into_the_hole_waits_until_the_tables_are_freed),
 		limited_unit_test(test_race__expand_into_the_hole_waits_until_the_tables_are_freed),
+		limited_unit_test(test_race__mremap_into_the_hole_waits_until_the_tables_are_freed),
+		limited_unit_test(test_race__mremap_waits_for_the_vmas_reader),
 		limited_unit_test(test_race__detached_ranges_are_left_alone),
 		limited_unit_test(test_race__munmap_waits_for_the_vmas_reader),
 		limited_unit_test(test_race__a_fault_that_found_a_detached_vma_looks_again),

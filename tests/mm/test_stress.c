@@ -224,7 +224,20 @@ static int use_own_page(struct worker *w)
 static bool is_fine(int err)
 {
 	return !err || err == -PGW_EEXIST || err == -PGW_ENOENT || err == -PGW_EFAULT ||
-	       err == -PGW_ENOMEM || err == -PGW_EINVAL;
+	       err == -PGW_ENOMEM || err == -PGW_EINVAL || err == -PGW_EACCES;
+}
+
+static int random_mremap(struct worker *w, uint64_t start, uint64_t end)
+{
+	struct pgw_mremap_args args = { .start = start, .end = end };
+
+	random_range(w, &args.new_start, &args.new_end);
+	/* Sometimes whole tables, of the same size at least. */
+	if (test_random(&w->random) % 2) {
+		args.new_start = start ^ (1 + test_random(&w->random) % 3) * w->s->table_span;
+		args.new_end = args.new_start + (end - start);
+	}
+	return pgw_mm_mremap(w->s->mm, &args);
 }
 
 static int random_op(struct worker *w)
@@ -237,7 +250,7 @@ static int random_op(struct worker *w)
 	args.private_data = &s->owner[test_random(&w->random) % NR_OWNERS];
 	args.pgoff = args.start / s->page;
 	args.flags = (uint32_t)(test_random(&w->random) % 8) | PGW_VMA_READ;
-	switch (test_random(&w->random) % 15) {
+	switch (test_random(&w->random) % 18) {
 	case 0:
 	case 1:
 	case 2:
@@ -262,6 +275,12 @@ static int random_op(struct worker *w)
 		return use_own_page(w);
 	case 10:
 		return walk_write_locked(s, args.start, args.end);
+	case 12:
+		return pgw_mm_guard_install(s->mm, args.start, args.end);
+	case 14:
+		return random_mremap(w, args.start, args.end);
+	case 13:
+		return pgw_mm_guard_remove(s->mm, args.start, args.end);
 	default:
 		return pgw_mm_fault(s->mm, args.start, access[test_random(&w->random) % 3]);
 	}

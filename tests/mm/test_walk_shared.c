@@ -94,6 +94,59 @@ static void test_walk_shared__28_a_leaf_that_came_back_is_noticed(void **state)
 	for_each_format(upper_leaf_recreated);
 }
 
+#define ABSENT (UINT64_C(0xab) << 8) /* in all formats */
+
+/* Between split and descent somebody puts something there that is not valid. */
+static void leaf_to_absent(struct fixture *f, enum pgw_step_point point)
+{
+	if (point == PGW_STEP_WALK_SPLIT && f->times++ == 0)
+		defer_free(f, detach_table(f, ABSENT));
+}
+
+static void leaf_turned_absent_at(struct fixture *f, unsigned level)
+{
+	uint64_t s;
+
+	if (!has_leaf(f, level))
+		return;
+	s = span(f, level);
+	make_vma(f, s, 2 * s, 0);
+	map(f, s, level);
+	f->slot = slot_at(f, s, level);
+	f->level = level;
+	f->word = *f->slot;
+	f->on_step = leaf_to_absent;
+	assert_int_equal(walk(f, s, 2 * s, &all_ops), 0);
+	/* Shown again as what it is now; and then there is no third time. */
+	assert_int_equal(count_level(f, (int)level), 2);
+	assert_int_equal(nth_of_level(f, (int)level, 0)->entry, f->word);
+	assert_int_equal(nth_of_level(f, (int)level, 1)->entry, ABSENT);
+	assert_int_equal(f->nr_steps[PGW_STEP_WALK_SPLIT], 1);
+	assert_int_equal(count_level(f, 0), 0);
+	assert_int_equal(count_level(f, HOLE), 0);
+	/* What was absent from the start is shown once. */
+	assert_int_equal(walk(f, s, 2 * s, &all_ops), 0);
+	assert_int_equal(count_level(f, (int)level), 1);
+}
+
+static void pmd_turned_absent(struct fixture *f)
+{
+	leaf_turned_absent_at(f, 1);
+}
+
+static void pud_turned_absent(struct fixture *f)
+{
+	if (f->geo->top_level > 2)
+		leaf_turned_absent_at(f, 2);
+}
+
+static void test_walk_shared__24_a_leaf_that_turned_absent_is_shown_again(void **state)
+{
+	(void)state;
+	for_each_format(pmd_turned_absent);
+	for_each_format(pud_turned_absent);
+}
+
 /* Between the look at the pmd and the lock of its table, the table goes. */
 static void vanish(struct fixture *f, enum pgw_step_point point)
 {
@@ -567,6 +620,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_walk_shared__28_a_leaf_that_came_back_is_noticed),
+		cmocka_unit_test(test_walk_shared__24_a_leaf_that_turned_absent_is_shown_again),
 		cmocka_unit_test(test_walk_shared__27_a_table_that_vanished_is_a_hole),
 		cmocka_unit_test(test_walk_shared__27_39_another_table_is_locked_and_walked),
 		cmocka_unit_test(test_walk_shared__24_25_again_on_the_last_pmd_stays_there),

@@ -8,6 +8,7 @@
 #include <pagewalk/vma.h>
 
 #include "base/bits.h"
+#include "base/rwlock.h"
 #include "mm/mm_priv.h"
 #include "mm/vma/vma_tree.h"
 
@@ -65,13 +66,25 @@ static int dontneed_vma(struct dontneed *d, struct pgw_vma *vma, uint64_t first,
 
 	d->gather.release = has_release ? dontneed_release : NULL;
 	d->gather.arg = vma;
+	if (vma->flags & PGW_VMA_HUGETLB)
+		rwlock_write_lock(&vma->hugetlb_lock, d->mm->platform);
 	mm_flush_begin(d->mm);
 	pgw_reader_enter(d->mm->platform);
 	err = d->mm->pt.format->edit->unmap(&d->edit, first, last, PGW_UNMAP_SPLIT);
 	pgw_reader_leave(d->mm->platform);
+	if (vma->flags & PGW_VMA_HUGETLB)
+		rwlock_write_unlock(&vma->hugetlb_lock, d->mm->platform);
 	dontneed_trim(d, first, last);
 	mm_flush_end(d->mm, &d->gather, first, last);
 	return err;
+}
+
+int mm_zap_vma(struct pgw_vma *vma, uint64_t first, uint64_t last)
+{
+	struct dontneed d;
+
+	dontneed_init(&d, vma->mm);
+	return dontneed_vma(&d, vma, first, last);
 }
 
 static bool has_locked_vma(const struct pgw_mm *mm, uint64_t start, uint64_t end)
@@ -111,6 +124,22 @@ static int dontneed_split(struct dontneed *d, uint64_t start, uint64_t end)
 	return err;
 }
 
+/*
+ * Of a hugetlb VMA whole pages are dropped: a range may end inside one, which stays, as in
+ * Linux, so that nobody loses what he did not name; it may not begin there.
+ */
+static int dontneed_whole_pages(const struct pgw_mm *mm, uint64_t start, uint64_t *end)
+{
+	const struct pgw_vma *first = vma_tree_find(mm->vma_root, start);
+	const struct pgw_vma *last = vma_tree_find(mm->vma_root, *end - 1);
+
+	if (first && first->start <= start && (start & low_bits(first->page_lg2)))
+		return -PGW_EINVAL;
+	if (last && last->start < *end)
+		*end &= ~low_bits(last->page_lg2);
+	return 0;
+}
+
 static int dontneed_locked(struct pgw_mm *mm, uint64_t start, uint64_t end)
 {
 	struct dontneed d;
@@ -120,6 +149,9 @@ static int dontneed_locked(struct pgw_mm *mm, uint64_t start, uint64_t end)
 
 	if (has_locked_vma(mm, start, end))
 		return -PGW_EINVAL;
+	err = dontneed_whole_pages(mm, start, &end);
+	if (err || end == start)
+		return err;
 	dontneed_init(&d, mm);
 	err = dontneed_split(&d, start, end);
 	while (!err && at < end) {

@@ -69,6 +69,12 @@ static bool leaf_allows(const struct fault *f)
 	return true;
 }
 
+/* log2 of a leaf's bytes: a hugetlb VMA's say all the same. */
+static unsigned leaf_lg2(const struct fault *f, uint8_t level)
+{
+	return f->vma->page_lg2 ? f->vma->page_lg2 : fault_geometry(f)->span_lg2[level];
+}
+
 static uint64_t pgoff_at(const struct fault *f, uint64_t va)
 {
 	return f->vma->pgoff + ((va - f->vma->start) >> fault_geometry(f)->granule_lg2);
@@ -85,6 +91,11 @@ static uint8_t largest_level(const struct fault *f)
 	const struct pgw_geometry *geo = fault_geometry(f);
 	uint8_t best = 0;
 
+	if (f->vma->page_lg2) {
+		while (best < geo->top_level && geo->span_lg2[best + 1] <= f->vma->page_lg2)
+			best++;
+		return best;
+	}
 	for (uint8_t level = 1; level <= f->at.level; level++) {
 		uint64_t span = low_bits(geo->span_lg2[level]);
 
@@ -99,7 +110,7 @@ static uint8_t largest_level(const struct fault *f)
 
 static struct pgw_frames answer_frames(const struct fault *f, const struct pgw_fault *answer)
 {
-	uint64_t span = low_bits(fault_geometry(f)->span_lg2[answer->level]);
+	uint64_t span = low_bits(leaf_lg2(f, answer->level));
 
 	return (struct pgw_frames){ .va = f->va & ~span, .pa = answer->pa, .size = span + 1 };
 }
@@ -117,6 +128,7 @@ static void give_back(const struct fault *f, const struct pgw_fault *answer)
 static int fault_ask(struct fault *f, struct pgw_fault *answer)
 {
 	const struct pgw_geometry *geo = fault_geometry(f);
+	uint64_t va = f->vma->page_lg2 ? f->va & ~low_bits(f->vma->page_lg2) : f->va;
 	int err;
 
 	if (f->vma->mapping)
@@ -124,19 +136,22 @@ static int fault_ask(struct fault *f, struct pgw_fault *answer)
 	if (!f->vma->ops || !f->vma->ops->fault || !file_has(f, f->va))
 		return -PGW_EFAULT;
 	*answer = (struct pgw_fault){
-		.va = f->va,
+		.va = va,
 		.access = f->access,
 		.max_level = largest_level(f),
-		.pgoff = pgoff_at(f, f->va),
+		.page_lg2 = f->vma->page_lg2,
+		.pgoff = pgoff_at(f, va),
 		.is_mapped = f->at.kind == PGW_ENTRY_LEAF,
 		.pa = f->at.kind == PGW_ENTRY_LEAF ? f->at.pa : 0,
 	};
 	err = f->vma->ops->fault(f->vma, answer);
 	if (err)
 		return err;
+	if (f->vma->page_lg2)
+		answer->level = answer->max_level;
 	if (answer->level > answer->max_level ||
-	    !(geo->leaf_sizes & BIT(geo->span_lg2[answer->level])) ||
-	    (answer->pa & low_bits(geo->span_lg2[answer->level])))
+	    !(geo->leaf_sizes & BIT(leaf_lg2(f, answer->level))) ||
+	    (answer->pa & low_bits(leaf_lg2(f, answer->level))))
 		return -PGW_EINVAL;
 	return 0;
 }
@@ -150,7 +165,7 @@ static bool answer_leaf(const struct fault *f, const struct pgw_fault *answer, s
 		flags &= ~(uint32_t)PGW_VMA_WRITE;
 	if ((f->access & ~flags) || !mm_vma_rights(f->mm, flags, &ret->rights))
 		return false;
-	ret->va = f->va & ~low_bits(fault_geometry(f)->span_lg2[answer->level]);
+	ret->va = f->va & ~low_bits(leaf_lg2(f, answer->level));
 	ret->pa = answer->pa;
 	ret->level = answer->level;
 	ret->attrs = answer->attrs;
@@ -162,7 +177,7 @@ static int map_answer(const struct fault *f, const struct pgw_leaf *leaf, enum p
 		      struct pt_gather *gather)
 {
 	const struct pt_edit edit = { &f->mm->pt, policy, gather };
-	uint64_t size = BIT(fault_geometry(f)->span_lg2[leaf->level]);
+	uint64_t size = BIT(leaf_lg2(f, leaf->level));
 	const struct pgw_map_args args = {
 		.first = leaf->va,
 		.last = leaf->va + (size - 1),
@@ -237,7 +252,7 @@ static void release_replaced(struct pt_gather *gather, const struct pgw_frames *
 static int replace_frame(const struct fault *f, const struct pgw_leaf *leaf, struct pt_edit *edit)
 {
 	const struct pt_edit_ops *ops = f->mm->pt.format->edit;
-	uint64_t span = low_bits(fault_geometry(f)->span_lg2[leaf->level]);
+	uint64_t span = low_bits(leaf_lg2(f, leaf->level));
 
 	ops->unmap(edit, leaf->va, leaf->va | span, PGW_UNMAP_WHOLE);
 	gather_flush(edit->gather); /* break, then make */
@@ -273,7 +288,7 @@ static int fault_replace(struct fault *f)
 
 	if (err)
 		return err;
-	span = low_bits(fault_geometry(f)->span_lg2[answer.level]);
+	span = low_bits(leaf_lg2(f, answer.level));
 	is_same = answer.pa == (f->at.pa & ~span);
 	fault_gather(f, &gather, edit.policy);
 	gather.release = release_replaced;
@@ -288,6 +303,14 @@ static int fault_replace(struct fault *f)
 	if (err && !is_same)
 		give_back(f, &answer);
 	return err;
+}
+
+/* What an access gets where there is neither a leaf nor nothing. */
+static int fault_refuse(const struct fault *f)
+{
+	if (f->at.level == 0 && f->at.entry == f->mm->pt.format->edit->guard)
+		return -PGW_EACCES;
+	return -PGW_EFAULT; /* somebody keeps something there that is not ours */
 }
 
 /* @return 0: a leaf is there that allows the access; FAULT_ALONE; or a status */
@@ -308,7 +331,7 @@ static int fault_resolve(struct fault *f)
 		else if (f->at.kind == PGW_ENTRY_EMPTY)
 			err = fault_fill(f);
 		else
-			return -PGW_EFAULT; /* somebody keeps something there that is not ours */
+			return fault_refuse(f);
 	} while (err == -PGW_EEXIST);
 	return err;
 }
@@ -398,7 +421,7 @@ int mm_populate_locked(struct pgw_mm *mm, uint64_t start, uint64_t end)
 			f.va = f.at.va_last + 1;
 			continue;
 		}
-		err = f.at.kind == PGW_ENTRY_EMPTY ? fault_fill(&f) : -PGW_EFAULT;
+		err = f.at.kind == PGW_ENTRY_EMPTY ? fault_fill(&f) : fault_refuse(&f);
 		if (err && err != -PGW_EEXIST)
 			return err;
 	}

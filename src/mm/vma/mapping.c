@@ -158,6 +158,22 @@ static struct pgw_vma *change_next(struct change_list *list, bool *ret_is_fresh)
 	return vma;
 }
 
+PRIMITIVE int mapping_hold(struct vma_change *change, struct pgw_mapping *mapping)
+{
+	int err = mapping ? pgw_mapping_write_lock(mapping) : 0;
+
+	if (!err)
+		change->held = mapping;
+	return err;
+}
+
+PRIMITIVE void mapping_let_go(struct vma_change *change)
+{
+	if (change->held)
+		pgw_mapping_write_unlock(change->held);
+	change->held = NULL;
+}
+
 int mapping_check_change(const struct vma_change *change)
 {
 	struct change_list list = { change->old, change->fresh };
@@ -169,7 +185,7 @@ int mapping_check_change(const struct vma_change *change)
 	while (!err && (vma = change_next(&list, &is_fresh))) {
 		const struct pgw_mapping *mapping = vma->mapping;
 
-		if (!mapping || mapping == checked)
+		if (!mapping || mapping == checked || mapping == change->held)
 			continue;
 		err = outcome(
 			mapping,
@@ -215,14 +231,18 @@ static void mapping_change_old(struct pgw_mapping *mapping, struct pgw_vma *vma,
 		mapping_put(mapping, file_vma_of(vma), start, end);
 }
 
-/* Go from a file to another one, or none, with the lock for write. */
-PRIMITIVE static void mapping_relock(struct pgw_mapping **locked, struct pgw_mapping *mapping)
+/*
+ * Go from a file to another one, or none, with the lock for write; but for the lock that the
+ * change's maker holds all the while.
+ */
+PRIMITIVE static void mapping_relock(const struct vma_change *change, struct pgw_mapping **locked,
+				     struct pgw_mapping *mapping)
 {
 	if (*locked == mapping)
 		return;
-	if (*locked)
+	if (*locked && *locked != change->held)
 		pgw_mapping_write_unlock(*locked);
-	if (mapping)
+	if (mapping && mapping != change->held)
 		pgw_mapping_write_lock(mapping);
 	*locked = mapping;
 }
@@ -236,13 +256,13 @@ void mapping_apply_change(const struct vma_change *change)
 	bool is_fresh;
 
 	while ((vma = change_next(&list, &is_fresh))) {
-		mapping_relock(&locked, vma->mapping);
+		mapping_relock(change, &locked, vma->mapping);
 		if (locked && is_fresh)
 			mapping_put(locked, file_vma_of(vma), vma->start, vma->end);
 		else if (locked)
 			mapping_change_old(locked, vma, change);
 	}
-	mapping_relock(&locked, NULL);
+	mapping_relock(change, &locked, NULL);
 }
 
 void mapping_leave(const struct vma_change *change)
@@ -250,11 +270,11 @@ void mapping_leave(const struct vma_change *change)
 	struct pgw_mapping *locked = NULL;
 
 	for (struct pgw_vma *vma = change->old; vma; vma = vma->next) {
-		mapping_relock(&locked, vma->mapping);
+		mapping_relock(change, &locked, vma->mapping);
 		if (locked)
 			mapping_take(locked, file_vma_of(vma));
 	}
-	mapping_relock(&locked, NULL);
+	mapping_relock(change, &locked, NULL);
 }
 
 /* ---- faults ---- */

@@ -58,6 +58,14 @@ bool mapping_may_map(const struct pgw_mapping *mapping, uint64_t nr_unmaps);
  * run of neighbours of one file, all that was or all that comes.
  */
 
+/*
+ * Take the i_mmap lock of a file, or of none, for longer than mapping_apply_change(): who
+ * looks through the file waits until pages are where the change says.
+ * @return 0, or what the caller is to return
+ */
+int mapping_hold(struct vma_change *change, struct pgw_mapping *mapping);
+void mapping_let_go(struct vma_change *change);
+
 /* May this thread take the locks? @return 0, or what the caller is to return */
 int mapping_check_change(const struct vma_change *change);
 /*

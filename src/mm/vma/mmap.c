@@ -9,11 +9,7 @@
 #include "mm/vma/mapping_priv.h"
 #include "mm/vma/vma_change.h"
 
-/*
- * Put a VMA into a hole, and let it merge with what lies beside it. fresh is on the
- * caller's stack and says what is wanted.
- */
-static int mmap_locked(struct pgw_mm *mm, const struct pgw_vma *fresh)
+int mm_mmap_locked(struct pgw_mm *mm, const struct pgw_vma *fresh)
 {
 	struct pgw_vma *before = vma_tree_find_before(mm->vma_root, fresh->start);
 	struct pgw_vma *after = vma_tree_find(mm->vma_root, fresh->start);
@@ -48,8 +44,7 @@ static int mmap_locked(struct pgw_mm *mm, const struct pgw_vma *fresh)
 	return 0;
 }
 
-/* Unlock after fresh was made, or not; what is locked in memory is faulted in first. */
-static void mmap_unlock(struct pgw_mm *mm, int err, const struct pgw_vma *fresh)
+void mm_mmap_unlock(struct pgw_mm *mm, int err, const struct pgw_vma *fresh)
 {
 	if (err || !(fresh->flags & PGW_VMA_LOCKED)) {
 		pgw_mmap_write_unlock(mm);
@@ -58,6 +53,19 @@ static void mmap_unlock(struct pgw_mm *mm, int err, const struct pgw_vma *fresh)
 	pgw_mmap_write_downgrade(mm);
 	mm_populate_locked(mm, fresh->start, fresh->end); /* best effort */
 	pgw_mmap_read_unlock(mm);
+}
+
+/* A hugetlb VMA has a size of pages that the format has, is made of whole ones, and is nothing else. */
+static bool page_size_fits(const struct pgw_mm *mm, const struct pgw_mmap_args *args)
+{
+	uint8_t granule_lg2 = mm->pt.format->geometry.granule_lg2;
+
+	if (!(args->flags & PGW_VMA_HUGETLB))
+		return !args->page_lg2;
+	return args->page_lg2 > granule_lg2 && args->page_lg2 < 64 &&
+	       (mm->pt.format->edit->sizes(&mm->pt) & BIT(args->page_lg2)) &&
+	       !((args->start | args->end) & low_bits(args->page_lg2)) &&
+	       !(args->flags & (PGW_VMA_PFNMAP | PGW_VMA_GROWSDOWN)) && !args->mapping;
 }
 
 /* @return 0, -PGW_EINVAL, -PGW_EOPNOTSUPP */
@@ -72,6 +80,8 @@ static int mmap_check(const struct pgw_mm *mm, const struct pgw_mmap_args *args)
 	err = mm_check_vmas(mm, args->start, args->end);
 	if (err)
 		return err;
+	if (!page_size_fits(mm, args))
+		return -PGW_EINVAL;
 	if (add_overflows(args->pgoff,
 			  (args->end - args->start) >> mm->pt.format->geometry.granule_lg2,
 			  &pgoff_end))
@@ -92,6 +102,7 @@ int pgw_mm_mmap(struct pgw_mm *mm, const struct pgw_mmap_args *args)
 		.start = args->start,
 		.end = args->end,
 		.flags = args->flags,
+		.page_lg2 = args->page_lg2,
 		.pgoff = args->pgoff,
 		.ops = !args->ops && args->mapping ? args->mapping->ops : args->ops,
 		.private_data = args->private_data,
@@ -101,8 +112,8 @@ int pgw_mm_mmap(struct pgw_mm *mm, const struct pgw_mmap_args *args)
 	err = pgw_mmap_write_lock(mm);
 	if (err)
 		return err;
-	err = mmap_locked(mm, &fresh);
-	mmap_unlock(mm, err, &fresh);
+	err = mm_mmap_locked(mm, &fresh);
+	mm_mmap_unlock(mm, err, &fresh);
 	return err;
 }
 
@@ -146,9 +157,9 @@ int pgw_mm_expand(struct pgw_mm *mm, uint64_t va)
 		return err;
 	err = expand_find(mm, va, &fresh);
 	if (!err)
-		err = mmap_locked(mm, &fresh);
+		err = mm_mmap_locked(mm, &fresh);
 	else
 		fresh.flags = 0;
-	mmap_unlock(mm, err, &fresh);
+	mm_mmap_unlock(mm, err, &fresh);
 	return err > 0 ? 0 : err;
 }

@@ -21,8 +21,8 @@ static uint64_t pgoff_at(const struct pgw_vma *vma, uint64_t va)
 bool vma_change_may_merge(const struct pgw_vma *a, const struct pgw_vma *b, uint32_t b_flags)
 {
 	return a->end == b->start && a->flags == b_flags && a->ops == b->ops &&
-	       a->private_data == b->private_data && a->mapping == b->mapping &&
-	       pgoff_at(a, a->end) == b->pgoff;
+	       a->page_lg2 == b->page_lg2 && a->private_data == b->private_data &&
+	       a->mapping == b->mapping && pgoff_at(a, a->end) == b->pgoff;
 }
 
 bool vma_change_has_file(const struct vma_change *change)
@@ -40,6 +40,7 @@ struct pgw_vma vma_like(const struct pgw_vma *like, uint64_t start, uint64_t end
 		.start = start,
 		.end = end,
 		.flags = flags,
+		.page_lg2 = like->page_lg2,
 		.pgoff = pgoff_at(like, start),
 		.ops = like->ops,
 		.private_data = like->private_data,
@@ -83,6 +84,8 @@ int vma_change_put(struct vma_change *change, const struct pgw_vma *like, uint64
 
 	if (start == end)
 		return 0;
+	if (like->page_lg2 && ((start | end) & low_bits(like->page_lg2)))
+		return -PGW_EINVAL;
 	if (last && vma_change_may_merge(last, &piece, flags)) {
 		last->end = end;
 		return 0;
@@ -100,28 +103,59 @@ int vma_change_put(struct vma_change *change, const struct pgw_vma *like, uint64
 	return 0;
 }
 
+/* VMAs of a change that lie side by side: parts of its two lists. */
+struct change_part {
+	const struct pgw_vma *old, *old_last; /* NULL: none go */
+	struct pgw_vma *fresh;
+	const struct pgw_vma *fresh_end; /* behind the last one */
+};
+
 /*
  * The first new VMA takes the place of all old ones, the others come beside it:
  * where they lie, nothing is left.
  */
-static int prepare_tree(struct vma_change *change)
+static int prepare_part(struct vma_change *change, const struct change_part *part)
 {
-	struct pgw_vma *vma = change->fresh;
+	struct pgw_vma *vma = part->fresh != part->fresh_end ? part->fresh : NULL;
 	uint64_t start, end;
 	int err;
 
-	if (!change->old && !vma)
+	if (!part->old && !vma)
 		return 0;
-	start = change->old ? change->old->start : vma->start;
-	end = change->old ? change->old_last->end : vma->end;
+	start = part->old ? part->old->start : vma->start;
+	end = part->old ? part->old_last->end : vma->end;
 	if (vma && vma->start < start)
 		start = vma->start;
 	if (vma && vma->end > end)
 		end = vma->end;
 	err = vma_tree_replace(&change->tree, start, end, &vma, vma ? 1 : 0);
-	while (!err && vma && (vma = vma->next))
+	while (!err && vma && (vma = vma->next) != part->fresh_end)
 		err = vma_tree_replace(&change->tree, vma->start, vma->end, &vma, 1);
 	return err;
+}
+
+static int prepare_tree(struct vma_change *change)
+{
+	struct change_part low = { .fresh = change->fresh },
+			   high = { .old_last = change->old_last };
+	struct pgw_vma *vma = change->old;
+	int err;
+
+	if (!change->apart) {
+		low.old = change->old;
+		low.old_last = change->old_last;
+		return prepare_part(change, &low);
+	}
+	for (; vma && vma->start < change->apart; vma = vma->next)
+		low.old_last = vma;
+	low.old = low.old_last ? change->old : NULL;
+	high.old = vma;
+	for (vma = change->fresh; vma && vma->start < change->apart; vma = vma->next)
+		;
+	high.fresh = vma;
+	low.fresh_end = vma;
+	err = prepare_part(change, &low);
+	return err ? err : prepare_part(change, &high);
 }
 
 static void make_pairs(struct vma_change *change)

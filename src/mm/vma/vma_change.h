@@ -26,6 +26,10 @@ struct vma_change {
 	struct pgw_vma *old, *old_last;     /* that go; ascending, by next */
 	struct pgw_vma *fresh, *fresh_last; /* that come; ascending, by next */
 	size_t nr_old, nr_fresh;
+	/* Other VMAs, which stay, may lie below this address and above what goes and comes below it; or 0. */
+	uint64_t apart;
+	struct pgw_mapping
+		*held; /* its i_mmap lock is held for write already; see mapping_hold() */
 	/*
 	 * What old VMAs show at these addresses stays in their files when the change is
 	 * committed, until mapping_leave(); exclusive, nothing at first.
@@ -41,7 +45,7 @@ void vma_change_take(struct vma_change *change, uint64_t start, uint64_t end);
 /**
  * A VMA comes, above those that were put before: what like says of start, but
  * with other flags. Goes into the one before if they may merge.
- * @return 0 or -PGW_ENOMEM
+ * @return 0, -PGW_ENOMEM, or -PGW_EINVAL: a hugetlb VMA's part that is no whole pages
  */
 int vma_change_put(struct vma_change *change, const struct pgw_vma *like, uint64_t start,
 		   uint64_t end, uint32_t flags);

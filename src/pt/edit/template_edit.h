@@ -14,6 +14,7 @@
 #include "pt/edit/tmpl_edit_free.h"
 #include "pt/edit/tmpl_edit_harvest.h"
 #include "pt/edit/tmpl_edit_map.h"
+#include "pt/edit/tmpl_edit_move.h"
 #include "pt/edit/tmpl_edit_protect.h"
 #include "pt/edit/tmpl_edit_remap.h"
 #include "pt/edit/tmpl_edit_split.h"
@@ -29,7 +30,9 @@
 		.free_tables = pt_free_tables, .validate = pt_validate,                            \
 		.freeze_item = pt_freeze_item, .remap_item = pt_remap_item,                        \
 		.put_item = pt_put_item, .remap_breaks = pt_remap_breaks,                          \
-		.user_rights = pt_user_rights,                                                     \
+		.user_rights = pt_user_rights, .make_table = pt_make_table, .encode = pt_encode,   \
+		.sizes = pt_sizes, .find_item = pt_find_item, .move_prepare = pt_move_prepare,     \
+		.move = pt_move, .guard = PT_GUARD, .clear_guards = pt_clear_guards,               \
 	}
 
 #endif

@@ -49,18 +49,25 @@ static bool edit_can_have_rights(const struct pt *pt, uint8_t rights)
 	       !(rights & (PGW_USER_R | PGW_USER_W | PGW_USER_X));
 }
 
+static int pt_encode(const struct pt *pt, const struct pgw_leaf *leaf, uint64_t *ret)
+{
+	if (!pt_leaf_encode(&pt->env, leaf, ret) || !edit_can_have_rights(pt, leaf->rights))
+		return -PGW_EOPNOTSUPP;
+	return (leaf->va | leaf->pa) & low_bits(pt_leaf_lg2(&pt->env, *ret, leaf->level))
+		       ? -PGW_EINVAL
+		       : 0;
+}
+
 static int pt_map_leaf(const struct pt_edit *edit, const struct pgw_leaf *leaf)
 {
 	struct edit_cursor c;
 	uint64_t entry;
 	unsigned nr;
-	int err;
+	int err = pt_encode(edit->pt, leaf, &entry);
 
+	if (err)
+		return err;
 	cursor_init(&c, edit, leaf->va);
-	if (!pt_leaf_encode(c.env, leaf, &entry) || !edit_can_have_rights(edit->pt, leaf->rights))
-		return -PGW_EOPNOTSUPP;
-	if ((leaf->va | leaf->pa) & low_bits(pt_leaf_lg2(c.env, entry, leaf->level)))
-		return -PGW_EINVAL;
 	nr = edit_nr_items(&c, entry, leaf->level);
 	do {
 		err = cursor_make(&c, leaf->va, leaf->level);
@@ -112,6 +119,29 @@ static uint64_t edit_sizes(const struct edit_cursor *c, unsigned max_level)
 			sizes |= BIT(span_lg2 + contig_lg2);
 	}
 	return sizes & c->geo->leaf_sizes;
+}
+
+static uint64_t pt_sizes(const struct pt *pt)
+{
+	const struct pt_edit edit = { pt, PT_SHARED, NULL };
+	struct edit_cursor c;
+
+	cursor_init(&c, &edit, 0);
+	return edit_sizes(&c, c.geo->top_level);
+}
+
+static uint64_t *pt_find_item(const struct pt *pt, uint64_t va, unsigned size_lg2)
+{
+	const struct pt_edit edit = { pt, PT_SHARED, NULL };
+	struct edit_cursor c;
+	unsigned level;
+	bool run;
+
+	va &= ~low_bits(size_lg2);
+	cursor_init(&c, &edit, va);
+	level = edit_size_level(&c, size_lg2, &run);
+	cursor_find(&c, va, level);
+	return c.level == level ? cursor_item(&c) : NULL;
 }
 
 static int edit_map_check(struct edit_map *m, const struct pgw_map_args *args)
@@ -240,6 +270,14 @@ static int pt_map(const struct pt_edit *edit, const struct pgw_map_args *args)
 	if (va != args->first)
 		edit_each(&m.c, args->first, va - 1, edit_clear_items);
 	return err;
+}
+
+static int pt_make_table(const struct pt_edit *edit, uint64_t *table, unsigned level, uint64_t va)
+{
+	struct edit_cursor c;
+
+	cursor_init_at(&c, edit, va, table, level);
+	return pt_owner_item(cursor_item(&c)) ? 0 : cursor_install(&c);
 }
 
 static int pt_fill_root(const struct pt_edit *edit)

@@ -2,7 +2,10 @@
 #ifndef PT_TMPL_EDIT_UNMAP_H
 #define PT_TMPL_EDIT_UNMAP_H
 
-/* Clear items. What is not empty goes: absent and malformed entries too. */
+/*
+ * Clear items. What is not empty goes: absent and malformed entries too. Guards stay where others
+ * may be at the leaves (PT_SHARED): pages are dropped there, and their VMA is not.
+ */
 
 #include "pt/edit/tmpl_edit.h"
 #include "pt/edit/tmpl_edit_split.h"
@@ -76,6 +79,11 @@ static bool unmap_crosses(const struct edit_unmap *u, uint64_t va, unsigned lg2)
 	return (va & ~low_bits(lg2)) < u->first || (va | low_bits(lg2)) > u->last;
 }
 
+static bool edit_keeps(const struct edit_cursor *c, uint64_t entry)
+{
+	return entry == PT_GUARD && !c->level && c->edit->policy == PT_SHARED;
+}
+
 /* As edit_clear_items(), with the frames. Stops when the gather might become full. */
 static enum edit_outcome edit_zap_items(struct edit_cursor *c, struct edit_row *row)
 {
@@ -96,6 +104,8 @@ static enum edit_outcome edit_zap_items(struct edit_cursor *c, struct edit_row *
 			continue;
 		if (kind == PGW_ENTRY_TABLE)
 			break;
+		if (edit_keeps(c, entry))
+			continue;
 		if (kind != PGW_ENTRY_LEAF) {
 			edit_store(c, &items[i], 0);
 			gather_range(c->edit->gather, item_va, item_va | low_bits(span_lg2));
@@ -168,6 +178,36 @@ static int pt_unmap(const struct pt_edit *edit, uint64_t first, uint64_t last,
 			return err;
 	} while (edit_clear(&u, first, last) == EDIT_CROSSES);
 	return 0;
+}
+
+static enum edit_outcome clear_guard_items(struct edit_cursor *c, struct edit_row *row)
+{
+	uint64_t *items = c->table[c->level] + row->index;
+	unsigned i, cleared = 0;
+
+	for (i = 0; i < row->nr; i++) {
+		uint64_t entry = pt_owner_item(&items[i]);
+
+		if (c->level && pt_entry_kind(c->env, entry, c->level) == PGW_ENTRY_TABLE)
+			break;
+		if (!edit_keeps(c, entry))
+			continue;
+		/* No TLB remembers what is not valid. */
+		edit_store(c, &items[i], 0);
+		cleared++;
+	}
+	if (cleared)
+		cursor_count(c, c->level, -(int)cleared);
+	row->nr = i;
+	return EDIT_DONE;
+}
+
+static void pt_clear_guards(const struct pt_edit *edit, uint64_t first, uint64_t last)
+{
+	struct edit_cursor c;
+
+	cursor_init(&c, edit, first);
+	edit_each(&c, first, last, clear_guard_items);
 }
 
 static int pt_unmap_leaf(const struct pt_edit *edit, uint64_t va)

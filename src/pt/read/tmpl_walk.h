@@ -19,107 +19,10 @@
  * decided by one snapshot, and what does not hold still is evaluated again.
  */
 
-#include "pt/read/live.h"
 #include "pt/read/loader.h"
 #include "pt/read/walk_item.h"
 
-#define WALK_PGD 4u
-#define WALK_P4D 3u
-#define WALK_PTE 0u
-
-typedef int pt_walk_entry_fn(uint64_t *item, uint64_t addr, uint64_t next,
-			     struct pgw_mm_walk *walk);
-
-struct pt_walk {
-	const struct pt *pt;
-	struct pgw_mm_walk *walk;
-	pt_walk_entry_fn *entry[PGW_MAX_LEVELS]; /* by name */
-	bool wants_below[PGW_MAX_LEVELS];        /* some callback of a lower name is there */
-	bool has_vma;
-	int value; /* what the walk returns: WALK_STOP's reason, or 0 */
-};
-
-/** A place: a part of what a table spans; with its item, one that begins in this slot. */
-struct walk_at {
-	unsigned level; /* of the table */
-	uint64_t table_pa;
-	struct pt_parent parent; /* reader: what led to the table */
-	uint64_t addr, next;     /* not empty; next may have wrapped to 0 */
-	uint64_t *item;          /* the owner's slot, or the copy of the reader's */
-	uint64_t item_pa;        /* reader: where the slot is, to read it again */
-};
-
-/** What a step came to: where the walk goes on. */
-enum walk_outcome {
-	WALK_ON,    /* behind the place */
-	WALK_STOP,  /* nowhere: struct pt_walk has the value of a callback, or an error */
-	WALK_BELOW, /* below the slot: at its next name, or in the table that it points to */
-	WALK_AGAIN, /* at the same slot: it is not what its callback was shown, or is to be shown again */
-};
-
 static enum walk_outcome walk_table(struct pt_walk *w, const struct walk_at *table);
-
-static PGW_ALWAYS_INLINE enum walk_outcome walk_stop_if(struct pt_walk *w, int value)
-{
-	w->value = value;
-	return value ? WALK_STOP : WALK_ON;
-}
-
-/* The first name of slots in a table of this level. */
-static unsigned walk_first_name(const struct pt_walk *w, unsigned level)
-{
-	return level == w->pt->format->geometry.top_level ? WALK_PGD : level;
-}
-
-/* Linux's depth: 0 for pgd; for the names of one slot it is the same. */
-static int walk_depth(const struct pt_walk *w, unsigned level)
-{
-	return (int)(WALK_PGD - walk_first_name(w, level));
-}
-
-/* min(boundary, end) where the boundary may wrap to 0. */
-static uint64_t walk_boundary(uint64_t addr, uint64_t end, unsigned span_lg2)
-{
-	uint64_t boundary = (addr | low_bits(span_lg2)) + 1;
-
-	return boundary - 1 < end - 1 ? boundary : end;
-}
-
-static PGW_ONE_COPY enum walk_outcome walk_hole(struct pt_walk *w, const struct walk_at *at)
-{
-	struct pgw_mm_walk *walk = w->walk;
-
-	if (!walk->ops->pte_hole)
-		return WALK_ON;
-	return walk_stop_if(
-		w, walk->ops->pte_hole(at->addr, at->next, walk_depth(w, at->level), walk));
-}
-
-static PGW_ONE_COPY enum walk_outcome walk_malformed(struct pt_walk *w, const struct walk_at *at,
-						     uint64_t entry)
-{
-	struct pgw_mm_walk *walk = w->walk;
-	int value = 0;
-
-	walk->nr_malformed++;
-	if (walk->ops->malformed)
-		value = walk->ops->malformed(entry, at->addr, at->next, walk_depth(w, at->level),
-					     walk);
-	return value ? walk_stop_if(w, value) : walk_hole(w, at);
-}
-
-static PGW_ONE_COPY enum walk_outcome walk_unreadable(struct pt_walk *w, const struct walk_at *at,
-						      bool is_torn)
-{
-	struct pgw_mm_walk *walk = w->walk;
-	int (*fn)(uint64_t, uint64_t, int, struct pgw_mm_walk *) =
-		is_torn ? walk->ops->torn : walk->ops->unreadable;
-
-	walk->nr_torn += is_torn;
-	walk->nr_unreadable += !is_torn;
-	return fn ? walk_stop_if(w, fn(at->addr, at->next, walk_depth(w, at->level), walk))
-		  : WALK_ON;
-}
 
 static uint64_t walk_load(const struct pt_walk *w, const struct walk_at *at)
 {
@@ -138,7 +41,7 @@ static enum walk_outcome walk_bad(struct pt_walk *w, const struct walk_at *at, u
 {
 	if (!w->pt->phys && !w->walk->root)
 		pt_walk_clear(w->pt, at->table_pa, at->item, entry);
-	return walk_malformed(w, at, entry);
+	return pt_walk_malformed(w, at, entry);
 }
 
 /* For tests: about to go to a table. */
@@ -163,10 +66,10 @@ static enum walk_outcome walk_part(struct pt_walk *w, const struct walk_at *tabl
 	from = base + ((uint64_t)first << span_lg2);
 	to = base + ((uint64_t)last << span_lg2) + low_bits(span_lg2); /* inclusive */
 	if (first > last || table->next - 1 < from || table->addr > to)
-		return walk_hole(w, table);
+		return pt_walk_hole(w, table);
 	if (table->addr < from) {
 		part.next = from;
-		outcome = walk_hole(w, &part);
+		outcome = pt_walk_hole(w, &part);
 		part.addr = from;
 	}
 	part.next = table->next - 1 > to ? to + 1 : table->next;
@@ -175,7 +78,7 @@ static enum walk_outcome walk_part(struct pt_walk *w, const struct walk_at *tabl
 	if (outcome == WALK_ON && part.next != table->next) {
 		part.addr = part.next;
 		part.next = table->next;
-		outcome = walk_hole(w, &part);
+		outcome = pt_walk_hole(w, &part);
 	}
 	return outcome;
 }
@@ -225,10 +128,11 @@ static enum walk_outcome walk_descend_snapshot(struct pt_walk *w, const struct w
 			return walk_below_locked(w, at, entry);
 		return walk_below(w, at, entry);
 	case PGW_ENTRY_ABSENT:
-		return WALK_ON; /* it has been shown, and there is nothing to split */
+		/* There is nothing to split. If it was not this that was shown, it is to be. */
+		return w->showed_absent ? WALK_ON : WALK_AGAIN;
 	case PGW_ENTRY_MALFORMED:
 		if (pt_walk_clear(w->pt, at->table_pa, at->item, entry))
-			return walk_malformed(w, at, entry);
+			return pt_walk_malformed(w, at, entry);
 		break;
 	default:
 		break;
@@ -242,11 +146,11 @@ static enum walk_outcome walk_descend_snapshot(struct pt_walk *w, const struct w
  */
 static PGW_ONE_COPY enum walk_outcome walk_descend_vma(struct pt_walk *w, const struct walk_at *at)
 {
-	enum walk_outcome outcome = WALK_ON;
+	enum walk_outcome outcome = WALK_BELOW;
 
 	if (walk_kind(w, at, walk_load(w, at)) == PGW_ENTRY_LEAF)
-		outcome = walk_stop_if(w, pt_walk_split(w->pt, at->table_pa, at->level, at->addr));
-	if (outcome != WALK_ON)
+		outcome = pt_walk_split(w, at);
+	if (outcome != WALK_BELOW)
 		return outcome;
 	if (at->level != 1)
 		return walk_descend_snapshot(w, at);
@@ -269,7 +173,7 @@ static enum walk_outcome walk_descend(struct pt_walk *w, const struct walk_at *a
 		walk_step(w);
 		return walk_below(w, at, entry);
 	case PGW_ENTRY_MALFORMED:
-		return walk_malformed(w, at, entry);
+		return pt_walk_malformed(w, at, entry);
 	default:
 		/* Leaves and absent entries have been shown; without a VMA nothing splits them. */
 		return WALK_ON;
@@ -293,8 +197,9 @@ static enum walk_outcome walk_name(struct pt_walk *w, const struct walk_at *at, 
 		uint64_t entry = walk_load(w, at);
 		enum pgw_entry_kind kind = walk_kind(w, at, entry);
 
+		w->showed_absent = kind == PGW_ENTRY_ABSENT;
 		if (kind == PGW_ENTRY_EMPTY)
-			return walk_hole(w, at);
+			return pt_walk_hole(w, at);
 		if (name >= WALK_P4D && (kind == PGW_ENTRY_MALFORMED || kind == PGW_ENTRY_ABSENT))
 			return walk_bad(w, at, entry);
 	}
@@ -325,7 +230,7 @@ static PGW_ONE_COPY enum walk_outcome walk_slot(struct pt_walk *w, const struct 
 		if (outcome != WALK_AGAIN)
 			return outcome;
 		if (w->pt->phys && !pt_load_far(w->pt, at->item_pa, at->item))
-			return walk_unreadable(w, at, false);
+			return pt_walk_unreadable(w, at, false);
 	}
 }
 
@@ -336,6 +241,8 @@ static enum walk_outcome walk_ptes(struct pt_walk *w, const struct walk_at *at)
 	uint64_t addr = at->addr, *item = at->item;
 	int value;
 
+	if (w->walk->ops->install_pte)
+		return pt_walk_install(w, at);
 	do {
 		value = w->entry[WALK_PTE](item++, addr, addr + BIT(page_lg2), w->walk);
 		addr = walk_boundary(addr, at->next, page_lg2);
@@ -391,7 +298,7 @@ static PGW_ONE_COPY enum walk_outcome walk_table(struct pt_walk *w, const struct
 		at.next = walk_boundary(at.addr + ((uint64_t)(nr - 1) << span_lg2), table->next,
 					span_lg2);
 		if (!win.readable)
-			outcome = walk_unreadable(w, &at, win.torn);
+			outcome = pt_walk_unreadable(w, &at, win.torn);
 		else if (is_lowest)
 			outcome = walk_ptes(w, &at);
 		else
@@ -410,6 +317,7 @@ static int pt_walk(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64
 		.walk = walk,
 		.entry = { ops->pte_entry, ops->pmd_entry, ops->pud_entry, ops->p4d_entry,
 			   ops->pgd_entry },
+		.wants_below = { ops->install_pte != NULL },
 		.has_vma = walk->vma != NULL,
 	};
 	const struct walk_at root = {
