@@ -48,10 +48,6 @@ const struct oracle_switch_info oracle_switches[_SW_MAX] = {
 			       .what = "nothing in foreign tables is cleared" },
 	[SW_SNAPSHOT_LOCKED] = { .name = "snapshot-locked",
 				 .what = "a snapshot's lock counts as held" },
-	[SW_FAULT_ABSENT_AFTER_SPLIT] = { .name = "fault-absent-after-split",
-					  .is_fault = true,
-					  .what = "what a split leaf became, if absent, is not "
-						  "shown" },
 	[SW_DUMP_SKIPPED_AT_END] = { .name = "dump-skipped-at-end",
 				     .dump_of = "x86_64",
 				     .what = "lines left out at the end of a dump are counted" },

@@ -129,16 +129,20 @@ static bool wants_below(unsigned level)
 	return shim.call->ops & (CALLBACK(level) - 1);
 }
 
-/* After pud_entry or pmd_entry said to go on: where Linux would go on, and we do not. */
-static int before_descent(uint64_t *slot, unsigned level, unsigned long addr, unsigned long next,
-			  struct mm_walk *walk)
+/*
+ * After pud_entry or pmd_entry said to go on: where Linux would go on, and we do not.
+ * was: what the callback was shown
+ */
+static int before_descent(uint64_t *slot, enum oracle_kind was, unsigned level, unsigned long addr,
+			  unsigned long next, struct mm_walk *walk)
 {
 	enum oracle_kind kind;
 
 	if (walk->action != ACTION_SUBTREE || !shim_real(level) || !wants_below(level))
 		return 0;
 	kind = shim_kind(*slot, level);
-	if (walk->vma && kind == KIND_ABSENT && shim_differs(SW_ABSENT_PASSED_OVER))
+	if (walk->vma && kind == KIND_ABSENT && was == KIND_ABSENT &&
+	    shim_differs(SW_ABSENT_PASSED_OVER))
 		walk->action = ACTION_CONTINUE;
 	if (!walk->vma && kind == KIND_MALFORMED && shim_differs(SW_MALFORMED_IS_HOLE)) {
 		const struct oracle_event event = { .what = EV_BAD,
@@ -157,17 +161,13 @@ static int before_descent(uint64_t *slot, unsigned level, unsigned long addr, un
 static int on_middle(uint64_t *slot, unsigned level, unsigned long addr, unsigned long next,
 		     struct mm_walk *walk)
 {
+	enum oracle_kind was = shim_kind(*slot, level);
 	int err;
 
 	if (shim.enomem)
 		return -ENOMEM;
-	if (shim.silent == slot) {
-		shim.silent = NULL;
-		walk->action = ACTION_CONTINUE;
-		return 0;
-	}
 	err = show(slot, level, addr, next, walk);
-	return err ? err : before_descent(slot, level, addr, next, walk);
+	return err ? err : before_descent(slot, was, level, addr, next, walk);
 }
 
 static int on_pgd(pgd_t *pgd, unsigned long addr, unsigned long next, struct mm_walk *walk)

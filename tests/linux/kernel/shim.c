@@ -212,12 +212,8 @@ void shim_split(uint64_t *slot, unsigned level, unsigned long addr)
 	shim_tick();
 	if (!shim_real(level))
 		return;
-	if (split_leaf(slot, level, addr)) {
+	if (split_leaf(slot, level, addr))
 		shim.host->moment(shim.host->ctx, AT_SPLIT, slot);
-		if (shim_kind(*slot, level) == KIND_ABSENT &&
-		    shim_differs(SW_FAULT_ABSENT_AFTER_SPLIT))
-			shim.silent = slot;
-	}
 	/* A pmd is looked at once more when its table is mapped; a pud is not. */
 	if (level == SHIM_PUD && shim_kind(*slot, level) == KIND_MALFORMED &&
 	    shim_differs(SW_MALFORMED_BITS))

@@ -42,7 +42,6 @@ struct shim {
 	unsigned long mute_first,
 		mute_last; /* of a leaf that has no table below it: no holes there */
 	bool enomem;       /* a split has failed, and the walk is to end */
-	uint64_t *silent;  /* what this slot holds is not to be shown */
 	uint64_t table_lock;
 };
 extern struct shim shim;
