@@ -171,6 +171,13 @@ struct pgw_image_info {
 
 PGW_API const struct pgw_image_info *pgw_image_get_info(const struct pgw_image *image);
 
+/**
+ * The compressions of pages that this build of the library reads, one by one: "zlib", "lzo",
+ * "snappy", "zstd", as far as their libraries were there.
+ * @return the name, or NULL behind the last
+ */
+PGW_API const char *pgw_image_compression(size_t index);
+
 /** Physical addresses, inclusive. */
 struct pgw_pa_range {
 	uint64_t first;

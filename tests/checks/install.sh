@@ -13,9 +13,10 @@ meson install -C "$build" --no-rebuild --destdir "$tmp/dest" >"$tmp/log" 2>&1 ||
 	die "meson install: $(tail -n 1 "$tmp/log")"
 pc=$(find "$tmp/dest" -name pagewalk.pc)
 libdir=$(dirname "$(dirname "$pc")")
-PKG_CONFIG_LIBDIR=$(dirname "$pc")
+# Beside the system's own, which may have libraries that ours needs.
+PKG_CONFIG_PATH=$(dirname "$pc")
 PKG_CONFIG_SYSROOT_DIR=$tmp/dest
-export PKG_CONFIG_LIBDIR PKG_CONFIG_SYSROOT_DIR
+export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
 
 # passes NAME COMMAND...
 passes() {
@@ -39,7 +40,13 @@ cat >"$tmp/program.c" <<'C'
 
 int main(void)
 {
-	return pgw_format_by_name("x86_64-la48") ? 0 : 1;
+	/* Needs what images need. */
+	struct pgw_image *image;
+
+	return pgw_format_by_name("x86_64-la48") &&
+			       pgw_image_open("/", NULL, &image, NULL) == -PGW_EIO
+		       ? 0
+		       : 1;
 }
 C
 
@@ -52,7 +59,7 @@ passes 'and runs' env LD_LIBRARY_PATH="$libdir" "$tmp/shared"
 passes 'and needs libpagewalk.so.0' \
 	sh -c "readelf -d '$tmp/shared' | grep 'NEEDED.*libpagewalk.so.0'"
 passes 'a program compiles with the static library' \
-	compile static "$libdir/libpagewalk.a $(pkg-config --static --libs-only-other pagewalk)"
+	compile static "$(pkg-config --static --libs pagewalk | sed "s|-lpagewalk|$libdir/libpagewalk.a|")"
 passes 'and runs' "$tmp/static"
 for header in "$root"/include/pagewalk/*.h; do
 	passes "${header##*/}" cmp "$header" "$(find "$tmp/dest" -name "${header##*/}")"
