@@ -19,8 +19,9 @@ static const char help_intro[] =
 	"Usage: pagewalk COMMAND [OPTION]... IMAGE [ARGUMENT]...\n"
 	"\n"
 	"Reads page tables inside a memory dump: what every virtual address maps to, and\n"
-	"with which rights. IMAGE is an ELF core, as QEMU's dump-guest-memory and kdump\n"
-	"write them, or raw memory; --ram PA=FILE instead of it says where memory is.\n"
+	"with which rights. IMAGE is an ELF core or a kdump-compressed dump, as QEMU's\n"
+	"dump-guest-memory, kdump and makedumpfile write them, or raw memory; --ram\n"
+	"PA=FILE instead of it says where memory is.\n"
 	"\n"
 	"Commands:\n";
 

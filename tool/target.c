@@ -62,6 +62,10 @@ void target_explain_gaps(const struct target *target)
 {
 	const struct pgw_image_info *info = pgw_image_get_info(target->image);
 
+	if (info->excluded_bytes)
+		message("%s: %" PRIu64 " KiB of memory were left out on purpose when the dump was "
+			"made; what lies there is excluded, not lost",
+			target->file, info->excluded_bytes >> 10);
 	if (info->nr_gaps && !target->zero_fill)
 		message("%s: %" PRIu64 " segments hold less than they claim, as makedumpfile -E "
 			"leaves out pages of zeroes: --zero-fill reads what is missing as zeroes",

@@ -84,7 +84,8 @@ struct pgw_image_options {
 };
 
 /**
- * Open an ELF core, written by QEMU's dump-guest-memory or by kdump, or raw memory.
+ * Open an ELF core or a kdump-compressed dump, written by QEMU's dump-guest-memory or by kdump,
+ * or raw memory.
  *
  * A file that is of no known kind is taken for the whole memory of a machine,
  * its pieces one behind the other. Where they belong is derived from the
@@ -131,7 +132,7 @@ enum pgw_image_placement {
 
 /** What the file says of itself. */
 struct pgw_image_info {
-	const char *kind; /**< "elf-core" or "raw" */
+	const char *kind; /**< "elf-core", "kdump" or "raw" */
 	/** as pgw_format_arch(): "x86_64"; NULL if no format is known for the machine */
 	const char *arch;
 	const char *writer; /**< "QEMU", "kdump" or "unknown" */
@@ -139,13 +140,21 @@ struct pgw_image_info {
 	unsigned elf_machine;
 	const char *machine; /**< what elf_machine is called: "x86-64"; NULL if not known, or raw */
 	uint64_t file_size;  /**< bytes, when it was opened; of opts->ram, those of all parts */
-	uint64_t nr_segments; /**< PT_LOAD segments, empty ones too; pieces of raw memory */
+	/** PT_LOAD segments, empty ones too; pieces of raw memory; runs of pages that a dump lists */
+	uint64_t nr_segments;
 	uint64_t nr_unplaced; /**< more of them, without a physical address (-1): passed over */
 	uint64_t nr_gaps;   /**< segments that claim more memory than they have bytes (p_filesz) */
 	uint64_t nr_ranges; /**< readable ranges of memory after sorting and joining */
 	uint64_t readable_bytes; /**< of memory, each address once */
 	uint64_t zero_bytes; /**< of these, bytes that are zeroes by pgw_image_options.zero_fill */
 	uint64_t unreadable_bytes; /**< of memory that segments claim but the file does not hold */
+	/**
+	 * Of these, bytes of pages that were left out when the dump was made: makedumpfile leaves
+	 * out what its dump level (-d) says. Only kdump-compressed dumps tell.
+	 */
+	uint64_t excluded_bytes;
+	/** Bytes that say what was erased when the dump was made (makedumpfile --eraseinfo). */
+	uint64_t erase_info_bytes;
 	/** A segment reaches past the end of the file, or a note past the end of its segment. */
 	bool truncated;
 	/**

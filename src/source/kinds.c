@@ -42,8 +42,6 @@ struct kind {
 /* The source of each magic is said in front of it. */
 static const struct kind kinds[] = {
 	/* makedumpfile: diskdump_mod.h, makedumpfile.h, sadump_mod.h */
-	KIND(0, "KDUMP   ", "a kdump-compressed dump",
-	     "dump again as an ELF core (" VIRSH "; makedumpfile -E)"),
 	KIND(0, "DISKDUMP", "a diskdump dump", "dump again as an ELF core (makedumpfile -E)"),
 	KIND(0, "makedumpfile\0\0\0", "a flattened makedumpfile dump",
 	     "makedumpfile -R puts it together, to an ELF core if it was made with -E; else dump "

@@ -6,6 +6,7 @@
 /* To add a kind: one file, and one line here. */
 const struct source_ops *const source_kinds[] = {
 	&source_elf_ops,
+	&source_kdump_ops,
 	&source_unreadable_ops,
 	&source_raw_ops,
 };

@@ -117,7 +117,7 @@ struct source_ops {
 	bool (*probe)(const struct source_map *file, struct source_guess *ret);
 	/**
 	 * Open the file that is mapped as source->files[0]. NULL: files of this kind cannot be read.
-	 * Sets what of the source is the kind's: has_machine, has_places, info, notes.
+	 * Sets what of the source is the kind's: has_machine, has_places, info, notes, vmcoreinfo.
 	 * @param source is closed after a failure, too
 	 */
 	int (*open)(struct source *source, const struct pgw_image_options *options,
@@ -145,11 +145,13 @@ struct source {
 	void *state;          /* the kind's own */
 	bool has_machine;     /* it says which machine's it is */
 	bool has_places; /* it says where memory is; else bytes have their offsets for addresses */
+	bool is_packed;     /* page by page: that some of what it holds cannot be read shows late */
 	bool is_big_endian; /* its notes; what is in memory is as the machine has it */
 	/* All but arch, nr_cpus and placement: what the notes say is not the source's to know. */
 	struct pgw_image_info info;
 	struct source_notes *notes; /* in file 0 */
 	size_t nr_notes;
+	struct source_notes vmcoreinfo; /* the text, where no note has it; no bytes: there is none */
 	struct source_map *files; /* mapped; a view borrows them */
 	unsigned nr_files;
 	struct source_memory memory; /* of kinds whose memory lies in these files as it is */

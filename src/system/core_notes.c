@@ -108,23 +108,30 @@ static int note_add_qemu_cpu(struct pgw_image *image, const struct source_note *
 	return 0;
 }
 
-static int note_add_vmcoreinfo(struct pgw_image *image, const struct source_note *note)
+static int add_vmcoreinfo(struct pgw_image *image, const struct source_notes *place)
 {
 	char *text;
 
-	if (!note->desc_size || note->desc_size > IMAGE_MAX_VMCOREINFO_SIZE ||
+	if (!place->size || place->size > IMAGE_MAX_VMCOREINFO_SIZE ||
 	    image->nr_texts == IMAGE_MAX_VMCOREINFO)
 		return 0;
 	if (image->nr_cpus == 0)
 		image->info.writer = "kdump";
-	text = malloc(note->desc_size);
+	text = malloc(place->size);
 	if (!text)
 		return -PGW_ENOMEM;
-	if (!source_read_file(&image->source, note->desc, text, note->desc_size)) {
+	if (!source_read_file(&image->source, place->offset, text, place->size)) {
 		free(text);
 		return 0;
 	}
-	return image_vmcoreinfo_add(image, PGW_VMCOREINFO_NOTE, note->desc, text, note->desc_size);
+	return image_vmcoreinfo_add(image, PGW_VMCOREINFO_NOTE, place->offset, text, place->size);
+}
+
+static int note_add_vmcoreinfo(struct pgw_image *image, const struct source_note *note)
+{
+	const struct source_notes place = { note->desc, note->desc_size };
+
+	return add_vmcoreinfo(image, &place);
 }
 
 struct taking {
@@ -159,8 +166,12 @@ static int note_take(const struct source_note *note, void *arg)
 int image_notes_take(struct pgw_image *image, struct pgw_error *err)
 {
 	struct taking taking = { image, err };
+	size_t nr_texts = image->nr_texts;
 	int status = source_each_note(&image->source, note_take, &taking, err);
 
+	/* Dumps may have the text alone, and those that have notes point into them. */
+	if (!status && image->nr_texts == nr_texts)
+		status = add_vmcoreinfo(image, &image->source.vmcoreinfo);
 	if (image->info.nr_cpus < image->nr_cpus)
 		image->info.nr_cpus = (unsigned)image->nr_cpus;
 	return status;

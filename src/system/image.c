@@ -45,10 +45,11 @@ static int image_load(struct pgw_image *image, const struct image_kinds *kinds, 
 		return status;
 	image->phys = image->source.phys;
 	image->info = image->source.info;
-	if (image->source.has_machine) {
+	if (image->source.has_machine)
 		image_set_arch(image);
-		return image_notes_take(image, err);
-	}
+	status = image_notes_take(image, err);
+	if (status || image->source.has_machine)
+		return status;
 	if (!image_arch_exists(image))
 		return source_fail(err, -PGW_EINVAL, "an architecture that is known");
 	return image->source.has_places ? image_ram_find(image, err) : image_raw_find(image, err);

@@ -10,6 +10,7 @@
 
 #include "common/arena.h"
 #include "image/machine.h"
+#include "image/mkkdump.h"
 
 static const char *folder;
 
@@ -157,6 +158,47 @@ static void make_elf_cores(void)
 	mkelf_fini(&elf);
 }
 
+/* A machine of a few pages, as dumps have it that are packed page by page. */
+static void make_kdumps(void)
+{
+	static const struct {
+		const char *name;
+		struct mkkdump_how how;
+	} rows[] = {
+		{ "plain", { .version = 6 } },
+		{ "zlib-8k", { .version = 6, .block_lg2 = 13, .is_packed = true } },
+		{ "lzo-32",
+		  { .version = 4, .is_32 = true, .is_packed = true, .packing = PACKING_LZO } },
+		{ "snappy-split",
+		  { .version = 6,
+		    .is_packed = true,
+		    .packing = PACKING_SNAPPY,
+		    .is_split = true,
+		    .first_page = 0x13,
+		    .end_page = 0x18 } },
+		{ "zstd-padded",
+		  { .version = 5,
+		    .is_32 = true,
+		    .is_padded = true,
+		    .is_packed = true,
+		    .packing = PACKING_ZSTD } },
+		{ "big-endian", { .version = 6, .is_big_endian = true, .is_packed = true } },
+	};
+	static struct machine machine;
+
+	machine_init(&machine, 4);
+	machine_cpu(&machine, MACHINE_SWAPPER);
+	mkelf_segment(&machine.elf, 0x10000, machine.ram + 0x10000, 0x10000, 0x10000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct mkkdump kdump;
+
+		mkkdump_build(&kdump, &machine.elf, &rows[i].how);
+		save("kdump", rows[i].name, kdump.file, kdump.size);
+		mkkdump_fini(&kdump);
+	}
+	machine_fini(&machine);
+}
+
 /* Entries of each format: a table's, and leaves'; see take_choices() in fuzz_tables.c. */
 
 static void put(uint8_t **at, unsigned nr_bytes, uint64_t value)
@@ -247,6 +289,7 @@ int main(int argc, char **argv)
 	make_vmcoreinfo();
 	make_notes();
 	make_elf_cores();
+	make_kdumps();
 	make_tables();
 	return 0;
 }

@@ -48,9 +48,6 @@ struct row {
 
 /* First bytes as the formats' own documents have them. */
 static const struct row rows[] = {
-	ROW("kdump", 0, "KDUMP   \6\0\0\0Linux",
-	    "offset 0x0: a kdump-compressed dump: dump again as an ELF core (" VIRSH
-	    "; makedumpfile -E)"),
 	ROW("diskdump", 0, "DISKDUMP\1",
 	    "offset 0x0: a diskdump dump: dump again as an ELF core (makedumpfile -E)"),
 	ROW("flattened", 0, "makedumpfile\0\0\0\0\0\0\0\0\0\0\0\1",

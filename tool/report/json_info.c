@@ -27,6 +27,12 @@ static void json_file(struct json *json, const struct report_info *info)
 	json_dec(json, "readable", image->readable_bytes);
 	json_dec(json, "zero_filled", image->zero_bytes);
 	json_dec(json, "unreadable", image->unreadable_bytes);
+	json_dec(json, "excluded", image->excluded_bytes);
+	json_dec(json, "erase_info", image->erase_info_bytes);
+	json_open(json, "compressions", '[');
+	for (size_t i = 0; pgw_image_compression(i); i++)
+		json_str(json, NULL, pgw_image_compression(i));
+	json_close(json, ']');
 }
 
 static void json_memory(struct json *json, const struct pgw_phys *phys)

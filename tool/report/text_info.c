@@ -19,6 +19,19 @@ static void text_label(struct out *out, const char *label)
 	out_color(out, OUT_PLAIN);
 }
 
+static void text_compressions(struct out *out)
+{
+	const char *name;
+
+	text_label(out, "");
+	out_str(out, "compressions that this build reads:");
+	for (size_t i = 0; (name = pgw_image_compression(i)); i++) {
+		out_char(out, ' ');
+		out_str(out, name);
+	}
+	out_str(out, pgw_image_compression(0) ? "\n" : " none\n");
+}
+
 static void text_file(struct out *out, const struct report_info *info)
 {
 	const struct pgw_image_info *image = pgw_image_get_info(info->image);
@@ -35,6 +48,8 @@ static void text_file(struct out *out, const struct report_info *info)
 	out_str(out, " (ELF machine ");
 	out_dec(out, image->elf_machine);
 	out_str(out, ")\n");
+	if (strcmp(image->kind, "kdump") == 0)
+		text_compressions(out);
 	if (image->placement == PGW_PLACEMENT_PROVED) {
 		text_label(out, "");
 		out_str(out, "where memory is and of which machine was derived: "
@@ -65,6 +80,20 @@ static void text_memory_odd(struct out *out, const struct pgw_image_info *image)
 		text_label(out, "");
 		text_count(out, "", image->nr_unplaced,
 			   "more segments passed over: they have no physical address (-1)\n");
+	}
+	if (image->excluded_bytes) {
+		uint64_t all = image->readable_bytes + image->unreadable_bytes;
+
+		text_label(out, "");
+		out_size(out, image->excluded_bytes, 0);
+		out_str(out, " (");
+		out_dec(out, (uint64_t)(100.0 * (double)image->excluded_bytes / (double)all + 0.5));
+		out_str(out, "%) excluded: left out on purpose when the dump was made\n");
+	}
+	if (image->erase_info_bytes) {
+		text_label(out, "");
+		text_count(out, "some of it was erased when the dump was made: ",
+			   image->erase_info_bytes, "bytes say what\n");
 	}
 	if (image->zero_bytes) {
 		text_label(out, "");

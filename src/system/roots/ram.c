@@ -11,6 +11,34 @@ struct ram_scan {
 	uint64_t done;
 };
 
+/* Not 0: these bytes are not there, or fn ended the scan. */
+static int scan_bytes(struct ram_scan *scan, uint64_t pa, size_t size, bool *ret_is_there)
+{
+	const struct image_window window = { .pa = pa, .bytes = scan->buf, .size = size };
+	int status = pgw_phys_read(&scan->image->phys, pa, scan->buf, size);
+
+	*ret_is_there = !status;
+	return status ? status : scan->fn(&window, scan->arg);
+}
+
+/* One page that does not unpack says nothing of the others. */
+static int scan_window(struct ram_scan *scan, uint64_t pa, size_t size)
+{
+	uint64_t end = pa + size;
+	bool is_there;
+	int status = scan_bytes(scan, pa, size, &is_there);
+
+	if (is_there || status != -PGW_EIO || !scan->image->source.is_packed)
+		return status;
+	for (status = 0; pa < end && !status; pa += size) {
+		size = (size_t)(end - pa < IMAGE_PAGE ? end - pa : IMAGE_PAGE);
+		status = scan_bytes(scan, pa, size, &is_there);
+		if (!is_there && status == -PGW_EIO)
+			status = 0;
+	}
+	return status;
+}
+
 /* No run reaches UINT64_MAX, so pa does not wrap. */
 static int scan_run(struct ram_scan *scan, const struct pgw_pa_range *run)
 {
@@ -20,14 +48,10 @@ static int scan_run(struct ram_scan *scan, const struct pgw_pa_range *run)
 
 	while (pa <= run->last && !status) {
 		size_t size = IMAGE_WINDOW - (size_t)(pa & (IMAGE_WINDOW - 1));
-		struct image_window window = { .pa = pa, .bytes = scan->buf };
 
 		if (run->last - pa < size - 1)
 			size = (size_t)(run->last - pa) + 1;
-		window.size = size;
-		status = pgw_phys_read(&scan->image->phys, pa, scan->buf, size);
-		if (!status)
-			status = scan->fn(&window, scan->arg);
+		status = scan_window(scan, pa, size);
 		scan->done += size;
 		if (options->progress)
 			options->progress(options->progress_arg, scan->done,

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "source/kdump.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "source/page_cache.h"
+#include "source/unpack.h"
+
+#define DESCRIPTOR_SIZE 24
+
+/* How many descriptors at the end are looked at, to see whether the file was cut. */
+#define TAIL_PAGES (UINT64_C(1) << 18)
+
+#define NT_PRSTATUS 1
+
+/* One file, with all pages of the dump or some of them. */
+struct kdump_part {
+	const struct source_map *map;
+	uint64_t first_page, end_page;
+	uint64_t first_rank; /* of first_page in the whole dump: here it has descriptor 0 */
+	uint64_t descriptors;
+};
+
+struct kdump {
+	struct kdump_header header;
+	struct kdump_pages pages;
+	struct kdump_part part;
+	struct unpacker *unpacker;
+	struct page_cache *cache;
+};
+
+struct descriptor {
+	uint64_t offset;
+	uint32_t size;
+	uint32_t flags;
+};
+
+static bool kdump_probe(const struct source_map *file, struct source_guess *ret)
+{
+	char magic[8];
+
+	ret->score = SOURCE_SCORE_MAGIC;
+	return source_map_read(file, 0, magic, sizeof(magic)) &&
+	       memcmp(magic, "KDUMP   ", sizeof(magic)) == 0;
+}
+
+/* The packing that a flag means; none if it does not mean one. */
+static enum packing flag_packing(uint32_t flag)
+{
+	switch (flag) {
+	case KDUMP_ZLIB:
+		return PACKING_ZLIB;
+	case KDUMP_LZO:
+		return PACKING_LZO;
+	case KDUMP_SNAPPY:
+		return PACKING_SNAPPY;
+	case KDUMP_ZSTD:
+		return PACKING_ZSTD;
+	default:
+		return _PACKING_MAX;
+	}
+}
+
+/* Are the bytes that it tells of, all of them, in the file? */
+static bool descriptor_is_sound(const struct kdump *kdump, const struct kdump_part *part,
+				const struct descriptor *descriptor)
+{
+	uint64_t block = BIT(kdump->header.block_lg2), end;
+	uint32_t flags = descriptor->flags & KDUMP_PACKED;
+
+	if (!descriptor->size || descriptor->size > block || descriptor->offset < block ||
+	    add_overflows(descriptor->offset, descriptor->size, &end) || end > part->map->size)
+		return false;
+	return flags ? flag_packing(flags) != _PACKING_MAX : descriptor->size == block;
+}
+
+/* @param index of the part */
+static bool descriptor_read(const struct kdump *kdump, const struct kdump_part *part,
+			    uint64_t index, struct descriptor *ret)
+{
+	const struct kdump_form *form = &kdump->header.form;
+	uint8_t bytes[DESCRIPTOR_SIZE];
+
+	if (!source_map_read(part->map, part->descriptors + index * DESCRIPTOR_SIZE, bytes,
+			     sizeof(bytes)))
+		return false;
+	*ret = (struct descriptor){
+		.offset = kdump_number(form, bytes, 8),
+		.size = (uint32_t)kdump_number(form, bytes + 8, 4),
+		.flags = (uint32_t)kdump_number(form, bytes + 12, 4),
+	};
+	return true;
+}
+
+/* The part that has a page; NULL if that was not given. */
+static const struct kdump_part *part_find(const struct kdump *kdump, uint64_t page)
+{
+	const struct kdump_part *part = &kdump->part;
+
+	return page >= part->first_page && page < part->end_page ? part : NULL;
+}
+
+static int page_unpack(const struct kdump *kdump, const struct kdump_part *part,
+		       const struct descriptor *descriptor, void *page)
+{
+	size_t block = (size_t)1 << kdump->header.block_lg2;
+	uint32_t flags = descriptor->flags & KDUMP_PACKED;
+	uint8_t *bytes;
+	int status = -PGW_EIO;
+
+	if (!flags)
+		return source_map_read(part->map, descriptor->offset, page, block) ? 0 : -PGW_EIO;
+	bytes = malloc(descriptor->size);
+	if (!bytes)
+		return -PGW_ENOMEM;
+	if (source_map_read(part->map, descriptor->offset, bytes, descriptor->size))
+		status = unpack(kdump->unpacker, flag_packing(flags), bytes, descriptor->size, page,
+				block);
+	free(bytes);
+	return status;
+}
+
+static int kdump_load_page(void *ctx, uint64_t page, void *buf)
+{
+	const struct kdump *kdump = ctx;
+	const struct kdump_part *part = part_find(kdump, page);
+	struct descriptor descriptor;
+	uint64_t rank;
+
+	if (!part || kdump_pages_find(&kdump->pages, page, &rank) ||
+	    !descriptor_read(kdump, part, rank - part->first_rank, &descriptor) ||
+	    !descriptor_is_sound(kdump, part, &descriptor))
+		return -PGW_EIO;
+	return page_unpack(kdump, part, &descriptor, buf);
+}
+
+static int kdump_read(const struct source *source, uint64_t pa, void *buf, size_t len)
+{
+	const struct kdump *kdump = source->state;
+	int status = page_cache_read(kdump->cache, pa, buf, len);
+
+	return status && status != -PGW_ENOMEM ? -PGW_EIO : status;
+}
+
+static bool kdump_next_range(const struct source *source, enum source_extent extent, uint64_t pa,
+			     struct pgw_pa_range *ret)
+{
+	const struct kdump *kdump = source->state;
+	unsigned lg2 = kdump->header.block_lg2;
+
+	if (!kdump_pages_next(&kdump->pages, extent == SOURCE_DESCRIBED, pa >> lg2, ret))
+		return false;
+	ret->first <<= lg2;
+	ret->last = (ret->last << lg2) + (BIT(lg2) - 1);
+	return true;
+}
+
+/* What is missing of a dump: found out page by page, by those who know that something is. */
+struct losing {
+	const struct kdump *kdump;
+	const struct kdump_part *part;
+	uint64_t rank; /* of the next page */
+	uint64_t end;  /* of all bytes that descriptors tell of */
+};
+
+static bool lose_page(void *arg, uint64_t page)
+{
+	struct losing *losing = arg;
+	const struct kdump_part *part = part_find(losing->kdump, page);
+	uint64_t rank = losing->rank++, end;
+	struct descriptor descriptor;
+
+	if (!part || !descriptor_read(losing->kdump, part, rank - part->first_rank, &descriptor))
+		return true;
+	if (!add_overflows(descriptor.offset, descriptor.size, &end) && end > losing->end)
+		losing->end = end;
+	return !descriptor_is_sound(losing->kdump, part, &descriptor);
+}
+
+/*
+ * Was the file cut, or not written to its end? Bytes of pages come in the order
+ * of descriptors, but all pages of zeroes may share the first: the last ones tell.
+ */
+static bool part_is_cut(const struct kdump *kdump, const struct kdump_part *part, uint64_t nr)
+{
+	struct descriptor last, descriptor;
+
+	if (kdump->header.status & KDUMP_INCOMPLETE)
+		return true;
+	if (!nr)
+		return false;
+	if (!descriptor_read(kdump, part, nr - 1, &last) ||
+	    !descriptor_is_sound(kdump, part, &last))
+		return true;
+	for (uint64_t i = 2; i <= nr && i <= TAIL_PAGES; i++) {
+		if (!descriptor_read(kdump, part, nr - i, &descriptor) ||
+		    !descriptor_is_sound(kdump, part, &descriptor))
+			return true;
+		if (descriptor.offset != last.offset)
+			break;
+	}
+	return false;
+}
+
+/* Pages of another part are not known to be there; what the file has lost neither. */
+static int kdump_find_lost(struct source *source, struct kdump *kdump)
+{
+	struct kdump_part *part = &kdump->part;
+	struct losing losing = { .kdump = kdump, .part = part };
+	uint64_t end_rank;
+	int status;
+
+	status = kdump_pages_rank(&kdump->pages, part->first_page, &part->first_rank);
+	if (!status)
+		status = kdump_pages_rank(&kdump->pages, part->end_page, &end_rank);
+	if (status)
+		return status;
+	losing.end = part->descriptors + (end_rank - part->first_rank) * DESCRIPTOR_SIZE;
+	if (part_is_cut(kdump, part, end_rank - part->first_rank)) {
+		source->info.truncated = true;
+	} else if (!kdump->header.is_split) {
+		return 0;
+	}
+	status = kdump_pages_lose(&kdump->pages, lose_page, &losing);
+	source->info.said_size = losing.end;
+	return status;
+}
+
+/* Which machines write this, by utsname. QEMU says "Unknown" of most. */
+static unsigned machine_by_name(const char *name)
+{
+	static const struct {
+		const char *name;
+		uint16_t machine;
+	} names[] = {
+		{ "x86_64", 62 },  { "aarch64", 183 }, { "riscv64", 243 }, { "s390x", 22 },
+		{ "i386", 3 },     { "i486", 3 },      { "i586", 3 },      { "i686", 3 },
+		{ "ppc64", 21 },   { "ppc64le", 21 },  { "ppc", 20 },      { "armv7l", 40 },
+		{ "arm", 40 },     { "mips64", 8 },    { "mips", 8 },      { "loongarch64", 258 },
+		{ "sparc64", 43 },
+	};
+
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(names); i++) {
+		if (strcmp(names[i].name, name) == 0)
+			return names[i].machine;
+	}
+	return 0;
+}
+
+struct finding {
+	const struct kdump_form *form;
+	unsigned machine;
+};
+
+/* By the size of what Linux writes of each CPU (struct elf_prstatus), which has its registers. */
+static int find_machine(const struct source_note *note, void *arg)
+{
+	static const struct {
+		uint16_t size;
+		bool is_32, is_big_endian;
+		uint16_t machine;
+	} sizes[] = {
+		{ 336, false, false, 62 }, { 392, false, false, 183 }, { 376, false, false, 243 },
+		{ 336, false, true, 22 },  { 144, true, false, 3 },    { 148, true, false, 40 },
+		{ 504, false, false, 21 }, { 504, false, true, 21 },
+	};
+	struct finding *finding = arg;
+
+	if (strcmp(note->name, "CORE") != 0 || note->type != NT_PRSTATUS || finding->machine)
+		return 0;
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(sizes); i++) {
+		if (sizes[i].size == note->desc_size && sizes[i].is_32 == finding->form->is_32 &&
+		    sizes[i].is_big_endian == finding->form->is_big_endian)
+			finding->machine = sizes[i].machine;
+	}
+	return 0;
+}
+
+/* The part of a stretch that the file has. */
+static void clip(struct source *source, struct source_notes *place)
+{
+	uint64_t size = source->files[0].size;
+	uint64_t left = place->offset < size ? size - place->offset : 0;
+
+	if (place->size <= left)
+		return;
+	place->size = left;
+	source->info.truncated = true;
+}
+
+static int kdump_load_notes(struct source *source, struct kdump *kdump, struct pgw_error *err)
+{
+	struct kdump_header *header = &kdump->header;
+	struct finding finding = { &header->form, machine_by_name(header->machine) };
+	int status = 0;
+
+	clip(source, &header->notes);
+	clip(source, &header->vmcoreinfo);
+	clip(source, &header->erase_info);
+	source->vmcoreinfo = header->vmcoreinfo;
+	source->info.erase_info_bytes = header->erase_info.size;
+	if (header->notes.size) {
+		if (source_array_grow((void **)&source->notes, 0, sizeof(*source->notes)))
+			return source_fail(err, -PGW_ENOMEM, NULL);
+		source->notes[source->nr_notes++] = header->notes;
+		status = source_notes_parse(source, &header->notes, find_machine, &finding,
+					    &source->info.truncated, err);
+	}
+	source->has_machine = finding.machine;
+	source->info.elf_machine = finding.machine;
+	source->info.machine = source_machine_name(finding.machine);
+	return status;
+}
+
+/* Pages whose flags say what the header does not are unreadable, and said to be so. */
+static int check_packings(const struct kdump *kdump, struct pgw_error *err)
+{
+	static const char *const missing[_PACKING_MAX] = {
+		[PACKING_ZLIB] = "a build with zlib, which compressed the pages of this dump",
+		[PACKING_LZO] =
+			"a build with LZO (liblzo2), which compressed the pages of this dump",
+		[PACKING_SNAPPY] = "a build with snappy, which compressed the pages of this dump",
+		[PACKING_ZSTD] = "a build with zstd, which compressed the pages of this dump",
+	};
+
+	for (uint32_t flag = 1; flag <= KDUMP_ZSTD; flag <<= 1) {
+		enum packing packing = flag_packing(kdump->header.status & flag);
+
+		if (packing != _PACKING_MAX && !packing_is_there(packing))
+			return source_fail(err, -PGW_EOPNOTSUPP, missing[packing]);
+	}
+	return 0;
+}
+
+static int kdump_count(struct source *source, struct kdump *kdump)
+{
+	unsigned lg2 = kdump->header.block_lg2;
+	struct pgw_image_info *info = &source->info;
+	struct kdump_counts counts;
+	int status = kdump_pages_count(&kdump->pages, &counts);
+
+	if (status)
+		return status;
+	info->nr_segments = counts.nr_described_runs;
+	info->nr_ranges = counts.nr_held_runs;
+	info->readable_bytes = counts.nr_held << lg2;
+	info->unreadable_bytes = (counts.nr_described - counts.nr_held) << lg2;
+	info->excluded_bytes = counts.nr_excluded << lg2;
+	return 0;
+}
+
+static int kdump_load_pages(struct source *source, struct kdump *kdump, struct pgw_error *err)
+{
+	const struct kdump_header *header = &kdump->header;
+	size_t block = (size_t)1 << header->block_lg2;
+	int status;
+
+	kdump->part = (struct kdump_part){
+		.map = &source->files[0],
+		.first_page = header->first_page,
+		.end_page = header->end_page,
+		.descriptors = header->descriptors,
+	};
+	kdump->unpacker = unpacker_new();
+	kdump->cache = page_cache_new(block, PAGE_CACHE_BYTES, kdump_load_page, kdump);
+	if (!kdump->unpacker || !kdump->cache)
+		return source_fail(err, -PGW_ENOMEM, NULL);
+	status = kdump_pages_init(&kdump->pages, &source->files[0], header);
+	if (!status)
+		status = kdump_find_lost(source, kdump);
+	if (!status)
+		status = kdump_count(source, kdump);
+	return status ? source_fail(err, status, NULL) : 0;
+}
+
+static int kdump_open(struct source *source, const struct pgw_image_options *options,
+		      struct pgw_error *err)
+{
+	struct kdump *kdump = source->state = calloc(1, sizeof(*kdump));
+	int status;
+
+	(void)options;
+	if (!kdump)
+		return source_fail(err, -PGW_ENOMEM, NULL);
+	status = kdump_header_load(&source->files[0], &kdump->header, err);
+	if (status)
+		return status;
+	source->has_places = source->is_packed = true;
+	source->is_big_endian = kdump->header.form.is_big_endian;
+	status = check_packings(kdump, err);
+	if (!status)
+		status = kdump_load_notes(source, kdump, err);
+	return status ? status : kdump_load_pages(source, kdump, err);
+}
+
+static void kdump_close(struct source *source)
+{
+	struct kdump *kdump = source->state;
+
+	if (!kdump)
+		return;
+	page_cache_free(kdump->cache);
+	unpacker_free(kdump->unpacker);
+	kdump_pages_fini(&kdump->pages);
+	free(kdump);
+}
+
+const struct source_ops source_kdump_ops = {
+	.name = "kdump",
+	.probe = kdump_probe,
+	.open = kdump_open,
+	.close = kdump_close,
+	.read = kdump_read,
+	.next_range = kdump_next_range,
+};

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOURCE_KDUMP_H
+#define SOURCE_KDUMP_H
+
+/*
+ * kdump-compressed dumps, as makedumpfile and QEMU write them. Facts about the
+ * format are from makedumpfile's and QEMU's headers (diskdump_mod.h, dump.h):
+ *
+ *   block 0                 header
+ *   block 1                 sub-header, then notes, VMCOREINFO, what was erased
+ *   1 + sub_hdr_size        bitmap 1: pages that the machine had
+ *   ... + bitmap_blocks / 2 bitmap 2: of these, pages that are in the dump
+ *   ... + bitmap_blocks     a descriptor for each page of bitmap 2, in order
+ *   behind                  their bytes, wherever descriptors say
+ *
+ * A block is as large as a page of the dump, which need not be the machine's.
+ */
+
+#include "source/source_priv.h"
+
+/* 2^48 bytes of memory with pages of 4 KiB: physical addresses of machines have gaps. */
+#define KDUMP_MAX_PAGES (UINT64_C(1) << 36)
+#define KDUMP_MIN_BLOCK_LG2 12
+#define KDUMP_MAX_BLOCK_LG2 16
+
+/* Of the header's status, and of a page's flags. */
+#define KDUMP_ZLIB UINT32_C(0x01)
+#define KDUMP_LZO UINT32_C(0x02)
+#define KDUMP_SNAPPY UINT32_C(0x04)
+#define KDUMP_INCOMPLETE UINT32_C(0x08) /* of the status alone: the disk was full */
+#define KDUMP_ZSTD UINT32_C(0x20)
+#define KDUMP_PACKED (KDUMP_ZLIB | KDUMP_LZO | KDUMP_SNAPPY | KDUMP_ZSTD)
+
+/* kdump_header.c: what the first blocks say */
+
+struct kdump_form {
+	bool is_big_endian;
+	bool is_32;     /* longs and times have 4 bytes */
+	bool is_padded; /* and numbers of 8 bytes are aligned to 8, as on all 32-bit machines but x86 */
+};
+
+struct kdump_header {
+	struct kdump_form form;
+	uint32_t version; /* 1 to 6 */
+	uint32_t status;
+	unsigned block_lg2;
+	uint64_t nr_pages;    /* bits in a bitmap, at most KDUMP_MAX_PAGES */
+	uint64_t machine_map; /* bitmap 1, in the file; it has map_size bytes there, ... */
+	uint64_t dump_map;    /* ... as has bitmap 2; the same if the dump has only one */
+	uint64_t map_size;
+	uint64_t descriptors; /* in the file, if it reaches so far */
+	bool is_split;
+	uint64_t first_page; /* that this file has, of a split dump; else all */
+	uint64_t end_page;
+	struct source_notes vmcoreinfo; /* the text; sizes are 0 if there is none */
+	struct source_notes notes;
+	struct source_notes erase_info;
+	char machine[66]; /* utsname's */
+};
+
+/** Reads what the first blocks say and checks it all. Notes and texts may be cut. */
+int kdump_header_load(const struct source_map *map, struct kdump_header *ret,
+		      struct pgw_error *err);
+/** A number of 2, 4 or 8 bytes as this dump has it. */
+uint64_t kdump_number(const struct kdump_form *form, const uint8_t *bytes, unsigned size);
+
+/* kdump_pages.c: which pages there are */
+
+/** Of the bitmaps, one count for so many pages is kept in memory: 512 bytes of a bitmap. */
+#define KDUMP_CHUNK_LG2 12
+#define KDUMP_CHUNK_BYTES ((size_t)1 << (KDUMP_CHUNK_LG2 - 3))
+#define KDUMP_CHUNK_WORDS (KDUMP_CHUNK_BYTES / 8)
+
+struct kdump_counts {
+	uint64_t nr_described; /* pages that the machine had */
+	uint64_t nr_excluded;  /* of these, those that were left out on purpose */
+	uint64_t nr_held;      /* pages whose bytes are here */
+	uint64_t nr_held_runs;
+	uint64_t nr_described_runs;
+};
+
+struct kdump_chunk;
+
+struct kdump_pages {
+	const struct source_map *map; /* that has the bitmaps */
+	const struct kdump_header *header;
+	struct kdump_chunk *chunks;
+	uint64_t nr_chunks;
+	uint8_t *
+		lost; /* a bitmap of pages of bitmap 2 whose bytes are not here; NULL if there is none */
+};
+
+/** Count all pages. @return 0, -PGW_EIO, -PGW_ENOMEM; to be let go of either way */
+int kdump_pages_init(struct kdump_pages *pages, const struct source_map *map,
+		     const struct kdump_header *header);
+void kdump_pages_fini(struct kdump_pages *pages);
+
+/**
+ * How many pages of bitmap 2 come before this one.
+ * @param page at most nr_pages
+ * @return 0, or -PGW_EIO
+ */
+int kdump_pages_rank(const struct kdump_pages *pages, uint64_t page, uint64_t *ret);
+/** The same of a page that is held; -PGW_EIO if it is not. */
+int kdump_pages_find(const struct kdump_pages *pages, uint64_t page, uint64_t *ret_rank);
+
+/** Called for each page of bitmap 2, in order. @return is it lost? */
+typedef bool kdump_is_lost_fn(void *arg, uint64_t page);
+/** Note which pages are lost. */
+int kdump_pages_lose(struct kdump_pages *pages, kdump_is_lost_fn *is_lost, void *arg);
+
+/** The sums. Call it when all is lost that is. */
+int kdump_pages_count(struct kdump_pages *pages, struct kdump_counts *ret);
+/** As source_ops.next_range, by pages; first is not below page. Ends are inclusive. */
+bool kdump_pages_next(const struct kdump_pages *pages, bool is_described, uint64_t page,
+		      struct pgw_pa_range *ret);
+
+#endif

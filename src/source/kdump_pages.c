@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "source/kdump.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+
+/*
+ * Bitmaps stay in the file, where a machine with 64 GiB has 4 MiB of them.
+ * In memory is what makes a look at one short: for each chunk of pages how many
+ * of bitmap 2 come before it, and which chunks are full or empty.
+ */
+
+struct kdump_chunk {
+	uint64_t before;       /* pages of bitmap 2 in earlier chunks */
+	uint16_t nr_held;      /* of this chunk */
+	uint16_t nr_described; /* the same, of both bitmaps together */
+};
+
+#define CHUNK_PAGES BIT(KDUMP_CHUNK_LG2)
+
+/* Without an instruction for it, a call of the compiler's own costs more than this. */
+static unsigned count_bits(uint64_t word)
+{
+	word -= word >> 1 & UINT64_C(0x5555555555555555);
+	word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+	word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	return (unsigned)(word * UINT64_C(0x0101010101010101) >> 56);
+}
+
+/* The pages of one chunk, a bit each. */
+struct page_bits {
+	uint64_t word[KDUMP_CHUNK_WORDS];
+};
+
+/* What the bitmap does not reach any more is clear; so are bits behind the last page. */
+static bool read_bits(const struct kdump_pages *pages, uint64_t map_at, uint64_t chunk,
+		      struct page_bits *ret)
+{
+	uint64_t at = chunk * KDUMP_CHUNK_BYTES, left = pages->header->map_size - at;
+	uint64_t nr_pages = pages->header->nr_pages - chunk * CHUNK_PAGES;
+	uint8_t bytes[KDUMP_CHUNK_BYTES] = { 0 };
+	size_t n = left < sizeof(bytes) ? (size_t)left : sizeof(bytes);
+
+	if (!source_map_read(pages->map, map_at + at, bytes, n))
+		return false;
+	for (size_t i = 0; i < KDUMP_CHUNK_WORDS; i++)
+		ret->word[i] = load_le64(bytes + 8 * i);
+	if (nr_pages < CHUNK_PAGES && nr_pages % 64)
+		ret->word[nr_pages / 64] &= low_bits((unsigned)(nr_pages % 64));
+	return true;
+}
+
+static bool read_dump_bits(const struct kdump_pages *pages, uint64_t chunk, struct page_bits *ret)
+{
+	return read_bits(pages, pages->header->dump_map, chunk, ret);
+}
+
+static bool read_held_bits(const struct kdump_pages *pages, uint64_t chunk, struct page_bits *ret)
+{
+	if (!read_dump_bits(pages, chunk, ret))
+		return false;
+	for (size_t i = 0; pages->lost && i < KDUMP_CHUNK_WORDS; i++)
+		ret->word[i] &= ~load_le64(pages->lost + chunk * KDUMP_CHUNK_BYTES + 8 * i);
+	return true;
+}
+
+static bool read_described_bits(const struct kdump_pages *pages, uint64_t chunk,
+				struct page_bits *ret)
+{
+	struct page_bits dump;
+
+	if (!read_bits(pages, pages->header->machine_map, chunk, ret) ||
+	    !read_dump_bits(pages, chunk, &dump))
+		return false;
+	for (size_t i = 0; i < KDUMP_CHUNK_WORDS; i++)
+		ret->word[i] |= dump.word[i];
+	return true;
+}
+
+/* How many are set, of the first nr. */
+static unsigned count(const struct page_bits *bits, unsigned nr)
+{
+	unsigned sum = 0;
+
+	for (unsigned i = 0; i < nr / 64; i++)
+		sum += count_bits(bits->word[i]);
+	return nr % 64 ? sum + count_bits(bits->word[nr / 64] & low_bits(nr % 64)) : sum;
+}
+
+/* How many runs of set bits begin; *carry is the bit before the first, and then the last. */
+static unsigned count_runs(const struct page_bits *bits, uint64_t *carry)
+{
+	unsigned sum = 0;
+
+	for (unsigned i = 0; i < KDUMP_CHUNK_WORDS; i++) {
+		sum += count_bits(bits->word[i] & ~(bits->word[i] << 1 | *carry));
+		*carry = bits->word[i] >> 63;
+	}
+	return sum;
+}
+
+int kdump_pages_init(struct kdump_pages *pages, const struct source_map *map,
+		     const struct kdump_header *header)
+{
+	uint64_t before = 0;
+
+	*pages = (struct kdump_pages){
+		.map = map,
+		.header = header,
+		/* 16 bytes for each KiB of the bitmaps, which the file has. */
+		.nr_chunks = (header->nr_pages + CHUNK_PAGES - 1) >> KDUMP_CHUNK_LG2,
+	};
+	pages->chunks = calloc(pages->nr_chunks, sizeof(*pages->chunks));
+	if (!pages->chunks)
+		return -PGW_ENOMEM;
+	for (uint64_t i = 0; i < pages->nr_chunks; i++) {
+		struct page_bits bits;
+
+		if (!read_dump_bits(pages, i, &bits))
+			return -PGW_EIO;
+		pages->chunks[i].before = before;
+		before += count(&bits, CHUNK_PAGES);
+	}
+	return 0;
+}
+
+void kdump_pages_fini(struct kdump_pages *pages)
+{
+	free(pages->chunks);
+	free(pages->lost);
+	*pages = (struct kdump_pages){ 0 };
+}
+
+int kdump_pages_rank(const struct kdump_pages *pages, uint64_t page, uint64_t *ret)
+{
+	uint64_t chunk = page >> KDUMP_CHUNK_LG2;
+	struct page_bits bits;
+
+	/* Behind the last page, where that is a whole number of chunks. */
+	if (chunk == pages->nr_chunks && chunk) {
+		chunk--;
+		if (!read_dump_bits(pages, chunk, &bits))
+			return -PGW_EIO;
+		*ret = pages->chunks[chunk].before + count(&bits, CHUNK_PAGES);
+		return 0;
+	}
+	if (!read_dump_bits(pages, chunk, &bits))
+		return -PGW_EIO;
+	*ret = pages->chunks[chunk].before + count(&bits, (unsigned)(page & (CHUNK_PAGES - 1)));
+	return 0;
+}
+
+int kdump_pages_find(const struct kdump_pages *pages, uint64_t page, uint64_t *ret_rank)
+{
+	uint64_t chunk = page >> KDUMP_CHUNK_LG2;
+	unsigned at = (unsigned)(page & (CHUNK_PAGES - 1));
+	struct page_bits bits;
+
+	if (page >= pages->header->nr_pages || !read_dump_bits(pages, chunk, &bits) ||
+	    !(bits.word[at / 64] & BIT(at % 64)) ||
+	    (pages->lost && pages->lost[page / 8] & BIT(page % 8)))
+		return -PGW_EIO;
+	*ret_rank = pages->chunks[chunk].before + count(&bits, at);
+	return 0;
+}
+
+int kdump_pages_lose(struct kdump_pages *pages, kdump_is_lost_fn *is_lost, void *arg)
+{
+	if (!pages->lost)
+		pages->lost = calloc(pages->nr_chunks, KDUMP_CHUNK_BYTES);
+	if (!pages->lost)
+		return -PGW_ENOMEM;
+	for (uint64_t chunk = 0; chunk < pages->nr_chunks; chunk++) {
+		struct page_bits bits;
+
+		if (!read_dump_bits(pages, chunk, &bits))
+			return -PGW_EIO;
+		for (unsigned i = 0; i < KDUMP_CHUNK_WORDS; i++) {
+			for (uint64_t word = bits.word[i]; word; word &= word - 1) {
+				unsigned bit = (unsigned)__builtin_ctzll(word);
+				uint64_t page = chunk * CHUNK_PAGES + i * 64 + bit;
+
+				if (is_lost(arg, page))
+					pages->lost[page / 8] |= (uint8_t)BIT(page % 8);
+			}
+		}
+	}
+	return 0;
+}
+
+int kdump_pages_count(struct kdump_pages *pages, struct kdump_counts *ret)
+{
+	uint64_t held_carry = 0, described_carry = 0;
+
+	*ret = (struct kdump_counts){ 0 };
+	for (uint64_t i = 0; i < pages->nr_chunks; i++) {
+		struct kdump_chunk *chunk = &pages->chunks[i];
+		struct page_bits held, dump, described;
+
+		if (!read_held_bits(pages, i, &held) || !read_dump_bits(pages, i, &dump) ||
+		    !read_described_bits(pages, i, &described))
+			return -PGW_EIO;
+		chunk->nr_held = (uint16_t)count(&held, CHUNK_PAGES);
+		chunk->nr_described = (uint16_t)count(&described, CHUNK_PAGES);
+		ret->nr_held += chunk->nr_held;
+		ret->nr_described += chunk->nr_described;
+		ret->nr_excluded += chunk->nr_described - count(&dump, CHUNK_PAGES);
+		ret->nr_held_runs += count_runs(&held, &held_carry);
+		ret->nr_described_runs += count_runs(&described, &described_carry);
+	}
+	return 0;
+}
+
+/* The first page from page on that is or is not there, as is_set says; nr_pages if there is none. */
+static uint64_t find_next(const struct kdump_pages *pages, bool is_described, bool is_set,
+			  uint64_t page)
+{
+	uint64_t nr_pages = pages->header->nr_pages;
+
+	while (page < nr_pages) {
+		uint64_t i = page >> KDUMP_CHUNK_LG2;
+		const struct kdump_chunk *chunk = &pages->chunks[i];
+		unsigned nr = is_described ? chunk->nr_described : chunk->nr_held;
+		struct page_bits bits;
+
+		/* Full or empty, and not of what is looked for. */
+		if (nr != (is_set ? 0 : CHUNK_PAGES) &&
+		    (is_described ? read_described_bits : read_held_bits)(pages, i, &bits)) {
+			for (unsigned at = page & (CHUNK_PAGES - 1); at < CHUNK_PAGES;
+			     at = (at | 63) + 1) {
+				uint64_t word = is_set ? bits.word[at / 64] : ~bits.word[at / 64];
+
+				word &= ~low_bits(at % 64);
+				if (word)
+					page = i * CHUNK_PAGES + (at & ~63u) +
+					       (unsigned)__builtin_ctzll(word);
+				if (word)
+					return page < nr_pages ? page : nr_pages;
+			}
+		}
+		page = (i + 1) << KDUMP_CHUNK_LG2;
+	}
+	return nr_pages;
+}
+
+bool kdump_pages_next(const struct kdump_pages *pages, bool is_described, uint64_t page,
+		      struct pgw_pa_range *ret)
+{
+	uint64_t first = find_next(pages, is_described, true, page);
+
+	if (first >= pages->header->nr_pages)
+		return false;
+	*ret = (struct pgw_pa_range){ first, find_next(pages, is_described, false, first) - 1 };
+	return true;
+}

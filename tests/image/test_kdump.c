@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kdump-compressed dumps: in each layout and compression they are the image that an ELF core
+ * of the same memory is; cut or hostile ones are refused by a line, or lack what they lack.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <pagewalk/hosted.h>
+#include <pagewalk/image.h>
+
+#include "base/bits.h"
+#include "image/machine.h"
+#include "image/mkkdump.h"
+#include "image/same_image.h"
+
+#define RAM (MACHINE_PAGES * MACHINE_PAGE)
+#define SUB UINT64_C(0x1000) /* where the sub-header is, if blocks have 4 KiB */
+
+static struct machine machine;
+static struct pgw_image *core; /* the machine as an ELF core */
+
+/* With two processes, one of them on a CPU, and some pages that do not pack. */
+static int set_up(void **state)
+{
+	uint32_t random = 1;
+
+	(void)state;
+	machine_init(&machine, 4);
+	machine_process(&machine, 0x20000);
+	machine_map(&machine, 0x20000, 0x400000, MACHINE_USER_PAGE, PTE_P | PTE_W | PTE_U);
+	machine_process(&machine, 0x21000);
+	machine_map(&machine, 0x21000, 0x600000, MACHINE_USER_PAGE, PTE_P | PTE_U);
+	machine_cpu(&machine, 0x21000);
+	for (uint64_t pa = 0x70000; pa < 0x74000; pa++) {
+		random = random * 1664525 + 1013904223;
+		machine.ram[pa] = (uint8_t)(random >> 24);
+	}
+	core = machine_open(&machine);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	pgw_image_close(core);
+	machine.image = NULL;
+	machine_fini(&machine);
+	return 0;
+}
+
+/* @return what is said of a file that does not open; "" if it does */
+static const char *open_said(const char *path, struct pgw_image **ret)
+{
+	static char text[400];
+	struct pgw_error err;
+
+	*ret = NULL;
+	*text = 0;
+	if (pgw_image_open(path, NULL, ret, &err))
+		pgw_error_format(&err, text, sizeof(text));
+	return text;
+}
+
+static void check_how(const struct mkkdump_how *how)
+{
+	const struct pgw_image_info *info;
+	struct pgw_image *image;
+	struct mkkdump kdump;
+
+	mkkdump_build(&kdump, &machine.elf, how);
+	assert_string_equal(open_said(mkkdump_save(&kdump), &image), "");
+	info = pgw_image_get_info(image);
+	assert_string_equal(info->kind, "kdump");
+	assert_string_equal(info->arch, "x86_64");
+	assert_int_equal(info->nr_segments, 1);
+	assert_int_equal(info->nr_ranges, 1);
+	assert_int_equal(info->readable_bytes, RAM);
+	assert_int_equal(info->unreadable_bytes, 0);
+	assert_false(info->truncated);
+	assert_int_equal(info->nr_cpus, how->version >= 4 && !how->is_big_endian ? 1 : 0);
+	if (info->nr_cpus)
+		same_image(core, image);
+	pgw_image_close(image);
+	mkkdump_fini(&kdump);
+}
+
+static void test_kdump__each_compression_gives_what_a_core_gives(void **state)
+{
+	(void)state;
+	for (unsigned lg2 = 12; lg2 <= 16; lg2++) {
+		check_how(&(struct mkkdump_how){ .version = 6, .block_lg2 = lg2 });
+		for (enum packing packing = 0; packing < _PACKING_MAX; packing++) {
+			if (packing_is_there(packing))
+				check_how(&(struct mkkdump_how){ .version = 6,
+								 .block_lg2 = lg2,
+								 .is_packed = true,
+								 .packing = packing });
+		}
+	}
+}
+
+/* Of versions before 4 there are no notes; where numbers are big-endian, so would be the notes. */
+static void test_kdump__each_layout_gives_what_a_core_gives(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 6 * 12; i++) {
+		struct mkkdump_how how = {
+			.version = 1 + i % 6,
+			.is_32 = i / 6 % 3,
+			.is_padded = i / 6 % 3 == 2,
+			.is_big_endian = i / 18 % 2,
+			.has_one_bitmap = i / 36,
+		};
+
+		check_how(&how);
+	}
+}
+
+static void test_kdump__a_text_without_its_note_counts(void **state)
+{
+	const struct mkkdump_how how = { .version = 3, .text = machine_text(&machine) };
+	const struct pgw_vmcoreinfo *texts;
+	struct pgw_image *image;
+	struct mkkdump kdump;
+	size_t nr;
+
+	(void)state;
+	mkkdump_build(&kdump, &machine.elf, &how);
+	assert_string_equal(open_said(mkkdump_save(&kdump), &image), "");
+	assert_int_equal(pgw_image_vmcoreinfo(image, &texts, &nr), 0);
+	assert_int_equal(nr, 1);
+	assert_int_equal(texts[0].source, PGW_VMCOREINFO_NOTE);
+	assert_int_equal(texts[0].size, strlen(how.text));
+	assert_memory_equal(texts[0].text, how.text, texts[0].size);
+	pgw_image_close(image);
+	mkkdump_fini(&kdump);
+}
+
+/* QEMU calls most machines "Unknown": then it is the one whose CPUs have such notes. */
+static void test_kdump__a_machine_without_a_name_is_known_by_its_notes(void **state)
+{
+	static const struct {
+		uint16_t size;
+		const char *arch;
+	} rows[] = { { 336, "x86_64" }, { 392, "arm64" }, { 376, "riscv64" } };
+
+	(void)state;
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(rows); i++) {
+		const struct mkkdump_how how = { .version = 6, .machine = "Unknown" };
+		static uint8_t prstatus[512];
+		struct pgw_image *image;
+		struct mkkdump kdump;
+		struct mkelf elf;
+
+		mkelf_init(&elf, 0);
+		mkelf_note(&elf, "CORE", 1, prstatus, rows[i].size);
+		mkelf_segment(&elf, 0x8000, machine.ram, 0x4000, 0x4000);
+		mkkdump_build(&kdump, &elf, &how);
+		assert_string_equal(open_said(mkkdump_save(&kdump), &image), "");
+		assert_string_equal(pgw_image_get_info(image)->arch, rows[i].arch);
+		assert_int_equal(pgw_image_get_info(image)->nr_cpus, 1);
+		pgw_image_close(image);
+		mkkdump_fini(&kdump);
+		mkelf_fini(&elf);
+	}
+}
+
+/* Without either, it is the one whose kernel proves itself, as of raw memory. */
+static void test_kdump__a_machine_that_nothing_names_proves_itself(void **state)
+{
+	const struct mkkdump_how how = { .version = 2, .machine = "Unknown" };
+	struct pgw_root_info root;
+	struct pgw_image *image;
+	struct mkkdump kdump;
+
+	(void)state;
+	mkkdump_build(&kdump, &machine.elf, &how);
+	assert_string_equal(open_said(mkkdump_save(&kdump), &image), "");
+	assert_string_equal(pgw_image_get_info(image)->arch, "x86_64");
+	assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+	assert_int_equal(root.root.pa, MACHINE_SWAPPER);
+	pgw_image_close(image);
+	mkkdump_fini(&kdump);
+}
+
+static bool is_excluded(uint64_t page)
+{
+	return (page >= 0x70 && page < 0x74) || page == 0x76;
+}
+
+static void test_kdump__excluded_pages_are_described_and_counted(void **state)
+{
+	const struct mkkdump_how how = { .version = 6, .is_excluded = is_excluded };
+	const struct pgw_image_info *info;
+	const struct pgw_root_info *roots;
+	struct pgw_pa_range range;
+	struct pgw_image *image;
+	struct mkkdump kdump;
+	uint8_t byte;
+	size_t nr;
+
+	(void)state;
+	mkkdump_build(&kdump, &machine.elf, &how);
+	assert_string_equal(open_said(mkkdump_save(&kdump), &image), "");
+	info = pgw_image_get_info(image);
+	assert_int_equal(info->readable_bytes, RAM - 5 * MACHINE_PAGE);
+	assert_int_equal(info->unreadable_bytes, 5 * MACHINE_PAGE);
+	assert_int_equal(info->excluded_bytes, 5 * MACHINE_PAGE);
+	assert_int_equal(info->nr_ranges, 3);
+	assert_int_equal(info->nr_segments, 1);
+	for (uint64_t page = 0; page < MACHINE_PAGES; page++)
+		assert_int_equal(
+			pgw_phys_read(pgw_image_phys(image), page * MACHINE_PAGE, &byte, 1),
+			is_excluded(page) ? -PGW_EIO : 0);
+	assert_true(pgw_image_next_described(image, 0x72000, &range));
+	assert_true(range.first <= 0x72000 && range.last == RAM - 1);
+	assert_false(pgw_image_next_described(image, RAM, &range));
+	assert_int_equal(pgw_image_roots(image, &roots, &nr), 0);
+	assert_int_equal(nr, 3);
+	pgw_image_close(image);
+	mkkdump_fini(&kdump);
+}
+
+/* Memory far away, with chunks of the bitmaps that are full, empty, and neither. */
+static void test_kdump__memory_has_gaps(void **state)
+{
+	static const struct pgw_pa_range ranges[] = {
+		{ 0x5000, 0x5fff },         { 0x40000, 0x40040fff },    { 0x50001000, 0x50003fff },
+		{ 0x7fff0000, 0x8000ffff }, { 0xfffff000, 0xffffffff },
+	};
+	const struct mkkdump_how how = { .version = 6 };
+	uint8_t *zeroes = calloc(1, 0x40001000);
+	const struct pgw_phys *phys;
+	struct pgw_image *image;
+	struct mkkdump kdump;
+	struct mkelf elf;
+	uint64_t pa = 0;
+
+	(void)state;
+	assert_non_null(zeroes);
+	mkelf_init(&elf, 0);
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(ranges); i++) {
+		uint64_t size = ranges[i].last - ranges[i].first + 1;
+
+		mkelf_segment(&elf, ranges[i].first, zeroes, size, size);
+	}
+	mkkdump_build(&kdump, &elf, &how);
+	assert_string_equal(open_said(mkkdump_save(&kdump), &image), "");
+	assert_int_equal(pgw_image_get_info(image)->nr_ranges, PGW_ARRAY_SIZE(ranges));
+	phys = pgw_image_phys(image);
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(ranges); i++) {
+		uint64_t first, last;
+		uint8_t byte;
+
+		assert_true(phys->ops->next_range(phys, pa, &first, &last));
+		assert_int_equal(first, ranges[i].first);
+		assert_int_equal(last, ranges[i].last);
+		assert_int_equal(pgw_phys_read(phys, first, &byte, 1), 0);
+		assert_int_equal(pgw_phys_read(phys, last, &byte, 1), 0);
+		assert_int_equal(pgw_phys_read(phys, last + 1, &byte, 1), -PGW_EIO);
+		pa = last + 1;
+	}
+	pgw_image_close(image);
+	mkkdump_fini(&kdump);
+	mkelf_fini(&elf);
+	free(zeroes);
+}
+
+/* All pages: what can be read is what the machine has. @return how many */
+static uint64_t check_pages(struct pgw_image *image)
+{
+	const struct pgw_image_info *info = pgw_image_get_info(image);
+	uint64_t nr = 0;
+
+	for (uint64_t pa = 0; pa < RAM; pa += MACHINE_PAGE) {
+		uint8_t page[MACHINE_PAGE];
+
+		if (pgw_phys_read(pgw_image_phys(image), pa, page, sizeof(page)))
+			continue;
+		assert_memory_equal(page, machine.ram + pa, sizeof(page));
+		nr++;
+	}
+	assert_int_equal(info->readable_bytes, nr * MACHINE_PAGE);
+	return nr;
+}
+
+/* Of a file that was cut anywhere, what is there is read, and that it was cut is said. */
+static void test_kdump__a_cut_file_has_what_it_has(void **state)
+{
+	const struct mkkdump_how how = { .version = 6, .is_packed = packing_is_there(0) };
+	struct mkkdump kdump;
+	uint64_t size, nr_last = 0;
+
+	(void)state;
+	mkkdump_build(&kdump, &machine.elf, &how);
+	size = kdump.size;
+	for (kdump.size = 1; kdump.size < size; kdump.size += 61) {
+		struct pgw_image *image;
+		const char *said = open_said(mkkdump_save(&kdump), &image);
+		uint64_t nr;
+
+		if (kdump.size < kdump.descriptors - (SUB - RAM / MACHINE_PAGE / 8)) {
+			assert_null(image);
+			assert_true(kdump.size < 8 || strstr(said, "expected"));
+			continue;
+		}
+		assert_string_equal(said, "");
+		assert_true(pgw_image_get_info(image)->truncated);
+		assert_true(pgw_image_get_info(image)->said_size > kdump.size);
+		nr = check_pages(image);
+		assert_true(nr >= nr_last && nr < MACHINE_PAGES);
+		nr_last = nr;
+		pgw_image_close(image);
+	}
+	assert_true(nr_last > MACHINE_PAGES / 2);
+	kdump.size = size;
+	mkkdump_fini(&kdump);
+}
+
+/* The disk was full: descriptors that were not written are zeroes. */
+static void test_kdump__an_incomplete_dump_has_what_it_has(void **state)
+{
+	const struct mkkdump_how how = { .version = 6 };
+	struct pgw_image *image;
+	struct mkkdump kdump;
+
+	(void)state;
+	mkkdump_build(&kdump, &machine.elf, &how);
+	mkkdump_put(&kdump, mkkdump_header_at(&how, 0), 4, 8);
+	for (uint64_t page = 40; page < MACHINE_PAGES; page++)
+		mkkdump_put(&kdump, kdump.descriptors + 24 * page, 8, 0);
+	assert_string_equal(open_said(mkkdump_save(&kdump), &image), "");
+	assert_true(pgw_image_get_info(image)->truncated);
+	assert_int_equal(pgw_image_get_info(image)->excluded_bytes, 0);
+	assert_int_equal(check_pages(image), 40);
+	pgw_image_close(image);
+	mkkdump_fini(&kdump);
+}
+
+static void test_kdump__a_library_that_is_missing_is_named(void **state)
+{
+	(void)state;
+	for (enum packing packing = 0; packing < _PACKING_MAX; packing++) {
+		const struct mkkdump_how how = { .version = 6,
+						 .is_packed = true,
+						 .packing = packing };
+		struct pgw_image *image;
+		struct mkkdump kdump;
+		const char *said;
+
+		mkkdump_build(&kdump, &machine.elf, &how);
+		said = open_said(mkkdump_save(&kdump), &image);
+		if (packing_is_there(packing))
+			assert_string_equal(said, "");
+		else
+			assert_non_null(strstr(said, "a build with"));
+		pgw_image_close(image);
+		mkkdump_fini(&kdump);
+	}
+}
+
+struct row {
+	const char *name;
+	uint64_t offset;
+	unsigned size;
+	uint64_t value;
+	const char *text; /* "": it opens */
+};
+
+static const struct row rows[] = {
+	{ "version 0", 8, 4, 0,
+	  "offset 0x8: expected a kdump header of version 1 to 6, found 0x0" },
+	{ "version 7", 8, 4, 7,
+	  "offset 0x8: expected a kdump header of version 1 to 6, found 0x7" },
+	{ "no block size", 428, 4, 0,
+	  "offset 0x1ac: expected blocks of 4 KiB to 64 KiB, a power of two, found 0x0" },
+	{ "odd block size", 428, 4, 0x1800,
+	  "offset 0x1ac: expected blocks of 4 KiB to 64 KiB, a power of two, found 0x1800" },
+	{ "huge blocks", 428, 4, 0x20000,
+	  "offset 0x1ac: expected blocks of 4 KiB to 64 KiB, a power of two, found 0x20000" },
+	{ "no sub-header", 432, 4, 0,
+	  "offset 0x1b0: expected a sub-header of a block or more, found 0x0" },
+	{ "huge sub-header", 432, 4, UINT32_MAX,
+	  "offset 0x100000001000: expected a bitmap inside the file, which may have been cut, "
+	  "found 0x" },
+	{ "no bitmap", 436, 4, 0,
+	  "offset 0x1b4: expected a bitmap with a bit for each page, found 0x0" },
+	{ "huge bitmaps", 436, 4, UINT32_MAX,
+	  "offset 0x80000001800: expected a bitmap inside the file, which may have been cut, "
+	  "found 0x" },
+	{ "no pages", SUB + 96, 8, 0, "" }, /* the header's number counts */
+	{ "more pages than bits", SUB + 96, 8, 0x20000,
+	  "offset 0x1b4: expected a bitmap with a bit for each page, found 0x2" },
+	{ "too many pages", SUB + 96, 8, UINT64_C(1) << 37,
+	  "offset 0x1060: expected a number of pages from 1 to 2^36, found 0x2000000000" },
+	{ "all pages", SUB + 96, 8, UINT64_MAX,
+	  "offset 0x1060: expected a number of pages from 1 to 2^36, found 0xffffffffffffffff" },
+	{ "notes in the header", SUB + 48, 8, 8,
+	  "offset 0x1030: expected a place behind the header, found 0x8" },
+	{ "notes behind the end", SUB + 48, 8, UINT64_MAX, "" },
+	{ "many notes", SUB + 56, 8, UINT64_C(1) << 40,
+	  "offset 0x1038: expected at most 64 MiB, found 0x10000000000" },
+	{ "a text in the header", SUB + 40, 8, 1,
+	  "offset 0x1020: expected a place behind the header, found 0x0" },
+	{ "erase info", SUB + 72, 8, UINT64_MAX,
+	  "offset 0x1040: expected a place behind the header, found 0x0" },
+	{ "a part of nothing", SUB + 12, 4, 1, "" },
+};
+
+static const char *name_of(const struct row *row, const char *said)
+{
+	if (*row->text ? !strncmp(said, row->text, strlen(row->text)) : !*said)
+		return row->name;
+	print_message("%s: %s\n", row->name, said);
+	return said;
+}
+
+static void test_kdump__hostile_headers_are_refused_by_a_line(void **state)
+{
+	const struct mkkdump_how how = { .version = 6 };
+
+	(void)state;
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(rows); i++) {
+		struct pgw_image *image;
+		struct mkkdump kdump;
+		const char *said;
+
+		mkkdump_build(&kdump, &machine.elf, &how);
+		mkkdump_put(&kdump, rows[i].offset, rows[i].size, rows[i].value);
+		said = open_said(mkkdump_save(&kdump), &image);
+		assert_string_equal(name_of(&rows[i], said), rows[i].name);
+		pgw_image_close(image);
+		mkkdump_fini(&kdump);
+	}
+}
+
+/* Whatever a field says: no crash, nothing that is not memory, no more memory than there is. */
+static void check_field(struct mkkdump *kdump, uint64_t offset, unsigned size, uint64_t value)
+{
+	uint8_t before[8];
+	struct pgw_image *image;
+
+	memcpy(before, kdump->file + offset, size);
+	mkkdump_put(kdump, offset, size, value);
+	open_said(mkkdump_save(kdump), &image);
+	if (image) {
+		const struct pgw_root_info *roots;
+		uint64_t pa = 0, first, last;
+		size_t nr;
+
+		while (pgw_image_phys(image)->ops->next_range(pgw_image_phys(image), pa, &first,
+							      &last)) {
+			assert_true(first >= pa && first <= last && last < UINT64_MAX);
+			pa = last + 1;
+		}
+		assert_int_equal(pgw_image_roots(image, &roots, &nr), 0);
+	}
+	pgw_image_close(image);
+	memcpy(kdump->file + offset, before, size);
+}
+
+static void test_kdump__every_field_may_be_anything(void **state)
+{
+	static const uint64_t values[] = { 0,          1,          0x7f,       0x1000,   0xffff,
+					   0x7fffffff, 0xffffffff, UINT64_MAX, INT64_MAX };
+	const struct mkkdump_how how = { .version = 6, .is_packed = packing_is_there(0) };
+	struct mkkdump kdump;
+
+	(void)state;
+	mkkdump_build(&kdump, &machine.elf, &how);
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(values); i++) {
+		for (uint64_t at = 424; at < 464; at += 4)
+			check_field(&kdump, at, 4, values[i]);
+		for (uint64_t at = SUB; at < SUB + 104; at += 8)
+			check_field(&kdump, at, 8, values[i]);
+		for (uint64_t at = 0; at < 24; at += at < 8 ? 8 : 4) {
+			check_field(&kdump, kdump.descriptors + at, at ? 4 : 8, values[i]);
+			check_field(&kdump, kdump.descriptors + 24 * UINT64_C(18) + at, at ? 4 : 8,
+				    values[i]);
+		}
+	}
+	mkkdump_fini(&kdump);
+}
+
+static void *read_all(void *image)
+{
+	for (unsigned i = 0; i < 20; i++)
+		check_pages(image);
+	return NULL;
+}
+
+static void test_kdump__threads_read_at_once(void **state)
+{
+	const struct mkkdump_how how = {
+		.version = 6,
+		.is_packed = packing_is_there(0),
+		.is_excluded = is_excluded,
+	};
+	struct pgw_image *image;
+	struct mkkdump kdump;
+	pthread_t threads[4];
+
+	(void)state;
+	mkkdump_build(&kdump, &machine.elf, &how);
+	assert_string_equal(open_said(mkkdump_save(&kdump), &image), "");
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, read_all, image), 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	pgw_image_close(image);
+	mkkdump_fini(&kdump);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_kdump__each_compression_gives_what_a_core_gives),
+		cmocka_unit_test(test_kdump__each_layout_gives_what_a_core_gives),
+		cmocka_unit_test(test_kdump__a_text_without_its_note_counts),
+		cmocka_unit_test(test_kdump__a_machine_without_a_name_is_known_by_its_notes),
+		cmocka_unit_test(test_kdump__a_machine_that_nothing_names_proves_itself),
+		cmocka_unit_test(test_kdump__excluded_pages_are_described_and_counted),
+		cmocka_unit_test(test_kdump__memory_has_gaps),
+		cmocka_unit_test(test_kdump__a_cut_file_has_what_it_has),
+		cmocka_unit_test(test_kdump__an_incomplete_dump_has_what_it_has),
+		cmocka_unit_test(test_kdump__a_library_that_is_missing_is_named),
+		cmocka_unit_test(test_kdump__hostile_headers_are_refused_by_a_line),
+		cmocka_unit_test(test_kdump__every_field_may_be_anything),
+		cmocka_unit_test(test_kdump__threads_read_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
