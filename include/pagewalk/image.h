@@ -139,7 +139,9 @@ struct pgw_image_info {
 	/** e_machine; of raw memory what it would be, 0 if that is not known */
 	unsigned elf_machine;
 	const char *machine; /**< what elf_machine is called: "x86-64"; NULL if not known, or raw */
-	uint64_t file_size;  /**< bytes, when it was opened; of opts->ram, those of all parts */
+	/** Bytes, when it was opened; of opts->ram, those of all parts; if flattened, of what is in it. */
+	uint64_t file_size;
+	bool flattened; /**< it was in makedumpfile's flattened format (-F), as QEMU writes it, too */
 	/** PT_LOAD segments, empty ones too; pieces of raw memory; runs of pages that a dump lists */
 	uint64_t nr_segments;
 	uint64_t nr_unplaced; /**< more of them, without a physical address (-1): passed over */

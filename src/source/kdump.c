@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "source/flat.h"
 #include "source/page_cache.h"
 #include "source/unpack.h"
 
@@ -67,11 +68,11 @@ static enum packing flag_packing(uint32_t flag)
 static bool descriptor_is_sound(const struct kdump *kdump, const struct kdump_part *part,
 				const struct descriptor *descriptor)
 {
-	uint64_t block = BIT(kdump->header.block_lg2), end;
+	uint64_t block = BIT(kdump->header.block_lg2);
 	uint32_t flags = descriptor->flags & KDUMP_PACKED;
 
 	if (!descriptor->size || descriptor->size > block || descriptor->offset < block ||
-	    add_overflows(descriptor->offset, descriptor->size, &end) || end > part->map->size)
+	    !source_map_has(part->map, descriptor->offset, descriptor->size))
 		return false;
 	return flags ? flag_packing(flags) != _PACKING_MAX : descriptor->size == block;
 }
@@ -187,7 +188,8 @@ static bool part_is_cut(const struct kdump *kdump, const struct kdump_part *part
 {
 	struct descriptor last, descriptor;
 
-	if (kdump->header.status & KDUMP_INCOMPLETE)
+	if ((kdump->header.status & KDUMP_INCOMPLETE) ||
+	    (part->map->flat && part->map->flat->is_cut))
 		return true;
 	if (!nr)
 		return false;

@@ -209,7 +209,9 @@ static int load_bitmaps(struct loading *load)
 	header->dump_map = header->machine_map;
 	if (nr_blocks >= 2 * nr_needed)
 		header->dump_map += nr_blocks * block / 2;
-	if (!is_inside(load->map, header->dump_map, header->map_size))
+	/* Bitmaps are written whole: a flattened file cannot claim them with nothing in it. */
+	if (!is_inside(load->map, header->dump_map, header->map_size) ||
+	    header->map_size > load->map->mapped)
 		return source_fail_at(load->err, -PGW_EOVERFLOW, header->dump_map, load->map->size,
 				      "a bitmap inside the file, which may have been cut");
 	return 0;

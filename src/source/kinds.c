@@ -43,9 +43,6 @@ struct kind {
 static const struct kind kinds[] = {
 	/* makedumpfile: diskdump_mod.h, makedumpfile.h, sadump_mod.h */
 	KIND(0, "DISKDUMP", "a diskdump dump", "dump again as an ELF core (makedumpfile -E)"),
-	KIND(0, "makedumpfile\0\0\0", "a flattened makedumpfile dump",
-	     "makedumpfile -R puts it together, to an ELF core if it was made with -E; else dump "
-	     "again as one (" VIRSH ")"),
 	KIND(0, "sadump\0\0", "a sadump dump",
 	     "dump again as an ELF core, with kdump (makedumpfile -E)"),
 	/* LiME: lime.h; AVML: image.rs */

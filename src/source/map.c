@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "source/flat.h"
 
 /* What the system said, as one of our statuses. */
 static int fail_errno(struct pgw_error *err, const char *expected)
@@ -54,16 +55,17 @@ int source_map_open(const char *path, struct source_map *ret, struct pgw_error *
 	map.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (map.fd < 0)
 		return fail_errno(err, NULL);
-	status = map_check(map.fd, &map.size, err);
+	status = map_check(map.fd, &map.mapped, err);
 	if (status)
 		goto fail;
-	bytes = mmap(NULL, map.size, PROT_READ, MAP_PRIVATE, map.fd, 0);
+	bytes = mmap(NULL, map.mapped, PROT_READ, MAP_PRIVATE, map.fd, 0);
 	if (bytes == MAP_FAILED) {
 		status = fail_errno(err, NULL);
 		goto fail;
 	}
 	map.bytes = bytes;
-	map.guard = source_guard_new(bytes, map.size);
+	map.size = map.mapped;
+	map.guard = source_guard_new(bytes, map.mapped);
 	map.resident = source_resident_new(map.page_size);
 	if (!map.guard || !map.resident) {
 		status = source_fail(err, -PGW_ENOMEM, NULL);
@@ -80,8 +82,9 @@ void source_map_close(struct source_map *map)
 {
 	source_guard_free(map->guard);
 	source_resident_free(map->resident);
+	source_flat_free(map->flat);
 	if (map->bytes)
-		munmap((void *)(uintptr_t)map->bytes, map->size);
+		munmap((void *)(uintptr_t)map->bytes, map->mapped);
 	if (map->fd >= 0)
 		close(map->fd);
 	*map = (struct source_map){ .fd = -1 };
@@ -94,7 +97,7 @@ static void map_ask_size(const struct source_map *map)
 
 	if (fstat(map->fd, &st))
 		source_guard_lower(map->guard, 0);
-	else if ((uint64_t)st.st_size < map->size)
+	else if ((uint64_t)st.st_size < map->mapped)
 		source_guard_lower(map->guard, (size_t)st.st_size);
 }
 
@@ -107,7 +110,7 @@ static void map_check_zeroes(const struct source_map *map, size_t end)
 {
 	size_t next = (end + map->page_size - 1) & ~(map->page_size - 1);
 
-	if (next < map->size)
+	if (next < map->mapped)
 		(void)*(const volatile uint8_t *)(map->bytes + next);
 	else
 		map_ask_size(map);
@@ -132,11 +135,12 @@ static bool map_pread(const struct source_map *map, size_t offset, uint8_t *buf,
 	return true;
 }
 
-bool source_map_read(const struct source_map *map, uint64_t offset, void *buf, size_t len)
+/* Bytes as the file has them that is mapped. */
+static bool map_read(const struct source_map *map, uint64_t offset, void *buf, size_t len)
 {
 	size_t end;
 
-	if (offset > map->size || len > map->size - offset)
+	if (offset > map->mapped || len > map->mapped - offset)
 		return false;
 	if (len == 0)
 		return true;
@@ -150,7 +154,50 @@ bool source_map_read(const struct source_map *map, uint64_t offset, void *buf, s
 		if (((const uint8_t *)buf)[len - 1] == 0)
 			map_check_zeroes(map, end);
 	}
-	if (pgw_unlikely(source_guard_limit(map->guard) < map->size))
+	if (pgw_unlikely(source_guard_limit(map->guard) < map->mapped))
 		map_ask_size(map);
 	return source_guard_limit(map->guard) >= end;
+}
+
+bool source_map_has(const struct source_map *map, uint64_t offset, uint64_t len)
+{
+	uint64_t end = offset + len;
+
+	if (offset > map->size || len > map->size - offset)
+		return false;
+	while (map->flat && map->flat->is_cut && offset < end) {
+		const struct flat_piece *piece = source_flat_find(map->flat, offset);
+
+		if (!piece || piece->first > offset)
+			return false;
+		offset = piece->end;
+	}
+	return true;
+}
+
+/* Piece by piece; between them are zeroes, as source_map_has() knows. */
+static bool map_read_flat(const struct source_map *map, uint64_t offset, uint8_t *buf, size_t len)
+{
+	if (!source_map_has(map, offset, len))
+		return false;
+	while (len) {
+		const struct flat_piece *piece = source_flat_find(map->flat, offset);
+		bool is_there = piece && piece->first <= offset;
+		uint64_t left = !piece ? len : (is_there ? piece->end : piece->first) - offset;
+		size_t n = left < len ? (size_t)left : len;
+
+		if (!is_there)
+			memset(buf, 0, n);
+		else if (!map_read(map, piece->at + (offset - piece->first), buf, n))
+			return false;
+		buf += n;
+		offset += n;
+		len -= n;
+	}
+	return true;
+}
+
+bool source_map_read(const struct source_map *map, uint64_t offset, void *buf, size_t len)
+{
+	return map->flat ? map_read_flat(map, offset, buf, len) : map_read(map, offset, buf, len);
 }

@@ -10,7 +10,8 @@
 static bool raw_probe(const struct source_map *file, struct source_guess *ret)
 {
 	ret->score = SOURCE_SCORE_RAW;
-	return file->size >= SOURCE_MIN_RAW;
+	/* Who writes a flattened file has a format for what is in it. */
+	return file->size >= SOURCE_MIN_RAW && !file->flat;
 }
 
 /* Until it is known where they are, bytes have their offsets for addresses. */

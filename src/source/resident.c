@@ -87,7 +87,7 @@ static void resident_drop(const struct source_map *map)
 	for (size_t i = 0; i < PGW_ARRAY_SIZE(resident->set); i++)
 		atomic_store_explicit(&resident->set[i], 0, memory_order_relaxed);
 	atomic_store_explicit(&resident->nr, 0, memory_order_relaxed);
-	madvise((void *)(uintptr_t)map->bytes, map->size, MADV_DONTNEED);
+	madvise((void *)(uintptr_t)map->bytes, map->mapped, MADV_DONTNEED);
 }
 
 /* Most reads are of chunks that are in the set: those cost one load and no write. */

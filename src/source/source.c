@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/bits.h"
+#include "source/flat.h"
 
 static int phys_read(const struct pgw_phys *phys, uint64_t pa, void *buf, size_t len)
 {
@@ -66,6 +67,12 @@ static const struct source_ops *find_kind(const struct source_ops *const *kinds,
 	return best;
 }
 
+/* Then some of what is in it cannot be read, wherever it is. */
+static bool source_is_cut_flat(const struct source *source)
+{
+	return source->files[0].flat && source->files[0].flat->is_cut;
+}
+
 static int open_file(struct source *source, const char *path, struct pgw_error *err)
 {
 	int status;
@@ -77,6 +84,11 @@ static int open_file(struct source *source, const char *path, struct pgw_error *
 	if (status)
 		return status;
 	source->nr_files = 1;
+	status = source_flat_open(source->files, err);
+	if (status)
+		return status;
+	source->info.flattened = source->files[0].flat;
+	source->info.truncated = source->is_packed = source_is_cut_flat(source);
 	source->info.file_size = source->files[0].size;
 	return 0;
 }

@@ -45,11 +45,13 @@ void source_resident_touch(const struct source_map *map, const uint8_t *bytes, s
 
 struct source_map {
 	const uint8_t *bytes;
-	size_t size; /* when it was opened, at least 1 */
+	size_t mapped; /* bytes, when it was opened; at least 1 */
+	size_t size;   /* of the file: the same, unless flat */
 	size_t page_size;
 	int fd; /* -1: not open */
 	struct source_guard *guard;
 	struct source_resident *resident;
+	struct source_flat *flat; /* a flattened file: where the bytes are of the one it holds; or NULL */
 };
 
 int source_map_open(const char *path, struct source_map *ret, struct pgw_error *err);
@@ -57,6 +59,8 @@ int source_map_open(const char *path, struct source_map *ret, struct pgw_error *
 void source_map_close(struct source_map *map);
 /** Copy len bytes, all or nothing; false if the file does not have them, or not any more. */
 bool source_map_read(const struct source_map *map, uint64_t offset, void *buf, size_t len);
+/** Does the file have these bytes, as it was opened? */
+bool source_map_has(const struct source_map *map, uint64_t offset, uint64_t len);
 
 /* kinds.c: names of what cannot be read */
 

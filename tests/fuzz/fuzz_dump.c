@@ -10,6 +10,9 @@
 
 #include "fuzz/fuzz.h"
 
+#define MAGIC_FLAT "makedumpfile\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1"
+#define MAGIC_KDUMP "KDUMP   "
+
 #define MAX_SIZE ((size_t)128 << 10)
 #define MAX_RANGES 64
 #define BUDGET 64 /* table visits */

@@ -194,6 +194,10 @@ static void make_kdumps(void)
 
 		mkkdump_build(&kdump, &machine.elf, &rows[i].how);
 		save("kdump", rows[i].name, kdump.file, kdump.size);
+		if (i < 2) {
+			mkkdump_flatten(&kdump, (uint32_t)i);
+			save("flat", rows[i].name, kdump.file, kdump.size);
+		}
 		mkkdump_fini(&kdump);
 	}
 	machine_fini(&machine);

@@ -209,6 +209,77 @@ void mkkdump_build(struct mkkdump *kdump, const struct mkelf *elf, const struct 
 	put_pages(kdump, elf, map_blocks * block);
 }
 
+/* Records of a flattened file that is made. */
+struct flattening {
+	const struct mkkdump *from;
+	struct mkkdump to;
+	uint32_t random;
+};
+
+static uint32_t next_random(struct flattening *flattening)
+{
+	flattening->random = flattening->random * 1664525 + 1013904223;
+	return flattening->random >> 8;
+}
+
+static void put_record(struct flattening *flattening, uint64_t offset, uint64_t size, bool is_right)
+{
+	struct mkkdump *to = &flattening->to;
+	uint64_t at = to->size;
+
+	resize(to, at + 16 + size);
+	mkkdump_put(to, at, 8, offset);
+	mkkdump_put(to, at + 8, 8, size);
+	if (is_right)
+		memcpy(to->file + at + 16, flattening->from->file + offset, size);
+	else
+		memset(to->file + at + 16, 0xcc, size);
+}
+
+/*
+ * The middle first, then what is below, then what is above; zeroes may be left out if nothing
+ * else was written there.
+ */
+static void put_records(struct flattening *flattening, uint64_t offset, uint64_t size,
+			bool is_clean)
+{
+	uint64_t n = 1 + next_random(flattening) % 3000, before;
+
+	if (!size || (is_clean && size < 256 && is_zero(flattening->from->file + offset, size)))
+		return;
+	n = n < size ? n : size;
+	before = next_random(flattening) % (size - n + 1);
+	if (next_random(flattening) % 4 == 0) {
+		put_record(flattening, offset + before / 2, n, false);
+		is_clean = false;
+	}
+	put_records(flattening, offset, before, is_clean);
+	put_record(flattening, offset + before, n, true);
+	put_records(flattening, offset + before + n, size - before - n, is_clean);
+}
+
+void mkkdump_flatten(struct mkkdump *kdump, uint32_t random)
+{
+	struct flattening flattening = {
+		.from = kdump,
+		.to = { .how.is_big_endian = true },
+		.random = random,
+	};
+
+	resize(&flattening.to, 4096);
+	strcpy((char *)flattening.to.file, "makedumpfile");
+	mkkdump_put(&flattening.to, 16, 8, 1);
+	mkkdump_put(&flattening.to, 24, 8, 1);
+	put_records(&flattening, 0, kdump->size, true);
+	/* So that the whole has the same size. */
+	put_record(&flattening, kdump->size - 1, 1, true);
+	resize(&flattening.to, flattening.to.size + 16);
+	memset(flattening.to.file + flattening.to.size - 16, 0xff, 16);
+	free(kdump->file);
+	kdump->file = flattening.to.file;
+	kdump->size = flattening.to.size;
+}
+
 const char *mkkdump_save(struct mkkdump *kdump)
 {
 	size_t done = 0;

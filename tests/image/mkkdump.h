@@ -37,7 +37,7 @@ struct mkkdump {
 	size_t size;
 	uint64_t map, descriptors, data; /* where they are */
 	uint64_t nr_pages;               /* of the bitmaps */
-	int fd; /* after mkkdump_save() */
+	int fd;                          /* after mkkdump_save() */
 	char path[64];
 };
 
@@ -49,6 +49,13 @@ void mkkdump_put(struct mkkdump *kdump, uint64_t offset, unsigned size, uint64_t
 const char *mkkdump_save(struct mkkdump *kdump);
 /** Frees all; the saved file goes. */
 void mkkdump_fini(struct mkkdump *kdump);
+
+/**
+ * Replace the file by what makedumpfile -F writes of it: records of many sizes, in no order, a
+ * few of them twice, of which the first is wrong.
+ * @param random another one for each number
+ */
+void mkkdump_flatten(struct mkkdump *kdump, uint32_t random);
 
 /** Where the header has block_size, status and so on: the first is status, of 4 bytes each. */
 uint64_t mkkdump_header_at(const struct mkkdump_how *how, unsigned index);

@@ -66,6 +66,18 @@ static const struct guest kdump61 = {
 	    "a4e0cf37ddb94f69e62ce50be0a5d7d5b1b7884202c28d9354ae4ede2d47af9f" } },
 };
 
+static const struct guest qemu72 = {
+	"x86_64-la48",
+	0x2a10000,
+	{ { 0x2a10000, 74945, "b4d2526e1f63894d04eeb1dee065013e786c2e049931d0de0bba0bd8a0311d0f" },
+	  { 0x60f8000, 75362, "bed1ca4c6f9946946be313aba20a83354df8a4a7f61a9e4d4fc412f71b120aee" },
+	  { 0x62f8000, 75173, "d253be2a1161c47881f2b70129ccaaa94ef18e73c1408aefe5049e525d502800" },
+	  { 0x6210000, 75162, "a2ac28688cbee225528d38f144a866a83f885213ee2deb94ebb455772695394b" },
+	  { 0x62b0000, 75163, "c1b9c2b6ab5b4aac9b00b4f460d2bbee4a7eb9afb461c6c921d96b75d0aaf1c5" },
+	  { 0x60fc000, 75162,
+	    "5a7b60b431284f40aaaba49ae1ada108a9c38ce2fe3ec7025e1f6b08189e4bb8" } },
+};
+
 /* A list is sorted by address; its lines go to sha256sum as they come. */
 struct list {
 	FILE *to;
@@ -182,6 +194,18 @@ static void test_dumps__makedumpfile_zlib_of_a_crash(void **state)
 	check_dump("dumps/x86-kdump61-c-d31.kdump", "kdump", &kdump61);
 }
 
+static void test_dumps__flattened_of_qemu(void **state)
+{
+	(void)state;
+	check_dump("dumps/x86-61-qemu72-zlib.flat", "kdump", &qemu72);
+}
+
+static void test_dumps__flattened_snappy(void **state)
+{
+	(void)state;
+	check_dump("dumps/a61-transcoded.kdump-snappy.flat", "kdump", &a61);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +213,8 @@ int main(void)
 		cmocka_unit_test(test_dumps__makedumpfile_zstd),
 		cmocka_unit_test(test_dumps__makedumpfile_lzo),
 		cmocka_unit_test(test_dumps__makedumpfile_zlib_of_a_crash),
+		cmocka_unit_test(test_dumps__flattened_of_qemu),
+		cmocka_unit_test(test_dumps__flattened_snappy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

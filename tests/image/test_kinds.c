@@ -50,9 +50,6 @@ struct row {
 static const struct row rows[] = {
 	ROW("diskdump", 0, "DISKDUMP\1",
 	    "offset 0x0: a diskdump dump: dump again as an ELF core (makedumpfile -E)"),
-	ROW("flattened", 0, "makedumpfile\0\0\0\0\0\0\0\0\0\0\0\1",
-	    "offset 0x0: a flattened makedumpfile dump: makedumpfile -R puts it together, to an "
-	    "ELF core if it was made with -E; else dump again as one (" VIRSH ")"),
 	ROW("sadump", 0, "sadump\0\0",
 	    "offset 0x0: a sadump dump: dump again as an ELF core, with kdump (makedumpfile -E)"),
 	ROW("LiME", 0, "EMiL\1\0\0\0",

@@ -14,6 +14,7 @@ static void json_file(struct json *json, const struct report_info *info)
 	else
 		json_null(json, "said_size");
 	json_str(json, "kind", image->kind);
+	json_bool(json, "flattened", image->flattened);
 	json_str(json, "writer", image->writer);
 	json_str(json, "arch", image->arch);
 	json_dec(json, "elf_machine", image->elf_machine);

@@ -41,6 +41,8 @@ static void text_file(struct out *out, const struct report_info *info)
 	text_count(out, ", ", image->file_size, "bytes\n");
 	text_label(out, "kind");
 	out_str(out, image->kind);
+	if (image->flattened)
+		out_str(out, ", flattened");
 	out_str(out, ", written by ");
 	out_str(out, image->writer);
 	out_str(out, ", of a machine of type ");
