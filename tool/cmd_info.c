@@ -14,8 +14,8 @@ static bool info_is_sound(const struct report_info *info)
 	const struct pgw_integrity *integrity = &info->kernel.integrity;
 
 	return info->kernel.is_found && !pgw_image_get_info(info->image)->truncated &&
-	       !integrity->nr_malformed && !integrity->nr_loops && !integrity->nr_unreadable &&
-	       !integrity->truncated;
+	       !pgw_image_get_info(info->image)->lacks_part && !integrity->nr_malformed &&
+	       !integrity->nr_loops && !integrity->nr_unreadable && !integrity->truncated;
 }
 
 /* Has the search for VMCOREINFO looked through all memory, or does an option want that? */

@@ -80,6 +80,8 @@ static bool trim_spares_input(const struct options *opts, const struct new_file 
 
 	for (size_t i = 1; i < opts->nr_ram && spares; i++)
 		spares = new_file_spares(file, opts->ram[i].path);
+	for (size_t i = 0; i < opts->nr_parts && spares; i++)
+		spares = new_file_spares(file, opts->parts[i]);
 	return spares;
 }
 

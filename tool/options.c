@@ -41,6 +41,14 @@ static bool option_ram(struct options *opts, const char *text)
 	return true;
 }
 
+static bool option_part(struct options *opts, const char *text)
+{
+	if (opts->nr_parts == OPTIONS_MAX_PARTS)
+		return false;
+	opts->parts[opts->nr_parts++] = text;
+	return true;
+}
+
 /* N, shared:N or none */
 static bool option_encryption(struct options *opts, const char *text)
 {
@@ -202,6 +210,11 @@ static const struct option_spec option_specs[] = {
 		      "OFFSET on does (hexadecimal; SIZE also as 64K, 2M, 1G);" HELP_NEXT
 		      "may be given several times",
 		      option_ram },
+	[OPT_PART] = { "part", "FILE", "one of at most 64 files",
+		       "another part of a split dump (makedumpfile --split), of" HELP_NEXT
+		       "which IMAGE is one; may be given several times (default:" HELP_NEXT
+		       "files whose names differ in the last number alone)",
+		       option_part },
 	[OPT_ZERO_FILL] = { "zero-fill", NULL, NULL,
 			    "memory that segments of an ELF core claim and do not" HELP_NEXT
 			    "hold reads as zeroes: makedumpfile -E leaves it out so",

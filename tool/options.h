@@ -12,6 +12,7 @@
 
 enum option_id {
 	OPT_RAM,
+	OPT_PART,
 	OPT_ZERO_FILL,
 	OPT_ENCRYPTION,
 	OPT_KERNEL,
@@ -43,7 +44,7 @@ enum option_id {
 
 /** What every command takes that opens an image. */
 #define OPTIONS_IMAGE                                                                              \
-	(OPT_BIT(OPT_RAM) | OPT_BIT(OPT_ZERO_FILL) | OPT_BIT(OPT_ENCRYPTION) |                     \
+	(OPT_BIT(OPT_RAM) | OPT_BIT(OPT_PART) | OPT_BIT(OPT_ZERO_FILL) | OPT_BIT(OPT_ENCRYPTION) |                     \
 	 OPT_BIT(OPT_KERNEL) | OPT_BIT(OPT_VMCOREINFO))
 
 enum root_choice {
@@ -64,11 +65,14 @@ enum color_choice {
 };
 
 #define OPTIONS_MAX_RAM 64
+#define OPTIONS_MAX_PARTS 64
 
 struct options {
 	uint32_t given; /**< OPT_BIT() of each option that was there */
 	struct pgw_image_ram ram[OPTIONS_MAX_RAM];
 	size_t nr_ram;
+	const char *parts[OPTIONS_MAX_PARTS]; /**< paths */
+	size_t nr_parts;
 	struct pgw_encryption encryption;
 	const char *kernel;     /**< number or release */
 	const char *vmcoreinfo; /**< path */

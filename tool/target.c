@@ -72,6 +72,18 @@ void target_explain_gaps(const struct target *target)
 			target->file, info->nr_gaps);
 }
 
+static void explain_part(const struct target *target)
+{
+	const struct pgw_image_info *info = pgw_image_get_info(target->image);
+
+	if (info->lacks_part)
+		message("%s: a part of the split dump is missing%s%s: it has the memory from "
+			"0x%" PRIx64 " to 0x%" PRIx64 "; --part gives it",
+			target->file, info->missing_part ? ", " : "",
+			info->missing_part ? info->missing_part : "", info->missing_part_first,
+			info->missing_part_last);
+}
+
 void target_explain_unreadable(const struct target *target)
 {
 	const struct pgw_image_info *info = pgw_image_get_info(target->image);
@@ -80,6 +92,7 @@ void target_explain_unreadable(const struct target *target)
 		message("%s: the file was cut: it ends at byte %" PRIu64
 			", by its headers at byte %" PRIu64,
 			target->file, info->file_size, info->said_size);
+	explain_part(target);
 	target_explain_gaps(target);
 }
 
@@ -122,6 +135,7 @@ static int fail_kernel_root(const struct target *target, const struct pgw_error 
 			target->file, text);
 		return TOOL_UNREADABLE;
 	}
+	explain_part(target);
 	if (!report_is_cut(info) || err->status != -PGW_ENOENT)
 		return message_error(target->file, err);
 	message("%s: the file was cut: it ends at byte %" PRIu64 ", by its headers at byte %" PRIu64
@@ -183,6 +197,8 @@ int target_open(struct target *target, const struct options *opts)
 		.ram = opts->ram,
 		.nr_ram = opts->nr_ram,
 		.arch = opts->format ? pgw_format_arch(opts->format) : NULL,
+		.parts = opts->parts,
+		.nr_parts = opts->nr_parts,
 		.zero_fill = option_given(opts, OPT_ZERO_FILL),
 		.encryption = opts->encryption,
 		.kernel = opts->kernel,
@@ -194,6 +210,10 @@ int target_open(struct target *target, const struct options *opts)
 	*target = (struct target){ .file = opts->args[0], .zero_fill = image_opts.zero_fill };
 	if (opts->nr_ram && image_opts.zero_fill) {
 		message("--zero-fill is for an ELF core; memory given with --ram has no gaps");
+		return TOOL_USAGE;
+	}
+	if (opts->nr_ram && opts->nr_parts) {
+		message("--part is for a split dump; memory given with --ram has no parts");
 		return TOOL_USAGE;
 	}
 	if (opts->vmcoreinfo) {

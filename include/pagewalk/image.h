@@ -55,6 +55,12 @@ struct pgw_image_options {
 	const struct pgw_image_ram *ram;
 	size_t nr_ram;
 	/**
+	 * The other files of a split dump (makedumpfile --split), whose first or any other part is
+	 * opened. None: those beside it whose names differ from its own in the last number alone.
+	 */
+	const char *const *parts;
+	size_t nr_parts;
+	/**
 	 * As pgw_format_arch(): what machine raw memory is of. NULL: all are tried,
 	 * and the one whose kernel root proves itself is taken.
 	 */
@@ -149,6 +155,12 @@ struct pgw_image_info {
 	uint64_t nr_ranges; /**< readable ranges of memory after sorting and joining */
 	uint64_t readable_bytes; /**< of memory, each address once */
 	uint64_t zero_bytes; /**< of these, bytes that are zeroes by pgw_image_options.zero_fill */
+	unsigned nr_parts; /**< files of a split dump that are there; 0: it is not split */
+	bool lacks_part;   /**< of a split dump: memory is in a part that is not there */
+	uint64_t missing_part_first; /**< the first such memory */
+	uint64_t missing_part_last;  /**< inclusive */
+	/** The name that this part will have, by the names of the others; NULL if that is not known. */
+	const char *missing_part;
 	uint64_t unreadable_bytes; /**< of memory that segments claim but the file does not hold */
 	/**
 	 * Of these, bytes of pages that were left out when the dump was made: makedumpfile leaves

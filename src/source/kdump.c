@@ -16,18 +16,10 @@
 
 #define NT_PRSTATUS 1
 
-/* One file, with all pages of the dump or some of them. */
-struct kdump_part {
-	const struct source_map *map;
-	uint64_t first_page, end_page;
-	uint64_t first_rank; /* of first_page in the whole dump: here it has descriptor 0 */
-	uint64_t descriptors;
-};
-
 struct kdump {
 	struct kdump_header header;
 	struct kdump_pages pages;
-	struct kdump_part part;
+	struct kdump_parts parts;
 	struct unpacker *unpacker;
 	struct page_cache *cache;
 };
@@ -44,7 +36,7 @@ static bool kdump_probe(const struct source_map *file, struct source_guess *ret)
 
 	ret->score = SOURCE_SCORE_MAGIC;
 	return source_map_read(file, 0, magic, sizeof(magic)) &&
-	       memcmp(magic, "KDUMP   ", sizeof(magic)) == 0;
+	       memcmp(magic, KDUMP_MAGIC, sizeof(magic)) == 0;
 }
 
 /* The packing that a flag means; none if it does not mean one. */
@@ -98,9 +90,18 @@ static bool descriptor_read(const struct kdump *kdump, const struct kdump_part *
 /* The part that has a page; NULL if that was not given. */
 static const struct kdump_part *part_find(const struct kdump *kdump, uint64_t page)
 {
-	const struct kdump_part *part = &kdump->part;
+	const struct kdump_parts *parts = &kdump->parts;
+	size_t low = 0, high = parts->nr;
 
-	return page >= part->first_page && page < part->end_page ? part : NULL;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (parts->list[middle].end_page <= page)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < parts->nr && parts->list[low].first_page <= page ? &parts->list[low] : NULL;
 }
 
 static int page_unpack(const struct kdump *kdump, const struct kdump_part *part,
@@ -161,7 +162,6 @@ static bool kdump_next_range(const struct source *source, enum source_extent ext
 /* What is missing of a dump: found out page by page, by those who know that something is. */
 struct losing {
 	const struct kdump *kdump;
-	const struct kdump_part *part;
 	uint64_t rank; /* of the next page */
 	uint64_t end;  /* of all bytes that descriptors tell of */
 };
@@ -188,8 +188,7 @@ static bool part_is_cut(const struct kdump *kdump, const struct kdump_part *part
 {
 	struct descriptor last, descriptor;
 
-	if ((kdump->header.status & KDUMP_INCOMPLETE) ||
-	    (part->map->flat && part->map->flat->is_cut))
+	if ((part->status & KDUMP_INCOMPLETE) || (part->map->flat && part->map->flat->is_cut))
 		return true;
 	if (!nr)
 		return false;
@@ -206,27 +205,42 @@ static bool part_is_cut(const struct kdump *kdump, const struct kdump_part *part
 	return false;
 }
 
-/* Pages of another part are not known to be there; what the file has lost neither. */
-static int kdump_find_lost(struct source *source, struct kdump *kdump)
+/* @param ret_end what the descriptors' end is raised to */
+static int part_prepare(struct source *source, struct kdump *kdump, struct kdump_part *part,
+			bool *is_cut, uint64_t *ret_end)
 {
-	struct kdump_part *part = &kdump->part;
-	struct losing losing = { .kdump = kdump, .part = part };
-	uint64_t end_rank;
+	uint64_t end_rank, end;
 	int status;
 
+	part->map = &source->files[part->file];
 	status = kdump_pages_rank(&kdump->pages, part->first_page, &part->first_rank);
 	if (!status)
 		status = kdump_pages_rank(&kdump->pages, part->end_page, &end_rank);
 	if (status)
 		return status;
-	losing.end = part->descriptors + (end_rank - part->first_rank) * DESCRIPTOR_SIZE;
-	if (part_is_cut(kdump, part, end_rank - part->first_rank)) {
-		source->info.truncated = true;
-	} else if (!kdump->header.is_split) {
-		return 0;
-	}
+	end = part->descriptors + (end_rank - part->first_rank) * DESCRIPTOR_SIZE;
+	if (*ret_end < end)
+		*ret_end = end;
+	*is_cut |= part_is_cut(kdump, part, end_rank - part->first_rank);
+	return 0;
+}
+
+/* Pages of a part that is missing, and what files have lost. */
+static int kdump_find_lost(struct source *source, struct kdump *kdump)
+{
+	struct losing losing = { .kdump = kdump };
+	bool is_cut = false;
+	int status = 0;
+
+	for (size_t i = 0; i < kdump->parts.nr && !status; i++)
+		status = part_prepare(source, kdump, &kdump->parts.list[i], &is_cut, &losing.end);
+	source->info.truncated |= is_cut;
+	if (status || (!is_cut && !source->info.lacks_part))
+		return status;
 	status = kdump_pages_lose(&kdump->pages, lose_page, &losing);
-	source->info.said_size = losing.end;
+	/* Of several files, which was cut is not what this can say. */
+	if (is_cut && kdump->parts.nr == 1)
+		source->info.said_size = losing.end;
 	return status;
 }
 
@@ -359,12 +373,6 @@ static int kdump_load_pages(struct source *source, struct kdump *kdump, struct p
 	size_t block = (size_t)1 << header->block_lg2;
 	int status;
 
-	kdump->part = (struct kdump_part){
-		.map = &source->files[0],
-		.first_page = header->first_page,
-		.end_page = header->end_page,
-		.descriptors = header->descriptors,
-	};
 	kdump->unpacker = unpacker_new();
 	kdump->cache = page_cache_new(block, PAGE_CACHE_BYTES, kdump_load_page, kdump);
 	if (!kdump->unpacker || !kdump->cache)
@@ -383,7 +391,6 @@ static int kdump_open(struct source *source, const struct pgw_image_options *opt
 	struct kdump *kdump = source->state = calloc(1, sizeof(*kdump));
 	int status;
 
-	(void)options;
 	if (!kdump)
 		return source_fail(err, -PGW_ENOMEM, NULL);
 	status = kdump_header_load(&source->files[0], &kdump->header, err);
@@ -394,6 +401,8 @@ static int kdump_open(struct source *source, const struct pgw_image_options *opt
 	status = check_packings(kdump, err);
 	if (!status)
 		status = kdump_load_notes(source, kdump, err);
+	if (!status)
+		status = kdump_parts_collect(source, options, &kdump->header, &kdump->parts, err);
 	return status ? status : kdump_load_pages(source, kdump, err);
 }
 
@@ -406,6 +415,7 @@ static void kdump_close(struct source *source)
 	page_cache_free(kdump->cache);
 	unpacker_free(kdump->unpacker);
 	kdump_pages_fini(&kdump->pages);
+	kdump_parts_fini(&kdump->parts);
 	free(kdump);
 }
 

@@ -18,6 +18,8 @@
 
 #include "source/source_priv.h"
 
+#define KDUMP_MAGIC "KDUMP   "
+
 /* 2^48 bytes of memory with pages of 4 KiB: physical addresses of machines have gaps. */
 #define KDUMP_MAX_PAGES (UINT64_C(1) << 36)
 #define KDUMP_MIN_BLOCK_LG2 12
@@ -63,6 +65,35 @@ int kdump_header_load(const struct source_map *map, struct kdump_header *ret,
 		      struct pgw_error *err);
 /** A number of 2, 4 or 8 bytes as this dump has it. */
 uint64_t kdump_number(const struct kdump_form *form, const uint8_t *bytes, unsigned size);
+
+/* kdump_parts.c: the files of a split dump */
+
+/** One file, with all pages of the dump or those of a range. */
+struct kdump_part {
+	unsigned file; /* of the source */
+	const struct source_map *map;
+	uint64_t first_page, end_page;
+	uint64_t first_rank;  /* of first_page in the whole dump: here it has descriptor 0 */
+	uint64_t descriptors; /* in the file */
+	uint32_t status;      /* of its header */
+	unsigned long number; /* in its name */
+};
+
+struct kdump_parts {
+	struct kdump_part *list; /* ascending; they have no pages in common */
+	size_t nr;
+	char *missing; /* what a file is called that is not there, as far as is known; or NULL */
+};
+
+/**
+ * List the file that is open, and if it is a part of a split dump, open the others: those of the
+ * options, else those beside it. Sets of info: nr_parts, missing_part and its like; file_size.
+ * @param ret all zero; to be let go of either way
+ */
+int kdump_parts_collect(struct source *source, const struct pgw_image_options *options,
+			const struct kdump_header *header, struct kdump_parts *ret,
+			struct pgw_error *err);
+void kdump_parts_fini(struct kdump_parts *parts);
 
 /* kdump_pages.c: which pages there are */
 

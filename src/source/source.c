@@ -124,7 +124,10 @@ int source_open(const struct source_ops *const *kinds, size_t nr_kinds, const ch
 	}
 	source_set_kind(ret, kind);
 	ret->info.kind = kind->name;
-	return kind->open(ret, options, err);
+	ret->path = path;
+	status = kind->open(ret, options, err);
+	ret->path = NULL;
+	return status;
 }
 
 void source_close(struct source *source)

@@ -141,6 +141,7 @@ struct source_notes {
 
 struct source {
 	const struct source_ops *ops;
+	const char *path;     /* of file 0, while it is being opened */
 	struct pgw_phys phys; /* its memory */
 	void *state;          /* the kind's own */
 	bool has_machine;     /* it says which machine's it is */

@@ -194,6 +194,15 @@ static void test_dumps__makedumpfile_zlib_of_a_crash(void **state)
 	check_dump("dumps/x86-kdump61-c-d31.kdump", "kdump", &kdump61);
 }
 
+/* Each of the parts leads to the others. */
+static void test_dumps__split(void **state)
+{
+	(void)state;
+	check_dump("dumps/a61-mdf172-split16-c-d31.1", "kdump", &a61);
+	check_dump("dumps/a61-mdf172-split16-c-d31.2", "kdump", &a61);
+	check_dump("dumps/a61-mdf172-split16-c-d31.3", "kdump", &a61);
+}
+
 static void test_dumps__flattened_of_qemu(void **state)
 {
 	(void)state;
@@ -213,6 +222,7 @@ int main(void)
 		cmocka_unit_test(test_dumps__makedumpfile_zstd),
 		cmocka_unit_test(test_dumps__makedumpfile_lzo),
 		cmocka_unit_test(test_dumps__makedumpfile_zlib_of_a_crash),
+		cmocka_unit_test(test_dumps__split),
 		cmocka_unit_test(test_dumps__flattened_of_qemu),
 		cmocka_unit_test(test_dumps__flattened_snappy),
 	};

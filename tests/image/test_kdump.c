@@ -370,6 +370,159 @@ static void test_kdump__a_library_that_is_missing_is_named(void **state)
 	}
 }
 
+#define NR_PARTS 3
+
+/* The last part is the smallest; all that is in it are the last pages. */
+static void make_parts(struct mkkdump *parts, unsigned version)
+{
+	static const uint64_t ends[NR_PARTS + 1] = { 0, 0x13, 0x70, MACHINE_PAGES };
+
+	for (unsigned i = 0; i < NR_PARTS; i++) {
+		const struct mkkdump_how how = {
+			.version = version,
+			.is_packed = packing_is_there(0),
+			.is_excluded = is_excluded,
+			.is_split = true,
+			.first_page = ends[i],
+			.end_page = ends[i + 1],
+		};
+
+		mkkdump_build(&parts[i], &machine.elf, &how);
+	}
+}
+
+static void test_split__parts_make_a_whole(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2 * NR_PARTS; i++) {
+		struct mkkdump parts[NR_PARTS];
+		const char *paths[NR_PARTS];
+		const struct pgw_image_options opts = { .parts = paths, .nr_parts = NR_PARTS };
+		struct pgw_image *image;
+
+		make_parts(parts, i < NR_PARTS ? 2 : 6);
+		for (unsigned j = 0; j < NR_PARTS; j++)
+			paths[NR_PARTS - 1 - j] = mkkdump_save(&parts[j]);
+		assert_int_equal(pgw_image_open(paths[i % NR_PARTS], &opts, &image, NULL), 0);
+		assert_int_equal(pgw_image_get_info(image)->nr_parts, NR_PARTS);
+		assert_false(pgw_image_get_info(image)->lacks_part);
+		assert_false(pgw_image_get_info(image)->truncated);
+		assert_int_equal(check_pages(image), MACHINE_PAGES - 5);
+		pgw_image_close(image);
+		for (unsigned j = 0; j < NR_PARTS; j++)
+			mkkdump_fini(&parts[j]);
+	}
+}
+
+static const char *path_in(const char *folder, const char *name)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return path;
+}
+
+/* Files with names; what is not there has none. */
+static void write_parts(const struct mkkdump *parts, const char *folder, const char *const *names)
+{
+	for (unsigned i = 0; i < NR_PARTS; i++) {
+		FILE *file = names[i] ? fopen(path_in(folder, names[i]), "wb") : NULL;
+
+		if (!names[i])
+			continue;
+		assert_non_null(file);
+		assert_int_equal(fwrite(parts[i].file, 1, parts[i].size, file), parts[i].size);
+		assert_int_equal(fclose(file), 0);
+	}
+}
+
+static void test_split__parts_are_found_by_their_names(void **state)
+{
+	static const struct {
+		const char *names[NR_PARTS];
+		const char *missing; /* "": without a name */
+		uint64_t first, last;
+	} names[] = {
+		{ { "vmcore.1", "vmcore.2", "vmcore.3" }, NULL, 0, 0 },
+		{ { "vmcore_0", "vmcore_1", "vmcore_2" }, NULL, 0, 0 },
+		{ { "d08.kdump", "d09.kdump", "d10.kdump" }, NULL, 0, 0 },
+		{ { "4-9", "4-10", "4-11" }, NULL, 0, 0 },
+		{ { "vmcore.1", NULL, "vmcore.3" }, "vmcore.2", 0x13000, 0x6ffff },
+		{ { NULL, "d09.kdump", "d10.kdump" }, "d08.kdump", 0, 0x12fff },
+		{ { "a2", "a3", NULL }, "a4", 0x70000, 0x7ffff },
+		{ { NULL, "x0", "x1" }, "", 0, 0x12fff },
+		{ { "x", NULL, NULL }, "", 0x13000, 0x7ffff },
+	};
+	struct mkkdump parts[NR_PARTS];
+
+	(void)state;
+	make_parts(parts, 6);
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(names) * NR_PARTS; i++) {
+		const char *const *row = names[i / NR_PARTS].names, *missing;
+		char folder[] = "/tmp/pgw-split-XXXXXX";
+		const struct pgw_image_info *info;
+		struct pgw_image *image;
+
+		if (!row[i % NR_PARTS])
+			continue;
+		missing = names[i / NR_PARTS].missing;
+		assert_non_null(mkdtemp(folder));
+		write_parts(parts, folder, row);
+		assert_string_equal(open_said(path_in(folder, row[i % NR_PARTS]), &image), "");
+		info = pgw_image_get_info(image);
+		assert_int_equal(info->lacks_part, missing != NULL);
+		assert_int_equal(info->missing_part != NULL, missing && *missing);
+		if (info->missing_part)
+			assert_string_equal(info->missing_part, path_in(folder, missing));
+		if (missing) {
+			assert_int_equal(info->missing_part_first, names[i / NR_PARTS].first);
+			assert_int_equal(info->missing_part_last, names[i / NR_PARTS].last);
+		}
+		assert_int_equal(info->nr_parts, !!row[0] + !!row[1] + !!row[2]);
+		check_pages(image);
+		pgw_image_close(image);
+		for (unsigned j = 0; j < NR_PARTS; j++)
+			unlink(row[j] ? path_in(folder, row[j]) : "");
+		assert_int_equal(rmdir(folder), 0);
+	}
+	for (unsigned i = 0; i < NR_PARTS; i++)
+		mkkdump_fini(&parts[i]);
+}
+
+/* A part of another dump, or what is no dump, is not taken for one; if it was asked for, it is said. */
+static void test_split__other_files_are_no_parts(void **state)
+{
+	static const char *const names[NR_PARTS] = { "vmcore.1", "vmcore.2", "vmcore.3" };
+	char folder[] = "/tmp/pgw-split-XXXXXX", path[64];
+	const char *const list[] = { path };
+	const struct pgw_image_options opts = { .parts = list, .nr_parts = 1 };
+	struct mkkdump parts[NR_PARTS];
+	struct pgw_image *image;
+	struct pgw_error err;
+
+	(void)state;
+	make_parts(parts, 6);
+	mkkdump_put(&parts[1], 100, 1, 'x'); /* another host's name */
+	memset(parts[2].file, 0, 8);
+	assert_non_null(mkdtemp(folder));
+	write_parts(parts, folder, names);
+	assert_string_equal(open_said(path_in(folder, names[0]), &image), "");
+	assert_int_equal(pgw_image_get_info(image)->nr_parts, 1);
+	assert_string_equal(pgw_image_get_info(image)->missing_part, path_in(folder, names[1]));
+	pgw_image_close(image);
+	for (unsigned i = 1; i < NR_PARTS; i++) {
+		strcpy(path, path_in(folder, names[i]));
+		assert_int_equal(pgw_image_open(path_in(folder, names[0]), &opts, &image, &err),
+				 i == 1 ? -PGW_EINVAL : -PGW_ENOEXEC);
+		assert_ptr_equal(err.file, path);
+	}
+	for (unsigned i = 0; i < NR_PARTS; i++) {
+		unlink(path_in(folder, names[i]));
+		mkkdump_fini(&parts[i]);
+	}
+	assert_int_equal(rmdir(folder), 0);
+}
+
 struct row {
 	const char *name;
 	uint64_t offset;
@@ -534,6 +687,9 @@ int main(void)
 		cmocka_unit_test(test_kdump__memory_has_gaps),
 		cmocka_unit_test(test_kdump__a_cut_file_has_what_it_has),
 		cmocka_unit_test(test_kdump__an_incomplete_dump_has_what_it_has),
+		cmocka_unit_test(test_split__parts_make_a_whole),
+		cmocka_unit_test(test_split__parts_are_found_by_their_names),
+		cmocka_unit_test(test_split__other_files_are_no_parts),
 		cmocka_unit_test(test_kdump__a_library_that_is_missing_is_named),
 		cmocka_unit_test(test_kdump__hostile_headers_are_refused_by_a_line),
 		cmocka_unit_test(test_kdump__every_field_may_be_anything),

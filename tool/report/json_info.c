@@ -20,6 +20,12 @@ static void json_file(struct json *json, const struct report_info *info)
 	json_dec(json, "elf_machine", image->elf_machine);
 	json_str(json, "machine", image->machine);
 	json_bool(json, "placed_by_proof", image->placement == PGW_PLACEMENT_PROVED);
+	json_dec(json, "parts", image->nr_parts);
+	if (image->missing_part)
+		json_untrusted(json, "missing_part", image->missing_part,
+			       strlen(image->missing_part));
+	else
+		json_null(json, "missing_part");
 	json_dec(json, "segments", image->nr_segments);
 	json_dec(json, "unplaced", image->nr_unplaced);
 	json_dec(json, "gaps", image->nr_gaps);

@@ -83,6 +83,22 @@ static void text_memory_odd(struct out *out, const struct pgw_image_info *image)
 		text_count(out, "", image->nr_unplaced,
 			   "more segments passed over: they have no physical address (-1)\n");
 	}
+	if (image->nr_parts) {
+		text_label(out, "");
+		text_count(out, "from ", image->nr_parts, "parts of a split dump\n");
+	}
+	if (image->lacks_part) {
+		text_label(out, "");
+		out_str(out, "a part is missing: it has ");
+		out_hex(out, image->missing_part_first);
+		out_char(out, '-');
+		out_hex(out, image->missing_part_last);
+		out_str(out, image->missing_part ? ", and is called " : "\n");
+	}
+	if (image->missing_part) {
+		out_str(out, image->missing_part);
+		out_char(out, '\n');
+	}
 	if (image->excluded_bytes) {
 		uint64_t all = image->readable_bytes + image->unreadable_bytes;
 

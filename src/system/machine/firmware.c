@@ -170,17 +170,17 @@ static bool root_is_identity(const struct pgw_image *image, const struct pgw_roo
 bool image_root_is_firmwares(const struct pgw_image *image, struct pgw_root_info *root,
 			     uint64_t *budget)
 {
-	const struct image_arch_ops *ops = image->arch->ops;
 	struct pgw_translation table;
 	uint64_t bytes;
 
-	if (!image->has_efi ||
+	/* Registers may be known of a machine that is not. */
+	if (!image->arch || !image->has_efi ||
 	    !image_root_translate(image, root, image->efi_system_table, &table) ||
 	    table.pa != image->efi_system_table || !root_is_identity(image, root, budget, &bytes))
 		return false;
 	root->evidence = image->efi_system_table;
-	if (ops->firmware_control)
-		ops->firmware_control(table.entry, &root->control);
+	if (image->arch->ops->firmware_control)
+		image->arch->ops->firmware_control(table.entry, &root->control);
 	return true;
 }
 
