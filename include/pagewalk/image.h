@@ -138,7 +138,7 @@ enum pgw_image_placement {
 
 /** What the file says of itself. */
 struct pgw_image_info {
-	const char *kind; /**< "elf-core", "kdump" or "raw" */
+	const char *kind; /**< "elf-core", "kdump", "lime" or "raw" */
 	/** as pgw_format_arch(): "x86_64"; NULL if no format is known for the machine */
 	const char *arch;
 	const char *writer; /**< "QEMU", "kdump" or "unknown" */

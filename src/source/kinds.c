@@ -45,9 +45,7 @@ static const struct kind kinds[] = {
 	KIND(0, "DISKDUMP", "a diskdump dump", "dump again as an ELF core (makedumpfile -E)"),
 	KIND(0, "sadump\0\0", "a sadump dump",
 	     "dump again as an ELF core, with kdump (makedumpfile -E)"),
-	/* LiME: lime.h; AVML: image.rs */
-	KIND(0, "EMiL", "a LiME dump",
-	     "avml-convert --source-format lime --format raw makes raw memory of it"),
+	/* AVML: image.rs */
 	KIND(0, "AVML", "an AVML dump", "avml-convert --format raw makes raw memory of it"),
 	/* libvirt: qemu_saveimage.h */
 	KIND(0, "LibvirtQemudSave", "a virtual machine saved by libvirt",

@@ -7,6 +7,7 @@
 const struct source_ops *const source_kinds[] = {
 	&source_elf_ops,
 	&source_kdump_ops,
+	&source_lime_ops,
 	&source_unreadable_ops,
 	&source_raw_ops,
 };

@@ -12,6 +12,7 @@
 
 #define MAGIC_FLAT "makedumpfile\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1"
 #define MAGIC_KDUMP "KDUMP   "
+#define MAGIC_LIME "EMiL\1\0\0"
 
 #define MAX_SIZE ((size_t)128 << 10)
 #define MAX_RANGES 64

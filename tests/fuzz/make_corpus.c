@@ -203,6 +203,26 @@ static void make_kdumps(void)
 	machine_fini(&machine);
 }
 
+/* Two ranges of its memory, the higher one first. */
+static void make_lime(void)
+{
+	static uint8_t file[2 * (32 + 0x6000)];
+	static struct machine machine;
+	uint64_t pa = 0x18000;
+
+	machine_init(&machine, 4);
+	for (uint8_t *at = file; at < file + sizeof(file); at += 32 + 0x6000, pa -= 0x6000) {
+		uint64_t last = pa + 0x5fff;
+
+		memcpy(at, "EMiL\1", 5);
+		memcpy(at + 8, &pa, sizeof(pa));
+		memcpy(at + 16, &last, sizeof(last));
+		memcpy(at + 32, machine.ram + pa, 0x6000);
+	}
+	save("lime", "two-ranges", file, sizeof(file));
+	machine_fini(&machine);
+}
+
 /* Entries of each format: a table's, and leaves'; see take_choices() in fuzz_tables.c. */
 
 static void put(uint8_t **at, unsigned nr_bytes, uint64_t value)
@@ -294,6 +314,7 @@ int main(int argc, char **argv)
 	make_notes();
 	make_elf_cores();
 	make_kdumps();
+	make_lime();
 	make_tables();
 	return 0;
 }

@@ -194,6 +194,12 @@ static void test_dumps__makedumpfile_zlib_of_a_crash(void **state)
 	check_dump("dumps/x86-kdump61-c-d31.kdump", "kdump", &kdump61);
 }
 
+static void test_dumps__lime(void **state)
+{
+	(void)state;
+	check_dump("dumps/a61.lime", "lime", &a61);
+}
+
 /* Each of the parts leads to the others. */
 static void test_dumps__split(void **state)
 {
@@ -222,6 +228,7 @@ int main(void)
 		cmocka_unit_test(test_dumps__makedumpfile_zstd),
 		cmocka_unit_test(test_dumps__makedumpfile_lzo),
 		cmocka_unit_test(test_dumps__makedumpfile_zlib_of_a_crash),
+		cmocka_unit_test(test_dumps__lime),
 		cmocka_unit_test(test_dumps__split),
 		cmocka_unit_test(test_dumps__flattened_of_qemu),
 		cmocka_unit_test(test_dumps__flattened_snappy),

@@ -52,9 +52,6 @@ static const struct row rows[] = {
 	    "offset 0x0: a diskdump dump: dump again as an ELF core (makedumpfile -E)"),
 	ROW("sadump", 0, "sadump\0\0",
 	    "offset 0x0: a sadump dump: dump again as an ELF core, with kdump (makedumpfile -E)"),
-	ROW("LiME", 0, "EMiL\1\0\0\0",
-	    "offset 0x0: a LiME dump: avml-convert --source-format lime --format raw makes raw "
-	    "memory of it"),
 	ROW("AVML", 0, "AVML\2\0\0\0",
 	    "offset 0x0: an AVML dump: avml-convert --format raw makes raw memory of it"),
 	ROW("virsh save", 0, "LibvirtQemudSave\2\0\0\0",
