@@ -7,28 +7,11 @@
 #include "base/bits.h"
 #include "source/flat.h"
 #include "source/page_cache.h"
-#include "source/unpack.h"
-
-#define DESCRIPTOR_SIZE 24
 
 /* How many descriptors at the end are looked at, to see whether the file was cut. */
 #define TAIL_PAGES (UINT64_C(1) << 18)
 
 #define NT_PRSTATUS 1
-
-struct kdump {
-	struct kdump_header header;
-	struct kdump_pages pages;
-	struct kdump_parts parts;
-	struct unpacker *unpacker;
-	struct page_cache *cache;
-};
-
-struct descriptor {
-	uint64_t offset;
-	uint32_t size;
-	uint32_t flags;
-};
 
 static bool kdump_probe(const struct source_map *file, struct source_guess *ret)
 {
@@ -39,103 +22,18 @@ static bool kdump_probe(const struct source_map *file, struct source_guess *ret)
 	       memcmp(magic, KDUMP_MAGIC, sizeof(magic)) == 0;
 }
 
-/* The packing that a flag means; none if it does not mean one. */
-static enum packing flag_packing(uint32_t flag)
-{
-	switch (flag) {
-	case KDUMP_ZLIB:
-		return PACKING_ZLIB;
-	case KDUMP_LZO:
-		return PACKING_LZO;
-	case KDUMP_SNAPPY:
-		return PACKING_SNAPPY;
-	case KDUMP_ZSTD:
-		return PACKING_ZSTD;
-	default:
-		return _PACKING_MAX;
-	}
-}
-
-/* Are the bytes that it tells of, all of them, in the file? */
-static bool descriptor_is_sound(const struct kdump *kdump, const struct kdump_part *part,
-				const struct descriptor *descriptor)
-{
-	uint64_t block = BIT(kdump->header.block_lg2);
-	uint32_t flags = descriptor->flags & KDUMP_PACKED;
-
-	if (!descriptor->size || descriptor->size > block || descriptor->offset < block ||
-	    !source_map_has(part->map, descriptor->offset, descriptor->size))
-		return false;
-	return flags ? flag_packing(flags) != _PACKING_MAX : descriptor->size == block;
-}
-
-/* @param index of the part */
-static bool descriptor_read(const struct kdump *kdump, const struct kdump_part *part,
-			    uint64_t index, struct descriptor *ret)
-{
-	const struct kdump_form *form = &kdump->header.form;
-	uint8_t bytes[DESCRIPTOR_SIZE];
-
-	if (!source_map_read(part->map, part->descriptors + index * DESCRIPTOR_SIZE, bytes,
-			     sizeof(bytes)))
-		return false;
-	*ret = (struct descriptor){
-		.offset = kdump_number(form, bytes, 8),
-		.size = (uint32_t)kdump_number(form, bytes + 8, 4),
-		.flags = (uint32_t)kdump_number(form, bytes + 12, 4),
-	};
-	return true;
-}
-
-/* The part that has a page; NULL if that was not given. */
-static const struct kdump_part *part_find(const struct kdump *kdump, uint64_t page)
-{
-	const struct kdump_parts *parts = &kdump->parts;
-	size_t low = 0, high = parts->nr;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (parts->list[middle].end_page <= page)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < parts->nr && parts->list[low].first_page <= page ? &parts->list[low] : NULL;
-}
-
-static int page_unpack(const struct kdump *kdump, const struct kdump_part *part,
-		       const struct descriptor *descriptor, void *page)
-{
-	size_t block = (size_t)1 << kdump->header.block_lg2;
-	uint32_t flags = descriptor->flags & KDUMP_PACKED;
-	uint8_t *bytes;
-	int status = -PGW_EIO;
-
-	if (!flags)
-		return source_map_read(part->map, descriptor->offset, page, block) ? 0 : -PGW_EIO;
-	bytes = malloc(descriptor->size);
-	if (!bytes)
-		return -PGW_ENOMEM;
-	if (source_map_read(part->map, descriptor->offset, bytes, descriptor->size))
-		status = unpack(kdump->unpacker, flag_packing(flags), bytes, descriptor->size, page,
-				block);
-	free(bytes);
-	return status;
-}
-
 static int kdump_load_page(void *ctx, uint64_t page, void *buf)
 {
 	const struct kdump *kdump = ctx;
-	const struct kdump_part *part = part_find(kdump, page);
-	struct descriptor descriptor;
+	const struct kdump_part *part = kdump_part_find(kdump, page);
+	struct kdump_descriptor descriptor;
 	uint64_t rank;
 
 	if (!part || kdump_pages_find(&kdump->pages, page, &rank) ||
-	    !descriptor_read(kdump, part, rank - part->first_rank, &descriptor) ||
-	    !descriptor_is_sound(kdump, part, &descriptor))
+	    !kdump_descriptor_read(kdump, part, rank - part->first_rank, &descriptor) ||
+	    !kdump_descriptor_is_sound(kdump, part, &descriptor))
 		return -PGW_EIO;
-	return page_unpack(kdump, part, &descriptor, buf);
+	return kdump_unpack(kdump, part, &descriptor, buf);
 }
 
 static int kdump_read(const struct source *source, uint64_t pa, void *buf, size_t len)
@@ -149,10 +47,17 @@ static int kdump_read(const struct source *source, uint64_t pa, void *buf, size_
 static bool kdump_next_range(const struct source *source, enum source_extent extent, uint64_t pa,
 			     struct pgw_pa_range *ret)
 {
-	const struct kdump *kdump = source->state;
+	static const enum kdump_which which[] = {
+		[SOURCE_HELD] = KDUMP_SOUGHT,
+		[SOURCE_READABLE] = KDUMP_HELD,
+		[SOURCE_DESCRIBED] = KDUMP_DESCRIBED,
+	};
+	struct kdump *kdump = source->state;
 	unsigned lg2 = kdump->header.block_lg2;
 
-	if (!kdump_pages_next(&kdump->pages, extent == SOURCE_DESCRIBED, pa >> lg2, ret))
+	if (extent == SOURCE_HELD)
+		kdump_zeroes_find(kdump);
+	if (!kdump_pages_next(&kdump->pages, which[extent], pa >> lg2, ret))
 		return false;
 	ret->first <<= lg2;
 	ret->last = (ret->last << lg2) + (BIT(lg2) - 1);
@@ -169,15 +74,16 @@ struct losing {
 static bool lose_page(void *arg, uint64_t page)
 {
 	struct losing *losing = arg;
-	const struct kdump_part *part = part_find(losing->kdump, page);
+	const struct kdump_part *part = kdump_part_find(losing->kdump, page);
 	uint64_t rank = losing->rank++, end;
-	struct descriptor descriptor;
+	struct kdump_descriptor descriptor;
 
-	if (!part || !descriptor_read(losing->kdump, part, rank - part->first_rank, &descriptor))
+	if (!part ||
+	    !kdump_descriptor_read(losing->kdump, part, rank - part->first_rank, &descriptor))
 		return true;
 	if (!add_overflows(descriptor.offset, descriptor.size, &end) && end > losing->end)
 		losing->end = end;
-	return !descriptor_is_sound(losing->kdump, part, &descriptor);
+	return !kdump_descriptor_is_sound(losing->kdump, part, &descriptor);
 }
 
 /*
@@ -186,18 +92,18 @@ static bool lose_page(void *arg, uint64_t page)
  */
 static bool part_is_cut(const struct kdump *kdump, const struct kdump_part *part, uint64_t nr)
 {
-	struct descriptor last, descriptor;
+	struct kdump_descriptor last, descriptor;
 
 	if ((part->status & KDUMP_INCOMPLETE) || (part->map->flat && part->map->flat->is_cut))
 		return true;
 	if (!nr)
 		return false;
-	if (!descriptor_read(kdump, part, nr - 1, &last) ||
-	    !descriptor_is_sound(kdump, part, &last))
+	if (!kdump_descriptor_read(kdump, part, nr - 1, &last) ||
+	    !kdump_descriptor_is_sound(kdump, part, &last))
 		return true;
 	for (uint64_t i = 2; i <= nr && i <= TAIL_PAGES; i++) {
-		if (!descriptor_read(kdump, part, nr - i, &descriptor) ||
-		    !descriptor_is_sound(kdump, part, &descriptor))
+		if (!kdump_descriptor_read(kdump, part, nr - i, &descriptor) ||
+		    !kdump_descriptor_is_sound(kdump, part, &descriptor))
 			return true;
 		if (descriptor.offset != last.offset)
 			break;
@@ -218,7 +124,7 @@ static int part_prepare(struct source *source, struct kdump *kdump, struct kdump
 		status = kdump_pages_rank(&kdump->pages, part->end_page, &end_rank);
 	if (status)
 		return status;
-	end = part->descriptors + (end_rank - part->first_rank) * DESCRIPTOR_SIZE;
+	end = part->descriptors + (end_rank - part->first_rank) * KDUMP_DESCRIPTOR_SIZE;
 	if (*ret_end < end)
 		*ret_end = end;
 	*is_cut |= part_is_cut(kdump, part, end_rank - part->first_rank);
@@ -237,7 +143,7 @@ static int kdump_find_lost(struct source *source, struct kdump *kdump)
 	source->info.truncated |= is_cut;
 	if (status || (!is_cut && !source->info.lacks_part))
 		return status;
-	status = kdump_pages_lose(&kdump->pages, lose_page, &losing);
+	status = kdump_pages_mark(&kdump->pages, &kdump->pages.lost, lose_page, &losing);
 	/* Of several files, which was cut is not what this can say. */
 	if (is_cut && kdump->parts.nr == 1)
 		source->info.said_size = losing.end;
@@ -342,7 +248,7 @@ static int check_packings(const struct kdump *kdump, struct pgw_error *err)
 	};
 
 	for (uint32_t flag = 1; flag <= KDUMP_ZSTD; flag <<= 1) {
-		enum packing packing = flag_packing(kdump->header.status & flag);
+		enum packing packing = kdump_packing(kdump->header.status & flag);
 
 		if (packing != _PACKING_MAX && !packing_is_there(packing))
 			return source_fail(err, -PGW_EOPNOTSUPP, missing[packing]);
@@ -393,6 +299,7 @@ static int kdump_open(struct source *source, const struct pgw_image_options *opt
 
 	if (!kdump)
 		return source_fail(err, -PGW_ENOMEM, NULL);
+	pthread_mutex_init(&kdump->lock, NULL);
 	status = kdump_header_load(&source->files[0], &kdump->header, err);
 	if (status)
 		return status;
@@ -416,6 +323,7 @@ static void kdump_close(struct source *source)
 	unpacker_free(kdump->unpacker);
 	kdump_pages_fini(&kdump->pages);
 	kdump_parts_fini(&kdump->parts);
+	pthread_mutex_destroy(&kdump->lock);
 	free(kdump);
 }
 

@@ -16,7 +16,10 @@
  * A block is as large as a page of the dump, which need not be the machine's.
  */
 
+#include <pthread.h>
+
 #include "source/source_priv.h"
+#include "source/unpack.h"
 
 #define KDUMP_MAGIC "KDUMP   "
 
@@ -117,8 +120,9 @@ struct kdump_pages {
 	const struct kdump_header *header;
 	struct kdump_chunk *chunks;
 	uint64_t nr_chunks;
-	uint8_t *
-		lost; /* a bitmap of pages of bitmap 2 whose bytes are not here; NULL if there is none */
+	/* Bitmaps of pages of bitmap 2; NULL if there are none, or that is not known. */
+	uint8_t *lost;   /* their bytes are not here */
+	uint8_t *zeroes; /* they share bytes, which are zeroes */
 };
 
 /** Count all pages. @return 0, -PGW_EIO, -PGW_ENOMEM; to be let go of either way */
@@ -135,15 +139,69 @@ int kdump_pages_rank(const struct kdump_pages *pages, uint64_t page, uint64_t *r
 /** The same of a page that is held; -PGW_EIO if it is not. */
 int kdump_pages_find(const struct kdump_pages *pages, uint64_t page, uint64_t *ret_rank);
 
-/** Called for each page of bitmap 2, in order. @return is it lost? */
-typedef bool kdump_is_lost_fn(void *arg, uint64_t page);
-/** Note which pages are lost. */
-int kdump_pages_lose(struct kdump_pages *pages, kdump_is_lost_fn *is_lost, void *arg);
+/** Called for each page of bitmap 2, in order. @return is it one of them? */
+typedef bool kdump_is_one_fn(void *arg, uint64_t page);
+/**
+ * Make a bitmap of some of these pages.
+ * @param map pages->lost, or what will be pages->zeroes; NULL at first
+ * @return 0, -PGW_EIO, -PGW_ENOMEM
+ */
+int kdump_pages_mark(const struct kdump_pages *pages, uint8_t **map, kdump_is_one_fn *is_one,
+		     void *arg);
 
 /** The sums. Call it when all is lost that is. */
 int kdump_pages_count(struct kdump_pages *pages, struct kdump_counts *ret);
+/** Which pages are meant. Each is a part of the next. */
+enum kdump_which {
+	KDUMP_SOUGHT, /* held, and not known to be zeroes */
+	KDUMP_HELD,
+	KDUMP_DESCRIBED,
+};
+
 /** As source_ops.next_range, by pages; first is not below page. Ends are inclusive. */
-bool kdump_pages_next(const struct kdump_pages *pages, bool is_described, uint64_t page,
+bool kdump_pages_next(const struct kdump_pages *pages, enum kdump_which which, uint64_t page,
 		      struct pgw_pa_range *ret);
+
+/* kdump_desc.c: one page */
+
+#define KDUMP_DESCRIPTOR_SIZE 24
+
+struct kdump_descriptor {
+	uint64_t offset;
+	uint32_t size;
+	uint32_t flags;
+};
+
+/** What all files of this kind have in hand. */
+struct kdump {
+	struct kdump_header header;
+	struct kdump_pages pages;
+	struct kdump_parts parts;
+	struct unpacker *unpacker;
+	struct page_cache *cache;
+	pthread_mutex_t lock;
+	bool zeroes_are_known; /* under the lock; pages.zeroes does not change any more then */
+};
+
+/** The packing that a flag means; _PACKING_MAX if it does not mean one. */
+enum packing kdump_packing(uint32_t flag);
+/** The part that has a page; NULL if that was not given. */
+const struct kdump_part *kdump_part_find(const struct kdump *kdump, uint64_t page);
+void kdump_descriptor_decode(const struct kdump_form *form, const uint8_t *bytes,
+			     struct kdump_descriptor *ret);
+/** @param index of the part */
+bool kdump_descriptor_read(const struct kdump *kdump, const struct kdump_part *part, uint64_t index,
+			   struct kdump_descriptor *ret);
+/** Are the bytes that it tells of, all of them, in the file? */
+bool kdump_descriptor_is_sound(const struct kdump *kdump, const struct kdump_part *part,
+			       const struct kdump_descriptor *descriptor);
+/** Pre: it is sound. @return 0, -PGW_EIO, -PGW_ENOMEM */
+int kdump_unpack(const struct kdump *kdump, const struct kdump_part *part,
+		 const struct kdump_descriptor *descriptor, void *page);
+
+/* kdump_zeroes.c */
+
+/** Find out which pages are zeroes, if that is not known yet. Without memory for it, none are. */
+void kdump_zeroes_find(struct kdump *kdump);
 
 #endif

@@ -57,12 +57,25 @@ static bool read_dump_bits(const struct kdump_pages *pages, uint64_t chunk, stru
 	return read_bits(pages, pages->header->dump_map, chunk, ret);
 }
 
+static void clear_bits(const uint8_t *map, uint64_t chunk, struct page_bits *bits)
+{
+	for (size_t i = 0; map && i < KDUMP_CHUNK_WORDS; i++)
+		bits->word[i] &= ~load_le64(map + chunk * KDUMP_CHUNK_BYTES + 8 * i);
+}
+
 static bool read_held_bits(const struct kdump_pages *pages, uint64_t chunk, struct page_bits *ret)
 {
 	if (!read_dump_bits(pages, chunk, ret))
 		return false;
-	for (size_t i = 0; pages->lost && i < KDUMP_CHUNK_WORDS; i++)
-		ret->word[i] &= ~load_le64(pages->lost + chunk * KDUMP_CHUNK_BYTES + 8 * i);
+	clear_bits(pages->lost, chunk, ret);
+	return true;
+}
+
+static bool read_sought_bits(const struct kdump_pages *pages, uint64_t chunk, struct page_bits *ret)
+{
+	if (!read_held_bits(pages, chunk, ret))
+		return false;
+	clear_bits(pages->zeroes, chunk, ret);
 	return true;
 }
 
@@ -130,6 +143,7 @@ void kdump_pages_fini(struct kdump_pages *pages)
 {
 	free(pages->chunks);
 	free(pages->lost);
+	free(pages->zeroes);
 	*pages = (struct kdump_pages){ 0 };
 }
 
@@ -166,11 +180,12 @@ int kdump_pages_find(const struct kdump_pages *pages, uint64_t page, uint64_t *r
 	return 0;
 }
 
-int kdump_pages_lose(struct kdump_pages *pages, kdump_is_lost_fn *is_lost, void *arg)
+int kdump_pages_mark(const struct kdump_pages *pages, uint8_t **map, kdump_is_one_fn *is_one,
+		     void *arg)
 {
-	if (!pages->lost)
-		pages->lost = calloc(pages->nr_chunks, KDUMP_CHUNK_BYTES);
-	if (!pages->lost)
+	if (!*map)
+		*map = calloc(pages->nr_chunks, KDUMP_CHUNK_BYTES);
+	if (!*map)
 		return -PGW_ENOMEM;
 	for (uint64_t chunk = 0; chunk < pages->nr_chunks; chunk++) {
 		struct page_bits bits;
@@ -182,8 +197,8 @@ int kdump_pages_lose(struct kdump_pages *pages, kdump_is_lost_fn *is_lost, void 
 				unsigned bit = (unsigned)__builtin_ctzll(word);
 				uint64_t page = chunk * CHUNK_PAGES + i * 64 + bit;
 
-				if (is_lost(arg, page))
-					pages->lost[page / 8] |= (uint8_t)BIT(page % 8);
+				if (is_one(arg, page))
+					(*map)[page / 8] |= (uint8_t)BIT(page % 8);
 			}
 		}
 	}
@@ -213,45 +228,66 @@ int kdump_pages_count(struct kdump_pages *pages, struct kdump_counts *ret)
 	return 0;
 }
 
-/* The first page from page on that is or is not there, as is_set says; nr_pages if there is none. */
-static uint64_t find_next(const struct kdump_pages *pages, bool is_described, bool is_set,
+typedef bool read_bits_fn(const struct kdump_pages *pages, uint64_t chunk, struct page_bits *ret);
+
+static read_bits_fn *const readers[] = {
+	[KDUMP_SOUGHT] = read_sought_bits,
+	[KDUMP_HELD] = read_held_bits,
+	[KDUMP_DESCRIBED] = read_described_bits,
+};
+
+/* Is the whole chunk not what is looked for? Of pages that are sought only an empty one tells. */
+static bool chunk_is_over(const struct kdump_chunk *chunk, enum kdump_which which, bool is_set)
+{
+	unsigned nr = which == KDUMP_DESCRIBED ? chunk->nr_described : chunk->nr_held;
+
+	return is_set ? nr == 0 : nr == CHUNK_PAGES && which != KDUMP_SOUGHT;
+}
+
+/* In one chunk; CHUNK_PAGES if there is none from at on. */
+static unsigned find_in_chunk(const struct page_bits *bits, bool is_set, unsigned at)
+{
+	for (; at < CHUNK_PAGES; at = (at | 63) + 1) {
+		uint64_t word = is_set ? bits->word[at / 64] : ~bits->word[at / 64];
+
+		word &= ~low_bits(at % 64);
+		if (word)
+			return (at & ~63u) + (unsigned)__builtin_ctzll(word);
+	}
+	return CHUNK_PAGES;
+}
+
+/* The first page from page on that is or is not one of these; nr_pages if there is none. */
+static uint64_t find_next(const struct kdump_pages *pages, enum kdump_which which, bool is_set,
 			  uint64_t page)
 {
 	uint64_t nr_pages = pages->header->nr_pages;
 
 	while (page < nr_pages) {
-		uint64_t i = page >> KDUMP_CHUNK_LG2;
-		const struct kdump_chunk *chunk = &pages->chunks[i];
-		unsigned nr = is_described ? chunk->nr_described : chunk->nr_held;
+		uint64_t chunk = page >> KDUMP_CHUNK_LG2;
+		unsigned at = (unsigned)(page & (CHUNK_PAGES - 1));
 		struct page_bits bits;
 
-		/* Full or empty, and not of what is looked for. */
-		if (nr != (is_set ? 0 : CHUNK_PAGES) &&
-		    (is_described ? read_described_bits : read_held_bits)(pages, i, &bits)) {
-			for (unsigned at = page & (CHUNK_PAGES - 1); at < CHUNK_PAGES;
-			     at = (at | 63) + 1) {
-				uint64_t word = is_set ? bits.word[at / 64] : ~bits.word[at / 64];
-
-				word &= ~low_bits(at % 64);
-				if (word)
-					page = i * CHUNK_PAGES + (at & ~63u) +
-					       (unsigned)__builtin_ctzll(word);
-				if (word)
-					return page < nr_pages ? page : nr_pages;
-			}
-		}
-		page = (i + 1) << KDUMP_CHUNK_LG2;
+		page = chunk << KDUMP_CHUNK_LG2;
+		if (chunk_is_over(&pages->chunks[chunk], which, is_set) ||
+		    !readers[which](pages, chunk, &bits))
+			at = CHUNK_PAGES;
+		else
+			at = find_in_chunk(&bits, is_set, at);
+		page += at;
+		if (at < CHUNK_PAGES)
+			break;
 	}
-	return nr_pages;
+	return page < nr_pages ? page : nr_pages;
 }
 
-bool kdump_pages_next(const struct kdump_pages *pages, bool is_described, uint64_t page,
+bool kdump_pages_next(const struct kdump_pages *pages, enum kdump_which which, uint64_t page,
 		      struct pgw_pa_range *ret)
 {
-	uint64_t first = find_next(pages, is_described, true, page);
+	uint64_t first = find_next(pages, which, true, page);
 
 	if (first >= pages->header->nr_pages)
 		return false;
-	*ret = (struct pgw_pa_range){ first, find_next(pages, is_described, false, first) - 1 };
+	*ret = (struct pgw_pa_range){ first, find_next(pages, which, false, first) - 1 };
 	return true;
 }

@@ -23,6 +23,7 @@
 #include "image/machine.h"
 #include "image/mkkdump.h"
 #include "image/same_image.h"
+#include "source/source.h"
 
 #define RAM (MACHINE_PAGES * MACHINE_PAGE)
 #define SUB UINT64_C(0x1000) /* where the sub-header is, if blocks have 4 KiB */
@@ -646,6 +647,47 @@ static void test_kdump__every_field_may_be_anything(void **state)
 	mkkdump_fini(&kdump);
 }
 
+static bool is_zero_page(uint64_t page)
+{
+	static const uint8_t zeroes[MACHINE_PAGE];
+
+	return memcmp(machine.ram + page * MACHINE_PAGE, zeroes, MACHINE_PAGE) == 0;
+}
+
+/* A look through memory leaves out pages that share zeroes, and no others. */
+static void test_kdump__shared_zeroes_are_not_sought(void **state)
+{
+	const struct pgw_image_options opts = { .nr_ram = 0 };
+	uint64_t nr_zero = 0, nr_sought = 0, nr_shared;
+
+	(void)state;
+	for (nr_shared = 0; nr_shared < 2; nr_shared++) {
+		const struct mkkdump_how how = { .version = 6 };
+		struct mkkdump kdump;
+		struct source source;
+
+		mkkdump_build(&kdump, &machine.elf, &how);
+		/* Bytes that are no zeroes may be shared, too. */
+		if (nr_shared)
+			memset(kdump.file + kdump.data, 0x11, MACHINE_PAGE);
+		assert_int_equal(source_open(source_kinds, source_nr_kinds, mkkdump_save(&kdump),
+					     &opts, &source, NULL),
+				 0);
+		for (uint64_t page = 0; page < MACHINE_PAGES; page++) {
+			bool is_sought = source_has(&source, SOURCE_HELD, page * MACHINE_PAGE);
+
+			assert_true(source_has(&source, SOURCE_READABLE, page * MACHINE_PAGE));
+			assert_true(is_sought || (is_zero_page(page) && !nr_shared));
+			nr_zero += is_zero_page(page);
+			nr_sought += is_sought && is_zero_page(page);
+		}
+		source_close(&source);
+		mkkdump_fini(&kdump);
+		if (!nr_shared)
+			assert_true(nr_zero > 20 && nr_sought < 3);
+	}
+}
+
 static void *read_all(void *image)
 {
 	for (unsigned i = 0; i < 20; i++)
@@ -693,6 +735,7 @@ int main(void)
 		cmocka_unit_test(test_kdump__a_library_that_is_missing_is_named),
 		cmocka_unit_test(test_kdump__hostile_headers_are_refused_by_a_line),
 		cmocka_unit_test(test_kdump__every_field_may_be_anything),
+		cmocka_unit_test(test_kdump__shared_zeroes_are_not_sought),
 		cmocka_unit_test(test_kdump__threads_read_at_once),
 	};
 
