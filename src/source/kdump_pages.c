@@ -18,6 +18,9 @@ struct kdump_chunk {
 	uint16_t nr_described; /* the same, of both bitmaps together */
 };
 
+/* So many bytes of a bitmap are read at once by who needs all of it: not through the mapping. */
+#define PASS_BLOCK ((size_t)64 << 10)
+
 #define CHUNK_PAGES BIT(KDUMP_CHUNK_LG2)
 
 /* Without an instruction for it, a call of the compiler's own costs more than this. */
@@ -34,22 +37,70 @@ struct page_bits {
 	uint64_t word[KDUMP_CHUNK_WORDS];
 };
 
+static void take_bits(const struct kdump_pages *pages, uint64_t chunk, const uint8_t *bytes,
+		      struct page_bits *ret)
+{
+	uint64_t nr_pages = pages->header->nr_pages - chunk * CHUNK_PAGES;
+
+	for (size_t i = 0; i < KDUMP_CHUNK_WORDS; i++)
+		ret->word[i] = load_le64(bytes + 8 * i);
+	if (nr_pages < CHUNK_PAGES && nr_pages % 64)
+		ret->word[nr_pages / 64] &= low_bits((unsigned)(nr_pages % 64));
+}
+
 /* What the bitmap does not reach any more is clear; so are bits behind the last page. */
 static bool read_bits(const struct kdump_pages *pages, uint64_t map_at, uint64_t chunk,
 		      struct page_bits *ret)
 {
 	uint64_t at = chunk * KDUMP_CHUNK_BYTES, left = pages->header->map_size - at;
-	uint64_t nr_pages = pages->header->nr_pages - chunk * CHUNK_PAGES;
 	uint8_t bytes[KDUMP_CHUNK_BYTES] = { 0 };
 	size_t n = left < sizeof(bytes) ? (size_t)left : sizeof(bytes);
 
 	if (!source_map_read(pages->map, map_at + at, bytes, n))
 		return false;
-	for (size_t i = 0; i < KDUMP_CHUNK_WORDS; i++)
-		ret->word[i] = load_le64(bytes + 8 * i);
-	if (nr_pages < CHUNK_PAGES && nr_pages % 64)
-		ret->word[nr_pages / 64] &= low_bits((unsigned)(nr_pages % 64));
+	take_bits(pages, chunk, bytes, ret);
 	return true;
+}
+
+/* A bitmap that is gone over, by blocks. */
+struct pass {
+	const struct kdump_pages *pages;
+	uint64_t map_at;
+	uint64_t start; /* of the block, in the bitmap; UINT64_MAX: none is read yet */
+	uint8_t block[PASS_BLOCK];
+};
+
+static bool pass_read(struct pass *pass, uint64_t start)
+{
+	uint64_t left = pass->pages->header->map_size - start;
+	size_t n = left < PASS_BLOCK ? (size_t)left : PASS_BLOCK;
+
+	memset(pass->block + n, 0, PASS_BLOCK - n);
+	pass->start = start;
+	return source_map_read(pass->pages->map, pass->map_at + start, pass->block, n);
+}
+
+static bool pass_bits(struct pass *pass, uint64_t chunk, struct page_bits *ret)
+{
+	uint64_t at = chunk * KDUMP_CHUNK_BYTES, start = at & ~((uint64_t)PASS_BLOCK - 1);
+
+	if (start != pass->start && !pass_read(pass, start))
+		return false;
+	take_bits(pass->pages, chunk, pass->block + (at - start), ret);
+	return true;
+}
+
+/* NULL if there is no memory. */
+static struct pass *pass_new(const struct kdump_pages *pages, uint64_t map_at)
+{
+	struct pass *pass = malloc(sizeof(*pass));
+
+	if (pass) {
+		pass->pages = pages;
+		pass->map_at = map_at;
+		pass->start = UINT64_MAX;
+	}
+	return pass;
 }
 
 static bool read_dump_bits(const struct kdump_pages *pages, uint64_t chunk, struct page_bits *ret)
@@ -79,13 +130,14 @@ static bool read_sought_bits(const struct kdump_pages *pages, uint64_t chunk, st
 	return true;
 }
 
+/* What the dump has, the machine had. */
 static bool read_described_bits(const struct kdump_pages *pages, uint64_t chunk,
 				struct page_bits *ret)
 {
 	struct page_bits dump;
 
-	if (!read_bits(pages, pages->header->machine_map, chunk, ret) ||
-	    !read_dump_bits(pages, chunk, &dump))
+	if (!read_dump_bits(pages, chunk, &dump) ||
+	    !read_bits(pages, pages->header->machine_map, chunk, ret))
 		return false;
 	for (size_t i = 0; i < KDUMP_CHUNK_WORDS; i++)
 		ret->word[i] |= dump.word[i];
@@ -114,10 +166,27 @@ static unsigned count_runs(const struct page_bits *bits, uint64_t *carry)
 	return sum;
 }
 
+/* How many pages of bitmap 2 come before each chunk. */
+static int count_before(struct kdump_pages *pages, struct pass *pass)
+{
+	uint64_t before = 0;
+
+	for (uint64_t i = 0; i < pages->nr_chunks; i++) {
+		struct page_bits bits;
+
+		if (!pass_bits(pass, i, &bits))
+			return -PGW_EIO;
+		pages->chunks[i].before = before;
+		before += count(&bits, CHUNK_PAGES);
+	}
+	return 0;
+}
+
 int kdump_pages_init(struct kdump_pages *pages, const struct source_map *map,
 		     const struct kdump_header *header)
 {
-	uint64_t before = 0;
+	struct pass *pass;
+	int status;
 
 	*pages = (struct kdump_pages){
 		.map = map,
@@ -126,17 +195,10 @@ int kdump_pages_init(struct kdump_pages *pages, const struct source_map *map,
 		.nr_chunks = (header->nr_pages + CHUNK_PAGES - 1) >> KDUMP_CHUNK_LG2,
 	};
 	pages->chunks = calloc(pages->nr_chunks, sizeof(*pages->chunks));
-	if (!pages->chunks)
-		return -PGW_ENOMEM;
-	for (uint64_t i = 0; i < pages->nr_chunks; i++) {
-		struct page_bits bits;
-
-		if (!read_dump_bits(pages, i, &bits))
-			return -PGW_EIO;
-		pages->chunks[i].before = before;
-		before += count(&bits, CHUNK_PAGES);
-	}
-	return 0;
+	pass = pages->chunks ? pass_new(pages, header->dump_map) : NULL;
+	status = pass ? count_before(pages, pass) : -PGW_ENOMEM;
+	free(pass);
+	return status;
 }
 
 void kdump_pages_fini(struct kdump_pages *pages)
@@ -180,52 +242,95 @@ int kdump_pages_find(const struct kdump_pages *pages, uint64_t page, uint64_t *r
 	return 0;
 }
 
+/* Does bitmap 2 have none of its pages, as far as is known without a look? */
+static bool chunk_is_empty(const struct kdump_pages *pages, uint64_t i)
+{
+	return i + 1 < pages->nr_chunks && pages->chunks[i].before == pages->chunks[i + 1].before;
+}
+
+static void mark_chunk(const struct page_bits *bits, uint64_t first, uint8_t *map,
+		       kdump_is_one_fn *is_one, void *arg)
+{
+	for (unsigned i = 0; i < KDUMP_CHUNK_WORDS; i++) {
+		for (uint64_t word = bits->word[i]; word; word &= word - 1) {
+			uint64_t page = first + i * 64 + (unsigned)__builtin_ctzll(word);
+
+			if (is_one(arg, page))
+				map[page / 8] |= (uint8_t)BIT(page % 8);
+		}
+	}
+}
+
 int kdump_pages_mark(const struct kdump_pages *pages, uint8_t **map, kdump_is_one_fn *is_one,
 		     void *arg)
 {
+	struct pass *pass = pass_new(pages, pages->header->dump_map);
+	int status = 0;
+
 	if (!*map)
 		*map = calloc(pages->nr_chunks, KDUMP_CHUNK_BYTES);
-	if (!*map)
-		return -PGW_ENOMEM;
-	for (uint64_t chunk = 0; chunk < pages->nr_chunks; chunk++) {
+	if (!*map || !pass)
+		status = -PGW_ENOMEM;
+	for (uint64_t i = 0; i < pages->nr_chunks && !status; i++) {
 		struct page_bits bits;
 
-		if (!read_dump_bits(pages, chunk, &bits))
-			return -PGW_EIO;
-		for (unsigned i = 0; i < KDUMP_CHUNK_WORDS; i++) {
-			for (uint64_t word = bits.word[i]; word; word &= word - 1) {
-				unsigned bit = (unsigned)__builtin_ctzll(word);
-				uint64_t page = chunk * CHUNK_PAGES + i * 64 + bit;
-
-				if (is_one(arg, page))
-					(*map)[page / 8] |= (uint8_t)BIT(page % 8);
-			}
-		}
+		if (chunk_is_empty(pages, i))
+			continue;
+		if (pass_bits(pass, i, &bits))
+			mark_chunk(&bits, i * CHUNK_PAGES, *map, is_one, arg);
+		else
+			status = -PGW_EIO;
 	}
-	return 0;
+	free(pass);
+	return status;
+}
+
+/* What is counted of one chunk after the other. */
+struct counting {
+	struct kdump_pages *pages;
+	struct kdump_counts *counts;
+	uint64_t held_carry, described_carry;
+};
+
+static void count_chunk(struct counting *counting, uint64_t i, const struct page_bits *dump,
+			struct page_bits *described)
+{
+	struct kdump_chunk *chunk = &counting->pages->chunks[i];
+	struct kdump_counts *counts = counting->counts;
+	struct page_bits held = *dump;
+
+	clear_bits(counting->pages->lost, i, &held);
+	for (size_t j = 0; j < KDUMP_CHUNK_WORDS; j++)
+		described->word[j] |= dump->word[j];
+	chunk->nr_held = (uint16_t)count(&held, CHUNK_PAGES);
+	chunk->nr_described = (uint16_t)count(described, CHUNK_PAGES);
+	counts->nr_held += chunk->nr_held;
+	counts->nr_described += chunk->nr_described;
+	counts->nr_excluded += chunk->nr_described - count(dump, CHUNK_PAGES);
+	counts->nr_held_runs += count_runs(&held, &counting->held_carry);
+	counts->nr_described_runs += count_runs(described, &counting->described_carry);
 }
 
 int kdump_pages_count(struct kdump_pages *pages, struct kdump_counts *ret)
 {
-	uint64_t held_carry = 0, described_carry = 0;
+	struct pass *of_dump = pass_new(pages, pages->header->dump_map);
+	struct pass *of_machine = pass_new(pages, pages->header->machine_map);
+	struct counting counting = { .pages = pages, .counts = ret };
+	int status = of_dump && of_machine ? 0 : -PGW_ENOMEM;
 
 	*ret = (struct kdump_counts){ 0 };
-	for (uint64_t i = 0; i < pages->nr_chunks; i++) {
-		struct kdump_chunk *chunk = &pages->chunks[i];
-		struct page_bits held, dump, described;
+	for (uint64_t i = 0; i < pages->nr_chunks && !status; i++) {
+		struct page_bits dump = { { 0 } }, described;
 
-		if (!read_held_bits(pages, i, &held) || !read_dump_bits(pages, i, &dump) ||
-		    !read_described_bits(pages, i, &described))
-			return -PGW_EIO;
-		chunk->nr_held = (uint16_t)count(&held, CHUNK_PAGES);
-		chunk->nr_described = (uint16_t)count(&described, CHUNK_PAGES);
-		ret->nr_held += chunk->nr_held;
-		ret->nr_described += chunk->nr_described;
-		ret->nr_excluded += chunk->nr_described - count(&dump, CHUNK_PAGES);
-		ret->nr_held_runs += count_runs(&held, &held_carry);
-		ret->nr_described_runs += count_runs(&described, &described_carry);
+		if ((chunk_is_empty(pages, i) || pass_bits(of_dump, i, &dump)) &&
+		    pass_bits(of_machine, i, &described))
+			count_chunk(&counting, i, &dump, &described);
+		else
+			status = -PGW_EIO;
 	}
-	return 0;
+	free(of_dump);
+	free(of_machine);
+	return status;
 }
 
 typedef bool read_bits_fn(const struct kdump_pages *pages, uint64_t chunk, struct page_bits *ret);
