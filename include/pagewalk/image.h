@@ -91,7 +91,7 @@ struct pgw_image_options {
 
 /**
  * Open an ELF core or a kdump-compressed dump, written by QEMU's dump-guest-memory or by kdump,
- * or raw memory.
+ * flattened or not; what LiME wrote; or raw memory.
  *
  * A file that is of no known kind is taken for the whole memory of a machine,
  * its pieces one behind the other. Where they belong is derived from the
@@ -112,8 +112,10 @@ struct pgw_image_options {
  * @return 0; -PGW_ENOENT, -PGW_EIO (cannot be opened or read, a directory, not
  *         a regular file), -PGW_ENOEXEC (neither of a known kind nor raw memory
  *         that says where it belongs), -PGW_EOPNOTSUPP (a known kind that is not
- *         supported; segments that do not say where memory is), -PGW_EOVERFLOW (a header field, a part of a file in
- *         opts->ram, or the end of a piece of memory is out of bounds), -PGW_EINVAL (no such opts->arch), -PGW_ENOMEM
+ *         supported, or whose compression is not in this build; segments that do not say where
+ *         memory is), -PGW_EOVERFLOW (a header field, a part of a file in opts->ram, or the end
+ *         of a piece of memory is out of bounds), -PGW_EINVAL (no such opts->arch; opts->parts
+ *         that are not of the same split dump), -PGW_ENOMEM
  */
 PGW_API int pgw_image_open(const char *source, const struct pgw_image_options *opts,
 			   struct pgw_image **ret, struct pgw_error *err);
@@ -155,8 +157,8 @@ struct pgw_image_info {
 	uint64_t nr_ranges; /**< readable ranges of memory after sorting and joining */
 	uint64_t readable_bytes; /**< of memory, each address once */
 	uint64_t zero_bytes; /**< of these, bytes that are zeroes by pgw_image_options.zero_fill */
-	unsigned nr_parts; /**< files of a split dump that are there; 0: it is not split */
-	bool lacks_part;   /**< of a split dump: memory is in a part that is not there */
+	unsigned nr_parts;   /**< files of a split dump that are there; 0: it is not split */
+	bool lacks_part;     /**< of a split dump: memory is in a part that is not there */
 	uint64_t missing_part_first; /**< the first such memory */
 	uint64_t missing_part_last;  /**< inclusive */
 	/** The name that this part will have, by the names of the others; NULL if that is not known. */

@@ -241,7 +241,10 @@ static int compare_parts(const void *a, const void *b)
 {
 	const struct kdump_part *left = a, *right = b;
 
-	return left->first_page < right->first_page ? -1 : left->first_page > right->first_page;
+	/* One may be empty: it comes before another that begins there. */
+	if (left->first_page == right->first_page)
+		return left->end_page < right->end_page ? -1 : left->end_page > right->end_page;
+	return left->first_page < right->first_page ? -1 : 1;
 }
 
 /* The first pages that no part has. @return false: there are none */
@@ -262,7 +265,7 @@ static bool find_gap(const struct kdump_parts *parts, uint64_t nr_pages, size_t 
 }
 
 /* By its neighbour's number: makedumpfile's parts are in order, and so will their names be. */
-static int name_missing(struct collecting *collecting, const struct numbered *numbered)
+static void name_missing(struct collecting *collecting, const struct numbered *numbered)
 {
 	struct kdump_parts *parts = collecting->parts;
 	struct pgw_image_info *info = &collecting->source->info;
@@ -271,7 +274,7 @@ static int name_missing(struct collecting *collecting, const struct numbered *nu
 	size_t after;
 
 	if (!find_gap(parts, collecting->header->nr_pages, &after, &gap))
-		return 0;
+		return;
 	info->missing_part_first = gap.first << lg2;
 	info->missing_part_last = ((gap.last + 1) << lg2) - 1;
 	info->lacks_part = true;
@@ -281,7 +284,6 @@ static int name_missing(struct collecting *collecting, const struct numbered *nu
 					       : parts->list[0].number - 1,
 					 numbered->is_padded);
 	info->missing_part = parts->missing;
-	return 0;
 }
 
 int kdump_parts_collect(struct source *source, const struct pgw_image_options *options,
@@ -313,7 +315,8 @@ int kdump_parts_collect(struct source *source, const struct pgw_image_options *o
 		return status;
 	qsort(ret->list, ret->nr, sizeof(*ret->list), compare_parts);
 	source->info.nr_parts = (unsigned)ret->nr;
-	return name_missing(&collecting, is_numbered ? &numbered : NULL);
+	name_missing(&collecting, is_numbered ? &numbered : NULL);
+	return 0;
 }
 
 void kdump_parts_fini(struct kdump_parts *parts)

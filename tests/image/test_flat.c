@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <pagewalk/hosted.h>
 #include <pagewalk/image.h>
@@ -18,6 +19,7 @@
 #include "image/mkkdump.h"
 #include "image/same_image.h"
 #include "source/flat.h"
+#include "source/source_priv.h"
 
 #define RAM (MACHINE_PAGES * MACHINE_PAGE)
 
@@ -212,6 +214,36 @@ static void test_flat__no_records_are_no_file(void **state)
 	mkkdump_fini(&kdump);
 }
 
+/* Nothing is read behind a file, where nothing may be mapped: its neighbour there is gone. */
+static void test_map__bytes_behind_the_end_are_not_looked_at(void **state)
+{
+	char path[] = "/tmp/pgw-map-XXXXXX";
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	struct source_map above = { .fd = -1 }, map = { .fd = -1 };
+	uint8_t *bytes = malloc(4 * page);
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0 && bytes);
+	assert_int_equal(write(fd, "0123456789", 10), 10);
+	assert_int_equal(source_map_open(path, &above, NULL), 0);
+	assert_int_equal(source_map_open(path, &map, NULL), 0);
+	source_map_close(&above);
+	assert_true(source_map_read(&map, 4, bytes, 6));
+	assert_memory_equal(bytes, "456789", 6);
+	assert_true(source_map_read(&map, 10, bytes, 0));
+	assert_false(source_map_read(&map, 4, bytes, 7));
+	assert_false(source_map_read(&map, 11, bytes, 0));
+	assert_false(source_map_read(&map, 4, bytes, 4 * page - 4));
+	assert_true(source_map_has(&map, 4, 6));
+	assert_false(source_map_has(&map, 4, 7));
+	assert_false(source_map_has(&map, UINT64_MAX, 2));
+	source_map_close(&map);
+	free(bytes);
+	close(fd);
+	unlink(path);
+}
+
 #define SPACE 300
 
 /* Random records, by a byte for each that they write: the index has the last of each. */
@@ -258,6 +290,7 @@ int main(void)
 		cmocka_unit_test(test_flat__a_cut_file_has_what_it_has),
 		cmocka_unit_test(test_flat__hostile_records_are_refused_by_a_line),
 		cmocka_unit_test(test_flat__no_records_are_no_file),
+		cmocka_unit_test(test_map__bytes_behind_the_end_are_not_looked_at),
 		cmocka_unit_test(test_flat_index__the_later_record_wins),
 	};
 
