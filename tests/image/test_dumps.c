@@ -155,10 +155,16 @@ static void check_dump(const char *name, const char *kind, const struct guest *g
 	const char *path = shared_image(name);
 	struct pgw_root_info root;
 	struct pgw_image *image;
+	struct pgw_error err;
+	int status;
 
 	if (!path)
 		skip();
-	assert_int_equal(pgw_image_open(path, NULL, &image, NULL), 0);
+	status = pgw_image_open(path, NULL, &image, &err);
+	/* In a build without the library that packed it. */
+	if (status == -PGW_EOPNOTSUPP && strstr(err.expected, "a build with"))
+		skip();
+	assert_int_equal(status, 0);
 	assert_string_equal(pgw_image_get_info(image)->kind, kind);
 	assert_false(pgw_image_get_info(image)->truncated);
 	assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
