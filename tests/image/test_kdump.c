@@ -477,53 +477,61 @@ static void write_parts(const struct mkkdump *parts, const char *folder, const c
 	}
 }
 
+struct named {
+	const char *names[NR_PARTS];
+	const char *missing; /* NULL: none; "": without a name */
+	uint64_t first, last;
+};
+
+static const struct named named[] = {
+	{ { "vmcore.1", "vmcore.2", "vmcore.3" }, NULL, 0, 0 },
+	{ { "vmcore_0", "vmcore_1", "vmcore_2" }, NULL, 0, 0 },
+	{ { "d08.kdump", "d09.kdump", "d10.kdump" }, NULL, 0, 0 },
+	{ { "4-9", "4-10", "4-11" }, NULL, 0, 0 },
+	{ { "vmcore.1", NULL, "vmcore.3" }, "vmcore.2", 0x13000, 0x6ffff },
+	{ { NULL, "d09.kdump", "d10.kdump" }, "d08.kdump", 0, 0x12fff },
+	{ { "a2", "a3", NULL }, "a4", 0x70000, 0x7ffff },
+	{ { NULL, "x0", "x1" }, "", 0, 0x12fff },
+	{ { "x", NULL, NULL }, "", 0x13000, 0x7ffff },
+};
+
+/* @param path of one of them */
+static void check_named(const struct named *row, const char *folder, const char *path)
+{
+	const struct pgw_image_info *info;
+	struct pgw_image *image;
+
+	assert_string_equal(open_said(path, &image), "");
+	info = pgw_image_get_info(image);
+	assert_int_equal(info->nr_parts, !!row->names[0] + !!row->names[1] + !!row->names[2]);
+	assert_int_equal(info->lacks_part, row->missing != NULL);
+	assert_int_equal(info->missing_part != NULL, row->missing && *row->missing);
+	if (info->missing_part)
+		assert_string_equal(info->missing_part, path_in(folder, row->missing));
+	assert_int_equal(info->missing_part_first, row->first);
+	assert_int_equal(info->missing_part_last, row->last);
+	check_pages(image);
+	pgw_image_close(image);
+}
+
 static void test_split__parts_are_found_by_their_names(void **state)
 {
-	static const struct {
-		const char *names[NR_PARTS];
-		const char *missing; /* "": without a name */
-		uint64_t first, last;
-	} names[] = {
-		{ { "vmcore.1", "vmcore.2", "vmcore.3" }, NULL, 0, 0 },
-		{ { "vmcore_0", "vmcore_1", "vmcore_2" }, NULL, 0, 0 },
-		{ { "d08.kdump", "d09.kdump", "d10.kdump" }, NULL, 0, 0 },
-		{ { "4-9", "4-10", "4-11" }, NULL, 0, 0 },
-		{ { "vmcore.1", NULL, "vmcore.3" }, "vmcore.2", 0x13000, 0x6ffff },
-		{ { NULL, "d09.kdump", "d10.kdump" }, "d08.kdump", 0, 0x12fff },
-		{ { "a2", "a3", NULL }, "a4", 0x70000, 0x7ffff },
-		{ { NULL, "x0", "x1" }, "", 0, 0x12fff },
-		{ { "x", NULL, NULL }, "", 0x13000, 0x7ffff },
-	};
 	struct mkkdump parts[NR_PARTS];
 
 	(void)state;
 	make_parts(parts, 6);
-	for (size_t i = 0; i < PGW_ARRAY_SIZE(names) * NR_PARTS; i++) {
-		const char *const *row = names[i / NR_PARTS].names, *missing;
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(named); i++) {
 		char folder[] = "/tmp/pgw-split-XXXXXX";
-		const struct pgw_image_info *info;
-		struct pgw_image *image;
+		const struct named *row = &named[i];
 
-		if (!row[i % NR_PARTS])
-			continue;
-		missing = names[i / NR_PARTS].missing;
 		assert_non_null(mkdtemp(folder));
-		write_parts(parts, folder, row);
-		assert_string_equal(open_said(path_in(folder, row[i % NR_PARTS]), &image), "");
-		info = pgw_image_get_info(image);
-		assert_int_equal(info->lacks_part, missing != NULL);
-		assert_int_equal(info->missing_part != NULL, missing && *missing);
-		if (info->missing_part)
-			assert_string_equal(info->missing_part, path_in(folder, missing));
-		if (missing) {
-			assert_int_equal(info->missing_part_first, names[i / NR_PARTS].first);
-			assert_int_equal(info->missing_part_last, names[i / NR_PARTS].last);
+		write_parts(parts, folder, row->names);
+		for (unsigned j = 0; j < NR_PARTS; j++) {
+			if (row->names[j])
+				check_named(row, folder, path_in(folder, row->names[j]));
 		}
-		assert_int_equal(info->nr_parts, !!row[0] + !!row[1] + !!row[2]);
-		check_pages(image);
-		pgw_image_close(image);
 		for (unsigned j = 0; j < NR_PARTS; j++)
-			unlink(row[j] ? path_in(folder, row[j]) : "");
+			unlink(row->names[j] ? path_in(folder, row->names[j]) : "");
 		assert_int_equal(rmdir(folder), 0);
 	}
 	for (unsigned i = 0; i < NR_PARTS; i++)

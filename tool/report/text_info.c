@@ -66,6 +66,45 @@ static void text_file(struct out *out, const struct report_info *info)
 	}
 }
 
+static void text_parts(struct out *out, const struct pgw_image_info *image)
+{
+	if (image->nr_parts) {
+		text_label(out, "");
+		text_count(out, "from ", image->nr_parts, "parts of a split dump\n");
+	}
+	if (image->lacks_part) {
+		text_label(out, "");
+		out_str(out, "a part is missing: it has ");
+		out_hex(out, image->missing_part_first);
+		out_char(out, '-');
+		out_hex(out, image->missing_part_last);
+		out_str(out, image->missing_part ? ", and is called " : "\n");
+	}
+	if (image->missing_part) {
+		out_str(out, image->missing_part);
+		out_char(out, '\n');
+	}
+}
+
+/* By who made the dump, and on purpose. */
+static void text_left_out(struct out *out, const struct pgw_image_info *image)
+{
+	if (image->excluded_bytes) {
+		uint64_t all = image->readable_bytes + image->unreadable_bytes;
+
+		text_label(out, "");
+		out_size(out, image->excluded_bytes, 0);
+		out_str(out, " (");
+		out_dec(out, (uint64_t)(100.0 * (double)image->excluded_bytes / (double)all + 0.5));
+		out_str(out, "%) excluded: left out on purpose when the dump was made\n");
+	}
+	if (image->erase_info_bytes) {
+		text_label(out, "");
+		text_count(out, "some of it was erased when the dump was made: ",
+			   image->erase_info_bytes, "bytes say what\n");
+	}
+}
+
 /* What is not as usual about where the file has its memory. */
 static void text_memory_odd(struct out *out, const struct pgw_image_info *image)
 {
@@ -83,36 +122,8 @@ static void text_memory_odd(struct out *out, const struct pgw_image_info *image)
 		text_count(out, "", image->nr_unplaced,
 			   "more segments passed over: they have no physical address (-1)\n");
 	}
-	if (image->nr_parts) {
-		text_label(out, "");
-		text_count(out, "from ", image->nr_parts, "parts of a split dump\n");
-	}
-	if (image->lacks_part) {
-		text_label(out, "");
-		out_str(out, "a part is missing: it has ");
-		out_hex(out, image->missing_part_first);
-		out_char(out, '-');
-		out_hex(out, image->missing_part_last);
-		out_str(out, image->missing_part ? ", and is called " : "\n");
-	}
-	if (image->missing_part) {
-		out_str(out, image->missing_part);
-		out_char(out, '\n');
-	}
-	if (image->excluded_bytes) {
-		uint64_t all = image->readable_bytes + image->unreadable_bytes;
-
-		text_label(out, "");
-		out_size(out, image->excluded_bytes, 0);
-		out_str(out, " (");
-		out_dec(out, (uint64_t)(100.0 * (double)image->excluded_bytes / (double)all + 0.5));
-		out_str(out, "%) excluded: left out on purpose when the dump was made\n");
-	}
-	if (image->erase_info_bytes) {
-		text_label(out, "");
-		text_count(out, "some of it was erased when the dump was made: ",
-			   image->erase_info_bytes, "bytes say what\n");
-	}
+	text_parts(out, image);
+	text_left_out(out, image);
 	if (image->zero_bytes) {
 		text_label(out, "");
 		out_size(out, image->zero_bytes, 0);
