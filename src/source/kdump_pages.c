@@ -253,7 +253,7 @@ static void mark_chunk(const struct page_bits *bits, uint64_t first, uint8_t *ma
 {
 	for (unsigned i = 0; i < KDUMP_CHUNK_WORDS; i++) {
 		for (uint64_t word = bits->word[i]; word; word &= word - 1) {
-			uint64_t page = first + i * 64 + (unsigned)__builtin_ctzll(word);
+			uint64_t page = first + i * UINT64_C(64) + (unsigned)__builtin_ctzll(word);
 
 			if (is_one(arg, page))
 				map[page / 8] |= (uint8_t)BIT(page % 8);
