@@ -135,8 +135,9 @@ static bool map_pread(const struct source_map *map, size_t offset, uint8_t *buf,
 	return true;
 }
 
-/* Bytes as the file has them that is mapped. */
-static bool map_read(const struct source_map *map, uint64_t offset, void *buf, size_t len)
+/* Bytes as the file has them that is mapped. Every read of an image that is a file comes here. */
+static PGW_ALWAYS_INLINE bool map_read(const struct source_map *map, uint64_t offset, void *buf,
+				       size_t len)
 {
 	size_t end;
 
@@ -176,7 +177,8 @@ bool source_map_has(const struct source_map *map, uint64_t offset, uint64_t len)
 }
 
 /* Piece by piece; between them are zeroes, as source_map_has() knows. */
-static bool map_read_flat(const struct source_map *map, uint64_t offset, uint8_t *buf, size_t len)
+static PGW_NOINLINE bool map_read_flat(const struct source_map *map, uint64_t offset, uint8_t *buf,
+				       size_t len)
 {
 	if (!source_map_has(map, offset, len))
 		return false;
@@ -199,5 +201,7 @@ static bool map_read_flat(const struct source_map *map, uint64_t offset, uint8_t
 
 bool source_map_read(const struct source_map *map, uint64_t offset, void *buf, size_t len)
 {
-	return map->flat ? map_read_flat(map, offset, buf, len) : map_read(map, offset, buf, len);
+	if (pgw_unlikely(map->flat))
+		return map_read_flat(map, offset, buf, len);
+	return map_read(map, offset, buf, len);
 }
