@@ -270,6 +270,7 @@ static bool ptdump_pass_repeat(struct ptdump *dump, const struct ptdump_seen *se
 static int ptdump_upper(struct pgw_mm_walk *walk, const uint64_t *item, struct ptdump_seen seen)
 {
 	struct ptdump *dump = (struct ptdump *)walk->arg;
+	unsigned level = ptdump_level(dump, seen.depth);
 
 	if (ptdump_is_folded(dump, seen.depth)) {
 		dump->effective[seen.depth] = dump->effective[seen.depth - 1];
@@ -277,13 +278,17 @@ static int ptdump_upper(struct pgw_mm_walk *walk, const uint64_t *item, struct p
 	}
 	seen.entry = pgw_item_load(item);
 	ptdump_restrict(dump, seen.entry, seen.depth);
-	if (!dump->arch->is_leaf(seen.entry, seen.depth) ||
+	if (!dump->arch->is_leaf(seen.entry, level) ||
 	    ptdump_is_malformed(dump, seen.entry, seen.depth)) {
 		if (ptdump_pass_repeat(dump, &seen))
 			walk->action = PGW_ACTION_CONTINUE;
 		return 0;
 	}
 	walk->action = PGW_ACTION_CONTINUE;
+	if (dump->arch->unfolds_leaves && seen.depth == DEPTH_PGD) {
+		seen.depth = DEPTH_PTE - (int)level;
+		dump->effective[seen.depth] = dump->effective[DEPTH_PGD];
+	}
 	return ptdump_note(dump, &seen);
 }
 

@@ -26,9 +26,9 @@ static uint64_t arm64_prot(uint64_t entry)
 			ARM64_AF | ARM64_NG | ARM64_GP | ARM64_CONT | ARM64_XN);
 }
 
-static bool arm64_is_leaf(uint64_t entry, int depth)
+static bool arm64_is_leaf(uint64_t entry, unsigned level)
 {
-	if (depth != 2 && depth != 3)
+	if (level > 2)
 		return false;
 	if (!(entry & (ARM64_VALID | LINUX_PROT_NONE)))
 		return false;
@@ -40,5 +40,6 @@ const struct ptdump_arch ptdump_arm64 = {
 	.name = "arm64",
 	.prot = arm64_prot,
 	.is_leaf = arm64_is_leaf,
+	.unfolds_leaves = true,
 	.max_markers = 2,
 };

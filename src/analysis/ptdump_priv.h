@@ -10,9 +10,10 @@ struct ptdump_arch {
 	const char *name; /**< as pgw_format_arch() */
 	/** The bits that it shows and compares. */
 	uint64_t (*prot)(uint64_t entry);
-	/** Does it take an entry above the lowest level for a leaf? depth as in struct
-	 * pgw_mm_walk_ops. */
-	bool (*is_leaf)(uint64_t entry, int depth);
+	/** Does it take an entry of a table of this level, above the lowest, for a leaf? */
+	bool (*is_leaf)(uint64_t entry, unsigned level);
+	/** A leaf in a top table is the pud or pmd that is folded into it, not the pgd. */
+	bool unfolds_leaves;
 	/** What an entry below one with the effective protection parent comes to; NULL: upper
 	 * levels do not count. */
 	uint64_t (*effective)(uint64_t parent, uint64_t prot);

@@ -15,9 +15,9 @@ static uint64_t riscv_prot(uint64_t entry)
 	return entry & (RISCV_FLAGS | RISCV_PBMT | RISCV_N);
 }
 
-static bool riscv_is_leaf(uint64_t entry, int depth)
+static bool riscv_is_leaf(uint64_t entry, unsigned level)
 {
-	(void)depth;
+	(void)level;
 	return (entry & RISCV_V) && (entry & RISCV_RWX);
 }
 

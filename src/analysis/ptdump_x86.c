@@ -24,11 +24,11 @@ static uint64_t x86_prot(uint64_t entry)
  * At pmd level an entry with PS is a leaf to Linux even if it is not present:
  * that is how it keeps a huge page that nobody may access.
  */
-static bool x86_is_leaf(uint64_t entry, int depth)
+static bool x86_is_leaf(uint64_t entry, unsigned level)
 {
 	if (!(entry & X86_PAGE_SIZE))
 		return false;
-	return depth == 3 || (depth == 2 && (entry & X86_PRESENT));
+	return level == 1 || (level == 2 && (entry & X86_PRESENT));
 }
 
 static uint64_t x86_effective(uint64_t parent, uint64_t prot)

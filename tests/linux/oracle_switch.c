@@ -57,10 +57,6 @@ const struct oracle_switch_info oracle_switches[_SW_MAX] = {
 	[SW_DUMP_RISCV_COLUMNS] = { .name = "dump-riscv-columns",
 				    .dump_of = "riscv64",
 				    .what = "columns and names of levels as in Linux 6.1" },
-	[SW_FAULT_DUMP_FOLDED_LEAF] = { .name = "fault-dump-folded-leaf",
-					.dump_of = "arm64",
-					.is_fault = true,
-					.what = "leaves in a top table of 2 or 3 levels" },
 };
 
 enum oracle_switch oracle_switch_by_name(const char *name)

@@ -348,20 +348,6 @@ static bool same_text(struct dump *d, size_t theirs_len, struct line *theirs, st
 
 enum verdict { SAME, DIFFERENT, IMPOSSIBLE };
 
-/* A leaf in the top table, where that is a pud's or pmd's as well. */
-static bool has_folded_leaf(struct dump *d)
-{
-	struct world *w = &d->world;
-	const uint64_t *root = world_host(w, pgw_mm_root(w->mm[w->c->of_kernel]).pa);
-
-	for (unsigned i = 0;
-	     w->geo->top_level <= 2 && i < 1u << w->geo->slots_lg2[w->geo->top_level]; i++) {
-		if (root[i] && world_kind(w, root[i], w->geo->top_level) == KIND_LEAF)
-			return true;
-	}
-	return false;
-}
-
 /* The first address that is dumped has an entry that is not shown, nor a hole. */
 static bool begins_silently(struct dump *d)
 {
@@ -382,9 +368,6 @@ static bool begins_silently(struct dump *d)
 /* What one of both does otherwise, so that there is nothing to compare. */
 static bool is_left_out(struct dump *d)
 {
-	if (d->world.shape.encoding == ENC_ARM64 && has_folded_leaf(d) &&
-	    differs(d, SW_FAULT_DUMP_FOLDED_LEAF))
-		return true;
 	return begins_silently(d) && differs(d, SW_DUMP_FIRST_ABSENT);
 }
 

@@ -51,12 +51,13 @@ static void arm64_series(struct out *out, const struct pgw_format *format,
 			 const struct pgw_ptdump_line *line)
 {
 	static const char *const levels[] = { "PGD", "P4D", "PUD", "PMD", "PTE" };
+	/* Linux calls its pud so where that is folded; its pmd it does not. */
+	bool is_folded = line->depth == 2 && pgw_format_geometry(format)->top_level == 2;
 
-	(void)format;
 	ptdump_put_range(out, line);
 	ptdump_put_size(out, line);
 	out_char(out, ' ');
-	out_str(out, levels[line->depth]);
+	out_str(out, is_folded ? levels[0] : levels[line->depth]);
 	if (line->kind != PGW_PTDUMP_SERIES) {
 		out_char(out, ' ');
 		out_str(out, ptdump_odd_word(line));
