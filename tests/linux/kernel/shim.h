@@ -24,6 +24,7 @@
 #define BIT(n) (1ul << (n))
 #define likely(x) (x)
 #define min(a, b) ((a) < (b) ? (a) : (b))
+#define max(a, b) ((a) > (b) ? (a) : (b))
 #define IS_ENABLED(x) 0
 #define WARN_ON_ONCE(x) (x)
 #define VM_WARN_ON_ONCE(x) ((void)(x))
