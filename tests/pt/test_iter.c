@@ -167,6 +167,7 @@ static void test_iter__goes_on_behind_missing_slots(void **state)
 	assert_true(pt_iter_next(&it));
 	assert_int_equal(it.slot, 100);
 	assert_int_equal(it.nr_unreadable, 100);
+	assert_int_equal(it.entry, 0);
 	assert_next(&it, 200, 0x4003);
 	assert_false(pt_iter_next(&it));
 }

@@ -48,6 +48,7 @@ bool pt_iter_next(struct pt_iter *it)
 	while (it->next < it->end) {
 		if (!it->nr_items && !iter_load(it)) {
 			it->slot = it->next;
+			it->entry = 0;
 			it->next += it->nr_unreadable;
 			return true;
 		}

@@ -28,7 +28,7 @@ struct pt_iter {
 	unsigned level;
 	/* Where it stands. */
 	unsigned slot;
-	uint64_t entry;         /* in that slot, not a 0 that stands for nothing */
+	uint64_t entry; /* in that slot, not a 0 that stands for nothing; 0 if it cannot be read */
 	unsigned nr_unreadable; /* not 0: so many slots from that one on cannot be read */
 	/* The rest is its own. */
 	bool skips_zeros;

@@ -248,7 +248,7 @@ static enum fit table_descend(struct search *search, uint64_t pa, unsigned level
 	table_begin(search, pa, level, &it);
 	while (fit != FIT_NOT && pt_iter_next(&it)) {
 		/* Many entries in a row may share a table, on many levels. */
-		if (it.entry == before)
+		if (it.nr_unreadable || it.entry == before)
 			continue;
 		before = it.entry;
 		fit = entry_fit(search, it.entry, level, &entry);
