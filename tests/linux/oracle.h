@@ -24,10 +24,12 @@ enum oracle_what {
 	EV_TEST,
 	EV_PRE,
 	EV_POST,
+	EV_INSTALL,             /* its entry: what the callback leaves to be installed */
 	_EV_CALLBACKS,          /* those above are callbacks, and bits of the case's ops */
 	EV_BAD = _EV_CALLBACKS, /* an entry was found malformed */
 	EV_BREACH,              /* of a locking rule */
 	EV_SPIN,                /* no end in sight */
+	EV_NO_CALLBACK,         /* one that is not there is called */
 	_EV_MAX,
 };
 
@@ -35,12 +37,32 @@ enum oracle_entry_point {
 	CALL_RANGE,
 	CALL_RANGE_VMA,
 	CALL_PAGE_VMA,
-	CALL_NOVMA,
+	CALL_RANGE_UNSAFE,
+	CALL_VMA_UNSAFE,
+	CALL_NOVMA, /* those before go through VMAs */
 	CALL_KERNEL,
 	CALL_KERNEL_LOCKLESS,
 	CALL_DEBUG,
 	_CALL_MAX,
 };
+
+static inline bool oracle_has_vmas(enum oracle_entry_point entry_point)
+{
+	return entry_point < CALL_NOVMA;
+}
+
+/** It walks one VMA. */
+static inline bool oracle_of_vma(enum oracle_entry_point entry_point)
+{
+	return entry_point == CALL_RANGE_VMA || entry_point == CALL_PAGE_VMA ||
+	       entry_point == CALL_VMA_UNSAFE;
+}
+
+/** It accepts install_pte. */
+static inline bool oracle_may_install(enum oracle_entry_point entry_point)
+{
+	return entry_point == CALL_RANGE_UNSAFE || entry_point == CALL_VMA_UNSAFE;
+}
 
 enum oracle_vma_kind {
 	VMA_ANON,
@@ -96,6 +118,8 @@ struct oracle_host {
 	uint64_t (*physical)(void *ctx, const uint64_t *slot);
 	/** @return 0 or -ENOMEM */
 	int (*split)(void *ctx, uint64_t *slot, unsigned table_level, uint64_t va);
+	/** An empty slot gets a table. @return 0 or -ENOMEM */
+	int (*make_table)(void *ctx, uint64_t *slot, unsigned table_level);
 	/** Linux and we differ here, by this name. @return do what we do */
 	bool (*differs)(void *ctx, enum oracle_switch sw);
 };
@@ -128,6 +152,7 @@ struct oracle_call {
 
 struct oracle_kernel {
 	uint32_t entry_points; /* bits */
+	uint32_t callbacks;    /* bits of enum oracle_what */
 	unsigned nr_walk_locks;
 	/** @return Linux's */
 	int (*run)(struct oracle_call *call);

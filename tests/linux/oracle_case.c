@@ -10,15 +10,24 @@
 #include "oracle_world.h"
 
 const char *const oracle_what_names[_EV_MAX] = {
-	[EV_PTE] = "pte",   [EV_PMD] = "pmd",       [EV_PUD] = "pud",       [EV_P4D] = "p4d",
-	[EV_PGD] = "pgd",   [EV_HOLE] = "hole",     [EV_TEST] = "test",     [EV_PRE] = "pre",
-	[EV_POST] = "post", [EV_BAD] = "malformed", [EV_BREACH] = "breach", [EV_SPIN] = "spin",
+	[EV_PTE] = "pte",         [EV_PMD] = "pmd",
+	[EV_PUD] = "pud",         [EV_P4D] = "p4d",
+	[EV_PGD] = "pgd",         [EV_HOLE] = "hole",
+	[EV_TEST] = "test",       [EV_PRE] = "pre",
+	[EV_POST] = "post",       [EV_BAD] = "malformed",
+	[EV_BREACH] = "breach",   [EV_SPIN] = "spin",
+	[EV_INSTALL] = "install", [EV_NO_CALLBACK] = "no-callback",
 };
 
 const char *const oracle_call_names[_CALL_MAX] = {
-	[CALL_RANGE] = "range",       [CALL_RANGE_VMA] = "range_vma",
-	[CALL_PAGE_VMA] = "page_vma", [CALL_NOVMA] = "novma",
-	[CALL_KERNEL] = "kernel",     [CALL_KERNEL_LOCKLESS] = "kernel_lockless",
+	[CALL_RANGE] = "range",
+	[CALL_RANGE_VMA] = "range_vma",
+	[CALL_PAGE_VMA] = "page_vma",
+	[CALL_NOVMA] = "novma",
+	[CALL_RANGE_UNSAFE] = "range_unsafe",
+	[CALL_VMA_UNSAFE] = "range_vma_unsafe",
+	[CALL_KERNEL] = "kernel",
+	[CALL_KERNEL_LOCKLESS] = "kernel_lockless",
 	[CALL_DEBUG] = "debug",
 };
 
@@ -32,8 +41,8 @@ static const char *const word_names[_WORD_MAX] = {
 static const char *const lock_names[_HELD_MAX] = { "none", "read", "write" };
 static const char *const vma_names[_VMA_KIND_MAX] = { "anon", "pfnmap" };
 static const char *const moment_names[_AT_MAX] = { "callback", "split", "mapped", "locked" };
-static const char *const effect_names[_DO_MAX] = { "return", "action", "put", "put-self",
-						   "fail-alloc" };
+static const char *const effect_names[_DO_MAX] = { "return",   "action",     "put",
+						   "put-self", "fail-alloc", "install" };
 static const char *const action_names[] = { "subtree", "continue", "again" };
 
 static void print_put(FILE *file, const struct case_put *put, bool self)
@@ -57,7 +66,8 @@ static void print_effect(FILE *file, const struct case_effect *effect)
 		break;
 	case DO_PUT:
 	case DO_PUT_SELF:
-		print_put(file, &effect->put, effect->what == DO_PUT_SELF);
+	case DO_INSTALL:
+		print_put(file, &effect->put, effect->what != DO_PUT);
 		break;
 	default:
 		fputc('\n', file);
@@ -163,7 +173,7 @@ static struct case_effect next_effect(struct line *line)
 	else if (effect.what == DO_ACTION)
 		effect.value = (int)next_name(line, action_names, 3);
 	else if (effect.what != DO_FAIL_ALLOC)
-		effect.put = next_put(line, effect.what == DO_PUT_SELF);
+		effect.put = next_put(line, effect.what != DO_PUT);
 	return effect;
 }
 

@@ -45,7 +45,15 @@ struct case_vma {
 	enum oracle_lock held;
 };
 
-enum effect_what { DO_RETURN, DO_ACTION, DO_PUT, DO_PUT_SELF, DO_FAIL_ALLOC, _DO_MAX };
+enum effect_what {
+	DO_RETURN,
+	DO_ACTION,
+	DO_PUT,
+	DO_PUT_SELF,
+	DO_FAIL_ALLOC,
+	DO_INSTALL,
+	_DO_MAX,
+};
 
 /** Something that happens at the nth moment of a kind, from 1. */
 struct case_effect {
@@ -53,8 +61,11 @@ struct case_effect {
 	uint32_t nth;
 	enum effect_what what;
 	int value; /* what is returned; the action */
-	struct case_put
-		put; /* DO_PUT_SELF: at the slot that the moment is about, va and level unused */
+	/*
+	 * DO_PUT_SELF: at the slot that the moment is about, va and level unused. DO_INSTALL: what
+	 * install_pte leaves, likewise.
+	 */
+	struct case_put put;
 };
 
 struct oracle_case {
@@ -76,7 +87,7 @@ struct oracle_case {
 
 /** What a kernel offers, for the generator. */
 struct case_limits {
-	uint32_t entry_points;
+	uint32_t entry_points, callbacks;
 	unsigned nr_walk_locks;
 };
 

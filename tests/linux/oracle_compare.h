@@ -14,8 +14,9 @@ struct comparison {
 	struct outcome theirs, ours, again;
 	unsigned char *tables; /* after Linux's walk */
 	size_t tables_used;
-	enum verdict verdict; /* of the last case */
-	uint64_t nr_events;   /* of all cases */
+	enum verdict verdict;  /* of the last case */
+	bool counts_are_right; /* of ours */
+	uint64_t nr_events;    /* of all cases */
 	uint64_t mattered[_SW_MAX];
 };
 

@@ -66,8 +66,10 @@ static void choose_call(struct gen *g, const struct case_limits *limits)
 
 	do {
 		c->entry_point = (enum oracle_entry_point)below(g, _CALL_MAX);
-		if (chance(g, 40))
+		if (chance(g, 30))
 			c->entry_point = CALL_RANGE;
+		else if (chance(g, 6))
+			c->entry_point = CALL_DEBUG; /* a rule of its own, in few of its walks */
 	} while (!(limits->entry_points & (1u << c->entry_point)));
 	switch (c->entry_point) {
 	case CALL_KERNEL:
@@ -143,7 +145,7 @@ static void choose_range(struct gen *g)
 		cross(g);
 }
 
-static void choose_ops(struct gen *g)
+static void choose_ops(struct gen *g, const struct case_limits *limits)
 {
 	struct oracle_case *c = g->c;
 
@@ -154,6 +156,26 @@ static void choose_ops(struct gen *g)
 	/* A test that is there replaces what Linux does of itself. */
 	if (chance(g, 25))
 		c->ops = (1u << _EV_CALLBACKS) - 1 - (1u << EV_TEST);
+	c->ops &= ~(1u << EV_INSTALL);
+	if (chance(g, oracle_may_install(c->entry_point) ? 85 : 2))
+		c->ops |= 1u << EV_INSTALL;
+	/* It keeps large leaves if nobody looks below. */
+	if ((c->ops & (1u << EV_INSTALL)) && chance(g, 25))
+		c->ops &= ~(1u << EV_PTE | 1u << EV_PMD);
+	c->ops &= limits->callbacks;
+}
+
+/* What is installed page by page is not to be too much; and there are several tables. */
+static void shorten_install(struct gen *g)
+{
+	struct oracle_case *c = g->c;
+
+	if (!(c->ops & (1u << EV_INSTALL)) || c->start >= c->end || chance(g, 10))
+		return;
+	if (chance(g, 40))
+		c->start = (c->start | (span(g, 1) - 1)) + 1 - below(g, 6) * span(g, 0);
+	if (c->start < c->end && c->end - c->start > 64 * span(g, 0))
+		c->end = c->start + (1 + below(g, 40)) * span(g, 0);
 }
 
 static void choose_vmas(struct gen *g)
@@ -186,7 +208,7 @@ static void choose_vma_range(struct gen *g)
 	struct oracle_case *c = g->c;
 	const struct case_vma *vma;
 
-	if (c->entry_point == CALL_RANGE || !c->nr_vmas)
+	if (!oracle_of_vma(c->entry_point) || !c->nr_vmas)
 		return;
 	c->vma = (unsigned)below(g, c->nr_vmas);
 	vma = &c->vmas[c->vma];
@@ -236,7 +258,7 @@ static void wrong_locks(struct gen *g)
 static void choose_locks(struct gen *g, const struct case_limits *limits)
 {
 	struct oracle_case *c = g->c;
-	unsigned percent = c->entry_point <= CALL_PAGE_VMA ? 8 : 15;
+	unsigned percent = oracle_has_vmas(c->entry_point) ? 8 : 15;
 
 	c->walk_lock = (unsigned)below(g, limits->nr_walk_locks);
 	if (chance(g, 50))
@@ -290,13 +312,17 @@ static struct case_effect some_effect(struct gen *g)
 	} else if (chance(g, 30)) {
 		effect.nth = 1 + (uint32_t)below(g, 100);
 	}
-	if (kind < 15) {
+	if (effect.moment == AT_CALLBACK && (c->ops & (1u << EV_INSTALL)) && chance(g, 40)) {
+		effect.what = DO_INSTALL;
+		effect.put.word = (uint8_t)(chance(g, 60) ? WORD_NONE : some_word(g));
+		effect.put.variant = (uint8_t)below(g, 8);
+	} else if (kind < 15) {
 		effect.what = DO_RETURN;
 		effect.value = (int)below(g, 9) - 4;
 	} else if (kind < 55) {
 		effect.what = DO_ACTION;
 		effect.value = 1 + (int)below(g, 2);
-	} else if (kind < 58) {
+	} else if (kind < 60) {
 		effect.what = DO_FAIL_ALLOC;
 	} else {
 		effect.what = kind < 85 ? DO_PUT_SELF : DO_PUT;
@@ -332,12 +358,15 @@ void case_generate(struct oracle_case *c, uint64_t seed, const struct case_limit
 									       : PGW_REGION_USER);
 	choose_pivot(&g);
 	choose_range(&g);
-	choose_ops(&g);
-	through_vmas = c->entry_point <= CALL_PAGE_VMA;
+	choose_ops(&g, limits);
+	shorten_install(&g);
+	through_vmas = oracle_has_vmas(c->entry_point);
 	if (through_vmas)
 		choose_vmas(&g);
 	if (through_vmas)
 		choose_vma_range(&g);
+	if (oracle_of_vma(c->entry_point))
+		shorten_install(&g);
 	choose_locks(&g, limits);
 	for (uint64_t n = 1 + below(&g, 8); c->nr_puts < n;)
 		c->puts[c->nr_puts++] = some_put(&g);

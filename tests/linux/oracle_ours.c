@@ -84,6 +84,15 @@ static int on_malformed(uint64_t entry, uint64_t addr, uint64_t next, int depth,
 RANGE(test, EV_TEST)
 RANGE(pre, EV_PRE)
 
+static int on_install(uint64_t addr, uint64_t next, uint64_t *ret, struct pgw_mm_walk *walk)
+{
+	struct oracle_event event = { .what = EV_INSTALL, .addr = addr, .next = next };
+	int err = emit(&event, walk);
+
+	*ret = event.entry;
+	return err;
+}
+
 static void on_post(struct pgw_mm_walk *walk)
 {
 	struct oracle_event event = { .what = EV_POST };
@@ -105,6 +114,7 @@ static struct pgw_mm_walk_ops ours_ops(const struct oracle_case *c)
 		.test_walk = IF(EV_TEST, on_test),
 		.pre_vma = IF(EV_PRE, on_pre),
 		.post_vma = IF(EV_POST, on_post),
+		.install_pte = IF(EV_INSTALL, on_install),
 		.walk_lock = (enum pgw_walk_lock)c->walk_lock,
 	};
 #undef IF
@@ -124,6 +134,10 @@ static int ours_call(struct world *w, const struct pgw_mm_walk_ops *ops)
 		return pgw_walk_page_range_vma(w->vmas[c->vma], c->start, c->end, ops, w);
 	case CALL_PAGE_VMA:
 		return pgw_walk_page_vma(w->vmas[c->vma], ops, w);
+	case CALL_RANGE_UNSAFE:
+		return pgw_walk_page_range_mm_unsafe(mm, c->start, c->end, ops, w);
+	case CALL_VMA_UNSAFE:
+		return pgw_walk_page_range_vma_unsafe(w->vmas[c->vma], c->start, c->end, ops, w);
 	case CALL_NOVMA:
 		return pgw_walk_page_range_novma(mm, c->start, c->end, ops, root, w);
 	case CALL_KERNEL:
@@ -201,6 +215,22 @@ static int host_split(void *ctx, uint64_t *slot, unsigned level, uint64_t va)
 	return err;
 }
 
+/* By this library, as a split is: what a table entry looks like is not compared. */
+static int host_make_table(void *ctx, uint64_t *slot, unsigned level)
+{
+	struct world *w = ctx;
+	const struct pt *pt = &w->mm[0]->pt;
+	uintptr_t in_table = (uintptr_t)slot & (pt_table_size(w->geo, level) - 1);
+	uint64_t *table = (uint64_t *)((uintptr_t)slot - in_table);
+	uint64_t va = (uint64_t)(in_table / sizeof(*slot)) << w->geo->span_lg2[level];
+
+	/* What is nowhere, and must stay of zeroes. */
+	if (!world_physical(w, slot))
+		return 0;
+	return pt->format->edit->make_table(&(struct pt_edit){ pt, PT_SHARED, NULL }, table, level,
+					    va);
+}
+
 static bool host_differs(void *ctx, enum oracle_switch sw)
 {
 	struct world *w = ctx;
@@ -229,8 +259,8 @@ static int refuse(struct world *w)
 	if (c->entry_point != CALL_PAGE_VMA && c->start < c->end && !crosses && !is_inside(w) &&
 	    host_differs(w, SW_INSIDE_REGION))
 		return -PGW_EINVAL;
-	if (c->entry_point == CALL_RANGE && c->walk_lock == PGW_WALK_VMA_RDLOCK_VERIFY &&
-	    host_differs(w, SW_VMA_LOCK_REFUSED))
+	if ((c->entry_point == CALL_RANGE || c->entry_point == CALL_RANGE_UNSAFE) &&
+	    c->walk_lock == PGW_WALK_VMA_RDLOCK_VERIFY && host_differs(w, SW_VMA_LOCK_REFUSED))
 		return -PGW_EINVAL;
 	return 1;
 }
@@ -320,7 +350,8 @@ static int run(struct world *w, const struct oracle_kernel *kernel, struct oracl
 
 	if (ret != 1)
 		return ret;
-	if (c->entry_point == CALL_DEBUG && c->has_kernel && c->start < c->end)
+	if (c->entry_point == CALL_DEBUG && c->has_kernel && c->start < c->end &&
+	    !(c->ops & (1u << EV_INSTALL)))
 		return run_halves(w, kernel, call);
 	if (c->entry_point == CALL_PAGE_VMA) {
 		call->start = c->vmas[c->vma].start;
@@ -337,6 +368,7 @@ static const struct oracle_host host_template = {
 	.table = host_table,
 	.physical = host_physical,
 	.split = host_split,
+	.make_table = host_make_table,
 	.differs = host_differs,
 };
 

@@ -32,6 +32,7 @@ enum oracle_switch {
 	SW_KERNEL_HALF,
 	SW_SNAPSHOT_KEPT,
 	SW_SNAPSHOT_LOCKED,
+	SW_INSTALL_ALONE,
 	/* Of page-table dumps. */
 	SW_DUMP_SKIPPED_AT_END,
 	SW_DUMP_FIRST_ABSENT,

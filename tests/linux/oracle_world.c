@@ -343,8 +343,8 @@ static bool locks_are_possible(const struct oracle_case *c)
 /* Is it a call that can be made? */
 static bool is_possible(const struct oracle_case *c)
 {
-	bool of_vma = c->entry_point == CALL_RANGE_VMA || c->entry_point == CALL_PAGE_VMA;
-	bool through_vmas = of_vma || c->entry_point == CALL_RANGE;
+	bool of_vma = oracle_of_vma(c->entry_point);
+	bool through_vmas = oracle_has_vmas(c->entry_point);
 	bool of_kernel = c->entry_point == CALL_KERNEL || c->entry_point == CALL_KERNEL_LOCKLESS;
 
 	if (of_vma && c->vma >= c->nr_vmas)
@@ -473,6 +473,37 @@ void world_begin(struct world *w, struct outcome *outcome)
 	memset(w->zeroes, 0, ZEROES_SIZE);
 }
 
+/* A callback that changes a slot which is being filled is counted twice: callers must not. */
+static bool is_counted(const struct oracle_case *c)
+{
+	for (size_t i = 0; i < c->nr_effects; i++) {
+		if (c->effects[i].what == DO_PUT)
+			return false;
+	}
+	return !c->of_kernel && !c->has_kernel && !c->is_snapshot;
+}
+
+bool world_counts_are_right(const struct world *w)
+{
+	unsigned size_lg2 = (unsigned)__builtin_ctzll(pt_table_size(w->geo, 0));
+
+	for (size_t i = 0; i < nr_descs(w->arena.used) && is_counted(w->c); i++) {
+		const struct pgw_ptdesc *desc = &w->arena.descs[i];
+		const uint64_t *table =
+			(const uint64_t *)(void *)(w->arena.block + i * ARENA_TABLE_MIN);
+		uint32_t nr_live = 0;
+
+		/* A small root is not where desc_of() looks. */
+		if (desc->table != table || desc->size_lg2 != size_lg2)
+			continue;
+		for (size_t slot = 0; slot < (size_t)1 << desc->size_lg2 >> 3; slot++)
+			nr_live += table[slot] != 0;
+		if (nr_live != desc->nr_live)
+			return false;
+	}
+	return true;
+}
+
 /* ---- the walk that runs ---- */
 
 /* An item of a contiguous run: who changes one has to make single ones of all first. */
@@ -499,6 +530,18 @@ static unsigned table_level(const struct world *w, unsigned level)
 static bool may_change(unsigned level)
 {
 	return level <= 2;
+}
+
+/* What install_pte leaves: a leaf, unless an effect says otherwise. Not everything is an entry there. */
+static uint64_t install_word(struct world *w, const struct case_put *put, uint64_t addr)
+{
+	const struct word_at at = { .va = addr,
+				    .word = put ? put->word : WORD_LEAF,
+				    .variant =
+					    put ? put->variant : addr >> w->geo->granule_lg2 & 7 };
+	uint64_t word;
+
+	return word_encode(w, &at, 0, &word) ? word : 0;
 }
 
 static void apply(struct world *w, const struct case_effect *effect,
@@ -530,6 +573,8 @@ int world_callback(struct world *w, struct oracle_event *event, unsigned *action
 		outcome->events[outcome->nr_events].slot = 0;
 	outcome->nr_events++;
 	w->nr_callbacks++;
+	if (event->what == EV_INSTALL)
+		event->entry = install_word(w, NULL, event->addr);
 	for (size_t i = 0; i < w->c->nr_effects; i++) {
 		const struct case_effect *effect = &w->c->effects[i];
 
@@ -539,6 +584,8 @@ int world_callback(struct world *w, struct oracle_event *event, unsigned *action
 			ret = effect->value;
 		else if (effect->what == DO_ACTION)
 			*action = (unsigned)effect->value;
+		else if (effect->what == DO_INSTALL && event->what == EV_INSTALL)
+			event->entry = install_word(w, &effect->put, event->addr);
 		else
 			apply(w, effect, event);
 	}

@@ -78,6 +78,9 @@ uint64_t world_physical(struct world *w, const uint64_t *slot);
 /** The physical address of the table that an entry points to. */
 uint64_t world_table_pa(struct world *w, uint64_t entry, unsigned level);
 
+/** Do the tables' descs count what is in them? */
+bool world_counts_are_right(const struct world *w);
+
 /** What Linux's side may ask. */
 struct oracle_host host_of_world(struct world *w);
 /** Our walk of the case. @return ours */

@@ -43,7 +43,8 @@ static const struct oracle_kernel *load(const char *path)
 
 static struct case_limits limits_of(const struct oracle_kernel *kernel)
 {
-	return (struct case_limits){ kernel->entry_points, kernel->nr_walk_locks };
+	return (struct case_limits){ kernel->entry_points, kernel->callbacks,
+				     kernel->nr_walk_locks };
 }
 
 /* The case that runs, and how many were before it. */
@@ -193,7 +194,7 @@ static int run_one(struct comparison *cmp, const struct oracle_case *c, bool shr
 /* The release has such a call. */
 static bool is_offered(const struct oracle_kernel *kernel, const struct oracle_case *c)
 {
-	return (kernel->entry_points & (1u << c->entry_point)) &&
+	return (kernel->entry_points & (1u << c->entry_point)) && !(c->ops & ~kernel->callbacks) &&
 	       c->walk_lock < kernel->nr_walk_locks;
 }
 

@@ -14,6 +14,7 @@
 #define CALLBACK(what) (1u << (what))
 
 static struct vm_area_struct vmas[MAX_VMAS];
+static struct mm_walk_ops ops;
 
 struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr)
 {
@@ -50,11 +51,6 @@ static int emit(struct oracle_event *event, struct mm_walk *walk)
 	return err;
 }
 
-static bool wants(enum oracle_what what)
-{
-	return shim.call->ops & CALLBACK(what);
-}
-
 /* Linux may keep what a callback left in action where it does not count. */
 static void forget_action(struct mm_walk *walk)
 {
@@ -72,10 +68,10 @@ static int on_hole(unsigned long addr, unsigned long next, int depth, struct mm_
 	};
 	int err = 0;
 
-	if (shim.mute_last && addr >= shim.mute_first && addr <= shim.mute_last)
+	if (depth >= 0 && shim_is_mute(addr))
 		return shim.enomem ? -ENOMEM : 0;
 	forget_action(walk);
-	if (wants(EV_HOLE))
+	if (shim_wants(EV_HOLE))
 		err = emit(&event, walk);
 	forget_action(walk);
 	return err;
@@ -120,13 +116,30 @@ static int show(uint64_t *slot, unsigned level, unsigned long addr, unsigned lon
 		.entry = *slot,
 	};
 
-	return wants(level) ? emit(&event, walk) : 0;
+	return shim_wants(level) ? emit(&event, walk) : 0;
 }
+
+static int on_pmd(pmd_t *pmd, unsigned long addr, unsigned long next, struct mm_walk *walk);
+static int on_pte(pte_t *pte, unsigned long addr, unsigned long next, struct mm_walk *walk);
 
 /* Some callback wants what is below this level. */
 static bool wants_below(unsigned level)
 {
-	return shim.call->ops & (CALLBACK(level) - 1);
+	return shim.call->ops & ((CALLBACK(level) - 1) | CALLBACK(EV_INSTALL));
+}
+
+/*
+ * Linux goes into a table by which callbacks are there, and then calls those that are
+ * there by then: so the glue's own come when that has been decided. Of a pmd_entry the puds'
+ * table asks, of a pte_entry the puds' and the pmds'.
+ */
+static void own_callbacks_below(unsigned level)
+{
+	if (!shim_wants(EV_INSTALL))
+		return;
+	ops.pmd_entry =
+		shim_wants(EV_PMD) || shim_wants(EV_PTE) || level <= SHIM_PUD ? on_pmd : NULL;
+	ops.pte_entry = shim_wants(EV_PTE) || level <= SHIM_PMD ? on_pte : NULL;
 }
 
 /*
@@ -166,6 +179,11 @@ static int on_middle(uint64_t *slot, unsigned level, unsigned long addr, unsigne
 
 	if (shim.enomem)
 		return -ENOMEM;
+	if (shim_is_mute(addr)) {
+		walk->action = ACTION_CONTINUE;
+		return 0;
+	}
+	own_callbacks_below(level);
 	err = show(slot, level, addr, next, walk);
 	return err ? err : before_descent(slot, was, level, addr, next, walk);
 }
@@ -177,6 +195,7 @@ static int on_pgd(pgd_t *pgd, unsigned long addr, unsigned long next, struct mm_
 
 static int on_p4d(p4d_t *p4d, unsigned long addr, unsigned long next, struct mm_walk *walk)
 {
+	own_callbacks_below(SHIM_P4D);
 	return show(&p4d->word, SHIM_P4D, addr, next, walk);
 }
 
@@ -194,26 +213,45 @@ static int on_pte(pte_t *pte, unsigned long addr, unsigned long next, struct mm_
 {
 	int err = show(&pte->word, SHIM_PTE, addr, next, walk);
 
+	if (!shim_wants(EV_PTE) && !shim_differs(SW_INSTALL_ALONE))
+		longjmp(shim.out, 3);
 	forget_action(walk);
 	return err;
 }
+
+#ifndef KERNEL_HAS_NOVMA
+static int on_install(unsigned long addr, unsigned long next, pte_t *ret, struct mm_walk *walk)
+{
+	struct oracle_event event = { .what = EV_INSTALL,
+				      .addr = clip_low(addr),
+				      .next = clip_low(addr) + PAGE_SIZE };
+	int err = emit(&event, walk);
+
+	forget_action(walk);
+	ret->word = event.entry;
+	return err;
+}
+#endif
 
 /*
  * A pud_entry and pmd_entry of the glue's own, where the case has none but wants
  * what is below: Linux walks as it would without. So does a pte_hole.
  */
-static void fill_ops(struct mm_walk_ops *ops)
+static void fill_ops(void)
 {
-	*ops = (struct mm_walk_ops){
-		.pgd_entry = wants(EV_PGD) ? on_pgd : NULL,
-		.p4d_entry = wants(EV_P4D) ? on_p4d : NULL,
-		.pud_entry = wants(EV_PUD) || wants_below(SHIM_PUD) ? on_pud : NULL,
-		.pmd_entry = wants(EV_PMD) || wants_below(SHIM_PMD) ? on_pmd : NULL,
-		.pte_entry = wants(EV_PTE) ? on_pte : NULL,
+	ops = (struct mm_walk_ops){
+		.pgd_entry = shim_wants(EV_PGD) ? on_pgd : NULL,
+		.p4d_entry = shim_wants(EV_P4D) || shim_wants(EV_INSTALL) ? on_p4d : NULL,
+		.pud_entry = shim_wants(EV_PUD) || wants_below(SHIM_PUD) ? on_pud : NULL,
+		.pmd_entry = shim_wants(EV_PMD) || wants_below(SHIM_PMD) ? on_pmd : NULL,
+		.pte_entry = shim_wants(EV_PTE) ? on_pte : NULL,
 		.pte_hole = on_hole,
-		.test_walk = wants(EV_TEST) ? on_test : NULL,
-		.pre_vma = wants(EV_PRE) ? on_pre : NULL,
-		.post_vma = wants(EV_POST) ? on_post : NULL,
+		.test_walk = shim_wants(EV_TEST) ? on_test : NULL,
+		.pre_vma = shim_wants(EV_PRE) ? on_pre : NULL,
+		.post_vma = shim_wants(EV_POST) ? on_post : NULL,
+#ifndef KERNEL_HAS_NOVMA
+		.install_pte = shim_wants(EV_INSTALL) ? on_install : NULL,
+#endif
 		.walk_lock = shim.call->walk_lock,
 	};
 }
@@ -251,6 +289,16 @@ static int call_novma(const struct range *r)
 	return walk_page_range_novma(r->mm, r->start, r->end, r->ops, r->pgd, NULL);
 }
 #else
+static int call_range_unsafe(const struct range *r)
+{
+	return walk_page_range_mm_unsafe(r->mm, r->start, r->end, r->ops, NULL);
+}
+
+static int call_vma_unsafe(const struct range *r)
+{
+	return walk_page_range_vma_unsafe(&vmas[shim.call->vma], r->start, r->end, r->ops, NULL);
+}
+
 static int call_kernel(const struct range *r)
 {
 	return walk_kernel_page_table_range(r->start, r->end, r->ops, r->pgd, NULL);
@@ -267,7 +315,7 @@ static int call_debug(const struct range *r)
 }
 #endif
 
-/* Hooks: walk_page_mapping, and the functions that accept install_pte. */
+/* Hook: walk_page_mapping. */
 static walk_fn *const walks[_CALL_MAX] = {
 	[CALL_RANGE] = call_range,
 	[CALL_RANGE_VMA] = call_range_vma,
@@ -275,7 +323,10 @@ static walk_fn *const walks[_CALL_MAX] = {
 #ifdef KERNEL_HAS_NOVMA
 	[CALL_NOVMA] = call_novma,
 #else
-	[CALL_KERNEL] = call_kernel,     [CALL_KERNEL_LOCKLESS] = call_lockless,
+	[CALL_RANGE_UNSAFE] = call_range_unsafe,
+	[CALL_VMA_UNSAFE] = call_vma_unsafe,
+	[CALL_KERNEL] = call_kernel,
+	[CALL_KERNEL_LOCKLESS] = call_lockless,
 	[CALL_DEBUG] = call_debug,
 #endif
 };
@@ -304,7 +355,7 @@ static void set_up(struct oracle_call *call)
 	shim = (struct shim){ .call = call,
 			      .host = call->host,
 			      .shape = call->shape,
-			      .has_vma = call->entry_point <= CALL_PAGE_VMA };
+			      .has_vma = oracle_has_vmas(call->entry_point) };
 	shim_user_mm.pgd = (pgd_t *)call->root[LOCK_OF_USER];
 	init_mm.pgd = (pgd_t *)call->root[LOCK_OF_KERNEL];
 	for (size_t i = 0; i < call->nr_vmas; i++) {
@@ -320,12 +371,12 @@ static void set_up(struct oracle_call *call)
 
 static int run(struct oracle_call *call)
 {
-	static struct mm_walk_ops ops;
 	static struct range range;
 	static const struct oracle_event spin = { .what = EV_SPIN };
+	static const struct oracle_event no_callback = { .what = EV_NO_CALLBACK };
 
 	set_up(call);
-	fill_ops(&ops);
+	fill_ops();
 	range = (struct range){
 		.start = call->start,
 		.end = call->end,
@@ -339,6 +390,9 @@ static int run(struct oracle_call *call)
 		return walks[call->entry_point](&range);
 	case 2:
 		return -EPERM;
+	case 3:
+		call->host->note(call->host->ctx, &no_callback);
+		return 0;
 	}
 	call->host->note(call->host->ctx, &spin);
 	return 0;
@@ -349,10 +403,13 @@ const struct oracle_kernel oracle_kernel = {
 #ifdef KERNEL_HAS_NOVMA
 	.entry_points =
 		1u << CALL_RANGE | 1u << CALL_RANGE_VMA | 1u << CALL_PAGE_VMA | 1u << CALL_NOVMA,
+	.callbacks = (CALLBACK(_EV_CALLBACKS) - 1) & ~CALLBACK(EV_INSTALL),
 	.nr_walk_locks = 3,
 #else
 	.entry_points = 1u << CALL_RANGE | 1u << CALL_RANGE_VMA | 1u << CALL_PAGE_VMA |
-			1u << CALL_KERNEL | 1u << CALL_KERNEL_LOCKLESS | 1u << CALL_DEBUG,
+			1u << CALL_RANGE_UNSAFE | 1u << CALL_VMA_UNSAFE | 1u << CALL_KERNEL |
+			1u << CALL_KERNEL_LOCKLESS | 1u << CALL_DEBUG,
+	.callbacks = CALLBACK(_EV_CALLBACKS) - 1,
 	.nr_walk_locks = 4,
 #endif
 	.run = run,

@@ -127,19 +127,20 @@ bool shim_none_or_clear_bad(uint64_t *slot, unsigned level)
 /* ---- tables ---- */
 
 /*
- * Linux goes below a p4d or pgd whatever is in it by now. A leaf there is split, or, without
- * a VMA, passed over: its table is one of zeroes, and what is said of these is not heard.
+ * Linux goes below a p4d or pgd whatever is in it by now. A leaf there is split; or, without
+ * a VMA, or if no callback for entries is below, passed over: its table is one of zeroes, and
+ * what is said of these is not heard.
  */
 static void upper_leaf(uint64_t *slot, unsigned long addr, unsigned level)
 {
 	unsigned long in_leaf = shim_span(level) - 1;
+	bool splits = shim.has_vma && (shim.call->ops & ((1u << level) - 1));
 
-	if (shim.has_vma &&
-	    !shim.host->split(shim.host->ctx, slot, shim_table_level(level), addr)) {
+	if (splits && !shim.host->split(shim.host->ctx, slot, shim_table_level(level), addr)) {
 		shim.host->moment(shim.host->ctx, AT_SPLIT, slot);
 		return;
 	}
-	shim.enomem = shim.has_vma && shim_differs(SW_SPLIT_ENOMEM);
+	shim.enomem = splits && shim_differs(SW_SPLIT_ENOMEM);
 	shim.mute_first = addr & ~in_leaf;
 	shim.mute_last = addr | in_leaf;
 }
@@ -153,6 +154,12 @@ uint64_t *shim_below(uint64_t *slot, unsigned long addr, unsigned level)
 		upper_leaf(slot, addr, level);
 	return shim.host->table(shim.host->ctx, *slot, shim_table_level(level)) +
 	       shim_index(addr, level - 1);
+}
+
+int shim_make_table(uint64_t *slot, unsigned level)
+{
+	shim_tick();
+	return shim.host->make_table(shim.host->ctx, slot, shim_table_level(level));
 }
 
 /* ---- lowest tables, leaves ---- */
@@ -226,7 +233,8 @@ static void breach(enum oracle_lock_of who)
 {
 	const struct oracle_event event = { .what = EV_BREACH, .depth = (int8_t)who };
 
-	if (shim.call->start >= shim.call->end && shim_differs(SW_ARGUMENTS_FIRST))
+	if ((shim.call->start >= shim.call->end || shim_refuses_ops()) &&
+	    shim_differs(SW_ARGUMENTS_FIRST))
 		return;
 	if (shim.call->is_snapshot && shim_differs(SW_SNAPSHOT_LOCKED))
 		return;

@@ -41,7 +41,7 @@ struct shim {
 	jmp_buf out;
 	bool has_vma;
 	unsigned long mute_first,
-		mute_last; /* of a leaf that has no table below it: no holes there */
+		mute_last; /* of a leaf that has no table below it: nothing is heard from there */
 	bool enomem;       /* a split has failed, and the walk is to end */
 	uint64_t table_lock;
 };
@@ -52,6 +52,22 @@ static inline void shim_tick(void)
 {
 	if (++shim.call->ticks > shim.call->max_ticks)
 		longjmp(shim.out, 1);
+}
+
+static inline bool shim_wants(enum oracle_what what)
+{
+	return shim.call->ops & (1u << what);
+}
+
+/* The entry point refuses this. */
+static inline bool shim_refuses_ops(void)
+{
+	return shim_wants(EV_INSTALL) && !oracle_may_install(shim.call->entry_point);
+}
+
+static inline bool shim_is_mute(unsigned long addr)
+{
+	return shim.mute_last && addr >= shim.mute_first && addr <= shim.mute_last;
 }
 
 static inline bool shim_differs(enum oracle_switch sw)
@@ -161,7 +177,7 @@ bool shim_none_or_clear_bad(uint64_t *slot, unsigned level);
 #define p4d_none_or_clear_bad(p4d) shim_none_or_clear_bad(&(p4d)->word, SHIM_P4D)
 #define pud_none(pud) shim_none((pud).word, SHIM_PUD)
 #define pmd_none(pmd) shim_none((pmd).word, SHIM_PMD)
-#define pte_none(pte) ((pte).word == 0)
+#define pte_none(pte) shim_none((pte).word, SHIM_PTE)
 #define pud_present(pud) shim_present((pud).word, SHIM_PUD)
 #define pmd_present(pmd) shim_present((pmd).word, SHIM_PMD)
 #define pte_present(pte) ((pte).word & 1)
@@ -251,12 +267,15 @@ void shim_split(uint64_t *slot, unsigned level, unsigned long addr);
 #define split_huge_pud(vma, pud, addr) shim_split(&(pud)->word, SHIM_PUD, addr)
 #define split_huge_pmd(vma, pmd, addr) shim_split(&(pmd)->word, SHIM_PMD, addr)
 
-/* ---- install_pte: refused by all that is compared so far ---- */
+/* ---- install_pte ---- */
 
-#define __p4d_alloc(mm, pgd, addr) (-ENOMEM)
-#define __pud_alloc(mm, p4d, addr) (-ENOMEM)
-#define __pmd_alloc(mm, pud, addr) (-ENOMEM)
-#define __pte_alloc(mm, pmd) (-ENOMEM)
+/** An empty slot of this level gets a table. @return 0 or -ENOMEM */
+int shim_make_table(uint64_t *slot, unsigned level);
+
+#define __p4d_alloc(mm, pgd, addr) shim_make_table(&(pgd)->word, SHIM_PGD)
+#define __pud_alloc(mm, p4d, addr) shim_make_table(&(p4d)->word, SHIM_P4D)
+#define __pmd_alloc(mm, pud, addr) shim_make_table(&(pud)->word, SHIM_PUD)
+#define __pte_alloc(mm, pmd) shim_make_table(&(pmd)->word, SHIM_PMD)
 #define set_pte_at(mm, addr, ptep, pte) (*(ptep) = (pte))
 #define update_mmu_cache(vma, addr, ptep) ((void)(vma), (void)(addr), (void)(ptep))
 
