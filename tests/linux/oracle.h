@@ -24,8 +24,9 @@ enum oracle_what {
 	EV_TEST,
 	EV_PRE,
 	EV_POST,
-	EV_INSTALL,             /* its entry: what the callback leaves to be installed */
-	_EV_CALLBACKS,          /* those above are callbacks, and bits of the case's ops */
+	EV_HUGETLB,    /* its action: log2 of the page's size; its depth: the second lock is held */
+	EV_INSTALL,    /* its entry: what the callback leaves to be installed */
+	_EV_CALLBACKS, /* those above are callbacks, and bits of the case's ops */
 	EV_BAD = _EV_CALLBACKS, /* an entry was found malformed */
 	EV_BREACH,              /* of a locking rule */
 	EV_SPIN,                /* no end in sight */
@@ -67,6 +68,7 @@ static inline bool oracle_may_install(enum oracle_entry_point entry_point)
 enum oracle_vma_kind {
 	VMA_ANON,
 	VMA_PFNMAP,
+	VMA_HUGETLB,
 	_VMA_KIND_MAX,
 };
 
@@ -128,6 +130,7 @@ struct oracle_vma {
 	uint64_t start, end;
 	enum oracle_vma_kind kind;
 	enum oracle_lock held;
+	uint8_t page_lg2; /* of a hugetlb VMA */
 };
 
 /** One walk that Linux is to make. */

@@ -10,13 +10,11 @@
 #include "oracle_world.h"
 
 const char *const oracle_what_names[_EV_MAX] = {
-	[EV_PTE] = "pte",         [EV_PMD] = "pmd",
-	[EV_PUD] = "pud",         [EV_P4D] = "p4d",
-	[EV_PGD] = "pgd",         [EV_HOLE] = "hole",
-	[EV_TEST] = "test",       [EV_PRE] = "pre",
-	[EV_POST] = "post",       [EV_BAD] = "malformed",
-	[EV_BREACH] = "breach",   [EV_SPIN] = "spin",
-	[EV_INSTALL] = "install", [EV_NO_CALLBACK] = "no-callback",
+	[EV_PTE] = "pte",         [EV_PMD] = "pmd",         [EV_PUD] = "pud",
+	[EV_P4D] = "p4d",         [EV_PGD] = "pgd",         [EV_HOLE] = "hole",
+	[EV_TEST] = "test",       [EV_PRE] = "pre",         [EV_POST] = "post",
+	[EV_BAD] = "malformed",   [EV_BREACH] = "breach",   [EV_SPIN] = "spin",
+	[EV_HUGETLB] = "hugetlb", [EV_INSTALL] = "install", [EV_NO_CALLBACK] = "no-callback",
 };
 
 const char *const oracle_call_names[_CALL_MAX] = {
@@ -39,7 +37,7 @@ static const char *const word_names[_WORD_MAX] = {
 };
 
 static const char *const lock_names[_HELD_MAX] = { "none", "read", "write" };
-static const char *const vma_names[_VMA_KIND_MAX] = { "anon", "pfnmap" };
+static const char *const vma_names[_VMA_KIND_MAX] = { "anon", "pfnmap", "hugetlb" };
 static const char *const moment_names[_AT_MAX] = { "callback", "split", "mapped", "locked" };
 static const char *const effect_names[_DO_MAX] = { "return",   "action",     "put",
 						   "put-self", "fail-alloc", "install" };
@@ -75,6 +73,15 @@ static void print_effect(FILE *file, const struct case_effect *effect)
 	}
 }
 
+static void print_vma(FILE *file, const struct case_vma *vma)
+{
+	fprintf(file, "vma %#" PRIx64 " %#" PRIx64 " %s %s", vma->start, vma->end,
+		vma_names[vma->kind], lock_names[vma->held]);
+	if (vma->kind == VMA_HUGETLB)
+		fprintf(file, " pages %u", vma->page_lg2);
+	fputc('\n', file);
+}
+
 void case_print(FILE *file, const struct oracle_case *c)
 {
 	fprintf(file, "walk %s %s %#" PRIx64 " %#" PRIx64 " %u\n", world_formats[c->format],
@@ -91,8 +98,7 @@ void case_print(FILE *file, const struct oracle_case *c)
 	fprintf(file, "\nlocks %s %s %u\n", lock_names[c->held[0]], lock_names[c->held[1]],
 		c->walk_lock);
 	for (size_t i = 0; i < c->nr_vmas; i++)
-		fprintf(file, "vma %#" PRIx64 " %#" PRIx64 " %s %s\n", c->vmas[i].start,
-			c->vmas[i].end, vma_names[c->vmas[i].kind], lock_names[c->vmas[i].held]);
+		print_vma(file, &c->vmas[i]);
 	for (size_t i = 0; i < c->nr_puts; i++) {
 		fprintf(file, "put");
 		print_put(file, &c->puts[i], false);
@@ -179,12 +185,14 @@ static struct case_effect next_effect(struct line *line)
 
 static struct case_vma next_vma(struct line *line)
 {
-	struct case_vma vma;
+	struct case_vma vma = { 0 };
 
 	vma.start = next_number(line);
 	vma.end = next_number(line);
 	vma.kind = next_name(line, vma_names, _VMA_KIND_MAX);
 	vma.held = next_name(line, lock_names, _HELD_MAX);
+	if (is_next(line, "pages"))
+		vma.page_lg2 = (uint8_t)next_number(line);
 	return vma;
 }
 

@@ -43,6 +43,7 @@ struct case_vma {
 	uint64_t start, end;
 	enum oracle_vma_kind kind;
 	enum oracle_lock held;
+	uint8_t page_lg2; /* of a hugetlb VMA */
 };
 
 enum effect_what {

@@ -125,6 +125,9 @@ static void print_event(FILE *file, const struct oracle_event *e)
 		fprintf(file, " %#" PRIx64 " %#" PRIx64, e->addr, e->next);
 	if (e->what == EV_HOLE)
 		fprintf(file, " depth %d", e->depth);
+	if (e->what == EV_HUGETLB)
+		fprintf(file, " slot %#" PRIx64 " entry %#" PRIx64 " page 2^%u%s", e->slot,
+			e->entry, e->action, e->depth ? "" : " unlocked");
 	if (e->what <= EV_PGD)
 		fprintf(file, " slot %#" PRIx64 " entry %#" PRIx64 " action %u", e->slot, e->entry,
 			e->action);

@@ -178,6 +178,31 @@ static void shorten_install(struct gen *g)
 		c->end = c->start + (1 + below(g, 40)) * span(g, 0);
 }
 
+/* Make a VMA one of large pages, if there is room: of a pmd or a pud each, or of a run of smaller ones. */
+static void make_hugetlb(struct gen *g, struct case_vma *vma)
+{
+	static const uint8_t runs[] = { 4, 5, 7 }; /* of arm64's granules, and riscv's, log2 */
+	unsigned level = g->geo->top_level > 1 && chance(g, 30) ? 2 : 1;
+	unsigned lg2 = g->geo->span_lg2[level];
+	uint64_t start, end;
+
+	if (chance(g, 25))
+		lg2 = g->geo->span_lg2[chance(g, 30)] + runs[below(g, 3)];
+	if (!(g->geo->leaf_sizes & BIT(lg2)))
+		return;
+	end = (vma->end + low_bits(lg2)) & ~low_bits(lg2);
+	if (chance(g, 50) || end - vma->start > BIT(lg2 + 6)) /* each page takes a step */
+		end = vma->start + (1 + below(g, 6)) * BIT(lg2);
+	start = (vma->start + low_bits(lg2)) & ~low_bits(lg2);
+	end = (end + low_bits(lg2)) & ~low_bits(lg2);
+	if (start >= end || end - 1 > g->region->last)
+		return;
+	vma->start = start;
+	vma->end = end;
+	vma->kind = VMA_HUGETLB;
+	vma->page_lg2 = (uint8_t)lg2;
+}
+
 static void choose_vmas(struct gen *g)
 {
 	struct oracle_case *c = g->c;
@@ -196,6 +221,8 @@ static void choose_vmas(struct gen *g)
 		if (vma->end < vma->start || vma->end - 1 > g->region->last)
 			break;
 		vma->kind = chance(g, 20) ? VMA_PFNMAP : VMA_ANON;
+		if (chance(g, 12))
+			make_hugetlb(g, vma);
 		from = vma->end;
 		c->nr_vmas++;
 		if (chance(g, 25))

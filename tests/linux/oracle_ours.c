@@ -84,6 +84,22 @@ static int on_malformed(uint64_t entry, uint64_t addr, uint64_t next, int depth,
 RANGE(test, EV_TEST)
 RANGE(pre, EV_PRE)
 
+static int on_hugetlb(uint64_t *slot, uint64_t hmask, uint64_t addr, uint64_t next,
+		      struct pgw_mm_walk *walk)
+{
+	struct oracle_event event = {
+		.what = EV_HUGETLB,
+		.depth = walk->vma->hugetlb_lock != 0,
+		.action = (uint8_t)__builtin_ctzll(hmask),
+		.addr = addr,
+		.next = next,
+		.slot = world_physical(walk->arg, slot),
+		.entry = pgw_item_load(slot),
+	};
+
+	return emit(&event, walk);
+}
+
 static int on_install(uint64_t addr, uint64_t next, uint64_t *ret, struct pgw_mm_walk *walk)
 {
 	struct oracle_event event = { .what = EV_INSTALL, .addr = addr, .next = next };
@@ -109,6 +125,7 @@ static struct pgw_mm_walk_ops ours_ops(const struct oracle_case *c)
 		.pud_entry = IF(EV_PUD, on_pud),
 		.pmd_entry = IF(EV_PMD, on_pmd),
 		.pte_entry = IF(EV_PTE, on_pte),
+		.hugetlb_entry = IF(EV_HUGETLB, on_hugetlb),
 		.pte_hole = IF(EV_HOLE, on_hole),
 		.malformed = on_malformed,
 		.test_walk = IF(EV_TEST, on_test),
@@ -408,7 +425,7 @@ int linux_walk(struct world *w, const struct oracle_kernel *kernel)
 
 	for (size_t i = 0; i < c->nr_vmas; i++)
 		vmas[i] = (struct oracle_vma){ c->vmas[i].start, c->vmas[i].end, c->vmas[i].kind,
-					       c->vmas[i].held };
+					       c->vmas[i].held, c->vmas[i].page_lg2 };
 	ret = run(w, kernel, &call);
 	w->outcome->ticks = call.ticks;
 	for (size_t i = 0; i < c->nr_vmas; i++)

@@ -134,6 +134,7 @@ static void simplify_locks(struct shrink *s)
 		try_case(s, &changed);
 		changed = *s->c;
 		changed.vmas[i].kind = VMA_ANON;
+		changed.vmas[i].page_lg2 = 0;
 		try_case(s, &changed);
 	}
 }

@@ -283,7 +283,9 @@ static bool make_vmas(struct world *w)
 			.start = vma->start,
 			.end = vma->end,
 			.flags = PGW_VMA_READ | PGW_VMA_WRITE |
-				 (vma->kind == VMA_PFNMAP ? PGW_VMA_PFNMAP : 0u),
+				 (vma->kind == VMA_PFNMAP ? PGW_VMA_PFNMAP : 0u) |
+				 (vma->kind == VMA_HUGETLB ? PGW_VMA_HUGETLB : 0u),
+			.page_lg2 = vma->page_lg2,
 			.private_data = &w->vmas[i],
 		};
 

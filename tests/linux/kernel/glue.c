@@ -219,6 +219,24 @@ static int on_pte(pte_t *pte, unsigned long addr, unsigned long next, struct mm_
 	return err;
 }
 
+static int on_hugetlb(pte_t *pte, unsigned long hmask, unsigned long addr, unsigned long next,
+		      struct mm_walk *walk)
+{
+	struct oracle_event event = {
+		.what = EV_HUGETLB,
+		.depth = shim.nr_second_locks != 0,
+		.action = (uint8_t)__builtin_ctzl(hmask),
+		.addr = clip_low(addr),
+		.next = clip_high(next),
+		.slot = shim.host->physical(shim.host->ctx, &pte->word),
+		.entry = pte->word,
+	};
+	int err = emit(&event, walk);
+
+	forget_action(walk);
+	return err;
+}
+
 #ifndef KERNEL_HAS_NOVMA
 static int on_install(unsigned long addr, unsigned long next, pte_t *ret, struct mm_walk *walk)
 {
@@ -245,6 +263,7 @@ static void fill_ops(void)
 		.pud_entry = shim_wants(EV_PUD) || wants_below(SHIM_PUD) ? on_pud : NULL,
 		.pmd_entry = shim_wants(EV_PMD) || wants_below(SHIM_PMD) ? on_pmd : NULL,
 		.pte_entry = shim_wants(EV_PTE) ? on_pte : NULL,
+		.hugetlb_entry = shim_wants(EV_HUGETLB) ? on_hugetlb : NULL,
 		.pte_hole = on_hole,
 		.test_walk = shim_wants(EV_TEST) ? on_test : NULL,
 		.pre_vma = shim_wants(EV_PRE) ? on_pre : NULL,

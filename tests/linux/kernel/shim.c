@@ -156,6 +156,20 @@ uint64_t *shim_below(uint64_t *slot, unsigned long addr, unsigned level)
 	       shim_index(addr, level - 1);
 }
 
+uint64_t *shim_hugetlb_slot(struct mm_struct *mm, unsigned long addr, unsigned long size)
+{
+	unsigned level = shim.shape->top_level;
+	uint64_t *slot = &mm->pgd->word + shim_index(addr, level);
+
+	for (; 1ul << shim.shape->span_lg2[level] > size; level--) {
+		shim_tick();
+		if (shim.host->kind(shim.host->ctx, *slot, level) != KIND_TABLE)
+			return NULL;
+		slot = shim.host->table(shim.host->ctx, *slot, level) + shim_index(addr, level - 1);
+	}
+	return slot;
+}
+
 int shim_make_table(uint64_t *slot, unsigned level)
 {
 	shim_tick();

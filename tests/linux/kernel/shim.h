@@ -30,7 +30,7 @@
 #define VM_WARN_ON_ONCE(x) ((void)(x))
 #define EXPORT_SYMBOL_GPL(name)
 #define CONFIG_PER_VMA_LOCK 1
-/* Hook: with hugetlb VMAs, CONFIG_HUGETLB_PAGE, and what it then asks for. */
+#define CONFIG_HUGETLB_PAGE 1
 
 /* ---- the walk that runs ---- */
 
@@ -44,6 +44,7 @@ struct shim {
 		mute_last; /* of a leaf that has no table below it: nothing is heard from there */
 	bool enomem;       /* a split has failed, and the walk is to end */
 	uint64_t table_lock;
+	int nr_second_locks; /* of hugetlb VMAs */
 };
 extern struct shim shim;
 
@@ -224,12 +225,27 @@ struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr);
 #define vma_pages(vma) (((vma)->vm_end - (vma)->vm_start) >> PAGE_SHIFT)
 #define is_vm_hugetlb_page(vma) shim_is_hugetlb(vma)
 
-/* Hook: hugetlb VMAs. */
 static inline bool shim_is_hugetlb(const struct vm_area_struct *vma)
 {
-	(void)vma;
-	return false;
+	return vma->vma->kind == VMA_HUGETLB;
 }
+
+/* ---- pages of a hugetlb VMA: of one size ---- */
+
+struct hstate {
+	unsigned page_lg2;
+};
+
+static inline struct hstate *hstate_vma(const struct vm_area_struct *vma)
+{
+	static struct hstate h;
+
+	h.page_lg2 = vma->vma->page_lg2;
+	return &h;
+}
+
+#define huge_page_size(h) (1ul << (h)->page_lg2)
+#define huge_page_mask(h) (~(huge_page_size(h) - 1))
 
 /* ---- locks ---- */
 
@@ -239,6 +255,8 @@ void vma_start_write(struct vm_area_struct *vma);
 void vma_assert_write_locked(struct vm_area_struct *vma);
 void vma_assert_locked(struct vm_area_struct *vma);
 
+#define hugetlb_vma_lock_read(vma) ((void)(vma), shim.nr_second_locks++)
+#define hugetlb_vma_unlock_read(vma) ((void)(vma), shim.nr_second_locks--)
 #define vma_pgtable_walk_begin(vma) ((void)(vma))
 #define vma_pgtable_walk_end(vma) ((void)(vma))
 #define lockdep_assert_held(lock) ((void)(lock))
@@ -255,6 +273,11 @@ uint64_t *shim_below(uint64_t *slot, unsigned long addr, unsigned level);
 #define pud_offset(p4d, addr) ((pud_t *)shim_below(&(p4d)->word, addr, SHIM_P4D))
 #define pmd_offset(pud, addr) ((pmd_t *)shim_below(&(pud)->word, addr, SHIM_PUD))
 #define pte_offset_kernel(pmd, addr) ((pte_t *)shim_below(&(pmd)->word, addr, SHIM_PMD))
+
+/** The slot of a page of this size, or the first one of a run; NULL: no table has it. */
+uint64_t *shim_hugetlb_slot(struct mm_struct *mm, unsigned long addr, unsigned long size);
+
+#define hugetlb_walk(vma, addr, size) ((pte_t *)shim_hugetlb_slot((vma)->vm_mm, addr, size))
 
 pte_t *pte_offset_map(pmd_t *pmd, unsigned long addr);
 pte_t *pte_offset_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr, spinlock_t **ret);
