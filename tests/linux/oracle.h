@@ -40,6 +40,7 @@ enum oracle_entry_point {
 	CALL_PAGE_VMA,
 	CALL_RANGE_UNSAFE,
 	CALL_VMA_UNSAFE,
+	CALL_MAPPING,
 	CALL_NOVMA, /* those before go through VMAs */
 	CALL_KERNEL,
 	CALL_KERNEL_LOCKLESS,
@@ -73,7 +74,7 @@ enum oracle_vma_kind {
 };
 
 /** Whose lock a breach is about. */
-enum oracle_lock_of { LOCK_OF_USER, LOCK_OF_KERNEL, LOCK_OF_VMA };
+enum oracle_lock_of { LOCK_OF_USER, LOCK_OF_KERNEL, LOCK_OF_VMA, LOCK_OF_FILE };
 
 /** How a lock is held. */
 enum oracle_lock { HELD_NOT, HELD_READ, HELD_WRITE, _HELD_MAX };
@@ -81,11 +82,13 @@ enum oracle_lock { HELD_NOT, HELD_READ, HELD_WRITE, _HELD_MAX };
 /** Moments of a walk that effects can be at. */
 enum oracle_moment { AT_CALLBACK, AT_SPLIT, AT_MAPPED, AT_LOCKED, _AT_MAX };
 
+#define EVENT_OTHER_MM 0x80u
+
 struct oracle_event {
 	uint8_t what;
 	int8_t depth; /* holes, bad entries; of breaches whose lock */
 	uint8_t action;
-	uint8_t vma; /* its index plus 1, or 0 */
+	uint8_t vma; /* its index plus 1, or 0; EVENT_OTHER_MM: walk->mm is not the VMA's */
 	uint64_t addr, next;
 	uint64_t slot; /* the physical address of what the callback got a pointer to, or 0 */
 	uint64_t entry;
@@ -131,6 +134,8 @@ struct oracle_vma {
 	enum oracle_vma_kind kind;
 	enum oracle_lock held;
 	uint8_t page_lg2; /* of a hugetlb VMA */
+	bool is_of_file, in_second;
+	uint64_t pgoff;
 };
 
 /** One walk that Linux is to make. */
@@ -146,6 +151,9 @@ struct oracle_call {
 	enum oracle_lock held[2]; /* the user's mmap lock, the kernel's */
 	uint64_t *root[2];
 	uint64_t *other_root;    /* to start from, or NULL */
+	uint64_t *second_root;   /* of a second user mm, or NULL */
+	enum oracle_lock i_mmap; /* how the file's lock is held */
+	uint64_t first, nr;      /* of a walk of the file: pages */
 	struct oracle_vma *vmas; /* in order */
 	size_t nr_vmas;
 	size_t vma; /* of calls on one */

@@ -24,6 +24,7 @@ const char *const oracle_call_names[_CALL_MAX] = {
 	[CALL_NOVMA] = "novma",
 	[CALL_RANGE_UNSAFE] = "range_unsafe",
 	[CALL_VMA_UNSAFE] = "range_vma_unsafe",
+	[CALL_MAPPING] = "mapping",
 	[CALL_KERNEL] = "kernel",
 	[CALL_KERNEL_LOCKLESS] = "kernel_lockless",
 	[CALL_DEBUG] = "debug",
@@ -79,6 +80,10 @@ static void print_vma(FILE *file, const struct case_vma *vma)
 		vma_names[vma->kind], lock_names[vma->held]);
 	if (vma->kind == VMA_HUGETLB)
 		fprintf(file, " pages %u", vma->page_lg2);
+	if (vma->is_of_file)
+		fprintf(file, " file %#" PRIx64, vma->pgoff);
+	if (vma->in_second)
+		fprintf(file, " second");
 	fputc('\n', file);
 }
 
@@ -193,6 +198,10 @@ static struct case_vma next_vma(struct line *line)
 	vma.held = next_name(line, lock_names, _HELD_MAX);
 	if (is_next(line, "pages"))
 		vma.page_lg2 = (uint8_t)next_number(line);
+	vma.is_of_file = is_next(line, "file");
+	if (vma.is_of_file)
+		vma.pgoff = next_number(line);
+	vma.in_second = is_next(line, "second");
 	return vma;
 }
 

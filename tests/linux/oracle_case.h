@@ -44,6 +44,9 @@ struct case_vma {
 	enum oracle_vma_kind kind;
 	enum oracle_lock held;
 	uint8_t page_lg2; /* of a hugetlb VMA */
+	bool is_of_file;  /* it shows the file, from page pgoff on */
+	bool in_second;   /* mm: with CALL_MAPPING, where the other root is a second mm's */
+	uint64_t pgoff;
 };
 
 enum effect_what {
@@ -73,10 +76,10 @@ struct oracle_case {
 	unsigned format; /* index of world_formats */
 	enum oracle_entry_point entry_point;
 	bool of_kernel, is_snapshot, has_other, has_kernel;
-	uint64_t start, end;
+	uint64_t start, end; /* CALL_MAPPING: the first page, and how many */
 	uint32_t ops;
 	unsigned walk_lock;
-	enum oracle_lock held[2];
+	enum oracle_lock held[2]; /* CALL_MAPPING: the second is the i_mmap lock */
 	unsigned vma;
 	struct case_vma vmas[MAX_CASE_VMAS];
 	size_t nr_vmas;

@@ -114,7 +114,7 @@ enum verdict comparison_run(struct comparison *cmp, const struct oracle_case *c,
 
 static void print_event(FILE *file, const struct oracle_event *e)
 {
-	static const char *const locks[] = { "user", "kernel", "vma" };
+	static const char *const locks[] = { "user", "kernel", "vma", "file" };
 
 	fprintf(file, "%s", oracle_what_names[e->what]);
 	if (e->what == EV_BREACH)
@@ -132,7 +132,8 @@ static void print_event(FILE *file, const struct oracle_event *e)
 		fprintf(file, " slot %#" PRIx64 " entry %#" PRIx64 " action %u", e->slot, e->entry,
 			e->action);
 	if (e->vma)
-		fprintf(file, " vma %u", e->vma - 1u);
+		fprintf(file, " vma %u%s", (e->vma & ~EVENT_OTHER_MM) - 1u,
+			e->vma & EVENT_OTHER_MM ? " in another mm" : "");
 }
 
 void comparison_print(const struct comparison *cmp, FILE *file)

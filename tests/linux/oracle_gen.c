@@ -12,6 +12,7 @@ struct gen {
 	const struct pgw_geometry *geo;
 	const struct pgw_region *region;
 	uint64_t pivot;
+	uint64_t near; /* where the walk begins */
 };
 
 static uint64_t below(struct gen *g, uint64_t n)
@@ -250,6 +251,42 @@ static void choose_vma_range(struct gen *g)
 	}
 }
 
+/* The VMAs become such of the file, some of them of a second mm; and pages that they show. */
+static void choose_pages(struct gen *g)
+{
+	struct oracle_case *c = g->c;
+	uint64_t base = chance(g, 20) ? 0 : 1 + below(g, 1000);
+	const struct case_vma *vma;
+
+	c->has_other = chance(g, 50);
+	for (size_t i = 0; i < c->nr_vmas; i++) {
+		c->vmas[i].in_second =
+			c->has_other && i && (c->vmas[i - 1].in_second || chance(g, 40));
+		c->vmas[i].is_of_file = c->vmas[i].kind != VMA_HUGETLB && chance(g, 90);
+		if (c->vmas[i].kind == VMA_PFNMAP && chance(g, 60))
+			c->vmas[i].kind = VMA_ANON;
+		if (!chance(g, 30))
+			c->vmas[i].pgoff = base + below(g, 3) * below(g, 600);
+	}
+	c->start = base + below(g, 3) * below(g, 600);
+	c->end = (1 + below(g, 3)) * span(g, some_level(g)) / span(g, 0);
+	if (!c->nr_vmas)
+		return;
+	vma = &c->vmas[below(g, c->nr_vmas)];
+	if (chance(g, 70)) {
+		c->start =
+			vma->pgoff + below(g, 4) * below(g, (vma->end - vma->start) / span(g, 0));
+		if (chance(g, 20))
+			c->start -= below(g, 3);
+	}
+	if (chance(g, 6))
+		c->end = chance(g, 50) ? 0 : 0 - c->start - below(g, 3) + below(g, 900);
+	g->near = vma->start;
+	if (c->start - vma->pgoff < (vma->end - vma->start) / span(g, 0))
+		g->near += (c->start - vma->pgoff) * span(g, 0);
+	g->near &= ~(span(g, 0) - 1);
+}
+
 /* Locks as the walk wants them. */
 static void right_locks(struct gen *g)
 {
@@ -265,6 +302,15 @@ static void right_locks(struct gen *g)
 		else if (c->walk_lock == 0 && c->held[0] == HELD_WRITE && chance(g, 10))
 			c->vmas[i].held = HELD_WRITE;
 	}
+}
+
+/* Only the i_mmap lock counts. */
+static void file_locks(struct gen *g)
+{
+	struct oracle_case *c = g->c;
+
+	c->held[0] = (enum oracle_lock)below(g, _HELD_MAX);
+	c->held[1] = chance(g, 95) ? (enum oracle_lock)(HELD_READ + below(g, 2)) : HELD_NOT;
 }
 
 static void wrong_locks(struct gen *g)
@@ -290,6 +336,10 @@ static void choose_locks(struct gen *g, const struct case_limits *limits)
 	c->walk_lock = (unsigned)below(g, limits->nr_walk_locks);
 	if (chance(g, 50))
 		c->walk_lock = 0;
+	if (c->entry_point == CALL_MAPPING) {
+		file_locks(g);
+		return;
+	}
 	right_locks(g);
 	if (chance(g, c->is_snapshot || c->has_kernel ? 40 : percent))
 		wrong_locks(g);
@@ -309,11 +359,14 @@ static struct case_put some_put(struct gen *g)
 	struct case_put put = { .level = (uint8_t)some_level(g),
 				.word = (uint8_t)some_word(g),
 				.variant = (uint8_t)below(g, 8),
-				.in_other = g->c->has_other && chance(g, 70) };
-	uint64_t va = chance(g, 60) ? g->c->start : point(g);
+				.in_other =
+					g->c->has_other &&
+					chance(g, g->c->entry_point == CALL_MAPPING ? 45 : 70) };
+	uint64_t va = chance(g, 60) ? g->near : point(g);
 
 	/* What is wrong at the top is found by walks of foreign tables, too. */
-	if ((g->c->has_other || g->c->is_snapshot) && chance(g, 15)) {
+	if (((g->c->has_other && g->c->entry_point != CALL_MAPPING) || g->c->is_snapshot) &&
+	    chance(g, 15)) {
 		put.level = g->geo->top_level;
 		put.word = WORD_MISPLACED;
 	}
@@ -394,6 +447,9 @@ void case_generate(struct oracle_case *c, uint64_t seed, const struct case_limit
 		choose_vma_range(&g);
 	if (oracle_of_vma(c->entry_point))
 		shorten_install(&g);
+	g.near = c->start;
+	if (c->entry_point == CALL_MAPPING)
+		choose_pages(&g);
 	choose_locks(&g, limits);
 	for (uint64_t n = 1 + below(&g, 8); c->nr_puts < n;)
 		c->puts[c->nr_puts++] = some_put(&g);

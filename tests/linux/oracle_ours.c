@@ -21,6 +21,8 @@ static int emit(struct oracle_event *event, struct pgw_mm_walk *walk)
 		if (walk->vma == w->vmas[i])
 			event->vma = (uint8_t)(i + 1);
 	}
+	if (walk->vma && walk->mm != walk->vma->mm)
+		event->vma |= EVENT_OTHER_MM;
 	err = world_callback(w, event, &action);
 	walk->action = (enum pgw_walk_action)action;
 	return err;
@@ -155,6 +157,8 @@ static int ours_call(struct world *w, const struct pgw_mm_walk_ops *ops)
 		return pgw_walk_page_range_mm_unsafe(mm, c->start, c->end, ops, w);
 	case CALL_VMA_UNSAFE:
 		return pgw_walk_page_range_vma_unsafe(w->vmas[c->vma], c->start, c->end, ops, w);
+	case CALL_MAPPING:
+		return pgw_walk_page_mapping(w->mapping, c->start, c->end, ops, w);
 	case CALL_NOVMA:
 		return pgw_walk_page_range_novma(mm, c->start, c->end, ops, root, w);
 	case CALL_KERNEL:
@@ -273,6 +277,8 @@ static int refuse(struct world *w)
 	const struct oracle_case *c = w->c;
 	bool crosses = c->entry_point == CALL_DEBUG && c->has_kernel;
 
+	if (c->entry_point == CALL_MAPPING)
+		return 1;
 	if (c->entry_point != CALL_PAGE_VMA && c->start < c->end && !crosses && !is_inside(w) &&
 	    host_differs(w, SW_INSIDE_REGION))
 		return -PGW_EINVAL;
@@ -374,6 +380,10 @@ static int run(struct world *w, const struct oracle_kernel *kernel, struct oracl
 		call->start = c->vmas[c->vma].start;
 		call->end = c->vmas[c->vma].end;
 	}
+	if (c->entry_point == CALL_MAPPING) {
+		call->start = 0;
+		call->end = UINT64_MAX;
+	}
 	return kernel->run(call);
 }
 
@@ -397,6 +407,20 @@ struct oracle_host host_of_world(struct world *w)
 	return host;
 }
 
+static struct oracle_vma vma_of_case(const struct case_vma *vma)
+{
+	return (struct oracle_vma){
+		.start = vma->start,
+		.end = vma->end,
+		.kind = vma->kind,
+		.held = vma->held,
+		.page_lg2 = vma->page_lg2,
+		.is_of_file = vma->is_of_file,
+		.in_second = vma->in_second,
+		.pgoff = vma->pgoff,
+	};
+}
+
 int linux_walk(struct world *w, const struct oracle_kernel *kernel)
 {
 	const struct oracle_case *c = w->c;
@@ -415,7 +439,11 @@ int linux_walk(struct world *w, const struct oracle_kernel *kernel)
 		/* Where there is no kernel mm, nobody else is at its tables. */
 		.held = { c->held[0], w->mm[1] ? c->held[1] : HELD_WRITE },
 		.root = { host_root(w, 0), host_root(w, 1) },
-		.other_root = c->has_other ? world_host(w, w->other_pa) : NULL,
+		.other_root = c->has_other && !w->second ? world_host(w, w->other_pa) : NULL,
+		.second_root = w->second ? world_host(w, w->other_pa) : NULL,
+		.i_mmap = c->held[1],
+		.first = c->start,
+		.nr = c->end,
 		.vmas = vmas,
 		.nr_vmas = c->nr_vmas,
 		.vma = c->vma,
@@ -424,8 +452,7 @@ int linux_walk(struct world *w, const struct oracle_kernel *kernel)
 	int ret;
 
 	for (size_t i = 0; i < c->nr_vmas; i++)
-		vmas[i] = (struct oracle_vma){ c->vmas[i].start, c->vmas[i].end, c->vmas[i].kind,
-					       c->vmas[i].held, c->vmas[i].page_lg2 };
+		vmas[i] = vma_of_case(&c->vmas[i]);
 	ret = run(w, kernel, &call);
 	w->outcome->ticks = call.ticks;
 	for (size_t i = 0; i < c->nr_vmas; i++)

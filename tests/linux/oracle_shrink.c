@@ -89,9 +89,33 @@ static void simplify_words(struct shrink *s)
 	}
 }
 
+/* Of a file fewer pages, and later ones; and VMAs that show earlier ones. */
+static void shorten_file(struct shrink *s)
+{
+	for (unsigned lg2 = 63; lg2--;) {
+		struct oracle_case changed = *s->c;
+
+		if (changed.end > BIT(lg2)) {
+			changed.end -= BIT(lg2);
+			try_case(s, &changed);
+		}
+		changed = *s->c;
+		if (changed.start < BIT(lg2))
+			continue;
+		changed.start -= BIT(lg2);
+		for (size_t i = 0; i < changed.nr_vmas; i++)
+			changed.vmas[i].pgoff -= BIT(lg2) < changed.vmas[i].pgoff ? BIT(lg2) : 0;
+		try_case(s, &changed);
+	}
+}
+
 /* Shorter ranges: the end by halves, then page by page; the start likewise. */
 static void shorten(struct shrink *s)
 {
+	if (s->c->entry_point == CALL_MAPPING) {
+		shorten_file(s);
+		return;
+	}
 	if (s->c->start >= s->c->end)
 		return;
 	for (unsigned lg2 = 56; lg2 >= 12; lg2--) {
@@ -131,6 +155,10 @@ static void simplify_locks(struct shrink *s)
 	for (size_t i = 0; i < s->c->nr_vmas; i++) {
 		changed = *s->c;
 		changed.vmas[i].held = HELD_NOT;
+		try_case(s, &changed);
+		changed = *s->c;
+		changed.vmas[i].is_of_file = false;
+		changed.vmas[i].pgoff = 0;
 		try_case(s, &changed);
 		changed = *s->c;
 		changed.vmas[i].kind = VMA_ANON;

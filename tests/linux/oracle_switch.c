@@ -51,6 +51,8 @@ const struct oracle_switch_info oracle_switches[_SW_MAX] = {
 	[SW_INSTALL_ALONE] = { .name = "install-alone",
 			       .only_of = "newest",
 			       .what = "install_pte without pte_entry leaves filled slots" },
+	[SW_FILE_WRAPS] = { .name = "file-wraps",
+			    .what = "pages of a file that would wrap, or are none" },
 	[SW_DUMP_SKIPPED_AT_END] = { .name = "dump-skipped-at-end",
 				     .dump_of = "x86_64",
 				     .what = "lines left out at the end of a dump are counted" },

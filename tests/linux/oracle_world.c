@@ -55,7 +55,10 @@ static void on_violation(void *ctx, const struct pgw_violation *violation)
 		fprintf(stderr, "a case breaks %s outside of a walk\n", violation->rule_name);
 		abort();
 	}
-	if (violation->rule == PGW_RULE_VMA_LOCKED || violation->rule == PGW_RULE_VMA_WRITE_LOCKED)
+	if (violation->rule == PGW_RULE_I_MMAP_LOCKED)
+		event.depth = LOCK_OF_FILE;
+	else if (violation->rule == PGW_RULE_VMA_LOCKED ||
+		 violation->rule == PGW_RULE_VMA_WRITE_LOCKED)
 		event.depth = LOCK_OF_VMA;
 	else
 		event.depth =
@@ -274,6 +277,11 @@ static void make_shape(struct world *w)
 
 /* ---- VMAs and locks ---- */
 
+static struct pgw_mm *mm_of_vma(const struct world *w, size_t i)
+{
+	return w->c->vmas[i].in_second ? w->second : w->mm[0];
+}
+
 /* Each has a private_data of its own, so that none merge. */
 static bool make_vmas(struct world *w)
 {
@@ -286,18 +294,22 @@ static bool make_vmas(struct world *w)
 				 (vma->kind == VMA_PFNMAP ? PGW_VMA_PFNMAP : 0u) |
 				 (vma->kind == VMA_HUGETLB ? PGW_VMA_HUGETLB : 0u),
 			.page_lg2 = vma->page_lg2,
+			.pgoff = vma->pgoff,
+			.mapping = vma->is_of_file ? w->mapping : NULL,
 			.private_data = &w->vmas[i],
 		};
 
-		if (pgw_mm_mmap(w->mm[0], &args))
+		if (pgw_mm_mmap(mm_of_vma(w, i), &args))
 			return false;
 	}
 	for (size_t i = 0; i < w->c->nr_vmas; i++) {
-		pgw_mmap_read_lock(w->mm[0]);
-		w->vmas[i] = pgw_vma_find(w->mm[0], w->c->vmas[i].start);
-		pgw_mmap_read_unlock(w->mm[0]);
+		struct pgw_mm *mm = mm_of_vma(w, i);
+
+		pgw_mmap_read_lock(mm);
+		w->vmas[i] = pgw_vma_find(mm, w->c->vmas[i].start);
+		pgw_mmap_read_unlock(mm);
 		if (w->c->vmas[i].held == HELD_READ)
-			pgw_vma_read_lock(w->mm[0], w->c->vmas[i].start);
+			pgw_vma_read_lock(mm, w->c->vmas[i].start);
 	}
 	return true;
 }
@@ -318,6 +330,26 @@ static void unlock_one(struct pgw_mm *mm)
 		pgw_mmap_write_unlock(mm);
 }
 
+static void lock_mapping(struct world *w)
+{
+	if (w->c->entry_point != CALL_MAPPING)
+		return;
+	if (w->c->held[1] == HELD_READ)
+		pgw_mapping_read_lock(w->mapping);
+	if (w->c->held[1] == HELD_WRITE)
+		pgw_mapping_write_lock(w->mapping);
+}
+
+static void unlock_mapping(struct world *w)
+{
+	if (w->c->entry_point != CALL_MAPPING)
+		return;
+	if (w->c->held[1] == HELD_READ)
+		pgw_mapping_read_unlock(w->mapping);
+	if (w->c->held[1] == HELD_WRITE)
+		pgw_mapping_write_unlock(w->mapping);
+}
+
 static void take_locks(struct world *w)
 {
 	lock_one(w->mm[0], w->c->held[0]);
@@ -326,6 +358,7 @@ static void take_locks(struct world *w)
 		if (w->c->vmas[i].held == HELD_WRITE)
 			pgw_vma_write_lock(w->vmas[i]);
 	}
+	lock_mapping(w);
 }
 
 /* What nobody could hold, or would wait for himself. */
@@ -336,7 +369,24 @@ static bool locks_are_possible(const struct oracle_case *c)
 			return false;
 		if (c->vmas[i].held == HELD_READ && c->walk_lock == 1)
 			return false;
-		if (i && c->vmas[i].start < c->vmas[i - 1].end)
+		if (c->vmas[i].held != HELD_NOT && c->vmas[i].in_second)
+			return false;
+		if (i && c->vmas[i].in_second == c->vmas[i - 1].in_second &&
+		    c->vmas[i].start < c->vmas[i - 1].end)
+			return false;
+	}
+	return true;
+}
+
+/* The second mm's VMAs come last, and are there for walks of files. */
+static bool is_second_possible(const struct oracle_case *c)
+{
+	bool has_second = c->entry_point == CALL_MAPPING && c->has_other;
+
+	for (size_t i = 0; i < c->nr_vmas; i++) {
+		if (c->vmas[i].in_second && !has_second)
+			return false;
+		if (i && c->vmas[i].in_second < c->vmas[i - 1].in_second)
 			return false;
 	}
 	return true;
@@ -351,7 +401,8 @@ static bool is_possible(const struct oracle_case *c)
 
 	if (of_vma && c->vma >= c->nr_vmas)
 		return false;
-	if (through_vmas && (c->of_kernel || c->is_snapshot || c->has_other))
+	if (through_vmas &&
+	    (c->of_kernel || c->is_snapshot || (c->has_other && c->entry_point != CALL_MAPPING)))
 		return false;
 	if (of_kernel && !c->of_kernel)
 		return false;
@@ -360,7 +411,18 @@ static bool is_possible(const struct oracle_case *c)
 	/* A copy is not what others change. */
 	if (c->is_snapshot && (c->nr_effects || c->entry_point == CALL_DEBUG))
 		return false;
-	return locks_are_possible(c);
+	return is_second_possible(c) && locks_are_possible(c);
+}
+
+static void make_mapping(struct world *w)
+{
+	const struct pgw_mapping_args args = {
+		.platform = &w->arena.platform,
+		.page_lg2 = (uint8_t)w->geo->granule_lg2,
+	};
+
+	if (pgw_mapping_new(&args, &w->mapping))
+		abort();
 }
 
 static bool make_tables(struct world *w)
@@ -371,8 +433,12 @@ static bool make_tables(struct world *w)
 		w->mm[1] = new_mm(w, PGW_REGION_KERNEL, NULL);
 	if (!c->of_kernel)
 		w->mm[0] = new_mm(w, PGW_REGION_USER, w->mm[1]);
+	if (c->has_other && c->entry_point == CALL_MAPPING)
+		w->second = new_mm(w, PGW_REGION_USER, NULL);
 	if (c->has_other)
-		w->other_pa = new_table(w);
+		w->other_pa = w->second ? pgw_mm_root(w->second).pa : new_table(w);
+	if (!c->of_kernel)
+		make_mapping(w);
 	for (size_t i = 0; i < c->nr_puts; i++) {
 		if (!c->puts[i].in_other || c->has_other)
 			make_put(w, &c->puts[i]);
@@ -388,6 +454,8 @@ static bool make_tables(struct world *w)
 	return !c->nr_vmas || make_vmas(w);
 }
 
+static void unmake(struct world *w, bool has_locks);
+
 bool world_make(struct world *w, const struct oracle_case *c)
 {
 	w->c = c;
@@ -395,7 +463,7 @@ bool world_make(struct world *w, const struct oracle_case *c)
 		return false;
 	make_shape(w);
 	if (!make_tables(w)) {
-		world_unmake(w);
+		unmake(w, false);
 		return false;
 	}
 	take_locks(w);
@@ -414,9 +482,11 @@ static void forget(struct world *w, struct pgw_mm *mm)
 	desc_of(w, root)->nr_live = 0;
 }
 
-void world_unmake(struct world *w)
+static void unmake(struct world *w, bool has_locks)
 {
 	w->outcome = NULL;
+	if (has_locks)
+		unlock_mapping(w);
 	for (size_t i = 0; i < w->c->nr_vmas; i++) {
 		if (w->vmas[i] && w->c->vmas[i].held == HELD_READ)
 			pgw_vma_read_unlock(w->vmas[i]);
@@ -426,17 +496,27 @@ void world_unmake(struct world *w)
 	unlock_one(w->mm[0]);
 	forget(w, w->mm[0]);
 	forget(w, w->mm[1]);
+	forget(w, w->second);
 	pgw_mm_free(w->snapshot);
 	pgw_mm_free(w->mm[0]);
 	pgw_mm_free(w->mm[1]);
+	pgw_mm_free(w->second);
 	pgw_reclaim_barrier(&w->arena.platform);
-	w->snapshot = w->mm[0] = w->mm[1] = NULL;
+	pgw_mapping_free(w->mapping);
+	w->snapshot = w->mm[0] = w->mm[1] = w->second = NULL;
+	w->mapping = NULL;
+	w->other_pa = 0;
 	memset(w->effect_tables, 0, sizeof(w->effect_tables));
 	memset(w->arena.block, 0, w->arena.used);
 	memset(w->arena.free_list, 0, sizeof(w->arena.free_list));
 	w->arena.used = 0;
 	w->arena.nr_tables = 0;
 	w->arena.fail_after = -1;
+}
+
+void world_unmake(struct world *w)
+{
+	unmake(w, true);
 }
 
 /* ---- twice the same ---- */

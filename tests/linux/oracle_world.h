@@ -37,6 +37,8 @@ struct world {
 	const struct oracle_case *c;
 	struct pgw_mm *mm[2]; /* owned: the user's, the kernel's; or NULL */
 	struct pgw_mm *snapshot;
+	struct pgw_mm *second; /* a user mm, or NULL */
+	struct pgw_mapping *mapping;
 	uint64_t other_pa;
 	uint64_t effect_tables[MAX_EFFECTS]; /* physical addresses; or 0 */
 	struct pgw_vma *vmas[MAX_CASE_VMAS];

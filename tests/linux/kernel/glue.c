@@ -27,6 +27,30 @@ struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr)
 	return NULL;
 }
 
+/* By their first pages; those of one first page in the order in which they were made. */
+static bool is_behind(const struct vm_area_struct *vma, const struct vm_area_struct *other)
+{
+	return vma->vm_pgoff != other->vm_pgoff ? vma->vm_pgoff > other->vm_pgoff : vma > other;
+}
+
+struct vm_area_struct *shim_file_vma(const struct vm_area_struct *prev, unsigned long first,
+				     unsigned long last)
+{
+	struct vm_area_struct *found = NULL;
+
+	shim_tick();
+	for (size_t i = 0; i < shim.call->nr_vmas; i++) {
+		struct vm_area_struct *vma = &vmas[i];
+
+		if (!vma->vma->is_of_file || vma->vm_pgoff > last ||
+		    vma->vm_pgoff + vma_pages(vma) - 1 < first)
+			continue;
+		if ((!prev || is_behind(vma, prev)) && (!found || is_behind(found, vma)))
+			found = vma;
+	}
+	return found;
+}
+
 /* ---- callbacks ---- */
 
 /* What Linux was asked for more of than the case wants. */
@@ -46,6 +70,8 @@ static int emit(struct oracle_event *event, struct mm_walk *walk)
 	int err;
 
 	event->vma = walk->vma ? (uint8_t)(walk->vma - vmas + 1) : 0;
+	if (walk->vma && walk->mm != walk->vma->vm_mm)
+		event->vma |= EVENT_OTHER_MM;
 	err = shim.host->callback(shim.host->ctx, event, &action);
 	walk->action = action;
 	return err;
@@ -297,6 +323,20 @@ static int call_range_vma(const struct range *r)
 	return walk_page_range_vma(&vmas[shim.call->vma], r->start, r->end, r->ops, NULL);
 }
 
+/* Where ours goes to the last page there is, or nowhere. */
+static int call_mapping(const struct range *r)
+{
+	static struct address_space mapping;
+	unsigned long first = shim.call->first, nr = shim.call->nr;
+	bool wraps = first + nr < first;
+
+	if ((wraps || !nr) && shim_differs(SW_FILE_WRAPS)) {
+		first = wraps ? first : ~0ul - 1;
+		nr = wraps ? ~0ul - first : 1;
+	}
+	return walk_page_mapping(&mapping, first, nr, r->ops, NULL);
+}
+
 static int call_page_vma(const struct range *r)
 {
 	return walk_page_vma(&vmas[shim.call->vma], r->ops, NULL);
@@ -334,11 +374,9 @@ static int call_debug(const struct range *r)
 }
 #endif
 
-/* Hook: walk_page_mapping. */
 static walk_fn *const walks[_CALL_MAX] = {
-	[CALL_RANGE] = call_range,
-	[CALL_RANGE_VMA] = call_range_vma,
-	[CALL_PAGE_VMA] = call_page_vma,
+	[CALL_RANGE] = call_range,       [CALL_RANGE_VMA] = call_range_vma,
+	[CALL_PAGE_VMA] = call_page_vma, [CALL_MAPPING] = call_mapping,
 #ifdef KERNEL_HAS_NOVMA
 	[CALL_NOVMA] = call_novma,
 #else
@@ -375,13 +413,15 @@ static void set_up(struct oracle_call *call)
 			      .host = call->host,
 			      .shape = call->shape,
 			      .has_vma = oracle_has_vmas(call->entry_point) };
+	shim_second_mm.pgd = (pgd_t *)call->second_root;
 	shim_user_mm.pgd = (pgd_t *)call->root[LOCK_OF_USER];
 	init_mm.pgd = (pgd_t *)call->root[LOCK_OF_KERNEL];
 	for (size_t i = 0; i < call->nr_vmas; i++) {
 		vmas[i] = (struct vm_area_struct){
 			.vm_start = call->vmas[i].start,
 			.vm_end = call->vmas[i].end,
-			.vm_mm = &shim_user_mm,
+			.vm_mm = call->vmas[i].in_second ? &shim_second_mm : &shim_user_mm,
+			.vm_pgoff = call->vmas[i].pgoff,
 			.vm_flags = call->vmas[i].kind == VMA_PFNMAP ? VM_PFNMAP : 0,
 			.vma = &call->vmas[i],
 		};
@@ -420,14 +460,14 @@ static int run(struct oracle_call *call)
 __attribute__((visibility("default"))) extern const struct oracle_kernel oracle_kernel;
 const struct oracle_kernel oracle_kernel = {
 #ifdef KERNEL_HAS_NOVMA
-	.entry_points =
-		1u << CALL_RANGE | 1u << CALL_RANGE_VMA | 1u << CALL_PAGE_VMA | 1u << CALL_NOVMA,
+	.entry_points = 1u << CALL_RANGE | 1u << CALL_RANGE_VMA | 1u << CALL_PAGE_VMA |
+			1u << CALL_MAPPING | 1u << CALL_NOVMA,
 	.callbacks = (CALLBACK(_EV_CALLBACKS) - 1) & ~CALLBACK(EV_INSTALL),
 	.nr_walk_locks = 3,
 #else
 	.entry_points = 1u << CALL_RANGE | 1u << CALL_RANGE_VMA | 1u << CALL_PAGE_VMA |
-			1u << CALL_RANGE_UNSAFE | 1u << CALL_VMA_UNSAFE | 1u << CALL_KERNEL |
-			1u << CALL_KERNEL_LOCKLESS | 1u << CALL_DEBUG,
+			1u << CALL_MAPPING | 1u << CALL_RANGE_UNSAFE | 1u << CALL_VMA_UNSAFE |
+			1u << CALL_KERNEL | 1u << CALL_KERNEL_LOCKLESS | 1u << CALL_DEBUG,
 	.callbacks = CALLBACK(_EV_CALLBACKS) - 1,
 	.nr_walk_locks = 4,
 #endif

@@ -29,6 +29,13 @@ struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr)
 	return NULL;
 }
 
+struct vm_area_struct *shim_file_vma(const struct vm_area_struct *prev, unsigned long first,
+				     unsigned long last)
+{
+	(void)prev, (void)first, (void)last;
+	return NULL;
+}
+
 static void set_markers(const struct oracle_marker *markers, size_t nr)
 {
 	size_t i;

@@ -6,6 +6,7 @@
 
 struct shim shim;
 struct mm_struct shim_user_mm = { .who = LOCK_OF_USER };
+struct mm_struct shim_second_mm = { .who = LOCK_OF_USER };
 struct mm_struct init_mm = { .who = LOCK_OF_KERNEL };
 
 /* ---- what an entry is ---- */
@@ -267,6 +268,12 @@ void mmap_assert_write_locked(struct mm_struct *mm)
 {
 	if (shim.call->held[mm->who] != HELD_WRITE)
 		breach(mm->who);
+}
+
+void shim_assert_i_mmap(void)
+{
+	if (shim.call->i_mmap == HELD_NOT)
+		breach(LOCK_OF_FILE);
 }
 
 void vma_start_write(struct vm_area_struct *vma)

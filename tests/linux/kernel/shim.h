@@ -218,7 +218,7 @@ struct vm_area_struct {
 
 #define VM_PFNMAP 1ul
 
-extern struct mm_struct shim_user_mm, init_mm;
+extern struct mm_struct shim_user_mm, shim_second_mm, init_mm;
 
 struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr);
 
@@ -259,7 +259,9 @@ void vma_assert_locked(struct vm_area_struct *vma);
 #define hugetlb_vma_unlock_read(vma) ((void)(vma), shim.nr_second_locks--)
 #define vma_pgtable_walk_begin(vma) ((void)(vma))
 #define vma_pgtable_walk_end(vma) ((void)(vma))
-#define lockdep_assert_held(lock) ((void)(lock))
+/* The only lock that this is asked of. */
+void shim_assert_i_mmap(void);
+#define lockdep_assert_held(lock) ((void)(lock), shim_assert_i_mmap())
 #define spin_unlock(lock) ((void)(lock))
 
 /* ---- tables ---- */
@@ -302,15 +304,20 @@ int shim_make_table(uint64_t *slot, unsigned level);
 #define set_pte_at(mm, addr, ptep, pte) (*(ptep) = (pte))
 #define update_mmu_cache(vma, addr, ptep) ((void)(vma), (void)(addr), (void)(ptep))
 
-/* ---- file mappings: hook, nothing is mapped yet ---- */
+/* ---- the file's mapping ---- */
 
 struct address_space {
 	struct rw_semaphore i_mmap_rwsem;
 	int i_mmap;
 };
 
+/** Of the file's VMAs that show one of these pages the one behind prev, or the first one. */
+struct vm_area_struct *shim_file_vma(const struct vm_area_struct *prev, unsigned long first,
+				     unsigned long last);
+
 #define vma_interval_tree_foreach(vma, root, first, last)                                          \
-	for ((vma) = ((void)(root), (void)(first), (void)(last), NULL); (vma); (vma) = NULL)
+	for ((vma) = ((void)(root), shim_file_vma(NULL, first, last)); (vma);                      \
+	     (vma) = shim_file_vma(vma, first, last))
 
 /* ---- folio_walk: hook, no pages yet ---- */
 
