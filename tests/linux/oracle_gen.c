@@ -379,12 +379,28 @@ static struct case_put some_put(struct gen *g)
 	return put;
 }
 
+/* The effect before leaves nothing to be installed: at the same time something is put there. */
+static bool put_what_is_not_installed(struct gen *g, struct case_effect *effect)
+{
+	const struct oracle_case *c = g->c;
+	const struct case_effect *before = c->nr_effects ? &c->effects[c->nr_effects - 1] : NULL;
+
+	if (!before || before->what != DO_INSTALL || before->put.word != WORD_NONE ||
+	    !chance(g, 50))
+		return false;
+	*effect = (struct case_effect){ .nth = before->nth, .what = DO_PUT_SELF };
+	effect->put.word = WORD_LEAF;
+	return true;
+}
+
 static struct case_effect some_effect(struct gen *g)
 {
 	struct oracle_case *c = g->c;
 	struct case_effect effect = { .moment = AT_CALLBACK, .nth = 1 + (uint32_t)below(g, 12) };
 	unsigned kind = (unsigned)below(g, 100);
 
+	if (put_what_is_not_installed(g, &effect))
+		return effect;
 	if (chance(g, 35)) {
 		effect.moment = (enum oracle_moment)(1 + below(g, _AT_MAX - 1));
 		effect.nth = 1 + (uint32_t)below(g, 2);
@@ -453,6 +469,6 @@ void case_generate(struct oracle_case *c, uint64_t seed, const struct case_limit
 	choose_locks(&g, limits);
 	for (uint64_t n = 1 + below(&g, 8); c->nr_puts < n;)
 		c->puts[c->nr_puts++] = some_put(&g);
-	for (uint64_t n = below(&g, 4); c->nr_effects < n && !c->is_snapshot;)
-		c->effects[c->nr_effects++] = some_effect(&g);
+	for (uint64_t n = below(&g, 4); c->nr_effects < n && !c->is_snapshot; c->nr_effects++)
+		c->effects[c->nr_effects] = some_effect(&g);
 }

@@ -33,6 +33,7 @@ enum oracle_switch {
 	SW_SNAPSHOT_KEPT,
 	SW_SNAPSHOT_LOCKED,
 	SW_INSTALL_ALONE,
+	SW_INSTALL_NOTHING,
 	SW_FILE_WRAPS,
 	/* Of page-table dumps. */
 	SW_DUMP_SKIPPED_AT_END,

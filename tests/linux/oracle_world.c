@@ -559,7 +559,7 @@ void world_begin(struct world *w, struct outcome *outcome)
 static bool is_counted(const struct oracle_case *c)
 {
 	for (size_t i = 0; i < c->nr_effects; i++) {
-		if (c->effects[i].what == DO_PUT)
+		if (c->effects[i].what == DO_PUT || c->effects[i].what == DO_PUT_SELF)
 			return false;
 	}
 	return !c->of_kernel && !c->has_kernel && !c->is_snapshot;
@@ -635,6 +635,10 @@ static void apply(struct world *w, const struct case_effect *effect,
 		   effect->put.level <= w->geo->top_level) {
 		do_put(w, effect, find_slot(w, &effect->put, false), effect->put.level,
 		       effect->put.va);
+	} else if (effect->what == DO_PUT_SELF && event && event->what == EV_INSTALL) {
+		const struct case_put at = { .va = event->addr };
+
+		do_put(w, effect, find_slot(w, &at, false), 0, event->addr);
 	} else if (effect->what == DO_PUT_SELF && event && event->what <= EV_PGD && event->slot) {
 		unsigned level = table_level(w, event->what);
 

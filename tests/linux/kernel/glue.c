@@ -221,6 +221,10 @@ static int on_pgd(pgd_t *pgd, unsigned long addr, unsigned long next, struct mm_
 
 static int on_p4d(p4d_t *p4d, unsigned long addr, unsigned long next, struct mm_walk *walk)
 {
+	if (shim.enomem)
+		return -ENOMEM;
+	if (shim_is_mute(addr)) /* below a pgd's leaf */
+		return 0;
 	own_callbacks_below(SHIM_P4D);
 	return show(&p4d->word, SHIM_P4D, addr, next, walk);
 }

@@ -115,6 +115,8 @@ void shim_clear_bad(uint64_t *slot, unsigned level)
 bool shim_none_or_clear_bad(uint64_t *slot, unsigned level)
 {
 	shim_tick();
+	if (level == SHIM_PGD)
+		shim.mute_first = shim.mute_last = 0;
 	if (!shim_real(level))
 		return false;
 	if (shim_none(*slot, level))

@@ -297,11 +297,18 @@ void shim_split(uint64_t *slot, unsigned level, unsigned long addr);
 /** An empty slot of this level gets a table. @return 0 or -ENOMEM */
 int shim_make_table(uint64_t *slot, unsigned level);
 
+/* Ours writes no entry of zeroes: it shows if the callback put something there itself. */
+static inline void shim_set_pte(pte_t *ptep, pte_t pte)
+{
+	if (pte.word || !ptep->word || !shim_differs(SW_INSTALL_NOTHING))
+		*ptep = pte;
+}
+
 #define __p4d_alloc(mm, pgd, addr) shim_make_table(&(pgd)->word, SHIM_PGD)
 #define __pud_alloc(mm, p4d, addr) shim_make_table(&(p4d)->word, SHIM_P4D)
 #define __pmd_alloc(mm, pud, addr) shim_make_table(&(pud)->word, SHIM_PUD)
 #define __pte_alloc(mm, pmd) shim_make_table(&(pmd)->word, SHIM_PMD)
-#define set_pte_at(mm, addr, ptep, pte) (*(ptep) = (pte))
+#define set_pte_at(mm, addr, ptep, pte) shim_set_pte(ptep, pte)
 #define update_mmu_cache(vma, addr, ptep) ((void)(vma), (void)(addr), (void)(ptep))
 
 /* ---- the file's mapping ---- */
