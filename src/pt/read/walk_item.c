@@ -83,6 +83,7 @@ enum walk_outcome pt_walk_split(struct pt_walk *w, const struct walk_at *at)
 	gather_flush(&gather);
 	if (err)
 		return walk_stop_if(w, err);
+	w->showed_absent = false; /* it was a leaf meanwhile: what it is now is to be shown */
 	if (platform->step)
 		platform->step(platform->ctx, PGW_STEP_WALK_SPLIT, pt->mm);
 	return WALK_BELOW;
