@@ -260,7 +260,10 @@ static int kernel_dump_run(struct target *target, const struct pgw_ptdump_args *
 	}
 	out_flush(dump->out);
 	if (report_is_guess(target->image))
-		message("%s: where some of the memory is, is a guess; --ram says it", target->file);
+		message("%s: where some of the memory is, is a guess%s", target->file,
+			pgw_image_get_info(target->image)->placement == PGW_PLACEMENT_GUESSED
+				? "; --ram says it"
+				: "");
 	dump->met.truncated = err != 0;
 	dump_warn(target, &dump->met, err == STOP_LINES);
 	return err || dump->met.nr_malformed || dump->met.nr_unreadable ? TOOL_FINDING : TOOL_DONE;

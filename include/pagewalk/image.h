@@ -91,13 +91,15 @@ struct pgw_image_options {
 
 /**
  * Open an ELF core or a kdump-compressed dump, written by QEMU's dump-guest-memory or by kdump,
- * flattened or not; what LiME wrote; or raw memory.
+ * flattened or not; what LiME wrote; a migration stream of QEMU, or what virsh save wrote; or raw
+ * memory.
  *
  * A file that is of no known kind is taken for the whole memory of a machine,
  * its pieces one behind the other. Where they belong is derived from the
  * tables in it: the kernel's root has to prove itself, and all tables to be
  * tables; see pgw_image_info.placement for how much that proves. What
- * does not prove itself, or contradicts itself, is refused. Memory whose place
+ * does not prove itself, or contradicts itself, is refused, but for a migration stream: that names
+ * a kind of machine, which usually has its memory in the same place. Memory whose place
  * is known is given as opts->ram; of several parts that have an address the
  * first wins.
  *
@@ -135,12 +137,14 @@ enum pgw_image_placement {
 	 * that pgw_image_write_core() wrote of such an image.
 	 */
 	PGW_PLACEMENT_GUESSED,
+	PGW_PLACEMENT_USUAL, /**< nothing proves it: it is where the machine usually has it that the file names */
 	_PGW_IMAGE_PLACEMENT_MAX,
 };
 
 /** What the file says of itself. */
 struct pgw_image_info {
-	const char *kind; /**< "elf-core", "kdump", "lime" or "raw" */
+	/** "elf-core", "kdump", "lime", "qemu-migration", "libvirt-save" or "raw" */
+	const char *kind;
 	/** as pgw_format_arch(): "x86_64"; NULL if no format is known for the machine */
 	const char *arch;
 	const char *writer; /**< "QEMU", "kdump" or "unknown" */
@@ -171,6 +175,11 @@ struct pgw_image_info {
 	uint64_t excluded_bytes;
 	/** Bytes that say what was erased when the dump was made (makedumpfile --eraseinfo). */
 	uint64_t erase_info_bytes;
+	/**
+	 * Bytes of a virtual machine's other state, which is not read: that of its CPUs and
+	 * devices, behind the memory in a migration stream.
+	 */
+	uint64_t other_bytes;
 	/** A segment reaches past the end of the file, or a note past the end of its segment. */
 	bool truncated;
 	/**

@@ -63,6 +63,12 @@ int source_lay_out(struct source *source, const struct source_segment *segments,
 	return source_segments_build(segments, nr, &source->memory, info);
 }
 
+int source_place(struct source *source, const struct source_segment *segments, size_t nr)
+{
+	return source->ops->lay_out ? source->ops->lay_out(source, segments, nr)
+				    : source_lay_out(source, segments, nr);
+}
+
 void source_move(struct source *source, uint64_t pa)
 {
 	struct source_memory *memory = &source->memory;

@@ -47,14 +47,6 @@ static const struct kind kinds[] = {
 	     "dump again as an ELF core, with kdump (makedumpfile -E)"),
 	/* AVML: image.rs */
 	KIND(0, "AVML", "an AVML dump", "avml-convert --format raw makes raw memory of it"),
-	/* libvirt: qemu_saveimage.h */
-	KIND(0, "LibvirtQemudSave", "a virtual machine saved by libvirt",
-	     "virsh restore it, then dump it as an ELF core (" VIRSH ")"),
-	KIND(0, "LibvirtQemudPart", "a virtual machine that libvirt did not save to the end",
-	     "dump it as an ELF core (" VIRSH ")"),
-	/* QEMU: migration/qemu-file-types.h */
-	KIND(0, "QEVM", "a QEMU migration stream",
-	     "load it (qemu -incoming), then dump-guest-memory writes an ELF core"),
 	/* Xen: xl.h, libxl and libxc migration stream specifications, xend, xenctrl.h; libvirt */
 	KIND(0, "Xen saved domain, xl format\n", "a Xen domain saved by xl", XEN),
 	KIND(0, "libvirt-xml\n \0 \r", "a Xen domain saved by libvirt", XEN),

@@ -7,7 +7,9 @@
 const struct source_ops *const source_kinds[] = {
 	&source_elf_ops,
 	&source_kdump_ops,
+	&source_libvirt_ops,
 	&source_lime_ops,
+	&source_qemu_ops,
 	&source_unreadable_ops,
 	&source_raw_ops,
 };

@@ -65,6 +65,7 @@ struct source_range {
 };
 
 #define SOURCE_NO_FILE UINT_MAX
+#define SOURCE_MAX_USUAL 2 /* pieces of memory that a kind of machine has */
 
 /** Memory in one piece. */
 struct source_run {
@@ -131,6 +132,8 @@ struct source_ops {
 			   struct pgw_pa_range *ret);
 	/** As pgw_phys_ops.map. Optional. */
 	const void *(*map)(const struct source *source, uint64_t pa, size_t len);
+	/** As source_lay_out(), if has_places is false and memory does not lie in the file as it is. */
+	int (*lay_out)(struct source *source, const struct source_segment *segments, size_t nr);
 };
 
 /** Bytes of the file that are notes as ELF has them, clipped to the end of the file. */
@@ -146,13 +149,17 @@ struct source {
 	void *state;          /* the kind's own */
 	bool has_machine;     /* it says which machine's it is */
 	bool has_places; /* it says where memory is; else bytes have their offsets for addresses */
+	/* If it does not: pieces, as machines usually have them of the kind that the file names. */
+	struct source_segment usual[SOURCE_MAX_USUAL];
+	unsigned nr_usual;  /* 0: it names none */
 	bool is_packed;     /* page by page: that some of what it holds cannot be read shows late */
 	bool is_big_endian; /* its notes; what is in memory is as the machine has it */
 	/* All but arch, nr_cpus and placement: what the notes say is not the source's to know. */
 	struct pgw_image_info info;
 	struct source_notes *notes; /* in file 0 */
 	size_t nr_notes;
-	struct source_notes vmcoreinfo; /* the text, where no note has it; no bytes: there is none */
+	struct source_notes
+		vmcoreinfo;       /* the text, where no note has it; no bytes: there is none */
 	struct source_map *files; /* mapped; a view borrows them */
 	unsigned nr_files;
 	struct source_memory memory; /* of kinds whose memory lies in these files as it is */
@@ -197,6 +204,8 @@ bool source_read_file(const struct source *source, uint64_t offset, void *buf, s
  * @return 0 or -PGW_ENOMEM (there may be a part of the memory then)
  */
 int source_lay_out(struct source *source, const struct source_segment *segments, size_t nr);
+/** The same of a source that does not say where memory is: offsets are what were its addresses. */
+int source_place(struct source *source, const struct source_segment *segments, size_t nr);
 /** Let the memory, which is in one piece, begin at pa. It ends below 2^64 there. */
 void source_move(struct source *source, uint64_t pa);
 

@@ -119,7 +119,7 @@ int pgw_image_write_core(const struct pgw_image *image, const struct pgw_pa_rang
 {
 	const struct source_core what = {
 		.elf_machine = image->info.elf_machine,
-		.is_guess = image->info.placement == PGW_PLACEMENT_GUESSED,
+		.is_guess = image->info.placement >= PGW_PLACEMENT_GUESSED,
 		.keep = keep,
 		.nr_keep = nr,
 	};

@@ -12,7 +12,9 @@
 
 #define MAGIC_FLAT "makedumpfile\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1"
 #define MAGIC_KDUMP "KDUMP   "
+#define MAGIC_LIBVIRT "LibvirtQemudSave\2\0\0\0"
 #define MAGIC_LIME "EMiL\1\0\0"
+#define MAGIC_QEMU "QEVM\0\0\0\3"
 
 #define MAX_SIZE ((size_t)128 << 10)
 #define MAX_RANGES 64

@@ -11,6 +11,7 @@
 #include "common/arena.h"
 #include "image/machine.h"
 #include "image/mkkdump.h"
+#include "image/mkqemu.h"
 
 static const char *folder;
 
@@ -223,6 +224,40 @@ static void make_lime(void)
 	machine_fini(&machine);
 }
 
+/* Some of its memory twice, with another section between, and what libvirt puts before it. */
+static void make_qemu(void)
+{
+	static const struct mkqemu_block blocks[] = { { "pc.ram", MACHINE_PAGES * MACHINE_PAGE },
+						      { "pc.bios", 0x20000 } };
+	static struct machine machine;
+	struct mkqemu stream = { 0 }, saved = { 0 };
+	uint8_t header[92] = "LibvirtQemudSave\2\0\0\0\4";
+
+	machine_init(&machine, 4);
+	mkqemu_begin(&stream, "pc-q35-7.2");
+	mkqemu_blocks(&stream, blocks, 2);
+	mkqemu_section(&stream, 1, 5, "other", 1);
+	mkqemu_footer(&stream, 5);
+	mkqemu_part(&stream, 2);
+	for (uint64_t pa = 0x12000; pa < 0x18000; pa += 4096)
+		mkqemu_page(&stream, pa == 0x12000 ? "pc.ram" : NULL, pa, machine.ram + pa);
+	mkqemu_fill(&stream, "pc.bios", 0, 0xff);
+	mkqemu_part_end(&stream);
+	mkqemu_part(&stream, 3);
+	mkqemu_page(&stream, "pc.ram", 0x13000, machine.ram + 0x13000);
+	mkqemu_fill(&stream, NULL, 0x1000, 0);
+	mkqemu_part_end(&stream);
+	mkqemu_devices(&stream);
+	save("qemu", "two-passes", stream.file, stream.size);
+	mkqemu_bytes(&saved, header, sizeof(header));
+	mkqemu_bytes(&saved, "text", 4);
+	mkqemu_bytes(&saved, stream.file, stream.size);
+	save("libvirt", "two-passes", saved.file, saved.size);
+	mkqemu_fini(&saved);
+	mkqemu_fini(&stream);
+	machine_fini(&machine);
+}
+
 /* Entries of each format: a table's, and leaves'; see take_choices() in fuzz_tables.c. */
 
 static void put(uint8_t **at, unsigned nr_bytes, uint64_t value)
@@ -315,6 +350,7 @@ int main(int argc, char **argv)
 	make_elf_cores();
 	make_kdumps();
 	make_lime();
+	make_qemu();
 	make_tables();
 	return 0;
 }

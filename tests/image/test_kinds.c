@@ -54,15 +54,6 @@ static const struct row rows[] = {
 	    "offset 0x0: a sadump dump: dump again as an ELF core, with kdump (makedumpfile -E)"),
 	ROW("AVML", 0, "AVML\2\0\0\0",
 	    "offset 0x0: an AVML dump: avml-convert --format raw makes raw memory of it"),
-	ROW("virsh save", 0, "LibvirtQemudSave\2\0\0\0",
-	    "offset 0x0: a virtual machine saved by libvirt: virsh restore it, then dump it as an "
-	    "ELF core (" VIRSH ")"),
-	ROW("virsh save, not to the end", 0, "LibvirtQemudPart\2\0\0\0",
-	    "offset 0x0: a virtual machine that libvirt did not save to the end: dump it as an "
-	    "ELF core (" VIRSH ")"),
-	ROW("QEMU migration", 0, "QEVM\0\0\0\3",
-	    "offset 0x0: a QEMU migration stream: load it (qemu -incoming), then "
-	    "dump-guest-memory writes an ELF core"),
 	ROW("xl save", 0, "Xen saved domain, xl format\n \0 \r",
 	    "offset 0x0: a Xen domain saved by xl: " XEN),
 	ROW("libvirt's libxl", 0, "libvirt-xml\n \0 \r",

@@ -36,6 +36,7 @@ static void json_file(struct json *json, const struct report_info *info)
 	json_dec(json, "unreadable", image->unreadable_bytes);
 	json_dec(json, "excluded", image->excluded_bytes);
 	json_dec(json, "erase_info", image->erase_info_bytes);
+	json_dec(json, "other_state", image->other_bytes);
 	json_open(json, "compressions", '[');
 	for (size_t i = 0; pgw_image_compression(i); i++)
 		json_str(json, NULL, pgw_image_compression(i));
@@ -235,7 +236,7 @@ static void json_info_summary(struct json *json, const struct pgw_image_info *im
 {
 	json_open(json, NULL, '{');
 	json_open(json, "summary", '{');
-	if (image->placement == PGW_PLACEMENT_GUESSED)
+	if (image->placement >= PGW_PLACEMENT_GUESSED)
 		json_bool(json, "placement_guessed", true);
 	json_bool(json, "truncated", image->truncated);
 	json_dec(json, "unreadable", image->unreadable_bytes);

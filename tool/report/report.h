@@ -161,7 +161,7 @@ struct report {
 /** Is it a guess where some of the image's memory is? */
 static inline bool report_is_guess(const struct pgw_image *image)
 {
-	return pgw_image_get_info(image)->placement == PGW_PLACEMENT_GUESSED;
+	return pgw_image_get_info(image)->placement >= PGW_PLACEMENT_GUESSED;
 }
 
 /** Does the file end before its headers say? (It may be truncated for another reason, too.) */

@@ -60,9 +60,14 @@ static void text_file(struct out *out, const struct report_info *info)
 		text_label(out, "");
 		out_str(out, "where memory is, is a guess in part: the kernel's root proves itself "
 			     "there, but not all of the memory ");
-		out_str(out, strcmp(image->kind, "raw") == 0
-				     ? "(--ram says where it is)\n"
-				     : "(a note says that this was trimmed from raw memory)\n");
+		out_str(out, strcmp(image->kind, "raw") == 0 ? "(--ram says where it is)\n"
+			     : strcmp(image->kind, "elf-core") == 0
+				     ? "(a note says that this was trimmed from raw memory)\n"
+				     : "\n");
+	} else if (image->placement == PGW_PLACEMENT_USUAL) {
+		text_label(out, "");
+		out_str(out, "where memory is, is a guess: there machines have it that are called "
+			     "as this one; no kernel's root proves it\n");
 	}
 }
 
@@ -102,6 +107,11 @@ static void text_left_out(struct out *out, const struct pgw_image_info *image)
 		text_label(out, "");
 		text_count(out, "some of it was erased when the dump was made: ",
 			   image->erase_info_bytes, "bytes say what\n");
+	}
+	if (image->other_bytes) {
+		text_label(out, "");
+		text_count(out, "not read: ", image->other_bytes,
+			   "bytes of what CPUs and devices had, behind the memory\n");
 	}
 }
 

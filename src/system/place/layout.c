@@ -6,6 +6,20 @@
 
 #include "base/bits.h"
 
+bool image_usual_layout(const struct pgw_image *file, struct image_layout *ret)
+{
+	const struct source *source = &file->source;
+
+	*ret = (struct image_layout){ .nr = source->nr_usual };
+	for (unsigned i = 0; i < source->nr_usual; i++)
+		ret->piece[i] = (struct image_piece){
+			.pa = source->usual[i].pa,
+			.offset = source->usual[i].offset,
+			.size = source->usual[i].size,
+		};
+	return ret->nr;
+}
+
 /* Give the source the layout's segments. @return 0 or -PGW_ENOMEM */
 static int layout_map(const struct image_layout *layout, struct source *ret)
 {
@@ -21,7 +35,7 @@ static int layout_map(const struct image_layout *layout, struct source *ret)
 			.offset = piece->offset,
 		};
 	}
-	return source_lay_out(ret, segments, layout->nr);
+	return source_place(ret, segments, layout->nr);
 }
 
 /* Pre: the layout has a place for the offset. */

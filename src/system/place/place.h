@@ -36,6 +36,8 @@ int image_view_init(struct pgw_image *view, const struct pgw_image *file,
 void image_view_fini(struct pgw_image *view);
 /** Make the file what the view shows. The view must not be used after this. */
 void image_view_commit(struct pgw_image *view, struct pgw_image *file);
+/** The layout that machines usually have of the kind that the file names. @return false: it names none */
+bool image_usual_layout(const struct pgw_image *file, struct image_layout *ret);
 
 /* ram_runs.c: where there is memory, as far as something in memory says so */
 

@@ -43,25 +43,6 @@ bool image_arch_exists(const struct pgw_image *image)
 	return exists;
 }
 
-int image_raw_find(struct pgw_image *image, struct pgw_error *err)
-{
-	int status = image_survey(image);
-
-	for (unsigned id = 0; id < _IMAGE_ARCH_MAX && !status; id++) {
-		if (is_asked_for(image, &image->archs[id]))
-			status = image_raw_place(image, &image->archs[id]);
-	}
-	if (status == -PGW_ENOEXEC)
-		return source_fail(err, status, CONTRADICTED);
-	if (status < 0)
-		return source_fail(err, status, NULL);
-	if (!status)
-		return source_fail(err, -PGW_ENOEXEC, NOT_PLACED);
-	raw_set_arch(image, image->arch);
-	image->search_left = IMAGE_SEARCH_BUDGET;
-	return 0;
-}
-
 /* Which machine's the memory is; none if no kernel's root proves itself. */
 static int ram_find_arch(struct pgw_image *image)
 {
@@ -89,4 +70,36 @@ int image_ram_find(struct pgw_image *image, struct pgw_error *err)
 	if (!image->arch)
 		status = ram_find_arch(image);
 	return status ? source_fail(err, status, NULL) : 0;
+}
+
+/* Nothing proves where memory is: let it be where machines of the kind that the file names have it. */
+static int take_usual(struct pgw_image *image, struct pgw_error *err)
+{
+	if (source_place(&image->source, image->source.usual, image->source.nr_usual))
+		return source_fail(err, -PGW_ENOMEM, NULL);
+	image->info = image->source.info;
+	image->info.placement = PGW_PLACEMENT_USUAL;
+	image_survey_undo(image);
+	return image_ram_find(image, err);
+}
+
+int image_raw_find(struct pgw_image *image, struct pgw_error *err)
+{
+	int status = image_survey(image);
+
+	for (unsigned id = 0; id < _IMAGE_ARCH_MAX && !status; id++) {
+		if (is_asked_for(image, &image->archs[id]))
+			status = image_raw_place(image, &image->archs[id]);
+	}
+	if ((!status || status == -PGW_ENOEXEC) && image->source.nr_usual)
+		return take_usual(image, err);
+	if (status == -PGW_ENOEXEC)
+		return source_fail(err, status, CONTRADICTED);
+	if (status < 0)
+		return source_fail(err, status, NULL);
+	if (!status)
+		return source_fail(err, -PGW_ENOEXEC, NOT_PLACED);
+	raw_set_arch(image, image->arch);
+	image->search_left = IMAGE_SEARCH_BUDGET;
+	return 0;
 }

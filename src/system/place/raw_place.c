@@ -29,6 +29,7 @@
 
 struct place_search {
 	struct pgw_image *file; /* surveyed; its addresses are offsets in the file */
+	uint64_t size;          /* of its memory, with what of it cannot be read */
 	const struct image_arch *arch;
 	uint64_t shift;       /* add it to an offset near the kernel to get the address */
 	uint64_t tables_left; /* visits that looks at direct maps may still make */
@@ -60,13 +61,13 @@ static bool proves_itself(struct pgw_image *view, struct image_swapper *ret)
 /* @return 1 if the kernel proves itself when the file begins there, 0 or negative */
 static int shift_try(struct place_search *search, uint64_t shift)
 {
-	struct image_layout layout = one_piece(shift, search->file->source.info.file_size);
+	struct image_layout layout = one_piece(shift, search->size);
 	struct image_swapper kernel;
 	struct pgw_image view;
 	uint64_t end;
 	int status;
 
-	if (add_overflows(shift, search->file->source.info.file_size, &end))
+	if (add_overflows(shift, search->size, &end))
 		return 0;
 	status = image_view_init(&view, search->file, search->arch, &layout);
 	if (status)
@@ -84,16 +85,18 @@ static int shift_try(struct place_search *search, uint64_t shift)
  * A text gives the root's address, but not where in the file it is: try each page that may be a
  * root. The view is of one piece; this moves it.
  */
-static bool shift_by_claim(struct pgw_image *view, const struct image_swapper *claim,
-			   const struct image_pages *offsets, uint64_t *ret)
+static bool shift_by_claim(const struct place_search *search, struct pgw_image *view,
+			   const struct image_swapper *claim, uint64_t *ret)
 {
+	const struct image_pages *offsets =
+		&search->file->surveys[search->arch->id].pages[IMAGE_PAGE_ROOT];
 	uint64_t end;
 
 	for (size_t i = 0; i < offsets->nr && image_search_spend(view, 1); i++) {
 		uint64_t shift = claim->root.root.pa - offsets->pa[i];
 
 		if (offsets->pa[i] > claim->root.root.pa ||
-		    add_overflows(shift, view->source.info.file_size, &end))
+		    add_overflows(shift, search->size, &end))
 			continue;
 		source_move(&view->source, shift);
 		if (image_root_prove(view, claim, &claim->root) == PGW_PROOF_PASSED) {
@@ -106,9 +109,7 @@ static bool shift_by_claim(struct pgw_image *view, const struct image_swapper *c
 
 static int shift_by_texts(struct place_search *search)
 {
-	const struct image_pages *offsets =
-		&search->file->surveys[search->arch->id].pages[IMAGE_PAGE_ROOT];
-	struct image_layout layout = one_piece(0, search->file->source.info.file_size);
+	struct image_layout layout = one_piece(0, search->size);
 	struct image_swapper claim;
 	struct pgw_image view;
 	int status = image_view_init(&view, search->file, search->arch, &layout);
@@ -119,7 +120,7 @@ static int shift_by_texts(struct place_search *search)
 		return status;
 	for (size_t i = 0; i < view.nr_texts && !is_found; i++)
 		is_found = search->arch->ops->swapper(&view, &view.texts[i], &claim) &&
-			   claim.root.format && shift_by_claim(&view, &claim, offsets, &shift);
+			   claim.root.format && shift_by_claim(search, &view, &claim, &shift);
 	image_view_fini(&view);
 	return is_found ? shift_try(search, shift) : 0;
 }
@@ -251,7 +252,7 @@ static void guess_by_ram(struct place_search *search, struct image_ram_runs ram)
 {
 	if (ram.nr && ram.run[0].first > search->shift)
 		ram.run[0].first = search->shift;
-	image_guess_by_ram(&search->guesses, &ram, search->file->source.info.file_size);
+	image_guess_by_ram(&search->guesses, &ram, search->size);
 }
 
 /*
@@ -261,7 +262,7 @@ static void guess_by_ram(struct place_search *search, struct image_ram_runs ram)
 static int guess_more(struct place_search *search)
 {
 	const struct image_arch_ops *ops = search->arch->ops;
-	uint64_t size = search->file->source.info.file_size;
+	uint64_t size = search->size;
 	struct image_e820 e820 = { 0 };
 	int status = ops->has_e820 ? image_e820_find(search->file, &e820) : 0;
 
@@ -308,22 +309,45 @@ static int place_commit(const struct place_search *search, const struct image_gu
 	return 1;
 }
 
+/*
+ * Does memory prove to be where the machine usually has it? Whatever comes of that, the layout is
+ * one of the guesses. @return as image_raw_place()
+ */
+static int usual_try(struct place_search *search)
+{
+	struct image_guess *guess = &search->guesses.guess[0];
+	struct verdict verdict;
+	int status;
+
+	if (!image_usual_layout(search->file, &guess->layout))
+		return 0;
+	guess->is_accounted = true;
+	search->guesses.nr = 1;
+	status = judge(search, guess, &verdict);
+	return !status && verdict.is_proved ? place_commit(search, guess, true) : status;
+}
+
 int image_raw_place(struct pgw_image *file, const struct image_arch *arch)
 {
+	uint64_t size = source_last(&file->source) + 1;
 	struct place_search search = {
 		.file = file,
 		.arch = arch,
-		.tables_left = TABLES_BUDGET + file->source.info.file_size / BYTES_A_VISIT,
+		.size = size,
+		.tables_left = TABLES_BUDGET + file->source.info.readable_bytes / BYTES_A_VISIT,
 		.search_left = IMAGE_SEARCH_BUDGET,
 	};
 	const struct image_guess *guess = NULL;
 	struct image_guess one = { 0 };
 	struct verdict verdict;
-	int status = shift_find(&search);
+	int status = usual_try(&search);
 
+	if (status)
+		return status;
+	status = shift_find(&search);
 	if (status <= 0)
 		return status;
-	one.layout = one_piece(search.shift, file->source.info.file_size);
+	one.layout = one_piece(search.shift, size);
 	/* Tables of the direct map may lie in the part that a cut file lacks. */
 	one.is_cut = search.direct.ram.nr == 1 || !search.direct.is_complete;
 	if (search.direct.is_complete && !search.direct.is_odd &&

@@ -75,11 +75,11 @@ static int survey_window(const struct image_window *window, void *arg)
 		       : status;
 }
 
-/* An early stop leaves a partial survey: discard it. */
-static void survey_undo(struct pgw_image *image)
+void image_survey_undo(struct pgw_image *image)
 {
 	image_survey_forget(image);
 	image_vmcoreinfo_forget(image);
+	image->is_surveyed = image->kernels_known = false;
 }
 
 int image_survey_until(struct pgw_image *image, image_survey_enough_fn *is_enough, void *arg)
@@ -90,8 +90,9 @@ int image_survey_until(struct pgw_image *image, image_survey_enough_fn *is_enoug
 	if (image->is_surveyed)
 		return 0;
 	status = image_ram_scan(image, survey_window, &until);
+	/* An early stop leaves a partial survey. */
 	if (status) {
-		survey_undo(image);
+		image_survey_undo(image);
 		return status;
 	}
 	image->is_surveyed = true;
