@@ -60,6 +60,7 @@ bool qemu_is_installed(const char *emulator)
 
 static _Noreturn void child(const struct qemu_args *args, int monitor, int ram_fd, pid_t parent)
 {
+	const char *id = args->ram ? args->ram : "ram";
 	char ram[128], board[128], size[32];
 	char *const argv[] = {
 		(char *)(size_t)args->emulator,
@@ -87,9 +88,9 @@ static _Noreturn void child(const struct qemu_args *args, int monitor, int ram_f
 
 	snprintf(size, sizeof(size), "%dM", GUEST_RAM_SIZE >> 20);
 	snprintf(ram, sizeof(ram),
-		 "memory-backend-file,id=ram,size=%s,mem-path=/proc/self/fd/%d,share=on", size,
+		 "memory-backend-file,id=%s,size=%s,mem-path=/proc/self/fd/%d,share=on", id, size,
 		 ram_fd);
-	snprintf(board, sizeof(board), "%s,memory-backend=ram", args->board);
+	snprintf(board, sizeof(board), "%s,memory-backend=%s", args->board, id);
 	dup2(monitor, STDIN_FILENO);
 	dup2(monitor, STDOUT_FILENO);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -148,13 +149,19 @@ static const char *monitor_answer(struct qemu *qemu)
 	return line;
 }
 
+const char *qemu_ask(struct qemu *qemu, const char *command)
+{
+	monitor_send(qemu, command, strlen(command));
+	monitor_send(qemu, "\n", 1);
+	return monitor_answer(qemu);
+}
+
 static void monitor_command(struct qemu *qemu, const char *name)
 {
 	char text[128];
-	int len = snprintf(text, sizeof(text), "{\"execute\":\"%s\"}\n", name);
 
-	monitor_send(qemu, text, (size_t)len);
-	monitor_answer(qemu);
+	snprintf(text, sizeof(text), "{\"execute\":\"%s\"}", name);
+	qemu_ask(qemu, text);
 }
 
 void qemu_start(struct qemu *qemu, const struct qemu_args *args)

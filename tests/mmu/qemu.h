@@ -28,6 +28,7 @@ struct qemu_args {
 	const char *cpu;
 	const char *stub_option; /* -bios or -device */
 	const char *stub;        /* its value */
+	const char *ram;         /* the name of its RAM; NULL: "ram" */
 };
 
 /** Make the RAM. */
@@ -42,6 +43,9 @@ bool qemu_is_installed(const char *emulator);
 void qemu_start(struct qemu *qemu, const struct qemu_args *args);
 /** Kill QEMU if it runs. */
 void qemu_stop(struct qemu *qemu);
+
+/** Let the monitor execute this (JSON, in one line). @return the answer, valid until the next call */
+const char *qemu_ask(struct qemu *qemu, const char *command);
 
 /** Reset the machine and let it run until the stub says that it is done. */
 void qemu_run(struct qemu *qemu);
