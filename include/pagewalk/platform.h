@@ -204,7 +204,7 @@ struct pgw_platform {
 
 	/** What this CPU has and its registers may be used for: enum pgw_cpu_feature; 0 = plain C. */
 	uint32_t cpu_features;
-	/** For tests: scans look at every table anew and remember none of those that are shared. */
+	/** For tests: scans and translations look at every table anew and remember nothing of them. */
 	bool no_memo;
 
 	/** Forget translations of first..last (inclusive) of mm. Optional: NULL where there is no TLB. */

@@ -98,6 +98,10 @@ int pgw_mm_attach(const struct pgw_mm_attach_args *args, struct pgw_mm **ret)
 	mm->pt.budget = args->budget ? args->budget : PGW_BUDGET_DEFAULT;
 	mm->pt.phys = args->phys;
 	mm->pt.platform = args->platform;
+	if (!args->is_live && !args->platform->no_memo) {
+		pt_recall_init(&mm->recall, &args->format->geometry);
+		mm->pt.recall = &mm->recall;
+	}
 	pt_prepare(&mm->pt);
 	*ret = mm;
 	return 0;
@@ -229,6 +233,7 @@ void pgw_mm_free(struct pgw_mm *mm)
 			__atomic_fetch_sub(&mm->kernel_mm->nr_root_users, 1, __ATOMIC_RELAXED);
 		mm->pt.format->edit->free_tables(&mm->pt);
 	}
+	pt_recall_fini(mm->platform, &mm->recall);
 	mm->platform->obj_free(mm->platform->ctx, mm, sizeof(*mm));
 }
 

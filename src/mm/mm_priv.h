@@ -9,6 +9,7 @@
 #include "mm/lock.h"
 #include "pt/read/gather.h"
 #include "pt/pt.h"
+#include "pt/read/recall.h"
 
 struct pgw_mm {
 	const struct pgw_platform *platform;
@@ -16,6 +17,7 @@ struct pgw_mm {
 	enum pgw_edit_policy policy;
 	enum pgw_rules rules;
 	struct pt pt;
+	struct pt_recall recall; /* a snapshot's: where its translations ended */
 	struct pgw_mm *kernel_mm; /* of a user mm, or NULL */
 	struct pgw_mmap_lock lock;
 	/* of a kernel mm: against those who free its tables; see kernel.h */

@@ -22,6 +22,7 @@
 struct pt;
 struct pt_gather;
 struct pt_lanes_ops;
+struct pt_recall;
 
 /** Operations of one format, for the reader and the owner. Locks are the caller's. */
 struct pt_ops {
@@ -38,6 +39,9 @@ struct pt_ops {
 	/** The same for n addresses. */
 	void (*translate_batch)(const struct pt *pt, const uint64_t *va,
 				struct pgw_translation *ret, size_t n);
+	/** What an entry, which is no table, of a table of this level says of va. @return 0 */
+	int (*translate_end)(const struct pt_env *env, uint64_t va, uint64_t entry, pt_acc_t acc,
+			     unsigned level, struct pgw_translation *ret);
 	/**
 	 * [start, end) as in walk.h, inside one region of the format; root_pa is
 	 * where to start. walk has everything but action and the counts filled in.
@@ -227,6 +231,7 @@ struct pt {
 	bool is_live;                        /* reader: they change; see read/live.h */
 	uint64_t host_offset;                /* owner: host address minus physical address */
 	const struct pgw_platform *platform; /* reader: where a scan's memo comes from, or NULL */
+	struct pt_recall *recall;            /* reader: where translations ended, or NULL */
 	const struct pgw_mm *mm;             /* owner: whose tree it is, for the platform's hooks */
 
 	/* Made by pt_prepare(). */

@@ -116,6 +116,8 @@ static PGW_ALWAYS_INLINE int translate(struct pgw_mm *mm, uint64_t va, struct pg
 	/* A snapshot's lock is always held. */
 	if (pgw_unlikely(mm->kind != PGW_MM_SNAPSHOT))
 		return translate_locked(mm, va, ret, path, function);
+	if (mm->pt.recall && !path)
+		return pt_recall_translate(&mm->pt, va, ret);
 	return pt_ops(&mm->pt)->translate(&mm->pt, va, ret, path);
 }
 
@@ -162,7 +164,10 @@ size_t pgw_translate_batch(struct pgw_mm *mm, const uint64_t *va, struct pgw_tra
 	while (done < n) {
 		size_t nr = translate_inside(mm, va + done, n - done);
 
-		pt_ops(&mm->pt)->translate_batch(&mm->pt, va + done, ret + done, nr);
+		if (mm->pt.recall)
+			pt_recall_translate_batch(&mm->pt, va + done, ret + done, nr);
+		else
+			pt_ops(&mm->pt)->translate_batch(&mm->pt, va + done, ret + done, nr);
 		done += nr;
 		if (done == n || translate_foreign(mm, va[done], &ret[done], NULL, __func__))
 			break;

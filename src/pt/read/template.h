@@ -28,6 +28,7 @@ static const struct pt_ops pt_format_ops = {
 	.addr_mask = pt_addr_mask_at,
 	.translate = pt_translate,
 	.translate_batch = pt_translate_batch,
+	.translate_end = translate_end,
 	.walk = pt_walk,
 };
 

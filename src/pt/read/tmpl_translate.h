@@ -9,13 +9,7 @@
  */
 
 #include "pt/read/loader.h"
-
-/** Where a translation ends: an entry that is not a table. */
-struct pt_found {
-	uint64_t entry;
-	pt_acc_t acc;
-	unsigned level;
-};
+#include "pt/read/recall.h"
 
 static PGW_ALWAYS_INLINE void translate_result(const struct pt_env *env, uint64_t va,
 					       const struct pt_found *found, unsigned level,
@@ -84,14 +78,14 @@ static PGW_ONE_COPY int translate_long(const struct pt *pt, uint64_t va,
 	struct pt_found found = { .acc = pt_acc_root(env, pt->region.kind),
 				  .level = geo->top_level };
 	uint64_t table_pa = pt->root_pa;
+	uint64_t item_pa;
 	unsigned nr_steps = 0;
 	bool is_readable;
 
 	for (;; found.level--) {
-		uint64_t item_pa =
-			table_pa + ((uint64_t)pt_index(geo, va, found.level) << PT_ITEM_LG2);
 		enum pgw_entry_kind kind = PGW_ENTRY_UNREADABLE;
 
+		item_pa = table_pa + ((uint64_t)pt_index(geo, va, found.level) << PT_ITEM_LG2);
 		found.entry = 0;
 		is_readable = pt_load_item(pt, item_pa, &found.entry);
 		if (pgw_likely(is_readable))
@@ -115,11 +109,14 @@ static PGW_ONE_COPY int translate_long(const struct pt *pt, uint64_t va,
 	}
 	if (path)
 		path->nr_steps = nr_steps;
-	if (is_readable)
-		translate_end(env, va, found.entry, found.acc, found.level, ret);
-	else
+	if (pgw_unlikely(!is_readable)) {
 		translate_unreadable(env, va, found.level, ret);
-	return 0;
+		return 0;
+	}
+	/* Lowest tables have no parts, so a slot that is missing is missing for a whole stretch. */
+	if (pt->recall && !path)
+		pt_recall_keep(pt, va, item_pa, &found);
+	return translate_end(env, va, found.entry, found.acc, found.level, ret);
 }
 
 /* The item of a table below the top for va. */
