@@ -199,7 +199,7 @@ struct pgw_image_info {
 	 * wins, but bytes that are there win over bytes that are missing.
 	 */
 	uint64_t nr_overlaps;
-	unsigned nr_cpus; /**< CPUs that have a note, with registers that are known or not */
+	unsigned nr_cpus; /**< CPUs that the file names, with registers that are known or not */
 	enum pgw_image_placement placement;
 };
 
@@ -253,8 +253,8 @@ PGW_API struct pgw_encryption pgw_image_encryption(const struct pgw_image *image
 
 /** Which registers of a struct pgw_cpu are known. */
 enum pgw_cpu_known {
-	PGW_CPU_X86_CR = 1 << 0,       /**< cr0, cr3, cr4, idt_base, cs_flags: from a QEMU note */
-	PGW_CPU_S390X_CR = 1 << 1,     /**< cr0, cr1, cr7, cr13: from an NT_S390_CTRS note */
+	PGW_CPU_X86_CR = 1 << 0,   /**< cr0, cr3, cr4; from a QEMU note idt_base, cs_flags, too */
+	PGW_CPU_S390X_CR = 1 << 1, /**< cr0, cr1, cr7, cr13: from an NT_S390_CTRS note */
 	PGW_CPU_S390X_PREFIX = 1 << 2, /**< prefix: from an NT_S390_PREFIX note */
 };
 

@@ -136,6 +136,7 @@ void source_close(struct source *source)
 		source->ops->close(source);
 	source_memory_fini(&source->memory);
 	free(source->notes);
+	free(source->cpus);
 	for (unsigned i = 0; i < source->nr_files; i++)
 		source_map_close(&source->files[i]);
 	free(source->files);

@@ -118,7 +118,8 @@ struct source_ops {
 	bool (*probe)(const struct source_map *file, struct source_guess *ret);
 	/**
 	 * Open the file that is mapped as source->files[0]. NULL: files of this kind cannot be read.
-	 * Sets what of the source is the kind's: has_machine, has_places, info, notes, vmcoreinfo.
+	 * Sets what of the source is the kind's: has_machine, has_places, info, notes, vmcoreinfo,
+	 * cpus.
 	 * @param source is closed after a failure, too
 	 */
 	int (*open)(struct source *source, const struct pgw_image_options *options,
@@ -159,7 +160,9 @@ struct source {
 	struct source_notes *notes; /* in file 0 */
 	size_t nr_notes;
 	struct source_notes
-		vmcoreinfo;       /* the text, where no note has it; no bytes: there is none */
+		vmcoreinfo;   /* the text, where no note has it; no bytes: there is none */
+	struct pgw_cpu *cpus; /* their registers, where the kind has them elsewhere than in notes */
+	size_t nr_cpus;
 	struct source_map *files; /* mapped; a view borrows them */
 	unsigned nr_files;
 	struct source_memory memory; /* of kinds whose memory lies in these files as it is */

@@ -81,6 +81,17 @@ static int note_take_s390x(struct pgw_image *image, const struct source_note *no
 	return 0;
 }
 
+/*
+ * The IDT's address, by the first CPU that runs with paging and has it in the kernel half:
+ * others may run a guest's code.
+ */
+static void take_idt(struct pgw_image *image, const struct pgw_cpu *cpu)
+{
+	if (!image->idt_base && (cpu->cr0 & CR0_PG) && (cpu->cr4 & CR4_PAE) &&
+	    (cpu->idt_base & BIT(63)))
+		image->idt_base = cpu->idt_base;
+}
+
 static int note_add_qemu_cpu(struct pgw_image *image, const struct source_note *note)
 {
 	uint8_t state[QEMU_MIN_SIZE];
@@ -102,9 +113,7 @@ static int note_add_qemu_cpu(struct pgw_image *image, const struct source_note *
 		};
 	if (note_add_cpu(image, &cpu))
 		return image->nr_cpus == IMAGE_MAX_CPUS ? -PGW_EOVERFLOW : -PGW_ENOMEM;
-	if (!image->idt_base && (cpu.cr0 & CR0_PG) && (cpu.cr4 & CR4_PAE) &&
-	    (cpu.idt_base & BIT(63)))
-		image->idt_base = cpu.idt_base;
+	take_idt(image, &cpu);
 	return 0;
 }
 
@@ -163,11 +172,27 @@ static int note_take(const struct source_note *note, void *arg)
 	return status ? source_fail(taking->err, status, NULL) : 0;
 }
 
+/* What a kind of file has in a form of its own. */
+static int take_cpus(struct pgw_image *image, struct pgw_error *err)
+{
+	const struct source *source = &image->source;
+	int status = 0;
+
+	for (size_t i = 0; i < source->nr_cpus && !status; i++) {
+		status = note_add_cpu(image, &source->cpus[i]);
+		take_idt(image, &source->cpus[i]);
+	}
+	return status ? source_fail(err, status, "at most 8192 CPUs") : 0;
+}
+
 int image_notes_take(struct pgw_image *image, struct pgw_error *err)
 {
 	struct taking taking = { image, err };
 	size_t nr_texts = image->nr_texts;
-	int status = source_each_note(&image->source, note_take, &taking, err);
+	int status = take_cpus(image, err);
+
+	if (!status)
+		status = source_each_note(&image->source, note_take, &taking, err);
 
 	/* Dumps may have the text alone, and those that have notes point into them. */
 	if (!status && image->nr_texts == nr_texts)

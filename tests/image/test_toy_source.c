@@ -17,11 +17,12 @@
 #include "source/source_priv.h"
 #include "system/system_priv.h"
 
-/* The kind: a magic of 8 bytes, where memory is and how large, and the bytes upside down. */
+/* The kind: a magic of 8 bytes, where memory is, how large, a CPU's CR3, the bytes upside down. */
 #define TOY_MAGIC "a toy\0\n"
 #define TOY_SIZE 8
 #define TOY_PA 16
-#define TOY_HEADER 24
+#define TOY_CR3 24
+#define TOY_HEADER 32
 
 struct toy {
 	uint64_t pa, size;
@@ -45,12 +46,20 @@ static int toy_open(struct source *source, const struct pgw_image_options *optio
 	(void)options;
 	if (!source_read_file(source, 0, header, sizeof(header)))
 		return source_fail_at(err, -PGW_ENOEXEC, 0, source->info.file_size,
-				      "a header of 24 bytes");
+				      "a header of 32 bytes");
 	toy = source->state = malloc(sizeof(*toy));
 	if (!toy)
 		return source_fail(err, -PGW_ENOMEM, NULL);
 	toy->size = load_le64(header + TOY_SIZE);
 	toy->pa = load_le64(header + TOY_PA);
+	source->cpus = calloc(1, sizeof(*source->cpus));
+	if (!source->cpus)
+		return source_fail(err, -PGW_ENOMEM, NULL);
+	source->nr_cpus = 1;
+	source->cpus->known = PGW_CPU_X86_CR;
+	source->cpus->cr0 = BIT(31) | BIT(0); /* PG, PE */
+	source->cpus->cr3 = load_le64(header + TOY_CR3);
+	source->cpus->cr4 = BIT(5); /* PAE */
 	source->has_machine = source->has_places = true;
 	source->info.elf_machine = MKELF_X86_64;
 	source->info.readable_bytes = toy->size;
@@ -124,13 +133,14 @@ static void write_file(char *path, const void *header, size_t header_size, const
 	assert_int_equal(fclose(file), 0);
 }
 
-static void write_toy(char *path, const struct machine *machine)
+static void write_toy(char *path, const struct machine *machine, uint64_t cr3)
 {
 	uint8_t header[TOY_HEADER] = TOY_MAGIC;
 	uint64_t size = sizeof(machine->ram), pa = 0;
 
 	memcpy(header + TOY_SIZE, &size, sizeof(size));
 	memcpy(header + TOY_PA, &pa, sizeof(pa));
+	memcpy(header + TOY_CR3, &cr3, sizeof(cr3));
 	write_file(path, header, sizeof(header), machine->ram, sizeof(machine->ram));
 }
 
@@ -140,13 +150,14 @@ static void test_toy__is_an_image_as_any_other(void **state)
 	struct machine machine;
 	struct pgw_image *image;
 	struct pgw_root_info root;
+	struct pgw_cpu cpu;
 	char path[64];
 
 	(void)state;
 	machine_init(&machine, 4);
 	machine_process(&machine, 0x20000);
 	machine_map(&machine, 0x20000, 0x400000, MACHINE_USER_PAGE, PTE_P | PTE_W | PTE_U);
-	write_toy(path, &machine);
+	write_toy(path, &machine, 0x20000);
 	assert_int_equal(image_open(&kinds, path, NULL, &image, NULL), 0);
 
 	assert_string_equal(pgw_image_get_info(image)->kind, "toy");
@@ -155,7 +166,10 @@ static void test_toy__is_an_image_as_any_other(void **state)
 	assert_int_equal(root.root.pa, MACHINE_SWAPPER);
 	assert_int_equal(root.proof, PGW_PROOF_PASSED);
 	assert_int_equal(nr_roots(image), 2);
-	assert_int_equal(find_root(image, 0x20000)->state, PGW_ROOT_MAPPED);
+	assert_int_equal(find_root(image, 0x20000)->state, PGW_ROOT_RUNNING);
+	assert_int_equal(pgw_image_get_info(image)->nr_cpus, 1);
+	assert_int_equal(pgw_image_cpu(image, 0, &cpu), 0);
+	assert_int_equal(cpu.cr3, 0x20000);
 	pgw_image_close(image);
 	assert_int_equal(unlink(path), 0);
 	machine_fini(&machine);
@@ -180,7 +194,7 @@ static void test_toy__is_written_as_a_core(void **state)
 
 	(void)state;
 	machine_init(&machine, 4);
-	write_toy(path, &machine);
+	write_toy(path, &machine, MACHINE_SWAPPER);
 	assert_int_equal(image_open(&kinds, path, NULL, &image, NULL), 0);
 	fd = mkstemp(core);
 	assert_true(fd >= 0);
@@ -209,7 +223,7 @@ static void test_toy__without_its_line_is_raw_memory(void **state)
 
 	(void)state;
 	machine_init(&machine, 4);
-	write_toy(path, &machine);
+	write_toy(path, &machine, MACHINE_SWAPPER);
 	assert_int_equal(pgw_image_open(path, NULL, &image, &err), -PGW_ENOEXEC);
 	assert_non_null(strstr(err.expected, "raw memory whose kernel's root proves"));
 	assert_int_equal(unlink(path), 0);
@@ -226,7 +240,7 @@ static void test_toy__errors_of_its_own_reach_the_caller(void **state)
 	(void)state;
 	write_file(path, TOY_MAGIC, sizeof(TOY_MAGIC), NULL, 0);
 	assert_int_equal(image_open(&kinds, path, NULL, &image, &err), -PGW_ENOEXEC);
-	assert_string_equal(err.expected, "a header of 24 bytes");
+	assert_string_equal(err.expected, "a header of 32 bytes");
 	assert_int_equal(err.found, sizeof(TOY_MAGIC));
 	assert_int_equal(unlink(path), 0);
 }
