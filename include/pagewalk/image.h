@@ -143,11 +143,11 @@ enum pgw_image_placement {
 
 /** What the file says of itself. */
 struct pgw_image_info {
-	/** "elf-core", "kdump", "lime", "qemu-migration", "libvirt-save" or "raw" */
+	/** "elf-core", "kdump", "lime", "qemu-migration", "libvirt-save", "xen" or "raw" */
 	const char *kind;
 	/** as pgw_format_arch(): "x86_64"; NULL if no format is known for the machine */
 	const char *arch;
-	const char *writer; /**< "QEMU", "kdump" or "unknown" */
+	const char *writer; /**< "QEMU", "kdump", "Xen" or "unknown" */
 	/** e_machine; of raw memory what it would be, 0 if that is not known */
 	unsigned elf_machine;
 	const char *machine; /**< what elf_machine is called: "x86-64"; NULL if not known, or raw */
@@ -201,6 +201,12 @@ struct pgw_image_info {
 	uint64_t nr_overlaps;
 	unsigned nr_cpus; /**< CPUs that the file names, with registers that are known or not */
 	enum pgw_image_placement placement;
+	/**
+	 * It is a Xen PV guest: physical addresses are those of the machine that Xen runs on, which
+	 * its page tables hold, not those that its kernel speaks of. Kernel and programs both run in
+	 * ring 3, so what the tables allow the user they allow both.
+	 */
+	bool xen_pv;
 };
 
 PGW_API const struct pgw_image_info *pgw_image_get_info(const struct pgw_image *image);
@@ -256,6 +262,7 @@ enum pgw_cpu_known {
 	PGW_CPU_X86_CR = 1 << 0,   /**< cr0, cr3, cr4; from a QEMU note idt_base, cs_flags, too */
 	PGW_CPU_S390X_CR = 1 << 1, /**< cr0, cr1, cr7, cr13: from an NT_S390_CTRS note */
 	PGW_CPU_S390X_PREFIX = 1 << 2, /**< prefix: from an NT_S390_PREFIX note */
+	PGW_CPU_XEN_PV = 1 << 3,       /**< x86: cr1; of a PV guest in a Xen core */
 };
 
 /** The registers of one CPU, as far as paging needs them. */
@@ -264,7 +271,11 @@ struct pgw_cpu {
 	uint64_t cr0;
 	uint64_t cr3;
 	uint64_t cr4;
-	uint64_t cr1;  /**< the address-space-control element of the primary space */
+	/**
+	 * s390x: the address-space-control element of the primary space. Of a Xen PV guest: the
+	 * root for user mode, or 0; cr3 is the one that has the kernel.
+	 */
+	uint64_t cr1;
 	uint64_t cr7;  /**< ... of the secondary space */
 	uint64_t cr13; /**< ... of the home space */
 	/** where this CPU's real addresses 0 to 0x1fff are; addresses of an image are absolute ones */

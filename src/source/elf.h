@@ -27,6 +27,8 @@
 #define ET_CORE 4
 #define PN_XNUM 0xffff /* the number is in section 0's sh_info */
 
+#define SHT_NOTE 7
+
 #define PT_LOAD 1
 #define PT_NOTE 4
 #define PF_R 4
@@ -51,9 +53,11 @@ enum elf_field {
 	EH_SHNUM,
 	EH_SHSTRNDX,
 	SH_NAME,
+	SH_TYPE,
 	SH_OFFSET,
 	SH_BYTES, /* sh_size */
 	SH_INFO,
+	SH_ENTSIZE,
 	PH_TYPE,
 	PH_FLAGS,
 	PH_OFFSET,

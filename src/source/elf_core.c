@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/bits.h"
-#include "source/elf.h"
+#include "source/elf_file.h"
 
 /* Linux's /proc/kcore: memory at a virtual address only (vmalloc, modules, vmemmap), since 4.11. */
 #define PA_UNPLACED UINT64_MAX
@@ -74,18 +74,6 @@ static int elf_load_header(const struct source_map *map, uint8_t *header, struct
 	return elf_check_core(ret, header, err);
 }
 
-/* A file header, and the file that it is of. */
-struct elf_file {
-	const struct source_map *map;
-	const struct elf_form *form;
-	const uint8_t *header;
-};
-
-static uint64_t elf_header_get(const struct elf_file *file, enum elf_field field)
-{
-	return elf_get(file->form, file->header, field);
-}
-
 /*
  * More program headers than fit into 16 bits: the number is elsewhere. QEMU writes section
  * headers in its own byte order, whatever the file's: the one that makes sense is meant.
@@ -93,7 +81,7 @@ static uint64_t elf_header_get(const struct elf_file *file, enum elf_field field
 static int elf_find_nr_extended(const struct elf_file *file, uint32_t *ret, struct pgw_error *err)
 {
 	struct elf_form other = *file->form;
-	uint64_t shoff = elf_header_get(file, EH_SHOFF);
+	uint64_t shoff = elf_file_get(file, EH_SHOFF);
 	uint8_t section[SH_SIZE_MAX] = { 0 };
 
 	if (shoff < elf_eh_size(file->form) ||
@@ -110,51 +98,13 @@ static int elf_find_nr_extended(const struct elf_file *file, uint32_t *ret, stru
 	return 0;
 }
 
-static bool elf_read_section(const struct elf_file *file, unsigned index, uint8_t *section)
-{
-	uint64_t shoff = elf_header_get(file, EH_SHOFF);
-	size_t size = elf_sh_size(file->form);
-
-	return index < elf_header_get(file, EH_SHNUM) && shoff <= file->map->size &&
-	       elf_header_get(file, EH_SHENTSIZE) == size &&
-	       source_map_read(file->map, shoff + (uint64_t)index * size, section, size);
-}
-
-static bool elf_read_names(const struct elf_file *file, uint8_t *section)
-{
-	return elf_read_section(file, (unsigned)elf_header_get(file, EH_SHSTRNDX), section);
-}
-
-/* Xen's dump-core format: memory is in a section, and there are no program headers. */
-static bool elf_is_xen(const struct elf_file *file)
-{
-	static const char pages[] = ".xen_pages";
-	uint8_t section[SH_SIZE_MAX];
-	uint64_t names;
-
-	if (!elf_read_names(file, section))
-		return false;
-	names = elf_get(file->form, section, SH_OFFSET);
-	for (unsigned i = 0; names <= file->map->size; i++) {
-		char name[sizeof(pages)];
-
-		if (!elf_read_section(file, i, section))
-			return false;
-		if (source_map_read(file->map, names + elf_get(file->form, section, SH_NAME), name,
-				    sizeof(name)) &&
-		    memcmp(name, pages, sizeof(pages)) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Where the table of section names ends, which QEMU writes last; 0 if there is none. */
 static uint64_t elf_names_end(const struct elf_file *file)
 {
 	uint8_t section[SH_SIZE_MAX];
 	uint64_t end;
 
-	return elf_read_names(file, section) &&
+	return elf_file_names(file, section) &&
 			       !add_overflows(elf_get(file->form, section, SH_OFFSET),
 					      elf_get(file->form, section, SH_BYTES), &end)
 		       ? end
@@ -164,20 +114,16 @@ static uint64_t elf_names_end(const struct elf_file *file)
 static int elf_find_table(const struct elf_file *file, struct elf_table *ret, struct pgw_error *err)
 {
 	const struct elf_form *form = file->form;
-	uint64_t phentsize = elf_header_get(file, EH_PHENTSIZE);
+	uint64_t phentsize = elf_file_get(file, EH_PHENTSIZE);
 	int status;
 
-	ret->offset = elf_header_get(file, EH_PHOFF);
-	ret->nr = (uint32_t)elf_header_get(file, EH_PHNUM);
+	ret->offset = elf_file_get(file, EH_PHOFF);
+	ret->nr = (uint32_t)elf_file_get(file, EH_PHNUM);
 	if (ret->nr == PN_XNUM) {
 		status = elf_find_nr_extended(file, &ret->nr, err);
 		if (status)
 			return status;
 	}
-	if (ret->nr == 0 && elf_is_xen(file))
-		return source_fail_kind(err, elf_at(form, EH_PHNUM), "a Xen core",
-					"only Xen's tools and crash read it; /proc/vmcore of the "
-					"guest's own kdump can be read");
 	if (ret->nr == 0)
 		return source_fail_at(err, -PGW_EOVERFLOW, elf_at(form, EH_PHNUM), 0,
 				      "at least one program header");
@@ -437,7 +383,7 @@ static int elf_load_headers(struct source *source, struct elf_table *ret, struct
 {
 	const struct source_map *map = &source->files[0];
 	uint8_t header[EH_SIZE_MAX];
-	struct elf_file file = { map, &ret->form, header };
+	const struct elf_file file = { map, &ret->form, header };
 	int status = elf_load_header(map, header, &ret->form, err);
 
 	if (!status)
@@ -446,7 +392,7 @@ static int elf_load_headers(struct source *source, struct elf_table *ret, struct
 		return status;
 	ret->names_end = elf_names_end(&file);
 	source->is_big_endian = ret->form.is_big_endian;
-	source->info.elf_machine = (unsigned)elf_header_get(&file, EH_MACHINE);
+	source->info.elf_machine = (unsigned)elf_file_get(&file, EH_MACHINE);
 	source->info.machine = source_machine_name(source->info.elf_machine);
 	return 0;
 }

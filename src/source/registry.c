@@ -12,6 +12,7 @@ const struct source_ops *const source_kinds[] = {
 	&source_qemu_ops,
 	&source_unreadable_ops,
 	&source_raw_ops,
+	&source_xen_ops,
 };
 
 const size_t source_nr_kinds = PGW_ARRAY_SIZE(source_kinds);

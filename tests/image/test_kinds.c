@@ -318,42 +318,6 @@ static void test_elf__what_is_no_core_of_a_known_machine_is_named(void **state)
 	assert_true(is_right);
 }
 
-/* Xen's dump-core: sections, no program headers. */
-static size_t make_xen(const char *section)
-{
-	static const uint8_t header[64] = { 0x7f,      'E',      'L',      'F',       2,
-					    1,         1,        [16] = 4, [18] = 62, [40] = 64,
-					    [58] = 64, [60] = 3, [62] = 1 };
-
-	memset(file, 0, sizeof(file));
-	memcpy(file, header, sizeof(header));
-	file[128] = 1; /* .shstrtab's name, and where the names are */
-	file[128 + 25] = 1;
-	file[192] = 11;
-	memcpy(file + 256 + 1, ".shstrtab", 10);
-	memcpy(file + 256 + 11, section, strlen(section) + 1);
-	return 8192;
-}
-
-static void test_elf__xen_core_is_named(void **state)
-{
-	char text[512];
-
-	(void)state;
-	assert_int_equal(open_file(make_xen(".xen_pages"), text, sizeof(text)), -PGW_EOPNOTSUPP);
-	assert_string_equal(text, "offset 0x38: a Xen core: " XEN);
-	assert_int_equal(open_file(make_xen(".xen_page"), text, sizeof(text)), -PGW_EOVERFLOW);
-	/* Numbers and places of sections that are not there. */
-	for (size_t at = 40; at < 64; at += 2) {
-		make_xen(".xen_pages");
-		memset(file + at, 0xff, 8);
-		assert_true(open_file(8192, text, sizeof(text)) < 0);
-	}
-	make_xen(".xen_pages");
-	memset(file + 128 + 24, 0xff, 8);
-	assert_int_equal(open_file(8192, text, sizeof(text)), -PGW_EOVERFLOW);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,7 +326,6 @@ int main(void)
 		cmocka_unit_test(test_kind__a_byte_beside_it_is_not_its_magic),
 		cmocka_unit_test(test_kind__is_never_taken_for_raw_memory),
 		cmocka_unit_test(test_elf__what_is_no_core_of_a_known_machine_is_named),
-		cmocka_unit_test(test_elf__xen_core_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@ static void json_file(struct json *json, const struct report_info *info)
 	json_dec(json, "elf_machine", image->elf_machine);
 	json_str(json, "machine", image->machine);
 	json_bool(json, "placed_by_proof", image->placement == PGW_PLACEMENT_PROVED);
+	json_bool(json, "xen_pv", image->xen_pv);
 	json_dec(json, "parts", image->nr_parts);
 	if (image->missing_part)
 		json_untrusted(json, "missing_part", image->missing_part,
@@ -74,6 +75,8 @@ static void json_cpus(struct json *json, const struct report_info *info)
 			json_hex(json, "cr0", cpu.cr0);
 			json_hex(json, "cr3", cpu.cr3);
 			json_hex(json, "cr4", cpu.cr4);
+			if (cpu.known & PGW_CPU_XEN_PV)
+				json_hex(json, "user_root", cpu.cr1);
 		} else if (cpu.known & PGW_CPU_S390X_CR) {
 			json_hex(json, "cr0", cpu.cr0);
 			json_hex(json, "cr1", cpu.cr1);

@@ -52,6 +52,11 @@ static void text_file(struct out *out, const struct report_info *info)
 	out_str(out, ")\n");
 	if (strcmp(image->kind, "kdump") == 0)
 		text_compressions(out);
+	if (image->xen_pv) {
+		text_label(out, "");
+		out_str(out, "a Xen PV guest: physical addresses are the machine's, as in its page "
+			     "tables; its kernel and its programs have the user's rights\n");
+	}
 	if (image->placement == PGW_PLACEMENT_PROVED) {
 		text_label(out, "");
 		out_str(out, "where memory is and of which machine was derived: "
@@ -189,6 +194,10 @@ static void text_cpu(struct out *out, unsigned index, const struct pgw_cpu *cpu)
 		out_hex_short(out, cpu->cr3);
 		out_str(out, " CR4=");
 		out_hex_short(out, cpu->cr4);
+		if (cpu->known & PGW_CPU_XEN_PV) {
+			out_str(out, " user root=");
+			out_hex_short(out, cpu->cr1);
+		}
 		if (!(cpu->cr0 & CR0_PG))
 			out_str(out, cpu->cr0 & CR0_PE ? " (paging off)" : " (real mode)");
 	} else if (cpu->known & PGW_CPU_S390X_CR) {

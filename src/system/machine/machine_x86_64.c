@@ -186,6 +186,18 @@ static bool x86_64_cpu_root(const struct pgw_image *image, const struct pgw_cpu 
 	return true;
 }
 
+/* Of Xen's PV guests alone: without the kernel, whose root is in CR3 in either mode. */
+static bool x86_64_cpu_user_root(const struct pgw_image *image, const struct pgw_cpu *cpu,
+				 struct pgw_root_info *ret)
+{
+	if (!(cpu->known & PGW_CPU_XEN_PV) || !(cpu->cr1 & CR3_ROOT) ||
+	    !x86_64_cpu_root(image, cpu, ret))
+		return false;
+	ret->root.pa = cpu->cr1 & CR3_ROOT;
+	ret->has_user = true;
+	return true;
+}
+
 static bool x86_64_swapper(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
 			   struct image_swapper *ret)
 {
@@ -200,6 +212,9 @@ static bool x86_64_swapper(const struct pgw_image *image, const struct pgw_vmcor
 	format = image_format(image, la57 ? 5 : 4);
 	if (!va || !pgw_vmcoreinfo_number(info, "phys_base", &phys_base) || !format)
 		return false;
+	*ret = (struct image_swapper){ .va = va };
+	if (image->info.xen_pv) /* these addresses are the guest's own */
+		return true;
 	pa = va - LINUX_KERNEL_MAP + phys_base;
 	if (pa & ~ENTRY_ADDRESS)
 		return false;
@@ -316,6 +331,7 @@ const struct image_arch_ops image_x86_64_ops = {
 	.kernel_partial = image_shared_kernel_partial,
 	.process_roots = image_shared_process_roots,
 	.cpu_root = x86_64_cpu_root,
+	.cpu_user_root = x86_64_cpu_user_root,
 	.swapper = x86_64_swapper,
 	.kpti_twin = x86_64_kpti_twin,
 	.is_trampoline = x86_64_is_trampoline,
