@@ -27,6 +27,7 @@
 #define SECOND_PROCESS UINT64_C(0x3c000)
 #define SECOND_NOTE UINT64_C(0x3e000)
 #define FIRST_PROCESS UINT64_C(0x20000)
+#define XEN_LINEAR_SLOT 258 /* of a PV guest's root: itself */
 
 static uint64_t kernel_root(struct pgw_image *image)
 {
@@ -133,6 +134,61 @@ static void test_kernels__both_are_listed_with_their_roots(void **state)
 	check_owner(image, SECOND_PROCESS, 2, PGW_ROOT_RUNNING);
 	check_owner(image, MACHINE_SWAPPER, 1, PGW_ROOT_KERNEL);
 	check_owner(image, FIRST_PROCESS, 1, PGW_ROOT_RUNNING);
+	machine_fini(&m);
+}
+
+/*
+ * The dump of a machine that runs Xen: texts of PV guests speak of the guests' own addresses,
+ * which are somebody else's here. Xen's entry in roots tells; each text is that kernel's which
+ * maps it.
+ */
+static void make_pv(struct machine *m, bool are_xens)
+{
+	static const uint64_t roots[] = { MACHINE_SWAPPER, FIRST_PROCESS, SECOND_SWAPPER,
+					  SECOND_PROCESS };
+
+	make_two(m);
+	machine_note(m, MACHINE_VMCOREINFO, text_of("6.1.0-first", 0x1000000));
+	machine_note(m, SECOND_NOTE, text_of("6.1.0-second", 0x1000000));
+	for (uint64_t page = 0; page < 2 * MACHINE_PAGE; page += MACHINE_PAGE)
+		machine_map(m, SECOND_SWAPPER, UINT64_C(0xffff888000000000) + page,
+			    SECOND_NOTE + page, PTE_P | PTE_W);
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(roots) && are_xens; i++)
+		machine_store(m, roots[i] + 8 * XEN_LINEAR_SLOT, roots[i] | PTE_P);
+}
+
+static void test_kernels__of_pv_guests_are_where_their_texts_do_not_say(void **state)
+{
+	const struct pgw_kernel *list;
+	static struct machine m;
+	struct pgw_image *image;
+	const char *release;
+	size_t nr, size;
+
+	(void)state;
+	make_pv(&m, true);
+	image = machine_open(&m);
+	check_two(image, MACHINE_SWAPPER, SECOND_SWAPPER);
+	assert_int_equal(pgw_image_kernels(image, &list, &nr), 0);
+	assert_true(pgw_vmcoreinfo_get(list[0].vmcoreinfo, "OSRELEASE", &release, &size));
+	assert_memory_equal(release, "6.1.0-first", size);
+	assert_true(pgw_vmcoreinfo_get(list[1].vmcoreinfo, "OSRELEASE", &release, &size));
+	assert_memory_equal(release, "6.1.0-second", size);
+	/* Nothing is made of the address that texts name. */
+	assert_int_equal(nr_roots(image), 4);
+	check_owner(image, FIRST_PROCESS, 1, PGW_ROOT_MAPPED);
+	check_owner(image, SECOND_PROCESS, 2, PGW_ROOT_MAPPED);
+	machine_fini(&m);
+}
+
+static void test_kernels__elsewhere_than_a_text_says_are_none_without_xen(void **state)
+{
+	static struct machine m;
+	struct pgw_root_info root;
+
+	(void)state;
+	make_pv(&m, false);
+	assert_int_equal(pgw_image_kernel_root(machine_open(&m), &root, NULL), -PGW_ENOENT);
 	machine_fini(&m);
 }
 
@@ -817,6 +873,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kernels__both_are_listed_with_their_roots),
+		cmocka_unit_test(test_kernels__of_pv_guests_are_where_their_texts_do_not_say),
+		cmocka_unit_test(test_kernels__elsewhere_than_a_text_says_are_none_without_xen),
 		cmocka_unit_test(test_kernels__the_options_name_one),
 		cmocka_unit_test(test_kernels__a_release_of_two_names_none),
 		cmocka_unit_test(test_kernels__a_note_of_one_does_not_hide_the_other),

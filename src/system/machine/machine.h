@@ -75,6 +75,13 @@ struct image_arch_ops {
 	bool (*is_trampoline)(const struct pgw_image *image, const struct pgw_root_info *root);
 	/** Control bits of UEFI firmware, by the leaf that maps its system table. */
 	void (*firmware_control)(uint64_t leaf, struct pgw_control *control);
+	/**
+	 * Does the root hold addresses of the machine below the one that its kernel speaks of, so
+	 * that what a text says of physical addresses is another's? Optional.
+	 * @param ret_first where what the kernel itself maps begins, behind what the machine has
+	 */
+	bool (*is_paravirtual)(const struct pgw_image *image, const struct pgw_root_info *root,
+			       uint64_t *ret_first);
 	/** Is the root a guest's, by registers of guests in memory? Pre: image_survey() */
 	bool (*is_guests)(const struct pgw_image *image, const struct pgw_root_info *root,
 			  uint64_t *ret_vmcb);

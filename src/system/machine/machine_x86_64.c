@@ -52,6 +52,14 @@
 #define EFER_SVME BIT(12)
 #define MAX_VMCBS 1024 /* that are looked at */
 
+/*
+ * Xen gives each root of a PV guest, once it has checked it, an entry that leads back to the
+ * root itself (asm-x86/config.h: LINEAR_PT_VIRT_START). The copies that a CPU runs guests on
+ * where Xen keeps itself apart (XPTI) have none, nor have roots of other systems.
+ */
+#define XEN_LINEAR_ITEM 258
+#define XEN_GUEST_FIRST UINT64_C(0xffff880000000000) /* behind Xen's own slots */
+
 #define TABLE_ITEMS 512
 #define HALF_ITEMS 256
 #define KERNEL_ITEM 510 /* of level3_kernel_pgt: the kernel's image */
@@ -291,6 +299,18 @@ static bool x86_64_is_trampoline(const struct pgw_image *image, const struct pgw
 	       self.pa == root->root.pa && !(self.rights & (PGW_USER_R | PGW_USER_W | PGW_USER_X));
 }
 
+static bool x86_64_is_paravirtual(const struct pgw_image *image, const struct pgw_root_info *root,
+				  uint64_t *ret_first)
+{
+	uint64_t item;
+
+	*ret_first = XEN_GUEST_FIRST;
+	return pgw_format_geometry(root->format)->top_level == 3 &&
+	       !pgw_phys_read(&image->phys, root->root.pa + UINT64_C(8) * XEN_LINEAR_ITEM, &item,
+			      sizeof(item)) &&
+	       (load_le64(&item) & ENTRY_P) && (load_le64(&item) & ENTRY_ADDRESS) == root->root.pa;
+}
+
 static bool is_described(const struct pgw_image *image, uint64_t pa)
 {
 	return source_has(&image->source, SOURCE_DESCRIBED, pa);
@@ -336,4 +356,5 @@ const struct image_arch_ops image_x86_64_ops = {
 	.kpti_twin = x86_64_kpti_twin,
 	.is_trampoline = x86_64_is_trampoline,
 	.is_guests = x86_64_is_guests,
+	.is_paravirtual = x86_64_is_paravirtual,
 };

@@ -111,6 +111,27 @@ size_t image_claims_by_symbol(struct pgw_image *image, const struct pgw_vmcorein
 	return nr;
 }
 
+bool image_root_is_paravirtual(const struct pgw_image *image, const struct pgw_root_info *root)
+{
+	const struct image_arch_ops *ops = image->arch->ops;
+	uint64_t first;
+
+	return ops->is_paravirtual && ops->is_paravirtual(image, root, &first);
+}
+
+bool image_kernel_owns_text(struct pgw_image *image, const struct image_swapper *kernel,
+			    const struct pgw_vmcoreinfo *info)
+{
+	const struct image_arch_ops *ops = image->arch->ops;
+	uint64_t first, va;
+
+	if (!ops->is_paravirtual || !ops->is_paravirtual(image, &kernel->root, &first))
+		return false;
+	return info->source != PGW_VMCOREINFO_RAM ||
+	       image_root_find_va(image, &kernel->root, info->pa & ~(uint64_t)(IMAGE_PAGE - 1),
+				  first, &va);
+}
+
 bool image_claim_of_cpu(struct pgw_image *image, const struct pgw_root_info *cpu,
 			struct image_swapper *ret)
 {

@@ -106,34 +106,84 @@ static void collect_by_cpus(struct pgw_image *image, struct image_kernels *kerne
 static bool has_va(const struct image_kernels *kernels, uint64_t va)
 {
 	for (size_t i = 0; i < kernels->nr; i++) {
-		if (kernels->list[i].swapper.va == va)
+		if (image_kernel_is_sound(&kernels->list[i]) && kernels->list[i].swapper.va == va)
 			return true;
 	}
 	return false;
 }
 
-/* Texts that have a symbol and no more. A search finds all kernels that have it at one address. */
+/* Is there a root of a paravirtual guest? Then texts may speak of addresses that are not these. */
+static bool has_paravirtual(struct pgw_image *image)
+{
+	const struct image_pages *pages = image_pages(image, IMAGE_PAGE_ROOT);
+	const struct pgw_format *formats[IMAGE_MAX_FORMATS];
+	size_t nr_formats = image_formats(image, formats);
+
+	for (size_t i = 0; i < pages->nr && image_search_spend(image, 1); i++) {
+		for (size_t j = 0; j < nr_formats; j++) {
+			struct pgw_root_info root = { .root = { .pa = pages->pa[i] },
+						      .format = formats[j] };
+
+			if (image_root_is_paravirtual(image, &root))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * May a search find the kernel that the text is of? Of one that has a symbol and no more, and of
+ * one that names a place where no root is, if that place may be meant otherwise.
+ */
+static bool is_to_be_searched(struct pgw_image *image, const struct image_kernels *kernels,
+			      const struct image_swapper *claim)
+{
+	struct image_swapper placed = *claim;
+
+	if (!claim->root.format)
+		return !has_va(kernels, claim->va);
+	placed.root.proof = image_root_prove(image, &placed, &placed.root);
+	return image->arch->ops->is_paravirtual && placed.root.proof != PGW_PROOF_PASSED &&
+	       has_paravirtual(image);
+}
+
+/* A search finds all kernels that have the symbol at one address. */
+static void collect_by_symbol(struct pgw_image *image, size_t index, bool is_placed,
+			      struct image_kernels *kernels)
+{
+	const struct pgw_vmcoreinfo *info = &image->texts[index];
+	bool is_given = info->source == PGW_VMCOREINFO_GIVEN;
+	struct image_swapper list[IMAGE_MAX_KERNELS];
+	size_t nr = image_claims_by_symbol(image, info, list, IMAGE_MAX_KERNELS);
+
+	for (size_t i = 0; i < nr; i++) {
+		const struct image_kernel kernel = {
+			.swapper = list[i],
+			.trust = is_given ? TRUST_GIVEN : TRUST_SEARCH,
+			.order = (unsigned)index,
+			/* Whose text it is of several shows when it is asked for. */
+			.text = is_placed && !is_given ? 0 : index + 1,
+		};
+
+		if (is_placed && !image_root_is_paravirtual(image, &list[i].root))
+			continue;
+		if (is_placed)
+			image_kernels_drop_claims(kernels);
+		image_kernels_add(kernels, &kernel);
+	}
+}
+
 static void collect_by_symbols(struct pgw_image *image, struct image_kernels *kernels)
 {
-	struct image_swapper list[IMAGE_MAX_KERNELS];
+	struct image_swapper claims[IMAGE_MAX_TEXTS];
 
 	for (size_t i = 0; i < image->nr_texts; i++) {
-		const struct pgw_vmcoreinfo *info = &image->texts[i];
-		bool is_given = info->source == PGW_VMCOREINFO_GIVEN;
-		size_t nr;
+		bool is_done = !image->arch->ops->swapper(image, &image->texts[i], &claims[i]);
 
-		if (!image->arch->ops->swapper(image, info, &list[0]) || list[0].root.format ||
-		    has_va(kernels, list[0].va))
-			continue;
-		nr = image_claims_by_symbol(image, info, list, IMAGE_MAX_KERNELS);
-		for (size_t j = 0; j < nr; j++)
-			image_kernels_add(kernels,
-					  &(struct image_kernel){
-						  .swapper = list[j],
-						  .trust = is_given ? TRUST_GIVEN : TRUST_SEARCH,
-						  .order = (unsigned)i,
-						  .text = i + 1,
-					  });
+		for (size_t j = 0; j < i && !is_done; j++)
+			is_done = claims[j].va == claims[i].va;
+		if (!is_done && is_to_be_searched(image, kernels, &claims[i]))
+			collect_by_symbol(image, i, claims[i].root.format, kernels);
 	}
 }
 

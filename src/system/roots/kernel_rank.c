@@ -48,3 +48,14 @@ void image_kernels_add(struct image_kernels *kernels, const struct image_kernel 
 	if (kernels->nr < IMAGE_MAX_KERNELS && (image_kernel_is_sound(kernel) || !kernels->nr))
 		kernels->list[kernels->nr++] = *kernel;
 }
+
+void image_kernels_drop_claims(struct image_kernels *kernels)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < kernels->nr; i++) {
+		if (image_kernel_is_sound(&kernels->list[i]))
+			kernels->list[nr++] = kernels->list[i];
+	}
+	kernels->nr = nr;
+}

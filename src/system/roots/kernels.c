@@ -126,14 +126,17 @@ static int kernels_look(struct pgw_image *image)
 }
 
 /* Does the text say what is true of the kernel? */
-static bool text_fits(const struct pgw_image *image, const struct image_swapper *claim,
+static bool text_fits(struct pgw_image *image, const struct pgw_vmcoreinfo *info,
 		      const struct image_swapper *kernel)
 {
-	struct image_swapper said = *kernel;
+	struct image_swapper claim, said = *kernel;
 
-	said.va = claim->va;
-	return (!claim->root.format || claim->root.root.pa == kernel->root.root.pa) &&
-	       image_root_prove(image, &said, &kernel->root) == PGW_PROOF_PASSED;
+	if (!image->arch->ops->swapper(image, info, &claim))
+		return false;
+	said.va = claim.va;
+	return image_root_prove(image, &said, &kernel->root) == PGW_PROOF_PASSED &&
+	       (!claim.root.format || claim.root.root.pa == kernel->root.root.pa ||
+		image_kernel_owns_text(image, kernel, info));
 }
 
 enum pgw_vmcoreinfo_fit pgw_image_vmcoreinfo_fit(struct pgw_image *image,
@@ -145,20 +148,17 @@ enum pgw_vmcoreinfo_fit pgw_image_vmcoreinfo_fit(struct pgw_image *image,
 	if (!image_kernels_are_proved(kernels) || !image->arch->ops->swapper(image, info, &claim))
 		return PGW_FIT_UNKNOWN;
 	for (size_t i = 0; i < kernels->nr; i++) {
-		if (text_fits(image, &claim, &kernels->list[i].swapper))
+		if (text_fits(image, info, &kernels->list[i].swapper))
 			return PGW_FIT_YES;
 	}
 	return PGW_FIT_NO;
 }
 
 /* The text of a kernel that was found without one. */
-static size_t kernel_text(const struct pgw_image *image, const struct image_kernel *kernel)
+static size_t kernel_text(struct pgw_image *image, const struct image_kernel *kernel)
 {
-	struct image_swapper claim;
-
 	for (size_t i = 0; i < image->nr_texts && !kernel->text; i++) {
-		if (image->arch->ops->swapper(image, &image->texts[i], &claim) &&
-		    text_fits(image, &claim, &kernel->swapper))
+		if (text_fits(image, &image->texts[i], &kernel->swapper))
 			return i + 1;
 	}
 	return kernel->text;
@@ -281,9 +281,10 @@ static int fail_unknown_machine(const struct pgw_image *image, struct pgw_error 
 	if (cpus_are_unpaged(image))
 		return fail_unpaged(err);
 	if (image->info.machine) {
-		source_fail_kind(err, SOURCE_ELF_MACHINE, image->info.machine,
-				 "the roots of x86_64, i386, arm64, riscv64 and s390x machines can be "
-				 "found");
+		source_fail_kind(
+			err, SOURCE_ELF_MACHINE, image->info.machine,
+			"the roots of x86_64, i386, arm64, riscv64 and s390x machines can be "
+			"found");
 		if (err)
 			err->status = -PGW_ENOENT;
 		return -PGW_ENOENT;

@@ -62,6 +62,14 @@ bool image_claim_of_cpu(struct pgw_image *image, const struct pgw_root_info *cpu
  */
 size_t image_claims_by_symbol(struct pgw_image *image, const struct pgw_vmcoreinfo *info,
 			      struct image_swapper *ret, size_t max);
+/** Does the root hold other addresses than those that its kernel speaks of? */
+bool image_root_is_paravirtual(const struct pgw_image *image, const struct pgw_root_info *root);
+/**
+ * Is a text a paravirtual guest's kernel's own? Of those in memory, the one that it maps: several
+ * guests may have the same kernel, at the same virtual address.
+ */
+bool image_kernel_owns_text(struct pgw_image *image, const struct image_swapper *kernel,
+			    const struct pgw_vmcoreinfo *info);
 /** Pages that may be roots, by nothing but what they hold. */
 bool image_claim_by_looks(struct pgw_image *image, struct image_swapper *ret);
 /**
@@ -82,6 +90,8 @@ bool image_kernels_are_proved(const struct image_kernels *kernels);
  * stays, what is trusted most counts. Of claims that are not proved, the first is kept.
  */
 void image_kernels_add(struct image_kernels *kernels, const struct image_kernel *kernel);
+/** Leave out what is only claimed. */
+void image_kernels_drop_claims(struct image_kernels *kernels);
 /** Put the best first. Stable: of what is alike, the one that was found first stays first. */
 void image_kernels_rank(struct image_kernels *kernels);
 

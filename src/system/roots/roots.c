@@ -15,9 +15,17 @@ struct roots_budget {
 	uint64_t state, missing;
 };
 
+/* Is the place that the text names no root, but a kernel known that it is of, at another? */
+static bool is_meant_otherwise(struct pgw_image *image, const struct pgw_vmcoreinfo *info,
+			       const struct image_swapper *claim)
+{
+	return claim->root.proof != PGW_PROOF_PASSED &&
+	       pgw_image_vmcoreinfo_fit(image, info) == PGW_FIT_YES;
+}
+
 static int roots_add_claims(struct image_roots *roots)
 {
-	const struct pgw_image *image = roots->image;
+	struct pgw_image *image = roots->image;
 	struct image_swapper claim;
 	struct pgw_root_info root;
 	int status = 0;
@@ -29,7 +37,8 @@ static int roots_add_claims(struct image_roots *roots)
 			status = image_roots_add(roots, &root);
 	}
 	for (size_t i = 0; i < image->nr_texts && !status; i++) {
-		if (image_claim_of_text(image, &image->texts[i], &claim))
+		if (image_claim_of_text(image, &image->texts[i], &claim) &&
+		    !is_meant_otherwise(image, &image->texts[i], &claim))
 			status = image_roots_add(roots, &claim.root);
 	}
 	return status;
