@@ -15,6 +15,10 @@
 #define MAGIC_LIBVIRT "LibvirtQemudSave\2\0\0\0"
 #define MAGIC_LIME "EMiL\1\0\0"
 #define MAGIC_QEMU "QEVM\0\0\0\3"
+/* An ELF core, of x86-64. */
+#define MAGIC_XEN                                                                                  \
+	"\x7f"                                                                                     \
+	"ELF\2\1\1\0\1\0\0\0\0\0\0\0\4\0\76\0"
 
 #define MAX_SIZE ((size_t)128 << 10)
 #define MAX_RANGES 64

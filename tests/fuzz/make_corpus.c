@@ -12,6 +12,7 @@
 #include "image/machine.h"
 #include "image/mkkdump.h"
 #include "image/mkqemu.h"
+#include "image/mkxen.h"
 
 static const char *folder;
 
@@ -260,6 +261,36 @@ static void make_qemu(void)
 
 /* Entries of each format: a table's, and leaves'; see take_choices() in fuzz_tables.c. */
 
+/* What the kernel's root leads to, and its text: of a PV guest in another order. */
+static void make_xen(void)
+{
+	static const struct mkxen_cpu cpu = { 0x80050033, 0, MACHINE_SWAPPER, 0x660 };
+	static struct machine machine;
+	struct mkxen_page pages[16];
+	struct mkxen xen = { .pages = pages, .cpus = &cpu, .nr_cpus = 1 };
+
+	machine_init(&machine, 4);
+	for (uint64_t pa = MACHINE_SWAPPER; pa < machine.next_table; pa += MACHINE_PAGE) {
+		if (pa != MACHINE_SWAPPER && pa != MACHINE_VMCOREINFO && pa < 0x40000)
+			continue;
+		assert(xen.nr_pages < 16);
+		pages[xen.nr_pages++] =
+			(struct mkxen_page){ pa / MACHINE_PAGE, 0, machine.ram + pa };
+	}
+	mkxen_build(&xen);
+	save("xen", "hvm", xen.file, xen.size);
+	free(xen.file);
+	for (size_t i = 0; i < xen.nr_pages; i++) {
+		pages[i].gmfn = pages[i].pfn;
+		pages[i].pfn = i * 7 % xen.nr_pages;
+	}
+	xen.is_pv = true;
+	mkxen_build(&xen);
+	save("xen", "pv", xen.file, xen.size);
+	free(xen.file);
+	machine_fini(&machine);
+}
+
 static void put(uint8_t **at, unsigned nr_bytes, uint64_t value)
 {
 	while (nr_bytes--) {
@@ -351,6 +382,7 @@ int main(int argc, char **argv)
 	make_kdumps();
 	make_lime();
 	make_qemu();
+	make_xen();
 	make_tables();
 	return 0;
 }
