@@ -106,7 +106,7 @@ static const struct source_ops toy_ops = {
 /* What a line in src/source/registry.c would do. */
 static struct image_kinds kinds_with_toy(void)
 {
-	static const struct source_ops *list[8];
+	static const struct source_ops *list[32];
 	struct image_kinds kinds = { list, source_nr_kinds + 1 };
 
 	assert_true(kinds.nr <= PGW_ARRAY_SIZE(list));
