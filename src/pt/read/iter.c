@@ -42,6 +42,29 @@ static bool iter_load(struct pt_iter *it)
 	return it->window.readable;
 }
 
+/* How many of the items at hand to pass over: zeros that stand for nothing, as most items do. */
+static PGW_ALWAYS_INLINE unsigned count_zeros(const struct pt_iter *it)
+{
+	const uint64_t *items = it->items;
+	unsigned nr = it->nr_items, i = 0;
+
+	if (!it->skips_zeros)
+		return 0;
+	while (i + 4 <= nr && !(pt_near_item(items + i) | pt_near_item(items + i + 1) |
+				pt_near_item(items + i + 2) | pt_near_item(items + i + 3)))
+		i += 4;
+	while (i < nr && !pt_near_item(items + i))
+		i++;
+	return i;
+}
+
+static PGW_ALWAYS_INLINE void iter_pass(struct pt_iter *it, unsigned nr)
+{
+	it->items += nr;
+	it->next += nr;
+	it->nr_items -= nr;
+}
+
 bool pt_iter_next(struct pt_iter *it)
 {
 	it->nr_unreadable = 0;
@@ -52,9 +75,13 @@ bool pt_iter_next(struct pt_iter *it)
 			it->next += it->nr_unreadable;
 			return true;
 		}
-		it->entry = pt_near_entry(it->items++);
-		it->slot = it->next++;
-		it->nr_items--;
+		iter_pass(it, count_zeros(it));
+		if (!it->nr_items)
+			continue;
+		it->slot = it->next;
+		it->entry = pt_near_entry(it->items);
+		iter_pass(it, 1);
+		/* It may have become one since it was counted. */
 		if (it->entry || !it->skips_zeros)
 			return true;
 	}
