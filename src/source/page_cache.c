@@ -16,6 +16,10 @@
  * the lock, a full one is given up when a clock's hand comes by and nobody
  * but its loader has read it since the hand came last.
  *
+ * Reads are of tables, which are wanted again; looks go through memory once. What only those wanted
+ * is given up first, but for a part of the slots: whoever goes through a large page bit by bit must
+ * find it again. And a look at all of a page which is not there takes no slot for it but a free one.
+ *
  * What a slot is goes FREE -> LOADING -> FULL -> LOADING (of another page), or
  * LOADING -> FAILED -> FREE. Only FULL and LOADING slots are found by their
  * page. A slot that somebody loads or waits for is never taken; its bytes are
@@ -24,6 +28,8 @@
 #define MAX_SHARDS 16
 #define MIN_SLOTS_A_SHARD 8
 #define NONE UINT32_MAX
+/* One slot in so many may have what only looks wanted, if tables want all others. */
+#define PASSING_PART 4
 #define HASH UINT64_C(0x9e3779b97f4a7c15)
 
 enum slot_state {
@@ -40,7 +46,8 @@ struct slot {
 	uint32_t nr_waiting;
 	int status; /* of a load that failed */
 	enum slot_state state;
-	bool is_recent; /* read again since the hand came by */
+	bool is_recent;  /* read again since the hand came by */
+	bool is_passing; /* FULL, and only looks wanted it */
 };
 
 struct shard {
@@ -51,6 +58,7 @@ struct shard {
 	uint32_t nr_slots;
 	uint32_t first_free; /* or NONE */
 	uint32_t hand;
+	uint32_t nr_passing; /* slots that are */
 	unsigned buckets_lg2;
 	size_t nr_held; /* slots that have bytes */
 };
@@ -107,29 +115,48 @@ static void slot_free(struct shard *shard, struct slot *slot)
 	shard->first_free = (uint32_t)(slot - shard->slots);
 }
 
-/*
- * A free slot, or else a full one. Two rounds of the hand: the first forgets which were read
- * again, the second takes one. NULL if all are being loaded or waited for.
- */
-static struct slot *slot_take(struct shard *shard)
+static void slot_set_passing(struct shard *shard, struct slot *slot, bool is_passing)
 {
-	if (shard->first_free != NONE) {
-		struct slot *slot = &shard->slots[shard->first_free];
+	shard->nr_passing += is_passing;
+	shard->nr_passing -= slot->is_passing;
+	slot->is_passing = is_passing;
+}
 
-		shard->first_free = slot->next;
-		return slot;
-	}
+/*
+ * The next full slot of the one sort or of both. Two rounds of the hand: the first forgets which
+ * were read again, the second takes one. NULL if all are being loaded or waited for.
+ */
+static struct slot *hand_take(struct shard *shard, bool only_passing)
+{
 	for (uint32_t i = 0; i < 2 * shard->nr_slots; i++) {
 		struct slot *slot = &shard->slots[shard->hand];
 
 		shard->hand = shard->hand + 1 == shard->nr_slots ? 0 : shard->hand + 1;
+		if (only_passing && !slot->is_passing)
+			continue;
 		if (slot->state == SLOT_FULL && !slot->nr_waiting && !slot->is_recent) {
 			slot_unlink(shard, slot);
+			slot_set_passing(shard, slot, false);
 			return slot;
 		}
 		slot->is_recent = false;
 	}
 	return NULL;
+}
+
+/* A free slot, or else a full one: of those that pass, if they are more than their part. */
+static struct slot *slot_take(struct shard *shard)
+{
+	struct slot *slot = NULL;
+
+	if (shard->first_free != NONE) {
+		slot = &shard->slots[shard->first_free];
+		shard->first_free = slot->next;
+		return slot;
+	}
+	if (shard->nr_passing > shard->nr_slots / PASSING_PART)
+		slot = hand_take(shard, true);
+	return slot ? slot : hand_take(shard, false);
 }
 
 /*
@@ -202,7 +229,7 @@ static int slot_wait(struct shard *shard, struct slot *slot)
 }
 
 /* Pre: the lock is held. @return 0: *ret is FULL, and stays so while the lock is held */
-static int page_find(struct page_cache *cache, struct shard *shard, uint64_t page,
+static int page_find(struct page_cache *cache, struct shard *shard, uint64_t page, bool is_passing,
 		     struct slot **ret)
 {
 	int status = 0;
@@ -220,27 +247,39 @@ static int page_find(struct page_cache *cache, struct shard *shard, uint64_t pag
 		status = slot_start(cache, shard, page, ret);
 		if (*ret)
 			status = slot_load(cache, shard, *ret);
+		if (*ret && !status)
+			slot_set_passing(shard, *ret, is_passing);
 	}
 	return status;
 }
 
 /* Bytes of one page. */
-static int page_copy(struct page_cache *cache, uint64_t page, size_t at, void *buf, size_t len)
+static int page_copy(struct page_cache *cache, uint64_t page, size_t at, void *buf, size_t len,
+		     bool is_look)
 {
 	struct shard *shard = shard_of(cache, page);
 	struct slot *slot;
 	int status;
 
 	pthread_mutex_lock(&shard->lock);
-	status = page_find(cache, shard, page, &slot);
+	/* Without room for it, a whole page need not be where it is not wanted again. */
+	if (is_look && len >> cache->page_lg2 && shard->first_free == NONE &&
+	    !slot_find(shard, page)) {
+		pthread_mutex_unlock(&shard->lock);
+		return cache->load(cache->ctx, page, buf);
+	}
+	status = page_find(cache, shard, page, is_look, &slot);
 	if (!status) {
 		memcpy(buf, slot->bytes + at, len);
+		if (!is_look)
+			slot_set_passing(shard, slot, false);
 	}
 	pthread_mutex_unlock(&shard->lock);
 	return status;
 }
 
-int page_cache_read(struct page_cache *cache, uint64_t offset, void *buf, size_t len)
+static int cache_copy(struct page_cache *cache, uint64_t offset, void *buf, size_t len,
+		      bool is_look)
 {
 	size_t page_size = (size_t)1 << cache->page_lg2;
 	uint8_t *to = buf;
@@ -253,12 +292,37 @@ int page_cache_read(struct page_cache *cache, uint64_t offset, void *buf, size_t
 		size_t at = (size_t)(offset & (page_size - 1));
 		size_t n = page_size - at < len ? page_size - at : len;
 
-		status = page_copy(cache, offset >> cache->page_lg2, at, to, n);
+		status = page_copy(cache, offset >> cache->page_lg2, at, to, n, is_look);
 		to += n;
 		offset += n;
 		len -= n;
 	}
 	return status;
+}
+
+int page_cache_read(struct page_cache *cache, uint64_t offset, void *buf, size_t len)
+{
+	return cache_copy(cache, offset, buf, len, false);
+}
+
+int page_cache_look(struct page_cache *cache, uint64_t offset, void *buf, size_t len)
+{
+	return cache_copy(cache, offset, buf, len, true);
+}
+
+bool page_cache_peek(struct page_cache *cache, uint64_t page, void *buf)
+{
+	struct shard *shard = shard_of(cache, page);
+	const struct slot *slot;
+	bool is_there;
+
+	pthread_mutex_lock(&shard->lock);
+	slot = slot_find(shard, page);
+	is_there = slot && slot->state == SLOT_FULL;
+	if (is_there)
+		memcpy(buf, slot->bytes, (size_t)1 << cache->page_lg2);
+	pthread_mutex_unlock(&shard->lock);
+	return is_there;
 }
 
 static int shard_init(struct shard *shard, uint32_t nr_slots)

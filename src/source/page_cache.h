@@ -8,6 +8,7 @@
  * threads may read.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,15 @@ void page_cache_free(struct page_cache *cache);
  * @return 0, what load returned, -PGW_EOVERFLOW (offset + len wraps), or -PGW_ENOMEM
  */
 int page_cache_read(struct page_cache *cache, uint64_t offset, void *buf, size_t len);
+
+/**
+ * The same for a look through memory: what no page_cache_read() wanted is given up before what one
+ * did, and not kept at all where there is no room. So a page may be loaded again.
+ */
+int page_cache_look(struct page_cache *cache, uint64_t offset, void *buf, size_t len);
+
+/** Copy a page to buf if it is here. For those who can load many pages at once. */
+bool page_cache_peek(struct page_cache *cache, uint64_t page, void *buf);
 
 /** Bytes of pages that it holds now. */
 size_t page_cache_held(struct page_cache *cache);

@@ -128,6 +128,8 @@ struct source_ops {
 	void (*close)(struct source *source);
 	/** As pgw_phys_ops.read. */
 	int (*read)(const struct source *source, uint64_t pa, void *buf, size_t len);
+	/** As read, for a look through memory: what is there is not wanted again. Optional: read. */
+	int (*look)(const struct source *source, uint64_t pa, void *buf, size_t len);
 	/** As pgw_phys_ops.next_range, of this memory. No range reaches UINT64_MAX. */
 	bool (*next_range)(const struct source *source, enum source_extent extent, uint64_t pa,
 			   struct pgw_pa_range *ret);
@@ -189,6 +191,13 @@ static inline bool source_next_range(const struct source *source, enum source_ex
 				     uint64_t pa, struct pgw_pa_range *ret)
 {
 	return source->ops->next_range(source, extent, pa, ret);
+}
+
+/** As source_ops.look. */
+static inline int source_look(const struct source *source, uint64_t pa, void *buf, size_t len)
+{
+	return source->ops->look ? source->ops->look(source, pa, buf, len)
+				 : source->ops->read(source, pa, buf, len);
 }
 
 /** Is there such memory at pa? */

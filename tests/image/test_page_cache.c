@@ -104,7 +104,9 @@ static void test_read__gives_what_was_loaded_within_the_bound(void **state)
 			uint8_t bytes[3 * PAGE];
 			uint64_t offset = test_random(&seed) % (NR_PAGES * PAGE + PAGE);
 			size_t len = test_random(&seed) % sizeof(bytes);
-			int status = page_cache_read(world->cache, offset, bytes, len);
+			bool is_look = kept[k] < NR_PAGES && test_random(&seed) % 2;
+			int status = (is_look ? page_cache_look
+					      : page_cache_read)(world->cache, offset, bytes, len);
 
 			if (!len || offset + len <= NR_PAGES * PAGE) {
 				assert_int_equal(status, 0);
@@ -150,6 +152,52 @@ static void test_read__what_is_read_again_stays(void **state)
 		assert_int_equal(page_cache_read(world->cache, page * PAGE, &byte, 1), 0);
 	}
 	assert_int_equal(world->nr_loads[0], 1);
+	world_free(world);
+}
+
+/* By whole pages, and by halves of them. */
+static void test_look__tables_stay(void **state)
+{
+	enum { TABLES = 11, KEPT = 15 }; /* one shard */
+
+	(void)state;
+	for (size_t len = PAGE / 2; len <= PAGE; len += PAGE / 2) {
+		struct world *world = world_new(KEPT);
+		uint8_t bytes[PAGE];
+
+		for (unsigned page = 0; page < TABLES; page++)
+			assert_int_equal(page_cache_read(world->cache, page * PAGE, bytes, 8), 0);
+		for (uint64_t at = 0; at < NR_PAGES * PAGE; at += len) {
+			assert_int_equal(page_cache_look(world->cache, at, bytes, len), 0);
+			assert_true(bytes_are_right(at, bytes, len));
+		}
+		for (unsigned page = 0; page < TABLES; page++)
+			assert_int_equal(page_cache_read(world->cache, page * PAGE, bytes, 8), 0);
+		for (unsigned page = 0; page < NR_PAGES; page++)
+			assert_int_equal(world->nr_loads[page], 1);
+		world_free(world);
+	}
+}
+
+/* What only a look has read makes room for tables. */
+static void test_look__gives_way_to_tables(void **state)
+{
+	enum { KEPT = 8 };
+	struct world *world = world_new(KEPT);
+	uint8_t bytes[PAGE];
+
+	(void)state;
+	assert_int_equal(page_cache_read(world->cache, 0, bytes, 1), 0);
+	for (unsigned page = 1; page < KEPT; page++)
+		assert_int_equal(page_cache_look(world->cache, page * PAGE, bytes, PAGE), 0);
+	assert_int_equal(page_cache_read(world->cache, 1 * PAGE, bytes, 1), 0);
+	for (unsigned page = KEPT; page < KEPT + 4; page++)
+		assert_int_equal(page_cache_read(world->cache, page * PAGE, bytes, 1), 0);
+	assert_true(page_cache_peek(world->cache, 0, bytes));
+	assert_true(bytes_are_right(0, bytes, PAGE));
+	assert_true(page_cache_peek(world->cache, 1, bytes));
+	assert_true(bytes_are_right(PAGE, bytes, PAGE));
+	assert_false(page_cache_peek(world->cache, NR_PAGES - 1, bytes));
 	world_free(world);
 }
 
@@ -229,7 +277,10 @@ static void *read_many(void *arg)
 
 		if (test_random(&crowd->seed) % 8 == 0)
 			atomic_store(&crowd->world->nr_to_fail[page], 1);
-		status = page_cache_read(crowd->world->cache, page * PAGE, bytes, PAGE);
+		if (test_random(&crowd->seed) % 2)
+			status = page_cache_read(crowd->world->cache, page * PAGE, bytes, PAGE);
+		else
+			status = page_cache_look(crowd->world->cache, page * PAGE, bytes, PAGE);
 		if (status ? status != -PGW_ENOENT : !bytes_are_right(page * PAGE, bytes, PAGE))
 			crowd->nr_wrong++;
 	}
@@ -271,6 +322,8 @@ int main(void)
 		cmocka_unit_test(test_read__gives_what_was_loaded_within_the_bound),
 		cmocka_unit_test(test_read__a_failed_load_is_never_data),
 		cmocka_unit_test(test_read__what_is_read_again_stays),
+		cmocka_unit_test(test_look__tables_stay),
+		cmocka_unit_test(test_look__gives_way_to_tables),
 		cmocka_unit_test(test_read__no_bytes_wrap_around),
 		limited_unit_test(test_read__a_page_is_loaded_once_for_all),
 		limited_unit_test(test_read__many_threads_get_right_answers),

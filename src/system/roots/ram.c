@@ -15,7 +15,7 @@ struct ram_scan {
 static int scan_bytes(struct ram_scan *scan, uint64_t pa, size_t size, bool *ret_is_there)
 {
 	const struct image_window window = { .pa = pa, .bytes = scan->buf, .size = size };
-	int status = pgw_phys_read(&scan->image->phys, pa, scan->buf, size);
+	int status = source_look(&scan->image->source, pa, scan->buf, size);
 
 	*ret_is_there = !status;
 	return status ? status : scan->fn(&window, scan->arg);
