@@ -202,12 +202,17 @@ int target_open(struct target *target, const struct options *opts)
 		.zero_fill = option_given(opts, OPT_ZERO_FILL),
 		.encryption = opts->encryption,
 		.kernel = opts->kernel,
+		.workers = &target->workers,
 		.progress_arg = &target->progress,
 	};
 	struct pgw_error err = { 0 };
 	int ret;
 
-	*target = (struct target){ .file = opts->args[0], .zero_fill = image_opts.zero_fill };
+	*target = (struct target){
+		.file = opts->args[0],
+		.zero_fill = image_opts.zero_fill,
+		.workers = pgw_hosted_workers(0),
+	};
 	if (opts->nr_ram && image_opts.zero_fill) {
 		message("--zero-fill is for an ELF core; memory given with --ram has no gaps");
 		return TOOL_USAGE;

@@ -30,7 +30,8 @@ struct target {
 	const char *file;
 	struct pgw_image *image;
 	bool zero_fill;
-	void *vmcoreinfo_bytes; /**< of --vmcoreinfo */
+	struct pgw_scan_workers workers; /**< of the image */
+	void *vmcoreinfo_bytes;          /**< of --vmcoreinfo */
 	struct pgw_vmcoreinfo vmcoreinfo;
 	struct progress progress;
 	struct pgw_root_info root;          /**< after target_choose_root() */

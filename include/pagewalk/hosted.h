@@ -23,7 +23,7 @@ PGW_API const struct pgw_platform *pgw_hosted_platform(void);
 
 /**
  * Threads for pgw_scan_parallel() and the like, started for each call.
- * @param nr_threads at most, the calling one included; 0 = one for each CPU
+ * @param nr_threads at most, the calling one included; 0 = one for each CPU that may be used
  */
 PGW_API struct pgw_scan_workers pgw_hosted_workers(unsigned nr_threads);
 

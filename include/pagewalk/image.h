@@ -46,6 +46,8 @@ struct pgw_image_ram {
 	uint64_t size;   /**< of the part, in bytes; 0: up to the end of the file */
 };
 
+struct pgw_scan_workers; /* scan.h */
+
 /** How to open an image. All zero, or NULL instead of it, is the default. */
 struct pgw_image_options {
 	/**
@@ -84,6 +86,12 @@ struct pgw_image_options {
 	 * fits is the first; if it fits none, no kernel's root is found.
 	 */
 	const struct pgw_vmcoreinfo *vmcoreinfo;
+	/**
+	 * Threads that look through memory, pgw_hosted_workers() for example: what is found is the
+	 * same however many there are. NULL: the calling one alone. Must stay until the image is
+	 * closed.
+	 */
+	const struct pgw_scan_workers *workers;
 	/** Called now and then during long work, from the thread that asked for it; may be NULL. */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *progress_arg;

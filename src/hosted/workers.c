@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#define _GNU_SOURCE
 #include <pagewalk/hosted.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,11 +44,21 @@ static void run(void *ctx, unsigned n, void (*job)(void *arg, unsigned index), v
 		pthread_join(threads[--nr].id, NULL);
 }
 
+/* CPUs that this thread may run on: a container or taskset may leave few of many. */
+static long nr_cpus(void)
+{
+	cpu_set_t allowed;
+
+	/* Fails where there are more CPUs than the set has room for. */
+	return sched_getaffinity(0, sizeof(allowed), &allowed) ? sysconf(_SC_NPROCESSORS_ONLN)
+							       : CPU_COUNT(&allowed);
+}
+
 struct pgw_scan_workers pgw_hosted_workers(unsigned nr_threads)
 {
 	const char *paths = getenv("PAGEWALK_PATHS");
 	const char *wanted = paths ? strstr(paths, "threads=") : NULL;
-	long nr = nr_threads ? (long)nr_threads : sysconf(_SC_NPROCESSORS_ONLN);
+	long nr = nr_threads ? (long)nr_threads : nr_cpus();
 
 	/* For tests, see docs/testing.md. */
 	if (wanted)

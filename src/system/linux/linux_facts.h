@@ -14,7 +14,6 @@
 #define IMAGE_MAX_MARKER_NAME 64 /* with its NUL */
 
 struct image_swapper;
-struct image_window;
 
 /* vmcoreinfo.c */
 
@@ -25,8 +24,10 @@ int image_vmcoreinfo_add(struct pgw_image *image, enum pgw_vmcoreinfo_source sou
 bool image_vmcoreinfo_dec(const struct pgw_vmcoreinfo *info, const char *key, uint64_t *ret);
 /** The same, hexadecimal. */
 bool image_vmcoreinfo_hex(const struct pgw_vmcoreinfo *info, const char *key, uint64_t *ret);
-/** Keep the texts in a window. @return 0, -PGW_EIO or -PGW_ENOMEM */
-int image_vmcoreinfo_look(struct pgw_image *image, const struct image_window *window);
+/** Does a note with such a text begin with this page? */
+bool image_is_vmcoreinfo(const uint8_t *page);
+/** Keep the text of the note that begins at pa, if it is one. @return 0 or -PGW_ENOMEM */
+int image_vmcoreinfo_take(struct pgw_image *image, uint64_t pa);
 /** Keep a copy of the text that the options have, if they do. @return 0 or -PGW_ENOMEM */
 int image_vmcoreinfo_add_given(struct pgw_image *image);
 /** Forget the texts in memory. */

@@ -43,20 +43,6 @@ static bool text_is_plausible(const char *text, size_t size)
 	return false;
 }
 
-static int ram_take_note(struct pgw_image *image, uint64_t pa, uint32_t size)
-{
-	char *text = malloc(size);
-
-	if (!text)
-		return -PGW_ENOMEM;
-	if (pgw_phys_read(&image->phys, pa + VMCOREINFO_TEXT_OFFSET, text, size) ||
-	    !text_is_plausible(text, size)) {
-		free(text);
-		return 0;
-	}
-	return image_vmcoreinfo_add(image, PGW_VMCOREINFO_RAM, pa, text, size);
-}
-
 /* A note's words are in the machine's byte order: that of the name's size says which. */
 static bool is_note(const uint8_t *note, uint32_t *ret_size)
 {
@@ -71,20 +57,32 @@ static bool is_note(const uint8_t *note, uint32_t *ret_size)
 	       memcmp(note + VMCOREINFO_NAME_OFFSET, VMCOREINFO_NAME, sizeof(VMCOREINFO_NAME)) == 0;
 }
 
-int image_vmcoreinfo_look(struct pgw_image *image, const struct image_window *window)
+bool image_is_vmcoreinfo(const uint8_t *page)
 {
-	int status = 0;
+	uint32_t size;
 
-	for (size_t i = image_window_first_page(window); i + IMAGE_PAGE <= window->size && !status;
-	     i += IMAGE_PAGE) {
-		const uint8_t *note = window->bytes + i;
-		uint32_t size;
+	return is_note(page, &size) && size > 0 && size <= IMAGE_MAX_VMCOREINFO_SIZE;
+}
 
-		if (is_note(note, &size) && size > 0 && size <= IMAGE_MAX_VMCOREINFO_SIZE &&
-		    image->nr_texts - image->nr_note_texts < IMAGE_MAX_VMCOREINFO)
-			status = ram_take_note(image, window->pa + i, size);
+int image_vmcoreinfo_take(struct pgw_image *image, uint64_t pa)
+{
+	uint8_t note[VMCOREINFO_TEXT_OFFSET];
+	uint32_t size;
+	char *text;
+
+	if (image->nr_texts - image->nr_note_texts == IMAGE_MAX_VMCOREINFO ||
+	    pgw_phys_read(&image->phys, pa, note, sizeof(note)) || !is_note(note, &size) || !size ||
+	    size > IMAGE_MAX_VMCOREINFO_SIZE)
+		return 0;
+	text = malloc(size);
+	if (!text)
+		return -PGW_ENOMEM;
+	if (pgw_phys_read(&image->phys, pa + VMCOREINFO_TEXT_OFFSET, text, size) ||
+	    !text_is_plausible(text, size)) {
+		free(text);
+		return 0;
 	}
-	return status;
+	return image_vmcoreinfo_add(image, PGW_VMCOREINFO_RAM, pa, text, size);
 }
 
 void image_vmcoreinfo_forget(struct pgw_image *image)

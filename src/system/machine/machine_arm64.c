@@ -5,6 +5,7 @@
 
 #include "base/bits.h"
 #include "pt/read/iter.h"
+#include "system/machine/page_items.h"
 #include "system/roots/root.h"
 
 /* Arm ARM (DDI 0487) D8.3: descriptors. */
@@ -52,62 +53,17 @@ static bool is_kernel_table(uint64_t entry)
 }
 
 /*
- * A survey asks of every page whether any of its items looks like a table descriptor. Most pages are
- * zero, and most others have no such item. So the loops have no branch: they take one to three
- * operations for a vector, on so many vectors at once that results do not wait for each other.
- */
-#define VECTORS_AT_ONCE 4
-
-/*
  * EDK2 (ArmPkg, ArmLib.h and ArmMmuLib) orders the memory types so: device, not cached,
  * write-through, write-back. Its own data has the last.
  */
 #define EDK2_MEMORY_TYPES UINT64_C(0xffbb4400)
 #define EDK2_WRITE_BACK UINT64_C(3)
 
-typedef uint64_t items __attribute__((vector_size(32)));
-typedef uint64_t items_in_memory __attribute__((vector_size(32), aligned(1), may_alias));
-
-static PGW_ALWAYS_INLINE bool any_is_set(const items any[VECTORS_AT_ONCE])
-{
-	items all = (any[0] | any[1]) | (any[2] | any[3]);
-
-	return (all[0] | all[1]) | (all[2] | all[3]);
-}
-
-static PGW_ALWAYS_INLINE bool page_is_zero(const uint8_t *page)
-{
-	items any[VECTORS_AT_ONCE] = { 0 };
-
-	for (size_t at = 0; at < IMAGE_PAGE; at += sizeof(any)) {
-		const items_in_memory *from = (const items_in_memory *)(page + at);
-
-		for (unsigned i = 0; i < VECTORS_AT_ONCE; i++)
-			any[i] |= from[i];
-	}
-	return !any_is_set(any);
-}
-
-static PGW_ALWAYS_INLINE bool page_has_item(const uint8_t *page, uint64_t mask, uint64_t value)
-{
-	/* Items are little-endian. */
-	uint64_t mask_le = load_le64(&mask), value_le = load_le64(&value);
-	items any[VECTORS_AT_ONCE] = { 0 };
-
-	for (size_t at = 0; at < IMAGE_PAGE; at += sizeof(any)) {
-		const items_in_memory *from = (const items_in_memory *)(page + at);
-
-		for (unsigned i = 0; i < VECTORS_AT_ONCE; i++)
-			any[i] |= (items)((from[i] & mask_le) == value_le);
-	}
-	return any_is_set(any);
-}
-
-static PGW_ALWAYS_INLINE unsigned items_kinds(const uint8_t *page)
+static PGW_ALWAYS_INLINE unsigned items_kinds_any(const uint8_t *page)
 {
 	unsigned kinds = 0;
 
-	if (page_is_zero(page) || !page_has_item(page, TABLE_MASK, TABLE_VALUE))
+	if (!page_has_item(page, TABLE_MASK, TABLE_VALUE))
 		return 0;
 	if (page_has_item(page, TABLE_MASK | DESC_UXNTABLE, TABLE_VALUE | DESC_UXNTABLE))
 		kinds |= 1u << IMAGE_PAGE_ROOT;
@@ -116,22 +72,7 @@ static PGW_ALWAYS_INLINE unsigned items_kinds(const uint8_t *page)
 	return kinds;
 }
 
-#if defined(__x86_64__)
-__attribute__((target("avx2"))) static unsigned items_kinds_avx2(const uint8_t *page)
-{
-	return items_kinds(page);
-}
-
-static unsigned arm64_page_kinds(const uint8_t *page)
-{
-	return __builtin_cpu_supports("avx2") ? items_kinds_avx2(page) : items_kinds(page);
-}
-#else
-static unsigned arm64_page_kinds(const uint8_t *page)
-{
-	return items_kinds(page);
-}
-#endif
+PAGE_LOOK_BY_CPU(unsigned, items_kinds)
 
 /*
  * With 64K pages a kernel of 52 bits runs with tables of the same shape where the CPU has only 48.
@@ -706,7 +647,7 @@ const struct image_arch_ops image_arm64_ops = {
 	.bases = bases,
 	.nr_bases = PGW_ARRAY_SIZE(bases),
 	.sought = "a VMCOREINFO in a note or in memory, or a table like Linux's that maps itself",
-	.page_kinds = arm64_page_kinds,
+	.page_kinds = items_kinds,
 	.swapper = arm64_swapper,
 	.is_table = is_table,
 	.kernel_search = arm64_kernel_search,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "system/machine/page_items.h"
 #include "system/roots/root.h"
 
 /* Intel SDM volume 3, 2.5 (control registers), 4.3 and 4.4 (CR3, entries). */
@@ -72,10 +73,22 @@ static bool is_directory(const uint8_t *page)
 	       !(last & (ENTRY_PS | ENTRY_US));
 }
 
+/* Is there an item that may be the last of a root of PAE? In most pages there is none. */
+static PGW_ALWAYS_INLINE bool has_last_pdpte_any(const uint8_t *page)
+{
+	const page_items last = { 0, 0, 0, UINT64_MAX, 0, 0, 0, UINT64_MAX };
+
+	return page_has_item_in(page, PDPTE_OTHER | ENTRY_P, ENTRY_P, &last);
+}
+
+PAGE_LOOK_BY_CPU(bool, has_last_pdpte)
+
 static unsigned i386_page_kinds(const uint8_t *page)
 {
 	bool is_root = is_directory(page);
 
+	if (!is_root && !has_last_pdpte(page))
+		return 0;
 	for (size_t at = 0; at < IMAGE_PAGE && !is_root; at += PAE_ROOT_SIZE)
 		is_root = is_pae_root(page + at);
 	return is_root ? 1u << IMAGE_PAGE_ROOT : 0;

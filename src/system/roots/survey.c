@@ -15,20 +15,6 @@ int image_pages_add(struct image_pages *pages, uint64_t pa)
 	return 0;
 }
 
-/* Keep a page under each kind that it may be of. */
-static int page_look(struct image_survey *survey, const struct image_arch_ops *ops, uint64_t pa,
-		     const uint8_t *page)
-{
-	unsigned kinds = ops->page_kinds(page);
-	int status = 0;
-
-	for (unsigned kind = 0; kinds >> kind && !status; kind++) {
-		if (kinds >> kind & 1)
-			status = image_pages_add(&survey->pages[kind], pa);
-	}
-	return status;
-}
-
 /* Tables of raw memory may be of any machine, until it is known which. */
 static unsigned wanted_archs(const struct pgw_image *image)
 {
@@ -37,39 +23,90 @@ static unsigned wanted_archs(const struct pgw_image *image)
 	return !image->source.has_machine ? (1u << _IMAGE_ARCH_MAX) - 1 : 0;
 }
 
-/* Memory is read once for all that is looked for: reading it costs more than looking. */
-static int look_at_window(struct pgw_image *image, const struct image_window *window)
-{
-	unsigned archs = wanted_archs(image);
-	int status = 0;
-
-	for (size_t i = image_window_first_page(window); i + IMAGE_PAGE <= window->size && !status;
-	     i += IMAGE_PAGE) {
-		for (unsigned id = 0; archs >> id && !status; id++) {
-			if (archs >> id & 1)
-				status = page_look(&image->surveys[id], image->archs[id].ops,
-						   window->pa + i, window->bytes + i);
-		}
-	}
-	if (!status)
-		status = image_vmcoreinfo_look(image, window);
-	return status;
-}
+/* What a survey finds: pages of each kind of each machine, and texts. */
+#define FINDING_OF(arch, kind) ((arch)*_IMAGE_PAGE_KIND_MAX + (kind))
+#define FINDING_TEXT FINDING_OF(_IMAGE_ARCH_MAX, 0)
+_Static_assert(FINDING_TEXT < IMAGE_FINDINGS, "too many machines");
 
 struct survey_until {
 	struct pgw_image *image;
 	image_survey_enough_fn *is_enough; /* or NULL */
 	void *arg;
+	unsigned archs; /* that pages are looked at for */
 };
 
+static void add_finding(struct image_finding *finding, unsigned which, unsigned page)
+{
+	finding->pages[which] |= UINT32_C(1) << page;
+	finding->is_any = true;
+}
+
+static void look_at_page(const struct survey_until *until, const uint8_t *bytes, unsigned page,
+			 struct image_finding *finding)
+{
+	if (image_is_vmcoreinfo(bytes))
+		add_finding(finding, FINDING_TEXT, page);
+	for (unsigned id = 0; until->archs >> id; id++) {
+		unsigned kinds = 0;
+
+		if (until->archs >> id & 1)
+			kinds = until->image->archs[id].ops->page_kinds(bytes);
+		for (unsigned kind = 0; kinds >> kind; kind++) {
+			if (kinds >> kind & 1)
+				add_finding(finding, FINDING_OF(id, kind), page);
+		}
+	}
+}
+
+/* Memory is read once for all that is looked for: reading it costs more than looking. */
+static void survey_look(const struct image_block *block, struct image_finding *finding, void *arg)
+{
+	for (uint32_t left = block->whole; left; left &= left - 1) {
+		unsigned page = (unsigned)__builtin_ctz(left);
+		const uint8_t *bytes = block->bytes + (size_t)page * IMAGE_PAGE;
+
+		/* No kind of page is zero, and many pages are. */
+		if (!image_page_is_zero(bytes))
+			look_at_page(arg, bytes, page, finding);
+	}
+}
+
+/* Keep pages under the kind that they may be of. */
+static int take_pages(struct image_pages *pages, uint64_t pa, uint32_t found)
+{
+	int status = 0;
+
+	for (; found && !status; found &= found - 1)
+		status = image_pages_add(pages, pa + (uint64_t)(unsigned)__builtin_ctz(found) *
+								IMAGE_PAGE);
+	return status;
+}
+
+static int take_texts(struct pgw_image *image, uint64_t pa, uint32_t found)
+{
+	int status = 0;
+
+	for (; found && !status; found &= found - 1)
+		status = image_vmcoreinfo_take(
+			image, pa + (uint64_t)(unsigned)__builtin_ctz(found) * IMAGE_PAGE);
+	return status;
+}
+
 /* Only a new text can settle the question, so only then is it asked. */
-static int survey_window(const struct image_window *window, void *arg)
+static int survey_take(uint64_t pa, const struct image_finding *finding, void *arg)
 {
 	struct survey_until *until = arg;
 	struct pgw_image *image = until->image;
 	size_t nr_before = image->nr_texts;
-	int status = look_at_window(image, window);
+	int status = 0;
 
+	for (unsigned id = 0; id < _IMAGE_ARCH_MAX; id++) {
+		for (unsigned kind = 0; kind < _IMAGE_PAGE_KIND_MAX && !status; kind++)
+			status = take_pages(&image->surveys[id].pages[kind], pa,
+					    finding->pages[FINDING_OF(id, kind)]);
+	}
+	if (!status)
+		status = take_texts(image, pa, finding->pages[FINDING_TEXT]);
 	return !status && until->is_enough && image->nr_texts > nr_before
 		       ? until->is_enough(image, until->arg)
 		       : status;
@@ -84,12 +121,13 @@ void image_survey_undo(struct pgw_image *image)
 
 int image_survey_until(struct pgw_image *image, image_survey_enough_fn *is_enough, void *arg)
 {
-	struct survey_until until = { image, is_enough, arg };
+	struct survey_until until = { image, is_enough, arg, wanted_archs(image) };
+	const struct image_look look = { survey_look, survey_take, &until };
 	int status;
 
 	if (image->is_surveyed)
 		return 0;
-	status = image_ram_scan(image, survey_window, &until);
+	status = image_ram_look(image, &look);
 	/* An early stop leaves a partial survey. */
 	if (status) {
 		image_survey_undo(image);

@@ -58,6 +58,42 @@ static inline size_t image_window_first_page(const struct image_window *window)
 	return (size_t)(-window->pa & (IMAGE_PAGE - 1));
 }
 
+/* ram_look.c: looking at pages of memory, by several threads */
+
+#define IMAGE_FINDINGS 24 /* kinds of pages that a look can tell apart */
+
+/** Pages of memory, from a multiple of IMAGE_WINDOW on. */
+struct image_block {
+	uint64_t pa;
+	const uint8_t *bytes; /* IMAGE_WINDOW of them; those of other pages mean nothing */
+	uint32_t whole;       /* bit n: page n of IMAGE_PAGE is all there, and was read */
+};
+
+/** What a look found in a piece: bit n of each is page n. */
+struct image_finding {
+	uint32_t pages[IMAGE_FINDINGS];
+	bool is_any; /* else it is not taken */
+};
+
+struct image_look {
+	/** Fill in what is found, which is empty. Called by several threads at once, in no order. */
+	void (*look)(const struct image_block *block, struct image_finding *finding, void *arg);
+	/** Take it. One call at a time, ascending, in any of the threads. Not 0 ends the look. */
+	int (*take)(uint64_t pa, const struct image_finding *finding, void *arg);
+	void *arg;
+};
+
+/**
+ * Look at all pages that are not known to be zeroes, with the options' workers.
+ * @return 0, take's value, -PGW_EIO or -PGW_ENOMEM
+ */
+int image_ram_look(struct pgw_image *image, const struct image_look *how);
+
+/* page_zero.c */
+
+/** Is a page of IMAGE_PAGE zero? */
+bool image_page_is_zero(const uint8_t *page);
+
 /* survey.c: one look at all of memory, for all that is to be found in it */
 
 /** Once. @return 0, -PGW_EIO or -PGW_ENOMEM */
