@@ -44,6 +44,20 @@ static int kdump_read(const struct source *source, uint64_t pa, void *buf, size_
 	return status && status != -PGW_ENOMEM ? -PGW_EIO : status;
 }
 
+/* Parts of pages, where these are large, are wanted one after the other. */
+static int kdump_look_at(const struct source *source, uint64_t pa, void *buf, size_t len)
+{
+	const struct kdump *kdump = source->state;
+	unsigned lg2 = kdump->header.block_lg2;
+	int status;
+
+	if ((pa | len) & (BIT(lg2) - 1)) {
+		status = page_cache_look(kdump->cache, pa, buf, len);
+		return status && status != -PGW_ENOMEM ? -PGW_EIO : status;
+	}
+	return kdump_look(kdump, pa >> lg2, len >> lg2, buf);
+}
+
 static bool kdump_next_range(const struct source *source, enum source_extent extent, uint64_t pa,
 			     struct pgw_pa_range *ret)
 {
@@ -69,6 +83,7 @@ struct losing {
 	const struct kdump *kdump;
 	uint64_t rank; /* of the next page */
 	uint64_t end;  /* of all bytes that descriptors tell of */
+	struct kdump_block block;
 };
 
 static bool lose_page(void *arg, uint64_t page)
@@ -78,8 +93,8 @@ static bool lose_page(void *arg, uint64_t page)
 	uint64_t rank = losing->rank++, end;
 	struct kdump_descriptor descriptor;
 
-	if (!part ||
-	    !kdump_descriptor_read(losing->kdump, part, rank - part->first_rank, &descriptor))
+	if (!part || !kdump_block_read(&losing->block, losing->kdump, part, rank - part->first_rank,
+				       &descriptor))
 		return true;
 	if (!add_overflows(descriptor.offset, descriptor.size, &end) && end > losing->end)
 		losing->end = end;
@@ -90,19 +105,21 @@ static bool lose_page(void *arg, uint64_t page)
  * Was the file cut, or not written to its end? Bytes of pages come in the order
  * of descriptors, but all pages of zeroes may share the first: the last ones tell.
  */
-static bool part_is_cut(const struct kdump *kdump, const struct kdump_part *part, uint64_t nr)
+static bool part_is_cut(struct losing *losing, const struct kdump_part *part, uint64_t nr)
 {
+	const struct kdump *kdump = losing->kdump;
+	struct kdump_block *block = &losing->block;
 	struct kdump_descriptor last, descriptor;
 
 	if ((part->status & KDUMP_INCOMPLETE) || (part->map->flat && part->map->flat->is_cut))
 		return true;
 	if (!nr)
 		return false;
-	if (!kdump_descriptor_read(kdump, part, nr - 1, &last) ||
+	if (!kdump_block_read(block, kdump, part, nr - 1, &last) ||
 	    !kdump_descriptor_is_sound(kdump, part, &last))
 		return true;
 	for (uint64_t i = 2; i <= nr && i <= TAIL_PAGES; i++) {
-		if (!kdump_descriptor_read(kdump, part, nr - i, &descriptor) ||
+		if (!kdump_block_read(block, kdump, part, nr - i, &descriptor) ||
 		    !kdump_descriptor_is_sound(kdump, part, &descriptor))
 			return true;
 		if (descriptor.offset != last.offset)
@@ -111,42 +128,46 @@ static bool part_is_cut(const struct kdump *kdump, const struct kdump_part *part
 	return false;
 }
 
-/* @param ret_end what the descriptors' end is raised to */
-static int part_prepare(struct source *source, struct kdump *kdump, struct kdump_part *part,
-			bool *is_cut, uint64_t *ret_end)
+/* losing->end is raised to the descriptors' end. */
+static int part_prepare(struct source *source, struct losing *losing, struct kdump_part *part,
+			bool *is_cut)
 {
+	const struct kdump_pages *pages = &losing->kdump->pages;
 	uint64_t end_rank, end;
 	int status;
 
 	part->map = &source->files[part->file];
-	status = kdump_pages_rank(&kdump->pages, part->first_page, &part->first_rank);
+	status = kdump_pages_rank(pages, part->first_page, &part->first_rank);
 	if (!status)
-		status = kdump_pages_rank(&kdump->pages, part->end_page, &end_rank);
+		status = kdump_pages_rank(pages, part->end_page, &end_rank);
 	if (status)
 		return status;
 	end = part->descriptors + (end_rank - part->first_rank) * KDUMP_DESCRIPTOR_SIZE;
-	if (*ret_end < end)
-		*ret_end = end;
-	*is_cut |= part_is_cut(kdump, part, end_rank - part->first_rank);
+	if (losing->end < end)
+		losing->end = end;
+	*is_cut |= part_is_cut(losing, part, end_rank - part->first_rank);
 	return 0;
 }
 
 /* Pages of a part that is missing, and what files have lost. */
 static int kdump_find_lost(struct source *source, struct kdump *kdump)
 {
-	struct losing losing = { .kdump = kdump };
+	struct losing *losing = calloc(1, sizeof(*losing));
 	bool is_cut = false;
-	int status = 0;
+	int status = losing ? 0 : -PGW_ENOMEM;
 
+	if (losing)
+		losing->kdump = kdump;
 	for (size_t i = 0; i < kdump->parts.nr && !status; i++)
-		status = part_prepare(source, kdump, &kdump->parts.list[i], &is_cut, &losing.end);
+		status = part_prepare(source, losing, &kdump->parts.list[i], &is_cut);
 	source->info.truncated |= is_cut;
-	if (status || (!is_cut && !source->info.lacks_part))
-		return status;
-	status = kdump_pages_mark(&kdump->pages, &kdump->pages.lost, lose_page, &losing);
-	/* Of several files, which was cut is not what this can say. */
-	if (is_cut && kdump->parts.nr == 1)
-		source->info.said_size = losing.end;
+	if (!status && (is_cut || source->info.lacks_part)) {
+		status = kdump_pages_mark(&kdump->pages, &kdump->pages.lost, lose_page, losing);
+		/* Of several files, which was cut is not what this can say. */
+		if (is_cut && kdump->parts.nr == 1)
+			source->info.said_size = losing->end;
+	}
+	free(losing);
 	return status;
 }
 
@@ -333,5 +354,6 @@ const struct source_ops source_kdump_ops = {
 	.open = kdump_open,
 	.close = kdump_close,
 	.read = kdump_read,
+	.look = kdump_look_at,
 	.next_range = kdump_next_range,
 };

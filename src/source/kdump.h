@@ -113,13 +113,13 @@ struct kdump_counts {
 	uint64_t nr_described_runs;
 };
 
-struct kdump_chunk;
+struct kdump_group;
 
 struct kdump_pages {
 	const struct source_map *map; /* that has the bitmaps */
 	const struct kdump_header *header;
-	struct kdump_chunk *chunks;
-	uint64_t nr_chunks;
+	struct kdump_group *groups;
+	uint64_t nr_groups, nr_chunks;
 	/* Bitmaps of pages of bitmap 2; NULL if there are none, or that is not known. */
 	uint8_t *lost;   /* their bytes are not here */
 	uint8_t *zeroes; /* they share bytes, which are zeroes */
@@ -138,6 +138,10 @@ void kdump_pages_fini(struct kdump_pages *pages);
 int kdump_pages_rank(const struct kdump_pages *pages, uint64_t page, uint64_t *ret);
 /** The same of a page that is held; -PGW_EIO if it is not. */
 int kdump_pages_find(const struct kdump_pages *pages, uint64_t page, uint64_t *ret_rank);
+
+/** The same of nr pages in a row, at least one: all of them are held, or -PGW_EIO. */
+int kdump_pages_find_row(const struct kdump_pages *pages, uint64_t page, unsigned nr,
+			 uint64_t *ret_rank);
 
 /** Called for each page of bitmap 2, in order. @return is it one of them? */
 typedef bool kdump_is_one_fn(void *arg, uint64_t page);
@@ -192,12 +196,36 @@ void kdump_descriptor_decode(const struct kdump_form *form, const uint8_t *bytes
 /** @param index of the part */
 bool kdump_descriptor_read(const struct kdump *kdump, const struct kdump_part *part, uint64_t index,
 			   struct kdump_descriptor *ret);
+
+#define KDUMP_BLOCK_DESCRIPTORS 1024
+/** Descriptors that are looked at in their order, or backwards; all zero at first. */
+struct kdump_block {
+	const struct kdump_part *part; /* NULL: nothing is read yet */
+	uint64_t first, nr;            /* those that are here */
+	uint8_t bytes[KDUMP_BLOCK_DESCRIPTORS * KDUMP_DESCRIPTOR_SIZE];
+};
+/** As kdump_descriptor_read(). */
+bool kdump_block_read(struct kdump_block *block, const struct kdump *kdump,
+		      const struct kdump_part *part, uint64_t index, struct kdump_descriptor *ret);
+
 /** Are the bytes that it tells of, all of them, in the file? */
 bool kdump_descriptor_is_sound(const struct kdump *kdump, const struct kdump_part *part,
 			       const struct kdump_descriptor *descriptor);
 /** Pre: it is sound. @return 0, -PGW_EIO, -PGW_ENOMEM */
 int kdump_unpack(const struct kdump *kdump, const struct kdump_part *part,
 		 const struct kdump_descriptor *descriptor, void *page);
+
+/** The same, of bytes that were read: as many as the descriptor says. */
+int kdump_unpack_bytes(const struct kdump *kdump, const struct kdump_descriptor *descriptor,
+		       const uint8_t *bytes, void *page);
+
+/* kdump_run.c: many pages in a row */
+
+/**
+ * Pages that are wanted once. Those that are in the cache are taken from there; none are put there.
+ * @return 0, -PGW_EIO (one of them cannot be read), -PGW_ENOMEM
+ */
+int kdump_look(const struct kdump *kdump, uint64_t page, uint64_t nr, uint8_t *buf);
 
 /* kdump_zeroes.c */
 

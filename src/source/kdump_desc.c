@@ -2,12 +2,21 @@
 #include "source/kdump.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/bits.h"
 
 void kdump_descriptor_decode(const struct kdump_form *form, const uint8_t *bytes,
 			     struct kdump_descriptor *ret)
 {
+	if (!form->is_big_endian) {
+		*ret = (struct kdump_descriptor){
+			.offset = load_le64(bytes),
+			.size = load_le32(bytes + 8),
+			.flags = load_le32(bytes + 12),
+		};
+		return;
+	}
 	*ret = (struct kdump_descriptor){
 		.offset = kdump_number(form, bytes, 8),
 		.size = (uint32_t)kdump_number(form, bytes + 8, 4),
@@ -55,6 +64,31 @@ bool kdump_descriptor_read(const struct kdump *kdump, const struct kdump_part *p
 	return true;
 }
 
+static bool block_load(struct kdump_block *block, const struct kdump_part *part, uint64_t index)
+{
+	uint64_t first = index - index % KDUMP_BLOCK_DESCRIPTORS;
+	uint64_t at = part->descriptors + first * KDUMP_DESCRIPTOR_SIZE;
+	uint64_t left = at < part->map->size ? (part->map->size - at) / KDUMP_DESCRIPTOR_SIZE : 0;
+
+	block->part = part;
+	block->first = first;
+	block->nr = left < KDUMP_BLOCK_DESCRIPTORS ? left : KDUMP_BLOCK_DESCRIPTORS;
+	if (!source_map_read(part->map, at, block->bytes, block->nr * KDUMP_DESCRIPTOR_SIZE))
+		block->nr = 0;
+	return index - first < block->nr;
+}
+
+bool kdump_block_read(struct kdump_block *block, const struct kdump *kdump,
+		      const struct kdump_part *part, uint64_t index, struct kdump_descriptor *ret)
+{
+	if ((part != block->part || index - block->first >= block->nr) &&
+	    !block_load(block, part, index))
+		return false;
+	kdump_descriptor_decode(&kdump->header.form,
+				block->bytes + (index - block->first) * KDUMP_DESCRIPTOR_SIZE, ret);
+	return true;
+}
+
 const struct kdump_part *kdump_part_find(const struct kdump *kdump, uint64_t page)
 {
 	const struct kdump_parts *parts = &kdump->parts;
@@ -71,22 +105,35 @@ const struct kdump_part *kdump_part_find(const struct kdump *kdump, uint64_t pag
 	return low < parts->nr && parts->list[low].first_page <= page ? &parts->list[low] : NULL;
 }
 
-int kdump_unpack(const struct kdump *kdump, const struct kdump_part *part,
-		 const struct kdump_descriptor *descriptor, void *page)
+int kdump_unpack_bytes(const struct kdump *kdump, const struct kdump_descriptor *descriptor,
+		       const uint8_t *bytes, void *page)
 {
 	size_t block = (size_t)1 << kdump->header.block_lg2;
 	uint32_t flags = descriptor->flags & KDUMP_PACKED;
+
+	if (flags)
+		return unpack(kdump->unpacker, kdump_packing(flags), bytes, descriptor->size, page,
+			      block);
+	memcpy(page, bytes, block);
+	return 0;
+}
+
+int kdump_unpack(const struct kdump *kdump, const struct kdump_part *part,
+		 const struct kdump_descriptor *descriptor, void *page)
+{
 	uint8_t *bytes;
 	int status = -PGW_EIO;
 
-	if (!flags)
-		return source_map_read(part->map, descriptor->offset, page, block) ? 0 : -PGW_EIO;
+	/* As it is, it is as large as a block. */
+	if (!(descriptor->flags & KDUMP_PACKED))
+		return source_map_read(part->map, descriptor->offset, page, descriptor->size)
+			       ? 0
+			       : -PGW_EIO;
 	bytes = malloc(descriptor->size);
 	if (!bytes)
 		return -PGW_ENOMEM;
 	if (source_map_read(part->map, descriptor->offset, bytes, descriptor->size))
-		status = unpack(kdump->unpacker, kdump_packing(flags), bytes, descriptor->size,
-				page, block);
+		status = kdump_unpack_bytes(kdump, descriptor, bytes, page);
 	free(bytes);
 	return status;
 }

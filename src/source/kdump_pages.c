@@ -18,6 +18,18 @@ struct kdump_chunk {
 	uint16_t nr_described; /* the same, of both bitmaps together */
 };
 
+/*
+ * Chunks in a row. A group without a page has no chunks in memory: a file of a few bytes may say
+ * that it has bitmaps of any size, if these are a hole.
+ */
+#define GROUP_LG2 9
+#define GROUP_CHUNKS BIT(GROUP_LG2)
+
+struct kdump_group {
+	uint64_t before;            /* pages of bitmap 2 in earlier groups */
+	struct kdump_chunk *chunks; /* NULL: it has no page at all */
+};
+
 /* So many bytes of a bitmap are read at once by who needs all of it: not through the mapping. */
 #define PASS_BLOCK ((size_t)64 << 10)
 
@@ -103,6 +115,28 @@ static struct pass *pass_new(const struct kdump_pages *pages, uint64_t map_at)
 	return pass;
 }
 
+/* Pages of bitmap 2 before a chunk; pre: i is below nr_chunks. */
+static uint64_t count_before_chunk(const struct kdump_pages *pages, uint64_t i)
+{
+	const struct kdump_group *group = &pages->groups[i >> GROUP_LG2];
+
+	return group->chunks ? group->chunks[i & (GROUP_CHUNKS - 1)].before : group->before;
+}
+
+/* The first chunk from i on whose group has pages; at least nr_chunks if there is none. */
+static uint64_t skip_groups(const struct kdump_pages *pages, uint64_t i)
+{
+	while (i < pages->nr_chunks && !pages->groups[i >> GROUP_LG2].chunks)
+		i = (i | (GROUP_CHUNKS - 1)) + 1;
+	return i;
+}
+
+/* Its chunk; pre: its group has some. */
+static struct kdump_chunk *chunk_of(const struct kdump_pages *pages, uint64_t i)
+{
+	return &pages->groups[i >> GROUP_LG2].chunks[i & (GROUP_CHUNKS - 1)];
+}
+
 static bool read_dump_bits(const struct kdump_pages *pages, uint64_t chunk, struct page_bits *ret)
 {
 	return read_bits(pages, pages->header->dump_map, chunk, ret);
@@ -166,18 +200,39 @@ static unsigned count_runs(const struct page_bits *bits, uint64_t *carry)
 	return sum;
 }
 
-/* How many pages of bitmap 2 come before each chunk. */
-static int count_before(struct kdump_pages *pages, struct pass *pass)
+/* May this part of a bitmap have a bit that is set? */
+static bool map_has_data(const struct kdump_pages *pages, uint64_t map_at, uint64_t group)
 {
-	uint64_t before = 0;
+	uint64_t at = map_at + (group << GROUP_LG2) * KDUMP_CHUNK_BYTES, first, end;
 
-	for (uint64_t i = 0; i < pages->nr_chunks; i++) {
+	return source_map_next_data(pages->map, at, &first, &end) &&
+	       first < at + GROUP_CHUNKS * KDUMP_CHUNK_BYTES;
+}
+
+/* How many pages of bitmap 2 come before each chunk of a group. */
+static int count_group(struct kdump_pages *pages, struct pass *pass, uint64_t index,
+		       uint64_t *before)
+{
+	struct kdump_group *group = &pages->groups[index];
+	uint64_t first = index << GROUP_LG2;
+
+	group->before = *before;
+	if (!map_has_data(pages, pages->header->dump_map, index) &&
+	    !map_has_data(pages, pages->header->machine_map, index))
+		return 0;
+	/* 16 bytes for each KiB of the bitmaps, which the file has. */
+	group->chunks = calloc(GROUP_CHUNKS, sizeof(*group->chunks));
+	if (!group->chunks)
+		return -PGW_ENOMEM;
+	for (uint64_t i = 0; i < GROUP_CHUNKS; i++) {
 		struct page_bits bits;
 
-		if (!pass_bits(pass, i, &bits))
+		group->chunks[i].before = *before;
+		if (first + i >= pages->nr_chunks)
+			continue;
+		if (!pass_bits(pass, first + i, &bits))
 			return -PGW_EIO;
-		pages->chunks[i].before = before;
-		before += count(&bits, CHUNK_PAGES);
+		*before += count(&bits, CHUNK_PAGES);
 	}
 	return 0;
 }
@@ -185,25 +240,30 @@ static int count_before(struct kdump_pages *pages, struct pass *pass)
 int kdump_pages_init(struct kdump_pages *pages, const struct source_map *map,
 		     const struct kdump_header *header)
 {
+	uint64_t before = 0;
 	struct pass *pass;
 	int status;
 
 	*pages = (struct kdump_pages){
 		.map = map,
 		.header = header,
-		/* 16 bytes for each KiB of the bitmaps, which the file has. */
 		.nr_chunks = (header->nr_pages + CHUNK_PAGES - 1) >> KDUMP_CHUNK_LG2,
 	};
-	pages->chunks = calloc(pages->nr_chunks, sizeof(*pages->chunks));
-	pass = pages->chunks ? pass_new(pages, header->dump_map) : NULL;
-	status = pass ? count_before(pages, pass) : -PGW_ENOMEM;
+	pages->nr_groups = (pages->nr_chunks + GROUP_CHUNKS - 1) >> GROUP_LG2;
+	pages->groups = calloc(pages->nr_groups, sizeof(*pages->groups));
+	pass = pages->groups ? pass_new(pages, header->dump_map) : NULL;
+	status = pass ? 0 : -PGW_ENOMEM;
+	for (uint64_t i = 0; i < pages->nr_groups && !status; i++)
+		status = count_group(pages, pass, i, &before);
 	free(pass);
 	return status;
 }
 
 void kdump_pages_fini(struct kdump_pages *pages)
 {
-	free(pages->chunks);
+	for (uint64_t i = 0; pages->groups && i < pages->nr_groups; i++)
+		free(pages->groups[i].chunks);
+	free(pages->groups);
 	free(pages->lost);
 	free(pages->zeroes);
 	*pages = (struct kdump_pages){ 0 };
@@ -219,12 +279,13 @@ int kdump_pages_rank(const struct kdump_pages *pages, uint64_t page, uint64_t *r
 		chunk--;
 		if (!read_dump_bits(pages, chunk, &bits))
 			return -PGW_EIO;
-		*ret = pages->chunks[chunk].before + count(&bits, CHUNK_PAGES);
+		*ret = count_before_chunk(pages, chunk) + count(&bits, CHUNK_PAGES);
 		return 0;
 	}
 	if (!read_dump_bits(pages, chunk, &bits))
 		return -PGW_EIO;
-	*ret = pages->chunks[chunk].before + count(&bits, (unsigned)(page & (CHUNK_PAGES - 1)));
+	*ret = count_before_chunk(pages, chunk) +
+	       count(&bits, (unsigned)(page & (CHUNK_PAGES - 1)));
 	return 0;
 }
 
@@ -238,14 +299,56 @@ int kdump_pages_find(const struct kdump_pages *pages, uint64_t page, uint64_t *r
 	    !(bits.word[at / 64] & BIT(at % 64)) ||
 	    (pages->lost && pages->lost[page / 8] & BIT(page % 8)))
 		return -PGW_EIO;
-	*ret_rank = pages->chunks[chunk].before + count(&bits, at);
+	*ret_rank = count_before_chunk(pages, chunk) + count(&bits, at);
+	return 0;
+}
+
+/* Are nr bits from at on, which end in this chunk, all set? */
+static bool are_set(const struct page_bits *bits, unsigned at, unsigned nr)
+{
+	for (unsigned end = at + nr; at < end; at = (at | 63) + 1) {
+		uint64_t wanted = ~low_bits(at % 64);
+
+		if (end - (at & ~63u) < 64)
+			wanted &= low_bits(end % 64);
+		if (~bits->word[at / 64] & wanted)
+			return false;
+	}
+	return true;
+}
+
+int kdump_pages_find_row(const struct kdump_pages *pages, uint64_t page, unsigned nr,
+			 uint64_t *ret_rank)
+{
+	bool is_first = true;
+
+	while (nr) {
+		uint64_t chunk = page >> KDUMP_CHUNK_LG2;
+		unsigned at = (unsigned)(page & (CHUNK_PAGES - 1));
+		unsigned n = CHUNK_PAGES - at < nr ? (unsigned)CHUNK_PAGES - at : nr;
+		struct page_bits bits;
+
+		if (page >= pages->header->nr_pages || !read_held_bits(pages, chunk, &bits) ||
+		    !are_set(&bits, at, n))
+			return -PGW_EIO;
+		if (is_first) {
+			/* Pages that are lost count: they have descriptors. */
+			if (pages->lost && !read_dump_bits(pages, chunk, &bits))
+				return -PGW_EIO;
+			*ret_rank = count_before_chunk(pages, chunk) + count(&bits, at);
+		}
+		is_first = false;
+		page += n;
+		nr -= n;
+	}
 	return 0;
 }
 
 /* Does bitmap 2 have none of its pages, as far as is known without a look? */
 static bool chunk_is_empty(const struct kdump_pages *pages, uint64_t i)
 {
-	return i + 1 < pages->nr_chunks && pages->chunks[i].before == pages->chunks[i + 1].before;
+	return i + 1 < pages->nr_chunks &&
+	       count_before_chunk(pages, i) == count_before_chunk(pages, i + 1);
 }
 
 static void mark_chunk(const struct page_bits *bits, uint64_t first, uint8_t *map,
@@ -271,7 +374,7 @@ int kdump_pages_mark(const struct kdump_pages *pages, uint8_t **map, kdump_is_on
 		*map = calloc(pages->nr_chunks, KDUMP_CHUNK_BYTES);
 	if (!*map || !pass)
 		status = -PGW_ENOMEM;
-	for (uint64_t i = 0; i < pages->nr_chunks && !status; i++) {
+	for (uint64_t i = 0; (i = skip_groups(pages, i)) < pages->nr_chunks && !status; i++) {
 		struct page_bits bits;
 
 		if (chunk_is_empty(pages, i))
@@ -295,7 +398,7 @@ struct counting {
 static void count_chunk(struct counting *counting, uint64_t i, const struct page_bits *dump,
 			struct page_bits *described)
 {
-	struct kdump_chunk *chunk = &counting->pages->chunks[i];
+	struct kdump_chunk *chunk = chunk_of(counting->pages, i);
 	struct kdump_counts *counts = counting->counts;
 	struct page_bits held = *dump;
 
@@ -319,8 +422,12 @@ int kdump_pages_count(struct kdump_pages *pages, struct kdump_counts *ret)
 	int status = of_dump && of_machine ? 0 : -PGW_ENOMEM;
 
 	*ret = (struct kdump_counts){ 0 };
-	for (uint64_t i = 0; i < pages->nr_chunks && !status; i++) {
+	for (uint64_t i = 0, next = 0; (i = skip_groups(pages, i)) < pages->nr_chunks && !status;
+	     next = ++i) {
 		struct page_bits dump = { { 0 } }, described;
+
+		if (i != next) /* groups without pages end a run */
+			counting.held_carry = counting.described_carry = 0;
 
 		if ((chunk_is_empty(pages, i) || pass_bits(of_dump, i, &dump)) &&
 		    pass_bits(of_machine, i, &described))
@@ -373,8 +480,14 @@ static uint64_t find_next(const struct kdump_pages *pages, enum kdump_which whic
 		unsigned at = (unsigned)(page & (CHUNK_PAGES - 1));
 		struct page_bits bits;
 
+		if (!pages->groups[chunk >> GROUP_LG2].chunks) {
+			if (!is_set)
+				break;
+			page = skip_groups(pages, chunk) << KDUMP_CHUNK_LG2;
+			continue;
+		}
 		page = chunk << KDUMP_CHUNK_LG2;
-		if (chunk_is_over(&pages->chunks[chunk], which, is_set) ||
+		if (chunk_is_over(chunk_of(pages, chunk), which, is_set) ||
 		    !readers[which](pages, chunk, &bits))
 			at = CHUNK_PAGES;
 		else

@@ -15,9 +15,6 @@
 /* Bytes that several pages share are looked at so many times: a file may have any number. */
 #define MAX_LOOKS 16
 
-/* Descriptors come in their order, so they are read by blocks. */
-#define BLOCK_DESCRIPTORS 1024
-
 struct search {
 	const struct kdump *kdump;
 	uint64_t rank;     /* of the next page, in the whole dump */
@@ -25,37 +22,8 @@ struct search {
 	uint64_t zeroes;   /* where bytes are that are known to be zeroes, in part; 0: nowhere */
 	const struct kdump_part *part;
 	unsigned nr_looks;
-	uint64_t block_first; /* index of the first descriptor that is in the block */
-	const struct kdump_part *block_part;
-	uint64_t nr_block;
-	uint8_t block[BLOCK_DESCRIPTORS * KDUMP_DESCRIPTOR_SIZE];
+	struct kdump_block block;
 };
-
-static bool read_block(struct search *search, const struct kdump_part *part, uint64_t index)
-{
-	uint64_t at = part->descriptors + index * KDUMP_DESCRIPTOR_SIZE, left;
-
-	left = at < part->map->size ? (part->map->size - at) / KDUMP_DESCRIPTOR_SIZE : 0;
-	search->block_part = part;
-	search->block_first = index;
-	search->nr_block = left < BLOCK_DESCRIPTORS ? left : BLOCK_DESCRIPTORS;
-	if (source_map_read(part->map, at, search->block, search->nr_block * KDUMP_DESCRIPTOR_SIZE))
-		return search->nr_block;
-	search->nr_block = 0;
-	return false;
-}
-
-static bool next_descriptor(struct search *search, const struct kdump_part *part, uint64_t index,
-			    struct kdump_descriptor *ret)
-{
-	if ((part != search->block_part || index - search->block_first >= search->nr_block) &&
-	    !read_block(search, part, index))
-		return false;
-	kdump_descriptor_decode(
-		&search->kdump->header.form,
-		search->block + (index - search->block_first) * KDUMP_DESCRIPTOR_SIZE, ret);
-	return true;
-}
 
 static bool is_zeroes(const struct search *search, const struct kdump_part *part,
 		      const struct kdump_descriptor *descriptor)
@@ -79,7 +47,8 @@ static bool is_one(void *arg, uint64_t page)
 	struct kdump_descriptor descriptor;
 
 	search->previous = 0;
-	if (!part || !next_descriptor(search, part, rank - part->first_rank, &descriptor))
+	if (!part || !kdump_block_read(&search->block, search->kdump, part, rank - part->first_rank,
+				       &descriptor))
 		return false;
 	search->previous = descriptor.offset;
 	if (part == search->part && search->zeroes && descriptor.offset == search->zeroes)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#define _GNU_SOURCE /* SEEK_DATA */
 #include "source/source_priv.h"
 
 #include <errno.h>
@@ -10,6 +11,8 @@
 
 #include "base/bits.h"
 #include "source/flat.h"
+
+#define BYTES_A_BLOCK 512 /* of st_blocks */
 
 /* What the system said, as one of our statuses. */
 static int fail_errno(struct pgw_error *err, const char *expected)
@@ -27,7 +30,7 @@ static int fail_errno(struct pgw_error *err, const char *expected)
 }
 
 /* Only a regular file that is not empty can be mapped, and has a size that means something. */
-static int map_check(int fd, size_t *ret_size, struct pgw_error *err)
+static int map_check(int fd, struct source_map *map, struct pgw_error *err)
 {
 	struct stat st;
 
@@ -41,7 +44,9 @@ static int map_check(int fd, size_t *ret_size, struct pgw_error *err)
 		return source_fail(err, -PGW_ENOEXEC, "a file that is not empty");
 	if ((uint64_t)st.st_size > SIZE_MAX / 2)
 		return source_fail(err, -PGW_EOVERFLOW, "a file that fits into the address space");
-	*ret_size = (size_t)st.st_size;
+	map->mapped = (size_t)st.st_size;
+	/* Of what is packed or not written yet, too: then holes are asked for and not there. */
+	map->is_sparse = st.st_blocks < st.st_size / BYTES_A_BLOCK;
 	return 0;
 }
 
@@ -55,7 +60,7 @@ int source_map_open(const char *path, struct source_map *ret, struct pgw_error *
 	map.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (map.fd < 0)
 		return fail_errno(err, NULL);
-	status = map_check(map.fd, &map.mapped, err);
+	status = map_check(map.fd, &map, err);
 	if (status)
 		goto fail;
 	bytes = mmap(NULL, map.mapped, PROT_READ, MAP_PRIVATE, map.fd, 0);
@@ -135,9 +140,12 @@ static bool map_pread(const struct source_map *map, size_t offset, uint8_t *buf,
 	return true;
 }
 
-/* Bytes as the file has them that is mapped. Every read of an image that is a file comes here. */
+/*
+ * Bytes as the file has them that is mapped. Every read of an image that is a file comes here.
+ * So many bytes and more are not read through the mapping.
+ */
 static PGW_ALWAYS_INLINE bool map_read(const struct source_map *map, uint64_t offset, void *buf,
-				       size_t len)
+				       size_t len, size_t pread_min)
 {
 	size_t end;
 
@@ -146,7 +154,7 @@ static PGW_ALWAYS_INLINE bool map_read(const struct source_map *map, uint64_t of
 	if (len == 0)
 		return true;
 	end = (size_t)offset + len;
-	if (len >= SOURCE_PREAD_MIN) {
+	if (len >= pread_min) {
 		if (!map_pread(map, (size_t)offset, buf, len))
 			return false;
 	} else {
@@ -176,9 +184,33 @@ bool source_map_has(const struct source_map *map, uint64_t offset, uint64_t len)
 	return true;
 }
 
+bool source_map_next_data(const struct source_map *map, uint64_t offset, uint64_t *ret_first,
+			  uint64_t *ret_end)
+{
+	off_t first, end;
+
+	if (offset >= map->size)
+		return false;
+	*ret_first = offset;
+	*ret_end = map->size;
+	if (!map->is_sparse || map->flat)
+		return true;
+	first = lseek(map->fd, (off_t)offset, SEEK_DATA);
+	if (first < 0 && errno == ENXIO)
+		return false;
+	end = first < 0 ? -1 : lseek(map->fd, first, SEEK_HOLE);
+	if (end <= first)
+		return true;
+	if ((uint64_t)first >= map->size)
+		return false;
+	*ret_first = (uint64_t)first;
+	*ret_end = (uint64_t)end < map->size ? (uint64_t)end : map->size;
+	return true;
+}
+
 /* Piece by piece; between them are zeroes, as source_map_has() knows. */
 static PGW_NOINLINE bool map_read_flat(const struct source_map *map, uint64_t offset, uint8_t *buf,
-				       size_t len)
+				       size_t len, size_t pread_min)
 {
 	if (!source_map_has(map, offset, len))
 		return false;
@@ -190,7 +222,7 @@ static PGW_NOINLINE bool map_read_flat(const struct source_map *map, uint64_t of
 
 		if (!is_there)
 			memset(buf, 0, n);
-		else if (!map_read(map, piece->at + (offset - piece->first), buf, n))
+		else if (!map_read(map, piece->at + (offset - piece->first), buf, n, pread_min))
 			return false;
 		buf += n;
 		offset += n;
@@ -202,6 +234,13 @@ static PGW_NOINLINE bool map_read_flat(const struct source_map *map, uint64_t of
 bool source_map_read(const struct source_map *map, uint64_t offset, void *buf, size_t len)
 {
 	if (pgw_unlikely(map->flat))
-		return map_read_flat(map, offset, buf, len);
-	return map_read(map, offset, buf, len);
+		return map_read_flat(map, offset, buf, len, SOURCE_PREAD_MIN);
+	return map_read(map, offset, buf, len, SOURCE_PREAD_MIN);
+}
+
+bool source_map_pread(const struct source_map *map, uint64_t offset, void *buf, size_t len)
+{
+	if (map->flat)
+		return map_read_flat(map, offset, buf, len, SOURCE_PREAD_SMALL);
+	return map_read(map, offset, buf, len, SOURCE_PREAD_SMALL);
 }

@@ -11,6 +11,9 @@
 /* Reads of this size and more do not go through the mapping. */
 #define SOURCE_PREAD_MIN (UINT32_C(64) << 10)
 
+/* The same of bytes that are read once, in order: to bring them into the mapping is of no use. */
+#define SOURCE_PREAD_SMALL 1024u
+
 /* Less than this is no memory of a machine, but may be what is left of a header. */
 #define SOURCE_MIN_RAW 4096u
 
@@ -48,10 +51,12 @@ struct source_map {
 	size_t mapped; /* bytes, when it was opened; at least 1 */
 	size_t size;   /* of the file: the same, unless flat */
 	size_t page_size;
-	int fd; /* -1: not open */
+	int fd;         /* -1: not open */
+	bool is_sparse; /* it has fewer blocks than bytes */
 	struct source_guard *guard;
 	struct source_resident *resident;
-	struct source_flat *flat; /* a flattened file: where the bytes are of the one it holds; or NULL */
+	struct source_flat
+		*flat; /* a flattened file: where the bytes are of the one it holds; or NULL */
 };
 
 int source_map_open(const char *path, struct source_map *ret, struct pgw_error *err);
@@ -59,6 +64,16 @@ int source_map_open(const char *path, struct source_map *ret, struct pgw_error *
 void source_map_close(struct source_map *map);
 /** Copy len bytes, all or nothing; false if the file does not have them, or not any more. */
 bool source_map_read(const struct source_map *map, uint64_t offset, void *buf, size_t len);
+/** The same of bytes that are wanted once. */
+bool source_map_pread(const struct source_map *map, uint64_t offset, void *buf, size_t len);
+/**
+ * Where the file goes on with bytes that are in it, at or behind offset: what is before reads as
+ * zeroes. Where that cannot be asked it goes on at once.
+ * @param ret_end where they end
+ * @return false if there are no more
+ */
+bool source_map_next_data(const struct source_map *map, uint64_t offset, uint64_t *ret_first,
+			  uint64_t *ret_end);
 /** Does the file have these bytes, as it was opened? */
 bool source_map_has(const struct source_map *map, uint64_t offset, uint64_t len);
 

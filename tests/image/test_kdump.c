@@ -736,6 +736,124 @@ static void test_kdump__shared_zeroes_are_not_sought(void **state)
 	}
 }
 
+/* All memory in ranges of pages, by looks and by reads, with a table in the cache or without. */
+static void check_looks(struct source *source)
+{
+	static uint8_t looked[RAM], read[RAM];
+	struct pgw_pa_range range = { 0 };
+	uint64_t pa = 0;
+
+	while (source_next_range(source, SOURCE_READABLE, pa, &range) && range.first < RAM) {
+		size_t size = (size_t)(range.last - range.first) + 1;
+
+		memset(looked, 0xee, sizeof(looked));
+		assert_int_equal(source_look(source, range.first, looked, size), 0);
+		assert_int_equal(pgw_phys_read(&source->phys, range.first, read, size), 0);
+		assert_memory_equal(looked, read, size);
+		assert_int_equal(source_look(source, range.first, looked, size), 0);
+		assert_memory_equal(looked, read, size);
+		assert_int_equal(source_look(source, range.first + 24, looked, size - 48), 0);
+		assert_memory_equal(looked, read + 24, size - 48);
+		pa = range.last + 1;
+		/* One page more, which is not there. */
+		if (size + MACHINE_PAGE <= RAM && !source_has(source, SOURCE_READABLE, pa))
+			assert_int_equal(
+				source_look(source, range.first, looked, size + MACHINE_PAGE),
+				-PGW_EIO);
+	}
+}
+
+static void test_look__is_what_reads_give(void **state)
+{
+	const struct pgw_image_options opts = { .nr_ram = 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < 4 * (_PACKING_MAX + 1); i++) {
+		const struct mkkdump_how how = {
+			.version = 6,
+			.block_lg2 = i % 2 ? 14 : 12,
+			.is_packed = i / 4 < _PACKING_MAX && packing_is_there(i / 4),
+			.packing = i / 4 < _PACKING_MAX ? i / 4 : 0,
+			.is_excluded = i % 4 < 2 ? is_excluded : NULL,
+		};
+		struct mkkdump kdump;
+		struct source source;
+
+		mkkdump_build(&kdump, &machine.elf, &how);
+		assert_int_equal(source_open(source_kinds, source_nr_kinds, mkkdump_save(&kdump),
+					     &opts, &source, NULL),
+				 0);
+		check_looks(&source);
+		source_close(&source);
+		mkkdump_fini(&kdump);
+	}
+}
+
+#define FAR_PAGE (UINT64_C(1) << 35)
+#define FAR_PAGES (UINT64_C(1) << 36)
+
+/* A few pages at each end of bitmaps of 8 GiB, which are a hole between them. */
+static void test_kdump__bitmaps_may_be_holes(void **state)
+{
+	const struct mkkdump_how how = { .version = 6 };
+	uint64_t map, descriptors, half = FAR_PAGES / 8;
+	struct mkkdump kdump, sparse = { .fd = -1 };
+	uint8_t far = 1, page[MACHINE_PAGE], descriptor[24];
+	const struct pgw_image_info *info;
+	struct pgw_image *image;
+
+	(void)state;
+	mkkdump_build(&kdump, &machine.elf, &how);
+	mkkdump_put(&kdump, mkkdump_header_at(&how, 3), 4, 2 * half / MACHINE_PAGE);
+	mkkdump_put(&kdump, SUB + 96, 8, FAR_PAGES);
+	mkkdump_put(&kdump, SUB + 88, 8, FAR_PAGES);
+	map = kdump.map;
+	descriptors = map + 2 * half;
+	for (uint64_t i = 0; i < MACHINE_PAGES; i++) {
+		uint64_t at = kdump.descriptors + 24 * i;
+
+		mkkdump_put(&kdump, at, 8,
+			    load_le64(kdump.file + at) - kdump.descriptors + descriptors + 24);
+	}
+	memcpy(descriptor, kdump.file + kdump.descriptors + 24 * UINT64_C(18), 24);
+	mkkdump_save(&sparse);
+	assert_int_equal(pwrite(sparse.fd, kdump.file, map, 0), map);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(pwrite(sparse.fd, kdump.file + map, MACHINE_PAGES / 8,
+					(off_t)(map + i * half)),
+				 MACHINE_PAGES / 8);
+		assert_int_equal(pwrite(sparse.fd, &far, 1, (off_t)(map + i * half + FAR_PAGE / 8)),
+				 1);
+	}
+	assert_int_equal(pwrite(sparse.fd, kdump.file + kdump.descriptors, 24 * MACHINE_PAGES,
+				(off_t)descriptors),
+			 24 * MACHINE_PAGES);
+	assert_int_equal(
+		pwrite(sparse.fd, descriptor, 24, (off_t)(descriptors + 24 * MACHINE_PAGES)), 24);
+	assert_int_equal(pwrite(sparse.fd, kdump.file + kdump.data, kdump.size - kdump.data,
+				(off_t)(descriptors + 24 * MACHINE_PAGES + 24)),
+			 kdump.size - kdump.data);
+	assert_string_equal(open_said(sparse.path, &image), "");
+	info = pgw_image_get_info(image);
+	assert_int_equal(info->readable_bytes, (MACHINE_PAGES + 1) * MACHINE_PAGE);
+	assert_int_equal(info->nr_segments, 2);
+	assert_int_equal(info->nr_ranges, 2);
+	assert_false(info->truncated);
+	for (uint64_t i = 0; i < MACHINE_PAGES; i++) {
+		assert_int_equal(
+			pgw_phys_read(pgw_image_phys(image), i * MACHINE_PAGE, page, sizeof(page)),
+			0);
+		assert_memory_equal(page, machine.ram + i * MACHINE_PAGE, sizeof(page));
+	}
+	assert_int_equal(
+		pgw_phys_read(pgw_image_phys(image), FAR_PAGE * MACHINE_PAGE, page, sizeof(page)),
+		0);
+	assert_memory_equal(page, machine.ram + 18 * MACHINE_PAGE, sizeof(page));
+	pgw_image_close(image);
+	mkkdump_fini(&sparse);
+	mkkdump_fini(&kdump);
+}
+
 static void *read_all(void *image)
 {
 	for (unsigned i = 0; i < 20; i++)
@@ -785,6 +903,8 @@ int main(void)
 		cmocka_unit_test(test_kdump__hostile_headers_are_refused_by_a_line),
 		cmocka_unit_test(test_kdump__every_field_may_be_anything),
 		cmocka_unit_test(test_kdump__shared_zeroes_are_not_sought),
+		cmocka_unit_test(test_look__is_what_reads_give),
+		cmocka_unit_test(test_kdump__bitmaps_may_be_holes),
 		cmocka_unit_test(test_kdump__threads_read_at_once),
 	};
 
