@@ -40,6 +40,54 @@ int source_file_read(const struct source *source, uint64_t pa, void *buf, size_t
 	return 0;
 }
 
+/* Bytes that the file has of a range, from pa on; the rest of a hole is not there. */
+static bool range_next_data(const struct source *source, const struct source_range *range,
+			    uint64_t pa, struct pgw_pa_range *ret)
+{
+	uint64_t offset = range->offset + (pa - range->first), first, end;
+
+	if (!source_map_next_data(&source->files[range->file], offset, &first, &end) ||
+	    first - offset > range->last - pa)
+		return false;
+	ret->first = pa + (first - offset);
+	ret->last = end - offset - 1 < range->last - pa ? pa + (end - offset - 1) : range->last;
+	return true;
+}
+
+static bool has_holes(const struct source *source)
+{
+	bool has_any = false;
+
+	for (unsigned i = 0; i < source->nr_files; i++)
+		has_any |= source->files[i].is_sparse;
+	return has_any;
+}
+
+/*
+ * What is held, without holes of the file, which are known to be zeroes. Whole pages of memory, as
+ * far as the run has them: a hole may begin and end anywhere in one.
+ */
+static bool next_data(const struct source *source, uint64_t pa, struct pgw_pa_range *ret)
+{
+	const struct source_memory *memory = &source->memory;
+	const struct source_run *run;
+
+	while ((run = source_memory_next(memory, SOURCE_HELD, pa))) {
+		uint64_t from = pa > run->first ? pa : run->first, in_page = SOURCE_PAGE - 1;
+		const struct source_range *range = source_memory_find(memory, from);
+
+		/* A run is made of such ranges. */
+		if (!range_next_data(source, range, from, ret)) {
+			pa = range->last + 1;
+			continue;
+		}
+		ret->first = (ret->first & ~in_page) > from ? ret->first & ~in_page : from;
+		ret->last = (ret->last | in_page) < run->last ? ret->last | in_page : run->last;
+		return true;
+	}
+	return false;
+}
+
 bool source_file_next_range(const struct source *source, enum source_extent extent, uint64_t pa,
 			    struct pgw_pa_range *ret)
 {
@@ -48,6 +96,8 @@ bool source_file_next_range(const struct source *source, enum source_extent exte
 
 	if (!run)
 		return false;
+	if (extent == SOURCE_HELD && has_holes(source))
+		return next_data(source, pa, ret);
 	*ret = (struct pgw_pa_range){ run->first, run->last };
 	return true;
 }

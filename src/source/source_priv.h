@@ -14,6 +14,9 @@
 /* The same of bytes that are read once, in order: to bring them into the mapping is of no use. */
 #define SOURCE_PREAD_SMALL 1024u
 
+/* Memory is looked through by pages of at least this size. */
+#define SOURCE_PAGE UINT64_C(4096)
+
 /* Less than this is no memory of a machine, but may be what is left of a header. */
 #define SOURCE_MIN_RAW 4096u
 
