@@ -3,6 +3,7 @@
 
 #include "base/bits.h"
 #include "base/mutex.h"
+#include "base/step.h"
 
 /*
  * Epochs count from 1. A reader writes the one that it sees into its thread;
@@ -26,7 +27,7 @@ static unsigned bag_of(uint64_t epoch)
 
 static uint64_t epoch_now(struct pgw_epoch *epoch)
 {
-	uint64_t now = __atomic_load_n(&epoch->now, __ATOMIC_ACQUIRE);
+	uint64_t now = step_load_n(&epoch->now, __ATOMIC_ACQUIRE);
 
 	return now ? now : EPOCH_FIRST;
 }
@@ -76,7 +77,7 @@ void pgw_reader_enter(const struct pgw_platform *platform)
 	if (pgw_unlikely(!thread->epoch))
 		thread_join(platform, thread);
 	/* Stale by the time it is written? Then the epoch waits for this reader the sooner. */
-	__atomic_exchange_n(&thread->reader_epoch, epoch_now(thread->epoch), __ATOMIC_ACQ_REL);
+	step_exchange_n(&thread->reader_epoch, epoch_now(thread->epoch), __ATOMIC_ACQ_REL);
 }
 
 void pgw_reader_leave(const struct pgw_platform *platform)
@@ -89,7 +90,7 @@ void pgw_reader_leave(const struct pgw_platform *platform)
 	}
 	thread = platform->current(platform->ctx);
 	if (--thread->nr_readers == 0)
-		__atomic_store_n(&thread->reader_epoch, 0, __ATOMIC_RELEASE);
+		step_store_n(&thread->reader_epoch, 0, __ATOMIC_RELEASE);
 }
 
 bool epoch_is_reader(const struct pgw_platform *platform)
@@ -109,13 +110,13 @@ static struct pgw_deferred *epoch_advance_locked(struct pgw_epoch *epoch, bool *
 	*ret_advanced = false;
 	for (const struct pgw_thread *thread = epoch->threads; thread; thread = thread->next) {
 		uint64_t at =
-			__atomic_fetch_add((uint64_t *)&thread->reader_epoch, 0, __ATOMIC_ACQ_REL);
+			step_fetch_add((uint64_t *)&thread->reader_epoch, 0, __ATOMIC_ACQ_REL);
 
 		if (at && at != now)
 			return NULL;
 	}
 	now++;
-	__atomic_store_n(&epoch->now, now, __ATOMIC_RELEASE);
+	step_store_n(&epoch->now, now, __ATOMIC_RELEASE);
 	*ret_advanced = true;
 	old = epoch->bag[bag_of(now)];
 	epoch->bag[bag_of(now)] = NULL;

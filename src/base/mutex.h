@@ -9,6 +9,7 @@
  */
 
 #include "base/bits.h"
+#include "base/step.h"
 
 #include <pagewalk/platform.h>
 
@@ -20,21 +21,20 @@ static PGW_ALWAYS_INLINE void mutex_lock(uint32_t *word, const struct pgw_platfo
 {
 	uint32_t expected = MUTEX_FREE;
 
-	if (pgw_unlikely(!__atomic_compare_exchange_n(word, &expected, MUTEX_TAKEN, false,
-						      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
+	if (pgw_unlikely(!step_compare_exchange_n(word, &expected, MUTEX_TAKEN, false,
+						  __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
 		mutex_lock_slow(word, platform);
 }
 
 static PGW_ALWAYS_INLINE void mutex_unlock(uint32_t *word, const struct pgw_platform *platform)
 {
-	if (pgw_unlikely(__atomic_exchange_n(word, MUTEX_FREE, __ATOMIC_RELEASE) ==
-			 MUTEX_CONTENDED))
+	if (pgw_unlikely(step_exchange_n(word, MUTEX_FREE, __ATOMIC_RELEASE) == MUTEX_CONTENDED))
 		platform->wake(platform->ctx, word);
 }
 
 static PGW_ALWAYS_INLINE bool mutex_is_taken(const uint32_t *word)
 {
-	return __atomic_load_n(word, __ATOMIC_RELAXED) != MUTEX_FREE;
+	return step_load_n(word, __ATOMIC_RELAXED) != MUTEX_FREE;
 }
 
 #endif

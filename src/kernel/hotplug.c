@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/kernel_priv.h"
 
+#include "base/step.h"
+
 /*
  * Memory that comes and goes: its part of the linear map, and its descriptors in
  * the vmemmap. Removing frees tables, and nothing but the hotplug lock keeps
@@ -71,7 +73,7 @@ bool kernel_is_self_hosted(struct pgw_kernel *kernel, uint64_t pa)
 	const struct kernel_block *block;
 	bool ret;
 
-	if (!__atomic_load_n(&kernel->nr_self_hosted, __ATOMIC_RELAXED))
+	if (!step_load_n(&kernel->nr_self_hosted, __ATOMIC_RELAXED))
 		return false;
 	mutex_lock(&kernel->guard, platform);
 	block = block_find_locked(kernel, pa, pa);
@@ -306,7 +308,7 @@ static void count_block_locked(struct pgw_kernel *kernel, const struct kernel_bl
 			       uint32_t by)
 {
 	if (block->flags & PGW_HOT_ADD_SELF_HOSTED)
-		__atomic_fetch_add(&kernel->nr_self_hosted, by, __ATOMIC_RELAXED);
+		step_fetch_add(&kernel->nr_self_hosted, by, __ATOMIC_RELAXED);
 }
 
 /* The hotplug lock is held exclusively. */

@@ -3,6 +3,8 @@
 
 #include <pagewalk/walk.h>
 
+#include "base/step.h"
+
 /*
  * vmemmap optimisation (Linux: HVO). The descriptors of a huge page fill some
  * pages; all but the first of these, the tail pages, hold the same, so that one
@@ -304,7 +306,7 @@ static int hvo_shared_page(struct hvo *hvo, struct hvo_item *item)
 	int err;
 
 	/* It stays, once it is there. */
-	if (__atomic_load_n(&kernel->shared[size_lg2].exists, __ATOMIC_ACQUIRE)) {
+	if (step_load_n(&kernel->shared[size_lg2].exists, __ATOMIC_ACQUIRE)) {
 		item->shared_pa = kernel->shared[size_lg2].pa;
 		return 0;
 	}
@@ -318,7 +320,7 @@ static int hvo_shared_page(struct hvo *hvo, struct hvo_item *item)
 			__builtin_memcpy(hvo_access(hvo, pa), hvo_access(hvo, item->shared_pa),
 					 kernel_page_size(kernel));
 			kernel->shared[size_lg2].pa = pa;
-			__atomic_store_n(&kernel->shared[size_lg2].exists, 1, __ATOMIC_RELEASE);
+			step_store_n(&kernel->shared[size_lg2].exists, 1, __ATOMIC_RELEASE);
 		}
 	}
 	item->shared_pa = kernel->shared[size_lg2].pa;

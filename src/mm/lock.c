@@ -3,6 +3,7 @@
 
 #include "base/bits.h"
 #include "base/mutex.h"
+#include "base/step.h"
 
 /*
  * Who changes the state word:
@@ -48,14 +49,13 @@ static PGW_ALWAYS_INLINE uint32_t mode_conflicts(enum pgw_lock_mode mode)
 /** Take the lock if nobody holds it against us and nobody waits. */
 static PGW_ALWAYS_INLINE bool state_take(struct pgw_mmap_lock *lock, enum pgw_lock_mode mode)
 {
-	uint32_t state = atomic_load_explicit(&lock->state, memory_order_relaxed);
+	uint32_t state = step_load_n(&lock->state, __ATOMIC_RELAXED);
 
 	do {
 		if (state & (mode_conflicts(mode) | MMAP_LOCK_QUEUED))
 			return false;
-	} while (!atomic_compare_exchange_weak_explicit(
-		&lock->state, &state, state + mode_step(mode), memory_order_acquire,
-		memory_order_relaxed));
+	} while (!step_compare_exchange_n(&lock->state, &state, state + mode_step(mode), true,
+					  __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
 	return true;
 }
 
@@ -66,13 +66,13 @@ static PGW_ALWAYS_INLINE bool state_take(struct pgw_mmap_lock *lock, enum pgw_lo
 static bool state_take_or_queue(struct pgw_mmap_lock *lock, enum pgw_lock_mode mode)
 {
 	uint32_t blocked = mode_conflicts(mode) | MMAP_LOCK_QUEUED;
-	uint32_t state = atomic_load_explicit(&lock->state, memory_order_relaxed);
+	uint32_t state = step_load_n(&lock->state, __ATOMIC_RELAXED);
 	uint32_t next;
 
 	do {
 		next = state & blocked ? state | MMAP_LOCK_QUEUED : state + mode_step(mode);
-	} while (!atomic_compare_exchange_weak_explicit(
-		&lock->state, &state, next, memory_order_acquire, memory_order_relaxed));
+	} while (!step_compare_exchange_n(&lock->state, &state, next, true, __ATOMIC_ACQUIRE,
+					  __ATOMIC_RELAXED));
 	return !(state & blocked);
 }
 
@@ -94,7 +94,7 @@ static PGW_NOINLINE void queue_wait(struct pgw_mmap_lock *lock, const struct pgw
 	lock->tail = &self;
 	mutex_unlock(&lock->guard, platform);
 
-	while (!__atomic_load_n(&self.granted, __ATOMIC_ACQUIRE))
+	while (!step_load_n(&self.granted, __ATOMIC_ACQUIRE))
 		platform->park(platform->ctx, &self.granted, 0);
 }
 
@@ -112,14 +112,14 @@ static struct mmap_waiter *queue_take(struct pgw_mmap_lock *lock)
 	while (lock->head) {
 		enum pgw_lock_mode mode = lock->head->mode;
 
-		if (atomic_load_explicit(&lock->state, memory_order_relaxed) & mode_conflicts(mode))
+		if (step_load_n(&lock->state, __ATOMIC_RELAXED) & mode_conflicts(mode))
 			break;
-		atomic_fetch_add_explicit(&lock->state, mode_step(mode), memory_order_acquire);
+		step_fetch_add(&lock->state, mode_step(mode), __ATOMIC_ACQUIRE);
 		last = lock->head;
 		lock->head = last->next;
 	}
 	if (!lock->head)
-		atomic_fetch_and_explicit(&lock->state, ~MMAP_LOCK_QUEUED, memory_order_relaxed);
+		step_fetch_and(&lock->state, ~MMAP_LOCK_QUEUED, __ATOMIC_RELAXED);
 	if (!last)
 		return NULL;
 	last->next = NULL;
@@ -142,7 +142,7 @@ static PGW_NOINLINE void queue_grant(struct pgw_mmap_lock *lock,
 	while (waiter) {
 		struct mmap_waiter *next = waiter->next;
 
-		__atomic_store_n(&waiter->granted, 1, __ATOMIC_RELEASE);
+		step_store_n(&waiter->granted, 1, __ATOMIC_RELEASE);
 		/* The waiter may have seen that and be gone: wake() gets an address, no more. */
 		platform->wake(platform->ctx, &waiter->granted);
 		waiter = next;
@@ -154,7 +154,7 @@ static PGW_ALWAYS_INLINE void state_release(struct pgw_mmap_lock *lock,
 					    enum pgw_lock_mode mode)
 {
 	uint32_t step = mode_step(mode);
-	uint32_t state = atomic_fetch_sub_explicit(&lock->state, step, memory_order_release) - step;
+	uint32_t state = step_fetch_sub(&lock->state, step, __ATOMIC_RELEASE) - step;
 
 	/* Free, and somebody waits. Otherwise that was the last look at the lock. */
 	if (pgw_unlikely(state == MMAP_LOCK_QUEUED))
@@ -309,8 +309,7 @@ int mmap_lock_downgrade(struct pgw_mmap_lock *lock, const struct pgw_platform *p
 	if (!held_is(thread, i, PGW_LOCK_WRITE))
 		return -PGW_EPERM;
 	thread->held[i].mode = PGW_LOCK_DOWNGRADED;
-	state = atomic_fetch_sub_explicit(&lock->state, MMAP_LOCK_WRITER - READER,
-					  memory_order_release);
+	state = step_fetch_sub(&lock->state, MMAP_LOCK_WRITER - READER, __ATOMIC_RELEASE);
 	if (state & MMAP_LOCK_QUEUED)
 		queue_grant(lock, platform);
 	return 0;
@@ -327,7 +326,7 @@ enum pgw_lock_mode mmap_lock_mode(const struct pgw_mmap_lock *lock,
 
 bool mmap_lock_is_taken(const struct pgw_mmap_lock *lock)
 {
-	uint32_t state = atomic_load_explicit(&lock->state, memory_order_relaxed);
+	uint32_t state = step_load_n(&lock->state, __ATOMIC_RELAXED);
 
 	return state & (MMAP_LOCK_WRITER | MMAP_LOCK_READERS);
 }

@@ -9,8 +9,6 @@
  * What it guarantees: docs/locking.md.
  */
 
-#include <stdatomic.h>
-
 #include <pagewalk/platform.h>
 
 /** Bits of the state word. */
@@ -30,7 +28,7 @@ struct mmap_waiter;
 
 /** All zero is a free lock; there is nothing to destroy. */
 struct pgw_mmap_lock {
-	_Atomic uint32_t state;   /* MMAP_LOCK_*; see lock.c for who may change it */
+	uint32_t state;           /* MMAP_LOCK_*, atomic; see lock.c for who may change it */
 	uint32_t guard;           /* of the queue; base/mutex.h */
 	struct mmap_waiter *head; /* the queue, first come first; guarded by guard */
 	struct mmap_waiter *tail; /* guarded by guard; valid while head is not NULL */

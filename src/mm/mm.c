@@ -2,6 +2,7 @@
 #include <pagewalk/mm.h>
 
 #include "base/bits.h"
+#include "base/step.h"
 #include "mm/mm_priv.h"
 #include "pt/read/gather.h"
 
@@ -130,10 +131,10 @@ static int share_kernel_region(struct pgw_mm *mm)
 		&(struct pt_edit){ &kernel_mm->pt, mm_policy(kernel_mm), NULL });
 	if (err)
 		return err;
-	__atomic_fetch_add(&kernel_mm->nr_root_users, 1, __ATOMIC_RELAXED);
+	step_fetch_add(&kernel_mm->nr_root_users, 1, __ATOMIC_RELAXED);
 	first = pt_region_slots(geo, &kernel_mm->pt.region, &nr);
 	for (unsigned i = first; i < first + nr; i++)
-		host_root(mm)[i] = __atomic_load_n(&host_root(kernel_mm)[i], __ATOMIC_ACQUIRE);
+		host_root(mm)[i] = step_load_n(&host_root(kernel_mm)[i], __ATOMIC_ACQUIRE);
 	return 0;
 }
 
@@ -144,7 +145,7 @@ bool mm_root_leaf_is_shared(const struct pgw_mm *mm, uint64_t first, uint64_t la
 	unsigned shift = geo->span_lg2[geo->top_level];
 	uint64_t mask = low_bits(geo->slots_lg2[geo->top_level]);
 
-	if (!__atomic_load_n(&mm->nr_root_users, __ATOMIC_RELAXED))
+	if (!step_load_n(&mm->nr_root_users, __ATOMIC_RELAXED))
 		return false;
 	for (uint64_t i = (first >> shift) & mask; i <= ((last >> shift) & mask); i++) {
 		struct pgw_entry entry;
@@ -230,7 +231,7 @@ void pgw_mm_free(struct pgw_mm *mm)
 	if (mm->kind == PGW_MM_OWNED) {
 		mm_free_vmas(mm);
 		if (mm->kernel_mm && !pgw_format_is_split(mm->pt.format))
-			__atomic_fetch_sub(&mm->kernel_mm->nr_root_users, 1, __ATOMIC_RELAXED);
+			step_fetch_sub(&mm->kernel_mm->nr_root_users, 1, __ATOMIC_RELAXED);
 		mm->pt.format->edit->free_tables(&mm->pt);
 	}
 	pt_recall_fini(mm->platform, &mm->recall);

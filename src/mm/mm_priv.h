@@ -6,6 +6,7 @@
 
 #include <pagewalk/vma.h>
 
+#include "base/step.h"
 #include "mm/lock.h"
 #include "pt/read/gather.h"
 #include "pt/pt.h"
@@ -135,16 +136,16 @@ int mm_populate_locked(struct pgw_mm *mm, uint64_t start, uint64_t end);
  */
 static inline void mm_flush_begin(struct pgw_mm *mm)
 {
-	__atomic_fetch_add(&mm->nr_unflushed, 1, __ATOMIC_ACQ_REL);
+	step_fetch_add(&mm->nr_unflushed, 1, __ATOMIC_ACQ_REL);
 }
 
 static inline void mm_flush_end(struct pgw_mm *mm, struct pt_gather *gather, uint64_t first,
 				uint64_t last)
 {
-	if (__atomic_load_n(&mm->nr_unflushed, __ATOMIC_ACQUIRE) > 1)
+	if (step_load_n(&mm->nr_unflushed, __ATOMIC_ACQUIRE) > 1)
 		gather_range(gather, first, last);
 	gather_flush(gather);
-	__atomic_fetch_sub(&mm->nr_unflushed, 1, __ATOMIC_ACQ_REL);
+	step_fetch_sub(&mm->nr_unflushed, 1, __ATOMIC_ACQ_REL);
 }
 
 #endif

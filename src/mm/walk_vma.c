@@ -2,6 +2,7 @@
 #include <pagewalk/walk.h>
 
 #include "base/bits.h"
+#include "base/step.h"
 #include "mm/mm_priv.h"
 #include "mm/vma/mapping_priv.h"
 #include "mm/vma/mapping_tree.h"
@@ -74,7 +75,7 @@ static void flush_installed(struct pgw_mm *mm, uint64_t start, uint64_t end)
 {
 	struct pt_gather gather;
 
-	if (!__atomic_load_n(&mm->nr_unflushed, __ATOMIC_ACQUIRE))
+	if (!step_load_n(&mm->nr_unflushed, __ATOMIC_ACQUIRE))
 		return;
 	gather_init(&gather, &mm->pt, PT_SHARED);
 	gather_range(&gather, start, end - 1);

@@ -196,6 +196,19 @@ inline)
 		int (*f(void))(int); int (*f(void))(int) { return planted_pt_leaf; }' >src/pt/fmt/planted.h
 		echo '#include \"pt/fmt/planted.h\"' >>src/pt/read/item.c"
 	;;
+steps)
+	begin 'include src/base'
+	breach 'an atomic access past base/step.h' 'src/base/mutex.h:.*__atomic_load_n' \
+		"sed -i 's/step_load_n/__atomic_load_n/' src/base/mutex.h" 1
+	breach 'an atomic variable of C11' 'src/base/planted.h:.*_Atomic' \
+		"echo 'extern _Atomic int planted;' >src/base/planted.h" 1
+	breach 'a step that is not the builtin alone' 'src/base/epoch.c' \
+		"sed -i 's/__atomic_load_n(at, order)$/__atomic_load_n(at, (order, __ATOMIC_SEQ_CST))/' \
+			src/base/step.h" 1
+	breach 'a step that costs something' 'text: .* bytes' \
+		"sed -i 's/__atomic_store_n(at, value, order)$/(__atomic_thread_fence(__ATOMIC_SEQ_CST), &)/' \
+			src/base/step.h" 2
+	;;
 symbols)
 	begin 'include/pagewalk/base.h' "mkdir pagewalk
 		echo '#include \"include/pagewalk/base.h\"' >lib.c

@@ -140,7 +140,7 @@ static void setup_range(struct race *r, const char *format, int (*free_tables)(s
 /* A writer waits for the lock that the walker holds. */
 static void wait_for_queue(struct pgw_mmap_lock *lock)
 {
-	while (!(atomic_load(&lock->state) & MMAP_LOCK_QUEUED))
+	while (!(__atomic_load_n(&lock->state, __ATOMIC_RELAXED) & MMAP_LOCK_QUEUED))
 		sched_yield();
 }
 

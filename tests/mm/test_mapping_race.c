@@ -118,7 +118,8 @@ static void *walker(void *arg)
 /* Until somebody waits for the i_mmap lock. */
 static void wait_for_waiter(struct race *r)
 {
-	while (!(atomic_load(&r->file.mapping->lock.state) & MMAP_LOCK_QUEUED))
+	while (!(__atomic_load_n(&r->file.mapping->lock.state, __ATOMIC_RELAXED) &
+		 MMAP_LOCK_QUEUED))
 		sched_yield();
 }
 
@@ -260,7 +261,8 @@ static void test_mapping_race__no_page_is_missed_while_it_moves(void **state) /*
 	limit_wait(&r->arrived);
 	assert_int_equal(pthread_create(&threads[1], NULL, taker, r), 0);
 	/* It waits; or, were it wrong, is through. */
-	while (!(atomic_load(&r->file.mapping->lock.state) & MMAP_LOCK_QUEUED) &&
+	while (!(__atomic_load_n(&r->file.mapping->lock.state, __ATOMIC_RELAXED) &
+		 MMAP_LOCK_QUEUED) &&
 	       !__atomic_load_n(&r->has_detached, __ATOMIC_ACQUIRE))
 		sched_yield();
 	sem_post(&r->go);

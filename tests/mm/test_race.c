@@ -430,7 +430,7 @@ static void test_race__36b_a_reader_sees_unlinked_tables_and_no_freed_ones(void 
 /* Until a thread waits for the mmap lock; or, were it wrong, is done without. */
 static void wait_for_waiter(struct race *r)
 {
-	while (!(atomic_load(&r->mm->lock.state) & MMAP_LOCK_QUEUED) &&
+	while (!(__atomic_load_n(&r->mm->lock.state, __ATOMIC_RELAXED) & MMAP_LOCK_QUEUED) &&
 	       !__atomic_load_n(&r->walked_at, __ATOMIC_RELAXED))
 		sched_yield();
 }

@@ -2,6 +2,7 @@
 #include <pagewalk/scan.h>
 
 #include "base/mutex.h"
+#include "base/step.h"
 #include "mm/mm_priv.h"
 #include "pt/read/scan_out.h"
 
@@ -70,14 +71,14 @@ struct worker {
 
 static bool has_ended(const struct job *job)
 {
-	return __atomic_load_n(&job->ended, __ATOMIC_ACQUIRE);
+	return step_load_n(&job->ended, __ATOMIC_ACQUIRE);
 }
 
 static bool take_part(struct job *job, size_t *ret)
 {
-	if (has_ended(job) || __atomic_load_n(&job->next, __ATOMIC_RELAXED) >= job->nr_parts)
+	if (has_ended(job) || step_load_n(&job->next, __ATOMIC_RELAXED) >= job->nr_parts)
 		return false;
-	*ret = __atomic_fetch_add(&job->next, 1, __ATOMIC_RELAXED);
+	*ret = step_fetch_add(&job->next, 1, __ATOMIC_RELAXED);
 	return *ret < job->nr_parts;
 }
 
@@ -155,7 +156,7 @@ static int put_by(const struct pgw_extent *extents, size_t nr, void *arg)
 
 static bool is_turn(const struct job *job, size_t part)
 {
-	return __atomic_load_n(&job->turn, __ATOMIC_ACQUIRE) == part;
+	return step_load_n(&job->turn, __ATOMIC_ACQUIRE) == part;
 }
 
 /* @return false: the scan has ended before */
@@ -166,10 +167,10 @@ static bool wait_turn(struct job *job, size_t part)
 	if (is_turn(job, part))
 		return !has_ended(job);
 	/* Either this look at the turn or end_turn()'s look at the number comes second. */
-	__atomic_fetch_add(&job->nr_waiting, 1, __ATOMIC_SEQ_CST);
-	while ((turn = __atomic_load_n(&job->turn, __ATOMIC_SEQ_CST)) != part && !has_ended(job))
+	step_fetch_add(&job->nr_waiting, 1, __ATOMIC_SEQ_CST);
+	while ((turn = step_load_n(&job->turn, __ATOMIC_SEQ_CST)) != part && !has_ended(job))
 		job->platform->park(job->platform->ctx, &job->turn, turn);
-	__atomic_fetch_sub(&job->nr_waiting, 1, __ATOMIC_SEQ_CST);
+	step_fetch_sub(&job->nr_waiting, 1, __ATOMIC_SEQ_CST);
 	return !has_ended(job);
 }
 
@@ -177,10 +178,10 @@ static void end_turn(struct job *job, int status)
 {
 	if (status) {
 		job->status = status;
-		__atomic_store_n(&job->ended, 1, __ATOMIC_RELEASE);
+		step_store_n(&job->ended, 1, __ATOMIC_RELEASE);
 	}
-	__atomic_fetch_add(&job->turn, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&job->nr_waiting, __ATOMIC_SEQ_CST))
+	step_fetch_add(&job->turn, 1, __ATOMIC_SEQ_CST);
+	if (step_load_n(&job->nr_waiting, __ATOMIC_SEQ_CST))
 		job->platform->wake(job->platform->ctx, &job->turn);
 }
 
@@ -286,7 +287,7 @@ static int any_extents(const struct pgw_extent *extents, size_t nr, void *arg)
 
 	worker->refused = job->any_fn(worker->index, extents, nr, job->arg);
 	if (worker->refused)
-		__atomic_store_n(&job->ended, 1, __ATOMIC_RELEASE);
+		step_store_n(&job->ended, 1, __ATOMIC_RELEASE);
 	return worker->refused ? worker->refused : has_ended(job) ? STOP : 0;
 }
 
@@ -304,7 +305,7 @@ static void any_count(struct job *job, struct worker *worker, const struct pgw_s
 		job->status = worker->refused ? worker->refused : status != STOP ? status : 0;
 	mutex_unlock(&job->guard, job->platform);
 	if (status)
-		__atomic_store_n(&job->ended, 1, __ATOMIC_RELEASE);
+		step_store_n(&job->ended, 1, __ATOMIC_RELEASE);
 }
 
 static uint64_t any_left(struct job *job)

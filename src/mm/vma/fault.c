@@ -20,6 +20,7 @@
 #include <pagewalk/vma.h>
 
 #include "base/bits.h"
+#include "base/step.h"
 #include "mm/mm_priv.h"
 #include "mm/vma/mapping_priv.h"
 #include "mm/vma/vma_lock.h"
@@ -215,7 +216,7 @@ static void fault_gather(struct fault *f, struct pt_gather *gather, enum pt_poli
 /* A page was mapped, or not. Who cleared it a moment ago may not have flushed it yet. */
 static void fault_flush(const struct fault *f, struct pt_gather *gather, int err)
 {
-	if (!err && __atomic_load_n(&f->mm->nr_unflushed, __ATOMIC_ACQUIRE))
+	if (!err && step_load_n(&f->mm->nr_unflushed, __ATOMIC_ACQUIRE))
 		gather_range(gather, f->va, f->va | low_bits(fault_geometry(f)->granule_lg2));
 	gather_flush(gather);
 }

@@ -18,6 +18,7 @@
 #include <pagewalk/mapping.h>
 
 #include "base/bits.h"
+#include "base/step.h"
 #include "mm/vma/mapping_priv.h"
 #include "mm/vma/mapping_tree.h"
 
@@ -57,7 +58,7 @@ void *pgw_mapping_arg(const struct pgw_mapping *mapping)
 
 uint64_t pgw_mapping_nr_pages(const struct pgw_mapping *mapping)
 {
-	return __atomic_load_n(&mapping->nr_pages, __ATOMIC_RELAXED);
+	return step_load_n(&mapping->nr_pages, __ATOMIC_RELAXED);
 }
 
 size_t pgw_mapping_nr_vmas(const struct pgw_mapping *mapping)
@@ -281,13 +282,13 @@ void mapping_leave(const struct vma_change *change)
 
 uint64_t mapping_nr_unmaps(const struct pgw_mapping *mapping)
 {
-	return __atomic_load_n(&mapping->nr_unmaps, __ATOMIC_ACQUIRE);
+	return step_load_n(&mapping->nr_unmaps, __ATOMIC_ACQUIRE);
 }
 
 bool mapping_may_map(const struct pgw_mapping *mapping, uint64_t nr_unmaps)
 {
-	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* see above; pairs with unmap_begin() */
-	return __atomic_load_n(&mapping->nr_unmaps, __ATOMIC_RELAXED) == nr_unmaps;
+	step_thread_fence(__ATOMIC_SEQ_CST); /* see above; pairs with unmap_begin() */
+	return step_load_n(&mapping->nr_unmaps, __ATOMIC_RELAXED) == nr_unmaps;
 }
 
 /* ---- taking pages out ---- */
@@ -323,8 +324,8 @@ static void unmap_in_vma(struct pgw_vma *vma, uint64_t start, uint64_t end)
 /* Faults that asked before this do not map any more, unless who unmaps finds what they mapped. */
 static void unmap_begin(struct pgw_mapping *mapping)
 {
-	__atomic_fetch_add(&mapping->nr_unmaps, 1, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* see above; pairs with mapping_may_map() */
+	step_fetch_add(&mapping->nr_unmaps, 1, __ATOMIC_RELEASE);
+	step_thread_fence(__ATOMIC_SEQ_CST); /* see above; pairs with mapping_may_map() */
 }
 
 void mapping_clip(const struct file_vma *f, uint64_t first, uint64_t last, uint64_t *ret_start,
@@ -375,7 +376,7 @@ int pgw_mapping_truncate(struct pgw_mapping *mapping, uint64_t nr_pages)
 
 	if (err)
 		return err;
-	is_shorter = nr_pages < __atomic_exchange_n(&mapping->nr_pages, nr_pages, __ATOMIC_RELAXED);
+	is_shorter = nr_pages < step_exchange_n(&mapping->nr_pages, nr_pages, __ATOMIC_RELAXED);
 	if (is_shorter) {
 		unmap_begin(mapping);
 		unmap_pages(mapping, nr_pages, UINT64_MAX);

@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "base/epoch.h"
+#include "base/step.h"
 #include "mm/vma/vma_lock.h"
 #include "mm/vma/vma_tree.h"
 
@@ -38,7 +39,7 @@ bool mm_vma_rights(const struct pgw_mm *mm, uint32_t flags, uint8_t *ret)
 
 static struct vma_node *tree_root(const struct pgw_mm *mm)
 {
-	return __atomic_load_n(&mm->vma_root, __ATOMIC_ACQUIRE);
+	return step_load_n(&mm->vma_root, __ATOMIC_ACQUIRE);
 }
 
 static bool may_look(const struct pgw_mm *mm, const char *function)

@@ -2,6 +2,7 @@
 #include "mm/vma/vma_lock.h"
 
 #include "base/bits.h"
+#include "base/step.h"
 
 /*
  * The word counts readers and is changed by read-modify-writes only, which make
@@ -26,33 +27,33 @@
 void vma_lock_init(struct pgw_vma *vma)
 {
 	/* The number that has just passed: it is never the mm's again. */
-	__atomic_store_n(&vma->lock_seq, __atomic_load_n(&vma->mm->vma_seq, __ATOMIC_RELAXED) - 1,
-			 __ATOMIC_RELAXED);
-	__atomic_store_n(&vma->lock, 0, __ATOMIC_RELAXED);
+	step_store_n(&vma->lock_seq, step_load_n(&vma->mm->vma_seq, __ATOMIC_RELAXED) - 1,
+		     __ATOMIC_RELAXED);
+	step_store_n(&vma->lock, 0, __ATOMIC_RELAXED);
 }
 
 bool vma_lock_is_write_locked(const struct pgw_vma *vma)
 {
-	uint64_t lock_seq = __atomic_load_n(&vma->lock_seq, __ATOMIC_RELAXED);
+	uint64_t lock_seq = step_load_n(&vma->lock_seq, __ATOMIC_RELAXED);
 
-	return lock_seq == __atomic_load_n(&vma->mm->vma_seq, __ATOMIC_ACQUIRE);
+	return lock_seq == step_load_n(&vma->mm->vma_seq, __ATOMIC_ACQUIRE);
 }
 
 bool vma_lock_is_read_locked(const struct pgw_vma *vma)
 {
-	return __atomic_load_n(&vma->lock, __ATOMIC_RELAXED) & VMA_LOCK_READERS;
+	return step_load_n(&vma->lock, __ATOMIC_RELAXED) & VMA_LOCK_READERS;
 }
 
 /* Add a reader, unless there are as many as can be counted, or nobody may. */
 static PGW_ALWAYS_INLINE bool reader_add(struct pgw_vma *vma)
 {
-	uint32_t word = __atomic_load_n(&vma->lock, __ATOMIC_RELAXED);
+	uint32_t word = step_load_n(&vma->lock, __ATOMIC_RELAXED);
 
 	do {
 		if (word >= VMA_LOCK_READERS)
 			return false;
-	} while (!__atomic_compare_exchange_n(&vma->lock, &word, word + 1, true, __ATOMIC_ACQUIRE,
-					      __ATOMIC_RELAXED));
+	} while (!step_compare_exchange_n(&vma->lock, &word, word + 1, true, __ATOMIC_ACQUIRE,
+					  __ATOMIC_RELAXED));
 	return true;
 }
 
@@ -62,7 +63,7 @@ bool vma_lock_read_try(struct pgw_vma *vma)
 	if (vma_lock_is_write_locked(vma) || !reader_add(vma))
 		return false;
 	if (pgw_likely(!vma_lock_is_write_locked(vma) &&
-		       !(__atomic_load_n(&vma->lock, __ATOMIC_RELAXED) & VMA_LOCK_DETACHED)))
+		       !(step_load_n(&vma->lock, __ATOMIC_RELAXED) & VMA_LOCK_DETACHED)))
 		return true;
 	vma_lock_read_unlock(vma);
 	return false;
@@ -72,7 +73,7 @@ void vma_lock_read_unlock(struct pgw_vma *vma)
 {
 	/* Once the reader has left, the VMA may be freed; and wake() gets an address, no more. */
 	const struct pgw_platform *platform = vma->mm->platform;
-	uint32_t word = __atomic_fetch_sub(&vma->lock, 1, __ATOMIC_RELEASE) - 1;
+	uint32_t word = step_fetch_sub(&vma->lock, 1, __ATOMIC_RELEASE) - 1;
 
 	if (pgw_unlikely((word & ~VMA_LOCK_DETACHED) == VMA_LOCK_WRITER))
 		platform->wake(platform->ctx, &vma->lock);
@@ -85,17 +86,17 @@ void vma_lock_write(struct pgw_vma *vma)
 
 	if (vma_lock_is_write_locked(vma))
 		return;
-	word = __atomic_or_fetch(&vma->lock, VMA_LOCK_WRITER, __ATOMIC_ACQUIRE);
+	word = step_or_fetch(&vma->lock, VMA_LOCK_WRITER, __ATOMIC_ACQUIRE);
 	while (word & VMA_LOCK_READERS) {
 		platform->park(platform->ctx, &vma->lock, word);
-		word = __atomic_load_n(&vma->lock, __ATOMIC_ACQUIRE);
+		word = step_load_n(&vma->lock, __ATOMIC_ACQUIRE);
 	}
-	__atomic_store_n(&vma->lock_seq, __atomic_load_n(&vma->mm->vma_seq, __ATOMIC_RELAXED),
-			 __ATOMIC_RELAXED);
-	__atomic_fetch_and(&vma->lock, ~VMA_LOCK_WRITER, __ATOMIC_RELEASE);
+	step_store_n(&vma->lock_seq, step_load_n(&vma->mm->vma_seq, __ATOMIC_RELAXED),
+		     __ATOMIC_RELAXED);
+	step_fetch_and(&vma->lock, ~VMA_LOCK_WRITER, __ATOMIC_RELEASE);
 }
 
 void vma_lock_detach(struct pgw_vma *vma)
 {
-	__atomic_fetch_or(&vma->lock, VMA_LOCK_DETACHED, __ATOMIC_RELAXED);
+	step_fetch_or(&vma->lock, VMA_LOCK_DETACHED, __ATOMIC_RELAXED);
 }

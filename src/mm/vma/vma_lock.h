@@ -11,6 +11,7 @@
  * lock changes the mm's, which ends the write locks of all VMAs at once.
  */
 
+#include "base/step.h"
 #include "mm/mm_priv.h"
 
 /** Bits of struct pgw_vma's lock. */
@@ -44,7 +45,7 @@ bool vma_lock_is_read_locked(const struct pgw_vma *vma);
 static inline void vma_lock_end_writes(struct pgw_mm *mm)
 {
 	/* Nobody else changes it: no read-modify-write is needed. */
-	__atomic_store_n(&mm->vma_seq, mm->vma_seq + 1, __ATOMIC_RELEASE);
+	step_store_n(&mm->vma_seq, mm->vma_seq + 1, __ATOMIC_RELEASE);
 }
 
 #endif

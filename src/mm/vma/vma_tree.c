@@ -3,6 +3,7 @@
 
 #include "base/bits.h"
 #include "base/epoch.h"
+#include "base/step.h"
 
 /*
  * A node of level 0 holds VMAs, one above holds nodes; the key of a slot is the
@@ -433,7 +434,7 @@ void vma_tree_commit(struct vma_tree_change *change, struct vma_node **root)
 {
 	for (struct vma_node *node = change->fresh; node; node = node->next)
 		node->is_fresh = false;
-	__atomic_store_n(root, change->root, __ATOMIC_RELEASE);
+	step_store_n(root, change->root, __ATOMIC_RELEASE);
 	list_free(change->platform, change->spare);
 	if (change->stale)
 		epoch_defer(change->platform, &change->stale->deferred, stale_free);

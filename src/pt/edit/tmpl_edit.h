@@ -16,6 +16,7 @@
  * - a table's live count is changed by whoever fills or empties its items.
  */
 
+#include "base/step.h"
 #include "pt/read/gather.h"
 #include "pt/leaf_size.h"
 #include "pt/read/loader.h"
@@ -112,7 +113,7 @@ static PGW_ALWAYS_INLINE void cursor_count(struct edit_cursor *c, unsigned level
 	if (edit_is_single(c))
 		desc->nr_live += (uint32_t)nr;
 	else
-		__atomic_fetch_add(&desc->nr_live, (uint32_t)nr, __ATOMIC_RELAXED);
+		step_fetch_add(&desc->nr_live, (uint32_t)nr, __ATOMIC_RELAXED);
 }
 
 /*
@@ -181,7 +182,7 @@ static PGW_ALWAYS_INLINE void edit_store(const struct edit_cursor *c, uint64_t *
 	if (edit_is_single(c))
 		*item = entry;
 	else
-		__atomic_store_n(item, entry, __ATOMIC_RELEASE);
+		step_store_n(item, entry, __ATOMIC_RELEASE);
 }
 
 /* Take what is there, with the bits that hardware has set until then. */
@@ -191,7 +192,7 @@ static PGW_ALWAYS_INLINE uint64_t edit_exchange(const struct edit_cursor *c, uin
 	uint64_t old;
 
 	if (!edit_is_single(c))
-		return __atomic_exchange_n(item, entry, __ATOMIC_ACQ_REL);
+		return step_exchange_n(item, entry, __ATOMIC_ACQ_REL);
 	old = *item;
 	*item = entry;
 	return old;
@@ -202,8 +203,8 @@ static PGW_ALWAYS_INLINE bool edit_replace(const struct edit_cursor *c, uint64_t
 					   uint64_t *seen, uint64_t entry)
 {
 	if (!edit_is_single(c))
-		return __atomic_compare_exchange_n(item, seen, entry, false, __ATOMIC_ACQ_REL,
-						   __ATOMIC_ACQUIRE);
+		return step_compare_exchange_n(item, seen, entry, false, __ATOMIC_ACQ_REL,
+					       __ATOMIC_ACQUIRE);
 	*item = entry;
 	return true;
 }

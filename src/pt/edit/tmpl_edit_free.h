@@ -4,6 +4,7 @@
 
 /* Take tables out of the tree; count what is in those that stay. */
 
+#include "base/step.h"
 #include "pt/edit/tmpl_edit.h"
 
 /*
@@ -35,7 +36,7 @@ static void free_range_level(struct edit_cursor *c, unsigned level, uint64_t fir
 		desc = c->level == level + 1 && slot_first >= floor && slot_last <= ceiling
 			       ? cursor_child(c)
 			       : NULL;
-		if (desc && !__atomic_load_n(&desc->nr_live, __ATOMIC_RELAXED)) {
+		if (desc && !step_load_n(&desc->nr_live, __ATOMIC_RELAXED)) {
 			edit_unlink(c, desc);
 			edit_step(c, PGW_STEP_TABLE_UNLINKED);
 		}
@@ -60,7 +61,7 @@ static void pt_free_range(const struct pt_edit *edit, uint64_t first, uint64_t l
 /* Both locks are held: is the table still there, and empty? */
 static bool trim_unlink(struct edit_cursor *c, struct pgw_ptdesc *desc)
 {
-	if (cursor_child(c) != desc || __atomic_load_n(&desc->nr_live, __ATOMIC_RELAXED))
+	if (cursor_child(c) != desc || step_load_n(&desc->nr_live, __ATOMIC_RELAXED))
 		return false;
 	edit_unlink(c, desc);
 	desc->detached = 1;
@@ -77,7 +78,7 @@ static void pt_trim_table(const struct pt_edit *edit, uint64_t va)
 	do {
 		cursor_find(&c, va, 1);
 		desc = c.level == 1 ? cursor_child(&c) : NULL;
-		if (!desc || __atomic_load_n(&desc->nr_live, __ATOMIC_RELAXED))
+		if (!desc || step_load_n(&desc->nr_live, __ATOMIC_RELAXED))
 			return;
 	} while (!cursor_lock(&c));
 	pt_table_lock(c.pt, desc);
@@ -160,7 +161,7 @@ static bool validate_table(const struct edit_visit *v)
 
 	edit_slots(v->pt, v->level, &index, &end);
 	for (; index < end; index++) {
-		uint64_t entry = __atomic_load_n(&table[index], __ATOMIC_RELAXED);
+		uint64_t entry = step_load_n(&table[index], __ATOMIC_RELAXED);
 
 		if (pt_frozen() && entry == pt_frozen())
 			return false;
@@ -168,7 +169,7 @@ static bool validate_table(const struct edit_visit *v)
 	}
 	if (v->level != v->pt->format->geometry.top_level && desc->level != v->level)
 		return false;
-	return nr_live == __atomic_load_n(&desc->nr_live, __ATOMIC_RELAXED) && !desc->detached;
+	return nr_live == step_load_n(&desc->nr_live, __ATOMIC_RELAXED) && !desc->detached;
 }
 
 static bool pt_validate(const struct pt *pt)

@@ -4,6 +4,7 @@
 
 /* Fill items that are empty. */
 
+#include "base/step.h"
 #include "pt/edit/tmpl_edit.h"
 #include "pt/edit/tmpl_edit_unmap.h"
 
@@ -25,7 +26,7 @@ static int edit_put(struct edit_cursor *c, unsigned nr, uint64_t entry)
 	uint64_t *items = cursor_item(c);
 
 	for (unsigned i = 0; i < nr; i++) {
-		if (__atomic_load_n(&items[i], __ATOMIC_RELAXED))
+		if (step_load_n(&items[i], __ATOMIC_RELAXED))
 			return -PGW_EEXIST;
 	}
 	for (unsigned i = 0; i < nr; i++) {

@@ -7,6 +7,7 @@
  * may be at the leaves (PT_SHARED): pages are dropped there, and their VMA is not.
  */
 
+#include "base/step.h"
 #include "pt/edit/tmpl_edit.h"
 #include "pt/edit/tmpl_edit_split.h"
 
@@ -23,7 +24,7 @@ static enum edit_outcome edit_clear_items(struct edit_cursor *c, struct edit_row
 	uint64_t *items = c->table[level] + row->index;
 
 	for (i = 0; i < row->nr; i++) {
-		uint64_t entry = __atomic_load_n(&items[i], __ATOMIC_RELAXED);
+		uint64_t entry = step_load_n(&items[i], __ATOMIC_RELAXED);
 
 		if (!entry)
 			continue;

@@ -10,6 +10,7 @@
  */
 
 #include "base/bits.h"
+#include "base/step.h"
 #include "pt/pt.h"
 #include "pt/read/live.h"
 
@@ -35,11 +36,11 @@ static inline uint64_t *pt_host_table(const struct pt *pt, uint64_t table_pa)
  */
 static PGW_ALWAYS_INLINE uint64_t pt_owner_item(const uint64_t *item)
 {
-	uint64_t entry = __atomic_load_n(item, __ATOMIC_ACQUIRE);
+	uint64_t entry = step_load_n(item, __ATOMIC_ACQUIRE);
 
 #ifdef pt_frozen /* compiled for a format */
 	while (pgw_unlikely(pt_frozen() && entry == pt_frozen()))
-		entry = __atomic_load_n(item, __ATOMIC_ACQUIRE);
+		entry = step_load_n(item, __ATOMIC_ACQUIRE);
 #endif
 	return entry;
 }
@@ -97,13 +98,13 @@ static PGW_ALWAYS_INLINE const uint64_t *pt_near_items(const struct pt *pt, uint
 /** An item that can be pointed at, if what it points to is not looked at. May be frozen. */
 static PGW_ALWAYS_INLINE uint64_t pt_near_item(const uint64_t *item)
 {
-	return __atomic_load_n(item, __ATOMIC_RELAXED);
+	return step_load_n(item, __ATOMIC_RELAXED);
 }
 
 /** The same, if it is. */
 static PGW_ALWAYS_INLINE uint64_t pt_near_entry(const uint64_t *item)
 {
-	return __atomic_load_n(item, __ATOMIC_ACQUIRE);
+	return step_load_n(item, __ATOMIC_ACQUIRE);
 }
 
 /**

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pt/read/scan.h"
 
+#include "base/step.h"
 #include "pt/read/loader.h"
 
 int pt_scan_exhausted(struct pt_scan *s, uint64_t va)
@@ -93,7 +94,7 @@ static int scan_copied_parts(struct pt_scan *s, const struct pt_vec_row *row, st
 		struct pt_vec_at at_copies = { .i = at->i - from };
 
 		for (unsigned i = 0; i < 65; i++)
-			s->copy[i] = __atomic_load_n(row->items + from + i, __ATOMIC_RELAXED);
+			s->copy[i] = step_load_n(row->items + from + i, __ATOMIC_RELAXED);
 		copies.va = row->va + ((uint64_t)from << row->granule_lg2);
 		before = at->i;
 		err = scan_part(s, &copies, &at_copies, bursts);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pt/read/walk_item.h"
 
+#include "base/step.h"
 #include "pt/read/gather.h"
 
 /* The slot is empty: it gets a table, or somebody else was faster. */
@@ -52,9 +53,9 @@ enum walk_outcome pt_walk_unreadable(struct pt_walk *w, const struct walk_at *at
 
 bool pt_walk_clear(const struct pt *pt, uint64_t table_pa, uint64_t *item, uint64_t seen)
 {
-	if (!__atomic_compare_exchange_n(item, &seen, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	if (!step_compare_exchange_n(item, &seen, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		return false;
-	__atomic_fetch_sub(&pt_table_desc(pt, table_pa)->nr_live, 1, __ATOMIC_RELAXED);
+	step_fetch_sub(&pt_table_desc(pt, table_pa)->nr_live, 1, __ATOMIC_RELAXED);
 	return true;
 }
 
@@ -104,7 +105,7 @@ static uint32_t install_one(struct pt_walk *w, uint64_t *item, uint64_t addr, ui
 	w->value = walk->ops->install_pte(addr, next, &entry, walk);
 	if (w->value || !entry)
 		return 0;
-	__atomic_store_n(item, entry, __ATOMIC_RELEASE);
+	step_store_n(item, entry, __ATOMIC_RELEASE);
 	return 1;
 }
 
@@ -118,7 +119,7 @@ enum walk_outcome pt_walk_install(struct pt_walk *w, const struct walk_at *at)
 		nr_new += install_one(w, item++, addr, addr + BIT(page_lg2));
 		addr = walk_boundary(addr, at->next, page_lg2);
 	} while (!w->value && addr != at->next);
-	__atomic_fetch_add(&pt_table_desc(w->pt, at->table_pa)->nr_live, nr_new, __ATOMIC_RELAXED);
+	step_fetch_add(&pt_table_desc(w->pt, at->table_pa)->nr_live, nr_new, __ATOMIC_RELAXED);
 	return w->value ? WALK_STOP : WALK_ON;
 }
 

@@ -4,12 +4,13 @@
 #include <pagewalk/platform.h>
 
 #include "base/bits.h"
+#include "base/step.h"
 
 /* What is left of a row once it is shorter than a vector, and all of it without vectors. */
 
 static PGW_ALWAYS_INLINE unsigned zeros_from(const uint64_t *items, unsigned i, unsigned nr)
 {
-	while (i < nr && !__atomic_load_n(items + i, __ATOMIC_RELAXED))
+	while (i < nr && !step_load_n(items + i, __ATOMIC_RELAXED))
 		i++;
 	return i;
 }
@@ -17,7 +18,7 @@ static PGW_ALWAYS_INLINE unsigned zeros_from(const uint64_t *items, unsigned i, 
 static PGW_ALWAYS_INLINE unsigned run_from(const uint64_t *items, unsigned i, unsigned nr,
 					   uint64_t entry, uint64_t step)
 {
-	while (i < nr && __atomic_load_n(items + i, __ATOMIC_RELAXED) == entry + i * step)
+	while (i < nr && step_load_n(items + i, __ATOMIC_RELAXED) == entry + i * step)
 		i++;
 	return i;
 }
@@ -26,7 +27,7 @@ static PGW_ALWAYS_INLINE unsigned run_from(const uint64_t *items, unsigned i, un
 
 static PGW_ALWAYS_INLINE uint64_t differ(const uint64_t *item, uint64_t entry)
 {
-	return __atomic_load_n(item, __ATOMIC_RELAXED) ^ entry;
+	return step_load_n(item, __ATOMIC_RELAXED) ^ entry;
 }
 
 static unsigned zeros_plain(const uint64_t *items, unsigned nr)
@@ -56,10 +57,10 @@ static unsigned run_plain(const uint64_t *items, unsigned nr, uint64_t entry, ui
 
 static uint64_t breaks_plain(const uint64_t *items, uint64_t step, uint64_t mask)
 {
-	uint64_t before = __atomic_load_n(items, __ATOMIC_RELAXED), breaks = 0;
+	uint64_t before = step_load_n(items, __ATOMIC_RELAXED), breaks = 0;
 
 	for (unsigned i = 0; i < 64; i++) {
-		uint64_t item = __atomic_load_n(items + i + 1, __ATOMIC_RELAXED);
+		uint64_t item = step_load_n(items + i + 1, __ATOMIC_RELAXED);
 		bool follows = item - before == step && !((item ^ before) & mask);
 
 		breaks |= (uint64_t)(!follows && (item | before)) << i;
