@@ -4,6 +4,8 @@
 
 #include "walk_fixture.h"
 
+#include <pagewalk/mapping.h>
+
 #include "base/bits.h"
 #include "mm/mm_priv.h"
 
@@ -224,11 +226,37 @@ static void harvest_passes_over(struct fixture *f)
 	assert_true(is_guarded(f, at));
 }
 
+/* A file's VMA is unmapped with its tables' locks held, as what stays is: but it does not stay. */
+static void files_go_too(struct fixture *f)
+{
+	uint64_t s = span(f, 1), p = page(f), at = FAR * s;
+	const struct pgw_mapping_args args = { .platform = f->mm->platform,
+					       .page_lg2 = f->geo->granule_lg2,
+					       .nr_pages = 8 };
+	struct pgw_mmap_args map = { .start = at,
+				     .end = at + 8 * p,
+				     .flags = PGW_VMA_READ | PGW_VMA_WRITE };
+
+	assert_int_equal(pgw_mapping_new(&args, &map.mapping), 0);
+	assert_int_equal(pgw_mm_mmap(f->mm, &map), 0);
+	make_backed(f, at + 8 * p, at + 16 * p, 0); /* another one's, beside it */
+	assert_int_equal(pgw_mm_guard_install(f->mm, at + 2 * p, at + 10 * p), 0);
+	assert_int_equal(pgw_mm_munmap(f->mm, at, at + 9 * p), 0);
+	check_mm(f);
+	assert_false(is_guarded(f, at + 2 * p));
+	assert_false(is_guarded(f, at + 8 * p));
+	assert_true(is_guarded(f, at + 9 * p));
+	assert_int_equal(pgw_mm_munmap(f->mm, at, at + s), 0);
+	check_mm(f);
+	pgw_mapping_free(map.mapping);
+}
+
 static void test_guard__only_munmap_takes_guards_along(void **state)
 {
 	(void)state;
 	for_each_format(others);
 	for_each_format(harvest_passes_over);
+	for_each_format(files_go_too);
 }
 
 /* What a fork does: each slot of one mm is looked at, and the other's gets the same. */

@@ -145,6 +145,8 @@ static void munmap_zap(struct munmap *m)
 
 		pgw_reader_enter(m->mm->platform);
 		ops->unmap(&m->edit, start, end - 1, PGW_UNMAP_WHOLE);
+		if (has_file) /* with locks it leaves guards, and these go with their VMA */
+			ops->clear_guards(&m->edit, start, end - 1);
 		pgw_reader_leave(m->mm->platform);
 	}
 	if (!has_file)
