@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pt/read/recall.h"
 
+#include "base/step.h"
 #include "pt/read/loader.h"
 
 #define END_LEVEL_SHIFT 16
@@ -41,36 +42,36 @@ static unsigned slot_of(uint64_t stretch)
 
 static bool begin_fill(uint32_t *seq)
 {
-	uint32_t old = __atomic_load_n(seq, __ATOMIC_RELAXED);
+	uint32_t old = step_load_n(seq, __ATOMIC_RELAXED);
 
-	return !(old & 1) && __atomic_compare_exchange_n(seq, &old, old + 1, false,
-							 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+	return !(old & 1) && step_compare_exchange_n(seq, &old, old + 1, false, __ATOMIC_ACQUIRE,
+						     __ATOMIC_RELAXED);
 }
 
 static void end_fill(uint32_t *seq)
 {
-	__atomic_store_n(seq, __atomic_load_n(seq, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
+	step_store_n(seq, step_load_n(seq, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
 }
 
 static struct recall_memory *memory_of(const struct pt *pt)
 {
-	return __atomic_load_n(&pt->recall->memory, __ATOMIC_ACQUIRE);
+	return step_load_n(&pt->recall->memory, __ATOMIC_ACQUIRE);
 }
 
 /* @return false: the slot is another stretch's, or being filled in */
 static PGW_ALWAYS_INLINE bool slot_read(struct recall_slot *slot, uint64_t stretch,
 					struct seen *ret)
 {
-	uint32_t seq = __atomic_load_n(&slot->seq, __ATOMIC_ACQUIRE);
+	uint32_t seq = step_load_n(&slot->seq, __ATOMIC_ACQUIRE);
 
-	ret->stretch = __atomic_load_n(&slot->stretch, __ATOMIC_ACQUIRE);
+	ret->stretch = step_load_n(&slot->stretch, __ATOMIC_ACQUIRE);
 	if (ret->stretch != stretch || (seq & 1))
 		return false;
-	ret->end = __atomic_load_n(&slot->end, __ATOMIC_ACQUIRE);
-	ret->acc = __atomic_load_n(&slot->acc, __ATOMIC_ACQUIRE);
-	ret->value = __atomic_load_n(&slot->value, __ATOMIC_ACQUIRE);
+	ret->end = step_load_n(&slot->end, __ATOMIC_ACQUIRE);
+	ret->acc = step_load_n(&slot->acc, __ATOMIC_ACQUIRE);
+	ret->value = step_load_n(&slot->value, __ATOMIC_ACQUIRE);
 	ret->slot = slot;
-	return __atomic_load_n(&slot->seq, __ATOMIC_RELAXED) == seq;
+	return step_load_n(&slot->seq, __ATOMIC_RELAXED) == seq;
 }
 
 static PGW_ALWAYS_INLINE bool slot_find(struct recall_memory *memory, uint64_t stretch,
@@ -89,12 +90,12 @@ static PGW_ALWAYS_INLINE bool slot_find(struct recall_memory *memory, uint64_t s
 static PGW_ALWAYS_INLINE bool block_read(struct recall_block *block, uint64_t pa, unsigned index,
 					 uint64_t *ret)
 {
-	uint32_t seq = __atomic_load_n(&block->seq, __ATOMIC_ACQUIRE);
+	uint32_t seq = step_load_n(&block->seq, __ATOMIC_ACQUIRE);
 
-	if (__atomic_load_n(&block->pa, __ATOMIC_ACQUIRE) != pa + 1 || (seq & 1))
+	if (step_load_n(&block->pa, __ATOMIC_ACQUIRE) != pa + 1 || (seq & 1))
 		return false;
-	*ret = __atomic_load_n(&block->item[index], __ATOMIC_ACQUIRE);
-	return __atomic_load_n(&block->seq, __ATOMIC_RELAXED) == seq;
+	*ret = step_load_n(&block->item[index], __ATOMIC_ACQUIRE);
+	return step_load_n(&block->seq, __ATOMIC_RELAXED) == seq;
 }
 
 /* Copy the items in. @return false: not all of them can be read; nothing is in the block then */
@@ -104,15 +105,15 @@ static bool block_fill(const struct pt *pt, struct recall_block *block, uint64_t
 	unsigned nr = stretch_items(pt), done = 0, got;
 	uint64_t copy[PT_WINDOW_ITEMS];
 
-	__atomic_store_n(&block->pa, 0, __ATOMIC_RELEASE);
+	step_store_n(&block->pa, 0, __ATOMIC_RELEASE);
 	for (; done < nr; done += got) {
 		if (!pt_copy_items(pt, pt_item_pa(geo, pa, done), nr - done, copy, PT_WINDOW_ITEMS,
 				   &got))
 			return false;
 		for (unsigned i = 0; i < got; i++)
-			__atomic_store_n(&block->item[done + i], copy[i], __ATOMIC_RELEASE);
+			step_store_n(&block->item[done + i], copy[i], __ATOMIC_RELEASE);
 	}
-	__atomic_store_n(&block->pa, pa + 1, __ATOMIC_RELEASE);
+	step_store_n(&block->pa, pa + 1, __ATOMIC_RELEASE);
 	return true;
 }
 
@@ -120,14 +121,14 @@ static bool block_fill(const struct pt *pt, struct recall_block *block, uint64_t
 static struct recall_block *block_at(const struct pt *pt, struct recall_memory *memory, unsigned nr)
 {
 	const struct pgw_platform *platform = pt->platform;
-	struct recall_block *block = __atomic_load_n(&memory->block[nr], __ATOMIC_ACQUIRE), *none;
+	struct recall_block *block = step_load_n(&memory->block[nr], __ATOMIC_ACQUIRE), *none;
 
 	if (block)
 		return block;
 	block = platform->obj_alloc(platform->ctx, sizeof(*block));
 	none = NULL;
-	if (block && !__atomic_compare_exchange_n(&memory->block[nr], &none, block, false,
-						  __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+	if (block && !step_compare_exchange_n(&memory->block[nr], &none, block, false,
+					      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
 		platform->obj_free(platform->ctx, block, sizeof(*block));
 		block = none;
 	}
@@ -144,8 +145,8 @@ static unsigned block_choose(struct recall_memory *memory, uint64_t pa, bool *re
 
 	*ret_is_there = false;
 	for (unsigned i = set; i < set + RECALL_BLOCK_WAYS; i++) {
-		struct recall_block *block = __atomic_load_n(&memory->block[i], __ATOMIC_ACQUIRE);
-		uint64_t held = block ? __atomic_load_n(&block->pa, __ATOMIC_ACQUIRE) : 0;
+		struct recall_block *block = step_load_n(&memory->block[i], __ATOMIC_ACQUIRE);
+		uint64_t held = block ? step_load_n(&block->pa, __ATOMIC_ACQUIRE) : 0;
 
 		if (held == pa + 1) {
 			*ret_is_there = true;
@@ -156,7 +157,7 @@ static unsigned block_choose(struct recall_memory *memory, uint64_t pa, bool *re
 	}
 	if (empty)
 		return empty;
-	refused = __atomic_fetch_add(&memory->nr_refused, 1, __ATOMIC_RELAXED);
+	refused = step_fetch_add(&memory->nr_refused, 1, __ATOMIC_RELAXED);
 	if (refused % RECALL_REPLACE_ONE_IN)
 		return 0;
 	return set + refused / RECALL_REPLACE_ONE_IN % RECALL_BLOCK_WAYS + 1;
@@ -184,8 +185,8 @@ static void block_want(const struct pt *pt, struct recall_memory *memory, struct
 	if (!begin_fill(&slot->seq))
 		return;
 	/* It may be another stretch's by now. */
-	if (__atomic_load_n(&slot->stretch, __ATOMIC_RELAXED) == seen->stretch)
-		__atomic_store_n(&slot->end, nr, __ATOMIC_RELEASE);
+	if (step_load_n(&slot->stretch, __ATOMIC_RELAXED) == seen->stretch)
+		step_store_n(&slot->end, nr, __ATOMIC_RELEASE);
 	end_fill(&slot->seq);
 }
 
@@ -201,7 +202,7 @@ static PGW_ALWAYS_INLINE bool entry_by(const struct pt *pt, struct recall_memory
 		return true;
 	index = index_in_stretch(pt, va);
 	if (pgw_likely(nr != 0)) {
-		block = __atomic_load_n(&memory->block[nr - 1], __ATOMIC_ACQUIRE);
+		block = step_load_n(&memory->block[nr - 1], __ATOMIC_ACQUIRE);
 		if (pgw_likely(block_read(block, seen->value, index, ret)))
 			return true;
 	}
@@ -251,11 +252,11 @@ static struct recall_memory *memory_for(const struct pt *pt)
 	struct recall_memory *memory = memory_of(pt);
 
 	/* One thread, the one that counts this number, makes it. */
-	if (memory || __atomic_load_n(&pt->recall->nr_ways, __ATOMIC_RELAXED) >= RECALL_MIN_WAYS ||
-	    __atomic_add_fetch(&pt->recall->nr_ways, 1, __ATOMIC_RELAXED) != RECALL_MIN_WAYS)
+	if (memory || step_load_n(&pt->recall->nr_ways, __ATOMIC_RELAXED) >= RECALL_MIN_WAYS ||
+	    step_fetch_add(&pt->recall->nr_ways, 1, __ATOMIC_RELAXED) != RECALL_MIN_WAYS - 1)
 		return memory;
 	memory = platform->obj_alloc(platform->ctx, sizeof(*memory));
-	__atomic_store_n(&pt->recall->memory, memory, __ATOMIC_RELEASE);
+	step_store_n(&pt->recall->memory, memory, __ATOMIC_RELEASE);
 	return memory;
 }
 
@@ -274,7 +275,7 @@ void pt_recall_keep(const struct pt *pt, uint64_t va, uint64_t item_pa,
 	/* The one that has this stretch, an empty one, or either. */
 	victim = slot + index_in_stretch(pt, va) % RECALL_SLOT_WAYS;
 	for (unsigned i = RECALL_SLOT_WAYS; i-- > 0;) {
-		uint64_t held = __atomic_load_n(&slot[i].stretch, __ATOMIC_RELAXED);
+		uint64_t held = step_load_n(&slot[i].stretch, __ATOMIC_RELAXED);
 
 		if (!held || held == stretch)
 			victim = &slot[i];
@@ -285,10 +286,10 @@ void pt_recall_keep(const struct pt *pt, uint64_t va, uint64_t item_pa,
 			     : item_pa - pt_items_size(geo, index_in_stretch(pt, va));
 	if (!begin_fill(&victim->seq))
 		return;
-	__atomic_store_n(&victim->stretch, stretch, __ATOMIC_RELEASE);
-	__atomic_store_n(&victim->end, found->level << END_LEVEL_SHIFT, __ATOMIC_RELEASE);
-	__atomic_store_n(&victim->acc, found->acc, __ATOMIC_RELEASE);
-	__atomic_store_n(&victim->value, value, __ATOMIC_RELEASE);
+	step_store_n(&victim->stretch, stretch, __ATOMIC_RELEASE);
+	step_store_n(&victim->end, found->level << END_LEVEL_SHIFT, __ATOMIC_RELEASE);
+	step_store_n(&victim->acc, found->acc, __ATOMIC_RELEASE);
+	step_store_n(&victim->value, value, __ATOMIC_RELEASE);
 	end_fill(&victim->seq);
 }
 
