@@ -29,6 +29,8 @@ struct qemu_block {
 	char name[QEMU_MAX_NAME + 1];
 	uint64_t size;
 	uint64_t first; /* where it is in the RAM, if it is a part of that; else QEMU_NO_PLACE */
+	/* With mapped-ram: where the file has a bit for each page that is not zeroes, and the pages. */
+	uint64_t bitmap_at, pages_at;
 };
 
 /**
@@ -70,7 +72,8 @@ struct qemu_stream {
 	char machine[QEMU_MAX_NAME + 1]; /* its type: "pc-q35-7.2"; empty if it is not said */
 	uint32_t section;                /* of the memory */
 	bool has_section;
-	bool is_whole;                  /* all of the memory has come */
+	bool is_mapped; /* mapped-ram: pages have their places in the file, and no records */
+	bool is_whole;  /* all of the memory has come */
 	const struct qemu_block *block; /* that the last page was of */
 	struct qemu_ram *ram;
 };
@@ -95,6 +98,8 @@ int qemu_stream_read(struct qemu_stream *stream);
 
 int qemu_take_blocks(struct qemu_stream *stream);
 int qemu_take_pages(struct qemu_stream *stream);
+/** After the end of a stream with mapped-ram. */
+int qemu_take_mapped(struct qemu_stream *stream);
 
 /* qemu_ram.c */
 

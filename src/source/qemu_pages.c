@@ -46,6 +46,39 @@ static int compare_names(const void *a, const void *b)
 	return strverscmp(x->name, y->name);
 }
 
+/*
+ * With mapped-ram, a block's size is followed by version 1 (4 bytes), the size of a page, and
+ * where its bitmap and its pages are in the file, 8 bytes each. What comes next is behind them.
+ */
+static int take_mapping(struct qemu_stream *stream, struct qemu_block *block)
+{
+	uint64_t at = stream->at, version, page_size, bitmap_end;
+	uint64_t bitmap_size = ((block->size >> stream->ram->page_lg2) + 7) / 8;
+	int status = qemu_take_number(stream, 4, &version);
+
+	if (!status)
+		status = qemu_take_number(stream, 8, &page_size);
+	if (!status)
+		status = qemu_take_number(stream, 8, &block->bitmap_at);
+	if (!status)
+		status = qemu_take_number(stream, 8, &block->pages_at);
+	if (status)
+		return status;
+	if (version != 1)
+		return source_fail_at(stream->err, -PGW_EOPNOTSUPP, at, version,
+				      "mapped-ram of version 1");
+	if (page_size != BIT(stream->ram->page_lg2))
+		return source_fail_at(stream->err, -PGW_EOPNOTSUPP, at + 4, page_size,
+				      "mapped-ram with the machine's pages");
+	if (block->bitmap_at < stream->at ||
+	    add_overflows(block->bitmap_at, bitmap_size, &bitmap_end) ||
+	    block->pages_at < bitmap_end ||
+	    add_overflows(block->pages_at, block->size, &stream->at))
+		return source_fail_at(stream->err, -PGW_EOVERFLOW, at + 12, block->pages_at,
+				      "a bitmap and pages behind what says where they are");
+	return 0;
+}
+
 static int take_block(struct qemu_stream *stream, uint64_t *left)
 {
 	struct qemu_ram *ram = stream->ram;
@@ -71,7 +104,7 @@ static int take_block(struct qemu_stream *stream, uint64_t *left)
 			"the size of a block of memory, in pages, within that of all");
 	ram->nr_blocks++;
 	*left -= block->size;
-	return 0;
+	return stream->is_mapped ? take_mapping(stream, block) : 0;
 }
 
 int qemu_take_blocks(struct qemu_stream *stream)
@@ -182,4 +215,41 @@ int qemu_take_pages(struct qemu_stream *stream)
 		if (status)
 			return status;
 	}
+}
+
+/* Pages of a block that its bitmap has, or that are zeroes; bits come from the lowest on. */
+static int add_mapped(struct qemu_stream *stream, const struct qemu_block *block)
+{
+	uint64_t nr = block->size >> stream->ram->page_lg2, size = BIT(stream->ram->page_lg2);
+	uint8_t bits[1024];
+
+	for (uint64_t page = 0; page < nr; page++) {
+		size_t in_bits = page % (8 * sizeof(bits));
+		uint64_t left = (nr - page + 7) / 8;
+		struct qemu_sent how = { .at = 0 };
+
+		if (!in_bits && !source_map_read(stream->map, block->bitmap_at + page / 8, bits,
+						 left < sizeof(bits) ? left : sizeof(bits)))
+			return QEMU_CUT;
+		if (bits[in_bits / 8] >> in_bits % 8 & 1)
+			how = (struct qemu_sent){ .at = block->pages_at + page * size,
+						  .step = size };
+		if (how.step && !source_map_has(stream->map, how.at, size))
+			return QEMU_CUT;
+		if (qemu_ram_add(stream->ram, block, page * size, &how))
+			return source_fail(stream->err, -PGW_ENOMEM, NULL);
+	}
+	return 0;
+}
+
+int qemu_take_mapped(struct qemu_stream *stream)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < stream->ram->nr_blocks && !status; i++) {
+		if (stream->ram->blocks[i].first != QEMU_NO_PLACE)
+			status = add_mapped(stream, &stream->ram->blocks[i]);
+	}
+	stream->is_whole &= !status;
+	return status;
 }

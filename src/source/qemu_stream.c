@@ -37,28 +37,22 @@ enum section {
 #define PAGE_LG2_MAX 16
 
 #define STREAM "a QEMU migration stream"
-#define AGAIN "load it (qemu -incoming), then dump-guest-memory writes an ELF core"
 
 static int take_capability(struct qemu_stream *stream)
 {
-	static const struct {
-		const char *name, *kind, *advice;
-	} refused[] = {
-		{ "mapped-ram", STREAM " with mapped-ram", AGAIN },
-		{ "x-ignore-shared", STREAM " without its shared memory (x-ignore-shared)",
-		  "the file behind that memory (mem-path=) is raw memory (--ram "
-		  "PA=FILE[@OFFSET[+SIZE]])" },
-	};
 	char name[QEMU_MAX_NAME + 1];
 	uint64_t at = stream->at;
 	int status = qemu_take_name(stream, name);
 
-	for (size_t i = 0; i < PGW_ARRAY_SIZE(refused) && !status; i++) {
-		if (strcmp(name, refused[i].name) == 0)
-			status = source_fail_kind(stream->err, at, refused[i].kind,
-						  refused[i].advice);
-	}
-	return status;
+	if (status)
+		return status;
+	if (strcmp(name, "x-ignore-shared") == 0)
+		return source_fail_kind(stream->err, at,
+					STREAM " without its shared memory (x-ignore-shared)",
+					"the file behind that memory (mem-path=) is raw memory "
+					"(--ram PA=FILE[@OFFSET[+SIZE]])");
+	stream->is_mapped |= strcmp(name, "mapped-ram") == 0;
+	return 0;
 }
 
 static int take_capabilities(struct qemu_stream *stream)
@@ -292,5 +286,5 @@ int qemu_stream_read(struct qemu_stream *stream)
 				      STREAM " of version 3");
 	while (!status && !stream->is_whole)
 		status = take_section(stream);
-	return status;
+	return !status && stream->is_mapped ? qemu_take_mapped(stream) : status;
 }

@@ -647,9 +647,6 @@ static void test_qemu__what_is_configured_is_known_or_refused(void **state)
 			    "offset 0x3b: expected pages of 2^10 to 2^16 bytes, found 0x11");
 	assert_string_equal(said_with("configuration/uuid", NULL, 1), "");
 	assert_string_equal(said_with(capabilities, "xbzrle", 1), "");
-	assert_string_equal(said_with(capabilities, "mapped-ram", 1),
-			    "offset 0x3b: " STREAM " with mapped-ram: load it (qemu -incoming), "
-			    "then dump-guest-memory writes an ELF core");
 	assert_string_equal(said_with(capabilities, "x-ignore-shared", 1),
 			    "offset 0x3b: " STREAM " without its shared memory (x-ignore-shared): "
 			    "the file behind that memory (mem-path=) is raw memory (--ram "
@@ -657,6 +654,98 @@ static void test_qemu__what_is_configured_is_known_or_refused(void **state)
 	assert_string_equal(said_with("configuration/new", NULL, 1),
 			    "offset 0x18: expected a part of the configuration that is known, "
 			    "found 0x11");
+}
+
+/* As QEMU writes it with mapped-ram: a bit and a place in the file for each page. */
+#define MAPPED_RAM 0x1000 /* where our stream has pages; the bits are before the first */
+#define MAPPED_BLOCK 0x6f /* and what it says of the block */
+
+static void make_mapped(struct mkqemu *stream)
+{
+	static const uint8_t zeroes[MKQEMU_PAGE];
+	uint8_t bits[MACHINE_PAGES / 8] = { 0 };
+
+	*stream = (struct mkqemu){ 0 };
+	mkqemu_begin(stream, "pc-q35-11.1");
+	mkqemu_number(stream, 1, 5);
+	mkqemu_name(stream, "configuration/capabilities");
+	mkqemu_number(stream, 4, 1);
+	mkqemu_number(stream, 4, 1);
+	mkqemu_name(stream, "mapped-ram");
+	mkqemu_section(stream, 1, 2, "ram", 4);
+	mkqemu_number(stream, 8, RAM | 4);
+	mkqemu_name(stream, "pc.ram");
+	mkqemu_number(stream, 8, RAM);
+	assert_int_equal(stream->size, MAPPED_BLOCK);
+	mkqemu_number(stream, 4, 1);
+	mkqemu_number(stream, 8, PAGE);
+	mkqemu_number(stream, 8, MAPPED_BLOCK + 28);
+	mkqemu_number(stream, 8, MAPPED_RAM);
+	for (unsigned i = 0; i < MACHINE_PAGES; i++) {
+		if (memcmp(machine.ram + i * PAGE, zeroes, PAGE) != 0)
+			bits[i / 8] |= (uint8_t)(1 << i % 8);
+	}
+	mkqemu_bytes(stream, bits, sizeof(bits));
+	while (stream->size < MAPPED_RAM)
+		mkqemu_number(stream, 1, 0x55);
+	mkqemu_bytes(stream, machine.ram, RAM);
+	mkqemu_part_end(stream);
+	mkqemu_part(stream, 3);
+	mkqemu_part_end(stream);
+	mkqemu_devices(stream);
+}
+
+static void test_qemu__mapped_ram_is_read_where_it_is(void **state)
+{
+	struct pgw_image *image;
+	struct mkqemu stream;
+
+	(void)state;
+	make_mapped(&stream);
+	image = must_open(&stream);
+	same_image(core, image);
+	pgw_image_close(image);
+	/* Which pages are zeroes is known at the end only. */
+	stream.size -= 49 + 13;
+	image = must_open(&stream);
+	assert_true(pgw_image_get_info(image)->truncated);
+	assert_int_equal(pgw_image_get_info(image)->readable_bytes, 0);
+	assert_int_equal(pgw_image_get_info(image)->unreadable_bytes, RAM);
+	pgw_image_close(image);
+	mkqemu_fini(&stream);
+}
+
+static void test_qemu__hostile_mapped_ram_is_refused_by_a_line(void **state)
+{
+	static const struct row mapped[] = {
+		{ "version", MAPPED_BLOCK, 4, 2,
+		  "offset 0x6f: expected mapped-ram of version 1, found 0x2" },
+		{ "page size", MAPPED_BLOCK + 4, 8, 8192,
+		  "offset 0x73: expected mapped-ram with the machine's pages, found 0x2000" },
+		{ "bitmap before", MAPPED_BLOCK + 12, 8, MAPPED_BLOCK + 27,
+		  "offset 0x7b: expected a bitmap and pages behind what says where they are, found "
+		  "0x1000" },
+		{ "bitmap at the end of all", MAPPED_BLOCK + 12, 8, UINT64_MAX,
+		  "offset 0x7b: expected a bitmap and pages behind what says where they are, found "
+		  "0x1000" },
+		{ "pages in the bitmap", MAPPED_BLOCK + 20, 8, MAPPED_BLOCK + 28 + 15,
+		  "offset 0x7b: expected a bitmap and pages behind what says where they are, found "
+		  "0x9a" },
+		{ "pages at the end of all", MAPPED_BLOCK + 20, 8, UINT64_MAX - RAM + 1,
+		  "offset 0x7b: expected a bitmap and pages behind what says where they are, found "
+		  "0xfffffffffff80000" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(mapped); i++) {
+		struct pgw_image *image;
+		struct mkqemu stream;
+
+		make_mapped(&stream);
+		mkqemu_put(&stream, mapped[i].offset, mapped[i].size, mapped[i].value);
+		assert_string_equal(open_said(&stream, &image), mapped[i].text);
+		mkqemu_fini(&stream);
+	}
 }
 
 static void test_qemu__postcopy_is_refused(void **state)
@@ -829,6 +918,8 @@ int main(void)
 		cmocka_unit_test(test_qemu__an_unknown_machine_needs_a_proof),
 		cmocka_unit_test(test_qemu__hostile_streams_are_refused_by_a_line),
 		cmocka_unit_test(test_qemu__what_is_configured_is_known_or_refused),
+		cmocka_unit_test(test_qemu__mapped_ram_is_read_where_it_is),
+		cmocka_unit_test(test_qemu__hostile_mapped_ram_is_refused_by_a_line),
 		cmocka_unit_test(test_qemu__postcopy_is_refused),
 		cmocka_unit_test(test_qemu__blocks_have_names_of_their_own_and_are_bounded),
 		cmocka_unit_test(test_qemu__blocks_of_devices_are_no_memory),
