@@ -63,13 +63,17 @@ int source_map_open(const char *path, struct source_map *ret, struct pgw_error *
 	status = map_check(map.fd, &map, err);
 	if (status)
 		goto fail;
+	map.size = map.mapped;
 	bytes = mmap(NULL, map.mapped, PROT_READ, MAP_PRIVATE, map.fd, 0);
+	if (bytes == MAP_FAILED && errno == ENOMEM) {
+		*ret = map;
+		return 0;
+	}
 	if (bytes == MAP_FAILED) {
 		status = fail_errno(err, NULL);
 		goto fail;
 	}
 	map.bytes = bytes;
-	map.size = map.mapped;
 	map.guard = source_guard_new(bytes, map.mapped);
 	map.resident = source_resident_new(map.page_size);
 	if (!map.guard || !map.resident) {
@@ -100,6 +104,8 @@ static void map_ask_size(const struct source_map *map)
 {
 	struct stat st;
 
+	if (!map->bytes)
+		return;
 	if (fstat(map->fd, &st))
 		source_guard_lower(map->guard, 0);
 	else if ((uint64_t)st.st_size < map->mapped)
@@ -154,6 +160,8 @@ static PGW_ALWAYS_INLINE bool map_read(const struct source_map *map, uint64_t of
 	if (len == 0)
 		return true;
 	end = (size_t)offset + len;
+	if (pgw_unlikely(!map->bytes))
+		return map_pread(map, (size_t)offset, buf, len);
 	if (len >= pread_min) {
 		if (!map_pread(map, (size_t)offset, buf, len))
 			return false;

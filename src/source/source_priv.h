@@ -50,6 +50,7 @@ void source_resident_touch(const struct source_map *map, const uint8_t *bytes, s
 /* map.c: a file, mapped */
 
 struct source_map {
+	/* NULL: the address space has no room for it (/proc/kcore, copied with its holes). It is read. */
 	const uint8_t *bytes;
 	size_t mapped; /* bytes, when it was opened; at least 1 */
 	size_t size;   /* of the file: the same, unless flat */
