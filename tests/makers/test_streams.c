@@ -368,12 +368,48 @@ static void test_streams__of_a_running_guest_have_what_it_had_last(void **state)
 	run_fini(&run);
 }
 
-int main(void)
+/* What a maker of another place wrote, and what it said that the memory of its PC was. */
+static void test_file__has_the_bytes_of_the_other(void **state)
 {
+	const char *const *path = *state;
+	FILE *raw = fopen(path[1], "rb");
+	struct pgw_image *image;
+	struct pgw_error err;
+	char text[512];
+	uint8_t bytes[2][PAGE];
+	uint64_t pa = 0;
+
+	assert_non_null(raw);
+	if (pgw_image_open(path[0], NULL, &image, &err)) {
+		pgw_error_format(&err, text, sizeof(text));
+		fail_msg("%s", text);
+	}
+	assert_false(pgw_image_get_info(image)->truncated);
+	for (; fread(bytes[0], 1, PAGE, raw) == PAGE; pa += PAGE) {
+		if (pa >= PC_OTHER_FIRST && pa < PC_OTHER_END)
+			continue;
+		assert_int_equal(pgw_phys_read(pgw_image_phys(image), pa, bytes[1], PAGE), 0);
+		assert_memory_equal(bytes[0], bytes[1], PAGE);
+	}
+	assert_true(pa > MIB);
+	fclose(raw);
+	pgw_image_close(image);
+}
+
+/* Or: test_streams FILE RAW, whose bytes are compared. */
+int main(int argc, char **argv)
+{
+	const char *const path[] = { argv[1], argc == 3 ? argv[2] : NULL };
+	const struct CMUnitTest compare[] = {
+		cmocka_unit_test_prestate(test_file__has_the_bytes_of_the_other,
+					  (void *)(uintptr_t)path),
+	};
+
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_streams__of_a_stopped_guest_have_its_memory),
 		cmocka_unit_test(test_streams__of_a_running_guest_have_what_it_had_last),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return argc == 3 ? cmocka_run_group_tests(compare, NULL, NULL)
+			 : cmocka_run_group_tests(tests, NULL, NULL);
 }
