@@ -199,6 +199,16 @@ struct pgw_trim_summary {
 PGW_API int pgw_trim(struct pgw_image *image, pgw_write_fn *fn, void *arg,
 		     struct pgw_trim_summary *ret);
 
+/**
+ * What pgw_trim() keeps of the memory, for pgw_image_write().
+ *
+ * @param ret_list ascending, without overlap; to be freed with free()
+ * @param ret      may be NULL
+ * @return as pgw_trim()
+ */
+PGW_API int pgw_trim_ranges(struct pgw_image *image, struct pgw_pa_range **ret_list, size_t *ret_nr,
+			    struct pgw_trim_summary *ret);
+
 #ifdef __cplusplus
 }
 #endif

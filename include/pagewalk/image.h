@@ -100,7 +100,7 @@ struct pgw_image_options {
 /**
  * Open an ELF core or a kdump-compressed dump, written by QEMU's dump-guest-memory or by kdump,
  * flattened or not; what LiME wrote; a migration stream of QEMU, or what virsh save wrote; or raw
- * memory.
+ * memory, alone or by the map that pgw_image_write_map() wrote of it.
  *
  * A file that is of no known kind is taken for the whole memory of a machine,
  * its pieces one behind the other. Where they belong is derived from the
@@ -151,7 +151,10 @@ enum pgw_image_placement {
 
 /** What the file says of itself. */
 struct pgw_image_info {
-	/** "elf-core", "kdump", "lime", "qemu-migration", "libvirt-save", "xen" or "raw" */
+	/**
+	 * "elf-core", "kdump", "lime", "qemu-migration", "libvirt-save", "xen", "raw", or
+	 * "raw-map"
+	 */
 	const char *kind;
 	/** as pgw_format_arch(): "x86_64"; NULL if no format is known for the machine */
 	const char *arch;
@@ -258,6 +261,54 @@ typedef int pgw_write_fn(const void *bytes, size_t size, void *arg);
  */
 PGW_API int pgw_image_write_core(const struct pgw_image *image, const struct pgw_pa_range *keep,
 				 size_t nr, pgw_write_fn *fn, void *arg);
+
+/** Kinds of files that an image's memory can be written to. */
+enum pgw_image_form {
+	PGW_IMAGE_ELF_CORE,
+	PGW_IMAGE_LIME,
+	PGW_IMAGE_RAW, /**< the bytes alone, of one piece of memory after the other */
+	_PGW_IMAGE_FORM_MAX,
+};
+
+/** What pgw_image_write() writes, and where to. */
+struct pgw_image_writing {
+	enum pgw_image_form form;
+	const struct pgw_pa_range *keep; /**< ascending, without overlap; NULL: all memory */
+	size_t nr_keep;
+	pgw_write_fn *fn; /**< gets the file's bytes; after a failure, some of them */
+	void *arg;
+};
+
+/**
+ * Write a file that has the memory of the image which is to be kept and can be read.
+ *
+ * - An ELF core: as pgw_image_write_core() does it, but a page of memory is a page of the
+ *   file, if pages of the image are. What the image says of CPUs or has of a VMCOREINFO and that
+ *   is in none of its notes becomes a note, as QEMU and Linux have them.
+ * - LiME: a range for each piece of memory. Nothing else has a place in it: neither notes,
+ *   nor that it is a guess where memory is.
+ * - Raw: pieces of memory, in ascending order. Where each belongs is in
+ *   none: pgw_image_write_map() writes that down.
+ *
+ * @return 0, fn's value, or as pgw_image_write_core(); also -PGW_ENOENT (LiME,
+ *         raw: there is nothing to be kept), -PGW_EOPNOTSUPP (LiME, of memory whose place is a
+ *         guess), -PGW_EINVAL (no such form)
+ */
+PGW_API int pgw_image_write(const struct pgw_image *image, const struct pgw_image_writing *what);
+
+/**
+ * Write the map of a raw file that pgw_image_write() writes: a text of which pgw_image_open()
+ * makes an image that has the memory where it was. It names the file, beside which it must lie.
+ *
+ * @param keep as struct pgw_image_writing has it
+ * @param name of the file, without its folder; no newline and no slash in it
+ * @return 0, fn's value, -PGW_EINVAL (keep is out of order, no such name)
+ */
+PGW_API int pgw_image_write_map(const struct pgw_image *image, const struct pgw_pa_range *keep,
+				size_t nr_keep, const char *name, pgw_write_fn *fn, void *arg);
+
+/** Is a file one of those that the image is read from? By st_dev and st_ino, as stat() has them. */
+PGW_API bool pgw_image_reads_file(const struct pgw_image *image, uint64_t device, uint64_t inode);
 
 /**
  * Which bit says that memory is encrypted, as far as it was found until now: the functions that

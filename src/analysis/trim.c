@@ -228,7 +228,8 @@ static uint64_t kept_bytes(const struct pgw_image *image, const struct keep *kee
 	return bytes;
 }
 
-int pgw_trim(struct pgw_image *image, pgw_write_fn *fn, void *arg, struct pgw_trim_summary *ret)
+int pgw_trim_ranges(struct pgw_image *image, struct pgw_pa_range **ret_list, size_t *ret_nr,
+		    struct pgw_trim_summary *ret)
 {
 	struct pgw_trim_summary summary = { 0 };
 	struct keep keep = { 0 };
@@ -242,12 +243,30 @@ int pgw_trim(struct pgw_image *image, pgw_write_fn *fn, void *arg, struct pgw_tr
 		status = trim_vmcoreinfo(image, &keep);
 	if (!status)
 		status = trim_riscv_image(image, &keep);
-	if (!status) {
-		keep_sort(&keep);
-		summary.kept_bytes = kept_bytes(image, &keep);
-		status = pgw_image_write_core(image, keep.ranges, keep.nr, fn, arg);
+	if (status) {
+		free(keep.ranges);
+		return status;
 	}
-	free(keep.ranges);
+	keep_sort(&keep);
+	summary.kept_bytes = kept_bytes(image, &keep);
+	*ret_list = keep.ranges;
+	*ret_nr = keep.nr;
+	if (ret)
+		*ret = summary;
+	return 0;
+}
+
+int pgw_trim(struct pgw_image *image, pgw_write_fn *fn, void *arg, struct pgw_trim_summary *ret)
+{
+	struct pgw_trim_summary summary;
+	struct pgw_pa_range *keep;
+	size_t nr;
+	int status = pgw_trim_ranges(image, &keep, &nr, &summary);
+
+	if (status)
+		return status;
+	status = pgw_image_write_core(image, keep, nr, fn, arg);
+	free(keep);
 	if (!status && ret)
 		*ret = summary;
 	return status;

@@ -1,29 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "source/source_priv.h"
+#include "source/memory_write.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
 #include "source/elf.h"
 
-/* Bytes are handed on in blocks of at most this size. */
-#define BLOCK ((size_t)64 << 10)
-
-/* Our own note: the name and the text, each padded to 4 bytes (System V gABI, "Note Section"). */
-#define GUESS_TEXT "placement=guessed\n"
-#define GUESS_NAME_SIZE ((sizeof(SOURCE_NOTE_OWN) + 3) / 4 * 4)
-#define GUESS_SIZE (12 + GUESS_NAME_SIZE + (sizeof(GUESS_TEXT) - 1 + 3) / 4 * 4)
+#define NOTE_HEADER 12
 
 struct core {
-	const struct source *source;
+	struct memory_write write;
 	struct elf_form form; /* 64-bit: all addresses fit; in the byte order of the notes */
 	const struct source_core *what;
-	pgw_write_fn *fn;
-	void *arg;
 	uint64_t nr_headers; /* program headers */
 	uint64_t offset;     /* in the file, of the bytes that the next header speaks of */
-	uint8_t *block;
 };
 
 /* Memory that becomes one PT_LOAD: at its start some that is kept, then some that is not. */
@@ -35,47 +25,6 @@ struct piece {
 
 typedef int piece_fn(struct core *core, const struct piece *piece);
 
-/* The first of the ranges to keep that ends at or above pa. */
-static const struct pgw_pa_range *keep_next(const struct core *core, uint64_t pa)
-{
-	size_t low = 0, high = core->what->nr_keep;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (core->what->keep[middle].last < pa)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < core->what->nr_keep ? &core->what->keep[low] : NULL;
-}
-
-/* The first memory from pa on that is to be kept and can be read. */
-static bool kept_next(const struct core *core, uint64_t pa, struct pgw_pa_range *ret)
-{
-	const struct pgw_pa_range *keep;
-
-	while ((keep = keep_next(core, pa))) {
-		struct pgw_pa_range run;
-
-		if (pa < keep->first)
-			pa = keep->first;
-		if (!source_next_range(core->source, SOURCE_READABLE, pa, &run))
-			return false;
-		if (pa < run.first)
-			pa = run.first;
-		if (pa > keep->last)
-			continue;
-		*ret = (struct pgw_pa_range){
-			.first = pa,
-			.last = keep->last < run.last ? keep->last : run.last,
-		};
-		return true;
-	}
-	return false;
-}
-
 /* Readable memory is a part of what is described, so nothing that is kept leaves the run. */
 static int run_pieces(struct core *core, const struct pgw_pa_range *run, piece_fn *fn)
 {
@@ -85,11 +34,11 @@ static int run_pieces(struct core *core, const struct pgw_pa_range *run, piece_f
 	for (; at <= run->last && !status; at = end) {
 		struct piece piece = { .pa = at };
 		struct pgw_pa_range kept;
-		bool has_kept = kept_next(core, at, &kept);
+		bool has_kept = memory_write_next(&core->write, at, &kept);
 
 		if (has_kept && kept.first == at) {
 			piece.kept = kept.last - at + 1;
-			has_kept = kept_next(core, kept.last + 1, &kept);
+			has_kept = memory_write_next(&core->write, kept.last + 1, &kept);
 		}
 		end = has_kept && kept.first <= run->last ? kept.first : run->last + 1;
 		piece.size = end - at;
@@ -105,7 +54,7 @@ static int each_piece(struct core *core, piece_fn *fn)
 	uint64_t pa = 0;
 	int status = 0;
 
-	while (!status && source_next_range(core->source, SOURCE_DESCRIBED, pa, &run)) {
+	while (!status && source_next_range(core->write.source, SOURCE_DESCRIBED, pa, &run)) {
 		status = run_pieces(core, &run, fn);
 		pa = run.last + 1;
 	}
@@ -132,48 +81,44 @@ static int program_header(struct core *core, uint32_t type, const struct piece *
 	elf_put(form, ph, PH_MEMSZ, piece->size);
 	if (add_overflows(core->offset, piece->kept, &core->offset))
 		return -PGW_EOVERFLOW;
-	return core->fn(ph, elf_ph_size(form), core->arg);
+	return core->write.fn(ph, elf_ph_size(form), core->write.arg);
+}
+
+/* Pages of memory are pages of the file: then what is zero can be a hole in it. */
+static size_t piece_padding(const struct core *core, const struct piece *piece)
+{
+	if (!core->what->is_aligned || !piece->kept)
+		return 0;
+	return (piece->pa - core->offset) & (SOURCE_CORE_ALIGN - 1);
 }
 
 static int piece_header(struct core *core, const struct piece *piece)
 {
+	if (add_overflows(core->offset, piece_padding(core, piece), &core->offset))
+		return -PGW_EOVERFLOW;
 	return program_header(core, PT_LOAD, piece);
 }
 
+/* Goes over the same offsets, which did not overflow. */
 static int piece_bytes(struct core *core, const struct piece *piece)
 {
-	int status = 0;
+	size_t padding = piece_padding(core, piece);
+	int status = memory_write_zeroes(&core->write, padding);
 
-	for (uint64_t done = 0; done < piece->kept && !status;) {
-		size_t n = piece->kept - done < BLOCK ? (size_t)(piece->kept - done) : BLOCK;
-
-		status = pgw_phys_read(&core->source->phys, piece->pa + done, core->block, n);
-		if (!status)
-			status = core->fn(core->block, n, core->arg);
-		done += n;
-	}
-	return status;
+	core->offset += padding + piece->kept;
+	return status ? status : memory_write_range(&core->write, piece->pa, piece->kept);
 }
 
-static int notes_bytes(struct core *core, const struct source_notes *notes)
+/* A new note: the name and what it says, each padded to 4 bytes (System V gABI, "Note Section"). */
+
+static size_t note_padded(size_t size)
 {
-	int status = 0;
-
-	for (uint64_t done = 0; done < notes->size && !status;) {
-		size_t n = notes->size - done < BLOCK ? (size_t)(notes->size - done) : BLOCK;
-
-		if (!source_read_file(core->source, notes->offset + done, core->block, n))
-			return -PGW_EIO;
-		status = core->fn(core->block, n, core->arg);
-		done += n;
-	}
-	return status;
+	return (size + 3) / 4 * 4;
 }
 
-/* Only headers say where memory is from here on: that they are a guess has to be said. */
-static bool needs_guess(const struct core *core)
+static size_t note_size(const struct source_new_note *note)
 {
-	return core->what->is_guess && !core->source->nr_notes;
+	return NOTE_HEADER + note_padded(strlen(note->name) + 1) + note_padded(note->size);
 }
 
 static void put_word(const struct core *core, uint8_t *to, uint32_t value)
@@ -182,16 +127,30 @@ static void put_word(const struct core *core, uint8_t *to, uint32_t value)
 		to[core->form.is_big_endian ? 3 - i : i] = (uint8_t)value;
 }
 
-static int guess_bytes(struct core *core)
+static int new_note_bytes(const struct core *core, const struct source_new_note *note)
 {
-	uint8_t note[GUESS_SIZE] = { 0 };
+	const struct memory_write *write = &core->write;
+	size_t name = strlen(note->name) + 1;
+	uint8_t head[NOTE_HEADER + SOURCE_NOTE_NAME_MAX + 4] = { 0 };
+	int status;
 
-	put_word(core, note, sizeof(SOURCE_NOTE_OWN));
-	put_word(core, note + 4, sizeof(GUESS_TEXT) - 1);
-	put_word(core, note + 8, SOURCE_NOTE_OWN_PLACEMENT);
-	memcpy(note + 12, SOURCE_NOTE_OWN, sizeof(SOURCE_NOTE_OWN));
-	memcpy(note + 12 + GUESS_NAME_SIZE, GUESS_TEXT, sizeof(GUESS_TEXT) - 1);
-	return core->fn(note, sizeof(note), core->arg);
+	put_word(core, head, (uint32_t)name);
+	put_word(core, head + 4, note->size);
+	put_word(core, head + 8, note->type);
+	memcpy(head + NOTE_HEADER, note->name, name);
+	status = write->fn(head, NOTE_HEADER + note_padded(name), write->arg);
+	if (!status && note->size)
+		status = write->fn(note->desc, note->size, write->arg);
+	return status ? status : memory_write_zeroes(write, note_padded(note->size) - note->size);
+}
+
+static uint64_t new_notes_size(const struct core *core)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < core->what->nr_notes; i++)
+		size += note_size(&core->what->notes[i]);
+	return size;
 }
 
 static int note_header(struct core *core, uint64_t size)
@@ -199,12 +158,40 @@ static int note_header(struct core *core, uint64_t size)
 	return program_header(core, PT_NOTE, &(struct piece){ .kept = size, .size = size });
 }
 
+static int notes_headers(struct core *core)
+{
+	const struct source *source = core->write.source;
+	int status = 0;
+
+	for (size_t i = 0; i < source->nr_notes && !status; i++)
+		status = note_header(core, source->notes[i].size);
+	if (!status && core->what->nr_notes)
+		status = note_header(core, new_notes_size(core));
+	return status;
+}
+
+static int notes_bytes(struct core *core)
+{
+	const struct source *source = core->write.source;
+	int status = 0;
+
+	for (size_t i = 0; i < source->nr_notes && !status; i++) {
+		core->offset += source->notes[i].size;
+		status = memory_write_file(&core->write, source->notes[i].offset,
+					   source->notes[i].size);
+	}
+	for (size_t i = 0; i < core->what->nr_notes && !status; i++)
+		status = new_note_bytes(core, &core->what->notes[i]);
+	core->offset += new_notes_size(core);
+	return status;
+}
+
 /* The file header; and where the program headers are too many for it, a section header that counts.
  */
-static int core_headers(struct core *core)
+static int core_headers(struct core *core, uint64_t *ret_end)
 {
-	const struct source *source = core->source;
 	const struct elf_form *form = &core->form;
+	const struct memory_write *write = &core->write;
 	uint64_t headers_end = elf_eh_size(form) + core->nr_headers * elf_ph_size(form);
 	bool is_extended = core->nr_headers >= PN_XNUM;
 	uint8_t header[EH_SIZE_MAX] = "\x7f"
@@ -228,65 +215,47 @@ static int core_headers(struct core *core)
 		elf_put(form, header, EH_SHNUM, 1);
 		elf_put(form, section, SH_INFO, core->nr_headers);
 	}
-	core->offset = headers_end + (is_extended ? elf_sh_size(form) : 0);
+	*ret_end = headers_end + (is_extended ? elf_sh_size(form) : 0);
+	core->offset = *ret_end;
 
-	status = core->fn(header, elf_eh_size(form), core->arg);
-	for (size_t i = 0; i < source->nr_notes && !status; i++)
-		status = note_header(core, source->notes[i].size);
-	if (!status && needs_guess(core))
-		status = note_header(core, GUESS_SIZE);
+	status = write->fn(header, elf_eh_size(form), write->arg);
+	if (!status)
+		status = notes_headers(core);
 	if (!status)
 		status = each_piece(core, piece_header);
 	if (!status && is_extended)
-		status = core->fn(section, elf_sh_size(form), core->arg);
+		status = write->fn(section, elf_sh_size(form), write->arg);
 	return status;
 }
 
 static int core_write(struct core *core)
 {
-	const struct source *source = core->source;
-	int status = core_headers(core);
+	int status = each_piece(core, piece_count);
+	uint64_t headers_end;
 
-	for (size_t i = 0; i < source->nr_notes && !status; i++)
-		status = notes_bytes(core, &source->notes[i]);
-	if (!status && needs_guess(core))
-		status = guess_bytes(core);
+	if (status)
+		return status;
+	if (!core->nr_headers)
+		return -PGW_ENOENT;
+	status = core_headers(core, &headers_end);
+	core->offset = headers_end;
+	if (!status)
+		status = notes_bytes(core);
 	return status ? status : each_piece(core, piece_bytes);
 }
 
-static bool keep_ascends(const struct pgw_pa_range *keep, size_t nr)
-{
-	for (size_t i = 0; i < nr; i++) {
-		if (keep[i].first > keep[i].last || (i && keep[i - 1].last >= keep[i].first))
-			return false;
-	}
-	return true;
-}
-
-int source_write_core(const struct source *source, const struct source_core *what, pgw_write_fn *fn,
-		      void *arg)
+int source_write_core(const struct source *source, const struct source_writing *what,
+		      const struct source_core *core_is)
 {
 	struct core core = {
-		.source = source,
 		.form = { .is_big_endian = source->is_big_endian },
-		.what = what,
-		.fn = fn,
-		.arg = arg,
+		.what = core_is,
+		.nr_headers = source->nr_notes + (core_is->nr_notes != 0),
 	};
-	int status;
+	int status = memory_write_init(&core.write, source, what);
 
-	core.nr_headers = source->nr_notes + needs_guess(&core);
-	if (!keep_ascends(what->keep, what->nr_keep))
-		return -PGW_EINVAL;
-	status = each_piece(&core, piece_count);
-	if (status)
-		return status;
-	if (!core.nr_headers)
-		return -PGW_ENOENT;
-	core.block = malloc(BLOCK);
-	if (!core.block)
-		return -PGW_ENOMEM;
-	status = core_write(&core);
-	free(core.block);
+	if (!status)
+		status = core_write(&core);
+	memory_write_fini(&core.write);
 	return status;
 }

@@ -5,24 +5,7 @@
 #include <string.h>
 
 #include "base/bits.h"
-
-/*
- * LiME: ranges of memory, each behind a header (lime.h; little-endian):
- *
- *   0   "EMiL"
- *   4   version, 1
- *   8   address of the first byte
- *   16  address of the last byte
- *   24  zeroes
- *
- * They are in the order of the machine's resources, which need not be that of addresses, and
- * need not end where pages do.
- */
-#define MAGIC "EMiL"
-#define VERSION_AT 4
-#define FIRST_AT 8
-#define LAST_AT 16
-#define HEADER_SIZE 32
+#include "source/lime.h"
 
 static bool lime_probe(const struct source_map *file, struct source_guess *ret)
 {
@@ -30,7 +13,7 @@ static bool lime_probe(const struct source_map *file, struct source_guess *ret)
 
 	ret->score = SOURCE_SCORE_MAGIC;
 	return source_map_read(file, 0, magic, sizeof(magic)) &&
-	       memcmp(magic, MAGIC, sizeof(magic)) == 0;
+	       memcmp(magic, LIME_MAGIC, sizeof(magic)) == 0;
 }
 
 /* Ranges of a file that is being opened. */
@@ -44,12 +27,13 @@ struct ranges {
 
 static int add_range(struct ranges *ranges, const uint8_t *header)
 {
-	uint64_t first = load_le64(header + FIRST_AT), last = load_le64(header + LAST_AT);
-	uint64_t offset = ranges->at + HEADER_SIZE, left = ranges->source->files[0].size - offset;
+	uint64_t first = load_le64(header + LIME_FIRST_AT), last = load_le64(header + LIME_LAST_AT);
+	uint64_t offset = ranges->at + LIME_HEADER_SIZE,
+		 left = ranges->source->files[0].size - offset;
 	struct source_segment range = { .pa = first, .size = last - first + 1, .offset = offset };
 
 	if (first > last || last == UINT64_MAX)
-		return source_fail_at(ranges->err, -PGW_EOVERFLOW, ranges->at + LAST_AT, last,
+		return source_fail_at(ranges->err, -PGW_EOVERFLOW, ranges->at + LIME_LAST_AT, last,
 				      "the end of a range, behind its start, below 2^64");
 	if (ranges->nr == SOURCE_MAX_SEGMENTS)
 		return source_fail_at(ranges->err, -PGW_EOVERFLOW, ranges->at, ranges->nr,
@@ -71,23 +55,23 @@ static int read_ranges(struct ranges *ranges)
 	int status = 0;
 
 	while (ranges->at < size && !status) {
-		uint8_t header[HEADER_SIZE];
+		uint8_t header[LIME_HEADER_SIZE];
 
-		if (size - ranges->at < HEADER_SIZE && ranges->at) {
-			source->info.said_size = ranges->at + HEADER_SIZE;
+		if (size - ranges->at < LIME_HEADER_SIZE && ranges->at) {
+			source->info.said_size = ranges->at + LIME_HEADER_SIZE;
 			source->info.truncated = true;
 			return 0;
 		}
 		if (!source_read_file(source, ranges->at, header, sizeof(header)))
 			return source_fail_at(ranges->err, -PGW_EOVERFLOW, ranges->at, size,
 					      "the header of a LiME range, of 32 bytes");
-		if (memcmp(header, MAGIC, 4) != 0)
+		if (memcmp(header, LIME_MAGIC, 4) != 0)
 			return source_fail_at(ranges->err, -PGW_EOVERFLOW, ranges->at,
 					      load_le32(header), "the header of a LiME range");
-		if (load_le32(header + VERSION_AT) != 1)
-			return source_fail_at(ranges->err, -PGW_EOPNOTSUPP, ranges->at + VERSION_AT,
-					      load_le32(header + VERSION_AT),
-					      "a LiME range of version 1");
+		if (load_le32(header + LIME_VERSION_AT) != LIME_VERSION)
+			return source_fail_at(
+				ranges->err, -PGW_EOPNOTSUPP, ranges->at + LIME_VERSION_AT,
+				load_le32(header + LIME_VERSION_AT), "a LiME range of version 1");
 		status = add_range(ranges, header);
 	}
 	source->info.said_size = ranges->at;

@@ -10,6 +10,7 @@ const struct source_ops *const source_kinds[] = {
 	&source_libvirt_ops,
 	&source_lime_ops,
 	&source_qemu_ops,
+	&source_raw_map_ops,
 	&source_unreadable_ops,
 	&source_raw_ops,
 	&source_xen_ops,

@@ -2,6 +2,7 @@
 #include "source/source_priv.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/bits.h"
 #include "source/flat.h"
@@ -166,4 +167,16 @@ uint64_t source_last(const struct source *source)
 bool source_read_file(const struct source *source, uint64_t offset, void *buf, size_t len)
 {
 	return source->nr_files && source_map_read(&source->files[0], offset, buf, len);
+}
+
+bool source_reads_file(const struct source *source, uint64_t device, uint64_t inode)
+{
+	for (unsigned i = 0; i < source->nr_files; i++) {
+		struct stat st;
+
+		if (fstat(source->files[i].fd, &st) == 0 && st.st_dev == device &&
+		    st.st_ino == inode)
+			return true;
+	}
+	return false;
 }

@@ -155,6 +155,7 @@ struct source {
 	/* If it does not: pieces, as machines usually have them of the kind that the file names. */
 	struct source_segment usual[SOURCE_MAX_USUAL];
 	unsigned nr_usual;  /* 0: it names none */
+	bool is_guess;      /* where memory is, by what the file says of itself */
 	bool is_packed;     /* page by page: that some of what it holds cannot be read shows late */
 	bool is_big_endian; /* its notes; what is in memory is as the machine has it */
 	/* All but arch, nr_cpus and placement: what the notes say is not the source's to know. */
@@ -208,6 +209,9 @@ uint64_t source_last(const struct source *source);
 /** Bytes of file 0 itself, all or nothing; false if there is no such file, or no such bytes. */
 bool source_read_file(const struct source *source, uint64_t offset, void *buf, size_t len);
 
+/** As pgw_image_reads_file(). */
+bool source_reads_file(const struct source *source, uint64_t device, uint64_t inode);
+
 /* Where memory that lies in files as it is belongs: for those that do not say it. */
 
 /**
@@ -251,18 +255,47 @@ typedef int source_note_fn(const struct source_note *note, void *arg);
 int source_each_note(const struct source *source, source_note_fn *fn, void *arg,
 		     struct pgw_error *err);
 
-/* elf_write.c */
+/* Files that memory is written to. */
 
-/** What is to be written. */
-struct source_core {
-	unsigned elf_machine;
-	bool is_guess; /* where memory is; said in a note, if no other note is there */
+/** What is written, and where to. */
+struct source_writing {
 	const struct pgw_pa_range *keep; /* ascending, without overlap */
 	size_t nr_keep;
+	pgw_write_fn *fn;
+	void *arg;
 };
 
-/** As pgw_image_write_core(). */
-int source_write_core(const struct source *source, const struct source_core *what, pgw_write_fn *fn,
-		      void *arg);
+/** A note that the source does not have. */
+struct source_new_note {
+	const char *name; /* at most SOURCE_NOTE_NAME_MAX */
+	uint32_t type;
+	uint32_t size;
+	const void *desc;
+};
+
+/** What an ELF core says beside its memory and the source's notes. */
+struct source_core {
+	unsigned elf_machine;
+	bool is_aligned; /* addresses and offsets in the file: to SOURCE_CORE_ALIGN */
+	const struct source_new_note *notes;
+	size_t nr_notes;
+};
+
+#define SOURCE_CORE_ALIGN 4096u
+
+/** How the text begins that says where raw memory belongs, see raw_map.c. */
+#define SOURCE_RAW_MAP_MAGIC "# pagewalk memory map 1\n"
+/** The longest of its lines, with the newline: a file name, and three numbers. */
+#define SOURCE_RAW_MAP_LINE 320
+
+/* elf_write.c: as pgw_image_write_core(). */
+int source_write_core(const struct source *source, const struct source_writing *what,
+		      const struct source_core *core);
+/* plain_write.c: the same, as LiME has it, or nothing but the memory. */
+int source_write_plain(const struct source *source, const struct source_writing *what,
+		       bool is_lime);
+/** As pgw_image_write_map(). */
+int source_write_map(const struct source *source, const struct source_writing *what,
+		     const char *name, unsigned elf_machine, bool is_guess);
 
 #endif

@@ -129,6 +129,7 @@ extern const struct source_ops source_kdump_ops;
 extern const struct source_ops source_libvirt_ops;
 extern const struct source_ops source_lime_ops;
 extern const struct source_ops source_qemu_ops;
+extern const struct source_ops source_raw_map_ops;
 extern const struct source_ops source_raw_ops;        /* of the options' files, too */
 extern const struct source_ops source_unreadable_ops; /* kinds.c */
 extern const struct source_ops source_xen_ops;

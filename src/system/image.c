@@ -45,6 +45,8 @@ static int image_load(struct pgw_image *image, const struct image_kinds *kinds, 
 		return status;
 	image->phys = image->source.phys;
 	image->info = image->source.info;
+	if (image->source.is_guess)
+		image->info.placement = PGW_PLACEMENT_GUESSED;
 	if (image->source.has_machine)
 		image_set_arch(image);
 	status = image_notes_take(image, err);
@@ -112,19 +114,6 @@ const struct pgw_phys *pgw_image_phys(const struct pgw_image *image)
 const struct pgw_image_info *pgw_image_get_info(const struct pgw_image *image)
 {
 	return &image->info;
-}
-
-int pgw_image_write_core(const struct pgw_image *image, const struct pgw_pa_range *keep, size_t nr,
-			 pgw_write_fn *fn, void *arg)
-{
-	const struct source_core what = {
-		.elf_machine = image->info.elf_machine,
-		.is_guess = image->info.placement >= PGW_PLACEMENT_GUESSED,
-		.keep = keep,
-		.nr_keep = nr,
-	};
-
-	return source_write_core(&image->source, &what, fn, arg);
 }
 
 bool pgw_image_next_described(const struct pgw_image *image, uint64_t pa, struct pgw_pa_range *ret)
