@@ -23,5 +23,6 @@ extern const struct command cmd_roots;
 extern const struct command cmd_dump;
 extern const struct command cmd_translate;
 extern const struct command cmd_trim;
+extern const struct command cmd_convert;
 
 #endif

@@ -12,6 +12,9 @@
 
 #include "message.h"
 
+/* A hole is no smaller. */
+#define PAGE 4096
+
 #define TEMP_NAME ".pagewalk-XXXXXX"
 
 /* Signals that end a program. */
@@ -24,6 +27,12 @@ static bool file_failed(const struct new_file *file, int os_errno)
 	return false;
 }
 
+static bool input_refused(const struct new_file *file)
+{
+	message("%s: this is the input itself, which is never changed", file->path);
+	return false;
+}
+
 bool new_file_spares(const struct new_file *file, const char *input)
 {
 	struct stat old, in;
@@ -31,8 +40,16 @@ bool new_file_spares(const struct new_file *file, const char *input)
 	if (lstat(file->path, &old) < 0 || stat(input, &in) < 0 || in.st_dev != old.st_dev ||
 	    in.st_ino != old.st_ino)
 		return true;
-	message("%s: this is the input itself, which is never changed", file->path);
-	return false;
+	return input_refused(file);
+}
+
+bool new_file_spares_image(const struct new_file *file, const struct pgw_image *image)
+{
+	struct stat old;
+
+	if (lstat(file->path, &old) < 0 || !pgw_image_reads_file(image, old.st_dev, old.st_ino))
+		return true;
+	return input_refused(file);
 }
 
 bool new_file_init(struct new_file *file, const char *path, bool replaces)
@@ -41,7 +58,7 @@ bool new_file_init(struct new_file *file, const char *path, bool replaces)
 
 	file->path = path;
 	file->replaces = replaces;
-	file->is_open = false;
+	file->is_open = file->is_sparse = false;
 	file->temp = NULL;
 	if (lstat(path, &old) < 0)
 		return errno == ENOENT || file_failed(file, errno);
@@ -112,15 +129,54 @@ static bool file_open(struct new_file *file)
 		return false;
 	}
 	file->is_open = true;
+	file->size = file->hole = 0;
 	out_init(&file->out, fd, false);
 	return fchmod(fd, 0666 & ~mask) == 0 || file_failed(file, errno);
+}
+
+static bool is_zero(const char *bytes, size_t size)
+{
+	return !bytes[0] && memcmp(bytes, bytes + 1, size - 1) == 0;
+}
+
+/* The zeroes that are due become a hole. */
+static void file_skip(struct new_file *file)
+{
+	out_flush(&file->out);
+	if (!out_failed(&file->out) && lseek(file->out.fd, (off_t)file->hole, SEEK_CUR) < 0)
+		file->out.os_errno = errno;
+	file->hole = 0;
+}
+
+static void write_sparse(struct new_file *file, const char *bytes, size_t size)
+{
+	while (size) {
+		size_t n = PAGE - file->size % PAGE;
+
+		if (n > size)
+			n = size;
+		/* Less than a page is not worth a hole of its own. */
+		if ((n == PAGE || file->hole) && is_zero(bytes, n)) {
+			file->hole += n;
+		} else {
+			if (file->hole)
+				file_skip(file);
+			out_bytes(&file->out, bytes, n);
+		}
+		file->size += n;
+		bytes += n;
+		size -= n;
+	}
 }
 
 bool new_file_write(struct new_file *file, const void *bytes, size_t size)
 {
 	if (!file->is_open && !file_open(file))
 		return false;
-	out_bytes(&file->out, (const char *)bytes, size);
+	if (file->is_sparse)
+		write_sparse(file, (const char *)bytes, size);
+	else
+		out_bytes(&file->out, (const char *)bytes, size);
 	if (out_failed(&file->out))
 		return file_failed(file, file->out.os_errno);
 	return !signals_wait(file);
@@ -139,27 +195,25 @@ static int file_rename(const struct new_file *file)
 	return link(file->temp, file->path) < 0 ? -1 : unlink(file->temp);
 }
 
-/* @return 0 or an errno */
-static int file_finish(struct new_file *file)
+bool new_file_finish(struct new_file *file)
 {
 	struct out *out = &file->out;
 	int fd = out->fd;
 
 	out_flush(out);
+	if (!out_failed(out) &&
+	    ((file->hole && ftruncate(fd, (off_t)file->size) < 0) || fsync(fd) < 0))
+		out->os_errno = errno;
 	if (out_failed(out))
-		return out->os_errno;
-	if (fsync(fd) < 0)
-		return errno;
+		return file_failed(file, out->os_errno);
 	out->fd = -1;
-	return close(fd) < 0 || file_rename(file) < 0 ? errno : 0;
+	return close(fd) == 0 || file_failed(file, errno);
 }
 
 bool new_file_commit(struct new_file *file)
 {
-	int os_errno = file_finish(file);
-
-	if (os_errno) {
-		file_failed(file, os_errno);
+	if ((file->out.fd >= 0 && !new_file_finish(file)) ||
+	    (file_rename(file) < 0 && !file_failed(file, errno))) {
 		new_file_abandon(file);
 		return false;
 	}

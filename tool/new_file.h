@@ -10,14 +10,19 @@
 
 #include <signal.h>
 
+#include <pagewalk/image.h>
+
 #include "report/out.h"
 
 struct new_file {
 	const char *path;
 	bool replaces; /**< may take the place of a file that is there */
 	bool is_open;
+	bool is_sparse;     /**< pages of zeroes become holes; may be set after new_file_init() */
 	char *temp;         /**< path of what is written */
 	sigset_t unblocked; /**< the signals before; while there is a temporary file they wait */
+	uint64_t size;      /**< of what was written */
+	uint64_t hole;      /**< of these, zeroes at the end that are not in the file yet */
 	struct out out;
 };
 
@@ -30,6 +35,10 @@ bool new_file_init(struct new_file *file, const char *path, bool replaces);
 bool new_file_spares(const struct new_file *file, const char *input);
 /** Add bytes; the first ones make the temporary file. @return false: abandon it */
 bool new_file_write(struct new_file *file, const void *bytes, size_t size);
+/** The same for all files that an image is read from. */
+bool new_file_spares_image(const struct new_file *file, const struct pgw_image *image);
+/** Have all that was written on the disk. @return false: abandon it */
+bool new_file_finish(struct new_file *file);
 /** Give what was written its name. @return false: it is abandoned */
 bool new_file_commit(struct new_file *file);
 /** Leave nothing behind. A signal that waited takes effect here. */

@@ -178,6 +178,29 @@ static bool option_budget(struct options *opts, const char *text)
 	return parse_dec(text, &opts->budget) && opts->budget > 0;
 }
 
+static bool option_form(struct options *opts, const char *text)
+{
+	static const char *const names[] = { [PGW_IMAGE_ELF_CORE] = "elf",
+					     [PGW_IMAGE_LIME] = "lime",
+					     [PGW_IMAGE_RAW] = "raw",
+					     NULL };
+	int choice = option_choice(text, names);
+
+	if (choice >= 0)
+		opts->form = (enum pgw_image_form)choice;
+	return choice >= 0;
+}
+
+static bool option_pages(struct options *opts, const char *text)
+{
+	static const char *const names[] = { [PAGES_ALL] = "all", [PAGES_TABLES] = "tables", NULL };
+	int choice = option_choice(text, names);
+
+	if (choice >= 0)
+		opts->pages = (enum pages_choice)choice;
+	return choice >= 0;
+}
+
 static bool option_color(struct options *opts, const char *text)
 {
 	static const char *const names[] = {
@@ -285,6 +308,12 @@ static const struct option_spec option_specs[] = {
 			 "visit at most N tables and print at most N lines in each" HELP_NEXT
 			 "half (default: 67108864; none: as many as there are)",
 			 option_budget },
+	[OPT_FORM] = { "format", "FORM", "elf, lime or raw",
+		       "elf (default), lime, or raw, which puts a map beside NEW", option_form },
+	[OPT_PAGES] = { "pages", "PAGES", "tables or all",
+			"all (default): all memory that can be read; tables: what" HELP_NEXT
+			"trim keeps",
+			option_pages },
 	[OPT_FORCE] = { "force", NULL, NULL, "replace the file that is there", NULL },
 	[OPT_JSON] = { "json", NULL, NULL, "JSON Lines; the last record is a summary", NULL },
 	[OPT_COLOR] = { "color", "WHEN", "auto, always or never", "auto (default), always or never",

@@ -32,6 +32,8 @@ enum option_id {
 	OPT_STYLE,
 	OPT_MARKERS,
 	OPT_BUDGET,
+	OPT_FORM,
+	OPT_PAGES,
 	OPT_FORCE,
 	OPT_JSON,
 	OPT_COLOR,
@@ -44,7 +46,7 @@ enum option_id {
 
 /** What every command takes that opens an image. */
 #define OPTIONS_IMAGE                                                                              \
-	(OPT_BIT(OPT_RAM) | OPT_BIT(OPT_PART) | OPT_BIT(OPT_ZERO_FILL) | OPT_BIT(OPT_ENCRYPTION) |                     \
+	(OPT_BIT(OPT_RAM) | OPT_BIT(OPT_PART) | OPT_BIT(OPT_ZERO_FILL) | OPT_BIT(OPT_ENCRYPTION) | \
 	 OPT_BIT(OPT_KERNEL) | OPT_BIT(OPT_VMCOREINFO))
 
 enum root_choice {
@@ -56,6 +58,11 @@ enum root_choice {
 enum dump_style {
 	STYLE_RANGES,
 	STYLE_PTDUMP,
+};
+
+enum pages_choice {
+	PAGES_ALL, /**< the default */
+	PAGES_TABLES,
 };
 
 enum color_choice {
@@ -89,8 +96,10 @@ struct options {
 	uint64_t pa_first;
 	uint64_t pa_last;
 	enum dump_style style;
-	const char *markers; /**< path */
-	uint64_t budget;     /**< as struct pgw_mm_attach_args */
+	const char *markers;      /**< path */
+	uint64_t budget;          /**< as struct pgw_mm_attach_args */
+	enum pgw_image_form form; /**< of the file that is written */
+	enum pages_choice pages;
 	enum color_choice color;
 	/** What is not an option: the image first. With --ram, the first file stands there. */
 	const char *const *args;

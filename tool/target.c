@@ -35,7 +35,8 @@ static void progress_show(void *arg, uint64_t done, uint64_t total)
 		return;
 	progress->is_shown = true;
 	progress->percent = percent;
-	fprintf(stderr, "\rlooking through memory: %u%%", percent);
+	fprintf(stderr, "\r%s: %u%%", progress->what ? progress->what : "looking through memory",
+		percent);
 	fflush(stderr);
 }
 
@@ -44,6 +45,19 @@ static void progress_clear(struct progress *progress)
 	if (progress->is_shown)
 		fputs("\r\033[K", stderr);
 	*progress = (struct progress){ 0 };
+}
+
+void target_progress(struct target *target, const char *what, uint64_t done, uint64_t total)
+{
+	if (!isatty(STDERR_FILENO))
+		return;
+	target->progress.what = what;
+	progress_show(&target->progress, done < total ? done : total, total);
+}
+
+void target_progress_end(struct target *target)
+{
+	progress_clear(&target->progress);
 }
 
 /* Nothing that follows is what the headers say, so every command says this. */

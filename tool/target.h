@@ -22,6 +22,7 @@
 /** The percentage on standard error, if that is a terminal and the work takes a while. */
 struct progress {
 	bool is_shown;
+	const char *what; /**< is done; NULL: looking through memory */
 	unsigned percent;
 	struct timespec start; /**< of the work; 0 = none */
 };
@@ -67,6 +68,10 @@ int target_roots(struct target *target, const struct pgw_root_info **ret_list, s
 int target_kernels(struct target *target, const struct pgw_kernel **ret_list, size_t *ret_nr);
 int target_vmcoreinfo(struct target *target, const struct pgw_vmcoreinfo **ret_list,
 		      size_t *ret_nr);
+
+/** Show the progress of other work, if it is to be shown; to be ended with the work. */
+void target_progress(struct target *target, const char *what, uint64_t done, uint64_t total);
+void target_progress_end(struct target *target);
 
 /** After tables that are not in the image: what is likely, if the file tells. */
 void target_explain_unreadable(const struct target *target);

@@ -307,7 +307,7 @@ for command in info roots dump translate; do
 	done <"$tmp/examples"
 done
 ends '--help: status 0' 0 --help
-check '--help: names the commands' sh -c "grep -c '^  \(info\|roots\|dump\|translate\|trim\) ' $tmp/out | grep -qx 5"
+check '--help: names the commands' sh -c "grep -c '^  \(info\|roots\|dump\|translate\|trim\|convert\) ' $tmp/out | grep -qx 6"
 ends '--version: status 0' 0 --version
 check '--version: name and number' grep -Eqx 'pagewalk [0-9]+\.[0-9]+\.[0-9]+' "$tmp/out"
 

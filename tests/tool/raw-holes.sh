@@ -78,6 +78,16 @@ run trim "$tmp/trimmed" "$tmp/again"
 check 'trim: what was trimmed stays as it is' cmp "$tmp/trimmed" "$tmp/again"
 check 'trim: the note is one that others read' sh -c \
 	"readelf -n $tmp/trimmed 2>&1 | tr '\n' ' ' | grep -q ' pagewalk  *0x00000012.*(0x70670001)'"
+for form in elf raw; do
+	has "convert to $form: it is a guess" '^#.* is a guess' \
+		convert --format "$form" --pages tables "$image" "$tmp/new.$form"
+done
+has 'info: the core that came of it is a guess' 'is a guess in part' info "$tmp/new.elf"
+has 'info: the raw file that came of it is a guess' 'is a guess in part: .* .the map says so' \
+	info "$tmp/new.raw.map"
+complains 'convert to lime: it cannot be said there' 3 'a guess, which a LiME file cannot say' \
+	convert --format lime --pages tables "$image" "$tmp/new.lime"
+check 'convert to lime: ... so nothing is written' test ! -e "$tmp/new.lime"
 run roots --ram "0=$image@0+c000000" --ram "100000000=$image@c000000"
 check 'roots --ram: it is none' sh -c "! grep -q guess $tmp/out"
 

@@ -355,19 +355,25 @@ static void json_roots_summary(struct report *report, const struct report_roots 
 	json_end(&json);
 }
 
-static void json_trim_summary(struct report *report, const struct report_trim *trim)
+static void json_written_summary(struct report *report, const struct report_written *written)
 {
 	struct json json = { .out = report->out };
 
 	json_open(&json, NULL, '{');
 	json_open(&json, "summary", '{');
-	json_dec(&json, "roots", trim->summary.nr_roots);
-	json_dec(&json, "tables", trim->summary.nr_tables);
-	json_dec(&json, "kept", trim->summary.kept_bytes);
-	json_dec(&json, "readable", trim->image->readable_bytes);
+	if (written->has_tables_only) {
+		json_dec(&json, "roots", written->tables.nr_roots);
+		json_dec(&json, "tables", written->tables.nr_tables);
+	}
+	json_dec(&json, "kept", written->kept_bytes);
+	json_dec(&json, "readable", written->image->readable_bytes);
+	if (written->lost_bytes)
+		json_dec(&json, "lost", written->lost_bytes);
+	if (written->loses_notes)
+		json_bool(&json, "loses_notes", true);
 	json_guess(&json, report);
-	json_bool(&json, "truncated", trim->image->truncated);
-	json_dec(&json, "unreadable", trim->image->unreadable_bytes);
+	json_bool(&json, "truncated", written->image->truncated);
+	json_dec(&json, "unreadable", written->image->unreadable_bytes);
 	json_close(&json, '}');
 	json_end(&json);
 }
@@ -381,6 +387,6 @@ const struct renderer renderer_json = {
 	.translate_summary = json_translate_summary,
 	.root = json_root,
 	.roots_summary = json_roots_summary,
-	.trim_summary = json_trim_summary,
+	.written_summary = json_written_summary,
 	.info = json_info,
 };

@@ -44,10 +44,14 @@ struct report_roots {
 	const struct pgw_image_info *image;
 };
 
-/** What `pagewalk trim` sums up. */
-struct report_trim {
-	const struct pgw_image_info *image; /**< the one that was trimmed */
-	struct pgw_trim_summary summary;
+/** What `pagewalk trim` and `pagewalk convert` sum up. */
+struct report_written {
+	const struct pgw_image_info *image; /**< the one that was read */
+	bool has_tables_only;
+	struct pgw_trim_summary tables; /**< if it has */
+	uint64_t kept_bytes;            /**< of memory */
+	uint64_t lost_bytes; /**< of memory, that were to be kept and could not be read */
+	bool loses_notes;    /**< the image has notes, for which the new file has no place */
 };
 
 /** What `pagewalk translate` sums up. */
@@ -104,7 +108,7 @@ struct renderer {
 	void (*translate_summary)(struct report *report, const struct report_translations *sums);
 	void (*root)(struct report *report, const struct pgw_root_info *root);
 	void (*roots_summary)(struct report *report, const struct report_roots *sums);
-	void (*trim_summary)(struct report *report, const struct report_trim *trim);
+	void (*written_summary)(struct report *report, const struct report_written *written);
 	void (*info)(struct report *report, const struct report_info *info);
 };
 

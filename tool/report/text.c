@@ -509,15 +509,20 @@ static void text_roots_summary(struct report *report, const struct report_roots 
 	text_end(report);
 }
 
-static void text_trim_summary(struct report *report, const struct report_trim *trim)
+static void text_written_summary(struct report *report, const struct report_written *written)
 {
 	struct out *out = report->out;
 
-	text_count(out, "# ", trim->summary.nr_roots, "roots");
-	text_count(out, ", ", trim->summary.nr_tables, "tables: ");
-	out_size(out, trim->summary.kept_bytes, 0);
+	out_str(out, "# ");
+	if (written->has_tables_only) {
+		text_count(out, "", written->tables.nr_roots, "roots");
+		text_count(out, ", ", written->tables.nr_tables, "tables: ");
+	}
+	out_size(out, written->kept_bytes, 0);
 	out_str(out, " kept of ");
-	out_size(out, trim->image->readable_bytes, 0);
+	out_size(out, written->image->readable_bytes, 0);
+	if (written->loses_notes)
+		out_str(out, "; its notes have no place in the new file");
 	text_end(report);
 }
 
@@ -530,6 +535,6 @@ const struct renderer renderer_text = {
 	.translate_summary = text_translate_summary,
 	.root = text_root,
 	.roots_summary = text_roots_summary,
-	.trim_summary = text_trim_summary,
+	.written_summary = text_written_summary,
 	.info = text_info,
 };

@@ -68,7 +68,8 @@ static void text_file(struct out *out, const struct report_info *info)
 		out_str(out, strcmp(image->kind, "raw") == 0 ? "(--ram says where it is)\n"
 			     : strcmp(image->kind, "elf-core") == 0
 				     ? "(a note says that this was trimmed from raw memory)\n"
-				     : "\n");
+			     : strcmp(image->kind, "raw-map") == 0 ? "(the map says so)\n"
+								   : "\n");
 	} else if (image->placement == PGW_PLACEMENT_USUAL) {
 		text_label(out, "");
 		out_str(out, "where memory is, is a guess: there machines have it that are called "
