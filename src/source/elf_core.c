@@ -56,7 +56,7 @@ static int elf_load_header(const struct source_map *map, uint8_t *header, struct
 
 	memset(header, 0, EH_SIZE_MAX);
 	if (!source_map_read(map, 0, header, n))
-		return source_fail(err, -PGW_EIO, NULL);
+		return source_fail_read(err, 0);
 	if (n > ELF_DATA && header[ELF_CLASS] != ELFCLASS32 && header[ELF_CLASS] != ELFCLASS64)
 		return source_fail_at(err, -PGW_EOPNOTSUPP, ELF_CLASS, header[ELF_CLASS],
 				      "a 32-bit or a 64-bit ELF file (1, 2)");
@@ -227,7 +227,7 @@ static int elf_measure(const struct source_map *map, const struct elf_table *tab
 		struct elf_program ph;
 
 		if (!elf_read_program(map, table, i, &ph))
-			return source_fail(err, -PGW_EIO, NULL);
+			return source_fail_read(err, ph.at);
 		if (ph.type == PT_LOAD) {
 			layout_add_load(ret, &ph, ph.at + elf_at(&table->form, PH_PADDR));
 		} else if (ph.type == PT_NOTE) {
@@ -345,7 +345,7 @@ static int elf_load_table(struct elf_load *load, struct pgw_error *err)
 		uint64_t size;
 
 		if (!elf_read_program(&source->files[0], &load->table, i, &ph))
-			return source_fail(err, -PGW_EIO, NULL);
+			return source_fail_read(err, ph.at);
 		if (ph.type == PT_LOAD) {
 			status = elf_load_segment(load, &ph, err);
 		} else if (ph.type == PT_NOTE) {

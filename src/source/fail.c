@@ -38,6 +38,19 @@ int source_fail_kind(struct pgw_error *err, uint64_t offset, const char *kind, c
 	return -PGW_EOPNOTSUPP;
 }
 
+int source_fail_read(struct pgw_error *err, uint64_t offset)
+{
+	if (err)
+		*err = (struct pgw_error){
+			.status = -PGW_EIO,
+			.has_offset = true,
+			.offset = offset,
+			.expected =
+				"bytes of the file, which became shorter, or was flattened and cut",
+		};
+	return -PGW_EIO;
+}
+
 int source_array_grow(void **array, size_t nr, size_t size)
 {
 	void *grown;

@@ -304,7 +304,7 @@ int kdump_parts_collect(struct source *source, const struct pgw_image_options *o
 		return options->nr_parts ? source_fail(err, -PGW_EINVAL, "a part of a split dump")
 					 : 0;
 	if (!source_read_file(source, 0, collecting.common, sizeof(collecting.common)))
-		return source_fail(err, -PGW_EIO, NULL);
+		return source_fail_read(err, 0);
 	if (is_numbered) {
 		ret->list[0].number = numbered.number;
 		status = take_all_beside(&collecting, &numbered);

@@ -75,7 +75,7 @@ int source_notes_parse(const struct source *source, const struct source_notes *n
 		uint64_t total;
 
 		if (!source_read_file(source, offset, header, sizeof(header)))
-			return source_fail(err, -PGW_EIO, NULL);
+			return source_fail_read(err, offset);
 		name_size = (uint32_t)source_number(source, header, 4);
 		note.desc_size = (uint32_t)source_number(source, header + 4, 4);
 		note.type = (uint32_t)source_number(source, header + 8, 4);

@@ -36,6 +36,9 @@ int source_fail_at(struct pgw_error *err, int status, uint64_t offset, uint64_t 
 /** The file is of a kind that cannot be read. @return -PGW_EOPNOTSUPP */
 int source_fail_kind(struct pgw_error *err, uint64_t offset, const char *kind, const char *advice);
 
+/** Bytes that should be there cannot be read. @return -PGW_EIO */
+int source_fail_read(struct pgw_error *err, uint64_t offset);
+
 /**
  * Make room for one more element in an array that grows by doubling.
  * @param array the array or NULL; replaced
