@@ -31,7 +31,7 @@ static void same_bytes(struct pgw_image *a, struct pgw_image *b, uint64_t pa, ui
 	}
 }
 
-static void same_memory(struct pgw_image *a, struct pgw_image *b)
+void same_memory(struct pgw_image *a, struct pgw_image *b)
 {
 	const struct pgw_phys *of_a = pgw_image_phys(a), *of_b = pgw_image_phys(b);
 	uint64_t pa = 0, first[2], last[2];

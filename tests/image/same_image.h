@@ -9,6 +9,9 @@
 /** Asserts that ranges, bytes, roots, and the leaves of each root are the same. */
 void same_image(struct pgw_image *a, struct pgw_image *b);
 
+/** The same of ranges and bytes alone. */
+void same_memory(struct pgw_image *a, struct pgw_image *b);
+
 /** The leaves of a root that are in this region, counted, and as a hash. */
 struct leaves {
 	uint64_t nr;

@@ -128,6 +128,37 @@ static void test_kdump__each_layout_gives_what_a_core_gives(void **state)
 	}
 }
 
+static int sink_write(const void *bytes, size_t size, void *arg)
+{
+	struct mkkdump *sink = arg;
+
+	sink->file = realloc(sink->file, sink->size + size);
+	assert_non_null(sink->file);
+	memcpy(sink->file + sink->size, bytes, size);
+	sink->size += size;
+	return 0;
+}
+
+/* A core that is written of it has the note. */
+static void check_text_of_core(const struct pgw_image *image, const char *text)
+{
+	struct mkkdump core_of_it = { .size = 0 };
+	const struct pgw_image_writing what = { .fn = sink_write, .arg = &core_of_it };
+	const struct pgw_vmcoreinfo *texts;
+	struct pgw_image *written;
+	size_t nr;
+
+	assert_int_equal(pgw_image_write(image, &what), 0);
+	assert_string_equal(open_said(mkkdump_save(&core_of_it), &written), "");
+	assert_int_equal(pgw_image_vmcoreinfo(written, &texts, &nr), 0);
+	assert_int_equal(nr, 1);
+	assert_int_equal(texts[0].source, PGW_VMCOREINFO_NOTE);
+	assert_int_equal(texts[0].size, strlen(text));
+	assert_memory_equal(texts[0].text, text, texts[0].size);
+	pgw_image_close(written);
+	mkkdump_fini(&core_of_it);
+}
+
 static void test_kdump__a_text_without_its_note_counts(void **state)
 {
 	const struct mkkdump_how how = { .version = 3, .text = machine_text(&machine) };
@@ -144,6 +175,7 @@ static void test_kdump__a_text_without_its_note_counts(void **state)
 	assert_int_equal(texts[0].source, PGW_VMCOREINFO_NOTE);
 	assert_int_equal(texts[0].size, strlen(how.text));
 	assert_memory_equal(texts[0].text, how.text, texts[0].size);
+	check_text_of_core(image, how.text);
 	pgw_image_close(image);
 	mkkdump_fini(&kdump);
 }

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "image/samples.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIME_HEADER 32
+
+static void mark(struct sample_file *file, uint64_t offset)
+{
+	assert(file->nr_marks < SAMPLE_MARKS);
+	file->marks[file->nr_marks++] = offset;
+}
+
+static bool make_elf(struct sample_file *file, const struct mkelf *elf)
+{
+	struct mkelf copy = *elf;
+
+	copy.file = NULL;
+	mkelf_build(&copy);
+	file->bytes = (struct mkkdump){ .file = copy.file, .size = copy.size };
+	for (size_t i = 0; i <= elf->nr_segments && i < 8; i++)
+		mark(file, mkelf_ph(i));
+	mark(file, mkelf_notes_offset(&copy));
+	return true;
+}
+
+static bool make_flat_elf(struct sample_file *file, const struct mkelf *elf)
+{
+	make_elf(file, elf);
+	mkkdump_flatten(&file->bytes, 2);
+	file->nr_marks = 0;
+	return true;
+}
+
+static bool make_packed(struct sample_file *file, const struct mkelf *elf, enum packing packing)
+{
+	const struct mkkdump_how how = { .version = 6, .is_packed = true, .packing = packing };
+
+	if (!packing_is_there(packing))
+		return false;
+	mkkdump_build(&file->bytes, elf, &how);
+	mark(file, mkkdump_header_at(&how, 0));
+	mark(file, 4096);
+	mark(file, 4096 + 104);
+	mark(file, file->bytes.map);
+	mark(file, (file->bytes.map + file->bytes.descriptors) / 2);
+	mark(file, file->bytes.descriptors);
+	mark(file, file->bytes.descriptors + 24);
+	mark(file, file->bytes.data);
+	mark(file, file->bytes.data + 4096);
+	return true;
+}
+
+static bool make_zlib(struct sample_file *file, const struct mkelf *elf)
+{
+	return make_packed(file, elf, PACKING_ZLIB);
+}
+
+static bool make_lzo(struct sample_file *file, const struct mkelf *elf)
+{
+	return make_packed(file, elf, PACKING_LZO);
+}
+
+static bool make_snappy(struct sample_file *file, const struct mkelf *elf)
+{
+	return make_packed(file, elf, PACKING_SNAPPY);
+}
+
+static bool make_zstd(struct sample_file *file, const struct mkelf *elf)
+{
+	return make_packed(file, elf, PACKING_ZSTD);
+}
+
+static bool make_kdump(struct sample_file *file, const struct mkelf *elf)
+{
+	const struct mkkdump_how how = { .version = 6 };
+
+	mkkdump_build(&file->bytes, elf, &how);
+	mark(file, file->bytes.descriptors);
+	mark(file, file->bytes.data);
+	return true;
+}
+
+static bool make_flat_kdump(struct sample_file *file, const struct mkelf *elf)
+{
+	if (!make_zlib(file, elf))
+		return false;
+	mkkdump_flatten(&file->bytes, 1);
+	file->nr_marks = 0;
+	mark(file, 16);
+	mark(file, 4096);
+	mark(file, 4096 + 16);
+	mark(file, file->bytes.size - 16);
+	return true;
+}
+
+/* Segment by segment, the last one first. */
+static bool make_lime(struct sample_file *file, const struct mkelf *elf)
+{
+	struct mkkdump *bytes = &file->bytes;
+
+	for (size_t i = elf->nr_segments; i--;) {
+		const struct mkelf_segment *segment = &elf->segments[i];
+		uint64_t at = bytes->size;
+
+		bytes->size += LIME_HEADER + segment->file_size;
+		bytes->file = realloc(bytes->file, bytes->size);
+		assert(bytes->file);
+		memset(bytes->file + at, 0, LIME_HEADER);
+		memcpy(bytes->file + at, "EMiL", 4);
+		mkkdump_put(bytes, at + 4, 4, 1);
+		mkkdump_put(bytes, at + 8, 8, segment->pa);
+		mkkdump_put(bytes, at + 16, 8, segment->pa + segment->file_size - 1);
+		memcpy(bytes->file + at + LIME_HEADER, segment->bytes, segment->file_size);
+		if (file->nr_marks < SAMPLE_MARKS - 1) {
+			mark(file, at);
+			mark(file, at + LIME_HEADER);
+		}
+		if (file->nr_silent < SAMPLE_MARKS)
+			file->silent[file->nr_silent++] = bytes->size;
+	}
+	return true;
+}
+
+void sample_fini(struct sample_file *file)
+{
+	mkkdump_fini(&file->bytes);
+	*file = (struct sample_file){ .nr_marks = 0 };
+}
+
+const struct sample samples[] = {
+	{ "ELF core", "elf-core", false, false, make_elf },
+	{ "flattened ELF core", "elf-core", false, true, make_flat_elf },
+	{ "kdump", "kdump", false, false, make_kdump },
+	{ "kdump, zlib", "kdump", false, false, make_zlib },
+	{ "kdump, LZO", "kdump", false, false, make_lzo },
+	{ "kdump, snappy", "kdump", false, false, make_snappy },
+	{ "kdump, zstd", "kdump", false, false, make_zstd },
+	{ "flattened kdump, zlib", "kdump", false, true, make_flat_kdump },
+	{ "LiME", "lime", true, false, make_lime },
+};
+
+const size_t nr_samples = sizeof(samples) / sizeof(samples[0]);
