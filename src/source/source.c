@@ -101,7 +101,7 @@ static int fail_unknown(const struct source *source, struct pgw_error *err)
 	size_t n = source->files[0].size < sizeof(start) ? source->files[0].size : sizeof(start);
 
 	if (!source_read_file(source, 0, start, n))
-		return source_fail(err, -PGW_EIO, NULL);
+		return source_fail_read(err, 0);
 	return source_fail_at(err, -PGW_ENOEXEC, 0, load_le32(start), "an ELF magic number");
 }
 
