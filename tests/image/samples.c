@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/mkqemu.h"
+
 #define LIME_HEADER 32
 
 static void mark(struct sample_file *file, uint64_t offset)
@@ -130,16 +132,53 @@ void sample_fini(struct sample_file *file)
 	*file = (struct sample_file){ .nr_marks = 0 };
 }
 
+/* The memory that is in one piece. */
+static void put_pages(struct sample_file *file, struct mkqemu *stream, const struct mkelf *elf)
+{
+	for (size_t i = 0; i < elf->nr_segments; i++) {
+		const struct mkelf_segment *segment = &elf->segments[i];
+
+		mark(file, stream->size);
+		for (uint64_t at = 0; at < segment->file_size; at += MKQEMU_PAGE)
+			mkqemu_page(stream, i + at ? NULL : "pc.ram", segment->pa + at,
+				    (const uint8_t *)segment->bytes + at);
+	}
+}
+
+/* What comes behind the memory is not read, so nothing shows that it was cut. */
+static bool make_qemu(struct sample_file *file, const struct mkelf *elf)
+{
+	const struct mkelf_segment *last = &elf->segments[elf->nr_segments - 1];
+	const struct mkqemu_block block = { "pc.ram", last->pa + last->file_size };
+	struct mkqemu stream = { 0 };
+
+	mkqemu_begin(&stream, "pc-q35-7.2");
+	mark(file, stream.size);
+	mkqemu_blocks(&stream, &block, 1);
+	mark(file, stream.size);
+	mkqemu_part(&stream, 3);
+	put_pages(file, &stream, elf);
+	mark(file, stream.size);
+	mkqemu_part_end(&stream);
+	mark(file, stream.size);
+	mkqemu_devices(&stream);
+	file->bytes.file = stream.file;
+	file->bytes.size = stream.size;
+	return true;
+}
+
 const struct sample samples[] = {
-	{ "ELF core", "elf-core", false, false, make_elf },
-	{ "flattened ELF core", "elf-core", false, true, make_flat_elf },
-	{ "kdump", "kdump", false, false, make_kdump },
-	{ "kdump, zlib", "kdump", false, false, make_zlib },
-	{ "kdump, LZO", "kdump", false, false, make_lzo },
-	{ "kdump, snappy", "kdump", false, false, make_snappy },
-	{ "kdump, zstd", "kdump", false, false, make_zstd },
-	{ "flattened kdump, zlib", "kdump", false, true, make_flat_kdump },
-	{ "LiME", "lime", true, false, make_lime },
+	{ "ELF core", "elf-core", .make = make_elf },
+	{ "flattened ELF core", "elf-core", .has_drafts = true, .make = make_flat_elf },
+	{ "kdump", "kdump", .make = make_kdump },
+	{ "kdump, zlib", "kdump", .make = make_zlib },
+	{ "kdump, LZO", "kdump", .make = make_lzo },
+	{ "kdump, snappy", "kdump", .make = make_snappy },
+	{ "kdump, zstd", "kdump", .make = make_zstd },
+	{ "flattened kdump, zlib", "kdump", .has_drafts = true, .make = make_flat_kdump },
+	{ "LiME", "lime", .lacks_notes = true, .make = make_lime },
+	{ "QEMU migration stream", "qemu-migration", .lacks_notes = true, .needs_all = true,
+	  .make = make_qemu },
 };
 
 const size_t nr_samples = sizeof(samples) / sizeof(samples[0]);

@@ -30,6 +30,7 @@ struct sample {
 	const char *name;
 	const char *kind; /* as pgw_image_info has it */
 	bool lacks_notes; /* files of this kind have no place for them */
+	bool needs_all;   /* the memory is one piece, from 0 on */
 	bool has_drafts;  /* what comes later in the file replaces what came before */
 	/** @return false if this build does not read it */
 	bool (*make)(struct sample_file *file, const struct mkelf *elf);

@@ -258,7 +258,8 @@ static void test_samples__of_one_guest_say_the_same(void **state)
 	(void)state;
 	guest_init(&guest);
 	for (size_t i = 0; i < nr_samples; i++)
-		same_guest(&guest, &samples[i]);
+		if (!samples[i].needs_all)
+			same_guest(&guest, &samples[i]);
 	guest_fini(&guest);
 }
 
@@ -310,7 +311,8 @@ static void test_samples__are_written_the_same_in_each_form(void **state)
 	guest_init(&guest);
 	for (size_t i = 0; i < nr_samples; i++) {
 		struct sample_file file = { .nr_marks = 0 };
-		struct pgw_image *image = open_sample(&file, &samples[i], &guest.elf);
+		struct pgw_image *image =
+			samples[i].needs_all ? NULL : open_sample(&file, &samples[i], &guest.elf);
 
 		for (enum pgw_image_form form = 0; image && form < _PGW_IMAGE_FORM_MAX; form++) {
 			if (form != PGW_IMAGE_ELF_CORE || !samples[i].lacks_notes)

@@ -305,7 +305,7 @@ static int place_commit(const struct place_search *search, const struct image_gu
 		return status;
 	image_view_commit(&view, search->file);
 	search->file->info.placement = is_proved ? PGW_PLACEMENT_PROVED : PGW_PLACEMENT_GUESSED;
-	search->file->info.truncated = guess->is_cut && ram_goes_on(&search->direct.ram, end);
+	search->file->info.truncated |= guess->is_cut && ram_goes_on(&search->direct.ram, end);
 	return 1;
 }
 
