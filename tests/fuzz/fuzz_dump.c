@@ -20,9 +20,14 @@
 	"\x7f"                                                                                     \
 	"ELF\2\1\1\0\1\0\0\0\0\0\0\0\4\0\76\0"
 
+#define MAGIC_RAW_MAP "# pagewalk memory map 1\n"
+
 #define MAX_SIZE ((size_t)128 << 10)
 #define MAX_RANGES 64
 #define BUDGET 64 /* table visits */
+
+/* Nor of what is written of it. */
+#define MAX_WRITTEN (UINT64_C(1) << 20)
 
 /* Not so much of it that looking through it takes long: unpacked, 128 KiB may be a machine. */
 #define MAX_MEMORY (UINT64_C(16) << 20)
@@ -86,6 +91,31 @@ static void check_roots(struct pgw_image *image)
 		FUZZ_CHECK(pgw_integrity(image, &root, BUDGET, &integrity) <= 0);
 }
 
+static int count_bytes(const void *bytes, size_t size, void *arg)
+{
+	FUZZ_CHECK(bytes && size);
+	*(uint64_t *)arg += size;
+	return 0;
+}
+
+/* In each form there is: headers that agree with the bytes behind them are the tests' matter. */
+static void check_written(const struct pgw_image *image)
+{
+	const struct pgw_image_info *info = pgw_image_get_info(image);
+	uint64_t size = 0;
+	struct pgw_image_writing what = { .fn = count_bytes, .arg = &size };
+
+	for (what.form = 0; what.form < _PGW_IMAGE_FORM_MAX; what.form++) {
+		int status = pgw_image_write(image, &what);
+
+		FUZZ_CHECK(status == 0 || status == -PGW_EIO || status == -PGW_ENOENT ||
+			   status == -PGW_EOPNOTSUPP || status == -PGW_EOVERFLOW);
+		FUZZ_CHECK(status || size >= info->readable_bytes);
+		size = 0;
+	}
+	FUZZ_CHECK(pgw_image_write_map(image, NULL, 0, "name", count_bytes, &size) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char magic[] = FUZZ_MAGIC;
@@ -102,6 +132,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_memory(image);
 		check_described(image);
 		check_roots(image);
+		if (pgw_image_get_info(image)->readable_bytes <= MAX_WRITTEN)
+			check_written(image);
 	}
 	pgw_image_close(image);
 	return 0;

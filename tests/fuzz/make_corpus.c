@@ -259,6 +259,21 @@ static void make_qemu(void)
 	machine_fini(&machine);
 }
 
+/* A map names the file that it is itself in, or the fuzzer's other one. */
+static void make_raw_map(void)
+{
+	for (unsigned fd = 3; fd < 8; fd++) {
+		char map[200], name[16];
+		int n = snprintf(map, sizeof(map),
+				 "# pagewalk memory map 1\n# machine 62\n# placement guessed\n"
+				 "0x1000=%u@0x0+0x10\n0x0=%u@0x10+0x1000\n# end\n",
+				 fd, fd);
+
+		snprintf(name, sizeof(name), "file%u", fd);
+		save("raw_map", name, map, (size_t)n);
+	}
+}
+
 /* Entries of each format: a table's, and leaves'; see take_choices() in fuzz_tables.c. */
 
 /* What the kernel's root leads to, and its text: of a PV guest in another order. */
@@ -383,6 +398,7 @@ int main(int argc, char **argv)
 	make_lime();
 	make_qemu();
 	make_xen();
+	make_raw_map();
 	make_tables();
 	return 0;
 }
