@@ -20,12 +20,14 @@ check:
 check-bare:
 	@scripts/check-bare
 
-# Not part of check: the comparison with QEMU's MMU, with many more random tables.
+# Not part of check: the comparison with QEMU's MMU, with many more random tables; and with what
+# real makers of dumps write, in guests.
 check-long:
 	@scripts/setup check
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
 	@ninja -C $(BUILD)
 	@PGW_MMU_ROUNDS=$${PGW_MMU_ROUNDS:-20} meson test -C $(BUILD) --no-rebuild --suite mmu -t 20
+	@scripts/check-makers $(MAKERS)
 
 # Not part of check: the comparison with Linux's own walker, in many more cases; and whether it
 # notices faults in ours.
@@ -75,7 +77,8 @@ help:
 	@echo 'make demo       build, and show the main job on a bundled image'
 	@echo 'make check      build four ways and run every test'
 	@echo 'make check-bare both of these on a bare Debian made on the spot; RELEASE (bookworm), AS_USER=1'
-	@echo 'make check-long compare with QEMU on many more tables; PGW_MMU_ROUNDS (default 20)'
+	@echo 'make check-long compare with QEMU on many more tables; PGW_MMU_ROUNDS (default 20);'
+	@echo '                and with what real makers of dumps write; MAKERS (all)'
 	@echo 'make check-linux compare with the walker of Linux in many more cases; PGW_LINUX_CASES (1000000)'
 	@echo 'make mutants    look whether a test notices each of some 200 small wrong changes'
 	@echo 'make bench      run the benchmarks'
