@@ -30,7 +30,8 @@ struct kind {
 #define UNPACK "give the dump that is in it, unpacked"
 #define DUMP_MACHINE "dump the running machine as an ELF core"
 #define NO_MEMORY "it holds a disk, not memory: " DUMP_MACHINE " (" VIRSH ")"
-#define XEN "only Xen's tools and crash read it; /proc/vmcore of the guest's own kdump can be read"
+#define XEN_SAVED "restore it (xl restore), then xl dump-core writes a core that can be read"
+#define XEN_OLD "xl dump-core of a newer Xen writes a core that can be read"
 #define VMWARE "give the .vmem file beside it, which is the memory"
 #define RESUME "resume the machine from it, then " DUMP_MACHINE
 
@@ -48,16 +49,16 @@ static const struct kind kinds[] = {
 	/* AVML: image.rs */
 	KIND(0, "AVML", "an AVML dump", "avml-convert --format raw makes raw memory of it"),
 	/* Xen: xl.h, libxl and libxc migration stream specifications, xend, xenctrl.h; libvirt */
-	KIND(0, "Xen saved domain, xl format\n", "a Xen domain saved by xl", XEN),
-	KIND(0, "libvirt-xml\n \0 \r", "a Xen domain saved by libvirt", XEN),
-	KIND(0, "LibxlFmt", "a Xen migration stream", XEN),
+	KIND(0, "Xen saved domain, xl format\n", "a Xen domain saved by xl", XEN_SAVED),
+	KIND(0, "libvirt-xml\n \0 \r", "a Xen domain saved by libvirt", XEN_SAVED),
+	KIND(0, "LibxlFmt", "a Xen migration stream", XEN_SAVED),
 	KIND(0,
 	     "\xff\xff\xff\xff\xff\xff\xff\xff"
 	     "XENF",
-	     "a Xen migration stream", XEN),
-	KIND(0, "LinuxGuestRecord", "a Xen domain saved by xend", XEN),
-	KIND(0, "\xed\xeb\x0f\xf0", "a Xen core of the old format", XEN),
-	KIND(0, "\xee\xeb\x0f\xf0", "a Xen core of the old format", XEN),
+	     "a Xen migration stream", XEN_SAVED),
+	KIND(0, "LinuxGuestRecord", "a Xen domain saved by xend", XEN_SAVED),
+	KIND(0, "\xed\xeb\x0f\xf0", "a Xen core of the old format", XEN_OLD),
+	KIND(0, "\xee\xeb\x0f\xf0", "a Xen core of the old format", XEN_OLD),
 	/* VMware: vmware_vmss.h in crash */
 	KIND(0, "\xd0\xbe\xd0\xbe", "a VMware saved state (.vmss, .vmsn)", VMWARE),
 	KIND(0, "\xd2\xbe\xd2\xbe", "a VMware saved state (.vmss, .vmsn)", VMWARE),

@@ -38,7 +38,8 @@ struct row {
 	"offset 0x0: a VMware saved state (.vmss, .vmsn): give the .vmem file beside it, which "   \
 	"is "                                                                                      \
 	"the memory"
-#define XEN "only Xen's tools and crash read it; /proc/vmcore of the guest's own kdump can be read"
+#define XEN_SAVED "restore it (xl restore), then xl dump-core writes a core that can be read"
+#define XEN_OLD "xl dump-core of a newer Xen writes a core that can be read"
 #define RESUME "resume the machine from it, then dump the running machine as an ELF core"
 #define DISK "it holds a disk, not memory: dump the running machine as an ELF core (" VIRSH ")"
 #define SWSUSP "a swap area with a Linux hibernation image: " RESUME
@@ -55,19 +56,21 @@ static const struct row rows[] = {
 	ROW("AVML", 0, "AVML\2\0\0\0",
 	    "offset 0x0: an AVML dump: avml-convert --format raw makes raw memory of it"),
 	ROW("xl save", 0, "Xen saved domain, xl format\n \0 \r",
-	    "offset 0x0: a Xen domain saved by xl: " XEN),
+	    "offset 0x0: a Xen domain saved by xl: " XEN_SAVED),
 	ROW("libvirt's libxl", 0, "libvirt-xml\n \0 \r",
-	    "offset 0x0: a Xen domain saved by libvirt: " XEN),
-	ROW("libxl stream", 0, "LibxlFmt\0\0\0\2", "offset 0x0: a Xen migration stream: " XEN),
+	    "offset 0x0: a Xen domain saved by libvirt: " XEN_SAVED),
+	ROW("libxl stream", 0, "LibxlFmt\0\0\0\2",
+	    "offset 0x0: a Xen migration stream: " XEN_SAVED),
 	ROW("libxc stream", 0,
 	    "\377\377\377\377\377\377\377\377"
 	    "XENF",
-	    "offset 0x0: a Xen migration stream: " XEN),
-	ROW("xend save", 0, "LinuxGuestRecord", "offset 0x0: a Xen domain saved by xend: " XEN),
+	    "offset 0x0: a Xen migration stream: " XEN_SAVED),
+	ROW("xend save", 0, "LinuxGuestRecord",
+	    "offset 0x0: a Xen domain saved by xend: " XEN_SAVED),
 	ROW("old Xen core, PV", 0, "\xed\xeb\x0f\xf0",
-	    "offset 0x0: a Xen core of the old format: " XEN),
+	    "offset 0x0: a Xen core of the old format: " XEN_OLD),
 	ROW("old Xen core, HVM", 0, "\xee\xeb\x0f\xf0",
-	    "offset 0x0: a Xen core of the old format: " XEN),
+	    "offset 0x0: a Xen core of the old format: " XEN_OLD),
 	ROW("VMware, old", 0, "\xd0\xbe\xd0\xbe\10\0\0\0", VMWARE),
 	ROW("VMware", 0, "\xd2\xbe\xd2\xbe\10\0\0\0", VMWARE),
 	ROW("VMware, partial", 0, "\xd3\xbe\xd3\xbe\10\0\0\0", VMWARE),
