@@ -80,6 +80,11 @@ void target_explain_gaps(const struct target *target)
 		message("%s: %" PRIu64 " KiB of memory were left out on purpose when the dump was "
 			"made; what lies there is excluded, not lost",
 			target->file, info->excluded_bytes >> 10);
+	if (info->lacks_zeroes)
+		message("%s: memory that was nothing but zeroes may have been left out when the "
+			"dump "
+			"was made; what is missing may be that",
+			target->file);
 	if (info->nr_gaps && !target->zero_fill)
 		message("%s: %" PRIu64 " segments hold less than they claim, as makedumpfile -E "
 			"leaves out pages of zeroes: --zero-fill reads what is missing as zeroes",

@@ -101,6 +101,8 @@ struct pgw_image_options {
  * Open an ELF core or a kdump-compressed dump, written by QEMU's dump-guest-memory or by kdump,
  * flattened or not; what LiME wrote; a migration stream of QEMU, or what virsh save wrote; or raw
  * memory, alone or by the map that pgw_image_write_map() wrote of it.
+ * What AVML wrote is opened, too, a state that VMware saved, with its memory in it or beside it, a
+ * crash dump of Windows, and a minidump of FreeBSD.
  *
  * A file that is of no known kind is taken for the whole memory of a machine,
  * its pieces one behind the other. Where they belong is derived from the
@@ -152,13 +154,16 @@ enum pgw_image_placement {
 /** What the file says of itself. */
 struct pgw_image_info {
 	/**
-	 * "elf-core", "kdump", "lime", "qemu-migration", "libvirt-save", "xen", "raw", or
-	 * "raw-map"
+	 * "elf-core", "kdump", "lime", "avml", "qemu-migration", "libvirt-save", "xen", "vmware",
+	 * "windows", "freebsd-minidump", "other" (see reader), "raw", or "raw-map"
 	 */
 	const char *kind;
 	/** as pgw_format_arch(): "x86_64"; NULL if no format is known for the machine */
 	const char *arch;
-	const char *writer; /**< "QEMU", "kdump", "Xen" or "unknown" */
+	/** The library that reads it, of kinds that are not read here: "libkdumpfile"; else NULL */
+	const char *reader;
+	/** "QEMU", "kdump", "Xen", "AVML", "VMware", "VirtualBox", "Windows", "FreeBSD" or "unknown" */
+	const char *writer;
 	/** e_machine; of raw memory what it would be, 0 if that is not known */
 	unsigned elf_machine;
 	const char *machine; /**< what elf_machine is called: "x86-64"; NULL if not known, or raw */
@@ -191,6 +196,11 @@ struct pgw_image_info {
 	 * devices, behind the memory in a migration stream.
 	 */
 	uint64_t other_bytes;
+	/**
+	 * Memory that was nothing but zeroes may be missing, and the file does not say where: AVML
+	 * leaves it out. It reads as memory that is not there.
+	 */
+	bool lacks_zeroes;
 	/** A segment reaches past the end of the file, or a note past the end of its segment. */
 	bool truncated;
 	/**
@@ -322,6 +332,11 @@ enum pgw_cpu_known {
 	PGW_CPU_S390X_CR = 1 << 1, /**< cr0, cr1, cr7, cr13: from an NT_S390_CTRS note */
 	PGW_CPU_S390X_PREFIX = 1 << 2, /**< prefix: from an NT_S390_PREFIX note */
 	PGW_CPU_XEN_PV = 1 << 3,       /**< x86: cr1; of a PV guest in a Xen core */
+	PGW_CPU_X86_CR3 = 1 << 4,      /**< cr3 alone, with paging on, in long mode or with PAE */
+	PGW_CPU_X86_EFER = 1 << 5,     /**< efer */
+	PGW_CPU_ARM64_TTBR1 = 1 << 6,  /**< ttbr1 and tcr: T1SZ and TG1 */
+	/** No CPU's: the root of tables that the file has apart from memory (FreeBSD's minidumps) */
+	PGW_CPU_IN_FILE = 1 << 7,
 };
 
 /** The registers of one CPU, as far as paging needs them. */
@@ -341,6 +356,9 @@ struct pgw_cpu {
 	uint64_t prefix;
 	uint64_t idt_base;
 	uint32_t cs_flags; /**< as QEMU writes it; bit 21 is CS.L, bits 14:13 the DPL */
+	uint64_t efer;
+	uint64_t ttbr1; /**< TTBR1_EL1 */
+	uint64_t tcr;   /**< TCR_EL1 */
 };
 
 /** @param index below nr_cpus @return 0 or -PGW_EINVAL */
@@ -415,6 +433,8 @@ enum pgw_root_found {
 		<< 9, /**< other roots lead to the same table that the image lacks: PGW_PROOF_PARTIAL */
 	/** It maps addresses to themselves and nothing else, itself and most of memory among them. */
 	PGW_ROOT_FROM_IDENTITY_MAP = 1 << 10,
+	/** The file has its tables apart from memory, and they were given addresses. */
+	PGW_ROOT_FROM_FILE = 1 << 11,
 };
 
 /** What a root is for. A KPTI user half has the state of its pair. */

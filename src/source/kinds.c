@@ -32,7 +32,6 @@ struct kind {
 #define NO_MEMORY "it holds a disk, not memory: " DUMP_MACHINE " (" VIRSH ")"
 #define XEN_SAVED "restore it (xl restore), then xl dump-core writes a core that can be read"
 #define XEN_OLD "xl dump-core of a newer Xen writes a core that can be read"
-#define VMWARE "give the .vmem file beside it, which is the memory"
 #define RESUME "resume the machine from it, then " DUMP_MACHINE
 
 /* How Linux writes it, in the last bytes of the first page, whatever the page size. */
@@ -46,8 +45,6 @@ static const struct kind kinds[] = {
 	KIND(0, "DISKDUMP", "a diskdump dump", "dump again as an ELF core (makedumpfile -E)"),
 	KIND(0, "sadump\0\0", "a sadump dump",
 	     "dump again as an ELF core, with kdump (makedumpfile -E)"),
-	/* AVML: image.rs */
-	KIND(0, "AVML", "an AVML dump", "avml-convert --format raw makes raw memory of it"),
 	/* Xen: xl.h, libxl and libxc migration stream specifications, xend, xenctrl.h; libvirt */
 	KIND(0, "Xen saved domain, xl format\n", "a Xen domain saved by xl", XEN_SAVED),
 	KIND(0, "libvirt-xml\n \0 \r", "a Xen domain saved by libvirt", XEN_SAVED),
@@ -59,12 +56,9 @@ static const struct kind kinds[] = {
 	KIND(0, "LinuxGuestRecord", "a Xen domain saved by xend", XEN_SAVED),
 	KIND(0, "\xed\xeb\x0f\xf0", "a Xen core of the old format", XEN_OLD),
 	KIND(0, "\xee\xeb\x0f\xf0", "a Xen core of the old format", XEN_OLD),
-	/* VMware: vmware_vmss.h in crash */
-	KIND(0, "\xd0\xbe\xd0\xbe", "a VMware saved state (.vmss, .vmsn)", VMWARE),
-	KIND(0, "\xd2\xbe\xd2\xbe", "a VMware saved state (.vmss, .vmsn)", VMWARE),
-	KIND(0, "\xd3\xbe\xd3\xbe", "a VMware saved state (.vmss, .vmsn)", VMWARE),
-	KIND(0, "\xd1\xba\xd1\xba", "a VMware saved state (.vmss, .vmsn)", VMWARE),
-	KIND(0, "\xd2\xba\xd2\xba", "a VMware saved state (.vmss, .vmsn)", VMWARE),
+	/* VMware: vmware_vmss.h in crash. Since VMware's products have 64 bits, another one is written. */
+	KIND(0, "\xd0\xbe\xd0\xbe", "a VMware saved state of the old format (.vmss, .vmsn)",
+	     "give the .vmem file beside it, which is the memory"),
 	/* VirtualBox: SSM.cpp, manual of VBoxManage debugvm */
 	KIND(0,
 	     "\x7f"
@@ -76,11 +70,6 @@ static const struct kind kinds[] = {
 	     "only Hyper-V's own interfaces read it; the guest's own kdump can be read"),
 
 	/* Windows: libmagic, libhibr, MINIDUMP_HEADER */
-	KIND(0, "PAGEDU64", "a Windows crash dump",
-	     "only Windows debuggers read it; a virtual machine can be dumped as an ELF core "
-	     "(" VIRSH ")"),
-	KIND(0, "PAGEDUMP", "a Windows crash dump of a 32-bit machine",
-	     "only Windows debuggers read it"),
 	KIND(0, "MDMP", "a Windows minidump, of a process",
 	     "it holds no page tables: give a dump of a machine's whole memory"),
 	KIND(0, "hibr", "a Windows hibernation file", RESUME),
@@ -96,11 +85,6 @@ static const struct kind kinds[] = {
 	KIND(0, "\xed\xc3\x02\xe9\x98\x56\xe5\x0c", "a TuxOnIce hibernation image", RESUME),
 	SWAP("SWAPSPACE2", "a swap area", DUMP_MACHINE),
 	SWAP("SWAP-SPACE", "a swap area", DUMP_MACHINE),
-	/* FreeBSD: machine/minidump.h */
-	KIND(0, "minidump FreeBSD/", "a FreeBSD minidump",
-	     "only FreeBSD's tools read it; a virtual machine can be dumped as an ELF core "
-	     "(" VIRSH ")"),
-
 	/* Disks. QEMU: docs/interop/qcow2.txt, qed_spec.txt, block/vmdk.c, vdi.c, vpc.c; MS-VHDX;
 	 * libewf */
 	KIND(0, "QFI\xfb", "a qcow or qcow2 disk",

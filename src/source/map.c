@@ -52,14 +52,18 @@ static int map_check(int fd, struct source_map *map, struct pgw_error *err)
 
 int source_map_open(const char *path, struct source_map *ret, struct pgw_error *err)
 {
-	struct source_map map = { .fd = -1, .page_size = (size_t)sysconf(_SC_PAGESIZE) };
+	/* Without O_NONBLOCK, opening a FIFO waits for somebody to write to it. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	return fd < 0 ? fail_errno(err, NULL) : source_map_take(fd, ret, err);
+}
+
+int source_map_take(int fd, struct source_map *ret, struct pgw_error *err)
+{
+	struct source_map map = { .fd = fd, .page_size = (size_t)sysconf(_SC_PAGESIZE) };
 	void *bytes;
 	int status;
 
-	/* Without O_NONBLOCK, opening a FIFO waits for somebody to write to it. */
-	map.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (map.fd < 0)
-		return fail_errno(err, NULL);
 	status = map_check(map.fd, &map, err);
 	if (status)
 		goto fail;

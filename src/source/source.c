@@ -117,7 +117,9 @@ int source_open(const struct source_ops *const *kinds, size_t nr_kinds, const ch
 		status = open_file(ret, path, err);
 		if (status)
 			return status;
+		ret->files->path = path;
 		kind = find_kind(kinds, nr_kinds, ret->files, &guess);
+		ret->files->path = NULL;
 		if (!kind)
 			return fail_unknown(ret, err);
 		if (!kind->open)
@@ -162,6 +164,14 @@ uint64_t source_last(const struct source *source)
 			last |= BIT(bit);
 	}
 	return last;
+}
+
+int source_add_cpu(struct source *source, const struct pgw_cpu *cpu)
+{
+	if (source_array_grow((void **)&source->cpus, source->nr_cpus, sizeof(*cpu)))
+		return -PGW_ENOMEM;
+	source->cpus[source->nr_cpus++] = *cpu;
+	return 0;
 }
 
 bool source_read_file(const struct source *source, uint64_t offset, void *buf, size_t len)

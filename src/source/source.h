@@ -209,6 +209,9 @@ bool source_has(const struct source *source, enum source_extent extent, uint64_t
 /** The last address that is known to be memory; 0 if there is none. */
 uint64_t source_last(const struct source *source);
 
+/** One more of source->cpus. @return 0 or -PGW_ENOMEM */
+int source_add_cpu(struct source *source, const struct pgw_cpu *cpu);
+
 /** Bytes of file 0 itself, all or nothing; false if there is no such file, or no such bytes. */
 bool source_read_file(const struct source *source, uint64_t offset, void *buf, size_t len);
 

@@ -59,11 +59,14 @@ struct source_map {
 	bool is_sparse; /* it has fewer blocks than bytes */
 	struct source_guard *guard;
 	struct source_resident *resident;
+	const char *path; /* while the kind is sought; else NULL */
 	struct source_flat
 		*flat; /* a flattened file: where the bytes are of the one it holds; or NULL */
 };
 
 int source_map_open(const char *path, struct source_map *ret, struct pgw_error *err);
+/** The same of an open file, which is closed with the map, and after a failure. */
+int source_map_take(int fd, struct source_map *ret, struct pgw_error *err);
 /** One that is not open (fd -1, the rest 0) is fine. */
 void source_map_close(struct source_map *map);
 /** Copy len bytes, all or nothing; false if the file does not have them, or not any more. */
@@ -124,12 +127,16 @@ bool source_file_next_range(const struct source *source, enum source_extent exte
 
 /* The kinds. */
 
+extern const struct source_ops source_avml_ops;
 extern const struct source_ops source_elf_ops;
 extern const struct source_ops source_kdump_ops;
 extern const struct source_ops source_libvirt_ops;
 extern const struct source_ops source_lime_ops;
 extern const struct source_ops source_qemu_ops;
 extern const struct source_ops source_raw_map_ops;
+extern const struct source_ops source_minidump_ops;
+extern const struct source_ops source_vmware_ops;
+extern const struct source_ops source_windows_ops;
 extern const struct source_ops source_raw_ops;        /* of the options' files, too */
 extern const struct source_ops source_unreadable_ops; /* kinds.c */
 extern const struct source_ops source_xen_ops;

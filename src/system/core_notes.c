@@ -32,6 +32,23 @@
 #define CR0_PG BIT(31)
 #define CR4_PAE BIT(5)
 
+/*
+ * VirtualBox (dbgfcorefmt.h): one note says which version the others have; each of these is a CPU's.
+ * Before, they had VirtualBox's own structure, which nothing describes.
+ */
+#define NT_VBOX_CORE 0xb00
+#define NT_VBOX_CPU 0xb01
+#define VBOX_MAGIC UINT32_C(0xc01ac0de)
+#define VBOX_VERSION_OWN UINT32_C(0x00010000)
+#define VBOX_CS_ATTRIBUTES 156
+#define VBOX_CR0 288
+#define VBOX_CR3 304
+#define VBOX_CR4 312
+#define VBOX_IDT_BASE 400
+#define VBOX_EFER 488
+#define VBOX_MIN_SIZE 496 /* the version decides what is behind */
+#define EFER_KNOWN (BITS(21, 8) | BIT(0))
+
 static int note_add_cpu(struct pgw_image *image, const struct pgw_cpu *cpu)
 {
 	if (image->nr_cpus == IMAGE_MAX_CPUS)
@@ -40,6 +57,20 @@ static int note_add_cpu(struct pgw_image *image, const struct pgw_cpu *cpu)
 		return -PGW_ENOMEM;
 	image->cpus[image->nr_cpus++] = *cpu;
 	return 0;
+}
+
+/*
+ * The same with the IDT's address, by the first CPU that runs with paging and has it in the kernel
+ * half: others may run a guest's code.
+ */
+static int add_cpu(struct pgw_image *image, const struct pgw_cpu *cpu)
+{
+	int status = note_add_cpu(image, cpu);
+
+	if (!status && !image->idt_base && (cpu->cr0 & CR0_PG) && (cpu->cr4 & CR4_PAE) &&
+	    (cpu->idt_base & BIT(63)))
+		image->idt_base = cpu->idt_base;
+	return status;
 }
 
 /* The CPU whose NT_PRSTATUS came last; those before it whose registers are not there get none. */
@@ -81,17 +112,6 @@ static int note_take_s390x(struct pgw_image *image, const struct source_note *no
 	return 0;
 }
 
-/*
- * The IDT's address, by the first CPU that runs with paging and has it in the kernel half:
- * others may run a guest's code.
- */
-static void take_idt(struct pgw_image *image, const struct pgw_cpu *cpu)
-{
-	if (!image->idt_base && (cpu->cr0 & CR0_PG) && (cpu->cr4 & CR4_PAE) &&
-	    (cpu->idt_base & BIT(63)))
-		image->idt_base = cpu->idt_base;
-}
-
 static int note_add_qemu_cpu(struct pgw_image *image, const struct source_note *note)
 {
 	uint8_t state[QEMU_MIN_SIZE];
@@ -111,10 +131,41 @@ static int note_add_qemu_cpu(struct pgw_image *image, const struct source_note *
 			.idt_base = load_le64(state + QEMU_IDT_BASE),
 			.cs_flags = load_le32(state + QEMU_CS_FLAGS),
 		};
-	if (note_add_cpu(image, &cpu))
-		return image->nr_cpus == IMAGE_MAX_CPUS ? -PGW_EOVERFLOW : -PGW_ENOMEM;
-	take_idt(image, &cpu);
-	return 0;
+	return add_cpu(image, &cpu);
+}
+
+static void note_take_vbox(struct pgw_image *image, const struct source_note *note)
+{
+	uint8_t core[8];
+
+	if (note->desc_size < sizeof(core) ||
+	    !source_read_file(&image->source, note->desc, core, sizeof(core)) ||
+	    load_le32(core) != VBOX_MAGIC)
+		return;
+	image->info.writer = "VirtualBox";
+	image->has_vbox_cpus = load_le32(core + 4) > VBOX_VERSION_OWN;
+}
+
+/* QEMU has a segment's attributes 8 bits higher: CS.L is bit 21 of its flags, 13 of these. */
+static int note_add_vbox_cpu(struct pgw_image *image, const struct source_note *note)
+{
+	uint8_t state[VBOX_MIN_SIZE];
+	struct pgw_cpu cpu = { .known = 0 };
+
+	if (!image->has_vbox_cpus || note->desc_size < sizeof(state) ||
+	    !source_read_file(&image->source, note->desc, state, sizeof(state)) ||
+	    load_le64(state + VBOX_CR0) >> 32 || (load_le64(state + VBOX_EFER) & ~EFER_KNOWN))
+		return add_cpu(image, &cpu);
+	cpu = (struct pgw_cpu){
+		.known = PGW_CPU_X86_CR | PGW_CPU_X86_EFER,
+		.cr0 = load_le64(state + VBOX_CR0),
+		.cr3 = load_le64(state + VBOX_CR3),
+		.cr4 = load_le64(state + VBOX_CR4),
+		.idt_base = load_le64(state + VBOX_IDT_BASE),
+		.cs_flags = load_le32(state + VBOX_CS_ATTRIBUTES) << 8,
+		.efer = load_le64(state + VBOX_EFER),
+	};
+	return add_cpu(image, &cpu);
 }
 
 static int add_vmcoreinfo(struct pgw_image *image, const struct source_notes *place)
@@ -156,6 +207,10 @@ static int note_take(const struct source_note *note, void *arg)
 
 	if (strcmp(note->name, "QEMU") == 0 && note->type == 0)
 		status = note_add_qemu_cpu(image, note);
+	else if (strcmp(note->name, "VBCORE") == 0 && note->type == NT_VBOX_CORE)
+		note_take_vbox(image, note);
+	else if (strcmp(note->name, "VBCPU") == 0 && note->type == NT_VBOX_CPU)
+		status = note_add_vbox_cpu(image, note);
 	else if (strcmp(note->name, "VMCOREINFO") == 0 && note->type == 0)
 		status = note_add_vmcoreinfo(image, note);
 	else if (strcmp(note->name, SOURCE_NOTE_OWN) == 0 &&
@@ -178,10 +233,8 @@ static int take_cpus(struct pgw_image *image, struct pgw_error *err)
 	const struct source *source = &image->source;
 	int status = 0;
 
-	for (size_t i = 0; i < source->nr_cpus && !status; i++) {
-		status = note_add_cpu(image, &source->cpus[i]);
-		take_idt(image, &source->cpus[i]);
-	}
+	for (size_t i = 0; i < source->nr_cpus && !status; i++)
+		status = add_cpu(image, &source->cpus[i]);
 	return status ? source_fail(err, status, "at most 8192 CPUs") : 0;
 }
 

@@ -24,6 +24,7 @@ struct pgw_image {
 
 	struct pgw_cpu *cpus; /* those whose registers are in notes; info.nr_cpus may be more */
 	size_t nr_cpus;
+	bool has_vbox_cpus; /* VirtualBox's notes of CPUs are of a version that is known */
 	uint64_t
 		idt_base; /* x86_64: of the first with paging and an IDT in the kernel half, or 0 */
 

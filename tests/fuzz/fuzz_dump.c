@@ -10,6 +10,7 @@
 
 #include "fuzz/fuzz.h"
 
+#define MAGIC_AVML "AVML\2\0\0\0"
 #define MAGIC_FLAT "makedumpfile\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1"
 #define MAGIC_KDUMP "KDUMP   "
 #define MAGIC_LIBVIRT "LibvirtQemudSave\2\0\0\0"
@@ -21,6 +22,9 @@
 	"ELF\2\1\1\0\1\0\0\0\0\0\0\0\4\0\76\0"
 
 #define MAGIC_RAW_MAP "# pagewalk memory map 1\n"
+#define MAGIC_MINIDUMP "minidump FreeBSD/a"
+#define MAGIC_VMWARE "\xd2\xbe\xd2\xbe"
+#define MAGIC_WINDOWS "PAGEDU"
 
 #define MAX_SIZE ((size_t)128 << 10)
 #define MAX_RANGES 64

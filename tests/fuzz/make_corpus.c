@@ -13,6 +13,7 @@
 #include "image/mkkdump.h"
 #include "image/mkqemu.h"
 #include "image/mkxen.h"
+#include "source/crc32c.h"
 
 static const char *folder;
 
@@ -274,8 +275,6 @@ static void make_raw_map(void)
 	}
 }
 
-/* Entries of each format: a table's, and leaves'; see take_choices() in fuzz_tables.c. */
-
 /* What the kernel's root leads to, and its text: of a PV guest in another order. */
 static void make_xen(void)
 {
@@ -313,6 +312,194 @@ static void put(uint8_t **at, unsigned nr_bytes, uint64_t value)
 		value >>= 8;
 	}
 }
+
+static void put_frame(uint8_t **at, const struct crc32c *crc, const uint8_t *memory, size_t size)
+{
+	static uint8_t packed[PACK_MAX];
+	size_t n = pack(PACKING_SNAPPY, memory, size, packed);
+	uint32_t sum = crc32c_of(crc, memory, size);
+
+	put(at, 4, (n + 4) << 8);
+	put(at, 4, (sum >> 15 | sum << 17) + UINT32_C(0xa282ead8));
+	memcpy(*at, packed, n);
+	*at += n;
+}
+
+/* Two blocks, of a frame and of two. */
+static void make_avml(void)
+{
+	static uint8_t file[PACK_MAX];
+	static struct machine machine;
+	struct crc32c crc;
+	uint8_t *at = file;
+
+	crc32c_init(&crc);
+	machine_init(&machine, 4);
+	for (uint64_t pa = 0x10000; pa < 0x30000; pa += 0x10000) {
+		uint8_t *stream;
+
+		put(&at, 8, UINT64_C(0x24c4d5641));
+		put(&at, 8, pa);
+		put(&at, 8, pa + 0xffff);
+		put(&at, 8, 0);
+		stream = at;
+		put(&at, 4, 0x6ff);
+		memcpy(at, "sNaPpY", 6);
+		at += 6;
+		if (pa > 0x10000)
+			put_frame(&at, &crc, machine.ram + pa, 0x1000);
+		put_frame(&at, &crc, machine.ram + pa + (pa > 0x10000 ? 0x1000 : 0),
+			  pa > 0x10000 ? 0xf000 : 0x10000);
+		put(&at, 8, (uint64_t)(at - stream));
+	}
+	save("avml", "two-blocks", file, (size_t)(at - file));
+	save("avml", "cut", file, (size_t)(at - file) - 20);
+	machine_fini(&machine);
+}
+
+static void put_tag(uint8_t **at, const char *name, unsigned index, uint64_t value)
+{
+	put(at, 1, 1 << 6 | 8);
+	put(at, 1, strlen(name));
+	memcpy(*at, name, strlen(name));
+	*at += strlen(name);
+	put(at, 4, index);
+	put(at, 8, value);
+}
+
+/* A saved state with two regions, a CPU, and memory in a block. */
+static void make_vmware(void)
+{
+	static uint8_t file[0x6000 + 1024];
+	static struct machine machine;
+	uint8_t *at = file;
+
+	machine_init(&machine, 4);
+	put(&at, 4, 0xbed2bed2);
+	put(&at, 4, 8);
+	put(&at, 4, 2);
+	memcpy(at, "memory", 6);
+	at += 64;
+	put(&at, 8, 12 + 2 * 80);
+	put(&at, 8, 0);
+	memcpy(at, "cpu", 3);
+	at += 64;
+	put(&at, 8, 900);
+	put(&at, 8, 0);
+	put(&at, 1, 4);
+	put(&at, 1, 12);
+	memcpy(at, "regionsCount", 12);
+	at += 12;
+	put(&at, 4, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		put_tag(&at, "regionPPN", i, i ? 0x16 : 0x12);
+		put_tag(&at, "regionPageNum", i, i ? 0 : 2);
+		put_tag(&at, "regionSize", i, i ? 2 : 4);
+	}
+	put(&at, 1, 63);
+	put(&at, 1, 6);
+	memcpy(at, "Memory", 6);
+	at += 6;
+	put(&at, 8, 0x6000);
+	put(&at, 8, 0x6000);
+	/* The CPU's tags are in the padding. */
+	put(&at, 2, (uint64_t)(file + 1022 - at - 2));
+	at = file + 900;
+	for (unsigned i = 0; i < 5; i++) {
+		static const uint64_t crs[] = { 0x80050033, 0, 0, MACHINE_SWAPPER, 0x3506b0 };
+
+		put(&at, 1, 2 << 6 | 8);
+		put(&at, 1, 4);
+		memcpy(at, "CR64", 4);
+		at += 4;
+		put(&at, 4, 0);
+		put(&at, 4, i);
+		put(&at, 8, crs[i]);
+	}
+	at = file + 1022;
+	memcpy(at, machine.ram + 0x16000, 0x2000);
+	memcpy(at + 0x2000, machine.ram + 0x12000, 0x4000);
+	save("vmware", "regions", file, sizeof(file));
+	save("vmware", "cut", file, sizeof(file) - 0x1800);
+	machine_fini(&machine);
+}
+
+/* A header with two runs; a header with a bitmap. */
+static void make_windows(void)
+{
+	static uint8_t file[0x3000 + 0x6000];
+	static struct machine machine;
+	uint8_t *at;
+
+	machine_init(&machine, 4);
+	for (unsigned type = 1; type < 6; type += 4) {
+		memset(file, 0, sizeof(file));
+		memcpy(file, "PAGEDU64", 8);
+		at = file + 0x10;
+		put(&at, 8, MACHINE_SWAPPER);
+		at = file + 0x30;
+		put(&at, 4, 0x8664);
+		at = file + 0x88;
+		put(&at, 8, 2);
+		put(&at, 8, 6);
+		put(&at, 8, 0x12);
+		put(&at, 8, 4);
+		put(&at, 8, 0x16);
+		put(&at, 8, 2);
+		at = file + 0xf98;
+		put(&at, 4, type);
+		memcpy(file + (type == 1 ? 0x2000 : 0x3000), machine.ram + 0x12000, 0x6000);
+		if (type == 5) {
+			memcpy(file + 0x2000, "FDMPDUMP", 8);
+			at = file + 0x2020;
+			put(&at, 8, 0x3000);
+			put(&at, 8, 6);
+			put(&at, 8, 0x20);
+			put(&at, 4, 0xfc0000);
+		}
+		save("windows", type == 1 ? "complete" : "bitmap", file,
+		     sizeof(file) - (type == 1 ? 0x1000 : 0));
+	}
+	machine_fini(&machine);
+}
+
+/* One with a list of memory and a table; one of arm64. */
+static void make_minidump(void)
+{
+	static uint8_t file[0x4000 + 0x6000];
+	static struct machine machine;
+
+	machine_init(&machine, 4);
+	for (unsigned version = 1; version < 4; version += 2) {
+		unsigned tables = version == 1 ? 0x2000 : 0x3000;
+		uint8_t *at = file + 24;
+
+		memset(file, 0, sizeof(file));
+		strcpy((char *)file,
+		       version == 1 ? "minidump FreeBSD/arm64" : "minidump FreeBSD/amd64");
+		put(&at, 4, version);
+		put(&at, 4, 0);
+		put(&at, 4, 8);
+		put(&at, 4, 0x1000);
+		put(&at, 8, version == 1 ? 0xffff000000000000 : 0xffffffff80000000);
+		at = file + 64;
+		put(&at, 4, version == 1 ? 0 : 32);
+		if (version == 3) {
+			at = file + 0x1000;
+			put(&at, 8, 0x10000);
+			put(&at, 8, 0x20000);
+		}
+		at = file + tables - 0x1000;
+		put(&at, 4, version == 1 ? 0xfc0000 : 0xfc);
+		at = file + tables;
+		put(&at, 8, version == 1 ? 0x12403 : 0x15003);
+		memcpy(file + tables + 0x1000, machine.ram + 0x12000, 0x6000);
+		save("minidump", version == 1 ? "arm64" : "amd64", file, tables + 0x7000);
+	}
+	machine_fini(&machine);
+}
+
+/* Entries of each format: a table's, and leaves'; see take_choices() in fuzz_tables.c. */
 
 static size_t put_entries(struct pgw_mm *mm, enum pgw_region_kind half, uint8_t *at)
 {
@@ -399,6 +586,10 @@ int main(int argc, char **argv)
 	make_qemu();
 	make_xen();
 	make_raw_map();
+	make_avml();
+	make_vmware();
+	make_windows();
+	make_minidump();
 	make_tables();
 	return 0;
 }

@@ -590,6 +590,75 @@ static void test_notes__qemu_state_is_checked(void **state)
 	}
 }
 
+static void put_le(uint8_t *at, unsigned size, uint64_t value)
+{
+	for (unsigned i = 0; i < size; i++)
+		at[i] = (uint8_t)(value >> (8 * i));
+}
+
+/* VirtualBox's CPUs: by the published layout, of versions that have it, if EFER makes sense. */
+static void test_notes__virtualbox_state_is_checked(void **state)
+{
+	static const struct {
+		uint32_t magic, version;
+		size_t desc_size;
+		uint64_t cr0, efer;
+		bool is_known;
+	} cases[] = {
+		{ 0xc01ac0de, 0x10005, 1024, 0x80050033, 0xd01, true },
+		{ 0xc01ac0de, 0x10006, 1024, 0x80050033, 0xd01, true },
+		{ 0xc01ac0de, 0x10001, 496, 0x80050033, 0x500, true },
+		{ 0xc01ac0de, 0x10000, 1024, 0x80050033, 0xd01, false },
+		{ 0xc01ac0df, 0x10005, 1024, 0x80050033, 0xd01, false },
+		{ 0xc01ac0de, 0x10005, 495, 0x80050033, 0xd01, false },
+		{ 0xc01ac0de, 0x10005, 1024, UINT64_C(0x180050033), 0xd01, false },
+		{ 0xc01ac0de, 0x10005, 1024, 0x80050033, 0x2, false },
+	};
+	const uint32_t known = PGW_CPU_X86_CR | PGW_CPU_X86_EFER;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t desc[1024] = { 0 }, core[24] = { 0 };
+		struct pgw_root_info root;
+		struct pgw_image *image;
+		struct mkelf elf;
+		struct pgw_cpu cpu;
+
+		put_le(core, 4, cases[i].magic);
+		put_le(core + 4, 4, cases[i].version);
+		put_le(desc + 156, 4, 0xa09b);
+		put_le(desc + 288, 8, cases[i].cr0);
+		put_le(desc + 304, 8, 0x5678000);
+		put_le(desc + 312, 8, 0x3506f0);
+		put_le(desc + 400, 8, UINT64_C(0xfffffe0000000000));
+		put_le(desc + 488, 8, cases[i].efer);
+		mkelf_init(&elf, MKELF_X86_64);
+		mkelf_note(&elf, "VBCORE", 0xb00, core, sizeof(core));
+		mkelf_note(&elf, "VBCPU", 0xb01, desc, cases[i].desc_size);
+		assert_int_equal(pgw_image_open(mkelf_save(&elf), NULL, &image, NULL), 0);
+		assert_int_equal(pgw_image_get_info(image)->nr_cpus, 1);
+		assert_string_equal(pgw_image_get_info(image)->writer,
+				    cases[i].magic == 0xc01ac0de ? "VirtualBox" : "unknown");
+		assert_int_equal(pgw_image_cpu(image, 0, &cpu), 0);
+		assert_int_equal(cpu.known, cases[i].is_known ? known : 0);
+		if (cases[i].is_known) {
+			assert_int_equal(cpu.cr0, cases[i].cr0);
+			assert_int_equal(cpu.cr3, 0x5678000);
+			assert_int_equal(cpu.cr4, 0x3506f0);
+			assert_int_equal(cpu.idt_base, UINT64_C(0xfffffe0000000000));
+			assert_int_equal(cpu.cs_flags, 0xa09b00);
+			assert_int_equal(cpu.efer, cases[i].efer);
+			assert_int_equal(pgw_image_cpu_root(image, 0, &root), 0);
+			assert_int_equal(root.root.pa, 0x5678000);
+			assert_true(root.control.known & PGW_CTL_X86_NXE);
+			assert_int_equal(!(root.control.set & PGW_CTL_X86_NXE),
+					 !(cases[i].efer & 0x800));
+		}
+		pgw_image_close(image);
+		mkelf_fini(&elf);
+	}
+}
+
 static void test_open__unknown_machine_has_no_arch(void **state)
 {
 	static const uint16_t machines[] = { 0, 40, 21, 0xffff };
@@ -691,6 +760,7 @@ int main(void)
 		cmocka_unit_test(test_open__unreadable_file_is_refused),
 		cmocka_unit_test(test_notes__absurd_sizes_end_the_notes),
 		cmocka_unit_test(test_notes__qemu_state_is_checked),
+		cmocka_unit_test(test_notes__virtualbox_state_is_checked),
 		cmocka_unit_test(test_open__unknown_machine_has_no_arch),
 		cmocka_unit_test(test_open__random_headers_do_no_harm),
 	};

@@ -34,10 +34,6 @@ struct row {
 	}
 
 #define VIRSH "virsh dump --memory-only --format=elf"
-#define VMWARE                                                                                     \
-	"offset 0x0: a VMware saved state (.vmss, .vmsn): give the .vmem file beside it, which "   \
-	"is "                                                                                      \
-	"the memory"
 #define XEN_SAVED "restore it (xl restore), then xl dump-core writes a core that can be read"
 #define XEN_OLD "xl dump-core of a newer Xen writes a core that can be read"
 #define RESUME "resume the machine from it, then dump the running machine as an ELF core"
@@ -53,8 +49,6 @@ static const struct row rows[] = {
 	    "offset 0x0: a diskdump dump: dump again as an ELF core (makedumpfile -E)"),
 	ROW("sadump", 0, "sadump\0\0",
 	    "offset 0x0: a sadump dump: dump again as an ELF core, with kdump (makedumpfile -E)"),
-	ROW("AVML", 0, "AVML\2\0\0\0",
-	    "offset 0x0: an AVML dump: avml-convert --format raw makes raw memory of it"),
 	ROW("xl save", 0, "Xen saved domain, xl format\n \0 \r",
 	    "offset 0x0: a Xen domain saved by xl: " XEN_SAVED),
 	ROW("libvirt's libxl", 0, "libvirt-xml\n \0 \r",
@@ -71,22 +65,15 @@ static const struct row rows[] = {
 	    "offset 0x0: a Xen core of the old format: " XEN_OLD),
 	ROW("old Xen core, HVM", 0, "\xee\xeb\x0f\xf0",
 	    "offset 0x0: a Xen core of the old format: " XEN_OLD),
-	ROW("VMware, old", 0, "\xd0\xbe\xd0\xbe\10\0\0\0", VMWARE),
-	ROW("VMware", 0, "\xd2\xbe\xd2\xbe\10\0\0\0", VMWARE),
-	ROW("VMware, partial", 0, "\xd3\xbe\xd3\xbe\10\0\0\0", VMWARE),
-	ROW("VMware, restored", 0, "\xd1\xba\xd1\xba\10\0\0\0", VMWARE),
-	ROW("VMware, not to be restored", 0, "\xd2\xba\xd2\xba\10\0\0\0", VMWARE),
+	ROW("VMware, old", 0, "\xd0\xbe\xd0\xbe\10\0\0\0",
+	    "offset 0x0: a VMware saved state of the old format (.vmss, .vmsn): give the .vmem "
+	    "file beside it, which is the memory"),
 	ROW("VirtualBox", 0, "\177VirtualBox SavedState V2.0\n",
 	    "offset 0x0: a VirtualBox saved state: VBoxManage debugvm NAME dumpvmcore writes an "
 	    "ELF core of the running machine"),
 	ROW("Hyper-V", 0, "\x14\x20\x28\x01",
 	    "offset 0x0: a Hyper-V saved state or configuration (.vmrs, .vmcx): only Hyper-V's "
 	    "own interfaces read it; the guest's own kdump can be read"),
-	ROW("Windows, 64 bits", 0, "PAGEDU64\17\0\0\0",
-	    "offset 0x0: a Windows crash dump: only Windows debuggers read it; a virtual machine "
-	    "can be dumped as an ELF core (" VIRSH ")"),
-	ROW("Windows, 32 bits", 0, "PAGEDUMP\17\0\0\0",
-	    "offset 0x0: a Windows crash dump of a 32-bit machine: only Windows debuggers read it"),
 	ROW("Windows minidump", 0, "MDMP\x93\xa7",
 	    "offset 0x0: a Windows minidump, of a process: it holds no page tables: give a dump of "
 	    "a machine's whole memory"),
@@ -108,10 +95,6 @@ static const struct row rows[] = {
 	    "offset 0xff6: a swap area: dump the running machine as an ELF core"),
 	ROW("swap, old", 4086, "SWAP-SPACE",
 	    "offset 0xff6: a swap area: dump the running machine as an ELF core"),
-	ROW("FreeBSD", 0, "minidump FreeBSD/amd64\0\0\2\0\0\0",
-	    "offset 0x0: a FreeBSD minidump: only FreeBSD's tools read it; a virtual machine can "
-	    "be "
-	    "dumped as an ELF core (" VIRSH ")"),
 	ROW("qcow2", 0, "QFI\373\0\0\0\3",
 	    "offset 0x0: a qcow or qcow2 disk: not memory; a state that savevm put in it can be "
 	    "loaded (qemu -loadvm), then dump-guest-memory writes an ELF core"),

@@ -15,6 +15,7 @@ static void json_file(struct json *json, const struct report_info *info)
 		json_null(json, "said_size");
 	json_str(json, "kind", image->kind);
 	json_bool(json, "flattened", image->flattened);
+	json_str(json, "reader", image->reader);
 	json_str(json, "writer", image->writer);
 	json_str(json, "arch", image->arch);
 	json_dec(json, "elf_machine", image->elf_machine);
@@ -38,6 +39,7 @@ static void json_file(struct json *json, const struct report_info *info)
 	json_dec(json, "excluded", image->excluded_bytes);
 	json_dec(json, "erase_info", image->erase_info_bytes);
 	json_dec(json, "other_state", image->other_bytes);
+	json_bool(json, "lacks_zeroes", image->lacks_zeroes);
 	json_open(json, "compressions", '[');
 	for (size_t i = 0; pgw_image_compression(i); i++)
 		json_str(json, NULL, pgw_image_compression(i));
@@ -77,12 +79,19 @@ static void json_cpus(struct json *json, const struct report_info *info)
 			json_hex(json, "cr4", cpu.cr4);
 			if (cpu.known & PGW_CPU_XEN_PV)
 				json_hex(json, "user_root", cpu.cr1);
+		} else if (cpu.known & PGW_CPU_X86_CR3) {
+			json_hex(json, "cr3", cpu.cr3);
+		} else if (cpu.known & PGW_CPU_ARM64_TTBR1) {
+			json_hex(json, "ttbr1", cpu.ttbr1);
+			json_hex(json, "tcr", cpu.tcr);
 		} else if (cpu.known & PGW_CPU_S390X_CR) {
 			json_hex(json, "cr0", cpu.cr0);
 			json_hex(json, "cr1", cpu.cr1);
 			json_hex(json, "cr7", cpu.cr7);
 			json_hex(json, "cr13", cpu.cr13);
 		}
+		if (cpu.known & PGW_CPU_X86_EFER)
+			json_hex(json, "efer", cpu.efer);
 		if (cpu.known & PGW_CPU_S390X_PREFIX)
 			json_hex(json, "prefix", cpu.prefix);
 		json_close(json, '}');

@@ -221,6 +221,7 @@ const struct report_bit report_root_found[] = {
 	{ PGW_ROOT_FROM_VMCOREINFO_GIVEN, "vmcoreinfo-given" },
 	{ PGW_ROOT_FROM_AGREEMENT, "agreement" },
 	{ PGW_ROOT_FROM_IDENTITY_MAP, "identity-map" },
+	{ PGW_ROOT_FROM_FILE, "file" },
 	{ 0, NULL },
 };
 

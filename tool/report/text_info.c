@@ -41,6 +41,10 @@ static void text_file(struct out *out, const struct report_info *info)
 	text_count(out, ", ", image->file_size, "bytes\n");
 	text_label(out, "kind");
 	out_str(out, image->kind);
+	if (image->reader) {
+		out_str(out, ", read by ");
+		out_str(out, image->reader);
+	}
 	if (image->flattened)
 		out_str(out, ", flattened");
 	out_str(out, ", written by ");
@@ -140,6 +144,12 @@ static void text_memory_odd(struct out *out, const struct pgw_image_info *image)
 	}
 	text_parts(out, image);
 	text_left_out(out, image);
+	if (image->lacks_zeroes) {
+		text_label(out, "");
+		out_str(out,
+			"between ranges there may be more, which was nothing but zeroes: that is "
+			"left out\n");
+	}
 	if (image->zero_bytes) {
 		text_label(out, "");
 		out_size(out, image->zero_bytes, 0);
@@ -188,6 +198,8 @@ static void text_cpu(struct out *out, unsigned index, const struct pgw_cpu *cpu)
 	text_label(out, index ? "" : "cpus");
 	out_str(out, "cpu");
 	out_dec(out, index);
+	if (cpu->known & PGW_CPU_IN_FILE)
+		out_str(out, " is none: the root of tables that the file has apart;");
 	if (cpu->known & PGW_CPU_X86_CR) {
 		out_str(out, " CR0=");
 		out_hex_short(out, cpu->cr0);
@@ -201,6 +213,14 @@ static void text_cpu(struct out *out, unsigned index, const struct pgw_cpu *cpu)
 		}
 		if (!(cpu->cr0 & CR0_PG))
 			out_str(out, cpu->cr0 & CR0_PE ? " (paging off)" : " (real mode)");
+	} else if (cpu->known & PGW_CPU_X86_CR3) {
+		out_str(out, " CR3=");
+		out_hex_short(out, cpu->cr3);
+	} else if (cpu->known & PGW_CPU_ARM64_TTBR1) {
+		out_str(out, " TTBR1_EL1=");
+		out_hex_short(out, cpu->ttbr1);
+		out_str(out, " TCR_EL1=");
+		out_hex_short(out, cpu->tcr);
 	} else if (cpu->known & PGW_CPU_S390X_CR) {
 		out_str(out, " CR0=");
 		out_hex_short(out, cpu->cr0);
@@ -212,6 +232,10 @@ static void text_cpu(struct out *out, unsigned index, const struct pgw_cpu *cpu)
 		out_hex_short(out, cpu->cr13);
 	} else {
 		out_str(out, " registers unknown");
+	}
+	if (cpu->known & PGW_CPU_X86_EFER) {
+		out_str(out, " EFER=");
+		out_hex_short(out, cpu->efer);
 	}
 	if (cpu->known & PGW_CPU_S390X_PREFIX) {
 		out_str(out, " prefix ");
@@ -394,6 +418,8 @@ static const char *root_claim(const struct pgw_root_info *root)
 {
 	if (root->state == PGW_ROOT_FIRMWARE)
 		return ", UEFI firmware's\n";
+	if (root->found & PGW_ROOT_FROM_FILE)
+		return ", of the kernel's tables that the file has apart; it is not Linux's\n";
 	if (!report_is_kernels(root))
 		return root->found & PGW_ROOT_FROM_IDENTITY_MAP
 			       ? ", an identity map; it is not proved to be Linux's\n"

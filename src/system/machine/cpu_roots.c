@@ -8,6 +8,15 @@ static const struct image_arch_ops *arch_ops(const struct pgw_image *image)
 	return image->arch ? image->arch->ops : NULL;
 }
 
+/* Whose it is. CPUs past 63 are not told apart. */
+static void set_found(const struct pgw_image *image, size_t index, struct pgw_root_info *ret)
+{
+	bool is_in_file = image->cpus[index].known & PGW_CPU_IN_FILE;
+
+	ret->found = is_in_file ? PGW_ROOT_FROM_FILE : PGW_ROOT_FROM_CPU;
+	ret->cpus = index < 64 && !is_in_file ? BIT(index) : 0;
+}
+
 bool image_cpu_loaded(const struct pgw_image *image, size_t index, struct pgw_root_info *ret)
 {
 	const struct image_arch_ops *ops = arch_ops(image);
@@ -15,8 +24,7 @@ bool image_cpu_loaded(const struct pgw_image *image, size_t index, struct pgw_ro
 	if (!ops || !ops->cpu_root || index >= image->nr_cpus ||
 	    !ops->cpu_root(image, &image->cpus[index], ret))
 		return false;
-	ret->found = PGW_ROOT_FROM_CPU;
-	ret->cpus = index < 64 ? BIT(index) : 0;
+	set_found(image, index, ret);
 	return true;
 }
 
@@ -27,8 +35,7 @@ bool image_cpu_user_loaded(const struct pgw_image *image, size_t index, struct p
 	if (!ops || !ops->cpu_user_root || index >= image->nr_cpus ||
 	    !ops->cpu_user_root(image, &image->cpus[index], ret))
 		return false;
-	ret->found = PGW_ROOT_FROM_CPU;
-	ret->cpus = index < 64 ? BIT(index) : 0;
+	set_found(image, index, ret);
 	return true;
 }
 

@@ -97,7 +97,7 @@ static uint8_t bit_of_tables(const struct pgw_image *image)
 	uint8_t bit = 0;
 
 	for (size_t i = 0; i < image->nr_cpus && !bit; i++) {
-		if (image->cpus[i].known & PGW_CPU_X86_CR)
+		if (image->cpus[i].known & (PGW_CPU_X86_CR | PGW_CPU_X86_CR3))
 			bit = bit_of_root(image, image->cpus[i].cr3);
 	}
 	for (size_t i = 0; i < anchors->nr && i < IMAGE_MAX_ANCHORS && !bit; i++)

@@ -643,6 +643,24 @@ static void arm64_firmware_control(uint64_t leaf, struct pgw_control *control)
 	control->memory_types = EDK2_MEMORY_TYPES;
 }
 
+/* Arm ARM D24.2, TCR_EL1: T1SZ, TG1. */
+static bool arm64_cpu_root(const struct pgw_image *image, const struct pgw_cpu *cpu,
+			   struct pgw_root_info *ret)
+{
+	static const uint8_t granules_lg2[] = { 0, 14, 12, 16 };
+	const struct pgw_format *format = image_format_of(image, granules_lg2[cpu->tcr >> 30 & 3],
+							  64 - (unsigned)(cpu->tcr >> 16 & 63));
+
+	if (!(cpu->known & PGW_CPU_ARM64_TTBR1) || !format)
+		return false;
+	*ret = (struct pgw_root_info){
+		.root = { .pa = cpu->ttbr1 & BITS(47, 6) },
+		.format = format,
+		.has_kernel = true,
+	};
+	return true;
+}
+
 const struct image_arch_ops image_arm64_ops = {
 	.bases = bases,
 	.nr_bases = PGW_ARRAY_SIZE(bases),
@@ -653,6 +671,7 @@ const struct image_arch_ops image_arm64_ops = {
 	.kernel_search = arm64_kernel_search,
 	.kernel_partial = arm64_kernel_partial,
 	.process_roots = arm64_process_roots,
+	.cpu_root = arm64_cpu_root,
 	.learn_control = arm64_learn_control,
 	.firmware_control = arm64_firmware_control,
 };

@@ -182,16 +182,20 @@ static struct pgw_control i386_cpu_control(const struct pgw_cpu *cpu)
 static bool i386_cpu_root(const struct pgw_image *image, const struct pgw_cpu *cpu,
 			  struct pgw_root_info *ret)
 {
-	bool pae = cpu->cr4 & CR4_PAE;
+	bool is_cr3_alone = cpu->known & PGW_CPU_X86_CR3;
+	bool pae = is_cr3_alone || (cpu->cr4 & CR4_PAE);
 	const struct pgw_format *format = format_of(image, pae);
 
-	if (!(cpu->known & PGW_CPU_X86_CR) || !(cpu->cr0 & CR0_PG) || !format)
+	if (!is_cr3_alone && (!(cpu->known & PGW_CPU_X86_CR) || !(cpu->cr0 & CR0_PG)))
+		return false;
+	if (!format)
 		return false;
 	*ret = (struct pgw_root_info){
 		.root = { .pa = cpu->cr3 & (pae ? CR3_PAE_ROOT : CR3_ROOT) },
 		.format = format,
-		.control = i386_cpu_control(cpu),
 	};
+	if (!is_cr3_alone)
+		ret->control = i386_cpu_control(cpu);
 	return true;
 }
 

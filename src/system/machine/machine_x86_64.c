@@ -12,6 +12,7 @@
 #define CR3_LAM_U57 BIT(61)
 #define CR3_LAM_U48 BIT(62)
 #define CR4_PAE BIT(5)
+#define EFER_NXE BIT(11)
 #define CR4_LA57 BIT(12)
 #define CR4_SMEP BIT(20)
 #define CR4_PKE BIT(22)
@@ -154,7 +155,7 @@ static bool x86_64_kernel_by_cpu(struct pgw_image *image, const struct pgw_root_
 	return true;
 }
 
-/* EFER, and with it NXE, is in no note. */
+/* EFER, and with it NXE, is in few dumps. */
 static struct pgw_control x86_64_cpu_control(const struct pgw_cpu *cpu)
 {
 	const struct {
@@ -170,11 +171,23 @@ static struct pgw_control x86_64_cpu_control(const struct pgw_cpu *cpu)
 	};
 	struct pgw_control control = { 0 };
 
-	for (size_t i = 0; i < PGW_ARRAY_SIZE(bits); i++) {
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(bits) && (cpu->known & PGW_CPU_X86_CR); i++) {
 		control.known |= bits[i].bit;
 		control.set |= bits[i].is_set ? bits[i].bit : 0;
 	}
+	if (cpu->known & PGW_CPU_X86_EFER) {
+		control.known |= PGW_CTL_X86_NXE;
+		control.set |= cpu->efer & EFER_NXE ? PGW_CTL_X86_NXE : 0;
+	}
 	return control;
+}
+
+/* Does it run with paging, in long mode or about to be? */
+static bool x86_64_cpu_pages(const struct pgw_cpu *cpu)
+{
+	if (cpu->known & PGW_CPU_X86_CR3)
+		return true;
+	return (cpu->known & PGW_CPU_X86_CR) && (cpu->cr0 & CR0_PG) && (cpu->cr4 & CR4_PAE);
 }
 
 static bool x86_64_cpu_root(const struct pgw_image *image, const struct pgw_cpu *cpu,
@@ -182,8 +195,7 @@ static bool x86_64_cpu_root(const struct pgw_image *image, const struct pgw_cpu 
 {
 	const struct pgw_format *format = image_format(image, cpu->cr4 & CR4_LA57 ? 5 : 4);
 
-	if (!(cpu->known & PGW_CPU_X86_CR) || !(cpu->cr0 & CR0_PG) || !(cpu->cr4 & CR4_PAE) ||
-	    !format)
+	if (!x86_64_cpu_pages(cpu) || !format)
 		return false;
 	*ret = (struct pgw_root_info){
 		.root = { .pa = cpu->cr3 & CR3_ROOT & ~image_encryption_mask(image) },

@@ -202,6 +202,8 @@ enum pgw_root_state image_root_state(const struct pgw_image *image,
 	if (!has_kernel && image_root_is_firmwares(image, root, budget))
 		return PGW_ROOT_FIRMWARE;
 	/* Of what system is not known, so what its halves are for is not either. */
+	if (root->found & PGW_ROOT_FROM_FILE)
+		return PGW_ROOT_KERNEL;
 	if (root->found & PGW_ROOT_FROM_IDENTITY_MAP)
 		return PGW_ROOT_UNKNOWN;
 	if (has_kernel && is_running && root->proof == PGW_PROOF_FAILED)
@@ -228,7 +230,7 @@ static void root_mark_cpus(const struct pgw_image *image, struct pgw_root_info *
 		if (!image_cpu_loaded(image, i, &cpu))
 			continue;
 		if (cpu.root.pa == root->root.pa)
-			root->found |= PGW_ROOT_FROM_CPU;
+			root->found |= cpu.found;
 		else if (!root->has_twin || cpu.root.pa != root->twin.pa)
 			continue;
 		root->cpus |= cpu.cpus;
