@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "system/linux/linux_facts.h"
+#include "system/qemu_note.h"
 
 /* What the notes of a dump say of the system inside: CPUs' registers, and Linux's VMCOREINFO. */
 
@@ -17,18 +18,6 @@
 #define NT_S390_PREFIX 0x305
 #define S390X_NR_CRS 16
 
-/*
- * QEMU's struct QEMUCPUState, version 1, little-endian. A segment is selector,
- * limit, flags, padding (4 bytes each) and base (8 bytes).
- */
-#define QEMU_VERSION 0
-#define QEMU_SIZE 4
-#define QEMU_CS_FLAGS 160
-#define QEMU_IDT_BASE 384
-#define QEMU_CR0 392
-#define QEMU_CR3 416
-#define QEMU_CR4 424
-#define QEMU_MIN_SIZE 432 /* kernel_gs_base came later, behind this */
 #define CR0_PG BIT(31)
 #define CR4_PAE BIT(5)
 
@@ -205,7 +194,7 @@ static int note_take(const struct source_note *note, void *arg)
 	struct pgw_image *image = taking->image;
 	int status = 0;
 
-	if (strcmp(note->name, "QEMU") == 0 && note->type == 0)
+	if (strcmp(note->name, QEMU_NOTE) == 0 && note->type == 0)
 		status = note_add_qemu_cpu(image, note);
 	else if (strcmp(note->name, "VBCORE") == 0 && note->type == NT_VBOX_CORE)
 		note_take_vbox(image, note);

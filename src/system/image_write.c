@@ -1,16 +1,39 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "system/system_priv.h"
 
+#include <stdlib.h>
+
+#include "base/bits.h"
+#include "system/qemu_note.h"
+
 /* What is known of the system inside goes into the notes of a core that is written. */
 
 #define GUESS_TEXT "placement=guessed\n"
 
-#define MAX_NEW_NOTES 2
+/* A guess, a text; each CPU's comes after them. */
+#define MAX_OTHER_NOTES 2
 
 struct new_notes {
-	struct source_new_note list[MAX_NEW_NOTES];
+	struct source_new_note *list;
 	size_t nr;
+	uint8_t (*states)[QEMU_FULL_SIZE];
 };
+
+/* @return 0 or -PGW_ENOMEM; to be ended either way */
+static int new_notes_init(struct new_notes *notes, const struct source *source)
+{
+	*notes = (struct new_notes){
+		.list = calloc(MAX_OTHER_NOTES + source->nr_cpus, sizeof(*notes->list)),
+		.states = calloc(source->nr_cpus + 1, sizeof(*notes->states)),
+	};
+	return notes->list && notes->states ? 0 : -PGW_ENOMEM;
+}
+
+static void new_notes_fini(struct new_notes *notes)
+{
+	free(notes->list);
+	free(notes->states);
+}
 
 static void add_note(struct new_notes *notes, const char *name, uint32_t type, const void *desc,
 		     size_t size)
@@ -61,20 +84,55 @@ static void add_text(const struct pgw_image *image, struct new_notes *notes)
 	}
 }
 
+static void put(uint8_t *to, unsigned size, uint64_t value)
+{
+	for (unsigned i = 0; i < size; i++, value >>= 8)
+		to[i] = (uint8_t)value;
+}
+
+/* CPUs of which the source has the registers in a form of its own: as QEMU has them. */
+static void add_cpus(const struct pgw_image *image, struct new_notes *notes)
+{
+	const struct source *source = &image->source;
+
+	for (size_t i = 0; i < source->nr_cpus; i++) {
+		const struct pgw_cpu *cpu = &source->cpus[i];
+		uint8_t *state = notes->states[i];
+
+		add_note(notes, QEMU_NOTE, 0, state, QEMU_FULL_SIZE);
+		/* Of version 0, nothing is believed: the CPU is counted. */
+		if (!(cpu->known & PGW_CPU_X86_CR))
+			continue;
+		put(state + QEMU_VERSION, 4, 1);
+		put(state + QEMU_SIZE, 4, QEMU_FULL_SIZE);
+		put(state + QEMU_CS_FLAGS, 4, cpu->cs_flags);
+		put(state + QEMU_IDT_BASE, 8, cpu->idt_base);
+		put(state + QEMU_CR0, 8, cpu->cr0);
+		put(state + QEMU_CR3, 8, cpu->cr3);
+		put(state + QEMU_CR4, 8, cpu->cr4);
+	}
+}
+
 static int write_core(const struct pgw_image *image, const struct source_writing *what,
 		      bool is_aligned)
 {
-	struct new_notes notes = { .nr = 0 };
+	struct new_notes notes;
 	struct source_core core = {
 		.elf_machine = image->info.elf_machine,
 		.is_aligned = is_aligned,
-		.notes = notes.list,
 	};
+	int status = new_notes_init(&notes, &image->source);
 
-	add_guess(image, &notes);
-	add_text(image, &notes);
-	core.nr_notes = notes.nr;
-	return source_write_core(&image->source, what, &core);
+	if (!status) {
+		add_guess(image, &notes);
+		add_cpus(image, &notes);
+		add_text(image, &notes);
+		core.notes = notes.list;
+		core.nr_notes = notes.nr;
+		status = source_write_core(&image->source, what, &core);
+	}
+	new_notes_fini(&notes);
+	return status;
 }
 
 int pgw_image_write_core(const struct pgw_image *image, const struct pgw_pa_range *keep, size_t nr,

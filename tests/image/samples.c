@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "image/mkqemu.h"
+#include "image/mkxen.h"
 
 #define LIME_HEADER 32
 
@@ -167,6 +168,36 @@ static bool make_qemu(struct sample_file *file, const struct mkelf *elf)
 	return true;
 }
 
+static bool make_xen(struct sample_file *file, const struct mkelf *elf)
+{
+	struct mkxen xen = { .nr_cpus = 0 };
+	struct mkxen_page *pages;
+	size_t nr = 0;
+
+	for (size_t i = 0; i < elf->nr_segments; i++)
+		nr += elf->segments[i].file_size / 4096;
+	pages = calloc(nr, sizeof(*pages));
+	assert(pages);
+	for (size_t i = 0; i < elf->nr_segments; i++) {
+		const struct mkelf_segment *segment = &elf->segments[i];
+
+		for (uint64_t at = 0; at < segment->file_size; at += 4096)
+			pages[xen.nr_pages++] =
+				(struct mkxen_page){ (segment->pa + at) / 4096, 0,
+						     (const uint8_t *)segment->bytes + at };
+	}
+	xen.pages = pages;
+	mkxen_build(&xen);
+	free(pages);
+	file->bytes.file = xen.file;
+	file->bytes.size = xen.size;
+	for (enum mkxen_section i = MKXEN_NAMES; i < _MKXEN_SECTION_MAX; i++) {
+		mark(file, mkxen_header(i));
+		mark(file, mkxen_offset(&xen, i));
+	}
+	return true;
+}
+
 const struct sample samples[] = {
 	{ "ELF core", "elf-core", .make = make_elf },
 	{ "flattened ELF core", "elf-core", .has_drafts = true, .make = make_flat_elf },
@@ -177,6 +208,7 @@ const struct sample samples[] = {
 	{ "kdump, zstd", "kdump", .make = make_zstd },
 	{ "flattened kdump, zlib", "kdump", .has_drafts = true, .make = make_flat_kdump },
 	{ "LiME", "lime", .lacks_notes = true, .make = make_lime },
+	{ "Xen core", "xen", .lacks_notes = true, .make = make_xen },
 	{ "QEMU migration stream", "qemu-migration", .lacks_notes = true, .needs_all = true,
 	  .make = make_qemu },
 };

@@ -23,6 +23,7 @@
 
 #include "common/arena.h"
 #include "image/machine.h"
+#include "image/mkxen.h"
 #include "image/same_image.h"
 #include "image/samples.h"
 
@@ -327,6 +328,46 @@ static void test_samples__are_written_the_same_in_each_form(void **state)
 	guest_fini(&guest);
 }
 
+/* What a kind of file says of CPUs in a way of its own becomes notes of a core. */
+static void test_samples__registers_become_notes(void **state)
+{
+	static const struct mkxen_cpu cpus[] = { { 0x80050033, 0, PROCESS, 0x3506b0 },
+						 { 0x80050033, 0, MACHINE_SWAPPER, 0x6b0 } };
+	struct mkxen_page pages[MACHINE_PAGES];
+	struct mkxen xen = {
+		.pages = pages, .nr_pages = MACHINE_PAGES, .cpus = cpus, .nr_cpus = 2
+	};
+	struct mkkdump written = { .size = 0 };
+	const struct pgw_image_writing what = { .fn = sink_write, .arg = &written };
+	struct pgw_image *images[2];
+
+	(void)state;
+	for (uint64_t i = 0; i < MACHINE_PAGES; i++)
+		pages[i] = (struct mkxen_page){ i, 0, machine.ram + i * MACHINE_PAGE };
+	mkxen_build(&xen);
+	assert_int_equal(pgw_image_open(mkxen_save(&xen), NULL, &images[0], NULL), 0);
+	assert_int_equal(pgw_image_write(images[0], &what), 0);
+	assert_int_equal(pgw_image_open(mkkdump_save(&written), NULL, &images[1], NULL), 0);
+	assert_int_equal(pgw_image_get_info(images[1])->nr_cpus, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		struct pgw_cpu from, to;
+
+		assert_int_equal(pgw_image_cpu(images[0], i, &from), 0);
+		assert_int_equal(pgw_image_cpu(images[1], i, &to), 0);
+		assert_int_equal(to.known, PGW_CPU_X86_CR);
+		assert_int_equal(to.cr0, from.cr0);
+		assert_int_equal(to.cr3, cpus[i].cr3);
+		assert_int_equal(to.cr4, cpus[i].cr4);
+		assert_int_equal(to.idt_base, from.idt_base);
+		assert_int_equal(to.cs_flags, from.cs_flags);
+	}
+	same_image(images[0], images[1]);
+	pgw_image_close(images[0]);
+	pgw_image_close(images[1]);
+	mkkdump_fini(&written);
+	mkxen_fini(&xen);
+}
+
 /* Cuts. */
 
 static bool is_silent(const struct sample_file *file, uint64_t size)
@@ -514,6 +555,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_samples__of_one_guest_say_the_same),
 		cmocka_unit_test(test_samples__are_written_the_same_in_each_form),
+		cmocka_unit_test(test_samples__registers_become_notes),
 		cmocka_unit_test(test_samples__a_cut_anywhere_is_said),
 		cmocka_unit_test(test_samples__wrong_bytes_do_no_harm),
 	};
