@@ -243,7 +243,8 @@ static void check_model(struct pgw_image *image, const struct model *model, uint
 
 		assert_int_equal(status, is_there ? 0 : -PGW_EIO);
 		if (is_there)
-			assert_memory_equal(bytes, model->bytes[0] + page * PAGE + in_page,
+			assert_memory_equal(bytes,
+					    (const uint8_t *)model->bytes + page * PAGE + in_page,
 					    PAGE + 1);
 	}
 	for (; phys->ops->next_range(phys, pa, &first, &last); pa = last + 1) {
@@ -449,8 +450,8 @@ static void test_qemu__memory_is_where_the_machine_usually_has_it(void **state)
 /* The nodes' bytes, too, are in the nodes' order, whichever comes first. */
 static void test_qemu__memory_of_nodes_is_in_their_order(void **state)
 {
-	static const struct mkqemu_block nodes[] = { { "ram-node1", RAM - 0x20000 },
-						     { "ram-node0", 0x20000 } };
+	static const struct mkqemu_block nodes[] = { { "ram-node10", RAM - 0x20000 },
+						     { "ram-node9", 0x20000 } };
 	struct pgw_image *image;
 	struct mkqemu stream = { 0 };
 
@@ -459,9 +460,9 @@ static void test_qemu__memory_of_nodes_is_in_their_order(void **state)
 	mkqemu_blocks(&stream, nodes, 2);
 	mkqemu_part(&stream, 3);
 	for (uint64_t pa = 0x20000; pa < RAM; pa += PAGE)
-		mkqemu_page(&stream, "ram-node1", pa - 0x20000, machine.ram + pa);
+		mkqemu_page(&stream, "ram-node10", pa - 0x20000, machine.ram + pa);
 	for (uint64_t pa = 0; pa < 0x20000; pa += PAGE)
-		mkqemu_page(&stream, "ram-node0", pa, machine.ram + pa);
+		mkqemu_page(&stream, "ram-node9", pa, machine.ram + pa);
 	mkqemu_part_end(&stream);
 	image = must_open(&stream);
 	same_image(core, image);

@@ -12,6 +12,7 @@ debians=${PGW_DEBIANS:-$tmp}
 compare=$build/tests/makers/test_streams
 pagewalk=$build/pagewalk
 head -c 65536 /dev/urandom >"$tmp/blob"
+echo '# SPDX-License-Identifier: BSD-2-Clause' >"$tmp/result"
 nr=0
 
 result() {
@@ -45,7 +46,7 @@ in_debian() {
 	chroot "$debians/$release" env LC_ALL=C "$@"
 }
 
-# guest RELEASE MONITOR-COMMAND... [-- OPTION...]: a stopped PC of 64 MiB with a blob at 2 MiB.
+# guest RELEASE MONITOR-COMMAND|sleep... [-- OPTION...]: a stopped PC of 64 MiB with a blob at 2 MiB.
 guest() {
 	release=$1
 	shift
@@ -58,9 +59,14 @@ guest() {
 	done
 	[ $# -eq 0 ] || shift
 	echo quit >>"$tmp/commands"
-	in_debian "$release" qemu-system-x86_64 -nodefaults -S -display none -accel tcg -machine q35 \
-		-m 64 -device loader,file=/blob,addr=0x200000,force-raw=on -monitor stdio "$@" \
-		<"$tmp/commands" 2>&1 | tr -d '\r' | grep -v '^(qemu)\|^QEMU' >"$tmp/monitor" || true
+	while IFS= read -r line; do
+		case $line in
+		'sleep '*) sleep "${line#sleep }" ;;
+		*) printf '%s\n' "$line" ;;
+		esac
+	done <"$tmp/commands" | in_debian "$release" qemu-system-x86_64 -nodefaults -S -display none \
+		-accel tcg -machine q35 -m 64 -device loader,file=/blob,addr=0x200000,force-raw=on \
+		-monitor stdio "$@" 2>&1 | tr -d '\r' | grep -v '^(qemu)\|^QEMU' >"$tmp/monitor" || true
 }
 
 # refused FILE WORDS: it is, and that is said of it.
@@ -77,14 +83,14 @@ have sid qemu-system-x86
 save='pmemsave 0 0x4000000 "/raw"'
 for release in bookworm sid; do
 	at=$debians/$release
-	guest $release 'migrate "exec:cat > /stream"' "$save"
+	guest "$release" 'migrate "exec:cat > /stream"' "$save"
 	check "QEMU of $release: exec:cat" "$compare" "$at/stream" "$at/raw"
-	guest $release 'migrate_set_capability xbzrle on' 'migrate "exec:cat > /stream"' "$save"
+	guest "$release" 'migrate_set_capability xbzrle on' 'migrate "exec:cat > /stream"' "$save"
 	check "QEMU of $release: xbzrle that was not needed" "$compare" "$at/stream" "$at/raw"
-	guest $release 'migrate_set_capability x-ignore-shared on' 'migrate "exec:cat > /stream"'
+	guest "$release" 'migrate_set_capability x-ignore-shared on' 'migrate "exec:cat > /stream"'
 	check "QEMU of $release: x-ignore-shared" refused "$at/stream" x-ignore-shared
-	guest $release 'migrate_set_capability postcopy-ram on' 'migrate -d "exec:cat > /stream"' \
-		'info migrate' 'info migrate' 'migrate_cancel'
+	guest "$release" 'migrate_set_capability postcopy-ram on' 'migrate -d "exec:cat > /stream"' \
+		'sleep 5' migrate_cancel
 	check "QEMU of $release: postcopy-ram" refused "$at/stream" 'migrate again without postcopy-ram'
 done
 at=$debians/sid
@@ -113,7 +119,7 @@ libvirt() {
 	for folder in proc dev sys; do
 		mount --bind /$folder "$at/$folder"
 	done
-	trap 'umount "$at/proc" "$at/dev" "$at/sys"; rm -rf --one-file-system "$tmp"' EXIT
+	trap 'umount -l "$at/proc" "$at/dev" "$at/sys" || true; rm -rf --one-file-system "$tmp"' EXIT
 	mkdir -p "$at/etc/libvirt" "$at/run/user"
 	cat >"$at/guest.xml" <<-'XML'
 		<domain type='qemu'><name>guest</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
@@ -122,9 +128,9 @@ libvirt() {
 	XML
 	cat >"$at/save" <<-'SH'
 		export HOME=/root XDG_RUNTIME_DIR=/run/user
-		mkdir -p /root/.config/libvirt
-		printf '%s\n' 'stdio_handler = "file"' 'security_driver = "none"' 'namespaces = []' \
-			'cgroup_controllers = []' "save_image_format = \"$1\"" >/root/.config/libvirt/qemu.conf
+		printf '%s\n' 'user = "root"' 'group = "root"' 'stdio_handler = "file"' \
+			'security_driver = "none"' 'namespaces = []' 'cgroup_controllers = []' \
+			"save_image_format = \"$1\"" >/etc/libvirt/qemu.conf
 		libvirtd -f /dev/null &
 		daemon=$!
 		until virsh -q -c qemu:///session list; do sleep 1; done
