@@ -25,7 +25,7 @@
 #define MAGIC_HVM UINT64_C(0xf00febee)
 #define FORMAT_VERSION 1
 
-/* What stands for a page that the guest gave back while it was dumped. */
+/* Of a page that Xen counts as the guest's and xl found nowhere; these are the last. */
 #define NO_FRAME UINT64_MAX
 #define PA_BITS 52
 /* Entries of the table of frames that are read at once. */
