@@ -61,6 +61,22 @@ says 'flattened' 0 '^kind *kdump, flattened, ' info "$dumps/whole.flat"
 says 'flattened: JSON' 0 '"kind":"kdump","flattened":true' info --json "$dumps/whole.flat"
 says 'lime' 0 '^kind *lime, ' info "$dumps/whole.lime"
 
+# Small ones of other kinds, of which only some of the tables are there.
+small=$root/tests/fuzz/corpus
+says 'AVML' 1 'there may be more, which was nothing but zeroes' info "$small/avml/two-blocks"
+says 'AVML: JSON' 1 '"kind":"avml",.*"reader":null,.*"lacks_zeroes":true' \
+	info --json "$small/avml/two-blocks"
+says 'VMware' 1 '^cpus *cpu0 CR0=0x80050033 CR3=0x12000 ' info "$small/vmware/regions"
+says 'Windows' 1 '^cpus *cpu0 CR3=0x12000$' info "$small/windows/bitmap"
+says 'Windows: JSON' 1 '"cpus":\[{"cr3":"0x0*12000"}\]' info --json "$small/windows/bitmap"
+says 'FreeBSD' 0 '^cpus *cpu0 is none: .* CR3=0x40002000$' info "$small/minidump/amd64"
+says 'FreeBSD: the root' 0 "of the kernel's tables that the file has apart" \
+	info "$small/minidump/arm64"
+says 'FreeBSD: JSON' 0 '"cpus":\[{"ttbr1":"0x0*40003000","tcr":"0x0*80100000"}\]' \
+	info --json "$small/minidump/arm64"
+says 'FreeBSD: leaves' 0 '^0xffff000000000000-0xffff000000000fff  0x0*12000 ' \
+	dump --root cpu0 "$small/minidump/arm64"
+
 says 'excluded' 0 '^ *4K (1%) excluded: left out on purpose' info "$dumps/excluding.kdump"
 says 'excluded: JSON' 0 '"unreadable":4096,"excluded":4096,' info --json "$dumps/excluding.kdump"
 says 'excluded: where a table is missing' 1 \
