@@ -6,6 +6,7 @@
 
 #include "schedule/coroutine.h"
 #include "schedule/memory.h"
+#include "schedule/race.h"
 #include "schedule/step_hooks.h"
 
 /* So many looks at what does not change, with nothing in between, and a thread waits for a change. */
@@ -239,6 +240,7 @@ uint64_t schedule_load(const volatile void *at, unsigned size, int order)
 	if (order == __ATOMIC_SEQ_CST)
 		access_settle();
 	begin(at, size, false);
+	race_atomic(at, order, true, false);
 	value = see(at, size);
 	run_trace("load", at, value);
 	if (self->looked_at != at || self->looked != value)
@@ -251,6 +253,7 @@ uint64_t schedule_load(const volatile void *at, unsigned size, int order)
 	self->waits_on = at;
 	self->nr_looks = 0;
 	run_block();
+	race_atomic(at, order, true, false);
 	return see(at, size);
 }
 
@@ -263,6 +266,7 @@ void schedule_store(volatile void *at, unsigned size, uint64_t value, int order)
 	run.thread[run.current].looked_at = NULL;
 	if (may_delay(at, order, true)) {
 		check_alive(at);
+		race_atomic(at, order, false, true);
 		delay(at, size, value, false);
 		return;
 	}
@@ -271,6 +275,7 @@ void schedule_store(volatile void *at, unsigned size, uint64_t value, int order)
 	settle_place(run.current, at, false);
 	begin(at, size, true);
 	settle_for_rmw(at, __ATOMIC_RELAXED); /* what was read for a change is not overwritten */
+	race_atomic(at, order, false, true);
 	publish(at, size, value);
 	if (order == __ATOMIC_SEQ_CST)
 		access_settle();
@@ -314,6 +319,7 @@ uint64_t schedule_rmw(volatile void *at, unsigned size, enum step_rmw what, uint
 		settle_for_rmw(at, order);
 	begin(at, size, true);
 	settle_for_rmw(at, __ATOMIC_RELAXED); /* others may have come before */
+	race_atomic(at, order, true, true);
 	before = raw_load(at, size);
 	value = truncate_to(change(what, before, value), size);
 	if (is_late)
@@ -326,10 +332,9 @@ uint64_t schedule_rmw(volatile void *at, unsigned size, enum step_rmw what, uint
 bool schedule_cas(volatile void *at, void *expected, unsigned size, uint64_t value, int order,
 		  int order_failed)
 {
+	bool is_running = run.is_running, is_equal;
 	uint64_t before;
-	bool is_running = run.is_running;
 
-	(void)order_failed;
 	if (is_running) {
 		run.thread[run.current].looked_at = NULL;
 		settle_for_rmw(at, order);
@@ -337,7 +342,10 @@ bool schedule_cas(volatile void *at, void *expected, unsigned size, uint64_t val
 		settle_for_rmw(at, __ATOMIC_RELAXED);
 	}
 	before = raw_load(at, size);
-	if (before == raw_load(expected, size)) {
+	is_equal = before == raw_load(expected, size);
+	if (is_running)
+		race_atomic(at, is_equal ? order : order_failed, true, is_equal);
+	if (is_equal) {
 		if (is_running)
 			publish(at, size, truncate_to(value, size));
 		else
@@ -350,6 +358,8 @@ bool schedule_cas(volatile void *at, void *expected, unsigned size, uint64_t val
 
 void schedule_fence(int order)
 {
-	if (run.is_running && is_release(order))
-		access_settle();
+	if (!run.is_running || !is_release(order))
+		return;
+	access_settle();
+	race_fence();
 }

@@ -96,6 +96,8 @@ static void learn(struct tlb_entry *known, const struct tlb_entry *now)
 	}
 	if (!known->leaf)
 		known->leaf = now->leaf;
+	else if (now->leaf && mmu_pa(now->leaf) != mmu_pa(known->leaf))
+		schedule_fail("another frame without a break and a flush");
 }
 
 void mmu_before_write(struct world *w, const volatile void *at)

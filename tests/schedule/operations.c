@@ -131,6 +131,20 @@ static int fault_anon_model(struct model *m)
 	return fault_model(&pages(m, AREA_ANON)[2]);
 }
 
+/* Where mremap moves the file's VMA to. */
+static int fault_moved(struct world *w, unsigned thread)
+{
+	(void)thread;
+	return pgw_mm_fault(w->mm, WORLD_MOVED + 2 * WORLD_PAGE, PGW_VMA_WRITE);
+}
+
+static int fault_moved_model(struct model *m)
+{
+	if (m->file_pages <= 2)
+		return -PGW_EFAULT;
+	return fault_model(&pages(m, AREA_MOVED)[2]);
+}
+
 /* ---- changes of VMAs ---- */
 
 static int munmap_both(struct world *w, unsigned thread)
@@ -346,26 +360,31 @@ static int dump(struct world *w, unsigned thread)
 	return err;
 }
 
+#define TRUNCATED_PAGES(first, nr) BITS_OF((first) + TRUNCATED, (nr)-TRUNCATED)
+
 const struct operation operations[] = {
-	/* name, what to do, what the model does, what the MMU forgets, is it of the kernel */
-	{ "walk", walk_vma, NULL, 0, false },
-	{ "novma", walk_novma, NULL, 0, false },
-	{ "folio", walk_folio, NULL, 0, false },
-	{ "mapping", walk_mapping, NULL, 0, false },
-	{ "fault", fault_file, fault_file_model, 0, false },
-	{ "fault-anon", fault_anon, fault_anon_model, 0, false },
-	{ "munmap", munmap_both, munmap_model, ANON_PAGES | FILE_PAGES, false },
-	{ "mremap", mremap_file, mremap_model, FILE_PAGES, false },
-	{ "truncate", truncate_file, truncate_model, RUN_PAGES, false },
-	{ "guard", guard_anon, guard_model, ANON_PAGES & ~UINT64_C(1), false },
-	{ "dontneed", dontneed_anon, dontneed_model, 0, false },
-	{ "protect", protect_anon, protect_model, ANON_PAGES &UINT64_C(3), false },
-	{ "collapse", collapse_run, any, 0, false },
-	{ "vmap", vmap_promote, any, 0, true },
-	{ "kernel-collapse", collapse_kernel, any, 0, true },
-	{ "optimise", optimise, any, DESC_PAGES(0), true },
-	{ "restore", restore, any, DESC_PAGES(1), true },
-	{ "hot-remove", hot_remove, hot_remove_model, LINEAR_PAGES | DESC_PAGES(2), true },
-	{ "dump", dump, NULL, 0, true },
-	{ NULL, NULL, NULL, 0, false },
+	{ "walk", walk_vma, NULL, 0, false, false },
+	{ "novma", walk_novma, NULL, 0, false, false },
+	{ "folio", walk_folio, NULL, 0, false, false },
+	{ "mapping", walk_mapping, NULL, 0, false, false },
+	{ "fault", fault_file, fault_file_model, 0, false, false },
+	{ "fault-anon", fault_anon, fault_anon_model, 0, false, false },
+	{ "fault-moved", fault_moved, fault_moved_model, 0, false, false },
+	{ "munmap", munmap_both, munmap_model, ANON_PAGES | FILE_PAGES, false, true },
+	{ "mremap", mremap_file, mremap_model, FILE_PAGES, false, true },
+	{ "truncate", truncate_file, truncate_model,
+	  RUN_PAGES | TRUNCATED_PAGES(WORLD_VMA_PAGES, WORLD_VMA_PAGES) |
+		  TRUNCATED_PAGES(2 * WORLD_VMA_PAGES + WORLD_RUN_PAGES, WORLD_VMA_PAGES),
+	  false, false },
+	{ "guard", guard_anon, guard_model, ANON_PAGES & ~UINT64_C(1), false, false },
+	{ "dontneed", dontneed_anon, dontneed_model, ANON_PAGES, false, true },
+	{ "protect", protect_anon, protect_model, ANON_PAGES &UINT64_C(3), false, true },
+	{ "collapse", collapse_run, any, 0, false, true },
+	{ "vmap", vmap_promote, any, 0, true, true },
+	{ "kernel-collapse", collapse_kernel, any, 0, true, true },
+	{ "optimise", optimise, any, DESC_PAGES(0), true, false },
+	{ "restore", restore, any, DESC_PAGES(1), true, false },
+	{ "hot-remove", hot_remove, hot_remove_model, LINEAR_PAGES | DESC_PAGES(2), true, true },
+	{ "dump", dump, NULL, 0, true, false },
+	{ NULL, NULL, NULL, 0, false, false },
 };

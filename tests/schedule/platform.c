@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "schedule/race.h"
+
 #define FRAMES_SETUP 32u
 #define FRAMES_EACH ((WORLD_FRAMES - FRAMES_SETUP) / SCHEDULE_THREADS)
 #define ENTRY_ACCESSED (UINT64_C(1) << 10)
@@ -47,6 +49,7 @@ static void *table_alloc(void *ctx, size_t size)
 	void *table = must_have(memory_alloc_table(who()), "table");
 
 	(void)ctx;
+	race_alloc(table, size);
 	world->descs[memory_table_index(table)] =
 		(struct pgw_ptdesc){ .table = table, .size_lg2 = (uint8_t)__builtin_ctzl(size) };
 	return table;
@@ -60,6 +63,7 @@ static void table_free(void *ctx, void *table, size_t size)
 		schedule_fail("a table is freed twice");
 		return;
 	}
+	race_free(table, size);
 	if (is_running())
 		mmu_check_table(world, MEMORY_PA + ((uintptr_t)table - memory_block()));
 	memory_free(table, MEMORY_TABLE);
@@ -73,18 +77,23 @@ static struct pgw_ptdesc *table_desc(void *ctx, void *table)
 
 static void *obj_alloc(void *ctx, size_t size)
 {
+	void *obj = must_have(memory_alloc_obj(who(), size), "memory");
+
 	(void)ctx;
-	return must_have(memory_alloc_obj(who(), size), "memory");
+	race_alloc(obj, size);
+	return obj;
 }
 
 static void obj_free(void *ctx, void *obj, size_t size)
 {
 	(void)ctx;
 	schedule_touch(obj, size, true);
-	if (memory_state(obj) != MEMORY_LIVE)
+	if (memory_state(obj) != MEMORY_LIVE) {
 		schedule_fail("an object is freed twice");
-	else
-		memory_free(obj, size);
+		return;
+	}
+	race_free(obj, size);
+	memory_free(obj, size);
 }
 
 /* ---- threads and the MMU ---- */
@@ -187,6 +196,7 @@ static int page_alloc(void *ctx, uint8_t size_lg2, uint64_t *ret_pa)
 	if (UINT64_C(1) << size_lg2 != WORLD_PAGE)
 		return -PGW_ENOMEM;
 	page = must_have(memory_alloc_table(who()), "table");
+	race_alloc(page, WORLD_PAGE);
 	*ret_pa = MEMORY_PA + ((uintptr_t)page - memory_block());
 	world->nr_pages++;
 	return 0;

@@ -8,6 +8,7 @@
 
 #include "schedule/coroutine.h"
 #include "schedule/memory.h"
+#include "schedule/race.h"
 
 /* So often may all threads look in vain, one after the other. */
 #define MAX_IDLE 50
@@ -186,12 +187,13 @@ void schedule_park(const uint32_t *word, uint32_t expected)
 	if (seen == expected) {
 		self->status = THREAD_PARKED;
 		self->waits_on = word;
-	} else if (self->looked_at == word && self->looked == seen) {
-		self->status = THREAD_YIELDS;
+	} else {
+		if (self->passed_at == word && self->passed == seen)
+			self->status = THREAD_YIELDS;
+		self->passed_at = word;
+		self->passed = seen;
 	}
-	self->looked_at = word;
-	self->looked = seen;
-	self->nr_looks = 0;
+	self->looked_at = NULL;
 	run_block();
 }
 
@@ -240,7 +242,7 @@ enum schedule_result schedule_run(const struct schedule_program *program,
 
 		thread->status = THREAD_NEW;
 		thread->nr_delayed = 0;
-		thread->looked_at = NULL;
+		thread->looked_at = thread->passed_at = NULL;
 		thread->nr_looks = 0;
 	}
 	run.program = program;
@@ -249,6 +251,7 @@ enum schedule_result schedule_run(const struct schedule_program *program,
 	run.clock = run.nr_ops = run.nr_switches = run.nr_idle = 0;
 	run.current = SCHEDULE_NONE;
 	line_begin();
+	race_begin();
 	run.is_running = true;
 	decide(enabled_threads(), SCHEDULE_NONE);
 	return run.result;

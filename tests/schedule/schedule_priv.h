@@ -34,6 +34,9 @@ struct thread {
 	const volatile void *looked_at;
 	uint64_t looked;
 	unsigned nr_looks;
+	/* The last park that did not sleep: one more of the kind lets others run. */
+	const volatile void *passed_at;
+	uint32_t passed;
 };
 
 struct run {

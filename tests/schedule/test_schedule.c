@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * test_schedule [--bound N] [--delays N] [--limit N] [--trace] [PAIR... | --replay LINE]
+ * test_schedule [--bound N] [--delays N] [--limit N] [--trace] [NAMES... | --replay LINE]
  *
- * Every interleaving of pairs of operations (A/B), up to a bound; without names, of all pairs.
+ * Every interleaving of operations (A/B, or with a bound of their own A/B:3), up to a bound;
+ * without names, of all pairs.
  */
 
 #include <stdio.h>
@@ -32,8 +33,8 @@ static unsigned parse_names(const char *word, const struct operation **operation
 {
 	unsigned nr = 0;
 
-	while (*word && *word != ' ' && nr < SCHEDULE_THREADS) {
-		size_t len = strcspn(word, "/ ");
+	while (*word && *word != ' ' && *word != ':' && nr < SCHEDULE_THREADS) {
+		size_t len = strcspn(word, "/: ");
 
 		operation[nr] = NULL;
 		for (const struct operation *o = operations; o->name; o++) {
@@ -139,10 +140,14 @@ int main(int argc, char **argv)
 	for (; i < argc; i++) {
 		const struct operation *operation[SCHEDULE_THREADS];
 		unsigned nr = parse_names(argv[i], operation);
+		struct search_bound bound;
 
 		if (!nr)
 			fprintf(stderr, "test_schedule: no such operations: %s\n", argv[i]);
-		is_right &= nr && try_all(operation, nr, &options.bound);
+		bound = options.bound;
+		if (strchr(argv[i], ':'))
+			bound.max_preemptions = (unsigned)atoi(strchr(argv[i], ':') + 1);
+		is_right &= nr && try_all(operation, nr, &bound);
 	}
 	return !is_right;
 }

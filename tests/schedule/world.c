@@ -217,6 +217,8 @@ static void run_thread(void *arg, unsigned thread)
 	deed->end = schedule_clock();
 	if (!deed->result)
 		mmu_check_pages(w, operation->flushed, operation->name);
+	if (operation->frees)
+		pgw_reclaim_barrier(&world_platform);
 	if (w->thread[thread].nr_held || w->thread[thread].nr_readers)
 		schedule_fail("%s has kept a lock", operation->name);
 }

@@ -89,6 +89,8 @@ struct operation {
 	uint64_t flushed;
 	/** It works on the kernel's ranges and memory. */
 	bool is_kernel;
+	/** It frees tables or VMAs: the thread then waits until they are gone. */
+	bool frees;
 };
 
 struct world {
