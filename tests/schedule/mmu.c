@@ -100,15 +100,25 @@ static void learn(struct tlb_entry *known, const struct tlb_entry *now)
 		schedule_fail("another frame without a break and a flush");
 }
 
+/* The pages of an area have their tables in common. */
+static void learn_area(struct world *w, unsigned area)
+{
+	for (unsigned i = world_first(area); i < world_first(area) + world_nr(area); i++) {
+		struct tlb_entry now = mmu_look(w, i);
+
+		learn(&w->tlb[i], &now);
+	}
+}
+
 void mmu_before_write(struct world *w, const volatile void *at)
 {
 	if (!memory_is_table(at))
 		return;
-	for (unsigned i = 0; i < world_nr_watched(); i++) {
-		struct tlb_entry now = mmu_look(w, i);
+	for (unsigned area = 0; area < (w->kernel ? NR_AREAS : NR_USER_AREAS); area++) {
+		struct tlb_entry now = mmu_look(w, world_first(area));
 
 		if (leads_through(&now, table_of(at)))
-			learn(&w->tlb[i], &now);
+			learn_area(w, area);
 	}
 }
 

@@ -15,6 +15,8 @@
 /* The last accesses of each thread, by its own clock then; of this run, or there were none. */
 struct cell {
 	uint32_t run;
+	uint16_t users,
+		writers; /* threads that have been here, that have written; so that most need no more */
 	uint32_t plain_write[N], plain_read[N], atomic_write[N], atomic[N];
 };
 
@@ -139,6 +141,7 @@ static void visit_table(const volatile void *at)
 void race_atomic(const volatile void *at, int order, int is_read, int is_write)
 {
 	uint32_t now = clock_of[run.current][run.current];
+	uint16_t self = (uint16_t)(1U << run.current);
 	struct cell *cell;
 
 	if (!run.is_running)
@@ -147,9 +150,13 @@ void race_atomic(const volatile void *at, int order, int is_read, int is_write)
 		visit_table(at);
 	} else if (memory_has(at)) {
 		cell = cell_at(at);
-		check(cell->plain_write, "is", "has written plainly", at);
-		if (is_write)
-			check(cell->plain_read, "writes", "has read plainly", at);
+		if (cell->users & ~self) {
+			check(cell->plain_write, "is", "has written plainly", at);
+			if (is_write)
+				check(cell->plain_read, "writes", "has read plainly", at);
+		}
+		cell->users |= self;
+		cell->writers |= is_write ? self : 0;
 		cell->atomic[run.current] = now;
 		if (is_write)
 			cell->atomic_write[run.current] = now;
@@ -181,8 +188,12 @@ void race_alloc(const void *at, size_t size)
 		table_at(at)->made[run.current] = now;
 		return;
 	}
-	for (size_t i = 0; i < size; i += CELL)
-		cell_at(byte + i)->plain_write[run.current] = now;
+	for (size_t i = 0; i < size; i += CELL) {
+		struct cell *cell = cell_at(byte + i);
+
+		cell->plain_write[run.current] = now;
+		cell->users = cell->writers = (uint16_t)(1U << run.current);
+	}
 }
 
 void race_free(const void *at, size_t size)
@@ -213,10 +224,33 @@ static void check_freed(const volatile void *at)
 			      memory_is_table(at) ? "table" : "object");
 }
 
+static void plain_cell(const volatile void *at, bool is_write)
+{
+	uint32_t now = clock_of[run.current][run.current];
+	uint16_t self = (uint16_t)(1U << run.current);
+	struct cell *cell = cell_at(at);
+	const char *what = is_write ? "writes" : "reads";
+
+	if (cell->writers & ~self) {
+		check(cell->plain_write, what, "has written", at);
+		check(cell->atomic_write, what, "has written", at);
+	}
+	cell->users |= self;
+	if (!is_write) {
+		cell->plain_read[run.current] = now;
+		return;
+	}
+	if (cell->users & ~self) {
+		check(cell->plain_read, what, "has read", at);
+		check(cell->atomic, what, "has looked", at);
+	}
+	cell->writers |= self;
+	cell->plain_write[run.current] = now;
+}
+
 static void plain(const volatile void *at, size_t size, bool is_write)
 {
 	const volatile char *byte = at;
-	uint32_t now = clock_of[run.current][run.current];
 
 	if (!run.is_running || !memory_has(at))
 		return;
@@ -225,19 +259,8 @@ static void plain(const volatile void *at, size_t size, bool is_write)
 		visit_table(at);
 		return;
 	}
-	for (size_t i = 0; i < size; i += CELL) {
-		struct cell *cell = cell_at(byte + i);
-
-		check(cell->plain_write, is_write ? "writes" : "reads", "has written", byte + i);
-		check(cell->atomic_write, is_write ? "writes" : "reads", "has written", byte + i);
-		if (is_write) {
-			check(cell->plain_read, "writes", "has read", byte + i);
-			check(cell->atomic, "writes", "has looked", byte + i);
-			cell->plain_write[run.current] = now;
-		} else {
-			cell->plain_read[run.current] = now;
-		}
-	}
+	for (size_t i = 0; i < size; i += CELL)
+		plain_cell(byte + i, is_write);
 }
 
 /* What the compiler calls. */
