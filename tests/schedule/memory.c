@@ -115,6 +115,11 @@ void memory_free(void *at, size_t size)
 		nr_objs--;
 }
 
+void memory_mark(const void *at, size_t size, enum memory_state mark)
+{
+	memset(state + memory_grain(at), (int)mark, size / MEMORY_GRAIN);
+}
+
 size_t memory_nr_tables(void)
 {
 	return nr_tables;

@@ -32,6 +32,8 @@ void memory_restore(void);
 void *memory_alloc_table(unsigned owner);
 void *memory_alloc_obj(unsigned owner, size_t size);
 void memory_free(void *at, size_t size);
+/** A part of an object that lives as long as something else does. */
+void memory_mark(const void *at, size_t size, enum memory_state state);
 
 /** Bytes that are neither fresh nor freed, by kind. */
 size_t memory_nr_tables(void);

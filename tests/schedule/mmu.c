@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "mm/mm_priv.h"
+
 #define ENTRY_VALID UINT64_C(1)
 #define ENTRY_TABLE UINT64_C(2)
 #define ENTRY_PA UINT64_C(0x0000fffffffff000)
@@ -94,20 +96,38 @@ static void learn(struct tlb_entry *known, const struct tlb_entry *now)
 		if (!known->table[level])
 			known->table[level] = now->table[level];
 	}
-	if (!known->leaf)
+	if (!known->leaf) {
 		known->leaf = now->leaf;
-	else if (now->leaf && mmu_pa(now->leaf) != mmu_pa(known->leaf))
-		schedule_fail("another frame without a break and a flush");
+		known->since = now->since;
+	}
 }
 
-/* The pages of an area have their tables in common. */
+/*
+ * Break before make: what a TLB knows has been flushed when another frame comes. But for a hole
+ * that one made and has not flushed yet, where a fault may come and flush (M6 of docs/locking.md).
+ */
+static void check_break(const struct world *w, unsigned page, uint64_t now)
+{
+	uint64_t old = w->tlb[page].leaf;
+
+	if (old && now && mmu_pa(now) != mmu_pa(old) && !w->mm->nr_unflushed)
+		schedule_fail("another frame without a break and a flush, at page %u", page);
+}
+
+/* The pages of an area have their tables in common. What is new came by the write before. */
 static void learn_area(struct world *w, unsigned area)
 {
 	for (unsigned i = world_first(area); i < world_first(area) + world_nr(area); i++) {
 		struct tlb_entry now = mmu_look(w, i);
 
+		if (now.leaf != w->last_leaf[i])
+			w->since[i] = w->last_write[area];
+		w->last_leaf[i] = now.leaf;
+		now.since = w->since[i];
+		check_break(w, i, now.leaf);
 		learn(&w->tlb[i], &now);
 	}
+	w->last_write[area] = schedule_clock();
 }
 
 void mmu_before_write(struct world *w, const volatile void *at)
@@ -155,12 +175,12 @@ void mmu_check_table(struct world *w, uint64_t pa)
 	}
 }
 
-void mmu_check_pages(struct world *w, uint64_t pages, const char *what)
+void mmu_check_pages(struct world *w, uint64_t pages, unsigned before, const char *what)
 {
 	for (unsigned i = 0; i < world_nr_watched(); i++) {
 		uint64_t old = w->tlb[i].leaf, now;
 
-		if (!(pages >> i & 1) || !old)
+		if (!(pages >> i & 1) || !old || w->tlb[i].since > before)
 			continue;
 		now = mmu_look(w, i).leaf;
 		if (!now || mmu_pa(now) != mmu_pa(old) || (now & ~old & ENTRY_READ_ONLY))

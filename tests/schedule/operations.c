@@ -135,14 +135,14 @@ static int fault_anon_model(struct model *m)
 static int fault_moved(struct world *w, unsigned thread)
 {
 	(void)thread;
-	return pgw_mm_fault(w->mm, WORLD_MOVED + 2 * WORLD_PAGE, PGW_VMA_WRITE);
+	return pgw_mm_fault(w->mm, WORLD_MOVED + WORLD_PAGE, PGW_VMA_WRITE);
 }
 
 static int fault_moved_model(struct model *m)
 {
-	if (m->file_pages <= 2)
+	if (m->file_pages <= 1)
 		return -PGW_EFAULT;
-	return fault_model(&pages(m, AREA_MOVED)[2]);
+	return fault_model(&pages(m, AREA_MOVED)[1]);
 }
 
 /* ---- changes of VMAs ---- */
@@ -367,9 +367,11 @@ const struct operation operations[] = {
 	{ "novma", walk_novma, NULL, 0, false, false },
 	{ "folio", walk_folio, NULL, 0, false, false },
 	{ "mapping", walk_mapping, NULL, 0, false, false },
-	{ "fault", fault_file, fault_file_model, 0, false, false },
-	{ "fault-anon", fault_anon, fault_anon_model, 0, false, false },
-	{ "fault-moved", fault_moved, fault_moved_model, 0, false, false },
+	{ "fault", fault_file, fault_file_model, UINT64_C(1) << (WORLD_VMA_PAGES + 2), false,
+	  false },
+	{ "fault-anon", fault_anon, fault_anon_model, UINT64_C(1) << 2, false, false },
+	{ "fault-moved", fault_moved, fault_moved_model,
+	  UINT64_C(1) << (2 * WORLD_VMA_PAGES + WORLD_RUN_PAGES + 1), false, false },
 	{ "munmap", munmap_both, munmap_model, ANON_PAGES | FILE_PAGES, false, true },
 	{ "mremap", mremap_file, mremap_model, FILE_PAGES, false, true },
 	{ "truncate", truncate_file, truncate_model,

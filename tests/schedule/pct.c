@@ -48,6 +48,13 @@ static unsigned pct_next(void *ctx, unsigned enabled, unsigned current)
 	return highest(p, enabled);
 }
 
+static void pct_yields(void *ctx, unsigned thread)
+{
+	struct pct *p = ctx;
+
+	p->priority[thread] = p->lowest--;
+}
+
 static bool pct_delays(void *ctx)
 {
 	struct pct *p = ctx;
@@ -63,9 +70,9 @@ static void pct_begin(struct pct *p, unsigned nr_threads)
 	if (p->nr_choices > p->most_choices)
 		p->most_choices = p->nr_choices;
 	p->nr_choices = p->nr_delays = 0;
-	p->lowest = 1000;
+	p->lowest = 1000000;
 	for (unsigned i = 0; i < nr_threads; i++)
-		p->priority[i] = 1001 + (unsigned)(random_next(p) % 1000000) * 4 + i;
+		p->priority[i] = 1000001 + (unsigned)(random_next(p) % 1000000) * 4 + i;
 	for (unsigned i = 0; i < MAX_CHANGES; i++)
 		p->change_at[i] = 1 + (unsigned)(random_next(p) % (p->most_choices + 1));
 }
@@ -77,6 +84,7 @@ bool search_pct(const struct search_world *world, const struct search_bound *bou
 	const struct schedule_driver driver = {
 		.next = pct_next,
 		.delays = pct_delays,
+		.yields = pct_yields,
 		.ctx = &p,
 	};
 

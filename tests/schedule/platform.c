@@ -44,12 +44,19 @@ static void *must_have(void *at, const char *what)
 
 /* ---- memory ---- */
 
+/* A table's descriptor lives as long as the table. */
+static void mark_desc(const void *table, enum memory_state mark)
+{
+	memory_mark(&world->descs[memory_table_index(table)], sizeof(*world->descs), mark);
+}
+
 static void *table_alloc(void *ctx, size_t size)
 {
 	void *table = must_have(memory_alloc_table(who()), "table");
 
 	(void)ctx;
 	race_alloc(table, size);
+	mark_desc(table, MEMORY_LIVE);
 	world->descs[memory_table_index(table)] =
 		(struct pgw_ptdesc){ .table = table, .size_lg2 = (uint8_t)__builtin_ctzl(size) };
 	return table;
@@ -67,6 +74,7 @@ static void table_free(void *ctx, void *table, size_t size)
 	if (is_running())
 		mmu_check_table(world, MEMORY_PA + ((uintptr_t)table - memory_block()));
 	memory_free(table, MEMORY_TABLE);
+	mark_desc(table, MEMORY_FREED);
 }
 
 static struct pgw_ptdesc *table_desc(void *ctx, void *table)

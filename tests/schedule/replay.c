@@ -12,7 +12,7 @@
 
 #include "schedule/schedule_priv.h"
 
-#define MAX_LINE 2048
+#define MAX_LINE 4096
 
 struct choice {
 	unsigned clock, thread;

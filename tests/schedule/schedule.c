@@ -188,8 +188,11 @@ void schedule_park(const uint32_t *word, uint32_t expected)
 		self->status = THREAD_PARKED;
 		self->waits_on = word;
 	} else {
-		if (self->passed_at == word && self->passed == seen)
+		if (self->passed_at == word && self->passed == seen) {
 			self->status = THREAD_YIELDS;
+			if (run.driver->yields)
+				run.driver->yields(run.driver->ctx, run.current);
+		}
 		self->passed_at = word;
 		self->passed = seen;
 	}

@@ -30,7 +30,7 @@
 #define SCHEDULE_THREADS 4
 #define SCHEDULE_BUFFER 4
 #define SCHEDULE_NONE (~0U)
-#define SCHEDULE_MAX_LOG 64
+#define SCHEDULE_MAX_LOG 400
 
 /** What a thread does, or is about to do: to nr grains of memory from place on. */
 struct schedule_op {
@@ -47,6 +47,8 @@ struct schedule_driver {
 	unsigned (*next)(void *ctx, unsigned enabled, unsigned current);
 	/** Is the store that the current thread is about to make kept back? */
 	bool (*delays)(void *ctx);
+	/** A thread waits in a loop: others first, for once. Optional. */
+	void (*yields)(void *ctx, unsigned thread);
 	/** A thread does what it was about to do. Optional. */
 	void (*does)(void *ctx, unsigned thread, const struct schedule_op *op);
 	void *ctx;

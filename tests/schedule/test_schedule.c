@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * test_schedule [--bound N] [--delays N] [--limit N] [--trace] [NAMES... | --replay LINE]
+ * test_schedule [OPTION...] [NAMES...]
  *
- * Every interleaving of operations (A/B, or with a bound of their own A/B:3), up to a bound;
- * without names, of all pairs.
+ * Every interleaving of operations that run at the same time, up to a bound. NAMES are two to
+ * four operations, fault/munmap, and perhaps a bound of their own, fault/munmap:3. Without NAMES:
+ * all pairs, and the schedules that once found something.
+ *
+ * --bound N       take threads away from what they do N times (2)
+ * --delays N      let N stores become visible late (1)
+ * --limit N       try at most N schedules for each NAMES
+ * --random N      N random ones for each NAMES; of none, for groups of three and four
+ * --seed N        of the random ones
+ * --replay LINE   one schedule, as it was printed: 'fault/munmap 12:1 40:0'
+ * --trace         with --replay: print what each thread does
+ *
+ * Prints TAP, one line for each NAMES: schedules, those that were given up because another one
+ * is the same, bound, seconds.
  */
 
 #include <stdio.h>
@@ -12,13 +24,24 @@
 #include <string.h>
 #include <time.h>
 
+#include "schedule/found.h"
 #include "schedule/world.h"
 
 struct options {
 	struct search_bound bound;
-	bool is_traced;
+	uint64_t nr_random, seed;
 	const char *replay;
+	bool is_traced;
 };
+
+/* Operations that run at the same time. */
+struct group {
+	const struct operation *operation[SCHEDULE_THREADS];
+	unsigned nr, bound; /* bound 0: that of the options */
+};
+
+static struct options options = { .bound = { .max_preemptions = 2, .max_delays = 1 }, .seed = 1 };
+static unsigned nr_cases, nr_failed;
 
 static double now(void)
 {
@@ -28,69 +51,102 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* The operations that a word A/B/... names. @return how many; 0: it makes no sense */
-static unsigned parse_names(const char *word, const struct operation **operation)
+static const struct operation *find_operation(const char *name, size_t len)
 {
-	unsigned nr = 0;
+	for (const struct operation *o = operations; o->name; o++) {
+		if (strlen(o->name) == len && !strncmp(o->name, name, len))
+			return o;
+	}
+	return NULL;
+}
 
-	while (*word && *word != ' ' && *word != ':' && nr < SCHEDULE_THREADS) {
+/* A/B or A/B:N, up to a space. @return false: it makes no sense */
+static bool parse_group(const char *word, struct group *ret)
+{
+	*ret = (struct group){ .nr = 0 };
+	while (*word && *word != ' ' && *word != ':') {
 		size_t len = strcspn(word, "/: ");
 
-		operation[nr] = NULL;
-		for (const struct operation *o = operations; o->name; o++) {
-			if (strlen(o->name) == len && !strncmp(o->name, word, len))
-				operation[nr] = o;
-		}
-		if (!operation[nr++])
-			return 0;
+		if (ret->nr == SCHEDULE_THREADS)
+			return false;
+		ret->operation[ret->nr] = find_operation(word, len);
+		if (!ret->operation[ret->nr++])
+			return false;
 		word += len + (word[len] == '/');
 	}
-	return nr;
+	if (*word == ':')
+		ret->bound = (unsigned)strtoul(word + 1, NULL, 10);
+	return ret->nr;
 }
 
-static void print_names(const struct operation *const *operation, unsigned nr)
+static void print_names(const struct group *group)
 {
-	for (unsigned i = 0; i < nr; i++)
-		printf("%s%s", i ? "/" : "", operation[i]->name);
+	for (unsigned i = 0; i < group->nr; i++)
+		printf("%s%s", i ? "/" : "", group->operation[i]->name);
 }
 
-static bool try_all(const struct operation *const *operation, unsigned nr,
-		    const struct search_bound *bound)
+static void print_outcome(const struct group *group, bool is_right)
 {
+	nr_cases++;
+	nr_failed += !is_right;
+	printf("%s %u - ", is_right ? "ok" : "not ok", nr_cases);
+	print_names(group);
+}
+
+static void print_failure(const struct group *group)
+{
+	printf("# %s\n# --replay '", schedule_failure());
+	print_names(group);
+	printf(" %s'\n", schedule_line());
+}
+
+static void try_group(const struct group *group)
+{
+	struct search_bound bound = options.bound;
 	struct search_count count;
 	double start = now();
 	bool is_right;
 
-	world_make(operation, nr);
-	is_right = search_all(world_search(), bound, &count);
-	print_names(operation, nr);
-	printf(": %llu schedules, %llu cut, %llu choices, %u places, bound %u, %.2f s%s\n",
+	if (group->bound)
+		bound.max_preemptions = group->bound;
+	if (options.nr_random)
+		bound.max_schedules = options.nr_random;
+	world_make(group->operation, group->nr);
+	is_right = options.nr_random ? search_pct(world_search(), &bound, options.seed, &count)
+				     : search_all(world_search(), &bound, &count);
+	print_outcome(group, is_right);
+	printf(": %llu schedules, %llu cut, %llu choices, %u places, ",
 	       (unsigned long long)count.nr_schedules, (unsigned long long)count.nr_cut,
-	       (unsigned long long)count.nr_choices, count.nr_shared, bound->max_preemptions,
-	       now() - start, count.is_complete ? "" : ", not complete");
-	if (!is_right) {
-		printf("# %s\n# --replay '", schedule_failure());
-		print_names(operation, nr);
-		printf(" %s'\n", schedule_line());
-	}
+	       (unsigned long long)count.nr_choices, count.nr_shared);
+	if (options.nr_random)
+		printf("seed %llu", (unsigned long long)options.seed);
+	else
+		printf("bound %u%s", bound.max_preemptions, count.is_complete ? "" : " cut off");
+	printf(", %.2f s\n", now() - start);
+	if (!is_right)
+		print_failure(group);
 	fflush(stdout);
-	return is_right;
 }
 
-static int replay(const struct options *options)
+static bool replay_line(const char *line, struct group *ret)
 {
-	const struct operation *operation[SCHEDULE_THREADS];
-	unsigned nr = parse_names(options->replay, operation);
-	const char *line = strchr(options->replay, ' ');
-	struct schedule_driver *driver = schedule_parse(line ? line + 1 : "");
+	const char *choices = strchr(line, ' ');
+	struct schedule_driver *driver = schedule_parse(choices ? choices + 1 : "");
 
-	if (!nr || !driver) {
-		fprintf(stderr, "test_schedule: no such line: %s\n", options->replay);
-		return 2;
+	if (!parse_group(line, ret) || !driver) {
+		fprintf(stderr, "test_schedule: no such line: %s\n", line);
+		exit(2);
 	}
-	driver->is_traced = options->is_traced;
-	world_make(operation, nr);
-	if (search_one(world_search(), driver)) {
+	driver->is_traced = options.is_traced;
+	world_make(ret->operation, ret->nr);
+	return search_one(world_search(), driver);
+}
+
+static int replay(void)
+{
+	struct group group;
+
+	if (replay_line(options.replay, &group)) {
 		printf("nothing is wrong\n");
 		return 0;
 	}
@@ -98,56 +154,113 @@ static int replay(const struct options *options)
 	return 1;
 }
 
-static bool try_every_pair(const struct search_bound *bound)
+/* Schedules that showed a fault, which was mended. */
+static void try_found(void)
 {
-	bool is_right = true;
+	for (size_t i = 0; found_lines[i]; i++) {
+		struct group group;
+		bool is_right = replay_line(found_lines[i], &group);
 
-	for (const struct operation *a = operations; a->name; a++) {
-		for (const struct operation *b = a; b->name; b++)
-			is_right &= try_all((const struct operation *const[]){ a, b }, 2, bound);
+		nr_cases++;
+		nr_failed += !is_right;
+		printf("%s %u - found once: %s\n", is_right ? "ok" : "not ok", nr_cases,
+		       found_lines[i]);
+		if (!is_right)
+			print_failure(&group);
 	}
-	return is_right;
 }
 
-static unsigned number(char **argv, int *i)
+static void try_every_pair(void)
 {
-	return argv[*i + 1] ? (unsigned)strtoul(argv[++*i], NULL, 10) : 0;
+	for (const struct operation *a = operations; a->name; a++) {
+		for (const struct operation *b = a; b->name; b++)
+			try_group(&(struct group){ .operation = { a, b }, .nr = 2 });
+	}
+}
+
+/* Groups of three and four, of those that have most to do with each other. */
+static void try_every_crowd(void)
+{
+	static const char *const crowds[] = {
+		"fault/munmap/truncate",       "fault-anon/dontneed/dontneed",
+		"fault-anon/dontneed/guard",   "walk/dontneed/fault-anon",
+		"mapping/munmap/fault",        "fault/mremap/truncate",
+		"fault-moved/mremap/munmap",   "novma/munmap/fault",
+		"folio/truncate/collapse",     "protect/fault-anon/dontneed",
+		"vmap/kernel-collapse/dump",   "optimise/restore/hot-remove",
+		"novma/novma/novma",           "walk/munmap/novma/fault",
+		"fault/fault/truncate/munmap", "fault-anon/fault-anon/dontneed/dontneed",
+		"optimise/restore/vmap/dump",
+	};
+
+	for (size_t i = 0; i < sizeof(crowds) / sizeof(crowds[0]); i++) {
+		struct group group;
+
+		if (!parse_group(crowds[i], &group))
+			abort();
+		try_group(&group);
+	}
+}
+
+static uint64_t number(const char *word)
+{
+	return word ? strtoull(word, NULL, 10) : 0;
+}
+
+/* @return the index of the first word that is no option */
+static int parse_options(int argc, char **argv)
+{
+	int i = 1;
+
+	for (; i < argc && !strncmp(argv[i], "--", 2); i++) {
+		const char *name = argv[i] + 2;
+
+		if (!strcmp(name, "trace"))
+			options.is_traced = true;
+		else if (!strcmp(name, "replay"))
+			options.replay = argv[++i];
+		else if (!strcmp(name, "bound"))
+			options.bound.max_preemptions = (unsigned)number(argv[++i]);
+		else if (!strcmp(name, "delays"))
+			options.bound.max_delays = (unsigned)number(argv[++i]);
+		else if (!strcmp(name, "limit"))
+			options.bound.max_schedules = number(argv[++i]);
+		else if (!strcmp(name, "random"))
+			options.nr_random = number(argv[++i]);
+		else if (!strcmp(name, "seed"))
+			options.seed = number(argv[++i]);
+		else
+			i = argc + 1;
+	}
+	if (i > argc) {
+		fprintf(stderr, "test_schedule: no such option\n");
+		exit(2);
+	}
+	return i;
 }
 
 int main(int argc, char **argv)
 {
-	struct options options = { .bound = { .max_preemptions = 2, .max_delays = 1 } };
-	bool is_right = true;
-	int i = 1;
+	int i = parse_options(argc, argv);
 
 	schedule_init();
-	for (; i < argc && !strncmp(argv[i], "--", 2); i++) {
-		if (!strcmp(argv[i], "--bound"))
-			options.bound.max_preemptions = number(argv, &i);
-		else if (!strcmp(argv[i], "--delays"))
-			options.bound.max_delays = number(argv, &i);
-		else if (!strcmp(argv[i], "--limit"))
-			options.bound.max_schedules = number(argv, &i);
-		else if (!strcmp(argv[i], "--trace"))
-			options.is_traced = true;
-		else if (!strcmp(argv[i], "--replay"))
-			options.replay = argv[++i];
-	}
 	if (options.replay)
-		return replay(&options);
-	if (i == argc)
-		return !try_every_pair(&options.bound);
-	for (; i < argc; i++) {
-		const struct operation *operation[SCHEDULE_THREADS];
-		unsigned nr = parse_names(argv[i], operation);
-		struct search_bound bound;
-
-		if (!nr)
-			fprintf(stderr, "test_schedule: no such operations: %s\n", argv[i]);
-		bound = options.bound;
-		if (strchr(argv[i], ':'))
-			bound.max_preemptions = (unsigned)atoi(strchr(argv[i], ':') + 1);
-		is_right &= nr && try_all(operation, nr, &bound);
+		return replay();
+	if (i == argc && options.nr_random) {
+		try_every_crowd();
+	} else if (i == argc) {
+		try_found();
+		try_every_pair();
 	}
-	return !is_right;
+	for (; i < argc; i++) {
+		struct group group;
+
+		if (!parse_group(argv[i], &group)) {
+			fprintf(stderr, "test_schedule: no such operations: %s\n", argv[i]);
+			return 2;
+		}
+		try_group(&group);
+	}
+	printf("1..%u\n", nr_cases);
+	return nr_failed != 0;
 }

@@ -216,7 +216,7 @@ static void run_thread(void *arg, unsigned thread)
 	deed->result = operation->run(w, thread);
 	deed->end = schedule_clock();
 	if (!deed->result)
-		mmu_check_pages(w, operation->flushed, operation->name);
+		mmu_check_pages(w, operation->flushed, deed->begin, operation->name);
 	if (operation->frees)
 		pgw_reclaim_barrier(&world_platform);
 	if (w->thread[thread].nr_held || w->thread[thread].nr_readers)

@@ -53,6 +53,7 @@ enum frame_state { FRAME_NEVER, FRAME_OUT, FRAME_RELEASED };
 /** What the MMU may know of a page: where its tables are, and what it translates to. */
 struct tlb_entry {
 	uint64_t leaf;                /* 0: not known; with the page's own address in it */
+	unsigned since;               /* clock, when the leaf came */
 	uint64_t raw;                 /* of mmu_look() only: the last item, whatever it is */
 	uint64_t table[WORLD_LEVELS]; /* on the way; 0: not known */
 };
@@ -102,6 +103,9 @@ struct world {
 	uint32_t size_lock;        /* of the file's owner */
 	struct pgw_kernel *kernel; /* NULL: no operation needs it */
 	struct tlb_entry tlb[WORLD_WATCHED];
+	/* The leaf of each page at the last write on its way, and when it came; when that was. */
+	uint64_t last_leaf[WORLD_WATCHED];
+	unsigned since[WORLD_WATCHED], last_write[NR_AREAS];
 	uint8_t frame[WORLD_FRAMES]; /* enum frame_state */
 	uint8_t nr_frames[SCHEDULE_THREADS + 1];
 	unsigned nr_pages; /* of descriptors that are out */
@@ -146,8 +150,8 @@ void mmu_flush(struct world *w, const struct pgw_mm *mm, uint64_t first, uint64_
 /** A frame, a table is free: does the MMU know it? */
 void mmu_check_frame(struct world *w, uint64_t pa);
 void mmu_check_table(struct world *w, uint64_t pa);
-/** Nothing old is known of these pages. */
-void mmu_check_pages(struct world *w, uint64_t pages, const char *what);
+/** Nothing is known of these pages that came before a time and is gone. */
+void mmu_check_pages(struct world *w, uint64_t pages, unsigned before, const char *what);
 uint64_t mmu_pa(uint64_t leaf);
 /** The tables from this one down, itself among them. */
 unsigned mmu_nr_tables(uint64_t table_pa, unsigned level);
