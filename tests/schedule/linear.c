@@ -44,7 +44,7 @@ static bool some_order(struct world *w, const struct model *m, unsigned left)
 		if (!(left >> i & 1) || !may_be_next(w, left, i))
 			continue;
 		if (w->operation[i]->model)
-			result = w->operation[i]->model(&next);
+			result = w->operation[i]->model(&next, i);
 		if ((result == RESULT_ANY || result == w->deed[i].result) &&
 		    some_order(w, &next, left & ~(1U << i)))
 			return true;

@@ -147,9 +147,11 @@ void mmu_flush(struct world *w, const struct pgw_mm *mm, uint64_t first, uint64_
 	for (unsigned i = 0; i < world_nr_watched(); i++) {
 		uint64_t va = world_va(i);
 
-		if (is_kernel(va) == (mm == w->kernel_mm) && va + (WORLD_PAGE - 1) >= first &&
-		    va <= last)
-			memset(&w->tlb[i], 0, sizeof(w->tlb[i]));
+		if (is_kernel(va) != (mm == w->kernel_mm) || va + (WORLD_PAGE - 1) < first ||
+		    va > last)
+			continue;
+		check_break(w, i, mmu_look(w, i).leaf);
+		memset(&w->tlb[i], 0, sizeof(w->tlb[i]));
 	}
 }
 

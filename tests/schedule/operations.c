@@ -113,8 +113,9 @@ static int fault_file(struct world *w, unsigned thread)
 	return pgw_mm_fault(w->mm, WORLD_FILE + 2 * WORLD_PAGE, PGW_VMA_WRITE);
 }
 
-static int fault_file_model(struct model *m)
+static int fault_file_model(struct model *m, unsigned thread)
 {
+	(void)thread;
 	if (m->file_pages <= 2)
 		return -PGW_EFAULT;
 	return fault_model(&pages(m, AREA_FILE)[2]);
@@ -126,9 +127,22 @@ static int fault_anon(struct world *w, unsigned thread)
 	return pgw_mm_fault(w->mm, WORLD_ANON + 2 * WORLD_PAGE, PGW_VMA_WRITE);
 }
 
-static int fault_anon_model(struct model *m)
+static int fault_anon_model(struct model *m, unsigned thread)
 {
+	(void)thread;
 	return fault_model(&pages(m, AREA_ANON)[2]);
+}
+
+/* Each thread another page; whoever is first makes the table. */
+static int fault_fresh(struct world *w, unsigned thread)
+{
+	return pgw_mm_fault(w->mm, WORLD_FRESH + thread % WORLD_VMA_PAGES * WORLD_PAGE,
+			    PGW_VMA_READ);
+}
+
+static int fault_fresh_model(struct model *m, unsigned thread)
+{
+	return fault_model(&pages(m, AREA_FRESH)[thread % WORLD_VMA_PAGES]);
 }
 
 /* Where mremap moves the file's VMA to. */
@@ -138,8 +152,9 @@ static int fault_moved(struct world *w, unsigned thread)
 	return pgw_mm_fault(w->mm, WORLD_MOVED + WORLD_PAGE, PGW_VMA_WRITE);
 }
 
-static int fault_moved_model(struct model *m)
+static int fault_moved_model(struct model *m, unsigned thread)
 {
+	(void)thread;
 	if (m->file_pages <= 1)
 		return -PGW_EFAULT;
 	return fault_model(&pages(m, AREA_MOVED)[1]);
@@ -153,8 +168,9 @@ static int munmap_both(struct world *w, unsigned thread)
 	return pgw_mm_munmap(w->mm, WORLD_ANON, WORLD_FILE + VMA_SIZE);
 }
 
-static int munmap_model(struct model *m)
+static int munmap_model(struct model *m, unsigned thread)
 {
+	(void)thread;
 	for (unsigned i = 0; i < WORLD_VMA_PAGES; i++)
 		pages(m, AREA_ANON)[i] = pages(m, AREA_FILE)[i] = (struct model_page){ 0 };
 	return 0;
@@ -169,8 +185,9 @@ static int mremap_file(struct world *w, unsigned thread)
 	return pgw_mm_mremap(w->mm, &args);
 }
 
-static int mremap_model(struct model *m)
+static int mremap_model(struct model *m, unsigned thread)
 {
+	(void)thread;
 	if (!pages(m, AREA_FILE)->vma)
 		return -PGW_ENOENT;
 	for (unsigned i = 0; i < WORLD_VMA_PAGES; i++) {
@@ -186,8 +203,9 @@ static int protect_anon(struct world *w, unsigned thread)
 	return pgw_mm_mprotect(w->mm, WORLD_ANON, WORLD_ANON + 2 * WORLD_PAGE, PGW_VMA_READ);
 }
 
-static int protect_model(struct model *m)
+static int protect_model(struct model *m, unsigned thread)
 {
+	(void)thread;
 	if (!pages(m, AREA_ANON)->vma)
 		return -PGW_ENOENT;
 	pages(m, AREA_ANON)[0].vma = pages(m, AREA_ANON)[1].vma = PGW_VMA_READ;
@@ -208,8 +226,9 @@ static int truncate_file(struct world *w, unsigned thread)
 	return err;
 }
 
-static int truncate_model(struct model *m)
+static int truncate_model(struct model *m, unsigned thread)
 {
+	(void)thread;
 	m->file_pages = TRUNCATED;
 	for (unsigned i = TRUNCATED; i < WORLD_VMA_PAGES; i++)
 		pages(m, AREA_FILE)[i].is_mapped = pages(m, AREA_MOVED)[i].is_mapped = false;
@@ -224,8 +243,9 @@ static int guard_anon(struct world *w, unsigned thread)
 	return pgw_mm_guard_install(w->mm, WORLD_ANON + WORLD_PAGE, WORLD_ANON + VMA_SIZE);
 }
 
-static int guard_model(struct model *m)
+static int guard_model(struct model *m, unsigned thread)
 {
+	(void)thread;
 	if (!pages(m, AREA_ANON)->vma)
 		return -PGW_ENOENT;
 	for (unsigned i = 1; i < WORLD_VMA_PAGES; i++) {
@@ -241,8 +261,9 @@ static int dontneed_anon(struct world *w, unsigned thread)
 	return pgw_mm_dontneed(w->mm, WORLD_ANON, WORLD_ANON + VMA_SIZE);
 }
 
-static int dontneed_model(struct model *m)
+static int dontneed_model(struct model *m, unsigned thread)
 {
+	(void)thread;
 	if (!pages(m, AREA_ANON)->vma)
 		return -PGW_ENOENT;
 	for (unsigned i = 0; i < WORLD_VMA_PAGES; i++)
@@ -264,8 +285,9 @@ static int collapse_run(struct world *w, unsigned thread)
 
 /* ---- the kernel ---- */
 
-static int any(struct model *m)
+static int any(struct model *m, unsigned thread)
 {
+	(void)thread;
 	(void)m;
 	return RESULT_ANY;
 }
@@ -307,14 +329,34 @@ static int restore(struct world *w, unsigned thread)
 	return pgw_hvo_restore(w->kernel, &w->huge[thread], 1, &stats);
 }
 
+/* A huge page is done once; a second list with it is refused, also while the first one is at it. */
+static int optimise_model(struct model *m, unsigned thread)
+{
+	bool was = m->is_optimised;
+
+	(void)thread;
+	m->is_optimised = true;
+	return was ? -PGW_EBUSY : 0;
+}
+
+static int restore_model(struct model *m, unsigned thread)
+{
+	bool was = m->is_restored;
+
+	(void)thread;
+	m->is_restored = true;
+	return was ? -PGW_EBUSY : 0;
+}
+
 static int hot_remove(struct world *w, unsigned thread)
 {
 	(void)thread;
 	return pgw_kernel_hot_remove(w->kernel, WORLD_REMOVED, WORLD_REMOVED + WORLD_HUGE - 1);
 }
 
-static int hot_remove_model(struct model *m)
+static int hot_remove_model(struct model *m, unsigned thread)
 {
+	(void)thread;
 	if (m->is_removed)
 		return -PGW_ENOENT;
 	m->is_removed = true;
@@ -372,6 +414,7 @@ const struct operation operations[] = {
 	{ "fault-anon", fault_anon, fault_anon_model, UINT64_C(1) << 2, false, false },
 	{ "fault-moved", fault_moved, fault_moved_model,
 	  UINT64_C(1) << (2 * WORLD_VMA_PAGES + WORLD_RUN_PAGES + 1), false, false },
+	{ "fault-fresh", fault_fresh, fault_fresh_model, 0, false, false },
 	{ "munmap", munmap_both, munmap_model, ANON_PAGES | FILE_PAGES, false, true },
 	{ "mremap", mremap_file, mremap_model, FILE_PAGES, false, true },
 	{ "truncate", truncate_file, truncate_model,
@@ -384,8 +427,8 @@ const struct operation operations[] = {
 	{ "collapse", collapse_run, any, 0, false, true },
 	{ "vmap", vmap_promote, any, 0, true, true },
 	{ "kernel-collapse", collapse_kernel, any, 0, true, true },
-	{ "optimise", optimise, any, DESC_PAGES(0), true, false },
-	{ "restore", restore, any, DESC_PAGES(1), true, false },
+	{ "optimise", optimise, optimise_model, DESC_PAGES(0), true, false },
+	{ "restore", restore, restore_model, DESC_PAGES(1), true, false },
 	{ "hot-remove", hot_remove, hot_remove_model, LINEAR_PAGES | DESC_PAGES(2), true, true },
 	{ "dump", dump, NULL, 0, true, false },
 	{ NULL, NULL, NULL, 0, false, false },

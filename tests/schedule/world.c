@@ -19,6 +19,7 @@ static const struct {
 	[AREA_FILE] = { WORLD_FILE, WORLD_VMA_PAGES },
 	[AREA_RUN] = { WORLD_RUN, WORLD_RUN_PAGES },
 	[AREA_MOVED] = { WORLD_MOVED, WORLD_VMA_PAGES },
+	[AREA_FRESH] = { WORLD_FRESH, WORLD_VMA_PAGES },
 	[AREA_LINEAR] = { WORLD_LINEAR + WORLD_REMOVED, 1 },
 	[AREA_DESC] = { WORLD_VMEMMAP + (WORLD_STAYS >> 6), 4 },
 	[AREA_DESC_REMOVED] = { WORLD_VMEMMAP + (WORLD_REMOVED >> 6), 2 },
@@ -80,7 +81,7 @@ static void make_vma(struct world *w, enum area area, uint64_t pgoff, unsigned n
 		.flags = RW,
 		.pgoff = pgoff,
 		.ops = &world_vma_ops,
-		.mapping = area == AREA_ANON ? NULL : w->mapping,
+		.mapping = area == AREA_FILE || area == AREA_RUN ? w->mapping : NULL,
 	};
 
 	must(!pgw_mm_mmap(w->mm, &args), "mmap");
@@ -108,6 +109,7 @@ static void make_user(struct world *w)
 	make_vma(w, AREA_RUN, WORLD_RUN_PAGES, WORLD_RUN_PAGES);
 	make_vma(w, AREA_ANON, WORLD_ANON / WORLD_PAGE, WORLD_VMA_PAGES - 1);
 	make_vma(w, AREA_FILE, 0, WORLD_VMA_PAGES - 1);
+	make_vma(w, AREA_FRESH, WORLD_FRESH / WORLD_PAGE, 0);
 }
 
 /* ---- the kernel mm ---- */

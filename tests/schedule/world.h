@@ -3,7 +3,7 @@
 #define TESTS_SCHEDULE_WORLD_H
 
 /*
- * What the threads work on: a user mm of arm64 (4 KiB, 39 bits) with three VMAs, two of a file,
+ * What the threads work on: a user mm of arm64 (4 KiB, 39 bits) with four VMAs, two of a file,
  * and its kernel mm with two blocks of memory. All of it lies in memory.c's block. Beside it a
  * make-believe MMU: its TLB learns all that the tables say at any moment of the pages that are
  * watched, and forgets by the flush hook alone.
@@ -19,8 +19,8 @@
 #define WORLD_PAGE UINT64_C(4096)
 #define WORLD_SPAN (UINT64_C(1) << 21) /* of a lowest table */
 
-/* User areas: each has a lowest table for itself, and they share the one above. */
-enum area { AREA_ANON, AREA_FILE, AREA_RUN, AREA_MOVED, NR_USER_AREAS };
+/* User areas: each has (or would have) a lowest table for itself, and they share the one above. */
+enum area { AREA_ANON, AREA_FILE, AREA_RUN, AREA_MOVED, AREA_FRESH, NR_USER_AREAS };
 /* Kernel areas. */
 enum { AREA_LINEAR = NR_USER_AREAS, AREA_DESC, AREA_DESC_REMOVED, AREA_VMAP, AREA_SMALL, NR_AREAS };
 
@@ -28,6 +28,7 @@ enum { AREA_LINEAR = NR_USER_AREAS, AREA_DESC, AREA_DESC_REMOVED, AREA_VMAP, ARE
 #define WORLD_FILE (WORLD_ANON + WORLD_SPAN)
 #define WORLD_RUN (WORLD_ANON + 2 * WORLD_SPAN)
 #define WORLD_MOVED (WORLD_ANON + 3 * WORLD_SPAN)
+#define WORLD_FRESH (WORLD_ANON + 4 * WORLD_SPAN) /* a VMA without a table yet */
 #define WORLD_VMA_PAGES 3u
 #define WORLD_RUN_PAGES 16u
 #define WORLD_FILE_PAGES 32u /* WORLD_RUN shows the second half */
@@ -44,7 +45,7 @@ enum { AREA_LINEAR = NR_USER_AREAS, AREA_DESC, AREA_DESC_REMOVED, AREA_VMAP, ARE
 #define WORLD_SMALL (WORLD_KERNEL + 8 * WORLD_SPAN) /* small leaves that could be one */
 
 #define WORLD_WATCHED 40u
-#define WORLD_USER_WATCHED (3u * WORLD_VMA_PAGES + WORLD_RUN_PAGES)
+#define WORLD_USER_WATCHED (4u * WORLD_VMA_PAGES + WORLD_RUN_PAGES)
 #define WORLD_FRAMES 80u
 #define WORLD_LEVELS 3u
 
@@ -73,7 +74,8 @@ struct model_page {
 struct model {
 	struct model_page page[WORLD_USER_WATCHED];
 	uint64_t file_pages;
-	bool is_removed; /* WORLD_REMOVED */
+	bool is_removed;                /* WORLD_REMOVED */
+	bool is_optimised, is_restored; /* the two huge pages of WORLD_STAYS */
 };
 
 struct world;
@@ -85,7 +87,7 @@ struct operation {
 	/** @return what the library said */
 	int (*run)(struct world *w, unsigned thread);
 	/** What it does to the model. @return what the library has to say. NULL: nothing, and 0 */
-	int (*model)(struct model *m);
+	int (*model)(struct model *m, unsigned thread);
 	/** Pages of which the MMU may know nothing old afterwards: bit n, page n */
 	uint64_t flushed;
 	/** It works on the kernel's ranges and memory. */
