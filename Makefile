@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 BUILD = build
 
-.PHONY: all demo check check-bare check-long check-linux mutants bench bench-compare bench-peers fuzz install format lint clean help
+.PHONY: all demo check check-bare check-long check-linux check-schedules mutants bench bench-compare bench-peers fuzz install format lint clean help
 
 all:
 	@scripts/setup demo
@@ -20,14 +20,22 @@ check:
 check-bare:
 	@scripts/check-bare
 
-# Not part of check: the comparison with QEMU's MMU, with many more random tables; and with what
-# real makers of dumps write, in guests.
+# Not part of check: the comparison with QEMU's MMU, with many more random tables; with what real
+# makers of dumps write, in guests; and ten million interleavings of operations.
 check-long:
 	@scripts/setup check
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
 	@ninja -C $(BUILD)
 	@PGW_MMU_ROUNDS=$${PGW_MMU_ROUNDS:-20} meson test -C $(BUILD) --no-rebuild --suite mmu -t 20
 	@scripts/check-makers $(MAKERS)
+	@scripts/check-schedules --long $(BUILD)
+
+# Not part of check: interleavings of pairs up to a bound, and whether planted faults are found.
+check-schedules:
+	@scripts/setup check
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
+	@ninja -C $(BUILD) tests/schedule/test_schedule
+	@scripts/check-schedules $(BUILD)
 
 # Not part of check: the comparison with Linux's own walker, in many more cases; and whether it
 # notices faults in ours.
@@ -78,7 +86,8 @@ help:
 	@echo 'make check      build four ways and run every test'
 	@echo 'make check-bare both of these on a bare Debian made on the spot; RELEASE (bookworm), AS_USER=1'
 	@echo 'make check-long compare with QEMU on many more tables; PGW_MMU_ROUNDS (default 20);'
-	@echo '                and with what real makers of dumps write; MAKERS (all)'
+	@echo '                with what real makers of dumps write; MAKERS (all); many more interleavings'
+	@echo 'make check-schedules  every interleaving of two operations, and planted faults'
 	@echo 'make check-linux compare with the walker of Linux in many more cases; PGW_LINUX_CASES (1000000)'
 	@echo 'make mutants    look whether a test notices each of some 200 small wrong changes'
 	@echo 'make bench      run the benchmarks'

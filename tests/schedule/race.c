@@ -264,36 +264,31 @@ static void plain(const volatile void *at, size_t size, bool is_write)
 }
 
 /* What the compiler calls. */
-#define ACCESS(size)                                                                               \
-	void __tsan_read##size(void *at);                                                          \
-	void __tsan_write##size(void *at);                                                         \
-	void __tsan_unaligned_read##size(void *at);                                                \
-	void __tsan_unaligned_write##size(void *at);                                               \
-	void __tsan_read##size(void *at)                                                           \
+#define CALL(name, size, is_write)                                                                 \
+	void __tsan_##name(void *at);                                                              \
+	void __tsan_##name(void *at)                                                               \
 	{                                                                                          \
-		plain(at, size, false);                                                            \
-	}                                                                                          \
-	void __tsan_write##size(void *at)                                                          \
-	{                                                                                          \
-		plain(at, size, true);                                                             \
-	}                                                                                          \
-	void __tsan_unaligned_read##size(void *at)                                                 \
-	{                                                                                          \
-		plain(at, size, false);                                                            \
-	}                                                                                          \
-	void __tsan_unaligned_write##size(void *at)                                                \
-	{                                                                                          \
-		plain(at, size, true);                                                             \
+		plain(at, size, is_write);                                                         \
 	}
+#define CALLS(size)                                                                                \
+	CALL(read##size, size, false)                                                              \
+	CALL(write##size, size, true)                                                              \
+	CALL(read_write##size, size, true)                                                         \
+	CALL(unaligned_read##size, size, false)                                                    \
+	CALL(unaligned_write##size, size, true)                                                    \
+	CALL(unaligned_read_write##size, size, true)
 
-ACCESS(1)
-ACCESS(2)
-ACCESS(4)
-ACCESS(8)
-ACCESS(16)
+CALLS(1)
+CALLS(2)
+CALLS(4)
+CALLS(8)
+CALLS(16)
 
 void __tsan_read_range(void *at, size_t size);
 void __tsan_write_range(void *at, size_t size);
+void *__tsan_memcpy(void *to, const void *from, size_t size);
+void *__tsan_memmove(void *to, const void *from, size_t size);
+void *__tsan_memset(void *at, int byte, size_t size);
 void __tsan_init(void);
 void __tsan_func_entry(void *caller);
 void __tsan_func_exit(void);
@@ -306,6 +301,24 @@ void __tsan_read_range(void *at, size_t size)
 void __tsan_write_range(void *at, size_t size)
 {
 	plain(at, size, true);
+}
+
+void *__tsan_memcpy(void *to, const void *from, size_t size)
+{
+	return __tsan_memmove(to, from, size);
+}
+
+void *__tsan_memmove(void *to, const void *from, size_t size)
+{
+	plain(from, size, false);
+	plain(to, size, true);
+	return memmove(to, from, size);
+}
+
+void *__tsan_memset(void *at, int byte, size_t size)
+{
+	plain(at, size, true);
+	return memset(at, byte, size);
 }
 
 void __tsan_init(void)
