@@ -19,6 +19,7 @@
 
 struct slot {
 	uint64_t pa;
+	struct pgw_pa_range run; /* the first that it has a part of */
 	uint64_t nr_bytes;
 	int status;   /* of reading it */
 	bool is_done; /* looked at */
@@ -30,7 +31,8 @@ struct ram_look {
 	const struct image_look *how;
 	pthread_mutex_t lock; /* of all below */
 	pthread_cond_t changed;
-	uint64_t next; /* address from which on no window was given out */
+	uint64_t next;           /* address from which on no window was given out */
+	struct pgw_pa_range run; /* that was asked for last: asking may be dear */
 	bool is_all_given;
 	uint64_t nr_given, nr_taken;
 	bool is_taking;    /* a thread does, without the lock */
@@ -40,23 +42,31 @@ struct ram_look {
 	struct slot slots[SLOTS];
 };
 
+/* The run in which the next window begins. Pre: the lock is held. */
+static bool run_find(struct ram_look *look)
+{
+	bool is_known = look->nr_given && look->run.last >= look->next;
+
+	return is_known ||
+	       source_next_range(&look->image->source, SOURCE_HELD, look->next, &look->run);
+}
+
 /* Pre: the lock is held. NULL: there is no more to do. */
 static struct slot *slot_give(struct ram_look *look)
 {
-	struct pgw_pa_range run;
 	struct slot *slot;
 
 	while (!look->status && look->nr_given - look->nr_taken == SLOTS)
 		pthread_cond_wait(&look->changed, &look->lock);
-	if (look->status || look->is_all_given ||
-	    !source_next_range(&look->image->source, SOURCE_HELD, look->next, &run)) {
+	if (look->status || look->is_all_given || !run_find(look)) {
 		look->is_all_given = true;
 		return NULL;
 	}
 	slot = &look->slots[look->nr_given++ % SLOTS];
 	*slot = (struct slot){
-		.pa = (run.first > look->next ? run.first : look->next) &
+		.pa = (look->run.first > look->next ? look->run.first : look->next) &
 		      ~(uint64_t)(IMAGE_WINDOW - 1),
+		.run = look->run,
 	};
 	look->is_all_given = add_overflows(slot->pa, IMAGE_WINDOW, &look->next);
 	return slot;
@@ -68,10 +78,11 @@ static void slots_take(struct ram_look *look)
 	look->is_taking = true;
 	while (!look->status && look->nr_taken < look->nr_given) {
 		struct slot *slot = &look->slots[look->nr_taken % SLOTS];
-		int status = slot->status;
+		int status;
 
 		if (!slot->is_done)
 			break;
+		status = slot->status;
 		if (!status && slot->finding.is_any) {
 			pthread_mutex_unlock(&look->lock);
 			status = look->how->take(slot->pa, &slot->finding, look->how->arg);
@@ -119,13 +130,13 @@ static int window_read(const struct pgw_image *image, struct slot *slot, uint8_t
 		       uint32_t *ret_whole)
 {
 	uint64_t pa = slot->pa, end = pa + (IMAGE_WINDOW - 1);
-	struct pgw_pa_range run;
+	struct pgw_pa_range run = slot->run;
+	bool is_there = true;
 	int status = 0;
 
 	*ret_whole = 0;
 	/* No run reaches UINT64_MAX, so pa does not wrap. */
-	while (!status && pa <= end && source_next_range(&image->source, SOURCE_HELD, pa, &run) &&
-	       run.first <= end) {
+	while (!status && is_there && run.first <= end) {
 		uint64_t first = run.first > pa ? run.first : pa;
 		uint64_t last = run.last < end ? run.last : end;
 
@@ -137,6 +148,7 @@ static int window_read(const struct pgw_image *image, struct slot *slot, uint8_t
 			status = read_by_pages(image, slot, first, last, buf, ret_whole);
 		slot->nr_bytes += last - first + 1;
 		pa = last + 1;
+		is_there = pa <= end && source_next_range(&image->source, SOURCE_HELD, pa, &run);
 	}
 	return status;
 }
