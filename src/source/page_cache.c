@@ -42,7 +42,7 @@ enum slot_state {
 struct slot {
 	uint64_t page;
 	uint8_t *bytes; /* NULL until it is used first */
-	uint32_t next;  /* in the bucket */
+	uint32_t next;  /* in the bucket, plus 1, or 0; of a free one, or NONE */
 	uint32_t nr_waiting;
 	int status; /* of a load that failed */
 	enum slot_state state;
@@ -54,9 +54,11 @@ struct shard {
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* a load ended, or a slot came free */
 	struct slot *slots;
-	uint32_t *buckets; /* slots by hash; as many as slots, rounded up to a power of two */
+	uint32_t *
+		buckets; /* slots by hash, plus 1; as many as slots, rounded up to a power of two */
 	uint32_t nr_slots;
-	uint32_t first_free; /* or NONE */
+	uint32_t nr_used;    /* slots from this one on were never used, and are free */
+	uint32_t first_free; /* of those that were; or NONE */
 	uint32_t hand;
 	uint32_t nr_passing; /* slots that are */
 	unsigned buckets_lg2;
@@ -85,9 +87,9 @@ static struct slot *slot_find(const struct shard *shard, uint64_t page)
 {
 	uint32_t at = *bucket_of(shard, page);
 
-	while (at != NONE && shard->slots[at].page != page)
-		at = shard->slots[at].next;
-	return at == NONE ? NULL : &shard->slots[at];
+	while (at && shard->slots[at - 1].page != page)
+		at = shard->slots[at - 1].next;
+	return at ? &shard->slots[at - 1] : NULL;
 }
 
 static void slot_link(struct shard *shard, struct slot *slot)
@@ -95,7 +97,7 @@ static void slot_link(struct shard *shard, struct slot *slot)
 	uint32_t *bucket = bucket_of(shard, slot->page);
 
 	slot->next = *bucket;
-	*bucket = (uint32_t)(slot - shard->slots);
+	*bucket = (uint32_t)(slot - shard->slots) + 1;
 }
 
 /* Pre: it is in its bucket. */
@@ -103,8 +105,8 @@ static void slot_unlink(struct shard *shard, const struct slot *slot)
 {
 	uint32_t *link = bucket_of(shard, slot->page);
 
-	while (&shard->slots[*link] != slot)
-		link = &shard->slots[*link].next;
+	while (&shard->slots[*link - 1] != slot)
+		link = &shard->slots[*link - 1].next;
 	*link = slot->next;
 }
 
@@ -144,6 +146,11 @@ static struct slot *hand_take(struct shard *shard, bool only_passing)
 	return NULL;
 }
 
+static bool has_free_slot(const struct shard *shard)
+{
+	return shard->first_free != NONE || shard->nr_used < shard->nr_slots;
+}
+
 /* A free slot, or else a full one: of those that pass, if they are more than their part. */
 static struct slot *slot_take(struct shard *shard)
 {
@@ -154,6 +161,8 @@ static struct slot *slot_take(struct shard *shard)
 		shard->first_free = slot->next;
 		return slot;
 	}
+	if (shard->nr_used < shard->nr_slots)
+		return &shard->slots[shard->nr_used++];
 	if (shard->nr_passing > shard->nr_slots / PASSING_PART)
 		slot = hand_take(shard, true);
 	return slot ? slot : hand_take(shard, false);
@@ -263,8 +272,7 @@ static int page_copy(struct page_cache *cache, uint64_t page, size_t at, void *b
 
 	pthread_mutex_lock(&shard->lock);
 	/* Without room for it, a whole page need not be where it is not wanted again. */
-	if (is_look && len >> cache->page_lg2 && shard->first_free == NONE &&
-	    !slot_find(shard, page)) {
+	if (is_look && len >> cache->page_lg2 && !has_free_slot(shard) && !slot_find(shard, page)) {
 		pthread_mutex_unlock(&shard->lock);
 		return cache->load(cache->ctx, page, buf);
 	}
@@ -325,21 +333,16 @@ bool page_cache_peek(struct page_cache *cache, uint64_t page, void *buf)
 	return is_there;
 }
 
+/* Slots and buckets are not touched before they are used: most caches stay nearly empty. */
 static int shard_init(struct shard *shard, uint32_t nr_slots)
 {
 	shard->nr_slots = nr_slots;
 	while (nr_slots > UINT32_C(1) << shard->buckets_lg2)
 		shard->buckets_lg2++;
 	shard->slots = calloc(nr_slots, sizeof(*shard->slots));
-	shard->buckets = malloc(sizeof(*shard->buckets) << shard->buckets_lg2);
-	if (!shard->slots || !shard->buckets)
-		return -PGW_ENOMEM;
+	shard->buckets = calloc((size_t)1 << shard->buckets_lg2, sizeof(*shard->buckets));
 	shard->first_free = NONE;
-	while (nr_slots--)
-		slot_free(shard, &shard->slots[nr_slots]);
-	for (size_t i = 0; i < (size_t)1 << shard->buckets_lg2; i++)
-		shard->buckets[i] = NONE;
-	return 0;
+	return shard->slots && shard->buckets ? 0 : -PGW_ENOMEM;
 }
 
 struct page_cache *page_cache_new(size_t page_size, size_t bytes, page_load_fn *load, void *ctx)
@@ -380,7 +383,7 @@ void page_cache_free(struct page_cache *cache)
 	for (unsigned i = 0; i < cache->nr_shards; i++) {
 		struct shard *shard = &cache->shards[i];
 
-		for (uint32_t j = 0; shard->slots && j < shard->nr_slots; j++)
+		for (uint32_t j = 0; j < shard->nr_used; j++)
 			free(shard->slots[j].bytes);
 		free(shard->slots);
 		free(shard->buckets);
