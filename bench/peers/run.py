@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Other tools on the same images: what they find, against what QEMU said of the guest, and how
-long they take. run.py PAGEWALK PEERS ORACLES IMAGE... (scripts/bench-peers); PEERS is the folder of the programs
+long they take. run.py PAGEWALK PEERS ORACLES IMAGE... (scripts/bench-peers); PEERS is the folder of the programs.
+Of compressed dumps (*.kdump), the kernel's root.
 
 Prints a table in Markdown. Times are CPU time, the least of REPEATS.
 """
@@ -98,9 +99,36 @@ def row(name, work, oracle, result, reference):
         name, work, best, ratio, len(leaves), len(oracle), equal)
 
 
+def compressed(tool, peers, oracles, image):
+    """All leaves of the kernel's root of a kdump-compressed dump."""
+    name = os.path.basename(image)[: -len(".kdump")]
+    oracle = read_oracle(os.path.join(oracles, name + ".info-tlb.txt"))
+    records = subprocess.check_output([tool, "info", "--json", image], text=True).splitlines()
+    root = json.loads(records[0])["kernel_root"]
+    levels = "5" if root["format"].endswith("la57") else "4"
+    addresses = "".join("%016x\n" % va for va in oracle)
+    own = run([os.path.join(peers, "peer_leaves"), image, root["root"]], None)
+    addrxlat = run([os.path.join(peers, "peer_addrxlat"), image, root["root"], levels], addresses)
+    drgn = run(["/usr/bin/python3", os.path.join(HERE, "peer_drgn.py"), image], addresses)
+    print("\n%s, the kernel's root\n" % os.path.basename(image))
+    print("| tool | what it does | ms | times pagewalk | leaves / oracle's | result |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    print(row("libpagewalk", "finds every leaf and its rights", oracle, own, own[0]))
+    work = "translates given addresses"
+    print(row("libkdumpfile, libaddrxlat", work, oracle, addrxlat, own[0]))
+    print(row("drgn", work, oracle, drgn, own[0]))
+    print("| crash | | | | | cannot: it needs the kernel's symbols, which are in no dump |")
+    if own[0] and addrxlat[0]:
+        ratio = own[0] / addrxlat[0]
+        print("\nlibpagewalk: %.2f of libkdumpfile, goal 0.2%s" % (ratio, "" if ratio <= 0.2 else ": MISSED"))
+
+
 def main():
     tool, peers, oracles = sys.argv[1:4]
     for image in sys.argv[4:]:
+        if image.endswith(".kdump"):
+            compressed(tool, peers, oracles, image)
+            continue
         name = os.path.basename(image)[: -len(".elf")]
         oracle_path = os.path.join(oracles, name + ".info-tlb.txt")
         if not os.path.exists(oracle_path):

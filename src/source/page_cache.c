@@ -70,6 +70,8 @@ struct page_cache {
 	void *ctx;
 	unsigned page_lg2;
 	unsigned nr_shards; /* a power of two */
+	struct slot *slots; /* of all shards, as are these */
+	uint32_t *buckets;
 	struct shard shards[MAX_SHARDS];
 };
 
@@ -333,23 +335,38 @@ bool page_cache_peek(struct page_cache *cache, uint64_t page, void *buf)
 	return is_there;
 }
 
-/* Slots and buckets are not touched before they are used: most caches stay nearly empty. */
-static int shard_init(struct shard *shard, uint32_t nr_slots)
+/*
+ * Slots and buckets are not touched before they are used: most caches stay nearly empty. So those of
+ * all shards are two large pieces, which the system gives as zeroes.
+ */
+static bool shards_init(struct page_cache *cache, uint32_t nr_slots)
 {
-	shard->nr_slots = nr_slots;
-	while (nr_slots > UINT32_C(1) << shard->buckets_lg2)
-		shard->buckets_lg2++;
-	shard->slots = calloc(nr_slots, sizeof(*shard->slots));
-	shard->buckets = calloc((size_t)1 << shard->buckets_lg2, sizeof(*shard->buckets));
-	shard->first_free = NONE;
-	return shard->slots && shard->buckets ? 0 : -PGW_ENOMEM;
+	unsigned lg2 = 0;
+
+	while (nr_slots > UINT32_C(1) << lg2)
+		lg2++;
+	cache->slots = calloc((size_t)nr_slots * cache->nr_shards, sizeof(*cache->slots));
+	cache->buckets = calloc((size_t)cache->nr_shards << lg2, sizeof(*cache->buckets));
+	for (unsigned i = 0; i < cache->nr_shards; i++) {
+		struct shard *shard = &cache->shards[i];
+
+		pthread_mutex_init(&shard->lock, NULL);
+		pthread_cond_init(&shard->changed, NULL);
+		shard->nr_slots = nr_slots;
+		shard->buckets_lg2 = lg2;
+		shard->first_free = NONE;
+		if (!cache->slots || !cache->buckets)
+			continue;
+		shard->slots = cache->slots + (size_t)i * nr_slots;
+		shard->buckets = cache->buckets + ((size_t)i << lg2);
+	}
+	return cache->slots && cache->buckets;
 }
 
 struct page_cache *page_cache_new(size_t page_size, size_t bytes, page_load_fn *load, void *ctx)
 {
 	struct page_cache *cache = calloc(1, sizeof(*cache));
 	size_t nr_slots = bytes / page_size;
-	int status = 0;
 
 	if (!cache)
 		return NULL;
@@ -363,17 +380,10 @@ struct page_cache *page_cache_new(size_t page_size, size_t bytes, page_load_fn *
 	nr_slots /= cache->nr_shards;
 	if (nr_slots > UINT32_MAX / 4)
 		nr_slots = UINT32_MAX / 4;
-	for (unsigned i = 0; i < cache->nr_shards; i++) {
-		pthread_mutex_init(&cache->shards[i].lock, NULL);
-		pthread_cond_init(&cache->shards[i].changed, NULL);
-		if (!status)
-			status = shard_init(&cache->shards[i], nr_slots ? (uint32_t)nr_slots : 1);
-	}
-	if (status) {
-		page_cache_free(cache);
-		return NULL;
-	}
-	return cache;
+	if (shards_init(cache, nr_slots ? (uint32_t)nr_slots : 1))
+		return cache;
+	page_cache_free(cache);
+	return NULL;
 }
 
 void page_cache_free(struct page_cache *cache)
@@ -385,11 +395,11 @@ void page_cache_free(struct page_cache *cache)
 
 		for (uint32_t j = 0; j < shard->nr_used; j++)
 			free(shard->slots[j].bytes);
-		free(shard->slots);
-		free(shard->buckets);
 		pthread_cond_destroy(&shard->changed);
 		pthread_mutex_destroy(&shard->lock);
 	}
+	free(cache->slots);
+	free(cache->buckets);
 	free(cache);
 }
 
