@@ -335,7 +335,7 @@ int kdump_pages_find_row(const struct kdump_pages *pages, uint64_t page, unsigne
 			/* Pages that are lost count: they have descriptors. */
 			if (pages->lost && !read_dump_bits(pages, chunk, &bits))
 				return -PGW_EIO;
-			*ret_rank = count_before_chunk(pages, chunk) + count(&bits, at);
+			*ret_rank = count(&bits, at) + count_before_chunk(pages, chunk);
 		}
 		is_first = false;
 		page += n;
