@@ -260,21 +260,15 @@ static int kdump_load_notes(struct source *source, struct kdump *kdump, struct p
 /* Pages whose flags say what the header does not are unreadable, and said to be so. */
 static int check_packings(const struct kdump *kdump, struct pgw_error *err)
 {
-	static const char *const missing[_PACKING_MAX] = {
-		[PACKING_ZLIB] = "a build with zlib, which compressed the pages of this dump",
-		[PACKING_LZO] =
-			"a build with LZO (liblzo2), which compressed the pages of this dump",
-		[PACKING_SNAPPY] = "a build with snappy, which compressed the pages of this dump",
-		[PACKING_ZSTD] = "a build with zstd, which compressed the pages of this dump",
-	};
+	int status = 0;
 
-	for (uint32_t flag = 1; flag <= KDUMP_ZSTD; flag <<= 1) {
+	for (uint32_t flag = 1; flag <= KDUMP_ZSTD && !status; flag <<= 1) {
 		enum packing packing = kdump_packing(kdump->header.status & flag);
 
-		if (packing != _PACKING_MAX && !packing_is_there(packing))
-			return source_fail(err, -PGW_EOPNOTSUPP, missing[packing]);
+		if (packing != _PACKING_MAX)
+			status = packing_check(packing, err);
 	}
-	return 0;
+	return status;
 }
 
 static int kdump_count(struct source *source, struct kdump *kdump)

@@ -4,7 +4,8 @@
 
 /*
  * Pages that are compressed one by one. Which compressions can be read is a
- * matter of the libraries that were there when this was built.
+ * matter of the libraries that were there when this was built; they are loaded
+ * when the first page needs them.
  */
 
 #include <stdbool.h>
@@ -23,6 +24,11 @@ const char *packing_name(enum packing packing);
 /** Can this build read it? */
 bool packing_is_there(enum packing packing);
 
+struct pgw_error;
+
+/** Is its library here, too? @return 0 or -PGW_EOPNOTSUPP: err names what is missing */
+int packing_check(enum packing packing, struct pgw_error *err);
+
 /** What is kept from one page to the next. Any threads may use it. */
 struct unpacker;
 
@@ -34,8 +40,8 @@ void unpacker_free(struct unpacker *unpacker);
 /**
  * Unpack all of a page; never writes more than it.
  * @param page_size what it must come to
- * @return 0, -PGW_EIO (these bytes do not make a page), -PGW_EOPNOTSUPP (not in
- *         this build), -PGW_ENOMEM
+ * @return 0, -PGW_EIO (these bytes do not make a page), -PGW_EOPNOTSUPP
+ *         (packing_check() says why), -PGW_ENOMEM
  */
 int unpack(struct unpacker *unpacker, enum packing packing, const void *bytes, size_t size,
 	   void *page, size_t page_size);

@@ -12,6 +12,7 @@
 #include <pagewalk/image.h>
 
 #include "image/pack.h"
+#include "source/library.h"
 
 #define PAGE ((size_t)4096)
 #define LARGE ((size_t)64 << 10)
@@ -148,6 +149,26 @@ static void test_compression__lists_what_is_there(void **state)
 	assert_null(pgw_image_compression(nr));
 }
 
+/* A library without one of its functions is as none, and so it stays. */
+static void test_library__all_or_nothing(void **state)
+{
+	size_t (*length)(const char *) = NULL;
+	void *nothing = NULL;
+	const struct library_symbol symbols[] = { { "strlen", &length },
+						  { "no_such_function", &nothing } };
+	struct library good = { .soname = "libc.so.6", .symbols = symbols, .nr_symbols = 1 };
+	struct library half = { .soname = "libc.so.6", .symbols = symbols, .nr_symbols = 2 };
+	struct library none = { .soname = "libnosuchlibrary.so.1" };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(library_load(&good));
+		assert_int_equal(length("four"), 4);
+		assert_false(library_load(&half));
+		assert_false(library_load(&none));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +177,7 @@ int main(void)
 		cmocka_unit_test(test_unpack__another_size_is_no_page),
 		cmocka_unit_test(test_unpack__threads_do_not_meet),
 		cmocka_unit_test(test_compression__lists_what_is_there),
+		cmocka_unit_test(test_library__all_or_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

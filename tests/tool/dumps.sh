@@ -42,6 +42,21 @@ for dump in "$dumps"/*.packed "$dumps"/whole.* "$dumps"/part.?; do
 	same "$name: trim keeps the roots" "$tmp/expected" "$tmp/out"
 done
 
+# An empty file in the place of each library, which the loader takes first and cannot load.
+mkdir "$tmp/empty"
+for library in libz.so.1 liblzo2.so.2 libsnappy.so.1 libzstd.so.1; do
+	: >"$tmp/empty/$library"
+done
+for name in zlib:z lzo:lzo2 snappy:snappy zstd:zstd; do
+	dump=$dumps/${name%:*}.packed
+	pagewalk info "$dump" >/dev/null 2>&1 || continue
+	LD_LIBRARY_PATH=$tmp/empty pagewalk info "$dump" >/dev/null 2>"$tmp/err" || true
+	check "${name%:*}: the library that is not there at run time is named" \
+		grep -q "expected the library lib${name#*:}\.so\..*cannot be loaded" "$tmp/err"
+done
+check 'the others need none' \
+	env LD_LIBRARY_PATH="$tmp/empty" "$PGW_TOOL" info "$dumps/whole.lime"
+
 # says NAME STATUS PATTERN ARGUMENT...: it ends with this status, and a line of what it says matches.
 says() {
 	name=$1
