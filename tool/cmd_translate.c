@@ -85,8 +85,13 @@ static bool translate_check_args(const struct options *opts)
 {
 	uint64_t va;
 
-	if (translate_read_stdin(opts))
-		return true;
+	if (translate_read_stdin(opts)) {
+		if (strcmp(opts->args[0], "-") != 0)
+			return true;
+		message("translate: standard input is the image, so addresses have to be "
+			"arguments");
+		return false;
+	}
 	for (int i = 1; i < opts->nr_args; i++) {
 		if (!parse_hex(opts->args[i], &va)) {
 			message("translate: '%s' is not an address in hexadecimal", opts->args[i]);

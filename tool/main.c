@@ -20,8 +20,9 @@ static const char help_intro[] =
 	"\n"
 	"Reads page tables inside a memory dump: what every virtual address maps to, and\n"
 	"with which rights. IMAGE is an ELF core or a kdump-compressed dump, as QEMU's\n"
-	"dump-guest-memory, kdump and makedumpfile write them, or raw memory; --ram\n"
-	"PA=FILE instead of it says where memory is.\n"
+	"dump-guest-memory, kdump and makedumpfile write them, or raw memory, each also\n"
+	"packed by zstd, gzip, xz, bzip2, lz4 or zip; - is standard input. --ram PA=FILE\n"
+	"instead of it says where memory is.\n"
 	"\n"
 	"Commands:\n";
 

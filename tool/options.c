@@ -49,6 +49,11 @@ static bool option_part(struct options *opts, const char *text)
 	return true;
 }
 
+static bool option_unpack_max(struct options *opts, const char *text)
+{
+	return parse_size(text, &opts->unpack_max) && opts->unpack_max;
+}
+
 /* N, shared:N or none */
 static bool option_encryption(struct options *opts, const char *text)
 {
@@ -238,6 +243,10 @@ static const struct option_spec option_specs[] = {
 		       "which IMAGE is one; may be given several times (default:" HELP_NEXT
 		       "files whose names differ in the last number alone)",
 		       option_part },
+	[OPT_UNPACK_MAX] = { "unpack-max", "SIZE", "a size like 4G",
+			     "let a packed file, or a pipe, come to at most so many bytes" HELP_NEXT
+			     "in its temporary file, as 64M, 4G, 2T (default: 1T)",
+			     option_unpack_max },
 	[OPT_ZERO_FILL] = { "zero-fill", NULL, NULL,
 			    "memory that segments of an ELF core claim and do not" HELP_NEXT
 			    "hold reads as zeroes: makedumpfile -E leaves it out so",

@@ -13,6 +13,7 @@
 enum option_id {
 	OPT_RAM,
 	OPT_PART,
+	OPT_UNPACK_MAX,
 	OPT_ZERO_FILL,
 	OPT_ENCRYPTION,
 	OPT_KERNEL,
@@ -46,8 +47,8 @@ enum option_id {
 
 /** What every command takes that opens an image. */
 #define OPTIONS_IMAGE                                                                              \
-	(OPT_BIT(OPT_RAM) | OPT_BIT(OPT_PART) | OPT_BIT(OPT_ZERO_FILL) | OPT_BIT(OPT_ENCRYPTION) | \
-	 OPT_BIT(OPT_KERNEL) | OPT_BIT(OPT_VMCOREINFO))
+	(OPT_BIT(OPT_RAM) | OPT_BIT(OPT_PART) | OPT_BIT(OPT_UNPACK_MAX) | OPT_BIT(OPT_ZERO_FILL) | \
+	 OPT_BIT(OPT_ENCRYPTION) | OPT_BIT(OPT_KERNEL) | OPT_BIT(OPT_VMCOREINFO))
 
 enum root_choice {
 	ROOT_KERNEL, /**< the default */
@@ -80,6 +81,7 @@ struct options {
 	size_t nr_ram;
 	const char *parts[OPTIONS_MAX_PARTS]; /**< paths */
 	size_t nr_parts;
+	uint64_t unpack_max; /**< bytes; 0 = not given */
 	struct pgw_encryption encryption;
 	const char *kernel;     /**< number or release */
 	const char *vmcoreinfo; /**< path */

@@ -82,8 +82,7 @@ bool parse_dec(const char *text, uint64_t *ret)
 	return true;
 }
 
-/* The whole text: hexadecimal, or decimal with a unit behind it; not 0. */
-static bool parse_size(const char *text, uint64_t *ret)
+bool parse_size(const char *text, uint64_t *ret)
 {
 	uint64_t size;
 

@@ -30,6 +30,9 @@ bool parse_dec(const char *text, uint64_t *ret);
  */
 bool parse_range(const char *text, uint64_t *ret_first, uint64_t *ret_last);
 
+/** Hexadecimal, or decimal with K, M, G, T behind it; not 0. */
+bool parse_size(const char *text, uint64_t *ret);
+
 /** OFFSET[+SIZE], SIZE as in parse_range(), 0 if it is not there. */
 bool parse_part(const char *text, uint64_t *ret_offset, uint64_t *ret_size);
 

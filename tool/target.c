@@ -9,12 +9,15 @@
 #include <unistd.h>
 
 #define PROGRESS_DELAY_MS 300
+#define UNPACKING_DELAY_MS 1000
+
+#define STANDARD_INPUT "standard input"
 
 /* The longest that the library takes, and the head of the note. */
 #define MAX_VMCOREINFO ((128 << 10) + 24)
 
 /* Has the work gone on for so long that somebody wants to know? */
-static bool progress_is_due(struct progress *progress)
+static bool progress_is_due(struct progress *progress, int delay_ms)
 {
 	struct timespec now;
 
@@ -23,7 +26,7 @@ static bool progress_is_due(struct progress *progress)
 		progress->start = now;
 	return (now.tv_sec - progress->start.tv_sec) * 1000 +
 		       (now.tv_nsec - progress->start.tv_nsec) / 1000000 >=
-	       PROGRESS_DELAY_MS;
+	       delay_ms;
 }
 
 static void progress_show(void *arg, uint64_t done, uint64_t total)
@@ -31,7 +34,8 @@ static void progress_show(void *arg, uint64_t done, uint64_t total)
 	struct progress *progress = (struct progress *)arg;
 	unsigned percent = total ? (unsigned)((double)done * 100 / (double)total) : 0;
 
-	if ((progress->is_shown && progress->percent == percent) || !progress_is_due(progress))
+	if ((progress->is_shown && progress->percent == percent) ||
+	    !progress_is_due(progress, PROGRESS_DELAY_MS))
 		return;
 	progress->is_shown = true;
 	progress->percent = percent;
@@ -58,6 +62,69 @@ void target_progress(struct target *target, const char *what, uint64_t done, uin
 void target_progress_end(struct target *target)
 {
 	progress_clear(&target->progress);
+}
+
+static void unpacking_announce(const char *file, const struct pgw_unpacking *now)
+{
+	message("%s: %s%s%s it into a temporary file in %s (TMPDIR chooses another folder), which "
+		"is "
+		"gone when this ends",
+		file, now->packing ? "packed by " : "", now->packing ? now->packing : "",
+		now->packing ? ": unpacking" : "reading", now->folder);
+}
+
+static void unpacking_percent(struct progress *progress, const struct pgw_unpacking *now)
+{
+	unsigned percent = now->total ? (unsigned)((double)now->nr_read * 100 / (double)now->total)
+				      : (unsigned)(now->size >> 20);
+
+	if ((progress->is_shown && progress->percent == percent) || !isatty(STDERR_FILENO))
+		return;
+	progress->is_shown = true;
+	progress->percent = percent;
+	fprintf(stderr, "\r%s: %u%s", now->packing ? "unpacking" : "reading", percent,
+		now->total ? "%" : " MiB");
+	fflush(stderr);
+}
+
+static void unpacking_damage(const char *file, const struct pgw_unpacking *now)
+{
+	if (now->damage == PGW_DAMAGE_CUT)
+		message("%s: the packed file (%s) was cut: it ends at byte %" PRIu64
+			"; what comes before is read",
+			file, now->packing, now->damage_at);
+	else if (now->damage == PGW_DAMAGE_BROKEN)
+		message("%s: the packed file (%s) is damaged: from byte %" PRIu64
+			" on it cannot be unpacked; what comes before is read",
+			file, now->packing, now->damage_at);
+	else if (now->damage == PGW_DAMAGE_CHECKSUM)
+		message("%s: the packed file (%s) is damaged: the checksum at byte %" PRIu64
+			" is not that of what was unpacked",
+			file, now->packing, now->damage_at);
+}
+
+/* Said when it takes long: a short one is gone before anybody looks for it. */
+static void unpacking_show(void *arg, const struct pgw_unpacking *now)
+{
+	struct progress *progress = (struct progress *)arg;
+	const char *file = strcmp(now->path, "-") == 0 ? STANDARD_INPUT : now->path;
+	bool is_due = progress_is_due(progress, UNPACKING_DELAY_MS);
+	bool is_announced = progress->is_announced || is_due;
+
+	if (is_due && !progress->is_announced) {
+		unpacking_announce(file, now);
+		progress->is_announced = true;
+	}
+	if (!now->is_done) {
+		if (is_due)
+			unpacking_percent(progress, now);
+		return;
+	}
+	progress_clear(progress);
+	if (is_announced)
+		message("%s: it came to %" PRIu64 " MiB, of which %" PRIu64 " MiB take space in %s",
+			file, now->size >> 20, now->disk_size >> 20, now->folder);
+	unpacking_damage(file, now);
 }
 
 /* Nothing that follows is what the headers say, so every command says this. */
@@ -222,13 +289,16 @@ int target_open(struct target *target, const struct options *opts)
 		.encryption = opts->encryption,
 		.kernel = opts->kernel,
 		.workers = &target->workers,
+		.temporary_folder = getenv("TMPDIR"),
+		.unpack_max = opts->unpack_max,
+		.unpacking = unpacking_show,
 		.progress_arg = &target->progress,
 	};
 	struct pgw_error err = { 0 };
 	int ret;
 
 	*target = (struct target){
-		.file = opts->args[0],
+		.file = strcmp(opts->args[0], "-") == 0 ? STANDARD_INPUT : opts->args[0],
 		.zero_fill = image_opts.zero_fill,
 		.workers = pgw_hosted_workers(0),
 	};
@@ -248,7 +318,7 @@ int target_open(struct target *target, const struct options *opts)
 	}
 	if (isatty(STDERR_FILENO))
 		image_opts.progress = progress_show;
-	ret = pgw_image_open(target->file, &image_opts, &target->image, &err);
+	ret = pgw_image_open(opts->args[0], &image_opts, &target->image, &err);
 	progress_clear(&target->progress);
 	if (ret < 0)
 		return fail_open(target, opts, &err);

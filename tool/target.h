@@ -23,6 +23,7 @@
 struct progress {
 	bool is_shown;
 	const char *what; /**< is done; NULL: looking through memory */
+	bool is_announced; /**< that a file is unpacked, which is said wherever standard error goes */
 	unsigned percent;
 	struct timespec start; /**< of the work; 0 = none */
 };

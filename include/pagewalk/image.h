@@ -48,6 +48,31 @@ struct pgw_image_ram {
 
 struct pgw_scan_workers; /* scan.h */
 
+/** What is wrong with a packed file, of which everything was unpacked that can be. */
+enum pgw_damage {
+	PGW_DAMAGE_NONE,
+	PGW_DAMAGE_CUT,      /**< it ends too early */
+	PGW_DAMAGE_BROKEN,   /**< from damage_at on it cannot be unpacked */
+	PGW_DAMAGE_CHECKSUM, /**< what was unpacked is not what was packed: it changed since then */
+	_PGW_DAMAGE_MAX,
+};
+
+/** A file that is unpacked into a temporary file, or a pipe that is read into one. */
+struct pgw_unpacking {
+	const char *path; /**< of the file, as it was given */
+	const char
+		*packing; /**< "zstd"; "zip, zstd" = a zstd file in a zip archive; NULL: a pipe */
+	/** Where the temporary file is. It has no name, and is gone when the image is closed. */
+	const char *folder;
+	uint64_t nr_read;   /**< bytes of the file, or of what is in it */
+	uint64_t total;     /**< all that there are of these; 0: not known */
+	uint64_t size;      /**< bytes that they have come to */
+	uint64_t disk_size; /**< of these, bytes that take space: the others are zeroes */
+	bool is_done;
+	enum pgw_damage damage; /**< known when it is done */
+	uint64_t damage_at;     /**< in bytes that were read */
+};
+
 /** How to open an image. All zero, or NULL instead of it, is the default. */
 struct pgw_image_options {
 	/**
@@ -92,6 +117,15 @@ struct pgw_image_options {
 	 * closed.
 	 */
 	const struct pgw_scan_workers *workers;
+	/**
+	 * The folder for temporary files; NULL: /var/tmp. Files that are packed as a whole and
+	 * what comes through a pipe are there until the image is closed, without what is zero.
+	 * Must stay until then.
+	 */
+	const char *temporary_folder;
+	uint64_t unpack_max; /**< bytes that such a file may come to; 0: 1 TiB */
+	/** Called with progress_arg while a file is unpacked, and when it is; may be NULL. */
+	void (*unpacking)(void *arg, const struct pgw_unpacking *now);
 	/** Called now and then during long work, from the thread that asked for it; may be NULL. */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *progress_arg;
@@ -117,12 +151,17 @@ struct pgw_image_options {
  * while it is open gives unreadable memory, not a signal: the first image that
  * is opened installs a SIGBUS handler that passes on signals that are not its own.
  *
- * @param source path of the file
+ * A file that is packed as a whole (gzip, zip with one file, zstd, xz, bzip2, lz4), a pipe, and
+ * standard input are read once from front to back into a temporary file, which takes the place of
+ * the file; pgw_image_info.unpacked tells of it. A packed file that was cut, or is damaged, is
+ * unpacked as far as it goes.
+ *
+ * @param source path of the file; "-": standard input
  * @param opts   or NULL
  * @param ret    to be closed with pgw_image_close()
  * @param err    detail on failure; may be NULL
- * @return 0; -PGW_ENOENT, -PGW_EIO (cannot be opened or read, a directory, not
- *         a regular file), -PGW_ENOEXEC (neither of a known kind nor raw memory
+ * @return 0; -PGW_ENOENT, -PGW_EIO (cannot be opened or read, a directory, a
+ *         device; no space for a temporary file), -PGW_ENOEXEC (neither of a known kind nor raw memory
  *         that says where it belongs), -PGW_EOPNOTSUPP (a known kind that is not
  *         supported, or whose compression is not in this build; segments that do not say where
  *         memory is), -PGW_EOVERFLOW (a header field, a part of a file in opts->ram, or the end
@@ -169,6 +208,8 @@ struct pgw_image_info {
 	const char *machine; /**< what elf_machine is called: "x86-64"; NULL if not known, or raw */
 	/** Bytes, when it was opened; of opts->ram, those of all parts; if flattened, of what is in it. */
 	uint64_t file_size;
+	/** What was done to the file, or to the first of several that are not as they are; or NULL. */
+	const struct pgw_unpacking *unpacked;
 	bool flattened; /**< it was in makedumpfile's flattened format (-F), as QEMU writes it, too */
 	/** PT_LOAD segments, empty ones too; pieces of raw memory; runs of pages that a dump lists */
 	uint64_t nr_segments;
@@ -201,7 +242,10 @@ struct pgw_image_info {
 	 * leaves it out. It reads as memory that is not there.
 	 */
 	bool lacks_zeroes;
-	/** A segment reaches past the end of the file, or a note past the end of its segment. */
+	/**
+	 * A segment reaches past the end of the file, or a note past the end of its segment;
+	 * or the file, or another of the image's, was packed and is damaged.
+	 */
 	bool truncated;
 	/**
 	 * How many bytes the file should have by its headers: where the last segment ends in it,
@@ -238,6 +282,13 @@ PGW_API const struct pgw_image_info *pgw_image_get_info(const struct pgw_image *
  * @return the name, or NULL behind the last
  */
 PGW_API const char *pgw_image_compression(size_t index);
+
+/**
+ * The packings of whole files that this build of the library reads, one by one: "gzip", "zip",
+ * "zstd", "xz", "bzip2", "lz4", as far as their libraries were there.
+ * @return the name, or NULL behind the last
+ */
+PGW_API const char *pgw_image_packing(size_t index);
 
 /** Physical addresses, inclusive. */
 struct pgw_pa_range {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/bits.h"
 #include "source/flat.h"
@@ -23,6 +24,7 @@
 
 struct collecting {
 	struct source *source;
+	const struct pgw_image_options *options;
 	const struct kdump_header *header; /* of the file that was given first */
 	struct kdump_parts *parts;
 	uint8_t common[COMMON_SIZE];
@@ -80,16 +82,17 @@ static int take_file(struct collecting *collecting, struct source_map *map,
 	}
 	source->files[source->nr_files++] = *map;
 	source->info.file_size += map->size;
+	source_take_unpacked(source, map);
 	return part_add(collecting->parts, source->nr_files - 1, header)
 		       ? source_fail(collecting->err, -PGW_ENOMEM, NULL)
 		       : 0;
 }
 
-static int open_part(const char *path, struct source_map *map, struct kdump_header *ret,
-		     struct pgw_error *err)
+static int open_part(const struct collecting *collecting, const char *path, struct source_map *map,
+		     struct kdump_header *ret, struct pgw_error *err)
 {
 	char magic[8];
-	int status = source_map_open(path, map, err);
+	int status = source_input_open(path, collecting->options, map, err);
 
 	if (!status)
 		status = source_flat_open(map, err);
@@ -106,7 +109,7 @@ static int take_named(struct collecting *collecting, const char *path)
 	struct source_map map = { .fd = -1 };
 	struct kdump_header header;
 	struct pgw_error *err = collecting->err;
-	int status = open_part(path, &map, &header, err);
+	int status = open_part(collecting, path, &map, &header, err);
 
 	if (!status && !is_of_dump(collecting, &map, &header))
 		status = source_fail(err, -PGW_EINVAL, "a part of the same split dump");
@@ -137,11 +140,12 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* The last number of the last component. */
-static bool find_number(const char *path, struct numbered *ret)
+/* The last number of the last component; of a packed file's, what is behind the last dot has none. */
+static bool find_number(const char *path, bool is_packed, struct numbered *ret)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	const char *end = path + strlen(path), *start;
+	const char *dot = is_packed ? strrchr(name, '.') : NULL;
+	const char *end = dot && !is_digit(dot[1]) ? dot : path + strlen(path), *start;
 
 	while (end > name && !is_digit(end[-1]))
 		end--;
@@ -178,6 +182,14 @@ struct part_name {
 	bool is_padded;
 };
 
+/* Nobody waits for a pipe that happens to have such a name. */
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 /* What has a name of this kind and is no part is passed over. @return is it one? */
 static bool take_spelled(struct collecting *collecting, const struct part_name *wanted, int *status)
 {
@@ -190,7 +202,7 @@ static bool take_spelled(struct collecting *collecting, const struct part_name *
 		*status = source_fail(collecting->err, -PGW_ENOMEM, NULL);
 		return false;
 	}
-	is_part = open_part(name, &map, &header, NULL) == 0 &&
+	is_part = is_file(name) && open_part(collecting, name, &map, &header, NULL) == 0 &&
 		  is_of_dump(collecting, &map, &header) && !is_there(collecting->parts, &header);
 	free(name);
 	if (!is_part) {
@@ -291,11 +303,11 @@ int kdump_parts_collect(struct source *source, const struct pgw_image_options *o
 			struct pgw_error *err)
 {
 	struct collecting collecting = {
-		.source = source, .header = header, .parts = ret, .err = err
+		.source = source, .options = options, .header = header, .parts = ret, .err = err
 	};
 	struct numbered numbered;
-	bool is_numbered =
-		!options->nr_parts && source->path && find_number(source->path, &numbered);
+	bool is_numbered = !options->nr_parts && source->path &&
+			   find_number(source->path, source->files[0].unpacked, &numbered);
 	int status = 0;
 
 	if (part_add(ret, 0, header))

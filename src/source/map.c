@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -96,6 +97,7 @@ void source_map_close(struct source_map *map)
 	source_guard_free(map->guard);
 	source_resident_free(map->resident);
 	source_flat_free(map->flat);
+	free(map->unpacked);
 	if (map->bytes)
 		munmap((void *)(uintptr_t)map->bytes, map->mapped);
 	if (map->fd >= 0)

@@ -26,16 +26,18 @@ static int raw_load(struct source *source, struct pgw_error *err)
 }
 
 /* A part of a file, at the address that --ram gives. */
-static int ram_load_file(struct source *source, const struct pgw_image_ram *ram, unsigned file,
-			 struct source_segment *ret, struct pgw_error *err)
+static int ram_load_file(struct source *source, const struct pgw_image_options *options,
+			 unsigned file, struct source_segment *ret, struct pgw_error *err)
 {
+	const struct pgw_image_ram *ram = &options->ram[file];
 	struct source_map *map = &source->files[file];
 	uint64_t size = ram->size, end;
-	int status = source_map_open(ram->path, map, err);
+	int status = source_input_open(ram->path, options, map, err);
 
 	if (status)
 		return status;
 	source->nr_files = file + 1;
+	source_take_unpacked(source, map);
 	if (ram->offset >= map->size || size > map->size - ram->offset)
 		return source_fail_at(err, -PGW_EOVERFLOW, ram->offset, map->size,
 				      "a part that ends no later than the file");
@@ -61,7 +63,7 @@ static int ram_load_files(struct source *source, const struct pgw_image_options 
 	int status = 0;
 
 	for (unsigned file = 0; file < nr && !status; file++) {
-		status = ram_load_file(source, &options->ram[file], file, &segments[file], err);
+		status = ram_load_file(source, options, file, &segments[file], err);
 		if (status && err)
 			err->file = options->ram[file].path;
 	}

@@ -74,14 +74,15 @@ static bool source_is_cut_flat(const struct source *source)
 	return source->files[0].flat && source->files[0].flat->is_cut;
 }
 
-static int open_file(struct source *source, const char *path, struct pgw_error *err)
+static int open_file(struct source *source, const char *path,
+		     const struct pgw_image_options *options, struct pgw_error *err)
 {
 	int status;
 
 	source->files = malloc(sizeof(*source->files));
 	if (!source->files)
 		return source_fail(err, -PGW_ENOMEM, NULL);
-	status = source_map_open(path, source->files, err);
+	status = source_input_open(path, options, source->files, err);
 	if (status)
 		return status;
 	source->nr_files = 1;
@@ -91,6 +92,7 @@ static int open_file(struct source *source, const char *path, struct pgw_error *
 	source->info.flattened = source->files[0].flat;
 	source->info.truncated = source->is_packed = source_is_cut_flat(source);
 	source->info.file_size = source->files[0].size;
+	source_take_unpacked(source, &source->files[0]);
 	return 0;
 }
 
@@ -114,7 +116,7 @@ int source_open(const struct source_ops *const *kinds, size_t nr_kinds, const ch
 
 	*ret = (struct source){ .info = { .writer = "unknown" } };
 	if (!options->nr_ram) {
-		status = open_file(ret, path, err);
+		status = open_file(ret, path, options, err);
 		if (status)
 			return status;
 		ret->files->path = path;

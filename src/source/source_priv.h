@@ -60,10 +60,13 @@ struct source_map {
 	struct source_guard *guard;
 	struct source_resident *resident;
 	const char *path; /* while the kind is sought; else NULL */
+	struct source_unpacked
+		*unpacked; /* it is a temporary file, for one that is packed; or NULL */
 	struct source_flat
 		*flat; /* a flattened file: where the bytes are of the one it holds; or NULL */
 };
 
+/** A regular file, as it is. */
 int source_map_open(const char *path, struct source_map *ret, struct pgw_error *err);
 /** The same of an open file, which is closed with the map, and after a failure. */
 int source_map_take(int fd, struct source_map *ret, struct pgw_error *err);
@@ -83,6 +86,27 @@ bool source_map_next_data(const struct source_map *map, uint64_t offset, uint64_
 			  uint64_t *ret_end);
 /** Does the file have these bytes, as it was opened? */
 bool source_map_has(const struct source_map *map, uint64_t offset, uint64_t len);
+
+/* input.c: a file that a user names */
+
+/** What was done to a file before it was mapped. */
+struct source_unpacked {
+	struct pgw_unpacking said; /* packing and path are those below */
+	uint64_t file_size;        /* of the file itself, or of what came through the pipe */
+	unsigned depth;
+	char names[32];
+	char path[];
+};
+
+/**
+ * As source_map_open(), also of what is packed as a whole, a FIFO, a file of /proc that says
+ * no size, and standard input ("-"): these are read into a temporary file first.
+ */
+int source_input_open(const char *path, const struct pgw_image_options *options,
+		      struct source_map *ret, struct pgw_error *err);
+
+/** Let info say what was done to this file, if anything was. It stays where it is allocated. */
+void source_take_unpacked(struct source *source, const struct source_map *file);
 
 /* kinds.c: names of what cannot be read */
 

@@ -91,12 +91,10 @@ unreadable() {
 	done
 }
 mkdir "$tmp/folder"
-mkfifo "$tmp/fifo"
 : >"$tmp/empty"
 ln -s loop "$tmp/loop"
 unreadable 'no such file' "$tmp/nothing" ''
 unreadable 'a directory' "$tmp/folder" ''
-unreadable 'a FIFO' "$tmp/fifo" ''
 unreadable 'a device' /dev/zero ''
 unreadable 'an empty file' "$tmp/empty" ''
 unreadable 'a link to itself' "$tmp/loop" ''

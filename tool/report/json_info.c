@@ -3,6 +3,29 @@
 
 #include <string.h>
 
+static void json_unpacked(struct json *json, const struct pgw_unpacking *unpacked)
+{
+	static const char *const damages[_PGW_DAMAGE_MAX] = {
+		[PGW_DAMAGE_CUT] = "cut",
+		[PGW_DAMAGE_BROKEN] = "broken",
+		[PGW_DAMAGE_CHECKSUM] = "checksum",
+	};
+
+	if (!unpacked) {
+		json_null(json, "unpacked");
+		return;
+	}
+	json_open(json, "unpacked", '{');
+	json_str(json, "packing", unpacked->packing);
+	json_dec(json, "packed_size", unpacked->nr_read);
+	json_untrusted(json, "folder", unpacked->folder, strlen(unpacked->folder));
+	json_dec(json, "disk_size", unpacked->disk_size);
+	json_str(json, "damage", damages[unpacked->damage]);
+	if (unpacked->damage != PGW_DAMAGE_NONE)
+		json_dec(json, "damage_at", unpacked->damage_at);
+	json_close(json, '}');
+}
+
 static void json_file(struct json *json, const struct report_info *info)
 {
 	const struct pgw_image_info *image = pgw_image_get_info(info->image);
@@ -43,6 +66,11 @@ static void json_file(struct json *json, const struct report_info *info)
 	json_open(json, "compressions", '[');
 	for (size_t i = 0; pgw_image_compression(i); i++)
 		json_str(json, NULL, pgw_image_compression(i));
+	json_close(json, ']');
+	json_unpacked(json, image->unpacked);
+	json_open(json, "packings", '[');
+	for (size_t i = 0; pgw_image_packing(i); i++)
+		json_str(json, NULL, pgw_image_packing(i));
 	json_close(json, ']');
 }
 

@@ -482,6 +482,11 @@ void text_truncated(struct out *out, const struct pgw_image_info *image)
 {
 	if (!image->truncated)
 		return;
+	if (image->unpacked && image->unpacked->damage != PGW_DAMAGE_NONE &&
+	    !report_is_cut(image)) {
+		out_str(out, "; the packed file is damaged");
+		return;
+	}
 	out_str(out, "; the file is truncated");
 	if (report_is_cut(image)) {
 		out_str(out, ": it ends at byte ");

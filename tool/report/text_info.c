@@ -32,6 +32,50 @@ static void text_compressions(struct out *out)
 	out_str(out, pgw_image_compression(0) ? "\n" : " none\n");
 }
 
+static void text_packings(struct out *out)
+{
+	const char *name;
+
+	text_label(out, "");
+	out_str(out, "packings of files that this build reads:");
+	for (size_t i = 0; (name = pgw_image_packing(i)); i++) {
+		out_char(out, ' ');
+		out_str(out, name);
+	}
+	out_str(out, pgw_image_packing(0) ? "\n" : " none\n");
+}
+
+static void text_unpacked(struct out *out, const struct pgw_unpacking *unpacked)
+{
+	static const char *const damages[_PGW_DAMAGE_MAX] = {
+		[PGW_DAMAGE_CUT] = "the packed file was cut: it ends at byte ",
+		[PGW_DAMAGE_BROKEN] =
+			"the packed file is damaged: it cannot be unpacked from byte ",
+		[PGW_DAMAGE_CHECKSUM] =
+			"the packed file is damaged: its checksum is wrong at byte ",
+	};
+
+	text_label(out, "");
+	text_count(out, unpacked->packing ? "unpacked from " : "read from a pipe of ",
+		   unpacked->nr_read, "bytes");
+	if (unpacked->packing) {
+		out_str(out, " of ");
+		out_str(out, unpacked->packing);
+	}
+	out_str(out, " into a temporary file in ");
+	out_str(out, unpacked->folder);
+	out_str(out, ", where ");
+	out_size(out, unpacked->disk_size, 0);
+	out_str(out, " of it take space\n");
+	if (damages[unpacked->damage]) {
+		text_label(out, "");
+		out_str(out, damages[unpacked->damage]);
+		out_dec(out, unpacked->damage_at);
+		out_char(out, '\n');
+	}
+	text_packings(out);
+}
+
 static void text_file(struct out *out, const struct report_info *info)
 {
 	const struct pgw_image_info *image = pgw_image_get_info(info->image);
@@ -39,6 +83,8 @@ static void text_file(struct out *out, const struct report_info *info)
 	text_label(out, "file");
 	out_str(out, info->file);
 	text_count(out, ", ", image->file_size, "bytes\n");
+	if (image->unpacked)
+		text_unpacked(out, image->unpacked);
 	text_label(out, "kind");
 	out_str(out, image->kind);
 	if (image->reader) {
