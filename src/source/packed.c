@@ -105,11 +105,11 @@ static int fill(struct unpacking *unpacking, size_t nr)
 static int flush(struct unpacking *unpacking)
 {
 	const struct packed_work *work = unpacking->work;
-	size_t nr = unpacking->nr_out;
+	int status = spool_write(work->spool, unpacking->out, unpacking->nr_out, unpacking->err);
 
 	unpacking->nr_out = 0;
 	work->progress(work->progress_arg, input_offset(work->input), work->spool);
-	return spool_write(work->spool, unpacking->out, nr, unpacking->err);
+	return status;
 }
 
 /* What was unpacked until here stays; of a file that is broken from the start nothing is there. */

@@ -62,7 +62,7 @@ for packing in $packings; do
 	size=$(wc -c <"$file")
 	pagewalk info "$file" >"$tmp/out"
 	check "$packing: info says how it is packed" grep -q \
-		"^ *unpacked from $size bytes of $(name_of "$packing") into a temporary file in /var/tmp, " \
+		"^ *unpacked from $size bytes of $(name_of "$packing") into a temporary file in /var/tmp, where 327240B " \
 		"$tmp/out"
 	mv "$file" "$tmp/renamed.elf"
 	pagewalk dump "$tmp/renamed.elf" >"$tmp/actual"
