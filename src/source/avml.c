@@ -518,9 +518,10 @@ static int take_blocks(struct opening *opening)
 
 static int avml_prepare(struct source *source, struct avml *avml, struct pgw_error *err)
 {
-	if (!packing_is_there(PACKING_SNAPPY))
-		return source_fail(err, -PGW_EOPNOTSUPP,
-				   "a build with snappy, which compressed this dump");
+	int status = packing_check(PACKING_SNAPPY, err);
+
+	if (status)
+		return status;
 	avml->map = &source->files[0];
 	crc32c_init(&avml->crc);
 	avml->unpacker = unpacker_new();

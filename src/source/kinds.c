@@ -33,6 +33,7 @@ struct kind {
 #define XEN_SAVED "restore it (xl restore), then xl dump-core writes a core that can be read"
 #define XEN_OLD "xl dump-core of a newer Xen writes a core that can be read"
 #define RESUME "resume the machine from it, then " DUMP_MACHINE
+#define WINDOWS "have Windows write a complete memory dump"
 
 /* How Linux writes it, in the last bytes of the first page, whatever the page size. */
 #define SWAP(bytes, name, advice)                                                                  \
@@ -41,10 +42,6 @@ struct kind {
 
 /* The source of each magic is said in front of it. */
 static const struct kind kinds[] = {
-	/* makedumpfile: diskdump_mod.h, makedumpfile.h, sadump_mod.h */
-	KIND(0, "DISKDUMP", "a diskdump dump", "dump again as an ELF core (makedumpfile -E)"),
-	KIND(0, "sadump\0\0", "a sadump dump",
-	     "dump again as an ELF core, with kdump (makedumpfile -E)"),
 	/* Xen: xl.h, libxl and libxc migration stream specifications, xend, xenctrl.h; libvirt */
 	KIND(0, "Xen saved domain, xl format\n", "a Xen domain saved by xl", XEN_SAVED),
 	KIND(0, "libvirt-xml\n \0 \r", "a Xen domain saved by libvirt", XEN_SAVED),
@@ -72,11 +69,11 @@ static const struct kind kinds[] = {
 	/* Windows: libmagic, libhibr, MINIDUMP_HEADER */
 	KIND(0, "MDMP", "a Windows minidump, of a process",
 	     "it holds no page tables: give a dump of a machine's whole memory"),
-	KIND(0, "hibr", "a Windows hibernation file", RESUME),
-	KIND(0, "HIBR", "a Windows hibernation file", RESUME),
-	KIND(0, "wake", "a Windows hibernation file that was resumed from", DUMP_MACHINE),
-	KIND(0, "WAKE", "a Windows hibernation file that was resumed from", DUMP_MACHINE),
-	KIND(0, "RSTR", "a Windows hibernation file that was resumed from", DUMP_MACHINE),
+	KIND(0, "hibr", "a Windows hibernation file", "resume the machine from it, then " WINDOWS),
+	KIND(0, "HIBR", "a Windows hibernation file", "resume the machine from it, then " WINDOWS),
+	KIND(0, "wake", "a Windows hibernation file that was resumed from", WINDOWS),
+	KIND(0, "WAKE", "a Windows hibernation file that was resumed from", WINDOWS),
+	KIND(0, "RSTR", "a Windows hibernation file that was resumed from", WINDOWS),
 	/* util-linux: libblkid's superblocks/swap.c; swapon(8) */
 	SWAP("S1SUSPEND", "a swap area with a Linux hibernation image", RESUME),
 	SWAP("S2SUSPEND", "a swap area with a Linux hibernation image", RESUME),

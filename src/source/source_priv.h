@@ -154,6 +154,7 @@ bool source_file_next_range(const struct source *source, enum source_extent exte
 extern const struct source_ops source_avml_ops;
 extern const struct source_ops source_elf_ops;
 extern const struct source_ops source_kdump_ops;
+extern const struct source_ops source_kdumpfile_ops;
 extern const struct source_ops source_libvirt_ops;
 extern const struct source_ops source_lime_ops;
 extern const struct source_ops source_qemu_ops;

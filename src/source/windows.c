@@ -87,7 +87,7 @@ static uint64_t get(const struct windows *windows, unsigned at)
 	return windows->layout->word == 8 ? load_le64(bytes) : load_le32(bytes);
 }
 
-/* @param offset of the field that speaks of them */
+/* Pages that come next in the file, or, if they are not held, that the machine had. */
 static int add_pages(struct windows *windows, uint64_t first, uint64_t nr, bool is_held)
 {
 	uint64_t size = windows->source->files[0].size, at = windows->at;

@@ -39,16 +39,11 @@ struct row {
 #define RESUME "resume the machine from it, then dump the running machine as an ELF core"
 #define DISK "it holds a disk, not memory: dump the running machine as an ELF core (" VIRSH ")"
 #define SWSUSP "a swap area with a Linux hibernation image: " RESUME
-#define RESUMED                                                                                    \
-	"offset 0x0: a Windows hibernation file that was resumed from: dump the running machine "  \
-	"as an ELF core"
+#define WINDOWS "have Windows write a complete memory dump"
+#define RESUMED "offset 0x0: a Windows hibernation file that was resumed from: " WINDOWS
 
 /* First bytes as the formats' own documents have them. */
 static const struct row rows[] = {
-	ROW("diskdump", 0, "DISKDUMP\1",
-	    "offset 0x0: a diskdump dump: dump again as an ELF core (makedumpfile -E)"),
-	ROW("sadump", 0, "sadump\0\0",
-	    "offset 0x0: a sadump dump: dump again as an ELF core, with kdump (makedumpfile -E)"),
 	ROW("xl save", 0, "Xen saved domain, xl format\n \0 \r",
 	    "offset 0x0: a Xen domain saved by xl: " XEN_SAVED),
 	ROW("libvirt's libxl", 0, "libvirt-xml\n \0 \r",
@@ -77,8 +72,10 @@ static const struct row rows[] = {
 	ROW("Windows minidump", 0, "MDMP\x93\xa7",
 	    "offset 0x0: a Windows minidump, of a process: it holds no page tables: give a dump of "
 	    "a machine's whole memory"),
-	ROW("hiberfil.sys", 0, "HIBR", "offset 0x0: a Windows hibernation file: " RESUME),
-	ROW("hiberfil.sys, old", 0, "hibr", "offset 0x0: a Windows hibernation file: " RESUME),
+	ROW("hiberfil.sys", 0, "HIBR",
+	    "offset 0x0: a Windows hibernation file: resume the machine from it, then " WINDOWS),
+	ROW("hiberfil.sys, old", 0, "hibr",
+	    "offset 0x0: a Windows hibernation file: resume the machine from it, then " WINDOWS),
 	ROW("hiberfil.sys, resumed", 0, "RSTR", RESUMED),
 	ROW("hiberfil.sys, resumed, old", 0, "wake", RESUMED),
 	ROW("hiberfil.sys, resumed, old, large", 0, "WAKE", RESUMED),
