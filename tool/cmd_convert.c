@@ -18,11 +18,9 @@ const struct command cmd_convert = {
 	.summary = "write the memory of an image to a file of another kind",
 	.description =
 		"Writes what can be read of IMAGE's memory to NEW: as an ELF core, with the notes\n"
-		"of IMAGE, as LiME writes it, or byte for byte, with a map beside it (NEW.map), "
-		"of\n"
-		"which pagewalk reads it again. What was left out of IMAGE is left out of NEW, "
-		"and\n"
-		"pages of zeroes are holes in the file. IMAGE stays as it is.\n",
+		"of IMAGE, as LiME writes it, or byte for byte, with a map beside it (NEW.map),\n"
+		"from which pagewalk reads it again. What was left out of IMAGE is left out of\n"
+		"NEW, and pages of zeroes are holes in the file. IMAGE stays as it is.\n",
 	.examples = "  pagewalk convert vmcore vmcore.elf            for gdb, crash, drgn\n"
 		    "  pagewalk convert --format lime vmcore mem.lime\n"
 		    "  pagewalk convert --format raw --pages tables vmcore tables.raw\n"

@@ -244,8 +244,8 @@ static const struct option_spec option_specs[] = {
 		       "files whose names differ in the last number alone)",
 		       option_part },
 	[OPT_UNPACK_MAX] = { "unpack-max", "SIZE", "a size like 4G",
-			     "let a packed file, or a pipe, come to at most so many bytes" HELP_NEXT
-			     "in its temporary file, as 64M, 4G, 2T (default: 1T)",
+			     "let a packed file, or a pipe, come to at most so many" HELP_NEXT
+			     "bytes in its temporary file, as 64M, 4G (default: 1T)",
 			     option_unpack_max },
 	[OPT_ZERO_FILL] = { "zero-fill", NULL, NULL,
 			    "memory that segments of an ELF core claim and do not" HELP_NEXT
