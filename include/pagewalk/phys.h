@@ -30,6 +30,8 @@ struct pgw_phys_ops {
 	 * long as the source; the pointer may be unaligned. Optional (NULL).
 	 * The bytes may change meanwhile, by whole aligned words: what is made of an
 	 * entry is then made of one look at it, but two entries may be of different times.
+	 * Of a source that cannot be pointed at and is not live (mm.h), what was read once may be
+	 * remembered: its bytes must stay.
 	 * @return a pointer, or NULL: use read
 	 */
 	const void *(*map)(const struct pgw_phys *phys, uint64_t pa, size_t len);

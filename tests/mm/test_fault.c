@@ -44,24 +44,36 @@ static void fixture_map(struct fixture *f)
 	}
 }
 
+/* A new mm, which remembers nothing of what was read. */
+static void attach(struct fixture *f)
+{
+	const struct pgw_mm_attach_args args = {
+		.platform = &f->arena.platform,
+		.format = f->format,
+		.region = PGW_REGION_KERNEL,
+		.phys = &f->fault.phys,
+		.root = pgw_mm_root(f->owned),
+		.budget = 300, /* corrupt tables may lead anywhere */
+	};
+
+	pgw_mm_free(f->mm);
+	assert_int_equal(pgw_mm_attach(&args, &f->mm), 0);
+}
+
 static struct fixture *fixture_new(const struct pgw_format *format)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct pgw_mm_new_args args = { .format = format, .region = PGW_REGION_KERNEL };
-	struct pgw_mm_attach_args attach = { .format = format, .region = PGW_REGION_KERNEL };
 
 	assert_non_null(f);
 	arena_init(&f->arena, 4u << 20);
 	f->format = format;
 	f->geo = pgw_format_geometry(format);
 	pgw_format_region_range(format, PGW_REGION_KERNEL, &f->first, &f->last);
-	args.platform = attach.platform = &f->arena.platform;
+	args.platform = &f->arena.platform;
 	assert_int_equal(pgw_mm_new(&args, &f->owned), 0);
 	pgw_phys_fault_init(&f->fault, &f->arena.memory.phys, PGW_FAULT_FAIL, UINT64_MAX);
-	attach.phys = &f->fault.phys;
-	attach.root = pgw_mm_root(f->owned);
-	attach.budget = 300; /* corrupt tables may lead anywhere */
-	assert_int_equal(pgw_mm_attach(&attach, &f->mm), 0);
+	attach(f);
 	assert_int_equal(pgw_mmap_write_lock(f->owned), 0);
 	fixture_map(f);
 	return f;
@@ -224,6 +236,7 @@ static void batch_with_faults(struct fixture *f)
 	do {
 		unsigned nr_unreadable = 0;
 
+		attach(f);
 		arm(f, PGW_FAULT_FAIL, n);
 		assert_int_equal(pgw_translate_batch(f->mm, va, got, NR), NR);
 		for (unsigned i = 0; i < NR; i++) {

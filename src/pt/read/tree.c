@@ -50,8 +50,8 @@ void pt_prepare(struct pt *pt)
 		pt->near_size = UINT64_MAX;
 		pt->near_offset = pt->host_offset;
 	}
-	/* What can be pointed at needs no copy. */
-	if (pt->near_size)
+	/* What can be pointed at needs no copy, and may change (phys.h). */
+	if (pt->phys && pt->phys->ops->map)
 		pt->recall = NULL;
 	pt->lanes = pt_lanes_choose(pt, pt->platform ? pt->platform->cpu_features : 0);
 }
