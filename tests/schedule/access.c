@@ -17,6 +17,9 @@
 /* Which threads have been at a place: bit n, thread n has looked; bit n + 4, has written. */
 static uint8_t visits[MAX_PLACES];
 static unsigned nr_shared;
+/* Those that count as shared, while they are kept. */
+static bool kept[MAX_PLACES];
+static bool is_kept;
 
 /* ---- places ---- */
 
@@ -51,15 +54,28 @@ bool place_visit(uint32_t place, uint32_t nr, unsigned thread, bool is_write)
 			visits[i] |= bit;
 			nr_shared += is_shared(visits[i]);
 		}
-		any |= is_shared(visits[i]);
+		any |= is_kept ? kept[i] : is_shared(visits[i]);
 	}
 	return any;
 }
 
+static size_t nr_places(void)
+{
+	return memory_nr_grains() + SCHEDULE_THREADS * STACK_GRAINS;
+}
+
+void schedule_keep_places(void)
+{
+	for (size_t i = 0; i < nr_places(); i++)
+		kept[i] = is_shared(visits[i]);
+	is_kept = true;
+}
+
 void schedule_forget_places(void)
 {
-	memset(visits, 0, memory_nr_grains() + SCHEDULE_THREADS * STACK_GRAINS);
+	memset(visits, 0, nr_places());
 	nr_shared = 0;
+	is_kept = false;
 }
 
 unsigned schedule_nr_shared(void)

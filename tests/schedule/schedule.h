@@ -93,6 +93,8 @@ const char *schedule_line(void);
 struct schedule_driver *schedule_parse(const char *line);
 
 void schedule_forget_places(void);
+/** Until the next such call those that are shared now count as it, and no others. */
+void schedule_keep_places(void);
 unsigned schedule_nr_shared(void);
 
 /** An operation that is no access of memory: of a hook. It does to a place as said. */

@@ -170,6 +170,7 @@ bool search_all(const struct search_world *world, const struct search_bound *bou
 	/* A place that turns out to be shared late may have been passed by before. */
 	do {
 		nr_shared = schedule_nr_shared();
+		schedule_keep_places();
 		is_right = pass(world, &s, count);
 	} while (is_right && count->is_complete && schedule_nr_shared() != nr_shared);
 	count->nr_choices = s.nr_choices;
