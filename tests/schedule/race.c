@@ -248,12 +248,11 @@ static void plain_cell(const volatile void *at, bool is_write)
 	cell->plain_write[run.current] = now;
 }
 
-static void plain(const volatile void *at, size_t size, bool is_write)
+static void __attribute__((noinline))
+plain_access(const volatile void *at, size_t size, bool is_write)
 {
 	const volatile char *byte = at;
 
-	if (!run.is_running || !memory_has(at))
-		return;
 	check_freed(at);
 	if (memory_is_table(at)) {
 		visit_table(at);
@@ -261,6 +260,13 @@ static void plain(const volatile void *at, size_t size, bool is_write)
 	}
 	for (size_t i = 0; i < size; i += CELL)
 		plain_cell(byte + i, is_write);
+}
+
+/* Most calls end here: of stacks, and of the oracles when the run is over. */
+static inline void plain(const volatile void *at, size_t size, bool is_write)
+{
+	if (run.is_running && memory_has(at))
+		plain_access(at, size, is_write);
 }
 
 /* What the compiler calls. */
