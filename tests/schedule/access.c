@@ -120,7 +120,7 @@ static void raw_store(volatile void *at, unsigned size, uint64_t value)
 static void publish(volatile void *at, unsigned size, uint64_t value)
 {
 	run_trace("write", at, value);
-	run.program->before_write(run.program->arg, at);
+	run.program->before_write(run.program->arg, at, value);
 	raw_store(at, size, value);
 }
 

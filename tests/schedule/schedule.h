@@ -63,8 +63,8 @@ struct schedule_driver {
 struct schedule_program {
 	unsigned nr_threads;
 	void (*run)(void *arg, unsigned thread);
-	/** What lies here is about to change, to everybody. */
-	void (*before_write)(void *arg, const volatile void *at);
+	/** What lies here is about to change, to everybody, to this value. */
+	void (*before_write)(void *arg, const volatile void *at, uint64_t value);
 	void *arg;
 	unsigned max_ops; /* more is a failure: it does not end */
 };

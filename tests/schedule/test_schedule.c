@@ -5,7 +5,7 @@
  *
  * Every interleaving of operations that run at the same time, up to a bound. NAMES are two to
  * four operations, fault/munmap, and perhaps a bound of their own, fault/munmap:3. Without NAMES:
- * all pairs, and the schedules that once found something.
+ * all pairs, groups of three that wait for one lock, and the schedules that once found something.
  *
  * --bound N       take threads away from what they do N times (2)
  * --delays N      let N stores become visible late (1)
@@ -178,6 +178,29 @@ static void try_every_pair(void)
 	}
 }
 
+static void try_list(const char *const *names, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		struct group group;
+
+		if (!parse_group(names[i], &group))
+			abort();
+		try_group(&group);
+	}
+}
+
+/* Three that want one lock: with fewer, no two wait. */
+static void try_every_queue(void)
+{
+	static const char *const queues[] = {
+		"novma/novma/novma",
+		"walk/novma/folio",
+		"walk/munmap/novma",
+	};
+
+	try_list(queues, sizeof(queues) / sizeof(queues[0]));
+}
+
 /* Groups of three and four, of those that have most to do with each other. */
 static void try_every_crowd(void)
 {
@@ -193,13 +216,7 @@ static void try_every_crowd(void)
 		"optimise/restore/vmap/dump",
 	};
 
-	for (size_t i = 0; i < sizeof(crowds) / sizeof(crowds[0]); i++) {
-		struct group group;
-
-		if (!parse_group(crowds[i], &group))
-			abort();
-		try_group(&group);
-	}
+	try_list(crowds, sizeof(crowds) / sizeof(crowds[0]));
 }
 
 static uint64_t number(const char *word)
@@ -251,6 +268,7 @@ int main(int argc, char **argv)
 	} else if (i == argc) {
 		try_found();
 		try_every_pair();
+		try_every_queue();
 	}
 	for (; i < argc; i++) {
 		struct group group;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mm/vma/mapping_priv.h"
+
 #define MAX_OPS 60000
 #define RW ((uint32_t)(PGW_VMA_READ | PGW_VMA_WRITE))
 #define KERNEL_RW (PGW_KERNEL_R | PGW_KERNEL_W)
@@ -175,6 +177,14 @@ static void make_mms(struct world *w)
 	must(!pgw_mm_new(&args, &w->mm), "the user mm");
 }
 
+static void watch_locks(struct world *w)
+{
+	fifo_add(&w->fifo, &w->mm->lock, "the mmap lock");
+	fifo_add(&w->fifo, &w->kernel_mm->lock, "the kernel's mmap lock");
+	fifo_add(&w->fifo, &w->kernel_mm->hotplug, "the hotplug lock");
+	fifo_add(&w->fifo, &w->mapping->lock, "the i_mmap lock");
+}
+
 struct world *world_make(const struct operation *const *operation, unsigned nr_threads)
 {
 	bool has_kernel = false;
@@ -201,6 +211,7 @@ struct world *world_make(const struct operation *const *operation, unsigned nr_t
 		make_ranges(w, 1);
 		make_memory(w);
 	}
+	watch_locks(w);
 	pgw_reclaim_barrier(&world_platform);
 	memory_keep();
 	return w;
@@ -225,9 +236,12 @@ static void run_thread(void *arg, unsigned thread)
 		schedule_fail("%s has kept a lock", operation->name);
 }
 
-static void before_write(void *arg, const volatile void *at)
+static void before_write(void *arg, const volatile void *at, uint64_t value)
 {
-	mmu_before_write(arg, at);
+	struct world *w = arg;
+
+	mmu_before_write(w, at);
+	fifo_before_write(&w->fifo, at, value);
 }
 
 static void restore(void *arg)

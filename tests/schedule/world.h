@@ -13,6 +13,7 @@
 #include <pagewalk/mapping.h>
 #include <pagewalk/walk.h>
 
+#include "schedule/fifo.h"
 #include "schedule/memory.h"
 #include "schedule/search.h"
 
@@ -112,6 +113,7 @@ struct world {
 	uint8_t nr_frames[SCHEDULE_THREADS + 1];
 	unsigned nr_pages; /* of descriptors that are out */
 	struct pgw_huge_page huge[SCHEDULE_THREADS + 1];
+	struct fifo fifo;
 	struct model before;
 	unsigned nr_threads;
 	const struct operation *operation[SCHEDULE_THREADS];
