@@ -169,8 +169,11 @@ static uint64_t frame_new(void)
 static int fault(struct pgw_vma *vma, struct pgw_fault *f)
 {
 	(void)vma;
-	if (!f->is_mapped)
+	if (!f->is_mapped) {
 		f->pa = frame_new();
+		if (is_running())
+			world->deed[schedule_thread()].met_hole = true;
+	}
 	f->level = 0;
 	f->attrs = ENTRY_ACCESSED;
 	return 0;

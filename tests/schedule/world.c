@@ -228,7 +228,7 @@ static void run_thread(void *arg, unsigned thread)
 	deed->begin = schedule_clock();
 	deed->result = operation->run(w, thread);
 	deed->end = schedule_clock();
-	if (!deed->result)
+	if (!deed->result && (!operation->fills || deed->met_hole))
 		mmu_check_pages(w, operation->flushed, deed->begin, operation->name);
 	if (operation->frees)
 		pgw_reclaim_barrier(&world_platform);

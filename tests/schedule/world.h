@@ -64,6 +64,7 @@ struct tlb_entry {
 struct deed {
 	unsigned begin, end; /* clocks */
 	int result;
+	bool met_hole; /* asked for a frame for a page that had none */
 };
 
 /** A page of the model: arrays, by address. */
@@ -95,6 +96,8 @@ struct operation {
 	bool is_kernel;
 	/** It frees tables or VMAs: the thread then waits until they are gone. */
 	bool frees;
+	/** It flushes only if it met a hole: it takes nothing away. */
+	bool fills;
 };
 
 struct world {
