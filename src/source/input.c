@@ -159,6 +159,14 @@ static int prepare(struct input *input, const char *path)
 	return 0;
 }
 
+/* Of a file that can be read again, so that most cost no buffer. What cannot be read is told later. */
+static bool is_packed(const struct input *input)
+{
+	uint8_t start[PACKED_PROBE] = { 0 };
+
+	return pread(input->fd, start, sizeof(start), 0) > 0 && packed_find(start);
+}
+
 /* @param ret_goes_on something was unpacked, which may be packed again */
 static int unpack_layer(struct input *input, const char *path, bool *ret_goes_on)
 {
@@ -168,6 +176,8 @@ static int unpack_layer(struct input *input, const char *path, bool *ret_goes_on
 	int status;
 
 	*ret_goes_on = false;
+	if (!input->is_stream && !is_packed(input))
+		return 0;
 	if (!packed_input_init(&bytes, input->fd))
 		return source_fail(input->err, -PGW_ENOMEM, NULL);
 	status = packed_input_fill(&bytes, PACKED_PROBE) ? fail_errno(input->err, NULL) : 0;
