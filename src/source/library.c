@@ -46,7 +46,7 @@ bool library_load(struct library *library)
 	pthread_mutex_lock(&loading);
 	state = atomic_load_explicit(&library->state, memory_order_relaxed);
 	if (state == NOT_TRIED) {
-		state = try_load(library);
+		state = (int)try_load(library);
 		atomic_store_explicit(&library->state, state, memory_order_release);
 	}
 	pthread_mutex_unlock(&loading);
