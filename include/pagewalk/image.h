@@ -156,7 +156,7 @@ struct pgw_image_options {
  * the file; pgw_image_info.unpacked tells of it. A packed file that was cut, or is damaged, is
  * unpacked as far as it goes.
  *
- * @param source path of the file; "-": standard input
+ * @param source path of the file; "-": standard input. A FIFO waits until somebody writes to it
  * @param opts   or NULL
  * @param ret    to be closed with pgw_image_close()
  * @param err    detail on failure; may be NULL
