@@ -245,14 +245,17 @@ static int avml_load_frame(void *ctx, uint64_t page, void *buf)
 	return status;
 }
 
-static size_t find_block(const struct avml *avml, uint64_t at)
+/* The last of nr elements, ascending by their first member, an offset, that begins at or before at. */
+static size_t find_last(const void *list, size_t nr, size_t size, uint64_t at)
 {
-	size_t low = 0, high = avml->nr_blocks - 1;
+	size_t low = 0, high = nr - 1;
 
 	while (low < high) {
 		size_t middle = low + (high - low + 1) / 2;
+		uint64_t start;
 
-		if (avml->blocks[middle].start <= at)
+		memcpy(&start, (const char *)list + middle * size, sizeof(start));
+		if (start <= at)
 			low = middle;
 		else
 			high = middle - 1;
@@ -260,19 +263,14 @@ static size_t find_block(const struct avml *avml, uint64_t at)
 	return low;
 }
 
+static size_t find_block(const struct avml *avml, uint64_t at)
+{
+	return find_last(avml->blocks, avml->nr_blocks, sizeof(*avml->blocks), at);
+}
+
 static size_t find_frame(const struct frames *frames, uint64_t at)
 {
-	size_t low = 0, high = frames->nr - 1;
-
-	while (low < high) {
-		size_t middle = low + (high - low + 1) / 2;
-
-		if (frames->list[middle].start <= at)
-			low = middle;
-		else
-			high = middle - 1;
-	}
-	return low;
+	return find_last(frames->list, frames->nr, sizeof(*frames->list), at);
 }
 
 /* Some of the bytes from at on, were all blocks' one behind the other. @return how many, or a status */

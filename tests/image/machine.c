@@ -177,3 +177,18 @@ struct pgw_image *machine_open(struct machine *machine)
 {
 	return machine_open_with(machine, NULL);
 }
+
+struct pgw_image *machine_init_simple(struct machine *machine)
+{
+	machine_init(machine, 4);
+	machine_process(machine, 0x20000);
+	machine_map(machine, 0x20000, 0x400000, MACHINE_USER_PAGE, PTE_P | PTE_W | PTE_U);
+	return machine_open(machine);
+}
+
+void machine_fini_image(struct machine *machine, struct pgw_image *image)
+{
+	pgw_image_close(image);
+	machine->image = NULL;
+	machine_fini(machine);
+}

@@ -76,7 +76,11 @@ const char *machine_text(const struct machine *machine);
 void machine_cpu(struct machine *machine, uint64_t cr3);
 /** Dump it and open the dump. */
 struct pgw_image *machine_open(struct machine *machine);
-/** The same with options. */
+/** A machine with a process, whose root is at 0x20000, of one page, and its dump. */
+struct pgw_image *machine_init_simple(struct machine *machine);
+/** Close the dump, which is the caller's, and be done with the machine. */
+void machine_fini_image(struct machine *machine, struct pgw_image *image);
+/** As machine_open(), with options. */
 struct pgw_image *machine_open_with(struct machine *machine, const struct pgw_image_options *opts);
 
 #endif

@@ -27,19 +27,14 @@ static struct pgw_image *core; /* the machine as an ELF core */
 static int set_up(void **state)
 {
 	(void)state;
-	machine_init(&machine, 4);
-	machine_process(&machine, 0x20000);
-	machine_map(&machine, 0x20000, 0x400000, MACHINE_USER_PAGE, PTE_P | PTE_W | PTE_U);
-	core = machine_open(&machine);
+	core = machine_init_simple(&machine);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	pgw_image_close(core);
-	machine.image = NULL;
-	machine_fini(&machine);
+	machine_fini_image(&machine, core);
 	return 0;
 }
 

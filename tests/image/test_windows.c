@@ -35,9 +35,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	pgw_image_close(core);
-	machine.image = NULL;
-	machine_fini(&machine);
+	machine_fini_image(&machine, core);
 	return 0;
 }
 
