@@ -11,7 +11,7 @@ struct command {
 	const char *summary;     /**< a line */
 	const char *description; /**< lines */
 	const char *examples;    /**< lines */
-	uint32_t options;        /**< bits of enum option_id */
+	uint64_t options;        /**< bits of enum option_id */
 	int min_args;
 	int max_args; /**< -1 = any number */
 	/** @return enum tool_status */

@@ -43,7 +43,7 @@ enum option_id {
 };
 
 /** The bit of an option in struct command and struct options. */
-#define OPT_BIT(id) (UINT32_C(1) << (id))
+#define OPT_BIT(id) (UINT64_C(1) << (id))
 
 /** What every command takes that opens an image. */
 #define OPTIONS_IMAGE                                                                              \
@@ -76,7 +76,7 @@ enum color_choice {
 #define OPTIONS_MAX_PARTS 64
 
 struct options {
-	uint32_t given; /**< OPT_BIT() of each option that was there */
+	uint64_t given; /**< OPT_BIT() of each option that was there */
 	struct pgw_image_ram ram[OPTIONS_MAX_RAM];
 	size_t nr_ram;
 	const char *parts[OPTIONS_MAX_PARTS]; /**< paths */
