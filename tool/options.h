@@ -75,6 +75,8 @@ enum color_choice {
 #define OPTIONS_MAX_RAM 64
 #define OPTIONS_MAX_PARTS 64
 
+_Static_assert(_OPT_MAX <= 64, "each option has a bit");
+
 struct options {
 	uint64_t given; /**< OPT_BIT() of each option that was there */
 	struct pgw_image_ram ram[OPTIONS_MAX_RAM];
