@@ -178,6 +178,122 @@ struct pgw_integrity {
 PGW_API int pgw_integrity(const struct pgw_image *image, const struct pgw_root_info *root,
 			  uint64_t budget, struct pgw_integrity *ret);
 
+/** What keeps the leaves of a table from being one leaf of the level above. */
+enum pgw_huge_bar {
+	PGW_HUGE_POSSIBLE,  /**< nothing: they are one piece, with the same rights and attributes */
+	PGW_HUGE_HOLES,     /**< not every slot is a leaf */
+	PGW_HUGE_RIGHTS,    /**< rights or attributes differ */
+	PGW_HUGE_SCATTERED, /**< physical addresses do not follow each other */
+	PGW_HUGE_ALIGNMENT, /**< they do, but do not begin where the larger leaf would have to */
+	_PGW_HUGE_BAR_MAX,
+};
+
+/** Tables of a root's region that have leaves, by what is in the way of a larger leaf. */
+struct pgw_stats_bar {
+	uint64_t nr_tables;
+	uint64_t bytes; /**< that their leaves map */
+};
+
+/** A table that holds little. */
+struct pgw_stats_table {
+	uint64_t pa;
+	uint64_t va;      /**< the first address that it translates */
+	uint32_t nr_used; /**< of its slots: those that are not empty */
+	uint8_t level;
+};
+
+/** The most struct pgw_stats_region's sparsest has. */
+#define PGW_STATS_NR_SPARSEST 4
+
+/**
+ * One region of a root. Each table counts once, however many entries lead to it, and so do
+ * its leaves; the root's own table is in the first region that the root has.
+ */
+struct pgw_stats_region {
+	bool is_there;  /**< the root has the region; else all is 0 */
+	bool is_shared; /**< others lead to all of the tables too, but for the root's own */
+	uint64_t nr_tables[PGW_MAX_LEVELS];
+	/** Of these, tables to which no other root leads. The two of a KPTI pair count as one. */
+	uint64_t nr_private[PGW_MAX_LEVELS];
+	uint64_t nr_unreadable; /**< of nr_tables, those of which the image lacks bytes */
+	uint64_t nr_malformed;  /**< entries */
+	uint64_t nr_absent;     /**< entries that are not valid and not empty */
+	uint64_t leaf_bytes
+		[64];   /**< index n: mapped by leaves of 2^n bytes, a contiguous run being one */
+	uint64_t bytes; /**< of all leaves */
+	uint64_t contiguous_bytes; /**< by leaves that are runs of slots */
+	uint64_t accessed_bytes;   /**< by leaves that are marked as accessed */
+	uint64_t dirty_bytes;      /**< ... as dirty */
+	/**
+	 * By the table's level and enum pgw_huge_bar; only levels above which the format has leaves of
+	 * what a table spans.
+	 */
+	struct pgw_stats_bar bar[PGW_MAX_LEVELS][_PGW_HUGE_BAR_MAX];
+	uint64_t nr_sparse; /**< tables of which at most one slot in sixteen is used */
+	/** Those with the fewest used slots, the fewest first. */
+	struct pgw_stats_table sparsest[PGW_STATS_NR_SPARSEST];
+	unsigned nr_sparsest;
+};
+
+/** What a root's tables are made of. */
+struct pgw_stats_root {
+	const struct pgw_root_info *info;
+	bool knows_accessed; /**< entries of the format say it; else accessed_bytes is 0 */
+	bool knows_dirty;
+	struct pgw_stats_region region[_PGW_REGION_MAX]; /**< by enum pgw_region_kind */
+};
+
+/** Not 0 ends the call, which returns the value. */
+typedef int pgw_stats_fn(const struct pgw_stats_root *root, void *arg);
+
+/** All of the roots together. */
+struct pgw_stats_sums {
+	uint64_t nr_roots;                  /**< that were looked at */
+	uint64_t nr_tables[PGW_MAX_LEVELS]; /**< each once */
+	uint64_t table_bytes;               /**< that they take */
+	uint64_t nr_unreadable;             /**< of the tables */
+	uint64_t nr_malformed;              /**< entries, each table's once */
+};
+
+/**
+ * Count what the tables of some roots are and map, by root. Each distinct table is read once. A
+ * guest's root (PGW_ROOT_GUEST) is passed over: its tables are not in this memory.
+ *
+ * @param budget distinct tables that may be looked at, at most 2^31
+ * @param fn     called for each root, in order, when all tables were read
+ * @param ret    set also if the budget ran out, of what was read until then; fn is not called then
+ * @return 0, fn's value, -PGW_E2BIG (the budget ran out), -PGW_EINVAL (no root can be there),
+ *         -PGW_ENOMEM
+ */
+PGW_API int pgw_stats(const struct pgw_image *image, const struct pgw_root_info *roots, size_t nr,
+		      uint64_t budget, pgw_stats_fn *fn, void *arg, struct pgw_stats_sums *ret);
+
+/** How a kernel maps its memory one to one. */
+struct pgw_stats_direct {
+	bool is_found;     /**< some memory is mapped at one and the same distance */
+	uint64_t distance; /**< virtual minus physical address, modulo 2^64, that most memory has */
+	uint64_t va_first; /**< of the first and last leaf at that distance */
+	uint64_t va_last;  /**< inclusive */
+	uint64_t bytes;
+	uint64_t leaf_bytes[64];  /**< as in struct pgw_stats_region */
+	uint64_t rights_bytes[8]; /**< by the kernel's rights: PGW_KERNEL_R to PGW_KERNEL_X */
+	uint64_t nr_runs;         /**< pieces of equal rights, without holes */
+	/**
+	 * What a leaf of the second smallest size would span and smaller leaves map: by what splits it.
+	 * PGW_HUGE_HOLES: some of it is not mapped so. Never _SCATTERED, nor _ALIGNMENT.
+	 */
+	struct pgw_stats_bar bar[_PGW_HUGE_BAR_MAX];
+};
+
+/**
+ * Find the direct map of a kernel's root, and what it is made of.
+ * @param mm    a kernel mm
+ * @param image says what is memory
+ * @return as pgw_scan(); also -PGW_ENOMEM
+ */
+PGW_API int pgw_stats_direct(const struct pgw_image *image, struct pgw_mm *mm,
+			     struct pgw_stats_direct *ret) PGW_REQUIRES_SHARED(mm);
+
 /** What a trim kept. */
 struct pgw_trim_summary {
 	size_t nr_roots;

@@ -11,12 +11,12 @@ image=$root/tests/data/x86_64-la48-pti.small.elf
 # Wrong usage: status 2.
 complains 'no command' 2 'no command is given'
 complains 'unknown command' 2 "no such command: 'dmup'" dmup "$image"
-for command in info roots dump translate; do
+for command in info roots dump translate stats; do
 	complains "$command: no image" 2 'no image is given' "$command"
 	complains "$command: unknown option" 2 "no such option: '--frob'" "$command" --frob "$image"
 	complains "$command: unknown letter" 2 "no such option: '-x'" "$command" -x "$image"
 done
-for command in info roots dump; do
+for command in info roots dump stats; do
 	complains "$command: two images" 2 "'other' is one argument too many" \
 		"$command" "$image" other
 done
@@ -86,7 +86,7 @@ complains 'translate: an address is too long' 2 "'10000000000000000' is not an a
 # Inputs that cannot be read: status 3.
 # unreadable WHAT PATH PATTERN
 unreadable() {
-	for command in info roots dump translate; do
+	for command in info roots dump translate stats; do
 		complains "$command: $1" 3 "$3" "$command" "$2"
 	done
 }

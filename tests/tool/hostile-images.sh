@@ -9,7 +9,7 @@ make_tmp
 
 for kind in e820-wrap runs cpus roots texts; do
 	python3 "$root/tests/tool/hostile_images.py" $kind "$tmp/image" || die "no $kind"
-	for command in info roots; do
+	for command in info roots stats; do
 		run $command "$tmp/image"
 		printf 'status %d\n' "$status" | cat - "$tmp/err" >"$tmp/why"
 		# 124: it was still at it after a minute.

@@ -93,6 +93,8 @@ for format in x86_64-la48 x86_64-la57 arm64-4k-48 arm64-16k-47 arm64-64k-48 risc
 			bounded dump $options --budget 100 --style ptdump --markers /dev/null "$tmp/core"
 			check "$format: $kind: dump --style ptdump: ends" \
 				test "$status" -le 1 -a "$(wc -l <"$tmp/out")" -le 100
+			bounded stats --format $format --root 40000000 "$tmp/core"
+			check "$format: $kind: stats: ends" test "$status" -le 1
 			bounded translate $options "$tmp/core" 0 1000 123456789
 		}
 		check "$format: $kind: translate" test "$status" -le 1
@@ -102,6 +104,10 @@ for format in x86_64-la48 x86_64-la57 arm64-4k-48 arm64-16k-47 arm64-64k-48 risc
 		# shellcheck disable=SC2086 # words
 		bounded dump $options --budget 100000 "$tmp/core"
 		found "$format: $kind: dump" '; 0 malformed, [1-9][0-9]* unreadable|; [1-9][0-9]* malformed'
+		bounded stats --format $format --root 40000000 "$tmp/core"
+		tail -n 1 "$tmp/out" >"$tmp/last"
+		check "$format: $kind: stats: says it" grep -q 'malformed=[1-9]\|unreadable=[1-9]' "$tmp/last"
+		check "$format: $kind: stats: status 1" test "$status" -eq 1
 	done
 done
 

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""stats_linux.py STATS LEAVES CONSOLE: what `pagewalk stats --json` says of a Linux guest is what its
+kernel said on the CONSOLE: VmPTE of processes, DirectMap of /proc/meminfo. LEAVES is `pagewalk dump
+--leaves --json` of the kernel's half. Prints TAP.
+
+VmPTE counts a table that is put aside for each transparent huge page, which no root leads to. On
+x86, DirectMap4k counts what is split in the kernel image's own mapping, too.
+"""
+import json
+import re
+import sys
+
+IMAGE = 0xffffffff80000000
+HUGE = 2 << 20
+
+
+def files(console, pattern):
+    """(name, text) of each file on the console whose name matches."""
+    text = open(console, encoding='latin-1').read()
+    for name in re.findall(r'^BEGIN (%s)$' % pattern, text, re.M):
+        yield name, text.rsplit(f'BEGIN {name}\n', 1)[1].split(f'END {name} ', 1)[0]
+
+
+def kib(text, key):
+    """A value of a file like meminfo, in KiB, or None."""
+    found = re.search(rf'^{key}:\s+(\d+) kB$', text, re.M)
+    return found and int(found[1])
+
+
+def main(stats, leaves, console):
+    records = [json.loads(line) for line in open(stats, encoding='ascii')]
+    failed = number = 0
+
+    def check(name, fine, why):
+        nonlocal failed, number
+        number += 1
+        failed += not fine
+        print('ok' if fine else 'not ok', number, f'- {name}')
+        if not fine:
+            print(f'# {why}')
+
+    ours = {sum(table['bytes'] for table in record['tables'] if table['name'] != 'pgd') >> 10
+            for record in records if record.get('region') == 'user' and 'tables' in record}
+    huge = {name.split('/')[2]: kib(text, 'AnonHugePages') or 0
+            for name, text in files(console, r'/proc/\d+/smaps_rollup')}
+    theirs = {kib(text, 'VmPTE') - 2 * huge[name.split('/')[2]] // 1024
+              for name, text in files(console, r'/proc/\d+/status')
+              # Process 1 grew after it had printed this.
+              if kib(text, 'VmPTE') and name.split('/')[2] != '1'}
+    check(f'VmPTE of each process: {sorted(theirs)}', theirs and theirs <= ours, sorted(ours))
+
+    meminfo = dict(files(console, '/proc/meminfo'))['/proc/meminfo']
+    if kib(meminfo, 'DirectMap4k'):
+        direct = [r for r in records if r.get('record') == 'direct_map'][0]
+        sizes = {leaf['size']: leaf['bytes'] >> 10 for leaf in direct['leaves']}
+        split = {int(leaf['va'], 16) // HUGE for leaf in map(json.loads, open(leaves, encoding='ascii'))
+                 if leaf.get('level') == 0 and IMAGE <= int(leaf['va'], 16) < IMAGE + (1 << 30)}
+        split = len(split) * HUGE >> 10
+        expected = kib(meminfo, 'DirectMap4k'), kib(meminfo, 'DirectMap2M')
+        actual = sizes[4096] + split, sizes[HUGE] - split
+        check(f'DirectMap4k and DirectMap2M: {expected}', expected == actual, actual)
+    print(f'1..{number}')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(*sys.argv[1:]))

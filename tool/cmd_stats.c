@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "report/record.h"
+#include "report/report.h"
+#include "target.h"
+
+/* Distinct tables: at 4 KiB, 16 GiB of them. */
+#define STATS_BUDGET (UINT64_C(1) << 22)
+
+#define STOP_OUTPUT 1
+
+static const char *const bar_names[_PGW_HUGE_BAR_MAX] = {
+	[PGW_HUGE_POSSIBLE] = "possible",   [PGW_HUGE_HOLES] = "holes",
+	[PGW_HUGE_RIGHTS] = "rights",       [PGW_HUGE_SCATTERED] = "scattered",
+	[PGW_HUGE_ALIGNMENT] = "alignment",
+};
+
+struct stats_report {
+	struct record record;
+	bool has_root; /* report on this root alone */
+	uint64_t root;
+};
+
+static void stats_tables(struct record *record, const struct pgw_format *format,
+			 const struct pgw_stats_region *region)
+{
+	const struct pgw_geometry *geo = pgw_format_geometry(format);
+
+	record_list(record, "tables");
+	for (unsigned level = geo->top_level + 1u; level-- > 0;) {
+		unsigned size_lg2 = geo->slots_lg2[level] + geo->item_lg2;
+
+		if (!region->nr_tables[level])
+			continue;
+		record_item(record);
+		record_dec(record, "level", level);
+		record_str(record, "name", report_level_name(format, level));
+		record_dec(record, "tables", region->nr_tables[level]);
+		record_size(record, "bytes", region->nr_tables[level] << size_lg2);
+		record_dec(record, "private", region->nr_private[level]);
+		record_size(record, "private_bytes", region->nr_private[level] << size_lg2);
+		record_item_end(record);
+	}
+	record_list_end(record);
+}
+
+static void stats_leaves(struct record *record, const uint64_t *leaf_bytes)
+{
+	record_list(record, "leaves");
+	for (unsigned lg2 = 0; lg2 < 64; lg2++) {
+		if (!leaf_bytes[lg2])
+			continue;
+		record_item(record);
+		record_size(record, "size", UINT64_C(1) << lg2);
+		record_dec(record, "leaves", leaf_bytes[lg2] >> lg2);
+		record_size(record, "bytes", leaf_bytes[lg2]);
+		record_item_end(record);
+	}
+	record_list_end(record);
+}
+
+/* What larger leaves of this size could map. */
+static void stats_bars(struct record *record, uint64_t size, const struct pgw_stats_bar *bars)
+{
+	for (int bar = 0; bar < _PGW_HUGE_BAR_MAX; bar++) {
+		if (!bars[bar].nr_tables)
+			continue;
+		record_item(record);
+		record_size(record, "size", size);
+		record_str(record, "bar", bar_names[bar]);
+		record_dec(record, "slots", bars[bar].nr_tables);
+		record_size(record, "bytes", bars[bar].bytes);
+		record_item_end(record);
+	}
+}
+
+static void stats_huge(struct record *record, const struct pgw_geometry *geo,
+		       const struct pgw_stats_region *region)
+{
+	record_list(record, "huge");
+	for (unsigned level = 0; level < geo->top_level; level++)
+		stats_bars(record, UINT64_C(1) << (geo->span_lg2[level] + geo->slots_lg2[level]),
+			   region->bar[level]);
+	record_list_end(record);
+}
+
+static void stats_sparsest(struct record *record, const struct pgw_format *format,
+			   const struct pgw_stats_region *region)
+{
+	record_list(record, "sparsest");
+	for (unsigned i = 0; i < region->nr_sparsest; i++) {
+		const struct pgw_stats_table *table = &region->sparsest[i];
+
+		record_item(record);
+		record_hex(record, "pa", table->pa);
+		record_hex(record, "va", table->va);
+		record_str(record, "name", report_level_name(format, table->level));
+		record_dec(record, "used", table->nr_used);
+		record_item_end(record);
+	}
+	record_list_end(record);
+}
+
+/* What others have too is told once: of the kernel's own root, or of the one that is asked for. */
+static bool is_told_elsewhere(const struct stats_report *report, const struct pgw_stats_root *root,
+			      const struct pgw_stats_region *region)
+{
+	return region->is_shared && !report->has_root && root->info->state != PGW_ROOT_KERNEL;
+}
+
+static void stats_region(struct stats_report *report, const struct pgw_stats_root *root,
+			 const struct pgw_region *of)
+{
+	struct record *record = &report->record;
+	const struct pgw_stats_region *region = &root->region[of->kind];
+	const struct pgw_format *format = root->info->format;
+
+	record_begin(record, "root");
+	record_hex(record, "root", root->info->root.pa);
+	record_str(record, "format", pgw_format_name(format));
+	record_str(record, "state", report_root_state(root->info->state));
+	record_str(record, "region", of->name);
+	record_size(record, "bytes", region->bytes);
+	if (root->knows_accessed)
+		record_size(record, "accessed", region->accessed_bytes);
+	if (root->knows_dirty)
+		record_size(record, "dirty", region->dirty_bytes);
+	record_size(record, "contiguous", region->contiguous_bytes);
+	record_dec(record, "sparse", region->nr_sparse);
+	record_dec(record, "absent", region->nr_absent);
+	record_dec(record, "malformed", region->nr_malformed);
+	record_dec(record, "unreadable", region->nr_unreadable);
+	record_bool(record, "shared", region->is_shared);
+	if (is_told_elsewhere(report, root, region)) {
+		record_end(record);
+		return;
+	}
+	stats_tables(record, format, region);
+	stats_leaves(record, region->leaf_bytes);
+	stats_huge(record, pgw_format_geometry(format), region);
+	stats_sparsest(record, format, region);
+	record_end(record);
+}
+
+static int stats_root(const struct pgw_stats_root *root, void *arg)
+{
+	struct stats_report *report = (struct stats_report *)arg;
+
+	if (report->has_root && report->root != root->info->root.pa)
+		return 0;
+	for (const struct pgw_region *region = pgw_format_regions(root->info->format); region->name;
+	     region++) {
+		if (root->region[region->kind].is_there)
+			stats_region(report, root, region);
+	}
+	return out_failed(report->record.out) ? STOP_OUTPUT : 0;
+}
+
+static void stats_direct_record(struct record *record, const struct pgw_root_info *root,
+				const struct pgw_stats_direct *direct)
+{
+	record_begin(record, "direct_map");
+	record_hex(record, "root", root->root.pa);
+	record_hex(record, "first", direct->va_first);
+	record_hex(record, "last", direct->va_last);
+	record_hex(record, "distance", direct->distance);
+	record_size(record, "bytes", direct->bytes);
+	record_dec(record, "pieces", direct->nr_runs);
+	stats_leaves(record, direct->leaf_bytes);
+	record_list(record, "rights");
+	for (unsigned rights = 0; rights < 8; rights++) {
+		if (!direct->rights_bytes[rights])
+			continue;
+		record_item(record);
+		record_str(record, "kernel", report_rights(rights));
+		record_size(record, "bytes", direct->rights_bytes[rights]);
+		record_item_end(record);
+	}
+	record_list_end(record);
+	record_list(record, "split");
+	stats_bars(record, UINT64_C(1) << pgw_format_geometry(root->format)->span_lg2[1],
+		   direct->bar);
+	record_list_end(record);
+	record_end(record);
+}
+
+/* How the kernel's own root maps memory one to one, if there is such a root and it does. */
+static int stats_direct(struct target *target, struct record *record)
+{
+	struct pgw_mm_attach_args args = {
+		.platform = pgw_hosted_platform(),
+		.phys = pgw_image_phys(target->image),
+		.region = PGW_REGION_KERNEL,
+	};
+	struct pgw_stats_direct *direct;
+	struct pgw_root_info root;
+	int err;
+
+	if (target_kernel_root(target, &root, NULL) < 0 || !root.has_kernel)
+		return 0;
+	args.format = root.format;
+	args.root = root.root;
+	args.control = root.control;
+	if (pgw_mm_attach(&args, &target->mm[PGW_REGION_KERNEL]))
+		return 0;
+	direct = malloc(sizeof(*direct));
+	if (!direct)
+		return -PGW_ENOMEM;
+	err = pgw_stats_direct(target->image, target->mm[PGW_REGION_KERNEL], direct);
+	if (!err && direct->is_found)
+		stats_direct_record(record, &root, direct);
+	free(direct);
+	return err;
+}
+
+static void stats_summary(const struct target *target, struct record *record,
+			  const struct pgw_stats_sums *sums, bool truncated)
+{
+	uint64_t nr_tables = 0;
+
+	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
+		nr_tables += sums->nr_tables[level];
+	record_begin_summary(record);
+	record_dec(record, "roots", sums->nr_roots);
+	record_dec(record, "tables", nr_tables);
+	record_size(record, "table_bytes", sums->table_bytes);
+	record_bool(record, "placement_guessed", report_is_guess(target->image));
+	record_bool(record, "truncated", truncated);
+	record_dec(record, "malformed", sums->nr_malformed);
+	record_dec(record, "unreadable", sums->nr_unreadable);
+	record_end(record);
+}
+
+/* All roots, and the one that is asked for, if it is not among them. */
+static struct pgw_root_info *stats_roots(struct target *target, const struct options *opts,
+					 size_t *ret_nr, int *ret_status)
+{
+	const struct pgw_root_info *list;
+	struct pgw_root_info *roots;
+	size_t nr = 0, i = 0;
+	int err = target_roots(target, &list, &nr);
+
+	roots = err ? NULL : calloc(nr + 1, sizeof(*roots));
+	if (!roots) {
+		message("%s: %s", target->file, pgw_status_text(err ? err : -PGW_ENOMEM));
+		*ret_status = TOOL_UNREADABLE;
+		return NULL;
+	}
+	for (; i < nr; i++)
+		roots[i] = list[i];
+	for (i = 0; option_given(opts, OPT_ROOT) && i < nr; i++) {
+		if (roots[i].root.pa == target->root.root.pa)
+			break;
+	}
+	if (option_given(opts, OPT_ROOT) && i == nr)
+		roots[nr++] = target->root;
+	*ret_nr = nr;
+	return roots;
+}
+
+static int stats_report(struct target *target, const struct options *opts, struct out *out)
+{
+	struct stats_report report = { .has_root = option_given(opts, OPT_ROOT),
+				       .root = target->root.root.pa };
+	struct pgw_stats_sums sums;
+	struct pgw_root_info *roots;
+	int status = TOOL_DONE, err;
+	size_t nr = 0;
+
+	roots = stats_roots(target, opts, &nr, &status);
+	if (!roots)
+		return status;
+	record_init(&report.record, out, option_given(opts, OPT_JSON));
+	err = pgw_stats(target->image, roots, nr, STATS_BUDGET, stats_root, &report, &sums);
+	free(roots);
+	if (!err && !report.has_root)
+		err = stats_direct(target, &report.record);
+	if (err && err != STOP_OUTPUT && err != -PGW_E2BIG) {
+		message("%s: %s", target->file, pgw_status_text(err));
+		return err == -PGW_EINVAL ? TOOL_USAGE : TOOL_UNREADABLE;
+	}
+	stats_summary(target, &report.record, &sums, err == -PGW_E2BIG);
+	if (err == -PGW_E2BIG)
+		message("%s: more than %" PRIu64 " tables: nothing is said of single roots",
+			target->file, STATS_BUDGET);
+	if (sums.nr_unreadable) {
+		out_flush(out);
+		target_explain_unreadable(target);
+	}
+	return err || !sums.nr_roots || sums.nr_malformed || sums.nr_unreadable ? TOOL_FINDING
+										: TOOL_DONE;
+}
+
+static int stats_run(const struct options *opts)
+{
+	struct target target;
+	struct out out;
+	int status;
+
+	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
+	status = target_open(&target, opts);
+	if (status == TOOL_DONE && option_given(opts, OPT_ROOT))
+		status = target_choose_root(&target, opts);
+	if (status == TOOL_DONE)
+		status = target_finish(&out, stats_report(&target, opts, &out));
+	target_close(&target);
+	return status;
+}
+
+const struct command cmd_stats = {
+	.name = "stats",
+	.args = "IMAGE",
+	.summary = "what roots' tables are made of, and what they cost",
+	.description =
+		"Prints of each root, by region: its tables by level, and how many of them no\n"
+		"other root has; what leaves of each size map, what was accessed and written;\n"
+		"what larger leaves could map and what is in the way; the tables that hold least.\n"
+		"Then the kernel's direct map: its leaves, rights, and what splits it.\n",
+	.examples = "  pagewalk stats vmcore\n"
+		    "  pagewalk stats --root cpu0 vmcore         of one root\n"
+		    "  pagewalk stats --json vmcore              for programs\n",
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_JSON) |
+		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.min_args = 1,
+	.max_args = 1,
+	.run = stats_run,
+};
