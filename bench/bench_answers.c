@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <pagewalk/analysis.h>
+#include <pagewalk/hosted.h>
 
 #include "harness.h"
 
@@ -17,6 +18,11 @@ struct subject {
 	const struct pgw_root_info *roots;
 	size_t nr;
 	uint64_t nr_tables; /* distinct ones */
+};
+
+struct kernel {
+	struct pgw_mm *mm;
+	uint64_t nr_pages;
 };
 
 static uint64_t look(void *arg)
@@ -52,6 +58,70 @@ static uint64_t stats(void *arg)
 	return subject->nr_tables;
 }
 
+/* Bytes that the kernel's tables map; both sides are the same. */
+static uint64_t diff(void *arg)
+{
+	const struct kernel *kernel = arg;
+	struct pgw_diff_args args = { .before = kernel->mm, .after = kernel->mm };
+	struct pgw_diff_summary sums = { 0 };
+
+	pgw_format_region_range(pgw_mm_format(kernel->mm), PGW_REGION_KERNEL, &args.first,
+				&args.last);
+	return pgw_diff(&args, &sums) ? 0 : sums.same_bytes >> 12;
+}
+
+static int ignore_extents(const struct pgw_extent *extents, size_t nr, void *arg)
+{
+	(void)extents;
+	(void)nr;
+	(void)arg;
+	return 0;
+}
+
+static uint64_t two_scans(void *arg)
+{
+	const struct kernel *kernel = arg;
+	uint64_t first, last;
+
+	pgw_format_region_range(pgw_mm_format(kernel->mm), PGW_REGION_KERNEL, &first, &last);
+	for (int i = 0; i < 2; i++) {
+		if (pgw_scan_blocks(kernel->mm, first, last, ignore_extents, NULL, NULL))
+			return 0;
+	}
+	return kernel->nr_pages;
+}
+
+static void measure_diff(struct bench *bench, struct pgw_image *image, const char *shown)
+{
+	struct pgw_mm_attach_args args = { .platform = pgw_hosted_platform(),
+					   .phys = pgw_image_phys(image),
+					   .region = PGW_REGION_KERNEL };
+	struct pgw_root_info root;
+	struct kernel kernel;
+	char name[128];
+	struct bench_set set = {
+		.name = name,
+		.unit = "mapped page",
+		.nr_cases = 2,
+		.cases = {
+			{ "two scans", two_scans, &kernel },
+			{ "diff", diff, &kernel },
+		},
+		.goal = { 0, 3.0 },
+	};
+
+	snprintf(name, sizeof(name), "bench_answers_diff__%s", shown);
+	bench_require(!pgw_image_kernel_root(image, &root, NULL), "no kernel");
+	args.format = root.format;
+	args.root = root.root;
+	args.control = root.control;
+	bench_require(!pgw_mm_attach(&args, &kernel.mm), "no mm");
+	kernel.nr_pages = 1;
+	kernel.nr_pages = diff(&kernel);
+	bench_run(bench, &set);
+	pgw_mm_free(kernel.mm);
+}
+
 static void measure(struct bench *bench, const char *path)
 {
 	const char *shown = strrchr(path, '/');
@@ -74,6 +144,7 @@ static void measure(struct bench *bench, const char *path)
 			      stats(&subject),
 		      "no roots");
 	bench_run(bench, &set);
+	measure_diff(bench, subject.image, shown ? shown + 1 : path);
 	pgw_image_close(subject.image);
 }
 

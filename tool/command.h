@@ -22,6 +22,7 @@ extern const struct command cmd_info;
 extern const struct command cmd_roots;
 extern const struct command cmd_dump;
 extern const struct command cmd_stats;
+extern const struct command cmd_diff;
 extern const struct command cmd_translate;
 extern const struct command cmd_trim;
 extern const struct command cmd_convert;

@@ -294,6 +294,86 @@ struct pgw_stats_direct {
 PGW_API int pgw_stats_direct(const struct pgw_image *image, struct pgw_mm *mm,
 			     struct pgw_stats_direct *ret) PGW_REQUIRES_SHARED(mm);
 
+/** What is not the same in two trees; several may be true of what both map. */
+enum pgw_change_what {
+	PGW_CHANGE_APPEARED = 1 << 0, /**< only the second one maps it */
+	PGW_CHANGE_VANISHED = 1 << 1, /**< only the first one */
+	PGW_CHANGE_MOVED = 1 << 2,    /**< to other memory */
+	PGW_CHANGE_RIGHTS = 1 << 3,   /**< effective ones */
+	PGW_CHANGE_SIZE = 1 << 4,     /**< of leaves */
+	/**
+	 * Of what has the same rights and size: attributes, or rights that the entry gives and upper
+	 * levels do not. That it was accessed or written is no change.
+	 */
+	PGW_CHANGE_ATTRS = 1 << 5,
+	PGW_CHANGE_KIND =
+		1 << 6, /**< one is malformed or unreadable, the other is not, or otherwise so */
+	_PGW_CHANGE_NR = 7,
+};
+
+/** A range in which two trees differ in the same way. */
+struct pgw_change {
+	unsigned what; /**< enum pgw_change_what, at least one */
+	uint64_t va_first;
+	uint64_t va_last; /**< inclusive */
+	/** The first piece on either side, from va_first on. Of kind PGW_ENTRY_EMPTY: there is none. */
+	struct pgw_extent before, after;
+	bool is_scattered; /**< the memory of one side does not go on from there in one piece */
+};
+
+/** Not 0 ends the comparison, which returns the value. */
+typedef int pgw_change_fn(const struct pgw_change *change, void *arg);
+
+/** What to compare. */
+struct pgw_diff_args {
+	struct pgw_mm *before, *after; /**< of one format and region */
+	uint64_t first;
+	uint64_t last;     /**< inclusive */
+	pgw_change_fn *fn; /**< or NULL: sums alone */
+	void *arg;
+};
+
+/** The sums of a comparison. */
+struct pgw_diff_summary {
+	uint64_t nr_changes;
+	uint64_t bytes[_PGW_CHANGE_NR]; /**< index n: of virtual addresses that changed in 1 << n */
+	uint64_t same_bytes;            /**< that both map in the same way */
+	uint64_t nr_malformed;          /**< runs, of both */
+	uint64_t nr_unreadable;
+};
+
+/**
+ * Compare what two mms map, in two scans side by side, in ascending order. Neighbours that differ
+ * in the same way and look the same are one change. Needs some 100 KiB, whatever there is.
+ *
+ * Locks: both as pgw_scan(). The second one may be a live one at another time.
+ * @param ret added to
+ * @return 0, fn's value, as pgw_scan() (-PGW_E2BIG: everything before was reported),
+ *         -PGW_EINVAL also if they are not of one format and region
+ */
+PGW_API int pgw_diff(const struct pgw_diff_args *args, struct pgw_diff_summary *ret);
+
+/** Roots of an image, for pgw_diff_match(). */
+struct pgw_diff_roots {
+	const struct pgw_image *image;
+	const struct pgw_root_info *list;
+	size_t nr;
+};
+
+/** Of a root that has no other. */
+#define PGW_DIFF_NO_MATCH SIZE_MAX
+
+/**
+ * Find which roots of two images of one machine are the same one: the kernels' own; those at one
+ * address; of what is left, those whose user regions begin with the same entries (not if there are more than
+ * 512 roots).
+ *
+ * @param ret_match before->nr indices in after's list, or PGW_DIFF_NO_MATCH
+ * @return 0, -PGW_ENOMEM
+ */
+PGW_API int pgw_diff_match(const struct pgw_diff_roots *before, const struct pgw_diff_roots *after,
+			   size_t *ret_match);
+
 /** What a trim kept. */
 struct pgw_trim_summary {
 	size_t nr_roots;

@@ -2,8 +2,8 @@
 #include <pagewalk/analysis.h>
 
 #include <stdlib.h>
-#include <string.h>
 
+#include "analysis/look.h"
 #include "base/bits.h"
 
 /* Distances that may be compared: vmalloc and the like have many, which run over few pages. */
@@ -80,22 +80,6 @@ static bool direct_elect(const struct direct *d, uint64_t *ret)
 		}
 	}
 	return bytes;
-}
-
-/* What is to be seen of a leaf, but for what happened to it. */
-static void direct_masks(struct direct *d)
-{
-	static const char *const history[] = { "a", "af", "d" };
-	const struct pgw_format *format = pgw_mm_format(d->mm);
-
-	for (unsigned level = 0; level <= d->geo->top_level; level++) {
-		d->mask[level] = pgw_format_attr_mask(format, level);
-		for (const struct pgw_attr *attr = pgw_format_attrs(format); attr->name; attr++) {
-			for (unsigned i = 0; i < PGW_ARRAY_SIZE(history); i++)
-				d->mask[level] &= strcmp(attr->name, history[i]) == 0 ? ~attr->mask
-										      : UINT64_MAX;
-		}
-	}
 }
 
 static bool has_same_look(const struct direct *d, uint8_t rights, uint64_t entry,
@@ -193,7 +177,7 @@ int pgw_stats_direct(const struct pgw_image *image, struct pgw_mm *mm, struct pg
 	int status;
 
 	*ret = (struct pgw_stats_direct){ 0 };
-	direct_masks(&d);
+	look_masks(pgw_mm_format(mm), d.mask);
 	if (!d.distances)
 		return -PGW_ENOMEM;
 	pgw_format_region_range(pgw_mm_format(mm), pgw_mm_region(mm)->kind, &first, &last);

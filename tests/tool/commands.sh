@@ -294,7 +294,7 @@ awk '/kpti=user/ { print $1 }' "$tmp/out" >"$tmp/expected"
 same 'roots: each kernel half names its user half' "$tmp/expected" "$tmp/twins"
 
 # Help and version.
-for command in info roots dump translate stats; do
+for command in info roots dump translate stats diff; do
 	ends "$command --help: status 0" 0 "$command" --help
 	check "$command --help: usage first" sh -c "head -n 1 $tmp/out | grep -q '^Usage: pagewalk $command '"
 	sed -n "s/^  pagewalk \\($command [^<]*[^ <]\\)\\(  .*\\|\$\\)/\\1/p" "$tmp/out" | sed 's/   .*//' >"$tmp/examples"
@@ -302,12 +302,12 @@ for command in info roots dump translate stats; do
 	while read -r example; do
 		status=0
 		# shellcheck disable=SC2046 # words
-		pagewalk $(printf '%s\n' "$example" | sed "s|vmcore|$image|") >/dev/null 2>"$tmp/err" </dev/null || status=$?
+		pagewalk $(printf '%s\n' "$example" | sed "s|vmcore|$image|g") >/dev/null 2>"$tmp/err" </dev/null || status=$?
 		check "an example of help: $example" test "$status" -le 1
 	done <"$tmp/examples"
 done
 ends '--help: status 0' 0 --help
-check '--help: names the commands' sh -c "grep -c '^  \(info\|roots\|dump\|translate\|stats\|trim\|convert\) ' $tmp/out | grep -qx 7"
+check '--help: names the commands' sh -c "grep -c '^  \(info\|roots\|dump\|translate\|stats\|diff\|trim\|convert\) ' $tmp/out | grep -qx 8"
 ends '--version: status 0' 0 --version
 check '--version: name and number' grep -Eqx 'pagewalk [0-9]+\.[0-9]+\.[0-9]+' "$tmp/out"
 
