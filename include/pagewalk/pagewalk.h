@@ -18,6 +18,7 @@
 #include <pagewalk/phys.h>
 #include <pagewalk/platform.h>
 #include <pagewalk/scan.h>
+#include <pagewalk/symbols.h>
 #include <pagewalk/vma.h>
 #include <pagewalk/walk.h>
 

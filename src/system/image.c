@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "system/linux/symbols.h"
 #include "system/place/place.h"
 
 #include <stdlib.h>
@@ -97,6 +98,7 @@ void pgw_image_close(struct pgw_image *image)
 	for (size_t i = 0; i < image->nr_markers; i++)
 		free((char *)(uintptr_t)image->markers[i].name);
 	free(image->markers);
+	linux_symbols_free(image->symbols);
 	free(image->roots);
 	free(image->kernel_list[false]);
 	free(image->kernel_list[true]);

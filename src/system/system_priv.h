@@ -51,6 +51,8 @@ struct pgw_image {
 
 	struct pgw_marker *markers;
 	size_t nr_markers;
+
+	struct pgw_symbols *symbols; /* NULL: not looked for yet, or not there */
 };
 
 /* image.c */
