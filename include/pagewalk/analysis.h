@@ -405,6 +405,22 @@ PGW_API int pgw_trim(struct pgw_image *image, pgw_write_fn *fn, void *arg,
 PGW_API int pgw_trim_ranges(struct pgw_image *image, struct pgw_pa_range **ret_list, size_t *ret_nr,
 			    struct pgw_trim_summary *ret);
 
+/** Which tables pgw_hold_tables() copies. */
+struct pgw_hold_what {
+	bool is_all; /**< those of all roots that are found before the machine stands, and of all CPUs */
+	const struct pgw_root_info *root; /**< those of this root; or NULL */
+	bool has_cpus;                    /**< those of the roots that CPUs have loaded then */
+	uint64_t max_pause_ns;            /**< as struct pgw_hold_args has it */
+};
+
+/**
+ * pgw_image_hold(), which copies also what of the memory tells which roots there are: the kernel's
+ * tables, a VMCOREINFO. Of the copy pgw_image_kernel_root() and its like say what they say of the machine.
+ * What takes long, to look through memory, is done before the machine is stopped.
+ * @return as pgw_image_hold(), pgw_image_roots()
+ */
+PGW_API int pgw_hold_tables(struct pgw_image *image, const struct pgw_hold_what *what);
+
 #ifdef __cplusplus
 }
 #endif

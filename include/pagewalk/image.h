@@ -272,6 +272,14 @@ struct pgw_image_info {
 	 * ring 3, so what the tables allow the user they allow both.
 	 */
 	bool xen_pv;
+	/**
+	 * It is a machine that runs, or may run again: its memory changes under the reader, and mms of it
+	 * are attached with is_live. Not any more after pgw_image_hold().
+	 */
+	bool is_live;
+	const char *access; /**< of such a machine: how its memory is read; else NULL */
+	uint64_t
+		paused_ns; /**< for so many nanoseconds it stood still for pgw_image_hold(); 0: it stood before */
 };
 
 PGW_API const struct pgw_image_info *pgw_image_get_info(const struct pgw_image *image);
@@ -376,6 +384,37 @@ PGW_API bool pgw_image_reads_file(const struct pgw_image *image, uint64_t device
  * find roots look for it, and the control bits of these roots have it.
  */
 PGW_API struct pgw_encryption pgw_image_encryption(const struct pgw_image *image);
+
+struct pgw_root_info;
+
+/** What pgw_image_hold() copies, and for how long the machine may stand still. */
+struct pgw_hold_args {
+	const struct pgw_root_info *roots; /**< all tables that these lead to, and their twins */
+	size_t nr_roots;
+	bool has_cpus; /**< and those that the roots lead to which CPUs have loaded at that moment */
+	const struct pgw_pa_range *pages; /**< other memory: each page of these that is there */
+	size_t nr_pages;
+	uint64_t max_pause_ns; /**< 0: as long as it takes */
+};
+
+/**
+ * Of a machine that runs (pgw_image_info.is_live): stop it, as the write lock of a live mm
+ * does, ask for its CPUs' registers, copy page tables, and let it run again. From then on the copied pages
+ * are all the memory that the image has, all of one moment, and it is live no more: what it
+ * gave out before (roots, texts, markers) is gone, its functions answer from the copy. Functions of the image
+ * may not be called meanwhile; mms that were attached to it are to be freed before.
+ *
+ * A machine that stood already is not started. If this process ends while the machine stands, another one
+ * lets it run, which was started for that.
+ * @return 0, -PGW_EINVAL (the image is not live), -PGW_EOPNOTSUPP (it cannot be stopped), -PGW_EBUSY
+ *         (it would have stood longer than max_pause_ns: it runs, and nothing was copied), -PGW_EIO (the
+ *         machine cannot be reached, and may stand), -PGW_E2BIG (more than 2^20 tables), -PGW_ENOMEM;
+ *         after a failure the image is live, as before
+ */
+PGW_API int pgw_image_hold(struct pgw_image *image, const struct pgw_hold_args *args);
+
+/** Undo pgw_image_hold(): the image is live again. On one that holds nothing this does nothing. */
+PGW_API void pgw_image_release(struct pgw_image *image);
 
 /** Which registers of a struct pgw_cpu are known. */
 enum pgw_cpu_known {

@@ -343,6 +343,7 @@ static void dump_add_stats(struct pgw_scan_stats *sum, const struct pgw_scan_sta
 	sum->nr_leaves += stats->nr_leaves;
 	sum->nr_malformed += stats->nr_malformed;
 	sum->nr_unreadable += stats->nr_unreadable;
+	sum->nr_torn += stats->nr_torn;
 	if (stats->truncated && !sum->truncated) {
 		sum->truncated = true;
 		sum->truncated_va = stats->truncated_va;

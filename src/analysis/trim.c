@@ -271,3 +271,53 @@ int pgw_trim(struct pgw_image *image, pgw_write_fn *fn, void *arg, struct pgw_tr
 		*ret = summary;
 	return status;
 }
+
+/* What is found of roots before the machine stands, and read again then. */
+static int hold_evidence(struct pgw_image *image, struct keep *keep)
+{
+	const struct pgw_vmcoreinfo *texts;
+	size_t nr;
+	int status = pgw_image_vmcoreinfo(image, &texts, &nr);
+
+	if (!status)
+		status = trim_vmcoreinfo(image, keep);
+	return status ? status : trim_riscv_image(image, keep);
+}
+
+/* @param roots room for two */
+static int hold_roots(struct pgw_image *image, const struct pgw_hold_what *what, struct keep *keep,
+		      struct pgw_root_info *roots, struct pgw_hold_args *args)
+{
+	int status = 0;
+
+	args->roots = roots;
+	if (what->is_all) {
+		status = pgw_image_roots(image, &args->roots, &args->nr_roots);
+		return status ? status : trim_evidence(image, keep);
+	}
+	if (pgw_image_kernel_root(image, &roots[0], NULL) == 0)
+		args->nr_roots = 1;
+	if (what->root)
+		roots[args->nr_roots++] = *what->root;
+	return status;
+}
+
+int pgw_hold_tables(struct pgw_image *image, const struct pgw_hold_what *what)
+{
+	struct pgw_hold_args args = {
+		.has_cpus = what->is_all || what->has_cpus,
+		.max_pause_ns = what->max_pause_ns,
+	};
+	struct pgw_root_info roots[2];
+	struct keep keep = { 0 };
+	int status = hold_roots(image, what, &keep, roots, &args);
+
+	if (!status)
+		status = hold_evidence(image, &keep);
+	args.pages = keep.ranges;
+	args.nr_pages = keep.nr;
+	if (!status)
+		status = pgw_image_hold(image, &args);
+	free(keep.ranges);
+	return status;
+}

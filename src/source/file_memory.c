@@ -46,6 +46,11 @@ static bool range_next_data(const struct source *source, const struct source_ran
 {
 	uint64_t offset = range->offset + (pa - range->first), first, end;
 
+	/* It is in no file: all of it is there. */
+	if (range->file >= source->nr_files) {
+		*ret = (struct pgw_pa_range){ pa, range->last };
+		return true;
+	}
 	if (!source_map_next_data(&source->files[range->file], offset, &first, &end) ||
 	    first - offset > range->last - pa)
 		return false;

@@ -2,52 +2,23 @@
 #include "source/source_priv.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/bits.h"
 #include "source/flat.h"
 
-static int phys_read(const struct pgw_phys *phys, uint64_t pa, void *buf, size_t len)
+/* The kind whose scheme the name begins with, or NULL: it is a path. */
+static const struct source_ops *find_scheme(const struct source_ops *const *kinds, size_t nr,
+					    const char *name)
 {
-	const struct source *source = phys->ctx;
+	for (size_t i = 0; i < nr; i++) {
+		size_t n = kinds[i]->scheme ? strlen(kinds[i]->scheme) : 0;
 
-	return source->ops->read(source, pa, buf, len);
-}
-
-static const void *phys_map(const struct pgw_phys *phys, uint64_t pa, size_t len)
-{
-	const struct source *source = phys->ctx;
-
-	return source->ops->map(source, pa, len);
-}
-
-static bool phys_next_range(const struct pgw_phys *phys, uint64_t pa, uint64_t *ret_first,
-			    uint64_t *ret_last)
-{
-	struct pgw_pa_range range;
-
-	if (!source_next_range(phys->ctx, SOURCE_READABLE, pa, &range))
-		return false;
-	*ret_first = range.first;
-	*ret_last = range.last;
-	return true;
-}
-
-static const struct pgw_phys_ops phys_ops = { .read = phys_read, .next_range = phys_next_range };
-/* Whether a source can be pointed at shows in the table that it has. */
-static const struct pgw_phys_ops phys_ops_map = {
-	.read = phys_read,
-	.map = phys_map,
-	.next_range = phys_next_range,
-};
-
-static void source_set_kind(struct source *source, const struct source_ops *ops)
-{
-	source->ops = ops;
-	source->phys = (struct pgw_phys){
-		.ops = ops->map ? &phys_ops_map : &phys_ops,
-		.ctx = source,
-	};
+		if (n && strncmp(name, kinds[i]->scheme, n) == 0 && name[n] == ':')
+			return kinds[i];
+	}
+	return NULL;
 }
 
 /* The kind that is surest of the file; of those that are as sure, the first. NULL if none is. */
@@ -107,36 +78,52 @@ static int fail_unknown(const struct source *source, struct pgw_error *err)
 	return source_fail_at(err, -PGW_ENOEXEC, 0, load_le32(start), "an ELF magic number");
 }
 
+static int open_kind(struct source *source, const struct source_ops *kind, const char *name,
+		     const struct pgw_image_options *options, struct pgw_error *err)
+{
+	int status;
+
+	source_set_kind(source, kind);
+	source->info.kind = kind->name;
+	source->path = name;
+	status = kind->open(source, options, err);
+	source->path = NULL;
+	if (!status && source_pauses_init(source))
+		status = source_fail(err, -PGW_ENOMEM, NULL);
+	source->info.is_live = source->is_live;
+	return status;
+}
+
 int source_open(const struct source_ops *const *kinds, size_t nr_kinds, const char *path,
 		const struct pgw_image_options *options, struct source *ret, struct pgw_error *err)
 {
 	struct source_guess guess = { 0 };
-	const struct source_ops *kind = &source_raw_ops;
-	int status = 0;
+	const struct source_ops *kind;
+	int status;
 
 	*ret = (struct source){ .info = { .writer = "unknown" } };
-	if (!options->nr_ram) {
-		status = open_file(ret, path, options, err);
-		if (status)
-			return status;
-		ret->files->path = path;
-		kind = find_kind(kinds, nr_kinds, ret->files, &guess);
-		ret->files->path = NULL;
-		if (!kind)
-			return fail_unknown(ret, err);
-		if (!kind->open)
-			return source_fail_kind(err, guess.offset, guess.kind, guess.advice);
-	}
-	source_set_kind(ret, kind);
-	ret->info.kind = kind->name;
-	ret->path = path;
-	status = kind->open(ret, options, err);
-	ret->path = NULL;
-	return status;
+	if (options->nr_ram)
+		return open_kind(ret, &source_raw_ops, path, options, err);
+	kind = find_scheme(kinds, nr_kinds, path);
+	if (kind)
+		return open_kind(ret, kind, strchr(path, ':') + 1, options, err);
+	status = open_file(ret, path, options, err);
+	if (status)
+		return status;
+	ret->files->path = path;
+	kind = find_kind(kinds, nr_kinds, ret->files, &guess);
+	ret->files->path = NULL;
+	if (!kind)
+		return fail_unknown(ret, err);
+	if (!kind->open)
+		return source_fail_kind(err, guess.offset, guess.kind, guess.advice);
+	return open_kind(ret, kind, path, options, err);
 }
 
 void source_close(struct source *source)
 {
+	source_hold_drop(source);
+	source_pauses_fini(source);
 	if (source->ops && source->ops->close)
 		source->ops->close(source);
 	source_memory_fini(&source->memory);
@@ -181,13 +168,17 @@ bool source_read_file(const struct source *source, uint64_t offset, void *buf, s
 	return source->nr_files && source_map_read(&source->files[0], offset, buf, len);
 }
 
+bool source_map_is_file(const struct source_map *map, uint64_t device, uint64_t inode)
+{
+	struct stat st;
+
+	return fstat(map->fd, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
 bool source_reads_file(const struct source *source, uint64_t device, uint64_t inode)
 {
 	for (unsigned i = 0; i < source->nr_files; i++) {
-		struct stat st;
-
-		if (fstat(source->files[i].fd, &st) == 0 && st.st_dev == device &&
-		    st.st_ino == inode)
+		if (source_map_is_file(&source->files[i], device, inode))
 			return true;
 	}
 	return false;

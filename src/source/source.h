@@ -115,6 +115,11 @@ struct source_map;
 struct source_ops {
 	const char *name;
 	/**
+	 * What stands before the colon of names that lead here, as qemu:PATH. No file is mapped then:
+	 * source->path is what follows the colon. Optional.
+	 */
+	const char *scheme;
+	/**
 	 * Look whether the file is of this kind, by what is in it. Optional: else only options lead here.
 	 * @return false if it is not
 	 */
@@ -140,6 +145,14 @@ struct source_ops {
 	const void *(*map)(const struct source *source, uint64_t pa, size_t len);
 	/** As source_lay_out(), if has_places is false and memory does not lie in the file as it is. */
 	int (*lay_out)(struct source *source, const struct source_segment *segments, size_t nr);
+	/**
+	 * Of a machine that runs: as pgw_phys_ops.pause and .resume, but calls do not nest, and come
+	 * one after the other. Optional: both or none.
+	 */
+	int (*pause)(const struct source *source);
+	int (*resume)(const struct source *source);
+	/** Of a machine that runs: let source->cpus be what their registers are now. Optional. */
+	int (*refresh)(struct source *source);
 };
 
 /** Bytes of the file that are notes as ELF has them, clipped to the end of the file. */
@@ -171,8 +184,14 @@ struct source {
 	size_t nr_cpus;
 	struct source_map *files; /* mapped; a view borrows them */
 	unsigned nr_files;
-	struct source_memory memory; /* of kinds whose memory lies in these files as it is */
+	struct source_memory memory;  /* of kinds whose memory lies in these files as it is */
+	bool is_live;                 /* a machine, which runs, or may run again */
+	struct source_pauses *pauses; /* of one that can be stopped */
+	struct source_hold *hold; /* nothing but pages that were copied is its memory; or NULL */
 };
+
+/** Let the source be of this kind. */
+void source_set_kind(struct source *source, const struct source_ops *ops);
 
 /** The kinds, in no order. */
 extern const struct source_ops *const source_kinds[];
@@ -208,6 +227,38 @@ static inline int source_look(const struct source *source, uint64_t pa, void *bu
 bool source_has(const struct source *source, enum source_extent extent, uint64_t pa);
 /** The last address that is known to be memory; 0 if there is none. */
 uint64_t source_last(const struct source *source);
+
+/* pause.c: a machine that runs stands still while anybody wants it to */
+
+/** As pgw_phys_ops.pause. @return 0, -PGW_EOPNOTSUPP (it cannot be stopped), or why it runs on */
+int source_pause(const struct source *source);
+/** Undo one source_pause(). @return 0, or why it may not run again */
+int source_resume(const struct source *source);
+/** Ask for the registers of its CPUs again: source->cpus. @return 0, -PGW_EIO, -PGW_ENOMEM */
+int source_refresh(struct source *source);
+/** For how many nanoseconds it stands still now, or did the last time; 0: it stood before, too. */
+uint64_t source_paused_ns(const struct source *source);
+
+/*
+ * hold.c: pages are copied as they are read, and become all the memory that the source has. Between
+ * source_hold_begin() and source_hold_end() one thread uses the source.
+ */
+
+/**
+ * From now on keep each page that is read.
+ * @param nr_pages about so many, for which there is room before the first is read
+ * @return 0 or -PGW_ENOMEM
+ */
+int source_hold_begin(struct source *source, size_t nr_pages);
+/**
+ * Copy the pages of a range.
+ * @return 0, -PGW_EIO (a part of it is not there, or cannot be read), -PGW_E2BIG (too many), -PGW_ENOMEM
+ */
+int source_hold_range(const struct source *source, uint64_t first, uint64_t last);
+/** What was copied is the source's memory from now on, and it is not live any more. @return 0 or -PGW_ENOMEM */
+int source_hold_end(struct source *source);
+/** Forget what was copied: the source is what it was before. Nothing held is fine. */
+void source_hold_drop(struct source *source);
 
 /** One more of source->cpus. @return 0 or -PGW_ENOMEM */
 int source_add_cpu(struct source *source, const struct pgw_cpu *cpu);

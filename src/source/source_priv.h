@@ -84,6 +84,8 @@ bool source_map_pread(const struct source_map *map, uint64_t offset, void *buf, 
  */
 bool source_map_next_data(const struct source_map *map, uint64_t offset, uint64_t *ret_first,
 			  uint64_t *ret_end);
+/** Is it this file, by st_dev and st_ino? */
+bool source_map_is_file(const struct source_map *map, uint64_t device, uint64_t inode);
 /** Does the file have these bytes, as it was opened? */
 bool source_map_has(const struct source_map *map, uint64_t offset, uint64_t len);
 
@@ -148,6 +150,15 @@ const struct source_run *source_memory_next(const struct source_memory *memory,
 int source_file_read(const struct source *source, uint64_t pa, void *buf, size_t len);
 bool source_file_next_range(const struct source *source, enum source_extent extent, uint64_t pa,
 			    struct pgw_pa_range *ret);
+
+/* pause.c */
+
+/** Let a source that is open be stopped, if its kind can. @return 0 or -PGW_ENOMEM */
+int source_pauses_init(struct source *source);
+/** Said by source_ops.pause when it is about to stop a machine that runs. */
+void source_pause_begins(const struct source *source);
+/** It runs on, whoever wanted it to stand. NULL is fine. */
+void source_pauses_fini(struct source *source);
 
 /* The kinds. */
 

@@ -243,3 +243,12 @@ int image_notes_take(struct pgw_image *image, struct pgw_error *err)
 		image->info.nr_cpus = (unsigned)image->nr_cpus;
 	return status;
 }
+
+int image_cpus_take(struct pgw_image *image, struct pgw_error *err)
+{
+	free(image->cpus);
+	image->cpus = NULL;
+	image->nr_cpus = image->info.nr_cpus = 0;
+	image->idt_base = 0;
+	return image_notes_take(image, err);
+}

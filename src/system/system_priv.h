@@ -71,5 +71,7 @@ int image_open(const struct image_kinds *kinds, const char *path,
 
 /** Keep what the source's notes say of the system. */
 int image_notes_take(struct pgw_image *image, struct pgw_error *err);
+/** Of a source without notes: its CPUs' registers instead of those that were there before. */
+int image_cpus_take(struct pgw_image *image, struct pgw_error *err);
 
 #endif

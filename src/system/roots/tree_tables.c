@@ -136,6 +136,8 @@ static int visit_table(struct tables *t, unsigned level, struct way *way)
 	struct pt_iter it;
 	int status = t->table ? t->table(pa, pt_items_size(geo, way->last + 1), t->arg) : 0;
 
+	if (level == 0 && t->are_lowest_passed)
+		return status;
 	pt_iter_begin(&it, way->pt, pa, level, way->first, way->last - way->first + 1);
 	while (!status && pt_iter_next(&it)) {
 		if (it.nr_unreadable)

@@ -30,6 +30,7 @@ struct tables {
 	uint64_t budget;            /* tables that may be looked at */
 	unsigned skip_first;        /* slots of roots that are not looked at: from here on */
 	unsigned nr_skip;           /* so many */
+	bool are_lowest_passed;     /* what is in the lowest tables is not looked at */
 	/* Not 0 ends the visit, which returns the value. May be NULL. */
 	int (*table)(uint64_t pa, uint64_t size, void *arg);
 	int (*leaf)(const struct pgw_entry *entry, void *arg);
