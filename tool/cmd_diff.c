@@ -357,10 +357,14 @@ static int diff_open(struct diff *diff)
 		return TOOL_UNREADABLE;
 	}
 	status = target_open(&diff->before, diff->opts);
+	if (status == TOOL_DONE)
+		status = target_hold_if_live(&diff->before, diff->opts);
 	if (status == TOOL_DONE && option_given(diff->opts, OPT_ROOT))
 		status = target_choose_root(&diff->before, diff->opts);
 	if (status == TOOL_DONE)
 		status = target_open(&diff->after, second);
+	if (status == TOOL_DONE)
+		status = target_hold_if_live(&diff->after, second);
 	free(second);
 	return status;
 }
@@ -394,8 +398,8 @@ const struct command cmd_diff = {
 		"each range that did. Status 0: all is the same; 1: something differs.\n",
 	.examples = "  pagewalk diff vmcore vmcore                 all is the same\n"
 		    "  pagewalk diff --range 0+1G vmcore vmcore    ... of these addresses\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_BUDGET) |
-		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_MAX_PAUSE) | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_RANGE) |
+		   OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 2,
 	.max_args = 2,
 	.run = diff_run,

@@ -139,6 +139,11 @@ static void dump_warn(const struct target *target, const struct pgw_scan_stats *
 	if (scan->truncated)
 		message("%s: cut short at 0x%016" PRIx64 ": the budget of %s ran out", target->file,
 			scan->truncated_va, out_of_lines ? "lines" : "table visits");
+	if (scan->nr_torn)
+		message("%s: %" PRIu64 " range%s changed each time %s read: the machine runs; "
+			"--consistent stops it for as long as it takes",
+			target->file, scan->nr_torn, scan->nr_torn == 1 ? "" : "s",
+			scan->nr_torn == 1 ? "it was" : "they were");
 	if (scan->nr_malformed)
 		message("%s: %" PRIu64 " malformed entries", target->file, scan->nr_malformed);
 	if (scan->nr_unreadable) {
@@ -194,7 +199,8 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 	report.renderer->dump_summary(&report, &summary);
 	out_flush(out);
 	dump_warn(target, &summary.scan, summary.out_of_lines);
-	return summary.scan.truncated || summary.scan.nr_malformed || summary.scan.nr_unreadable
+	return summary.scan.truncated || summary.scan.nr_malformed || summary.scan.nr_unreadable ||
+			       summary.scan.nr_torn
 		       ? TOOL_FINDING
 		       : TOOL_DONE;
 }
@@ -306,6 +312,8 @@ static int dump_run(const struct options *opts)
 	if (status == TOOL_DONE)
 		status = target_choose_halves(&target, opts, dump_halves(&target, opts), &halves);
 	if (status == TOOL_DONE)
+		status = target_hold_halves(&target, opts, halves);
+	if (status == TOOL_DONE)
 		status = target_attach(&target, opts, halves);
 	if (status == TOOL_DONE) {
 		status = opts->style == STYLE_PTDUMP ? dump_as_kernel(&target, opts, &out)
@@ -335,7 +343,7 @@ const struct command cmd_dump = {
 		"  pagewalk dump --absent --root cpu0 vmcore  PROT_NONE, swap, ... too\n"
 		"  pagewalk dump --style ptdump vmcore       as the kernel's own dump\n"
 		"  pagewalk dump --leaves --json vmcore      one leaf a record\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) |
+	.options = OPTIONS_LIVE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) |
 		   OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) |
 		   OPT_BIT(OPT_PA) | OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_ABSENT) |
 		   OPT_BIT(OPT_NO_FOLD) | OPT_BIT(OPT_STYLE) | OPT_BIT(OPT_MARKERS) |

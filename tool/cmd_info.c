@@ -102,6 +102,8 @@ static int info_run(const struct options *opts)
 	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
 	status = target_open(&target, opts);
 	if (status == TOOL_DONE)
+		status = target_hold_if_asked(&target, opts);
+	if (status == TOOL_DONE)
 		status = target_finish(&out, info_report(&target, opts, &out));
 	target_close(&target);
 	return status;
@@ -117,7 +119,7 @@ const struct command cmd_info = {
 		"bits are known and which are assumed.\n",
 	.examples = "  pagewalk info vmcore\n"
 		    "  pagewalk info --json vmcore\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_JSON) |
+	.options = OPTIONS_LIVE | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_JSON) |
 		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,

@@ -48,6 +48,8 @@ static int roots_run(const struct options *opts)
 	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
 	status = target_open(&target, opts);
 	if (status == TOOL_DONE)
+		status = target_hold_if_asked(&target, opts);
+	if (status == TOOL_DONE)
 		status = target_finish(&out, roots_report(&target, opts, &out));
 	target_close(&target);
 	return status;
@@ -63,7 +65,7 @@ const struct command cmd_roots = {
 		"of a KPTI pair and the other one (twin), how it was found.\n",
 	.examples = "  pagewalk roots vmcore\n"
 		    "  pagewalk dump --root 0x25fc000 vmcore     what one of them maps\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPTIONS_LIVE | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = roots_run,

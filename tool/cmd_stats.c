@@ -303,6 +303,9 @@ static int stats_run(const struct options *opts)
 
 	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
 	status = target_open(&target, opts);
+	/* Users' tables are freed at any time while it runs. */
+	if (status == TOOL_DONE)
+		status = target_hold_if_live(&target, opts);
 	if (status == TOOL_DONE && option_given(opts, OPT_ROOT))
 		status = target_choose_root(&target, opts);
 	if (status == TOOL_DONE)
@@ -323,8 +326,8 @@ const struct command cmd_stats = {
 	.examples = "  pagewalk stats vmcore\n"
 		    "  pagewalk stats --root cpu0 vmcore         of one root\n"
 		    "  pagewalk stats --json vmcore              for programs\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_JSON) |
-		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_MAX_PAUSE) | OPT_BIT(OPT_ROOT) |
+		   OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = stats_run,

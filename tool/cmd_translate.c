@@ -196,6 +196,8 @@ static int translate_run(const struct options *opts)
 	if (status == TOOL_DONE)
 		status = target_choose_halves(&target, opts, ALL_REGIONS, &halves);
 	if (status == TOOL_DONE)
+		status = target_hold_halves(&target, opts, halves);
+	if (status == TOOL_DONE)
 		status = target_attach(&target, opts, halves);
 	if (status == TOOL_DONE)
 		status = target_finish(&out, translate_report(&target, opts, &out));
@@ -216,7 +218,7 @@ const struct command cmd_translate = {
 	.examples = "  pagewalk translate vmcore ffffffff81000000\n"
 		    "  pagewalk translate --root cpu0 vmcore 0x400000 0x401000\n"
 		    "  pagewalk translate --json vmcore < addresses\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) |
+	.options = OPTIONS_LIVE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) |
 		   OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_TAGS) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) |
 		   OPT_BIT(OPT_HELP),
 	.min_args = 1,

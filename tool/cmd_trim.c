@@ -25,7 +25,7 @@ const struct command cmd_trim = {
 	.examples =
 		"  pagewalk trim vmcore vmcore.tables\n"
 		"  pagewalk trim --force vmcore vmcore.tables  in place of the one that is there\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_FORCE) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) |
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_MAX_PAUSE) | OPT_BIT(OPT_FORCE) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) |
 		   OPT_BIT(OPT_HELP),
 	.min_args = 2,
 	.max_args = 2,

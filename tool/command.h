@@ -25,6 +25,7 @@ extern const struct command cmd_stats;
 extern const struct command cmd_diff;
 extern const struct command cmd_translate;
 extern const struct command cmd_trim;
+extern const struct command cmd_snapshot;
 extern const struct command cmd_convert;
 
 #endif

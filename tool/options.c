@@ -84,6 +84,12 @@ static bool option_vmcoreinfo(struct options *opts, const char *text)
 	return *text != '\0';
 }
 
+static bool option_max_pause(struct options *opts, const char *text)
+{
+	return parse_dec(text, &opts->max_pause_ms) && opts->max_pause_ms &&
+	       opts->max_pause_ms <= UINT32_MAX;
+}
+
 static bool option_root(struct options *opts, const char *text)
 {
 	if (strncmp(text, "cpu", 3) == 0) {
@@ -264,6 +270,12 @@ static const struct option_spec option_specs[] = {
 			     "believe this VMCOREINFO: KEY=VALUE lines, or the ELF note" HELP_NEXT
 			     "that has them",
 			     option_vmcoreinfo },
+	[OPT_CONSISTENT] = { "consistent", NULL, NULL,
+			     "of a machine that runs: stop it, copy the tables, let it" HELP_NEXT
+			     "run again, so that all is of one moment",
+			     NULL },
+	[OPT_MAX_PAUSE] = { "max-pause", "MS", "a number of milliseconds above 0",
+			    "give up rather than stop a machine for longer", option_max_pause },
 	[OPT_ROOT] = { "root", "ROOT", "cpuN or a hexadecimal address",
 		       "the root to start from: its physical address, or cpuN" HELP_NEXT
 		       "for the one CPU N runs on (default: the kernel's own)",

@@ -18,6 +18,8 @@ enum option_id {
 	OPT_ENCRYPTION,
 	OPT_KERNEL,
 	OPT_VMCOREINFO,
+	OPT_CONSISTENT,
+	OPT_MAX_PAUSE,
 	OPT_ROOT,
 	OPT_HALF,
 	OPT_FORMAT,
@@ -49,6 +51,9 @@ enum option_id {
 #define OPTIONS_IMAGE                                                                              \
 	(OPT_BIT(OPT_RAM) | OPT_BIT(OPT_PART) | OPT_BIT(OPT_UNPACK_MAX) | OPT_BIT(OPT_ZERO_FILL) | \
 	 OPT_BIT(OPT_ENCRYPTION) | OPT_BIT(OPT_KERNEL) | OPT_BIT(OPT_VMCOREINFO))
+
+/** And what looks at a machine that may run. */
+#define OPTIONS_LIVE (OPTIONS_IMAGE | OPT_BIT(OPT_CONSISTENT) | OPT_BIT(OPT_MAX_PAUSE))
 
 enum root_choice {
 	ROOT_KERNEL, /**< the default */
@@ -87,6 +92,7 @@ struct options {
 	struct pgw_encryption encryption;
 	const char *kernel;     /**< number or release */
 	const char *vmcoreinfo; /**< path */
+	uint64_t max_pause_ms;  /**< 0 = not given */
 	enum root_choice root;
 	uint64_t root_value; /**< the CPU's number or the physical address */
 	unsigned halves;     /**< bits of enum pgw_region_kind; 0 = not given */

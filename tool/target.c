@@ -327,10 +327,19 @@ int target_open(struct target *target, const struct options *opts)
 	return ret != TOOL_DONE ? ret : check_kernel(target, opts);
 }
 
+/* The lock was taken when it was attached. */
+static void detach_half(struct target *target, enum pgw_region_kind half)
+{
+	if (target->mm[half])
+		pgw_mmap_read_unlock(target->mm[half]);
+	pgw_mm_free(target->mm[half]);
+	target->mm[half] = NULL;
+}
+
 void target_close(struct target *target)
 {
-	pgw_mm_free(target->mm[PGW_REGION_USER]);
-	pgw_mm_free(target->mm[PGW_REGION_KERNEL]);
+	detach_half(target, PGW_REGION_USER);
+	detach_half(target, PGW_REGION_KERNEL);
 	pgw_image_close(target->image);
 	free(target->vmcoreinfo_bytes);
 }
@@ -600,6 +609,82 @@ int target_choose_halves(const struct target *target, const struct options *opts
 	return TOOL_DONE;
 }
 
+static int fail_hold(const struct target *target, const struct options *opts, int err)
+{
+	switch (err) {
+	case -PGW_EBUSY:
+		message("%s: the machine would stand still for longer than %" PRIu64
+			" ms (--max-pause): it runs, and nothing is shown",
+			target->file, opts->max_pause_ms);
+		break;
+	case -PGW_EOPNOTSUPP:
+		message("%s: the machine cannot be stopped, and what was asked for changes while "
+			"it "
+			"runs",
+			target->file);
+		break;
+	case -PGW_EIO:
+		message("%s: the machine does not answer any more", target->file);
+		break;
+	case -PGW_E2BIG:
+		message("%s: more than 1048576 tables", target->file);
+		break;
+	default:
+		message("%s: %s", target->file, pgw_status_text(err));
+	}
+	return TOOL_UNREADABLE;
+}
+
+int target_hold(struct target *target, const struct options *opts, bool is_all)
+{
+	const struct pgw_hold_what what = {
+		.is_all = is_all,
+		.root = is_all || opts->root != ROOT_PA ? NULL : &target->root,
+		.has_cpus = opts->root == ROOT_CPU,
+		.max_pause_ns = opts->max_pause_ms * 1000000,
+	};
+	int err = pgw_hold_tables(target->image, &what);
+	uint64_t paused_ns;
+
+	progress_clear(&target->progress);
+	if (err)
+		return fail_hold(target, opts, err);
+	paused_ns = pgw_image_get_info(target->image)->paused_ns;
+	if (paused_ns)
+		message("%s: the machine stood still for %.3f ms", target->file,
+			(double)paused_ns / 1e6);
+	else
+		message("%s: the machine stood before, and was not started", target->file);
+	return TOOL_DONE;
+}
+
+int target_hold_if_live(struct target *target, const struct options *opts)
+{
+	return pgw_image_get_info(target->image)->is_live ? target_hold(target, opts, true)
+							  : TOOL_DONE;
+}
+
+int target_hold_if_asked(struct target *target, const struct options *opts)
+{
+	if (!pgw_image_get_info(target->image)->is_live || !option_given(opts, OPT_CONSISTENT))
+		return TOOL_DONE;
+	return target_hold(target, opts, true);
+}
+
+int target_hold_halves(struct target *target, const struct options *opts, unsigned halves)
+{
+	int status;
+
+	if (!pgw_image_get_info(target->image)->is_live)
+		return TOOL_DONE;
+	/* The kernel's tables may be looked at while it runs; a user's are freed at any time. */
+	if (!option_given(opts, OPT_CONSISTENT) && opts->style != STYLE_PTDUMP &&
+	    halves == REGION_BIT(PGW_REGION_KERNEL))
+		return TOOL_DONE;
+	status = target_hold(target, opts, false);
+	return status == TOOL_DONE ? target_choose_root(target, opts) : status;
+}
+
 static int attach_half(struct target *target, const struct options *opts, enum pgw_region_kind half)
 {
 	struct pgw_mm_attach_args args = {
@@ -611,6 +696,7 @@ static int attach_half(struct target *target, const struct options *opts, enum p
 		.control = target->root.control,
 		.kernel_mm = half == PGW_REGION_USER ? target->mm[PGW_REGION_KERNEL] : NULL,
 		.budget = opts->budget,
+		.is_live = pgw_image_get_info(target->image)->is_live,
 	};
 	int err = pgw_mm_attach(&args, &target->mm[half]);
 
@@ -619,6 +705,8 @@ static int attach_half(struct target *target, const struct options *opts, enum p
 			pgw_format_name(args.format));
 		return TOOL_USAGE;
 	}
+	if (!err)
+		err = pgw_mmap_read_lock(target->mm[half]);
 	if (err) {
 		message("%s: %s", target->file, pgw_status_text(err));
 		return TOOL_UNREADABLE;

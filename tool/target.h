@@ -48,6 +48,18 @@ void target_close(struct target *target);
 void target_use_format(struct pgw_root_info *root, const struct options *opts);
 /** Let --mair, if it is given, say what memory types a root's entries mean. */
 int target_use_mair(struct pgw_root_info *root, const struct options *opts);
+/**
+ * Of a machine that runs: stop it, copy the tables that the options ask for, let it run. The root
+ * is chosen after that, again.
+ * @param is_all the tables of all roots
+ */
+int target_hold(struct target *target, const struct options *opts, bool is_all);
+/** Hold it, if the options say so or a walk of these halves needs it, and choose the root anew. */
+int target_hold_halves(struct target *target, const struct options *opts, unsigned halves);
+/** The tables of all roots, for commands that look at users' tables: these are freed at any time. */
+int target_hold_if_live(struct target *target, const struct options *opts);
+/** Of info and roots: hold it if --consistent is given. */
+int target_hold_if_asked(struct target *target, const struct options *opts);
 /** The root that the options ask for. */
 int target_choose_root(struct target *target, const struct options *opts);
 /**

@@ -243,6 +243,12 @@ static int write_target(struct writing *writing)
 	int err;
 
 	writing->report.image = pgw_image_get_info(writing->target.image);
+	if (writing->report.image->is_live && writing->how->has_tables_only) {
+		int status = target_hold(&writing->target, writing->opts, true);
+
+		if (status != TOOL_DONE)
+			return status;
+	}
 	err = choose_pages(writing);
 	if (!err)
 		err = write_all(writing);
@@ -304,6 +310,12 @@ int write_image(const struct options *opts, const struct write_how *how)
 		    (!spares_input(writing, &writing->file) ||
 		     (is_raw(writing) && !spares_input(writing, &writing->map))))
 			status = TOOL_USAGE;
+		if (status == TOOL_DONE && how->is_of_machine &&
+		    !pgw_image_get_info(writing->target.image)->is_live) {
+			message("snapshot: %s is no machine that runs; trim is for files",
+				writing->target.file);
+			status = TOOL_USAGE;
+		}
 		if (status == TOOL_DONE)
 			status = write_target(writing);
 		target_close(&writing->target);

@@ -12,6 +12,7 @@ struct write_how {
 	enum pgw_image_form form;
 	bool has_tables_only; /**< what pgw_trim_ranges() keeps; else all that can be read */
 	/** Without gaps: an ELF core as pgw_trim() writes it. Else pages of zeroes are holes. */
+	bool is_of_machine; /**< a file is refused */
 	bool is_compact;
 };
 

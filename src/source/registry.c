@@ -11,6 +11,7 @@ const struct source_ops *const source_kinds[] = {
 	&source_avml_ops,
 	&source_lime_ops,
 	&source_qemu_ops,
+	&source_qemu_live_ops,
 	&source_raw_map_ops,
 	&source_kdumpfile_ops,
 	&source_minidump_ops,

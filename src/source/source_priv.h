@@ -169,6 +169,7 @@ extern const struct source_ops source_kdumpfile_ops;
 extern const struct source_ops source_libvirt_ops;
 extern const struct source_ops source_lime_ops;
 extern const struct source_ops source_qemu_ops;
+extern const struct source_ops source_qemu_live_ops;
 extern const struct source_ops source_raw_map_ops;
 extern const struct source_ops source_minidump_ops;
 extern const struct source_ops source_vmware_ops;

@@ -206,6 +206,8 @@ static void json_dump_summary(struct report *report, const struct pgw_dump_summa
 		json_hex(&json, "truncated_va", scan->truncated_va);
 	json_dec(&json, "malformed", scan->nr_malformed);
 	json_dec(&json, "unreadable", scan->nr_unreadable);
+	if (scan->nr_torn)
+		json_dec(&json, "torn", scan->nr_torn);
 	if (report->missing.nr || report->missing.is_cut) {
 		json_dec(&json, "missing_tables", report->missing.nr);
 		json_bool(&json, "missing_is_cut", report->missing.is_cut);

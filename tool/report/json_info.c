@@ -32,6 +32,11 @@ static void json_file(struct json *json, const struct report_info *info)
 
 	json_untrusted(json, "file", info->file, strlen(info->file));
 	json_dec(json, "file_size", image->file_size);
+	if (image->access) {
+		json_bool(json, "live", image->is_live);
+		json_str(json, "access", image->access);
+		json_dec(json, "paused_ns", image->paused_ns);
+	}
 	if (image->said_size)
 		json_dec(json, "said_size", image->said_size);
 	else

@@ -59,7 +59,8 @@ static size_t leaf_width(const struct pgw_format *format)
 static void text_odd(struct out *out, enum pgw_entry_kind kind)
 {
 	out_color(out, OUT_RED);
-	out_char(out, '!');
+	/* A range that changes under the reader is no fault of the tables. */
+	out_char(out, kind == PGW_ENTRY_TORN ? '~' : '!');
 	out_str_padded(out, report_kind(kind), WIDTH_ADDRESS - 1);
 	out_color(out, OUT_PLAIN);
 }
@@ -293,6 +294,8 @@ static void text_dump_summary(struct report *report, const struct pgw_dump_summa
 	text_plural(out, "; ", scan->nr_tables, "table visit", "table visits");
 	text_count(out, "; ", scan->nr_malformed, "malformed");
 	text_count(out, ", ", scan->nr_unreadable, "unreadable");
+	if (scan->nr_torn)
+		text_count(out, ", ", scan->nr_torn, "torn");
 	if (report->missing.nr || report->missing.is_cut) {
 		out_str(out, " (");
 		out_dec(out, report->missing.nr);

@@ -80,9 +80,16 @@ static void text_file(struct out *out, const struct report_info *info)
 {
 	const struct pgw_image_info *image = pgw_image_get_info(info->image);
 
-	text_label(out, "file");
+	text_label(out, image->access ? "machine" : "file");
 	out_str(out, info->file);
-	text_count(out, ", ", image->file_size, "bytes\n");
+	if (image->access) {
+		out_str(out, image->is_live ? ", whose memory may change meanwhile: "
+					    : ", of which tables were copied while it stood: ");
+		out_str(out, image->access);
+		out_char(out, '\n');
+	} else {
+		text_count(out, ", ", image->file_size, "bytes\n");
+	}
 	if (image->unpacked)
 		text_unpacked(out, image->unpacked);
 	text_label(out, "kind");

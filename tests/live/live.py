@@ -1,0 +1,436 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""live.py MAKE_DUMPS GUEST: machines that QEMU runs, by the socket of its monitor. Prints TAP.
+
+One stands and has the memory of a dump: what is said of it is what is said of the dump, to the byte. One
+runs, and changes its tables without end in a known order: what is of one moment keeps it. Monitors that
+lie, stall, say garbage or go away: one line, in bounded time. PGW_LIVE_KILLS: how often pagewalk is killed.
+"""
+
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+PAGEWALK = os.environ["PGW_TOOL"]
+MAKE_DUMPS, GUEST = sys.argv[1:3]
+KILLS = int(os.environ.get("PGW_LIVE_KILLS", "12"))
+CAPTURES = int(os.environ.get("PGW_LIVE_CAPTURES", "12"))
+QEMU = "qemu-system-x86_64"
+TMP = tempfile.mkdtemp(prefix="pagewalk-live-")
+os.environ["LC_ALL"] = "C"
+nr = failed = 0
+started = time.monotonic()
+
+
+def check(name, is_ok, why=""):
+    global nr, failed
+    nr += 1
+    failed += not is_ok
+    print("%sok %d - %s" % ("" if is_ok else "not ", nr, name), flush=True)
+    print("# %.1f s" % (time.monotonic() - started), file=sys.stderr)
+    if not is_ok:
+        print("".join("# %s\n" % line for line in str(why)[:3000].splitlines()), flush=True)
+
+
+def run(*arguments, timeout=60):
+    done = subprocess.run(
+        [PAGEWALK, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+class Machine:
+    """A QEMU with two monitors: one for pagewalk, one for the test."""
+
+    def __init__(self, name, *arguments):
+        self.socket = os.path.join(TMP, name + ".qmp")
+        own = os.path.join(TMP, name + ".own")
+        self.qemu = subprocess.Popen(
+            [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg"]
+            + ["-qmp", "unix:%s,server=on,wait=off" % self.socket]
+            + ["-qmp", "unix:%s,server=on,wait=off" % own]
+            + list(arguments)
+        )
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            self.own = socket.socket(socket.AF_UNIX)
+            try:
+                self.own.connect(own)
+                break
+            except OSError:
+                time.sleep(0.02)
+        self.lines = self.own.makefile("r")
+        self.lines.readline()
+        self.ask("qmp_capabilities")
+
+    def ask(self, command, **arguments):
+        text = json.dumps({"execute": command, "arguments": arguments}) + "\n"
+        self.own.sendall(text.encode())
+        while True:
+            answer = json.loads(self.lines.readline())
+            if "return" in answer or "error" in answer:
+                return answer.get("return")
+
+    def runs(self):
+        return self.ask("query-status")["running"]
+
+    def name(self):
+        return "qemu:" + self.socket
+
+    def end(self):
+        self.qemu.kill()
+        self.qemu.wait()
+
+
+def ram_of(elf, path, size):
+    """The memory of an ELF core below size, in a file."""
+    with open(elf, "rb") as file:
+        data = file.read()
+    offset, nr_headers = struct.unpack_from("<Q", data, 32)[0], struct.unpack_from("<H", data, 56)[0]
+    with open(path, "wb") as file:
+        file.truncate(size)
+        for i in range(nr_headers):
+            kind, _, at, _, pa, there = struct.unpack_from("<IIQQQQ", data, offset + 56 * i)
+            if kind == 1 and pa + there <= size:
+                file.seek(pa)
+                file.write(data[at : at + there])
+
+
+def file_backend(path):
+    return "memory-backend-file,id=m0,size=64M,share=on,mem-path=" + path
+
+
+def stopped(name, board, *memory):
+    return Machine(name, "-S", "-m", "64M", "-machine", board, *memory)
+
+
+class Proxy(threading.Thread):
+    """A monitor between pagewalk and a machine, so that QEMU is not who made the socket."""
+
+    def __init__(self, machine, path):
+        super().__init__(daemon=True)
+        self.machine, self.path = machine, path
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen()
+        self.start()
+
+    def run(self):
+        while True:
+            client = self.listener.accept()[0]
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(self.machine.socket)
+            other = threading.Thread(target=self.copy, args=(server, client), daemon=True)
+            other.start()
+            self.copy(client, server)
+            other.join()
+
+    @staticmethod
+    def copy(one, other):
+        try:
+            while data := one.recv(65536):
+                other.sendall(data)
+        except OSError:
+            pass
+        try:
+            other.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
+# ---- a machine that stands ----
+
+QUESTIONS = (
+    ["dump", "--root", "0x12000", "--leaves"],
+    ["dump", "--root", "0x20000", "--no-fold"],
+    ["dump", "--consistent"],
+    ["translate", "--root", "0x20000", "IMAGE", "ffffffff81002000", "400000"],
+)
+
+
+def ask_both(name, machine, dump, questions=QUESTIONS):
+    for question in questions:
+        words = list(question) if "IMAGE" in question else list(question) + ["IMAGE"]
+        live = run(*[machine if word == "IMAGE" else word for word in words])
+        words = [dump if word == "IMAGE" else word for word in words]
+        if "--consistent" in words:
+            words.remove("--consistent")
+        said = run(*words)
+        check("%s: %s" % (name, " ".join(question)), live[:2] == said[:2] and live[1], (live, said))
+
+
+def test_standing():
+    subprocess.run([MAKE_DUMPS, TMP], check=True)
+    dump = os.path.join(TMP, "core.elf")
+    ram = os.path.join(TMP, "ram")
+    ram_of(dump, ram, 64 << 20)
+    machine = stopped("mapped", "pc,memory-backend=m0", "-object", file_backend(ram))
+    ask_both("memory in a file", machine.name(), dump)
+    status, out, err = run("info", machine.name())
+    check("info says how memory is read", "mapped in place" in out, (status, out, err))
+    tables = os.path.join(TMP, "tables")
+    status, out, err = run("snapshot", machine.name(), tables)
+    check("snapshot of a machine that stands", status == 0 and "stood before" in err, (out, err))
+    check("... which stands still", not machine.runs())
+    trimmed = os.path.join(TMP, "trimmed")
+    run("trim", dump, trimmed)
+    for question in (["roots"], ["dump"], ["dump", "--root", "0x20000"]):
+        a, b = run(*question, tables), run(*question, trimmed)
+        lines = [[line for line in text[1].splitlines() if "memory" not in line] for text in (a, b)]
+        if question == ["roots"]:  # no CPU of this machine runs on them
+            lines = [[line.split()[0] for line in some] for some in lines]
+        check("... says what a trimmed dump does: " + question[-1], lines[0] == lines[1] and a[1], (a, b))
+    status, out, err = run("snapshot", dump, tables + "2")
+    check("snapshot refuses a file", status == 2 and "no machine" in err, err)
+    proxy = Proxy(machine, os.path.join(TMP, "proxy"))
+    ask_both("memory that QEMU writes", "qemu:" + proxy.path, dump, QUESTIONS[2:])
+    status, out, err = run("info", "qemu:" + proxy.path)
+    check("info says that it is slow", "slow" in out, (out, err))
+    machine.end()
+    # Private memory of the process: the loader puts the same into it.
+    machine = stopped("process", "pc", "-device", "loader,addr=0,force-raw=on,file=" + ram)
+    ask_both("memory of the process", machine.name(), dump)
+    status, out, err = run("info", machine.name())
+    check("info says that it is the process's", "QEMU's process" in out, (out, err))
+    machine.end()
+
+
+# ---- a machine that runs ----
+
+FIRST, SECOND = 0xFFFF800000000000, 0xFFFF8000003FF000
+GOING, FIXED, USER = 0xFFFF800000409000, 0xFFFF800000600000, 0x40007000
+
+
+def leaves(*arguments):
+    status, out, err = run("dump", "--root", "cpu0", "--leaves", "--json", *arguments)
+    records = [json.loads(line) for line in out.splitlines()]
+    return status, [r for r in records if "summary" not in r], err
+
+
+def turn(pages, va):
+    """Of the guest's counter, the 12 bits that the page at va says."""
+    page = pages[va] >> 12
+    if not 0x1000 <= page < 0x2000:
+        raise ValueError("%x at %x" % (pages[va], va))
+    return page & 0xFFF
+
+
+def is_of_one_moment(records):
+    pages = {int(r["va"], 16): int(r["pa"], 16) for r in records if "pa" in r}
+    turns = [turn(pages, va) for va in (FIRST, SECOND, USER)]
+    fixed = all(pages[FIXED + 4096 * i] == 0x200000 + 4096 * i for i in range(512))
+    ordered = all((a - b) % 4096 <= 1 for i, a in enumerate(turns) for b in turns[i + 1 :])
+    if GOING in pages:
+        ordered = ordered and (turns[1] - turn(pages, GOING)) % 4096 <= 1
+    return fixed and ordered and len(pages) == len(records), turns
+
+
+def is_right_or_marked(records):
+    """Without a pause: what is not marked is what it was at some moment."""
+    torn = [(int(r["va"], 16), r["size"]) for r in records if r.get("kind") == "torn"]
+    pages = {int(r["va"], 16): int(r["pa"], 16) for r in records if "pa" in r}
+    for va in (FIRST, SECOND, GOING):
+        if va in pages:
+            turn(pages, va)
+        elif va != GOING and not any(first <= va < first + size for first, size in torn):
+            return False
+    known = {FIRST, SECOND, GOING} | {FIXED + 4096 * i for i in range(512)}
+    is_fixed = all(pages.get(FIXED + 4096 * i) == 0x200000 + 4096 * i for i in range(512))
+    return is_fixed and set(pages) <= known
+
+
+def kill_once(machine, delay):
+    process = subprocess.Popen(
+        [PAGEWALK, "dump", "--consistent", "--root", "cpu0", machine.name()],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(delay)
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        if machine.runs():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_kills(machine, took):
+    seed = int(os.environ.get("PGW_SEED", str(random.getrandbits(32))))
+    print("# seed %d (PGW_SEED)" % seed)
+    dice = random.Random(seed)
+    left = sum(not kill_once(machine, dice.uniform(0, took)) for _ in range(KILLS))
+    check("killed %d times: the machine runs" % KILLS, left == 0, left)
+
+
+def test_running():
+    machine = Machine(
+        "running", "-m", "64M", "-bios", GUEST, "-machine", "pc,memory-backend=m0",
+        "-object", "memory-backend-memfd,id=m0,size=64M,share=on",
+    )  # fmt: skip
+    time.sleep(0.3)
+    began = time.monotonic()
+    for i in range(CAPTURES):
+        status, records, err = leaves("--consistent", "--half", "both", machine.name())
+        is_ok, turns = is_of_one_moment(records)
+        if status or not is_ok or "stood still for" not in err or not machine.runs():
+            break
+    check("%d captures, each of one moment" % CAPTURES, i + 1 == CAPTURES and is_ok, (turns, err))
+    took = (time.monotonic() - began) / CAPTURES
+    for i in range(CAPTURES):
+        status, records, err = leaves("--half", "kernel", machine.name())
+        if "stood" in err or not is_right_or_marked(records):
+            break
+    check("unpaused: right or marked", i + 1 == CAPTURES, (records[:4], err))
+    status, records, err = leaves("--half", "user", machine.name())
+    check("a user's half is read while it stands", status == 0 and "stood still for" in err, err)
+    status, out, err = run("translate", "--root", "cpu0", machine.name(), "%x" % FIXED)
+    check("translate", status == 0 and "200000" in out, (out, err))
+    tables = os.path.join(TMP, "running.tables")
+    status, out, err = run("snapshot", machine.name(), tables)
+    status2, records, err2 = leaves("--half", "both", tables)
+    check("a snapshot is of one moment", not status and is_of_one_moment(records)[0], (err, err2))
+    status, out, err = run("stats", machine.name())
+    check("stats are of a copy", status in (0, 1) and out and "stood still for" in err, (out, err))
+    status, out, err = run("diff", machine.name(), tables)
+    check("diff is of a copy", status == 1 and out and "stood still for" in err, (out, err))
+    status, out, err = run("dump", "--max-pause", "1", "--consistent", "--root", "cpu0", machine.name())
+    is_given_up = status == 3 and "--max-pause" in err and err.count("\n") == 1
+    check("--max-pause: in time, or nothing", status == 0 or is_given_up, (status, err))
+    check("... and the machine runs", machine.runs())
+    test_kills(machine, took)
+    own = subprocess.Popen(
+        [PAGEWALK, "convert", machine.name(), os.path.join(TMP, "all")], stderr=subprocess.DEVNULL
+    )
+    own.wait()
+    check("convert reads all of it", own.returncode == 0)
+    machine.ask("stop")
+    live = run("dump", "--root", "cpu0", "--leaves", machine.name())
+    check("a machine that stood stands after it", not machine.runs())
+    dump = os.path.join(TMP, "dumped")
+    machine.ask("dump-guest-memory", paging=False, protocol="file:" + dump)
+    dumped = run("dump", "--root", "cpu0", "--leaves", dump)
+    check("a dump of the same state: equal to the byte", live[:2] == dumped[:2], (live, dumped))
+    machine.end()
+    status, out, err = run("dump", machine.name())
+    check("a machine that is gone: one line", status == 3 and err.count("\n") == 1, err)
+
+
+# ---- monitors that are none ----
+
+GREETING = b'{"QMP":{"version":{},"capabilities":[]}}\n'
+DONE = b'{"return":{}}\n'
+ARCH = b'{"return":{"arch":"x86_64"}}\n'
+
+
+def text(words):
+    return json.dumps({"return": words}).encode() + b"\n"
+
+
+def mtree(*lines):
+    return text("FlatView #0\r\n AS \"memory\", root: system\r\n" + "".join(l + "\r\n" for l in lines))
+
+
+RAM = "  0000000000000000-0000000003ffffff (prio 0, ram): m0"
+HVA = text("Host virtual address for 0x0 (m0) is 0x7f0000000000\r\n")
+REGISTERS = text("\r\nCPU#0\r\nCR0=80050033 CR2=0 CR3=1000 CR4=20\r\nEFER=0000000000000d01\r\n")
+WHOLE = mtree(RAM)
+
+PEERS = {
+    "says nothing": [None],
+    "closes at once": [],
+    "greets and closes": [GREETING],
+    "says garbage": [b"\x00\xff\xfe" * 1000 + b"\n"],
+    "says another thing": [b'{"hello":1}\n'],
+    "says numbers": [b"1\n2\n3\n"],
+    "says no": [GREETING, b'{"error":{"class":"x","desc":"y"}}\n'],
+    "says events for ever": [GREETING, "flood"],
+    "says a line without end": [GREETING, "line"],
+    "nests": [GREETING, b"[" * 100000 + b"\n"],
+    "has no architecture": [GREETING, DONE, DONE],
+    "has a long architecture": [GREETING, DONE, text("x").replace(b'"x"', b'{"arch":"' + b"x" * 5000 + b'"}')],
+    "has another architecture": [GREETING, DONE, b'{"return":{"arch":"vax"}}\n'],
+    "has no memory": [GREETING, DONE, ARCH, text("nothing")],
+    "has too many ranges": [GREETING, DONE, ARCH, mtree(*[RAM] * 5000)],
+    "has a range backwards": [GREETING, DONE, ARCH, mtree("  10-8 (prio 0, ram): x")],
+    "has all addresses": [GREETING, DONE, ARCH, mtree("  0-ffffffffffffffff (prio 0, ram): x"), HVA, REGISTERS, *[DONE] * 9],
+    "has memory that is not there": [GREETING, DONE, ARCH, WHOLE, HVA, REGISTERS, *[DONE] * 9],
+    "has addresses that wrap": [GREETING, DONE, ARCH, WHOLE, text("m0) is 0xfffffffffffff000"), REGISTERS, *[DONE] * 9],
+    "has no registers": [GREETING, DONE, ARCH, WHOLE, HVA, text("CPU")],
+    "has odd registers": [GREETING, DONE, ARCH, WHOLE, HVA, text("CPU#0\r\nCR0=zz CS =1 2\r\nCPU#"), *[DONE] * 9],
+    "ends in the middle": [GREETING, DONE, ARCH, WHOLE[:40]],
+}
+
+
+def serve(listener, script):
+    client = listener.accept()[0]
+    try:
+        for i, words in enumerate(script):
+            if i:
+                client.recv(65536)
+            if words is None:
+                client.recv(65536)
+                return
+            if words in ("flood", "line"):
+                while True:
+                    client.sendall(b'{"event":"x"}\n' * 100 if words == "flood" else b'"' + b"x" * 9999)
+            client.sendall(words)
+    except OSError:
+        pass
+    finally:
+        client.close()
+
+
+def test_hostile():
+    jobs = []
+    for name, script in PEERS.items():
+        path = os.path.join(TMP, name.replace(" ", "-"))
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
+        threading.Thread(target=serve, args=(listener, script), daemon=True).start()
+        jobs.append((name, listener, subprocess.Popen(
+            [PAGEWALK, "dump", "--root", "cpu0", "--consistent", "qemu:" + path],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )))  # fmt: skip
+    end = time.monotonic() + 40
+    for name, listener, job in jobs:
+        try:
+            err = job.communicate(timeout=max(1, end - time.monotonic()))[1].decode()
+        except subprocess.TimeoutExpired:
+            job.kill()
+            err = "no end"
+        is_ok = job.returncode in (1, 3) and err.count("\n") == 1 and "Sanitizer" not in err
+        check("a monitor that %s: one line" % name, is_ok, (job.returncode, err))
+        listener.close()
+    status, out, err = run("dump", "qemu:" + os.path.join(TMP, "none"))
+    check("no socket: one line", status == 3 and err.count("\n") == 1, err)
+    status, out, err = run("dump", "qemu:" + "x" * 200)
+    check("a long name: one line", status == 3 and err.count("\n") == 1, err)
+
+
+def main():
+    if not shutil.which(QEMU):
+        print("1..0 # SKIP %s is not installed" % QEMU)
+        return 77
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    test_hostile()
+    test_standing()
+    test_running()
+    print("1..%d" % nr)
+    return failed != 0
+
+
+try:
+    sys.exit(main())
+finally:
+    shutil.rmtree(TMP, ignore_errors=True)
