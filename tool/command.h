@@ -20,6 +20,8 @@ struct command {
 
 extern const struct command cmd_info;
 extern const struct command cmd_roots;
+extern const struct command cmd_ps;
+extern const struct command cmd_maps;
 extern const struct command cmd_dump;
 extern const struct command cmd_stats;
 extern const struct command cmd_diff;

@@ -162,6 +162,16 @@ static bool option_pa(struct options *opts, const char *text)
 	return parse_range(text, &opts->pa_first, &opts->pa_last);
 }
 
+static bool option_pid(struct options *opts, const char *text)
+{
+	uint64_t pid;
+
+	if (!parse_dec(text, &pid) || pid > UINT32_MAX)
+		return false;
+	opts->pid = (uint32_t)pid;
+	return true;
+}
+
 static bool option_style(struct options *opts, const char *text)
 {
 	static const char *const names[] = {
@@ -317,6 +327,15 @@ static const struct option_spec option_specs[] = {
 			 "finds it by its page, --perm leaves it out",
 			 NULL },
 	[OPT_NO_FOLD] = { "no-fold", NULL, NULL, "print what repeats each time, not once", NULL },
+	[OPT_THREADS] = { "threads", NULL, NULL, "each thread, not each process", NULL },
+	[OPT_PID] = { "pid", "PID", "a process's number",
+		      "the process with this number (ps lists them), or of one of" HELP_NEXT
+		      "its threads",
+		      option_pid },
+	[OPT_SMAPS] = { "smaps", NULL, NULL,
+			"behind each area its size, what is mapped of it, what is" HELP_NEXT
+			"swapped out, by its tables, as in /proc/PID/smaps",
+			NULL },
 	[OPT_STYLE] = { "style", "STYLE", "ranges or ptdump",
 			"ranges (default), or ptdump: merged and printed as Linux's" HELP_NEXT
 			"own page-table dump does",

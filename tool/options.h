@@ -32,6 +32,9 @@ enum option_id {
 	OPT_LEAVES,
 	OPT_ABSENT,
 	OPT_NO_FOLD,
+	OPT_THREADS,
+	OPT_PID,
+	OPT_SMAPS,
 	OPT_STYLE,
 	OPT_MARKERS,
 	OPT_BUDGET,
@@ -106,6 +109,7 @@ struct options {
 	uint64_t pa_first;
 	uint64_t pa_last;
 	enum dump_style style;
+	uint32_t pid;
 	const char *markers;      /**< path */
 	uint64_t budget;          /**< as struct pgw_mm_attach_args */
 	enum pgw_image_form form; /**< of the file that is written */

@@ -199,10 +199,10 @@ struct places {
 static void test_types__fill_names_what_is_missing(void **state)
 {
 	const struct linux_wanted wanted[] = {
-		{ "outer", "a", offsetof(struct places, a), false },
-		{ "outer", "z", offsetof(struct places, z), true },
-		{ "inner", NULL, offsetof(struct places, size), false },
-		{ "none", "a", offsetof(struct places, z), false },
+		{ "outer", "a", offsetof(struct places, a), false, NULL },
+		{ "outer", "z", offsetof(struct places, z), true, NULL },
+		{ "inner", NULL, offsetof(struct places, size), false, NULL },
+		{ "none", "a", offsetof(struct places, z), false, NULL },
 	};
 	const struct linux_wanted *missing = NULL;
 	struct linux_types *types;

@@ -8,6 +8,7 @@
 
 /* The header, as include/uapi/linux/btf.h of Linux documents it. */
 #define BTF_MAGIC 0xeb9f
+#define IN_BTF " at this offset of the BTF"
 #define BTF_VERSION 1
 #define HDR_VERSION 2
 #define HDR_LEN 4
@@ -152,23 +153,25 @@ static int header_read(struct linux_types *types, const uint8_t *bytes, size_t s
 	types->is_big = bytes[0] == BTF_MAGIC >> 8;
 	if ((types->is_big ? bytes[1] : bytes[0]) != (BTF_MAGIC & 0xff) ||
 	    (types->is_big ? bytes[0] : bytes[1]) != BTF_MAGIC >> 8)
-		return fail(err, 0, load_le16(bytes), "BTF's magic number, 0xeb9f");
+		return fail(err, 0, load_le16(bytes), "the magic number 0xeb9f" IN_BTF);
 	if (bytes[HDR_VERSION] != BTF_VERSION)
-		return fail(err, HDR_VERSION, bytes[HDR_VERSION], "BTF of version 1");
+		return fail(err, HDR_VERSION, bytes[HDR_VERSION], "version 1" IN_BTF);
 	hdr_len = load(types, bytes + HDR_LEN);
 	type_off = hdr_len + load(types, bytes + HDR_TYPE_OFF);
 	str_off = hdr_len + load(types, bytes + HDR_STR_OFF);
 	types->types_size = load(types, bytes + HDR_TYPE_LEN);
 	types->strings_size = load(types, bytes + HDR_STR_LEN);
 	if (hdr_len < HDR_SIZE || type_off > size || size - type_off < types->types_size)
-		return fail(err, HDR_TYPE_OFF, type_off, "BTF's types inside of it");
+		return fail(err, HDR_TYPE_OFF, type_off,
+			    "where types are, inside of the BTF," IN_BTF);
 	if (str_off > size || size - str_off < types->strings_size)
-		return fail(err, HDR_STR_OFF, str_off, "BTF's strings inside of it");
+		return fail(err, HDR_STR_OFF, str_off,
+			    "where strings are, inside of the BTF," IN_BTF);
 	types->types = bytes + type_off;
 	types->strings = bytes + str_off;
 	if (!types->strings_size || types->strings[types->strings_size - 1])
 		return fail(err, str_off, types->strings_size,
-			    "BTF's strings, which end with a NUL");
+			    "strings, which end with a NUL," IN_BTF);
 	return 0;
 }
 
@@ -200,7 +203,8 @@ static int types_count(struct linux_types *types, struct pgw_error *err)
 
 	for (uint32_t at = 0; at < types->types_size; at += (uint32_t)type_span(&type)) {
 		if (!type_check(types, at, &type))
-			return fail(err, at, types->nr, "a type of a known kind, all of it");
+			return fail(err, at, types->nr,
+				    "a type of a known kind, all of it," IN_BTF);
 		types->nr++;
 		types->nr_named += is_struct(&type) && type.name;
 	}

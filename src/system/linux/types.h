@@ -64,6 +64,7 @@ struct linux_wanted {
 	const char *path; /* as linux_types_member(); NULL: the size of the struct, as size */
 	size_t at;        /* where the struct linux_member is to be written */
 	bool is_optional;
+	const char *what; /* a static text for who misses it; or NULL */
 };
 
 /**

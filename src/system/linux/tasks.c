@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "system/linux/tasks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <pagewalk/symbols.h>
+
+#include "base/bits.h"
+#include "system/system_priv.h"
+
+#define TASK_ROOM 1024 /* bytes of memory that each task takes at least: none is smaller */
+#define MAX_TASKS (UINT32_C(1) << 22) /* PID_MAX_LIMIT */
+
+static int fail(struct pgw_error *err, int status, const char *expected)
+{
+	if (err)
+		*err = (struct pgw_error){ .status = status, .expected = expected };
+	return status;
+}
+
+/* ---- what is needed ---- */
+
+static uint64_t symbol_va(const struct pgw_symbols *symbols, const char *name)
+{
+	struct pgw_symbol symbol;
+
+	return pgw_symbols_find(symbols, name, &symbol) ? symbol.va : 0;
+}
+
+static int btf_read(struct pgw_tasks *tasks, const struct pgw_symbols *symbols,
+		    struct pgw_error *err)
+{
+	uint64_t first = symbol_va(symbols, "__start_BTF"), end = symbol_va(symbols, "__stop_BTF");
+
+	if (!first || end <= first)
+		return fail(err, -PGW_ENOENT,
+			    "the kernel's BTF (CONFIG_DEBUG_INFO_BTF), between the symbols "
+			    "__start_BTF and __stop_BTF");
+	if (end - first > LINUX_TYPES_MAX_SIZE)
+		return fail(err, -PGW_ENOEXEC, "BTF of at most 128 MiB");
+	tasks->btf = malloc((size_t)(end - first));
+	if (!tasks->btf)
+		return -PGW_ENOMEM;
+	if (linux_memory_read(&tasks->memory, first, tasks->btf, (size_t)(end - first)))
+		return fail(err, -PGW_ENOENT, "all bytes of the kernel's BTF in the image");
+	return linux_types_open(tasks->btf, (size_t)(end - first), NULL, &tasks->types, err);
+}
+
+static void cpus_find(struct pgw_tasks *tasks, const struct pgw_symbols *symbols)
+{
+	uint64_t at = symbol_va(symbols, "nr_cpu_ids"), nr;
+
+	tasks->per_cpu_offset = symbol_va(symbols, "__per_cpu_offset");
+	if (!at || linux_memory_number(&tasks->memory, at, 4, &nr) || nr > TASKS_MAX_CPUS)
+		nr = tasks->image->info.nr_cpus;
+	tasks->nr_cpus = nr > TASKS_MAX_CPUS ? TASKS_MAX_CPUS : (unsigned)nr;
+}
+
+static int symbols_find(struct pgw_tasks *tasks, const struct pgw_symbols *symbols,
+			struct pgw_error *err)
+{
+	static const char *const dnames[_DNAME_MAX] = { [DNAME_SIMPLE] = "simple_dname",
+							[DNAME_ANON] = "anon_inodefs_dname",
+							[DNAME_PIPE] = "pipefs_dname",
+							[DNAME_SOCKET] = "sockfs_dname" };
+
+	tasks->init_task = symbol_va(symbols, "init_task");
+	tasks->init_pid_ns = symbol_va(symbols, "init_pid_ns");
+	if (!tasks->init_task || !tasks->init_pid_ns)
+		return fail(err, -PGW_ENOENT, "the symbols init_task and init_pid_ns");
+	for (unsigned i = DNAME_NONE + 1; i < _DNAME_MAX; i++)
+		tasks->dname[i] = symbol_va(symbols, dnames[i]);
+	cpus_find(tasks, symbols);
+	return 0;
+}
+
+static int tasks_prepare(struct pgw_tasks *tasks, struct pgw_error *err)
+{
+	const struct pgw_symbols *symbols;
+	struct pgw_root_info root;
+	int status = pgw_image_kernel_root(tasks->image, &root, err);
+
+	if (status)
+		return status;
+	linux_memory_init(&tasks->memory, tasks->image, &root);
+	if (pgw_format_geometry(root.format)->item_lg2 != 3)
+		return fail(err, -PGW_ENOENT, "a kernel of 64 bits");
+	status = pgw_image_symbols(tasks->image, &symbols, err);
+	if (!status)
+		status = pgw_image_linux(tasks->image, &tasks->kernel);
+	if (!status)
+		status = symbols_find(tasks, symbols, err);
+	if (!status)
+		status = btf_read(tasks, symbols, err);
+	if (!status)
+		status = task_places_find(tasks->types, &tasks->places, err);
+	return status;
+}
+
+/* ---- the list ---- */
+
+static int tasks_grow(struct pgw_tasks *tasks)
+{
+	size_t size = tasks->size ? 2 * tasks->size : 128;
+	struct pgw_task *list = realloc(tasks->list, size * sizeof(*list));
+
+	if (!list)
+		return -PGW_ENOMEM;
+	tasks->list = list;
+	tasks->size = size;
+	return 0;
+}
+
+/* @return 1: it is new; 0: it is left out; -PGW_ENOMEM */
+static int task_add(struct pgw_tasks *tasks, uint64_t va, uint32_t found)
+{
+	struct pgw_task task;
+	int err;
+
+	if (tasks->nr == tasks->max) {
+		tasks->met.truncated = true;
+		return 0;
+	}
+	if (task_read(tasks, va, &task)) {
+		tasks->met.nr_unreadable++;
+		return 0;
+	}
+	if (!task.pid)
+		return 0;
+	task.found = found;
+	err = tasks->nr == tasks->size ? tasks_grow(tasks) : 0;
+	if (err)
+		return err;
+	tasks->list[tasks->nr++] = task;
+	return 1;
+}
+
+typedef int node_fn(struct pgw_tasks *tasks, uint64_t node);
+
+/*
+ * A struct list_head, from its head on. Each link has to be one back and forth, so that no loop
+ * but the one through the head goes on, and steps are counted, too.
+ */
+static int list_each(struct pgw_tasks *tasks, uint64_t head, uint64_t *budget, node_fn *fn)
+{
+	uint64_t node = head, next, back;
+	int err = 0;
+
+	while (!err && (*budget)--) {
+		if (linux_memory_word(&tasks->memory, node, &next) ||
+		    linux_memory_word(&tasks->memory, next + 8, &back)) {
+			tasks->met.nr_unreadable++;
+			return 0;
+		}
+		if (back != node) {
+			tasks->met.nr_torn++;
+			return 0;
+		}
+		if (next == head)
+			return 0;
+		node = next;
+		err = fn(tasks, node);
+	}
+	if (!err)
+		tasks->met.truncated = true;
+	return err;
+}
+
+static int thread_node(struct pgw_tasks *tasks, uint64_t node)
+{
+	int ret = task_add(tasks, node - tasks->places.task.thread_node.offset, PGW_TASK_IN_LIST);
+
+	return ret < 0 ? ret : 0;
+}
+
+/* The process's threads, the first one among them. */
+static int process_node(struct pgw_tasks *tasks, uint64_t node)
+{
+	uint64_t task = node - tasks->places.task.tasks.offset, signal, budget = tasks->max;
+
+	if (task_number(tasks, task, &tasks->places.task.signal, &signal)) {
+		tasks->met.nr_unreadable++;
+		return 0;
+	}
+	return list_each(tasks, signal + tasks->places.thread_head.offset, &budget, thread_node);
+}
+
+static int by_pid(const void *a, const void *b)
+{
+	const struct pgw_task *x = a, *y = b;
+
+	if (x->pid != y->pid)
+		return x->pid < y->pid ? -1 : 1;
+	return x->va < y->va ? -1 : x->va > y->va;
+}
+
+/* Torn lists may lead to a task twice. */
+static void tasks_sort(struct pgw_tasks *tasks)
+{
+	size_t nr = 0;
+
+	if (tasks->nr)
+		qsort(tasks->list, tasks->nr, sizeof(*tasks->list), by_pid);
+	for (size_t i = 0; i < tasks->nr; i++) {
+		if (nr && tasks->list[nr - 1].va == tasks->list[i].va) {
+			tasks->list[nr - 1].found |= tasks->list[i].found;
+			tasks->met.nr_torn += tasks->list[i].found == PGW_TASK_IN_LIST;
+			continue;
+		}
+		tasks->list[nr++] = tasks->list[i];
+	}
+	tasks->nr = nr;
+}
+
+/* ---- the pids ---- */
+
+/* struct pid.tasks[PIDTYPE_PID] is a hlist_head: its first node is the task's pid_links[PIDTYPE_PID]. */
+static int pid_take(struct pgw_tasks *tasks, uint64_t pid_va, uint64_t number)
+{
+	const struct task_places *at = &tasks->places;
+	uint64_t first;
+	int ret;
+
+	(void)number;
+	if (linux_memory_word(&tasks->memory, pid_va + at->pid.tasks.offset, &first)) {
+		tasks->met.nr_unreadable++;
+		return 0;
+	}
+	if (!first)
+		return 0;
+	ret = task_add(tasks, first - at->task.pid_links.offset, PGW_TASK_IN_PIDS);
+	return ret < 0 ? ret : 0;
+}
+
+static void tasks_count(struct pgw_tasks *tasks)
+{
+	struct pgw_tasks_met *met = &tasks->met;
+
+	met->nr_threads = tasks->nr;
+	for (size_t i = 0; i < tasks->nr; i++) {
+		const struct pgw_task *task = &tasks->list[i];
+
+		met->nr_processes += task->is_leader;
+		met->nr_kernel_threads += task->is_kernel;
+		met->nr_list_only += task->found == PGW_TASK_IN_LIST;
+		met->nr_pids_only += task->found == PGW_TASK_IN_PIDS;
+	}
+}
+
+static int tasks_collect(struct pgw_tasks *tasks)
+{
+	uint64_t room = tasks->image->info.readable_bytes / TASK_ROOM + 64;
+	uint64_t head = tasks->init_task + tasks->places.task.tasks.offset, budget;
+	int err;
+
+	/* Each may be met twice, by the list and by its pid. */
+	tasks->max = 2 * (size_t)(room < MAX_TASKS ? room : MAX_TASKS);
+	budget = tasks->max;
+	err = list_each(tasks, head, &budget, process_node);
+	tasks_sort(tasks);
+	if (!err)
+		err = pids_each(tasks, pid_take);
+	if (err)
+		return err;
+	tasks_sort(tasks);
+	tasks_count(tasks);
+	return 0;
+}
+
+int pgw_tasks_open(struct pgw_image *image, struct pgw_tasks **ret, struct pgw_error *err)
+{
+	struct pgw_tasks *tasks = calloc(1, sizeof(*tasks));
+	int status;
+
+	if (err)
+		*err = (struct pgw_error){ 0 };
+	if (!tasks)
+		return fail(err, -PGW_ENOMEM, NULL);
+	tasks->image = image;
+	status = tasks_prepare(tasks, err);
+	if (!status)
+		status = tasks_collect(tasks);
+	if (status) {
+		pgw_tasks_close(tasks);
+		if (err && !err->status)
+			err->status = status;
+		return status;
+	}
+	*ret = tasks;
+	return 0;
+}
+
+void pgw_tasks_close(struct pgw_tasks *tasks)
+{
+	if (!tasks)
+		return;
+	linux_types_free(tasks->types);
+	free(tasks->btf);
+	free(tasks->list);
+	free(tasks);
+}
+
+const struct pgw_task *pgw_tasks_list(const struct pgw_tasks *tasks, size_t *ret_nr)
+{
+	*ret_nr = tasks->nr;
+	return tasks->list;
+}
+
+const struct pgw_tasks_met *pgw_tasks_get_met(const struct pgw_tasks *tasks)
+{
+	return &tasks->met;
+}
+
+const struct pgw_task *pgw_tasks_find(const struct pgw_tasks *tasks, uint32_t pid)
+{
+	size_t first = 0, end = tasks->nr;
+
+	while (first < end) {
+		size_t middle = first + (end - first) / 2;
+
+		if (tasks->list[middle].pid < pid)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	return first < tasks->nr && tasks->list[first].pid == pid ? &tasks->list[first] : NULL;
+}
+
+const struct pgw_task *pgw_tasks_with_mm(const struct pgw_tasks *tasks, const struct pgw_task *task)
+{
+	for (size_t i = 0; !task->mm_va && i < tasks->nr; i++)
+		if (tasks->list[i].tgid == task->tgid && tasks->list[i].mm_va)
+			return &tasks->list[i];
+	return task;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TOOL_TASKS_H
+#define TOOL_TASKS_H
+
+/* The processes of an image, for those commands that ask for them. */
+
+#include "target.h"
+
+/** Find them. @return enum tool_status; after a message, if it is not TOOL_DONE */
+int tasks_open(struct target *target, struct pgw_tasks **ret);
+
+/** The process that --pid names. @return NULL after a message: there is none */
+const struct pgw_task *tasks_choose(const struct target *target, const struct pgw_tasks *tasks,
+				    const struct options *opts);
+
+/** Text as the kernel prints it: newlines and what a terminal takes for commands in octal. */
+void tasks_text(struct out *out, const char *text);
+
+#endif
