@@ -203,6 +203,17 @@ struct pgw_mmap_args {
 PGW_API int pgw_mm_mmap(struct pgw_mm *mm, const struct pgw_mmap_args *args) PGW_EXCLUDES(mm);
 
 /**
+ * Tell a snapshot of a VMA that whoever had the address space had there: walks through VMAs
+ * (pgw_walk_page_range()) go by it. Nothing is mapped. VMAs may be told in any order; neighbours
+ * merge as those of pgw_mm_mmap() do, so not if their private_data differ.
+ *
+ * Nobody may use the mm meanwhile. @param args no page_lg2, ops, mapping, nor PGW_VMA_HUGETLB
+ * @return 0, -PGW_EINVAL (as pgw_mm_mmap(), or such args), -PGW_EEXIST, -PGW_ENOMEM,
+ *         -PGW_EOPNOTSUPP (not a snapshot of a user mm)
+ */
+PGW_API int pgw_mm_give_vma(struct pgw_mm *mm, const struct pgw_mmap_args *args);
+
+/**
  * Unmap a range: VMAs, leaves, and the tables that nobody needs any more.
  * Holes in it are fine. The mmap lock is held for write only until the VMAs
  * are detached, then downgraded. Nothing has changed if it fails.

@@ -190,7 +190,8 @@ PGW_API int pgw_walk_page_range_debug(struct pgw_mm *mm, uint64_t start, uint64_
 	PGW_REQUIRES(mm, pgw_mm_kernel_mm(mm));
 
 /**
- * Walk a range of an owned user mm through its VMAs: the lock keeps each VMA
+ * Walk a range of an owned user mm, or of a snapshot that was given VMAs (pgw_mm_give_vma()),
+ * through its VMAs: the lock keeps each VMA
  * and with it the VMA's tables. What lies between VMAs is one pte_hole of depth
  * -1 for each gap, answered from the VMAs alone: tables there may be about to
  * be freed, and are not looked at.
@@ -198,10 +199,13 @@ PGW_API int pgw_walk_page_range_debug(struct pgw_mm *mm, uint64_t start, uint64_
  * With pte_entry (or pmd_entry, for what is above), leaves are split on the
  * way down, unless a callback says PGW_ACTION_CONTINUE. Lowest tables may be
  * freed under the VMA by others (pgw_mm_dontneed()): their entry is evaluated
- * again then.
+ * again then. A snapshot's tables are never changed: leaves are not split, pte_entry is not
+ * called for large ones, and what is malformed stays; its VMAs count as locked, and
+ * hugetlb_entry is not called.
  *
  * Locking: ops->walk_lock; PGW_WALK_VMA_RDLOCK_VERIFY is refused, as it does not keep the next VMA.
- * @return 0, a callback's value, -PGW_EINVAL (also: not an owned user mm),
+ * @return 0, a callback's value, -PGW_EINVAL (also: not a user mm that has VMAs;
+ *         install_pte for a snapshot),
  *         -PGW_EPERM, -PGW_ENOMEM (a leaf could not be split)
  */
 PGW_API int pgw_walk_page_range(struct pgw_mm *mm, uint64_t start, uint64_t end,

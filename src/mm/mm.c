@@ -233,6 +233,8 @@ void pgw_mm_free(struct pgw_mm *mm)
 		if (mm->kernel_mm && !pgw_format_is_split(mm->pt.format))
 			step_fetch_sub(&mm->kernel_mm->nr_root_users, 1, __ATOMIC_RELAXED);
 		mm->pt.format->edit->free_tables(&mm->pt);
+	} else {
+		mm_forget_vmas(mm);
 	}
 	pt_recall_fini(mm->platform, &mm->recall);
 	mm->platform->obj_free(mm->platform->ctx, mm, sizeof(*mm));

@@ -24,7 +24,7 @@ struct pgw_mm {
 	/* of a kernel mm: against those who free its tables; see kernel.h */
 	struct pgw_mmap_lock hotplug;
 
-	/* VMAs: an owned user mm's, empty in others. */
+	/* VMAs: an owned user mm's, or those that a snapshot was given; empty in others. */
 	/* the tree, see vma_tree.h; read by readers, published under the write lock */
 	struct vma_node *vma_root;
 	size_t nr_vmas; /* guarded by lock */
@@ -124,6 +124,8 @@ void mm_mmap_unlock(struct pgw_mm *mm, int err, const struct pgw_vma *fresh);
 
 /* Unmap all VMAs of an mm that nobody uses any more. */
 void mm_free_vmas(struct pgw_mm *mm);
+/* The VMAs that a snapshot was given go; its tables are left as they are. */
+void mm_forget_vmas(struct pgw_mm *mm);
 
 /* Fault in what is not mapped; the mmap lock is held for read. @return as pgw_mm_populate() */
 int mm_populate_locked(struct pgw_mm *mm, uint64_t start, uint64_t end);

@@ -14,12 +14,20 @@
  * the VMA, and the VMA keeps the tables; so what has no VMA has no tables that one may look at.
  */
 
-/* A walk of an owned user mm; how it locks is one of the four ways. */
+/* An owned mm, or a snapshot that was given some: else nobody knows of any. */
+static bool has_vmas(const struct pgw_mm *mm)
+{
+	return mm->kind == PGW_MM_OWNED || (mm->kind == PGW_MM_SNAPSHOT && mm->vma_root);
+}
+
+/* A walk of a user mm that has VMAs; how it locks is one of the four ways. */
 static int check_vma_walk(const struct pgw_mm *mm, uint64_t start, uint64_t end,
 			  const struct pgw_mm_walk_ops *ops)
 {
-	if (!mm || !ops || start >= end || mm->kind != PGW_MM_OWNED ||
-	    mm->pt.region.kind != PGW_REGION_USER)
+	if (!mm || !ops || start >= end || !has_vmas(mm) || mm->pt.region.kind != PGW_REGION_USER)
+		return -PGW_EINVAL;
+	/* What a walk installs would be evidence that is changed. */
+	if (mm->kind == PGW_MM_SNAPSHOT && ops->install_pte)
 		return -PGW_EINVAL;
 	if (!mm_covers(mm, start, end - 1) || (unsigned)ops->walk_lock > PGW_WALK_VMA_RDLOCK_VERIFY)
 		return -PGW_EINVAL;
@@ -44,6 +52,9 @@ static int assert_walk_lock(const struct pgw_mm *mm, enum pgw_walk_lock lock, co
 /* What walk_lock wants of a VMA's lock. */
 static int take_walk_lock(struct pgw_vma *vma, enum pgw_walk_lock lock, const char *function)
 {
+	/* As its mmap lock, a snapshot's VMAs count as locked. */
+	if (vma->mm->kind == PGW_MM_SNAPSHOT)
+		return 0;
 	switch (lock) {
 	case PGW_WALK_RDLOCK:
 		break;

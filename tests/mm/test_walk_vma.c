@@ -72,6 +72,80 @@ static void test_walk_vma__only_owned_user_mms_have_vmas(void **state)
 	for_each_format(other_mms);
 }
 
+static int install_nothing(uint64_t addr, uint64_t next, uint64_t *ret, struct pgw_mm_walk *walk)
+{
+	(void)addr;
+	(void)next;
+	(void)walk;
+	*ret = 0;
+	return 0;
+}
+
+/* What a snapshot may be told, and what not. */
+static void give_refused(struct fixture *f, struct pgw_mm *snapshot)
+{
+	uint64_t s = span(f, 1);
+	struct pgw_mmap_args args = { .start = 3 * s, .end = 5 * s, .flags = PGW_VMA_READ };
+
+	assert_int_equal(pgw_mm_give_vma(snapshot, &args), -PGW_EEXIST);
+	assert_int_equal(pgw_mm_give_vma(f->mm, &args), -PGW_EOPNOTSUPP);
+	assert_int_equal(pgw_mm_give_vma(NULL, &args), -PGW_EINVAL);
+	assert_int_equal(pgw_mm_give_vma(snapshot, NULL), -PGW_EINVAL);
+	args.start = 4 * s;
+	args.flags = PGW_VMA_HUGETLB;
+	assert_int_equal(pgw_mm_give_vma(snapshot, &args), -PGW_EINVAL);
+	args.flags = 0;
+	args.start++;
+	assert_int_equal(pgw_mm_give_vma(snapshot, &args), -PGW_EINVAL);
+	args.start = args.end;
+	assert_int_equal(pgw_mm_give_vma(snapshot, &args), -PGW_EINVAL);
+}
+
+/* Leaves in VMAs are shown, one that lies beside them is not, and nothing is changed. */
+static void given(struct fixture *f)
+{
+	struct pgw_mm_attach_args args = { .platform = &f->arena.platform,
+					   .format = f->format,
+					   .phys = &f->arena.memory.phys,
+					   .root = pgw_mm_root(f->mm) };
+	struct pgw_mm_walk_ops ops = all_ops;
+	uint64_t s = span(f, 1);
+	struct pgw_mmap_args vmas[] = {
+		{ .start = 3 * s, .end = 4 * s, .private_data = &args },
+		{ .start = 2 * s, .end = 3 * s, .flags = PGW_VMA_READ },
+	};
+	struct pgw_mm *mm;
+
+	make_vma(f, s, 8 * s, 0);
+	map(f, 2 * s, 0);
+	map(f, 5 * s, 0);
+	assert_int_equal(pgw_mm_attach(&args, &mm), 0);
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(vmas); i++)
+		assert_int_equal(pgw_mm_give_vma(mm, &vmas[i]), 0);
+	assert_int_equal(pgw_vma_count(mm), 2);
+	give_refused(f, mm);
+	begin(f);
+	ops.walk_lock = PGW_WALK_WRLOCK_VERIFY;
+	assert_int_equal(pgw_walk_page_range(mm, 0, 6 * s, &ops, &f->record), 0);
+	assert_int_equal(count_level(f, PRE), 2);
+	assert_int_equal(count_level(f, 0), s / page(f));
+	assert_int_equal(nth_of_level(f, 0, 0)->addr, 2 * s);
+	assert_true(nth_of_level(f, 0, 0)->entry != 0);
+	assert_ptr_equal(nth_of_level(f, PRE, 1)->vma->private_data, &args);
+	assert_int_equal(nth_of_level(f, HOLE, 0)->depth, -1);
+	assert_int_equal(nth_of_level(f, HOLE, 0)->next, 2 * s);
+	ops.install_pte = install_nothing;
+	assert_int_equal(pgw_walk_page_range_mm_unsafe(mm, 0, 6 * s, &ops, &f->record),
+			 -PGW_EINVAL);
+	pgw_mm_free(mm);
+}
+
+static void test_walk_vma__a_snapshot_is_walked_by_what_it_was_given(void **state)
+{
+	(void)state;
+	for_each_format(given);
+}
+
 static int walk_in_vma(struct fixture *f, struct pgw_vma *vma, uint64_t start, uint64_t end)
 {
 	int err;
@@ -673,6 +747,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_walk_vma__1_2_wrong_arguments_give_einval),
 		cmocka_unit_test(test_walk_vma__only_owned_user_mms_have_vmas),
+		cmocka_unit_test(test_walk_vma__a_snapshot_is_walked_by_what_it_was_given),
 		cmocka_unit_test(test_walk_vma__3_a_range_outside_the_vma_is_refused),
 		cmocka_unit_test(test_walk_vma__one_vma_is_walked_without_test_walk),
 		cmocka_unit_test(test_walk_vma__test_pre_tables_post_in_that_order),

@@ -318,7 +318,7 @@ static int pt_walk(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64
 		.entry = { ops->pte_entry, ops->pmd_entry, ops->pud_entry, ops->p4d_entry,
 			   ops->pgd_entry },
 		.wants_below = { ops->install_pte != NULL },
-		.has_vma = walk->vma != NULL,
+		.has_vma = walk->vma != NULL && !pt->phys,
 	};
 	const struct walk_at root = {
 		.level = pt->format->geometry.top_level,
