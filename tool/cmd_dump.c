@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "areas.h"
 #include "command.h"
 #include "markers.h"
 #include "report/ptdump_style.h"
@@ -23,6 +24,12 @@ static bool dump_check_options(const struct options *opts)
 	if (opts->style == STYLE_PTDUMP && (opts->given & RANGES_ONLY)) {
 		message("dump: --style ptdump goes with none of --range, --perm, --level, --pa, "
 			"--leaves, --absent, --no-fold, --json");
+		return false;
+	}
+	if (option_given(opts, OPT_PID) &&
+	    (opts->style == STYLE_PTDUMP ||
+	     (opts->given & (OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF))))) {
+		message("dump: --pid goes with none of --root, --half, --style ptdump");
 		return false;
 	}
 	if (opts->style != STYLE_PTDUMP && option_given(opts, OPT_MARKERS)) {
@@ -113,9 +120,17 @@ static bool dump_clip(const struct options *opts, const struct pgw_mm *mm,
 	return args->first <= args->last;
 }
 
+/* A process is dumped by its areas. */
+struct by_areas {
+	const struct areas *areas; /* NULL: --pid is not given */
+	const struct report *report;
+	struct areas_met met;
+};
+
 /* A half whose budget ran out does not keep the other from being dumped. */
 static int dump_each_half(struct target *target, const struct options *opts,
-			  struct pgw_dump_args *args, struct pgw_dump_summary *summary)
+			  struct pgw_dump_args *args, struct pgw_dump_summary *summary,
+			  struct by_areas *by)
 {
 	int err = 0;
 
@@ -126,7 +141,8 @@ static int dump_each_half(struct target *target, const struct options *opts,
 		if (!args->mm || !dump_clip(opts, args->mm, args))
 			continue;
 		args->max_lines = pgw_mm_budget(args->mm);
-		ret = pgw_dump(args, summary);
+		ret = by->areas ? areas_dump(by->areas, by->report, args, summary, &by->met)
+				: pgw_dump(args, summary);
 		if (ret)
 			err = ret;
 	}
@@ -161,7 +177,25 @@ static void dump_warn(const struct target *target, const struct pgw_scan_stats *
 	}
 }
 
-static int dump_ranges(struct target *target, const struct options *opts, struct out *out)
+/* What is mapped although the areas say otherwise, or which of them do not hold together. */
+static bool dump_warn_areas(const struct target *target, const struct by_areas *by)
+{
+	if (!by->areas)
+		return false;
+	if (by->met.nr_outside)
+		message("%s: %" PRIu64 " ranges are mapped where the process has no area",
+			target->file, by->met.nr_outside);
+	if (by->met.nr_beyond)
+		message("%s: %" PRIu64 " ranges may be written or executed, but their area may not",
+			target->file, by->met.nr_beyond);
+	if (by->areas->is_odd)
+		message("%s: not all areas are there or hold together; maps --pid tells more",
+			target->file);
+	return by->met.nr_outside || by->met.nr_beyond || by->areas->is_odd;
+}
+
+static int dump_ranges(struct target *target, const struct options *opts, struct out *out,
+		       const struct areas *areas)
 {
 	/* One, but for tests: the time goes into the lines, which are written one after the other. */
 	const struct pgw_scan_workers workers = pgw_hosted_workers(1);
@@ -172,6 +206,8 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 	};
 	struct report report = target_report(target, opts, out);
 	struct pgw_dump_summary summary = { 0 };
+	struct by_areas by = { .areas = areas, .report = &report };
+	bool is_odd;
 	int err;
 
 	if (!(opts->given & (OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_NO_FOLD))))
@@ -187,7 +223,7 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 	}
 	if (!dump_filter(opts, target->root.format, &args.filter))
 		return TOOL_USAGE;
-	err = dump_each_half(target, opts, &args, &summary);
+	err = dump_each_half(target, opts, &args, &summary, &by);
 	if (err == STOP_OUTPUT)
 		return TOOL_DONE;
 	if (err && err != -PGW_E2BIG) {
@@ -199,8 +235,9 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 	report.renderer->dump_summary(&report, &summary);
 	out_flush(out);
 	dump_warn(target, &summary.scan, summary.out_of_lines);
-	return summary.scan.truncated || summary.scan.nr_malformed || summary.scan.nr_unreadable ||
-			       summary.scan.nr_torn
+	is_odd = dump_warn_areas(target, &by);
+	return is_odd || summary.scan.truncated || summary.scan.nr_malformed ||
+			       summary.scan.nr_unreadable || summary.scan.nr_torn
 		       ? TOOL_FINDING
 		       : TOOL_DONE;
 }
@@ -296,31 +333,51 @@ static int dump_as_kernel(struct target *target, const struct options *opts, str
 	return status;
 }
 
-static int dump_run(const struct options *opts)
+/* What is chosen by the options; of a process also its areas. */
+static int dump_prepare(struct target *target, struct options *opts, struct areas *areas)
 {
 	unsigned halves = 0;
+	int status = TOOL_DONE;
+
+	if (option_given(opts, OPT_PID))
+		status = areas_open(areas, target, opts);
+	if (status == TOOL_DONE)
+		status = target_choose_root(target, opts);
+	if (status == TOOL_DONE)
+		status = target_choose_halves(target, opts, dump_halves(target, opts), &halves);
+	if (status == TOOL_DONE)
+		status = target_hold_halves(target, opts, halves);
+	if (status == TOOL_DONE)
+		status = target_attach(target, opts, halves);
+	if (status == TOOL_DONE && areas_give(areas, target) < 0) {
+		message("%s: the process's areas cannot be walked by", target->file);
+		status = TOOL_UNREADABLE;
+	}
+	return status;
+}
+
+static int dump_run(const struct options *given)
+{
+	struct options opts = *given;
+	struct areas areas = { 0 };
 	struct target target;
 	struct out out;
 	int status;
 
-	if (!dump_check_options(opts))
+	if (!dump_check_options(&opts))
 		return TOOL_USAGE;
-	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
-	status = target_open(&target, opts);
+	out_init(&out, STDOUT_FILENO, options_color(&opts, STDOUT_FILENO));
+	status = target_open(&target, &opts);
 	if (status == TOOL_DONE)
-		status = target_choose_root(&target, opts);
-	if (status == TOOL_DONE)
-		status = target_choose_halves(&target, opts, dump_halves(&target, opts), &halves);
-	if (status == TOOL_DONE)
-		status = target_hold_halves(&target, opts, halves);
-	if (status == TOOL_DONE)
-		status = target_attach(&target, opts, halves);
+		status = dump_prepare(&target, &opts, &areas);
 	if (status == TOOL_DONE) {
-		status = opts->style == STYLE_PTDUMP ? dump_as_kernel(&target, opts, &out)
-						     : dump_ranges(&target, opts, &out);
+		status = opts.style == STYLE_PTDUMP
+				 ? dump_as_kernel(&target, &opts, &out)
+				 : dump_ranges(&target, &opts, &out, areas.nr ? &areas : NULL);
 		status = target_finish(&out, status);
 	}
 	target_close(&target);
+	areas_close(&areas);
 	return status;
 }
 
@@ -338,16 +395,18 @@ const struct command cmd_dump = {
 	.examples =
 		"  pagewalk dump vmcore                      the kernel's mappings\n"
 		"  pagewalk dump --root cpu0 vmcore          all that CPU 0 could see\n"
+		"  pagewalk dump --pid 812 vmcore            a process, by its areas\n"
 		"  pagewalk dump --perm k:wx vmcore          what the kernel may write and run\n"
 		"  pagewalk dump --pa 0x1000+4K vmcore       where a page is mapped\n"
 		"  pagewalk dump --absent --root cpu0 vmcore  PROT_NONE, swap, ... too\n"
 		"  pagewalk dump --style ptdump vmcore       as the kernel's own dump\n"
 		"  pagewalk dump --leaves --json vmcore      one leaf a record\n",
-	.options = OPTIONS_LIVE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) |
-		   OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) |
-		   OPT_BIT(OPT_PA) | OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_ABSENT) |
-		   OPT_BIT(OPT_NO_FOLD) | OPT_BIT(OPT_STYLE) | OPT_BIT(OPT_MARKERS) |
-		   OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPTIONS_LIVE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_PID) | OPT_BIT(OPT_HALF) |
+		   OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_RANGE) |
+		   OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) | OPT_BIT(OPT_LEAVES) |
+		   OPT_BIT(OPT_ABSENT) | OPT_BIT(OPT_NO_FOLD) | OPT_BIT(OPT_STYLE) |
+		   OPT_BIT(OPT_MARKERS) | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_JSON) |
+		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = dump_run,

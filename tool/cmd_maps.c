@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "report/json_put.h"
 #include "tasks.h"
-
-#define VM_READ 0x1
-#define VM_WRITE 0x2
-#define VM_EXEC 0x4
-#define VM_MAYSHARE 0x80
-
-/* Where the kernel lets a name begin. */
-#define NAME_COLUMN 73
 
 /* The output has failed; its reason comes with target_finish(). Positive, and done. */
 #define STOP_OUTPUT 100
@@ -27,87 +17,14 @@ struct maps {
 	uint32_t pid;             /* whose areas are printed */
 };
 
-static void area_rights(const struct pgw_area *area, char ret[5])
-{
-	ret[0] = area->flags & VM_READ ? 'r' : '-';
-	ret[1] = area->flags & VM_WRITE ? 'w' : '-';
-	ret[2] = area->flags & VM_EXEC ? 'x' : '-';
-	ret[3] = area->flags & VM_MAYSHARE ? 's' : 'p';
-	ret[4] = '\0';
-}
-
-static void text_rss(struct out *out, const struct pgw_area *area)
-{
-	char text[160];
-
-	snprintf(text, sizeof(text),
-		 "Size:           %8" PRIu64 " kB\nRss:            %8" PRIu64
-		 " kB\nSwap:           %8" PRIu64 " kB\n",
-		 (area->end - area->start) >> 10, area->rss >> 10, area->swap >> 10);
-	out_str(out, text);
-}
-
-/* As fs/proc/task_mmu.c of Linux prints it. */
-static void text_area(const struct maps *maps, const struct pgw_area *area)
-{
-	char text[160], rights[5];
-	int len;
-
-	area_rights(area, rights);
-	len = snprintf(text, sizeof(text),
-		       "%08" PRIx64 "-%08" PRIx64 " %s %08" PRIx64 " %02" PRIx32 ":%02" PRIx32
-		       " %" PRIu64 " ",
-		       area->start, area->end, rights, area->offset, area->dev_major,
-		       area->dev_minor, area->inode);
-	out_str(maps->out, text);
-	if (*area->name || area->name_is_broken)
-		out_spaces(maps->out, len < NAME_COLUMN ? (size_t)(NAME_COLUMN - len) : 0);
-	tasks_text(maps->out, area->name);
-	if (area->name_is_broken)
-		out_str(maps->out, "! its name is not in the image, or does not hold together");
-	out_char(maps->out, '\n');
-	if (maps->has_rss)
-		text_rss(maps->out, area);
-}
-
-static void json_area(const struct maps *maps, const struct pgw_area *area)
-{
-	struct json json = { .out = maps->out };
-	char rights[5];
-
-	area_rights(area, rights);
-	json_open(&json, NULL, '{');
-	json_str(&json, "type", "area");
-	json_dec(&json, "pid", maps->pid);
-	json_hex(&json, "va_first", area->start);
-	json_hex(&json, "va_last", area->end - 1);
-	json_str(&json, "rights", rights);
-	json_hex(&json, "flags", area->flags);
-	json_hex(&json, "area", area->va);
-	if (area->has_file) {
-		json_hex(&json, "offset", area->offset);
-		json_dec(&json, "dev_major", area->dev_major);
-		json_dec(&json, "dev_minor", area->dev_minor);
-		json_dec(&json, "inode", area->inode);
-	}
-	if (*area->name)
-		json_untrusted(&json, "name", area->name, strlen(area->name));
-	json_bool(&json, "name_is_broken", area->name_is_broken);
-	if (maps->has_rss) {
-		json_dec(&json, "rss", area->rss);
-		json_dec(&json, "swap", area->swap);
-	}
-	json_end(&json);
-}
-
 static int maps_area(const struct pgw_area *area, void *arg)
 {
 	const struct maps *maps = (const struct maps *)arg;
 
 	if (maps->is_json)
-		json_area(maps, area);
+		tasks_area_json(maps->out, maps->pid, area, maps->has_rss);
 	else
-		text_area(maps, area);
+		tasks_area_text(maps->out, area, maps->has_rss);
 	return out_failed(maps->out) ? STOP_OUTPUT : 0;
 }
 

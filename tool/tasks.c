@@ -2,7 +2,13 @@
 #include "tasks.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "report/json_put.h"
+
+/* Where the kernel lets a name begin. */
+#define NAME_COLUMN 73
 
 int tasks_open(struct target *target, struct pgw_tasks **ret)
 {
@@ -38,4 +44,76 @@ void tasks_text(struct out *out, const char *text)
 		else
 			out_char(out, *text);
 	}
+}
+
+static void area_rights(const struct pgw_area *area, char ret[5])
+{
+	ret[0] = area->flags & VM_READ ? 'r' : '-';
+	ret[1] = area->flags & VM_WRITE ? 'w' : '-';
+	ret[2] = area->flags & VM_EXEC ? 'x' : '-';
+	ret[3] = area->flags & VM_MAYSHARE ? 's' : 'p';
+	ret[4] = '\0';
+}
+
+static void text_rss(struct out *out, const struct pgw_area *area)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text),
+		 "Size:           %8" PRIu64 " kB\nRss:            %8" PRIu64
+		 " kB\nSwap:           %8" PRIu64 " kB\n",
+		 (area->end - area->start) >> 10, area->rss >> 10, area->swap >> 10);
+	out_str(out, text);
+}
+
+void tasks_area_text(struct out *out, const struct pgw_area *area, bool has_rss)
+{
+	char text[160], rights[5];
+	int len;
+
+	area_rights(area, rights);
+	len = snprintf(text, sizeof(text),
+		       "%08" PRIx64 "-%08" PRIx64 " %s %08" PRIx64 " %02" PRIx32 ":%02" PRIx32
+		       " %" PRIu64 " ",
+		       area->start, area->end, rights, area->offset, area->dev_major,
+		       area->dev_minor, area->inode);
+	out_str(out, text);
+	if (*area->name || area->name_is_broken)
+		out_spaces(out, len < NAME_COLUMN ? (size_t)(NAME_COLUMN - len) : 0);
+	tasks_text(out, area->name);
+	if (area->name_is_broken)
+		out_str(out, "! its name is not in the image, or does not hold together");
+	out_char(out, '\n');
+	if (has_rss)
+		text_rss(out, area);
+}
+
+void tasks_area_json(struct out *out, uint32_t pid, const struct pgw_area *area, bool has_rss)
+{
+	struct json json = { .out = out };
+	char rights[5];
+
+	area_rights(area, rights);
+	json_open(&json, NULL, '{');
+	json_str(&json, "type", "area");
+	json_dec(&json, "pid", pid);
+	json_hex(&json, "va_first", area->start);
+	json_hex(&json, "va_last", area->end - 1);
+	json_str(&json, "rights", rights);
+	json_hex(&json, "flags", area->flags);
+	json_hex(&json, "area", area->va);
+	if (area->has_file) {
+		json_hex(&json, "offset", area->offset);
+		json_dec(&json, "dev_major", area->dev_major);
+		json_dec(&json, "dev_minor", area->dev_minor);
+		json_dec(&json, "inode", area->inode);
+	}
+	if (*area->name)
+		json_untrusted(&json, "name", area->name, strlen(area->name));
+	json_bool(&json, "name_is_broken", area->name_is_broken);
+	if (has_rss) {
+		json_dec(&json, "rss", area->rss);
+		json_dec(&json, "swap", area->swap);
+	}
+	json_end(&json);
 }

@@ -13,6 +13,17 @@ int tasks_open(struct target *target, struct pgw_tasks **ret);
 const struct pgw_task *tasks_choose(const struct target *target, const struct pgw_tasks *tasks,
 				    const struct options *opts);
 
+/* Bits of pgw_area.flags. */
+#define VM_READ 0x1
+#define VM_WRITE 0x2
+#define VM_EXEC 0x4
+#define VM_MAYSHARE 0x80
+
+/** A line of /proc/PID/maps, as fs/proc/task_mmu.c of Linux prints it; those of smaps behind it. */
+void tasks_area_text(struct out *out, const struct pgw_area *area, bool has_rss);
+/** The same as a JSON record. */
+void tasks_area_json(struct out *out, uint32_t pid, const struct pgw_area *area, bool has_rss);
+
 /** Text as the kernel prints it: newlines and what a terminal takes for commands in octal. */
 void tasks_text(struct out *out, const char *text);
 

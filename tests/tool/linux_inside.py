@@ -133,6 +133,23 @@ def check_areas(oracle):
     return maps, without
 
 
+def check_dump(tasks, maps):
+    """A dump by areas has those of maps, and nothing that is outside of them."""
+    for name in ('mapper', 'manyvmas'):
+        pid = next(r['pid'] for r in tasks.values() if r['name'] == name)
+        lines = run('dump', '--pid', str(pid)).splitlines()
+        areas = ''.join(line[2:] + '\n' for line in lines[:-1] if line.startswith('# '))
+        tap(f'dump --pid: the areas of {name}', [] if areas == maps[pid] else ['differ'])
+        start, end, outside = 0, 0, []
+        for line in lines[:-1]:
+            first, last = (int(x, 16) for x in re.match(r'(?:# )?(\w+)-(\w+)', line).groups())
+            if line.startswith('# '):
+                start, end = first, last
+            elif not start <= first <= last < end:
+                outside.append(line)
+        tap(f'dump --pid: all that is mapped by {name} is in its area', outside)
+
+
 def check_odd(oracle, tasks, maps, without):
     """A process whose first thread has exited; two with one mm; counters against tables."""
     made = {r['name']: r for r in tasks.values() if r['tid'] == r['pid']}
@@ -163,6 +180,7 @@ def main():
     tasks = check_tasks(oracle)
     maps, without = check_areas(oracle)
     check_odd(oracle, tasks, maps, without)
+    check_dump(tasks, maps)
     print(f'1..{number}')
     sys.exit(failed)
 
