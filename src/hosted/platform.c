@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__) && __has_include(<sys/platform/x86.h>)
+#include <sys/platform/x86.h>
+#endif
 
 static void *obj_alloc(void *ctx, size_t size)
 {
@@ -80,7 +83,12 @@ static void violation_abort(void *ctx, const struct pgw_violation *violation)
 #define HOSTED_FEATURES PGW_CPU_AVX2
 static bool has_features(void)
 {
+#if __has_include(<sys/platform/x86.h>)
+	/* The C library has asked the CPU, which costs an exit from a virtual machine each time. */
+	return CPU_FEATURE_ACTIVE(AVX2);
+#else
 	return __builtin_cpu_supports("avx2");
+#endif
 }
 #elif defined(__aarch64__)
 #define HOSTED_FEATURES PGW_CPU_NEON

@@ -53,6 +53,9 @@ static PGW_ALWAYS_INLINE bool page_has_item(const uint8_t *page, uint64_t mask, 
 	return page_has_item_in(page, mask, value, &lanes);
 }
 
+/** Of the CPU's widest vectors, in bytes; 16 if they are no wider than what each CPU has. */
+unsigned image_vector_size(void);
+
 /* The function NAME by the widest vectors that the CPU has, of NAME_any, which is always inlined. */
 #if defined(__x86_64__)
 #define PAGE_LOOK_BY_CPU(type, name)                                                               \
@@ -66,9 +69,11 @@ static PGW_ALWAYS_INLINE bool page_has_item(const uint8_t *page, uint64_t mask, 
 	}                                                                                          \
 	static type name(const uint8_t *page)                                                      \
 	{                                                                                          \
-		return __builtin_cpu_supports("avx512f") ? name##_avx512(page)                     \
-		       : __builtin_cpu_supports("avx2")  ? name##_avx2(page)                       \
-							 : name##_any(page);                        \
+		unsigned size = image_vector_size();                                               \
+                                                                                                   \
+		return size == 64   ? name##_avx512(page)                                          \
+		       : size == 32 ? name##_avx2(page)                                            \
+				    : name##_any(page);                                            \
 	}
 #else
 #define PAGE_LOOK_BY_CPU(type, name)                                                               \
