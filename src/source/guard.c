@@ -90,7 +90,7 @@ static void install_handler(void)
 	struct sigaction action = { .sa_sigaction = on_sigbus,
 				    .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART };
 
-	page_size = (size_t)sysconf(_SC_PAGESIZE);
+	page_size = (size_t)getpagesize();
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGBUS, NULL, &handler_before);
 	sigaction(SIGBUS, &action, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#define _GNU_SOURCE /* SEEK_DATA */
+#define _GNU_SOURCE /* SEEK_DATA, MAP_POPULATE */
 #include "source/source_priv.h"
 
 #include <errno.h>
@@ -14,6 +14,9 @@
 #include "source/flat.h"
 
 #define BYTES_A_BLOCK 512 /* of st_blocks */
+
+/* A file of so many bytes or fewer is brought in at once, holes too: page by page would take longer. */
+#define SMALL_FILE ((size_t)1 << 20)
 
 /* What the system said, as one of our statuses. */
 static int fail_errno(struct pgw_error *err, const char *expected)
@@ -47,7 +50,7 @@ static int map_check(int fd, struct source_map *map, struct pgw_error *err)
 		return source_fail(err, -PGW_EOVERFLOW, "a file that fits into the address space");
 	map->mapped = (size_t)st.st_size;
 	/* Of what is packed or not written yet, too: then holes are asked for and not there. */
-	map->is_sparse = st.st_blocks < st.st_size / BYTES_A_BLOCK;
+	map->is_sparse = map->mapped > SMALL_FILE && st.st_blocks < st.st_size / BYTES_A_BLOCK;
 	return 0;
 }
 
@@ -61,7 +64,8 @@ int source_map_open(const char *path, struct source_map *ret, struct pgw_error *
 
 int source_map_take(int fd, struct source_map *ret, struct pgw_error *err)
 {
-	struct source_map map = { .fd = fd, .page_size = (size_t)sysconf(_SC_PAGESIZE) };
+	struct source_map map = { .fd = fd, .page_size = (size_t)getpagesize() };
+	bool is_small;
 	void *bytes;
 	int status;
 
@@ -69,7 +73,9 @@ int source_map_take(int fd, struct source_map *ret, struct pgw_error *err)
 	if (status)
 		goto fail;
 	map.size = map.mapped;
-	bytes = mmap(NULL, map.mapped, PROT_READ, MAP_PRIVATE, map.fd, 0);
+	is_small = map.mapped <= SMALL_FILE;
+	bytes = mmap(NULL, map.mapped, PROT_READ, MAP_PRIVATE | (is_small ? MAP_POPULATE : 0),
+		     map.fd, 0);
 	if (bytes == MAP_FAILED && errno == ENOMEM) {
 		*ret = map;
 		return 0;
@@ -80,8 +86,8 @@ int source_map_take(int fd, struct source_map *ret, struct pgw_error *err)
 	}
 	map.bytes = bytes;
 	map.guard = source_guard_new(bytes, map.mapped);
-	map.resident = source_resident_new(map.page_size);
-	if (!map.guard || !map.resident) {
+	map.resident = is_small ? NULL : source_resident_new(map.page_size);
+	if (!map.guard || (!is_small && !map.resident)) {
 		status = source_fail(err, -PGW_ENOMEM, NULL);
 		goto fail;
 	}
@@ -118,16 +124,24 @@ static void map_ask_size(const struct source_map *map)
 		source_guard_lower(map->guard, (size_t)st.st_size);
 }
 
+/* Is there no page fault if these bytes are read? It is guessed: they were read before. */
+static bool map_is_resident(const struct source_map *map, size_t offset, size_t len)
+{
+	return !map->resident || source_resident_touch(map, map->bytes + offset, len);
+}
+
 /*
  * The bytes before end were copied from the mapping without a fault, but may
  * be what follows the end of a file that has shrunk within its last page:
- * zeroes, up to the end of the page. The page after that is gone then.
+ * zeroes, up to the end of the page. The page after that is gone then. To bring it in for this
+ * costs more than to ask how large the file is.
  */
 static void map_check_zeroes(const struct source_map *map, size_t end)
 {
 	size_t next = (end + map->page_size - 1) & ~(map->page_size - 1);
+	bool is_same_chunk = ((uintptr_t)map->bytes + next) % (1u << SOURCE_CHUNK_LG2);
 
-	if (next < map->mapped)
+	if (next < map->mapped && (is_same_chunk || map_is_resident(map, next, 1)))
 		(void)*(const volatile uint8_t *)(map->bytes + next);
 	else
 		map_ask_size(map);
@@ -154,7 +168,8 @@ static bool map_pread(const struct source_map *map, size_t offset, uint8_t *buf,
 
 /*
  * Bytes as the file has them that is mapped. Every read of an image that is a file comes here.
- * So many bytes and more are not read through the mapping.
+ * So many bytes and more are not read through the mapping; neither is what was not read before: a
+ * page fault costs several times what pread() does, and much of a large file is read once.
  */
 static PGW_ALWAYS_INLINE bool map_read(const struct source_map *map, uint64_t offset, void *buf,
 				       size_t len, size_t pread_min)
@@ -168,11 +183,10 @@ static PGW_ALWAYS_INLINE bool map_read(const struct source_map *map, uint64_t of
 	end = (size_t)offset + len;
 	if (pgw_unlikely(!map->bytes))
 		return map_pread(map, (size_t)offset, buf, len);
-	if (len >= pread_min) {
+	if (len >= pread_min || !map_is_resident(map, (size_t)offset, len)) {
 		if (!map_pread(map, (size_t)offset, buf, len))
 			return false;
 	} else {
-		source_resident_touch(map, map->bytes + offset, len);
 		memcpy(buf, map->bytes + offset, len);
 		if (((const uint8_t *)buf)[len - 1] == 0)
 			map_check_zeroes(map, end);

@@ -17,7 +17,6 @@
  * ones were is kept in a small hashed set of bits: chunks that share one are
  * counted as one, so that the count is a little low at worst.
  */
-#define CHUNK_LG2 16
 #define CHUNKS_TO_ASK 8
 #define CHUNKS_IF_UNKNOWN 64
 #define MAX_RESIDENT ((size_t)6 << 20)
@@ -33,8 +32,8 @@ struct source_resident {
 /* Bytes of files that are mapped and resident, the program's own too; 0 if that is not known. */
 static size_t resident_bytes(size_t page_size)
 {
-	unsigned long shared = 0;
-	char text[128], *at = text, *end;
+	char text[128], *at = text;
+	size_t shared = 0;
 	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
@@ -44,9 +43,10 @@ static size_t resident_bytes(size_t page_size)
 	close(fd);
 	text[n > 0 ? n : 0] = '\0';
 	/* Pages: of the program, resident, and of these the files'. */
-	for (unsigned i = 0; i < 3; i++, at = end) {
-		shared = strtoul(at, &end, 10);
-		if (end == at)
+	for (unsigned i = 0; i < 3; i++) {
+		for (shared = 0; *at >= '0' && *at <= '9'; at++)
+			shared = shared * 10 + (size_t)(*at - '0');
+		if (*at++ != ' ')
 			return 0;
 	}
 	return shared * page_size;
@@ -90,8 +90,8 @@ static void resident_drop(const struct source_map *map)
 	madvise((void *)(uintptr_t)map->bytes, map->mapped, MADV_DONTNEED);
 }
 
-/* Most reads are of chunks that are in the set: those cost one load and no write. */
-static void resident_add(const struct source_map *map, uintptr_t chunk)
+/* Most reads are of chunks that are in the set: those cost one load and no write. @return it was in */
+static bool resident_add(const struct source_map *map, uintptr_t chunk)
 {
 	struct source_resident *resident = map->resident;
 	unsigned hash = (unsigned)(((uint64_t)chunk * HASH) >> (64 - SET_LG2));
@@ -99,18 +99,21 @@ static void resident_add(const struct source_map *map, uintptr_t chunk)
 	unsigned nr;
 
 	if (pgw_likely(atomic_load_explicit(word, memory_order_relaxed) & BIT(hash % 64)))
-		return;
+		return true;
 	atomic_fetch_or_explicit(word, BIT(hash % 64), memory_order_relaxed);
 	nr = atomic_fetch_add_explicit(&resident->nr, 1, memory_order_relaxed) + 1;
 	if (resident_is_too_much(resident, nr, map->page_size))
 		resident_drop(map);
+	return false;
 }
 
-void source_resident_touch(const struct source_map *map, const uint8_t *bytes, size_t len)
+bool source_resident_touch(const struct source_map *map, const uint8_t *bytes, size_t len)
 {
-	uintptr_t chunk = (uintptr_t)bytes >> CHUNK_LG2;
-	uintptr_t last = (uintptr_t)(bytes + len - 1) >> CHUNK_LG2;
+	uintptr_t chunk = (uintptr_t)bytes >> SOURCE_CHUNK_LG2;
+	uintptr_t last = (uintptr_t)(bytes + len - 1) >> SOURCE_CHUNK_LG2;
+	bool is_there = true;
 
 	for (; chunk <= last; chunk++)
-		resident_add(map, chunk);
+		is_there &= resident_add(map, chunk);
+	return is_there;
 }

@@ -37,6 +37,9 @@ void source_guard_lower(struct source_guard *guard, size_t limit);
 
 struct source_resident;
 
+/* A page fault brings in so much of a file, as far as it is in the page cache. */
+#define SOURCE_CHUNK_LG2 16
+
 /** NULL if there is no memory. */
 struct source_resident *source_resident_new(size_t page_size);
 /** NULL is fine. */
@@ -44,8 +47,9 @@ void source_resident_free(struct source_resident *resident);
 /**
  * To be called before a read of the mapping: keeps what is resident of it small, by
  * dropping all of it now and then. Any threads may read meanwhile.
+ * @return the bytes were probably touched before, so that to touch them takes no page fault
  */
-void source_resident_touch(const struct source_map *map, const uint8_t *bytes, size_t len);
+bool source_resident_touch(const struct source_map *map, const uint8_t *bytes, size_t len);
 
 /* map.c: a file, mapped */
 
@@ -56,10 +60,10 @@ struct source_map {
 	size_t size;   /* of the file: the same, unless flat */
 	size_t page_size;
 	int fd;         /* -1: not open */
-	bool is_sparse; /* it has fewer blocks than bytes */
+	bool is_sparse; /* it is worth it to ask for holes */
 	struct source_guard *guard;
-	struct source_resident *resident;
-	const char *path; /* while the kind is sought; else NULL */
+	struct source_resident *resident; /* NULL: all of it may stay in memory */
+	const char *path;                 /* while the kind is sought; else NULL */
 	struct source_unpacked
 		*unpacked; /* it is a temporary file, for one that is packed; or NULL */
 	struct source_flat

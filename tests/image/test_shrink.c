@@ -60,11 +60,27 @@ static void restore_handler(void)
 	is_known = true;
 }
 
+/*
+ * Small files are mapped with all their pages. With this much in front of it, a file is not small,
+ * and a place is read by pread() first and through the mapping then.
+ */
+static uint8_t filler[(size_t)1 << 20];
+static bool is_large;
+
+static int set_large(void **state)
+{
+	(void)state;
+	is_large = true;
+	return 0;
+}
+
 static void open_mapped(struct mapped *m)
 {
 	for (size_t i = 0; i < MEMORY; i++)
 		memory[i] = i % 16 == 15 ? 0 : (uint8_t)(1 + i % 255);
 	mkelf_init(&m->elf, MKELF_X86_64);
+	if (is_large)
+		mkelf_segment(&m->elf, UINT64_C(1) << 32, filler, sizeof(filler), sizeof(filler));
 	mkelf_segment(&m->elf, 0, memory, MEMORY, MEMORY);
 	assert_int_equal(pgw_image_open(mkelf_save(&m->elf), NULL, &m->image, NULL), 0);
 	restore_handler();
@@ -414,10 +430,12 @@ static void test_sigbus__ignored_is_ignored_unless_it_is_a_fault(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest signals[] = {
 		cmocka_unit_test(test_sigbus__others_go_to_the_handler_before),
 		cmocka_unit_test(test_sigbus__default_still_ends_the_program),
 		cmocka_unit_test(test_sigbus__ignored_is_ignored_unless_it_is_a_fault),
+	};
+	const struct CMUnitTest reads[] = {
 		cmocka_unit_test(test_read__file_cut_to_nothing_is_unreadable),
 		cmocka_unit_test(test_read__file_cut_inside_a_page_is_unreadable_from_there),
 		cmocka_unit_test(test_read__big_reads_see_the_end_too),
@@ -428,5 +446,7 @@ int main(void)
 		cmocka_unit_test(test_read__threads_get_right_bytes_or_an_error),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("signals", signals, NULL, NULL) +
+	       cmocka_run_group_tests_name("a small file", reads, NULL, NULL) +
+	       cmocka_run_group_tests_name("a large file", reads, set_large, NULL);
 }
