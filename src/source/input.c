@@ -25,6 +25,7 @@ struct input {
 	const struct pgw_image_options *options;
 	struct pgw_error *err;
 	int fd;
+	struct stat st;                   /* of fd */
 	bool is_stream;                   /* has to be read to be had */
 	struct source_unpacked *unpacked; /* NULL: nothing was done to it */
 };
@@ -43,18 +44,15 @@ static int fail_errno(struct pgw_error *err, const char *expected)
 /* The descriptor is ours to close. */
 static int open_path(struct input *input, const char *path)
 {
-	struct stat st;
+	bool is_path = strcmp(path, "-") != 0;
 	int fd;
 
-	if (strcmp(path, "-") == 0) {
-		input->fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-		return input->fd < 0 ? fail_errno(input->err, NULL) : 0;
-	}
 	/* A device may wait for ever, or do something when it is opened. */
-	input->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (input->fd < 0 || fstat(input->fd, &st))
+	input->fd = is_path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+			    : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (input->fd < 0 || fstat(input->fd, &input->st))
 		return fail_errno(input->err, NULL);
-	if (!S_ISFIFO(st.st_mode))
+	if (!is_path || !S_ISFIFO(input->st.st_mode))
 		return 0;
 	/* Now wait for somebody to write to it. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -66,18 +64,14 @@ static int open_path(struct input *input, const char *path)
 }
 
 /* What is neither a file nor a stream is for who maps it to refuse. */
-static int look_at(struct input *input)
+static bool is_stream(const struct input *input, const char *path)
 {
-	struct stat st;
+	mode_t mode = input->st.st_mode;
 
-	if (fstat(input->fd, &st))
-		return fail_errno(input->err, NULL);
+	if (!S_ISREG(mode))
+		return S_ISFIFO(mode) || S_ISSOCK(mode);
 	/* Files of /proc do not say how large they are; standard input may be read in part. */
-	if (S_ISREG(st.st_mode))
-		input->is_stream = !st.st_size || lseek(input->fd, 0, SEEK_CUR) > 0;
-	else
-		input->is_stream = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode);
-	return 0;
+	return !input->st.st_size || (strcmp(path, "-") == 0 && lseek(input->fd, 0, SEEK_CUR) > 0);
 }
 
 static void report_progress(void *arg, uint64_t nr_read, const struct spool *spool)
@@ -126,6 +120,7 @@ static int unpack_once(struct input *input, struct packed_input *bytes,
 
 	if (status)
 		return status;
+	/* What was unpacked before is another file. */
 	said->total = input->is_stream || fstat(input->fd, &st) ? 0 : (uint64_t)st.st_size;
 	status = spool_open(&spool, input->options->temporary_folder, input->options->unpack_max,
 			    input->err);
@@ -196,8 +191,7 @@ static int unpack_layer(struct input *input, const char *path, bool *ret_goes_on
 
 static int unpack_all(struct input *input, const char *path)
 {
-	struct stat st;
-	bool goes_on = !fstat(input->fd, &st) && (S_ISREG(st.st_mode) || input->is_stream);
+	bool goes_on = S_ISREG(input->st.st_mode) || input->is_stream;
 	int status = 0;
 
 	while (!status && goes_on)
@@ -217,10 +211,10 @@ int source_input_open(const char *path, const struct pgw_image_options *options,
 	struct input input = { .options = options, .err = err, .fd = -1 };
 	int status = open_path(&input, path);
 
-	if (!status)
-		status = look_at(&input);
-	if (!status)
+	if (!status) {
+		input.is_stream = is_stream(&input, path);
 		status = unpack_all(&input, path);
+	}
 	if (status) {
 		if (input.fd >= 0)
 			close(input.fd);

@@ -45,6 +45,17 @@ static int piece_compare(const void *a, const void *b)
 	return (x->first > y->first) - (x->first < y->first);
 }
 
+/* Mostly they are in order already, and few. */
+static void pieces_sort(struct piece *pieces, size_t nr)
+{
+	for (size_t i = 1; i < nr; i++) {
+		if (piece_compare(&pieces[i - 1], &pieces[i]) > 0) {
+			qsort(pieces, nr, sizeof(*pieces), piece_compare);
+			return;
+		}
+	}
+}
+
 /* Is the piece at i in the heap better than that at j? */
 static bool heap_before(const struct sweep *s, size_t i, size_t j)
 {
@@ -223,7 +234,7 @@ int source_segments_build(const struct source_segment *segments, size_t nr,
 	if (s.pieces && s.heap && s.won) {
 		for (size_t i = 0; i < nr; i++)
 			sweep_add(&s, &segments[i], i);
-		qsort(s.pieces, s.nr_pieces, sizeof(*s.pieces), piece_compare);
+		pieces_sort(s.pieces, s.nr_pieces);
 		status = sweep_run(&s);
 		for (size_t i = 0; i < nr; i++)
 			info->nr_overlaps += s.won[i] < segments[i].size;
