@@ -13,7 +13,7 @@
  * what it has found waits in a slot until that of all windows before has been taken. So takers see
  * the same in the same order however many threads there are.
  */
-#define SLOTS 64
+#define MAX_SLOTS 64
 /* Less memory than this is not worth a thread. */
 #define MIN_PARALLEL_BYTES (UINT64_C(16) << 20)
 
@@ -39,7 +39,8 @@ struct ram_look {
 	int status;        /* not 0: it ends */
 	uint64_t nr_bytes; /* taken */
 	uint64_t nr_told;  /* in progress; without the lock */
-	struct slot slots[SLOTS];
+	unsigned nr_slots; /* one is enough for one thread */
+	struct slot slots[];
 };
 
 /* The run in which the next window begins. Pre: the lock is held. */
@@ -56,13 +57,13 @@ static struct slot *slot_give(struct ram_look *look)
 {
 	struct slot *slot;
 
-	while (!look->status && look->nr_given - look->nr_taken == SLOTS)
+	while (!look->status && look->nr_given - look->nr_taken == look->nr_slots)
 		pthread_cond_wait(&look->changed, &look->lock);
 	if (look->status || look->is_all_given || !run_find(look)) {
 		look->is_all_given = true;
 		return NULL;
 	}
-	slot = &look->slots[look->nr_given++ % SLOTS];
+	slot = &look->slots[look->nr_given++ % look->nr_slots];
 	*slot = (struct slot){
 		.pa = (look->run.first > look->next ? look->run.first : look->next) &
 		      ~(uint64_t)(IMAGE_WINDOW - 1),
@@ -77,7 +78,7 @@ static void slots_take(struct ram_look *look)
 {
 	look->is_taking = true;
 	while (!look->status && look->nr_taken < look->nr_given) {
-		struct slot *slot = &look->slots[look->nr_taken % SLOTS];
+		struct slot *slot = &look->slots[look->nr_taken % look->nr_slots];
 		int status;
 
 		if (!slot->is_done)
@@ -213,16 +214,18 @@ static bool is_worth_threads(const struct pgw_image *image)
 int image_ram_look(struct pgw_image *image, const struct image_look *how)
 {
 	const struct pgw_scan_workers *workers = image->options.workers;
-	struct ram_look *look = calloc(1, sizeof(*look));
+	unsigned nr_slots = is_worth_threads(image) ? MAX_SLOTS : 1;
+	struct ram_look *look = calloc(1, sizeof(*look) + nr_slots * sizeof(look->slots[0]));
 	int status;
 
 	if (!look)
 		return -PGW_ENOMEM;
+	look->nr_slots = nr_slots;
 	look->image = image;
 	look->how = how;
 	pthread_mutex_init(&look->lock, NULL);
 	pthread_cond_init(&look->changed, NULL);
-	if (is_worth_threads(image))
+	if (nr_slots > 1)
 		workers->run(workers->ctx, workers->n, work, look);
 	else
 		work(look, 0);
