@@ -270,6 +270,7 @@ static void dump_ours(struct dump *d)
 		markers[i] = (struct pgw_marker){ d->markers[i].va, d->markers[i].name,
 						  d->markers[i].max_lines };
 	out_init(&d->ours, -1, false);
+	d->ours.block = OUT_BLOCK;
 	pgw_ptdump(&args);
 	pgw_mm_free(user);
 	pgw_mm_free(kernel);

@@ -13,6 +13,8 @@ void out_init(struct out *out, int fd, bool color)
 	out->fd = fd;
 	out->color = color;
 	out->os_errno = 0;
+	out->block = OUT_FIRST_BLOCK;
+	out->nr_written = 0;
 	out->len = 0;
 }
 
@@ -38,9 +40,14 @@ void out_flush(struct out *out)
 
 void out_write_block(struct out *out)
 {
-	out_write(out, out->buf, OUT_BLOCK);
-	out->len -= OUT_BLOCK;
-	memcpy(out->buf, out->buf + OUT_BLOCK, out->len);
+	size_t size = out->block;
+
+	out_write(out, out->buf, size);
+	out->len -= size;
+	memcpy(out->buf, out->buf + size, out->len);
+	out->nr_written += size;
+	if (out->nr_written >= OUT_FIRST)
+		out->block = OUT_BLOCK;
 }
 
 void out_bytes(struct out *out, const char *bytes, size_t len)

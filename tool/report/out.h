@@ -18,6 +18,9 @@
  * because a page in two pieces costs more than twice one.
  */
 #define OUT_BLOCK 131072
+/** The same of the first OUT_FIRST bytes: of the buffer, no more is touched, and costs page faults. */
+#define OUT_FIRST_BLOCK 32768
+#define OUT_FIRST 524288
 /** The most that out_room() has room for. */
 #define OUT_ROOM 4096
 
@@ -25,6 +28,8 @@ struct out {
 	int fd;
 	bool color;   /**< write escape sequences for colours */
 	int os_errno; /**< of the first write that failed, or 0 */
+	size_t block; /**< what is written at once now */
+	size_t nr_written;
 	size_t len;
 	char buf[OUT_BLOCK + OUT_ROOM];
 };
@@ -43,13 +48,13 @@ static inline bool out_failed(const struct out *out)
 	return out->os_errno != 0;
 }
 
-/** Write the first OUT_BLOCK bytes. Pre: there are as many. */
+/** Write the first block. Pre: it is full. */
 void out_write_block(struct out *out);
 
 /** Room for len bytes in one piece, len at most OUT_ROOM, to be filled in by hand; see out_end(). */
 static inline char *out_room(struct out *out, size_t len)
 {
-	if (sizeof(out->buf) - out->len < len)
+	if (out->block + OUT_ROOM - out->len < len)
 		out_write_block(out);
 	return out->buf + out->len;
 }
