@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "names.h"
 #include "parse.h"
 #include "report/report.h"
 #include "target.h"
@@ -15,6 +16,7 @@ struct translate {
 	struct target *target;
 	struct report report;
 	struct report_translations sums;
+	const struct pgw_symbols *symbols; /* NULL: no names are wanted */
 	bool has_linux; /* report.kernel is filled in: memory may be searched for it */
 };
 
@@ -67,6 +69,10 @@ static int translate_one(struct translate *translate, uint64_t va)
 			return err;
 		translate->has_linux = true;
 	}
+	if (translate->symbols)
+		translation.has_symbol =
+			pgw_symbols_at(translate->symbols, translation.looked_up,
+				       &translation.symbol, &translation.symbol_offset);
 	sums->nr_asked++;
 	sums->nr_mapped += translation.result.kind == PGW_ENTRY_LEAF;
 	sums->nr_malformed += translation.result.kind == PGW_ENTRY_MALFORMED;
@@ -78,6 +84,17 @@ static int translate_one(struct translate *translate, uint64_t va)
 static bool translate_read_stdin(const struct options *opts)
 {
 	return opts->nr_args == 1 || (opts->nr_args == 2 && strcmp(opts->args[1], "-") == 0);
+}
+
+/* An address, in hexadecimal or by a name. @return enum tool_status */
+static int translate_parse(struct target *target, const char *text, uint64_t *ret)
+{
+	if (names_is_name(text))
+		return names_address(target, text, ret);
+	if (parse_hex(text, ret))
+		return TOOL_DONE;
+	message("translate: '%s' is not an address in hexadecimal", text);
+	return TOOL_USAGE;
 }
 
 /* Nothing is printed if one of the arguments is wrong. */
@@ -93,7 +110,7 @@ static bool translate_check_args(const struct options *opts)
 		return false;
 	}
 	for (int i = 1; i < opts->nr_args; i++) {
-		if (!parse_hex(opts->args[i], &va)) {
+		if (!names_is_name(opts->args[i]) && !parse_hex(opts->args[i], &va)) {
 			message("translate: '%s' is not an address in hexadecimal", opts->args[i]);
 			return false;
 		}
@@ -106,9 +123,11 @@ static int translate_args(struct translate *translate, const struct options *opt
 	int status = TOOL_DONE;
 	uint64_t va = 0;
 
-	for (int i = 1; i < opts->nr_args && status == TOOL_DONE; i++)
-		if (parse_hex(opts->args[i], &va))
+	for (int i = 1; i < opts->nr_args && status == TOOL_DONE; i++) {
+		status = translate_parse(translate->target, opts->args[i], &va);
+		if (status == TOOL_DONE)
 			status = translate_one(translate, va);
+	}
 	return status;
 }
 
@@ -145,10 +164,9 @@ static int translate_stdin(struct translate *translate)
 
 		if (!*word)
 			continue;
-		if (!parse_hex(word, &va)) {
-			message("translate: '%s' is not an address in hexadecimal", word);
-			return TOOL_USAGE;
-		}
+		status = translate_parse(translate->target, word, &va);
+		if (status != TOOL_DONE)
+			return status;
 		status = translate_one(translate, va);
 		if (flush)
 			out_flush(out);
@@ -166,8 +184,14 @@ static int translate_report(struct target *target, const struct options *opts, s
 		.target = target,
 		.report = target_report(target, opts, out),
 	};
-	int status;
+	int status = TOOL_DONE;
 
+	if (option_given(opts, OPT_SYMBOLS))
+		status = names_get(target, &translate.symbols);
+	if (status != TOOL_DONE)
+		return status;
+	if (translate.symbols)
+		translate.report.names = names_source(pgw_symbols_get_info(translate.symbols));
 	status = translate_read_stdin(opts) ? translate_stdin(&translate)
 					    : translate_args(&translate, opts);
 	if (status != TOOL_DONE)
@@ -212,15 +236,16 @@ const struct command cmd_translate = {
 	.description =
 		"Prints for each address what it maps to, and below it every level's entry:\n"
 		"table, physical address of the slot, raw entry, kind. Addresses are hexadecimal;\n"
-		"with none, or with -, they are read from standard input, one a line.\n"
+		"with none, or with -, they are read from standard input, one a line. One may\n"
+		"also be a name of the kernel's: @NAME[+OFFSET][:cpuN], see pagewalk symbols.\n"
 		"An address with a tag, which the CPU ignores, is looked up without it: --tags.\n"
 		"The exit status is 1 if any address is not mapped.\n",
 	.examples = "  pagewalk translate vmcore ffffffff81000000\n"
 		    "  pagewalk translate --root cpu0 vmcore 0x400000 0x401000\n"
 		    "  pagewalk translate --json vmcore < addresses\n",
 	.options = OPTIONS_LIVE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) |
-		   OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_TAGS) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) |
-		   OPT_BIT(OPT_HELP),
+		   OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_TAGS) | OPT_BIT(OPT_SYMBOLS) |
+		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = -1,
 	.run = translate_run,

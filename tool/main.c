@@ -10,8 +10,8 @@
 #include "target.h"
 
 static const struct command *const commands[] = {
-	&cmd_info, &cmd_roots,     &cmd_ps,   &cmd_maps,    &cmd_dump,     &cmd_stats,
-	&cmd_diff, &cmd_translate, &cmd_trim, &cmd_convert, &cmd_snapshot,
+	&cmd_info, &cmd_roots,   &cmd_ps,        &cmd_maps, &cmd_dump,    &cmd_stats,
+	&cmd_diff, &cmd_symbols, &cmd_translate, &cmd_trim, &cmd_convert, &cmd_snapshot,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))

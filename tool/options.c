@@ -199,6 +199,16 @@ static bool option_budget(struct options *opts, const char *text)
 	return parse_dec(text, &opts->budget) && opts->budget > 0;
 }
 
+static bool option_cpu(struct options *opts, const char *text)
+{
+	uint64_t cpu;
+
+	if (!parse_dec(text, &cpu) || cpu > UINT32_MAX)
+		return false;
+	opts->cpu = (unsigned)cpu;
+	return true;
+}
+
 static bool option_form(struct options *opts, const char *text)
 {
 	static const char *const names[] = { [PGW_IMAGE_ELF_CORE] = "elf",
@@ -348,6 +358,12 @@ static const struct option_spec option_specs[] = {
 			 "visit at most N tables and print at most N lines in each" HELP_NEXT
 			 "half (default: 67108864; none: as many as there are)",
 			 option_budget },
+	[OPT_CPU] = { "cpu", "N", "the number of a CPU",
+		      "nothing but per-CPU variables, each at the address" HELP_NEXT
+		      "where this CPU has its own",
+		      option_cpu },
+	[OPT_SYMBOLS] = { "symbols", NULL, NULL,
+			  "name addresses of the kernel, by its own table of names", NULL },
 	[OPT_FORM] = { "format", "FORM", "elf, lime or raw",
 		       "elf (default), lime, or raw, which puts a map beside NEW", option_form },
 	[OPT_PAGES] = { "pages", "PAGES", "tables or all",

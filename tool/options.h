@@ -38,6 +38,8 @@ enum option_id {
 	OPT_STYLE,
 	OPT_MARKERS,
 	OPT_BUDGET,
+	OPT_CPU,
+	OPT_SYMBOLS,
 	OPT_FORM,
 	OPT_PAGES,
 	OPT_FORCE,
@@ -112,6 +114,7 @@ struct options {
 	uint32_t pid;
 	const char *markers;      /**< path */
 	uint64_t budget;          /**< as struct pgw_mm_attach_args */
+	unsigned cpu;             /**< of --cpu */
 	enum pgw_image_form form; /**< of the file that is written */
 	enum pages_choice pages;
 	enum color_choice color;

@@ -4,8 +4,7 @@
 
 /**
  * @file
- * Names of addresses: those that a Linux kernel keeps of itself (kallsyms), those of its modules,
- * and those of a file (System.map, an ELF file), which are believed instead. Hosted only.
+ * Names of addresses: those that a Linux kernel keeps of itself (kallsyms). Hosted only.
  *
  * Names are constant once they are there: any threads may read them.
  */
@@ -18,18 +17,16 @@ extern "C" {
 
 struct pgw_symbols;
 
-/** Where the names of the kernel itself are from. */
+/** How the names were found. */
 enum pgw_symbols_source {
 	PGW_SYMBOLS_VMCOREINFO, /**< its kallsyms, whose tables VMCOREINFO names (Linux since 6.0) */
 	PGW_SYMBOLS_MEMORY,     /**< its kallsyms, found in its memory by what they look like */
-	PGW_SYMBOLS_MAP_FILE,   /**< a file as System.map, or as /proc/kallsyms */
-	PGW_SYMBOLS_ELF_FILE,   /**< an ELF file with symbols: vmlinux */
 	_PGW_SYMBOLS_SOURCE_MAX,
 };
 
 /** How kallsyms keep addresses. Which it is was proved by symbols whose address is known. */
 enum pgw_symbols_layout {
-	PGW_SYMBOLS_LAYOUT_NONE,    /**< of a file */
+	PGW_SYMBOLS_LAYOUT_NONE,    /**< none was proved */
 	PGW_SYMBOLS_ABSOLUTE,       /**< as they are */
 	PGW_SYMBOLS_BASE_RELATIVE,  /**< by their distance from a base */
 	PGW_SYMBOLS_BASE_PERCPU,    /**< the same, but per-CPU variables by their offset */
@@ -41,36 +38,28 @@ enum pgw_symbols_layout {
 struct pgw_symbols_info {
 	enum pgw_symbols_source source;
 	enum pgw_symbols_layout layout;
-	uint64_t table_va; /**< kallsyms: where their names are */
-	size_t nr_symbols; /**< all */
-	size_t nr_kernel;  /**< of these, the kernel's own, which come first */
-	size_t nr_exports; /**< then those of the kernel's table of exports that are in no other */
-	size_t nr_modules; /**< modules whose names are there */
-	size_t nr_broken;  /**< modules that cannot be read as such */
-	bool lacks_data;   /**< kallsyms have functions alone (CONFIG_KALLSYMS_ALL is off) */
-	const char *no_modules; /**< why modules have no names: a static string; NULL: they have */
-	uint64_t slide;         /**< of a file: what was added to its addresses */
+	uint64_t table_va; /**< where the coded names are */
+	size_t nr_symbols;
+	bool lacks_data; /**< they are of functions alone (CONFIG_KALLSYMS_ALL is off) */
 };
 
 /** A name and its address. */
 struct pgw_symbol {
 	uint64_t va;
-	const char *name;    /**< valid as long as the names are */
-	const char *module;  /**< NULL: it is the kernel's */
-	const char *section; /**< of a module's, if it is known; else NULL */
-	char letter;         /**< as /proc/kallsyms has it: 'T', 'd', ...; '?' if it is not known */
-	/** The address is an offset in a CPU's area: pgw_symbols_percpu() has the address. */
+	const char *name; /**< valid as long as the names are */
+	char letter;      /**< as /proc/kallsyms has it: 'T', 'd', ... */
+	/** va is an offset in a CPU's area, and no address: pgw_symbols_percpu() has that. */
 	bool is_offset;
 };
 
 /**
- * The names of the kernel that is meant (pgw_image_options.kernel) and of its modules. Looked for
- * on the first call. pgw_image_options.symbols, if there are any, take the place of the kernel's own.
+ * The names of the kernel that is meant (pgw_image_options.kernel). Looked for on the first call,
+ * which must not be made from two threads at once.
  *
  * @param ret the image's
  * @param err what was looked for; may be NULL
  * @return 0, -PGW_ENOENT (no Linux kernel, none of its names, or none that prove themselves),
- *         -PGW_ENOEXEC (the file of the options has no symbols), -PGW_EIO, -PGW_ENOMEM
+ *         -PGW_EIO (they are not in the image), -PGW_ENOMEM
  */
 PGW_API int pgw_image_symbols(struct pgw_image *image, const struct pgw_symbols **ret,
 			      struct pgw_error *err);
@@ -82,8 +71,7 @@ PGW_API bool pgw_symbols_get(const struct pgw_symbols *symbols, size_t index,
 			     struct pgw_symbol *ret);
 
 /**
- * By name. Of several symbols with a name the first is taken: the kernel's own come before its
- * modules', and are in order of address.
+ * By name. Of several symbols with a name the first is taken, in the order of /proc/kallsyms.
  * @return false if there is none
  */
 PGW_API bool pgw_symbols_find(const struct pgw_symbols *symbols, const char *name,
@@ -95,7 +83,7 @@ PGW_API bool pgw_symbols_find(const struct pgw_symbols *symbols, const char *nam
  * letter) is taken before one that they cannot, and a local label ("$x", ".L0 ") last.
  *
  * @param ret_offset of the address from the symbol's
- * @return false if the address is in none: outside of the kernel's image and of all modules
+ * @return false if the address is outside of the kernel's image
  */
 PGW_API bool pgw_symbols_at(const struct pgw_symbols *symbols, uint64_t va, struct pgw_symbol *ret,
 			    uint64_t *ret_offset);

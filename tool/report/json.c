@@ -280,6 +280,11 @@ static void json_translation(struct report *report, const struct report_translat
 		json_absent(&json, &absent,
 			    absent.pa + (translation->looked_up - result->va_first));
 	}
+	if (translation->has_symbol) {
+		json_untrusted(&json, "symbol", translation->symbol.name,
+			       strlen(translation->symbol.name));
+		json_hex(&json, "symbol_offset", translation->symbol_offset);
+	}
 	json_hex(&json, "root", report->root_pa);
 	json_path(report, &json, &translation->path);
 	json_end(&json);
@@ -294,6 +299,8 @@ static void json_translate_summary(struct report *report, const struct report_tr
 	json_region(&json, report);
 	json_dec(&json, "addresses", sums->nr_asked);
 	json_dec(&json, "mapped", sums->nr_mapped);
+	if (report->names)
+		json_str(&json, "names", report->names);
 	json_guess(&json, report);
 	json_bool(&json, "truncated", false);
 	json_dec(&json, "malformed", sums->nr_malformed);

@@ -72,6 +72,9 @@ struct report_translation {
 	/** If no half has it: a --tags that would give it one, and the address then; or NULL */
 	const char *possible;
 	uint64_t possible_va;
+	bool has_symbol; /**< names are wanted, and there is one for looked_up */
+	struct pgw_symbol symbol;
+	uint64_t symbol_offset; /**< of looked_up */
 	struct pgw_translation result;
 	struct pgw_path path;
 };
@@ -155,9 +158,10 @@ struct report {
 	struct pgw_linux kernel;       /**< by which absent entries are told */
 	/** The order of memory types is assumed: rows that show one say so. */
 	bool assumes_memory_types;
-	bool tags_given; /**< --tags says what a tag is */
-	bool has_absent; /**< a dump lists them */
-	bool is_guess;   /**< where some of memory is, is one: every summary says so */
+	bool tags_given;   /**< --tags says what a tag is */
+	bool has_absent;   /**< a dump lists them */
+	const char *names; /**< how names of addresses were found; NULL: none are wanted */
+	bool is_guess;     /**< where some of memory is, is one: every summary says so */
 	struct report_attrs attrs;
 	struct report_tail tail;
 };

@@ -354,6 +354,20 @@ static void text_tag(const struct report *report, const struct report_translatio
 	}
 }
 
+/* "  symbol init_task+0x10" */
+static void text_symbol(struct out *out, const struct report_translation *translation)
+{
+	const struct pgw_symbol *symbol = &translation->symbol;
+
+	if (!translation->has_symbol)
+		return;
+	out_str(out, "  symbol ");
+	out_untrusted(out, symbol->name, strlen(symbol->name));
+	out_char(out, '+');
+	out_hex_short(out, translation->symbol_offset);
+	out_char(out, '\n');
+}
+
 static void text_translation(struct report *report, const struct report_translation *translation)
 {
 	const struct pgw_translation *result = &translation->result;
@@ -387,6 +401,7 @@ static void text_translation(struct report *report, const struct report_translat
 	}
 	out_char(out, '\n');
 	text_tag(report, translation);
+	text_symbol(out, translation);
 	for (unsigned i = 0; i < translation->path.nr_steps; i++)
 		text_step(report, &translation->path.step[i]);
 }
@@ -401,6 +416,10 @@ static void text_translate_summary(struct report *report, const struct report_tr
 	out_str(out, " mapped");
 	if (sums->nr_unreadable)
 		text_count(out, ", ", sums->nr_unreadable, "unreadable: tables missing");
+	if (report->names) {
+		out_str(out, "; names: ");
+		out_str(out, report->names);
+	}
 	text_end(report);
 }
 

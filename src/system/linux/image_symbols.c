@@ -81,6 +81,9 @@ static int finder_init(struct finder *finder, struct pgw_image *image, struct pg
 		return source_fail(err, status, NULL);
 	if (!root.kernel || root.kernel > nr)
 		return source_fail(err, -PGW_ENOENT, "a Linux kernel, whose root proves itself");
+	if (strcmp(pgw_format_arch(root.format), "i386") == 0)
+		return source_fail(err, -PGW_ENOENT,
+				   "a kernel of 64 bits: the names of those of 32 bits are not read");
 	linux_memory_init(&finder->mem, image, &root);
 	finder->known.vmcoreinfo = list[root.kernel - 1].vmcoreinfo;
 	finder->known.swapper_va = list[root.kernel - 1].swapper_va;

@@ -399,7 +399,6 @@ static void addresses_set(const struct kallsyms *k, enum pgw_symbols_layout layo
 	}
 	symbols->info.layout = layout;
 	symbols->info.lacks_data = !has_data;
-	symbols->info.nr_kernel = symbols->nr;
 	symbols->info.table_va = k->tables->names;
 }
 

@@ -10,7 +10,7 @@ static bool find_va(const struct pgw_symbols *symbols, const char *name, uint64_
 {
 	struct pgw_symbol symbol;
 
-	if (!pgw_symbols_find(symbols, name, &symbol) || symbol.module)
+	if (!pgw_symbols_find(symbols, name, &symbol))
 		return false;
 	*ret = symbol.va;
 	return true;
@@ -20,7 +20,7 @@ bool linux_symbol_is_percpu(const struct pgw_symbols *symbols, const struct pgw_
 {
 	uint64_t start, end;
 
-	return !symbol->module && find_va(symbols, "__per_cpu_start", &start) &&
+	return find_va(symbols, "__per_cpu_start", &start) &&
 	       find_va(symbols, "__per_cpu_end", &end) && symbol->va >= start && symbol->va < end;
 }
 

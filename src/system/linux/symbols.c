@@ -24,9 +24,6 @@ void linux_symbols_free(struct pgw_symbols *symbols)
 		return;
 	free(symbols->list);
 	free(symbols->names);
-	free(symbols->module_names);
-	free(symbols->ranges);
-	free(symbols->sections);
 	free(symbols->by_va);
 	free(symbols->by_name);
 	free(symbols);
@@ -186,15 +183,13 @@ static void image_bounds(struct pgw_symbols *symbols)
 	for (size_t i = 0; i < symbols->nr_by_va; i++) {
 		const struct linux_symbol *symbol = &symbols->list[symbols->by_va[i]];
 
-		if (symbol->module != LINUX_KERNEL_MODULE)
-			continue;
 		if (symbol->va < first)
 			first = symbol->va;
 		if (symbol->va > last)
 			last = symbol->va;
 	}
 	/* What VMs and hypervisors have at the top of addresses is no part of the image. */
-	if (pgw_symbols_find(symbols, "_end", &end) && !end.module && end.va > first)
+	if (pgw_symbols_find(symbols, "_end", &end) && end.va > first)
 		last = end.va - 1;
 	else
 		last |= 0xfff;
@@ -220,39 +215,15 @@ const struct pgw_symbols_info *pgw_symbols_get_info(const struct pgw_symbols *sy
 	return &symbols->info;
 }
 
-/* The last range that begins at or below va; NULL if it ends before va. */
-static const struct linux_range *range_at(const struct linux_range *ranges, size_t nr, uint64_t va)
-{
-	size_t low = 0, high = nr;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (ranges[mid].first <= va)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low && ranges[low - 1].last >= va ? &ranges[low - 1] : NULL;
-}
-
 static void symbol_export(const struct pgw_symbols *symbols, const struct linux_symbol *symbol,
 			  struct pgw_symbol *ret)
 {
-	const struct linux_range *section = NULL;
-
 	*ret = (struct pgw_symbol){
 		.va = symbol->va,
 		.name = name_of(symbols, symbol),
 		.letter = symbol->letter,
 		.is_offset = symbol->is_offset,
 	};
-	if (symbol->module == LINUX_KERNEL_MODULE)
-		return;
-	ret->module = symbols->names + symbols->module_names[symbol->module - 1];
-	section = range_at(symbols->sections, symbols->nr_sections, symbol->va);
-	if (section)
-		ret->section = symbols->names + section->name;
 }
 
 bool pgw_symbols_get(const struct pgw_symbols *symbols, size_t index, struct pgw_symbol *ret)
@@ -328,16 +299,13 @@ static size_t count_up_to(const struct pgw_symbols *symbols, uint64_t va)
 bool pgw_symbols_at(const struct pgw_symbols *symbols, uint64_t va, struct pgw_symbol *ret,
 		    uint64_t *ret_offset)
 {
-	const struct linux_range *range = range_at(symbols->ranges, symbols->nr_ranges, va);
-	uint64_t first = range ? range->first : symbols->image_first;
 	const struct linux_symbol *symbol;
 	size_t nr;
 
-	if (!range && (va < symbols->image_first || va > symbols->image_last))
+	if (va < symbols->image_first || va > symbols->image_last)
 		return false;
 	nr = count_up_to(symbols, va);
-	/* Before the first symbol of a range, as before the image's, there is nothing. */
-	if (!nr || symbols->list[symbols->by_va[nr - 1]].va < first)
+	if (!nr)
 		return false;
 	symbol = best_at(symbols, nr - 1);
 	symbol_export(symbols, symbol, ret);

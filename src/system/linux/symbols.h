@@ -17,21 +17,11 @@
 #define LINUX_SYMBOL_BYTES_MAX (UINT32_C(1) << 28) /* of all names */
 #define LINUX_NAME_BYTES_MAX (UINT32_C(1) << 26)   /* of coded names */
 
-#define LINUX_KERNEL_MODULE 0 /* the "module" that is the kernel itself */
-
 struct linux_symbol {
 	uint64_t va;
-	uint32_t name;   /* in names */
-	uint16_t module; /* index + 1, or LINUX_KERNEL_MODULE */
+	uint32_t name; /* in names */
 	char letter;
 	bool is_offset;
-};
-
-/** Addresses that a module, or one of its sections, takes. */
-struct linux_range {
-	uint64_t first, last; /* inclusive */
-	uint32_t name;        /* a section's; 0: none */
-	uint16_t module;
 };
 
 struct pgw_symbols {
@@ -40,11 +30,6 @@ struct pgw_symbols {
 	size_t nr, room;
 	char *names; /* each ended by NUL; the first is empty */
 	size_t names_size, names_room;
-	uint32_t *module_names;     /* in names */
-	struct linux_range *ranges; /* memory of modules, ascending; no overlap */
-	size_t nr_ranges, ranges_room;
-	struct linux_range *sections; /* of modules, ascending by first */
-	size_t nr_sections, sections_room;
 	uint64_t image_first, image_last; /* the kernel's image, inclusive */
 	uint32_t *by_va;                  /* what is an address, ascending; equal ones as in list */
 	size_t nr_by_va;

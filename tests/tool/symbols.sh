@@ -1,0 +1,22 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# symbols.sh: names where there are none, and what is no name. Prints TAP.
+set -eu
+# shellcheck source=tests/tool/lib.sh
+. "$(dirname "$0")/lib.sh"
+make_tmp
+image=$root/tests/data/x86_64-la48-pti.small.elf # page tables and nothing else
+
+missing='expected the kernel.s table of names (kallsyms)'
+suffix='is not @NAME\[+OFFSET\]\[:cpuN\]'
+
+complains 'symbols: an image without names' 3 "$missing" symbols "$image"
+complains 'translate: a name where there are none' 3 "$missing" translate "$image" @init_task
+complains 'translate --symbols: the same' 3 "$missing" \
+	translate --symbols "$image" ffffffff81000000
+complains 'translate: what is behind + is no number' 2 "$suffix" translate "$image" @init_task+x
+complains 'translate: what is behind :cpu is no number' 2 "$suffix" \
+	translate "$image" @init_task:cpux
+complains 'translate: @ alone is no name' 2 'not an address' translate "$image" @
+complains 'symbols --cpu: no number' 2 'not the number of a CPU' symbols --cpu x "$image"
+tap_done
