@@ -391,7 +391,8 @@ struct pgw_root_info;
 struct pgw_hold_args {
 	const struct pgw_root_info *roots; /**< all tables that these lead to, and their twins */
 	size_t nr_roots;
-	bool has_cpus; /**< and those that the roots lead to which CPUs have loaded at that moment */
+	/** and those that the roots lead to which CPUs have loaded at that moment, for which they are asked */
+	bool has_cpus;
 	const struct pgw_pa_range *pages; /**< other memory: each page of these that is there */
 	size_t nr_pages;
 	uint64_t max_pause_ns; /**< 0: as long as it takes */
@@ -399,7 +400,7 @@ struct pgw_hold_args {
 
 /**
  * Of a machine that runs (pgw_image_info.is_live): stop it, as the write lock of a live mm
- * does, ask for its CPUs' registers, copy page tables, and let it run again. From then on the copied pages
+ * does, copy page tables, and let it run again. From then on the copied pages
  * are all the memory that the image has, all of one moment, and it is live no more: what it
  * gave out before (roots, texts, markers) is gone, its functions answer from the copy. Functions of the image
  * may not be called meanwhile; mms that were attached to it are to be freed before.

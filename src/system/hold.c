@@ -148,7 +148,7 @@ static int refresh(struct pgw_image *image)
 static int copy(struct hold *hold)
 {
 	struct pgw_image *image = hold->image;
-	int status = refresh(image);
+	int status = hold->args->has_cpus ? refresh(image) : 0;
 
 	if (!status)
 		status = hold_all(hold);
