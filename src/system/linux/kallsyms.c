@@ -17,6 +17,7 @@
 
 #define NR_TOKENS 256
 #define TOKENS_MAX 4096 /* bytes of token_table; kernels have about 1,000 */
+#define TOKEN_COPY 16   /* bytes that are copied at once: most tokens have fewer */
 #define READ_AHEAD ((size_t)64 << 10)
 #define MAX_CODED 0x3fff
 #define MAX_SAMPLES 64 /* functions that are looked at */
@@ -27,8 +28,8 @@ struct kallsyms {
 	const struct linux_kallsyms *tables;
 	struct pgw_symbols *symbols;
 	uint32_t nr;
-	char tokens[TOKENS_MAX + 1]; /* ended by NUL in any case */
-	uint16_t token[NR_TOKENS];   /* where it begins */
+	char tokens[TOKENS_MAX + 1 + TOKEN_COPY]; /* ended by NUL in any case */
+	uint16_t token[NR_TOKENS];                /* where it begins */
 	uint8_t token_len[NR_TOKENS];
 	uint8_t *coded; /* names */
 	size_t coded_size, coded_room;
@@ -132,18 +133,22 @@ static int coded_next(struct kallsyms *k, size_t *at, const uint8_t **ret, size_
 	return 0;
 }
 
-/* @return bytes of the name, 0: it is none */
+/* @param to has TOKEN_COPY bytes more than a name @return bytes of the name, 0: it is none */
 static size_t name_decode(const struct kallsyms *k, const uint8_t *coded, size_t len, char *to)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < len; i++) {
-		unsigned token = coded[i];
+		const char *token = k->tokens + k->token[coded[i]];
+		size_t size = k->token_len[coded[i]];
 
-		if (n + k->token_len[token] > LINUX_SYMBOL_NAME_MAX)
+		if (n + size > LINUX_SYMBOL_NAME_MAX)
 			return 0;
-		memcpy(to + n, k->tokens + k->token[token], k->token_len[token]);
-		n += k->token_len[token];
+		if (size <= TOKEN_COPY)
+			memcpy(to + n, token, TOKEN_COPY);
+		else
+			memcpy(to + n, token, size);
+		n += size;
 	}
 	return n;
 }
@@ -158,7 +163,7 @@ static bool is_name(const char *name, size_t len)
 
 static int names_read(struct kallsyms *k)
 {
-	char name[LINUX_SYMBOL_NAME_MAX + 1];
+	char name[LINUX_SYMBOL_NAME_MAX + 1 + TOKEN_COPY];
 	const uint8_t *coded;
 	size_t at = 0, len;
 

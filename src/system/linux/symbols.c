@@ -145,33 +145,42 @@ static int by_va_compare(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* Kallsyms are in order; what comes behind them may not be. */
+/* @return 0 or -PGW_ENOMEM */
+static int addresses_sort(struct pgw_symbols *symbols)
+{
+	struct by_va *order = malloc((symbols->nr_by_va + 1) * sizeof(*order));
+
+	if (!order)
+		return -PGW_ENOMEM;
+	for (size_t i = 0; i < symbols->nr_by_va; i++)
+		order[i] = (struct by_va){ symbols->list[symbols->by_va[i]].va, symbols->by_va[i] };
+	qsort(order, symbols->nr_by_va, sizeof(*order), by_va_compare);
+	for (size_t i = 0; i < symbols->nr_by_va; i++)
+		symbols->by_va[i] = order[i].index;
+	free(order);
+	return 0;
+}
+
+/* Kernels have them in order; what is in an image need not be. */
 static int addresses_index(struct pgw_symbols *symbols)
 {
-	struct by_va *order = malloc((symbols->nr + 1) * sizeof(*order));
 	bool is_sorted = true;
+	uint64_t last = 0;
 	size_t nr = 0;
 
 	free(symbols->by_va);
 	symbols->by_va = malloc((symbols->nr + 1) * sizeof(*symbols->by_va));
-	if (!order || !symbols->by_va) {
-		free(order);
+	if (!symbols->by_va)
 		return -PGW_ENOMEM;
-	}
 	for (size_t i = 0; i < symbols->nr; i++) {
 		if (symbols->list[i].is_offset)
 			continue;
-		order[nr] = (struct by_va){ symbols->list[i].va, (uint32_t)i };
-		is_sorted &= !nr || order[nr].va >= order[nr - 1].va;
-		nr++;
+		is_sorted &= symbols->list[i].va >= last;
+		last = symbols->list[i].va;
+		symbols->by_va[nr++] = (uint32_t)i;
 	}
-	if (!is_sorted)
-		qsort(order, nr, sizeof(*order), by_va_compare);
-	for (size_t i = 0; i < nr; i++)
-		symbols->by_va[i] = order[i].index;
 	symbols->nr_by_va = nr;
-	free(order);
-	return 0;
+	return is_sorted ? 0 : addresses_sort(symbols);
 }
 
 /* Where the kernel's image is: from the first of its symbols to _end, or to the last of them. */
