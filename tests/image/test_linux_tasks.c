@@ -186,6 +186,7 @@ static void close_guest(struct opened *opened)
 struct told {
 	uint64_t nr_areas, nr_torn, nr_unreadable;
 	uint64_t nr_broken;    /* names */
+	uint64_t nr_uncounted; /* processes whose rss is not what the kernel has counted */
 	uint64_t nr_of_others; /* areas that a first thread has no more */
 	uint64_t end;
 	uint64_t sum;
@@ -225,6 +226,10 @@ static struct told tell_all(struct opened *opened)
 		err = pgw_task_get_memory(opened->tasks, task, &memory);
 		assert_true(err == 0 || err == -PGW_ENOENT);
 		told.sum = told.sum * 31 + memory.rss + task->pid;
+		told.nr_uncounted +=
+			!err && (int64_t)memory.rss != memory.counted[PGW_RSS_FILE] +
+							       memory.counted[PGW_RSS_ANON] +
+							       memory.counted[PGW_RSS_SHMEM];
 		told.end = 0;
 		pgw_task_areas(opened->tasks, task, true, told_area, &told, &met);
 		told.nr_of_others += task->is_leader ? 0 : met.nr_areas;
@@ -260,6 +265,7 @@ static void test_tasks__are_those_of_the_guests(void **state)
 				 0);
 		told = tell_all(opened);
 		assert_int_equal(told.nr_torn + told.nr_unreadable + told.nr_broken, 0);
+		assert_int_equal(told.nr_uncounted, 0);
 		/* The console's maps of a process whose first thread has exited are empty. */
 		assert_int_equal(told.nr_areas - told.nr_of_others, guests[i].nr_lines);
 		close_guest(opened);
