@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -26,6 +27,7 @@
 #define IN_QEMU (SOURCE_NO_FILE - 2)
 
 #define MAX_FILES 64
+#define MAX_SECONDS 30 /* for all that is asked of where memory is */
 /* A look through memory has QEMU write so much at once. */
 #define LOOK_BYTES (UINT64_C(4) << 20)
 
@@ -186,6 +188,21 @@ static const char *access_text(const struct qemu_live *live)
 	return texts[most];
 }
 
+static int add_sections(struct source *source, const struct qemu_section *sections, size_t nr)
+{
+	struct timespec start, now;
+	int status = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (size_t i = 0; i < nr && !status; i++) {
+		status = add_section(source, &sections[i]);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (!status && now.tv_sec - start.tv_sec > MAX_SECONDS)
+			status = -PGW_EIO;
+	}
+	return status;
+}
+
 static int find_memory(struct source *source, struct qemu_live *live, struct pgw_error *err)
 {
 	struct qemu_section *sections = calloc(QEMU_MAX_SECTIONS + 1, sizeof(*sections));
@@ -198,14 +215,15 @@ static int find_memory(struct source *source, struct qemu_live *live, struct pgw
 	if (!status && !nr)
 		status = -PGW_EIO;
 	free(text);
-	for (size_t i = 0; i < nr && !status; i++)
-		status = add_section(source, &sections[i]);
+	if (!status)
+		status = add_sections(source, sections, nr);
 	free(sections);
 	if (!status)
 		status = source_lay_out(source, live->segments, live->nr_segments);
 	if (status)
-		return fail_answer(err, status,
-				   "QEMU's monitor to say where memory is (info mtree -f)");
+		return fail_answer(
+			err, status,
+			"QEMU's monitor to say within 30 seconds where memory is (info mtree -f)");
 	source->has_places = true;
 	source->info.access = access_text(live);
 	return 0;

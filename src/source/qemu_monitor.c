@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#define _GNU_SOURCE /* memmem */
 #include "source/qemu_monitor.h"
 
 #include <stdlib.h>
@@ -31,9 +32,8 @@ static const char *next_line(const char *line)
 
 static bool line_has(const char *line, const char *word)
 {
-	const char *at = strstr(line, word);
-
-	return at && at < next_line(line);
+	/* No further than the line goes: there may be many that do not have it. */
+	return memmem(line, strcspn(line, "\n"), word, strlen(word));
 }
 
 /*
@@ -81,7 +81,10 @@ static const char *find_register(const char *text, const char *end, const char *
 {
 	size_t n = strlen(name);
 
-	for (const char *at = strstr(text, name); at && at < end; at = strstr(at + 1, name)) {
+	for (const char *from = text, *at; from < end; from = at + 1) {
+		at = memmem(from, (size_t)(end - from), name, n);
+		if (!at)
+			return NULL;
 		if (at == text || strchr(" \r\n", at[-1]))
 			return at + n;
 	}

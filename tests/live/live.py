@@ -367,6 +367,8 @@ PEERS = {
     "has addresses that wrap": [GREETING, DONE, ARCH, WHOLE, text("m0) is 0xfffffffffffff000"), REGISTERS, *[DONE] * 9],
     "has no registers": [GREETING, DONE, ARCH, WHOLE, HVA, text("CPU")],
     "has odd registers": [GREETING, DONE, ARCH, WHOLE, HVA, text("CPU#0\r\nCR0=zz CS =1 2\r\nCPU#"), *[DONE] * 9],
+    "has long registers": [GREETING, DONE, ARCH, WHOLE, HVA, text("CPU#0\r\n" * 8000 + "x" * 3900000), *[DONE] * 9],
+    "has a long list": [GREETING, DONE, ARCH, mtree(*["  10-20 (prio 0, xx): x"] * 150000)],
     "ends in the middle": [GREETING, DONE, ARCH, WHOLE[:40]],
 }
 
