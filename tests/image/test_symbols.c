@@ -228,7 +228,7 @@ static void test_made__damaged_tables_end_bounded(void **state)
 		int status;
 
 		made_init(&m, i % _MKKALLSYMS_MAX, i % 2, &made);
-		bytes = m.ram + LINUX_KERNEL * m.page - m.kernel_va + made.first;
+		bytes = m.ram + (LINUX_KERNEL * m.page + (made.first - m.kernel_va));
 		for (unsigned hit = 0; hit < 1 + i % 8; hit++) {
 			seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
 			bytes[(seed >> 33) % (made.end - made.first)] = (uint8_t)(seed >> 24);
