@@ -26,6 +26,7 @@ extern const struct command cmd_dump;
 extern const struct command cmd_stats;
 extern const struct command cmd_diff;
 extern const struct command cmd_symbols;
+extern const struct command cmd_find;
 extern const struct command cmd_translate;
 extern const struct command cmd_trim;
 extern const struct command cmd_snapshot;

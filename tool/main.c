@@ -10,7 +10,7 @@
 #include "target.h"
 
 static const struct command *const commands[] = {
-	&cmd_info, &cmd_roots,   &cmd_ps,        &cmd_maps, &cmd_dump,    &cmd_stats,
+	&cmd_info, &cmd_roots,   &cmd_ps,        &cmd_maps, &cmd_dump,    &cmd_find,     &cmd_stats,
 	&cmd_diff, &cmd_symbols, &cmd_translate, &cmd_trim, &cmd_convert, &cmd_snapshot,
 };
 

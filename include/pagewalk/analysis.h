@@ -374,6 +374,57 @@ struct pgw_diff_roots {
 PGW_API int pgw_diff_match(const struct pgw_diff_roots *before, const struct pgw_diff_roots *after,
 			   size_t *ret_match);
 
+/** Where memory is mapped. */
+struct pgw_found {
+	size_t root; /**< index in the list of roots */
+	const struct pgw_region *region;
+	uint64_t va_first;
+	uint64_t va_last; /**< inclusive */
+	uint64_t pa;      /**< where va_first maps to */
+	uint64_t entry;   /**< of the first leaf */
+	uint8_t level;
+	uint8_t leaf_lg2;
+	uint8_t rights; /**< effective, enum pgw_right */
+};
+
+/** Not 0 ends the search, which returns the value. */
+typedef int pgw_found_fn(const struct pgw_found *found, void *arg);
+
+/** What to look for, and where. */
+struct pgw_find_args {
+	const struct pgw_platform *platform;
+	const struct pgw_image *image;
+	const struct pgw_root_info *roots;
+	size_t nr_roots;
+	uint64_t pa_first;
+	uint64_t pa_last;    /**< inclusive */
+	uint64_t max_tables; /**< distinct ones that may be looked at, at most 2^31 */
+	uint64_t max_found;  /**< mappings that may be found; 0: any number */
+	pgw_found_fn *fn;
+	void *arg;
+};
+
+/** What a search met. */
+struct pgw_find_sums {
+	uint64_t nr_roots;      /**< that were looked at */
+	uint64_t nr_tables;     /**< distinct ones */
+	uint64_t nr_found;      /**< calls of fn */
+	uint64_t bytes;         /**< of virtual addresses, of all of them */
+	uint64_t nr_unreadable; /**< tables of which the image lacks bytes: there may be more */
+};
+
+/**
+ * Find every address of some roots that maps some of a range of memory: by root, in ascending
+ * order, runs that look the same and follow each other in va and pa as one. Each distinct table is
+ * read once, and only those that lead to the memory are gone through again. A guest's root
+ * (PGW_ROOT_GUEST) is passed over.
+ *
+ * @param ret set also on failure
+ * @return 0, fn's value, -PGW_E2BIG (more tables, or more is found, than may be: what was found
+ *         before was reported), -PGW_EINVAL (no root can be there), -PGW_ENOMEM
+ */
+PGW_API int pgw_find(const struct pgw_find_args *args, struct pgw_find_sums *ret);
+
 /** What a trim kept. */
 struct pgw_trim_summary {
 	size_t nr_roots;
