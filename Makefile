@@ -21,14 +21,15 @@ check-bare:
 	@scripts/check-bare
 
 # Not part of check: the comparison with QEMU's MMU, with many more random tables; machines that run,
-# with many more captures and kills; what real makers of dumps write, in guests; and ten million
-# interleavings of operations.
+# with many more captures and kills; builds without each library; what real makers of dumps write, in
+# guests; and ten million interleavings of operations.
 check-long:
 	@scripts/setup check
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
 	@ninja -C $(BUILD)
 	@PGW_MMU_ROUNDS=$${PGW_MMU_ROUNDS:-20} meson test -C $(BUILD) --no-rebuild --suite mmu -t 20
 	@PGW_LIVE_KILLS=$${PGW_LIVE_KILLS:-1000} PGW_LIVE_CAPTURES=$${PGW_LIVE_CAPTURES:-200} meson test -C $(BUILD) --no-rebuild --suite live -t 20
+	@scripts/check-libraries
 	@scripts/check-makers $(MAKERS)
 	@scripts/check-schedules --long $(BUILD)
 

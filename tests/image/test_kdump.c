@@ -690,13 +690,17 @@ static void check_field(struct mkkdump *kdump, uint64_t offset, unsigned size, u
 		const struct pgw_root_info *roots;
 		uint64_t pa = 0, first, last;
 		size_t nr;
+		int status;
 
 		while (pgw_image_phys(image)->ops->next_range(pgw_image_phys(image), pa, &first,
 							      &last)) {
 			assert_true(first >= pa && first <= last && last < UINT64_MAX);
 			pa = last + 1;
 		}
-		assert_int_equal(pgw_image_roots(image, &roots, &nr), 0);
+		status = pgw_image_roots(image, &roots, &nr);
+		/* A flag may say that a page is packed by what this build lacks. */
+		if (packing_is_there(PACKING_ZLIB) || status != -PGW_EOPNOTSUPP)
+			assert_int_equal(status, 0);
 	}
 	pgw_image_close(image);
 	memcpy(kdump->file + offset, before, size);

@@ -44,6 +44,7 @@ reads() { # of an image, everything that is the same
 
 reads "$tmp/core" >"$tmp/expected"
 packings=
+some= # a file that is packed
 for packing in zst gz xz bz2 lz4 zip; do
 	pack "$packing" "$tmp/core"
 	if ! pagewalk info "$tmp/core.$packing" >/dev/null 2>"$tmp/err"; then
@@ -52,13 +53,20 @@ for packing in zst gz xz bz2 lz4 zip; do
 		continue
 	fi
 	packings="$packings $packing"
+	some=$tmp/core.$packing
 done
+[ -n "$some" ] || {
+	tap_done
+	exit
+}
 
 for packing in $packings; do
 	file=$tmp/core.$packing
 	reads "$file" >"$tmp/actual" 2>"$tmp/err"
 	same "$packing: the same as what is in it" "$tmp/expected" "$tmp/actual"
-	check "$packing: a short work is done in silence" test ! -s "$tmp/err"
+	# More than a second of work is said, which it takes only where others take the CPUs.
+	grep -v 'a temporary file in /var/tmp\|^pagewalk: .*: it came to ' "$tmp/err" >"$tmp/said" || true
+	tap_empty "$packing: a short work is done in silence" "$tmp/said"
 	size=$(wc -c <"$file")
 	pagewalk info "$file" >"$tmp/out"
 	check "$packing: info says how it is packed" grep -q \
@@ -235,7 +243,7 @@ done
 for size in 0 x 1X ''; do
 	complains "--unpack-max '$size'" 2 'is not a size like 4G' info --unpack-max "$size" "$tmp/core"
 done
-ends '--unpack-max that is enough' 0 info --unpack-max 16M "$tmp/core.gz"
+ends '--unpack-max that is enough' 0 info --unpack-max 16M "$some"
 
 # The temporary file: in the folder that TMPDIR says, without a name, and gone with the command.
 mkdir "$tmp/here"
@@ -248,7 +256,7 @@ check 'TMPDIR: info says it' grep -q \
 TMPDIR=$tmp/none
 complains 'TMPDIR that is not there' 3 \
 	'expected a folder for temporary files that can be written to (TMPDIR) (No such file' \
-	info "$tmp/core.gz"
+	info "$some"
 unset TMPDIR
 mkfifo "$tmp/fifo"
 (
@@ -258,7 +266,7 @@ mkfifo "$tmp/fifo"
 writer=$!
 TMPDIR=$tmp/here "$PGW_TOOL" info "$tmp/fifo" >"$tmp/out" 2>"$tmp/err" &
 reader=$!
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+for _ in $(seq 150); do
 	ls -l "/proc/$reader/fd" 2>/dev/null | grep -q "$tmp/here/.* (deleted)" && break
 	sleep 0.2
 done
