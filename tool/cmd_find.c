@@ -9,7 +9,6 @@
 
 /* Distinct tables: at 4 KiB, 16 GiB of them. */
 #define FIND_TABLES (UINT64_C(1) << 22)
-#define FIND_LINES (UINT64_C(1) << 26)
 
 #define STOP_OUTPUT 1
 
@@ -92,8 +91,9 @@ static int find_report(struct target *target, const struct options *opts,
 	find_summary(target, &find.record, &sums, err == -PGW_E2BIG);
 	out_flush(out);
 	if (err == -PGW_E2BIG)
-		message("%s: cut short: more than %" PRIu64 " tables, or %" PRIu64 " mappings",
-			target->file, FIND_TABLES, FIND_LINES);
+		message("%s: cut short: more than %" PRIu64 " tables, or %" PRIu64
+			" mappings (--budget)",
+			target->file, FIND_TABLES, args->max_found);
 	if (sums.nr_unreadable) {
 		message("%s: %" PRIu64 " tables are not in the image: there may be more mappings",
 			target->file, sums.nr_unreadable);
@@ -107,7 +107,7 @@ static int find_run(const struct options *opts)
 	struct pgw_find_args args = {
 		.platform = pgw_hosted_platform(),
 		.max_tables = FIND_TABLES,
-		.max_found = FIND_LINES,
+		.max_found = opts->budget ? opts->budget : PGW_BUDGET_DEFAULT,
 		.fn = find_found,
 	};
 	struct target target;
@@ -138,8 +138,8 @@ const struct command cmd_find = {
 	.examples = "  pagewalk find vmcore 1000                  who maps this address\n"
 		    "  pagewalk find vmcore 0+1M                   ... or any of this memory\n"
 		    "  pagewalk find --root cpu0 vmcore 100000+4K  in one root\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_JSON) |
-		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_BUDGET) |
+		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 2,
 	.max_args = 2,
 	.run = find_run,

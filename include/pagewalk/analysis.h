@@ -347,6 +347,7 @@ struct pgw_diff_summary {
  * in the same way and look the same are one change. Needs some 100 KiB, whatever there is.
  *
  * Locks: both as pgw_scan(). The second one may be a live one at another time.
+ * An mm's budget bounds also how many extents are taken of it, in all.
  * @param ret added to
  * @return 0, fn's value, as pgw_scan() (-PGW_E2BIG: everything before was reported),
  *         -PGW_EINVAL also if they are not of one format and region

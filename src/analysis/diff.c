@@ -25,6 +25,8 @@ struct side {
 	struct pgw_extent extent; /* what is left of the first one; if has_extent */
 	bool has_extent;
 	uint64_t nr_unreadable, nr_malformed;
+	uint64_t
+		nr_left; /* extents that may still be taken: a scan's own budget begins anew with each */
 };
 
 struct diff {
@@ -53,9 +55,12 @@ static int side_fill(struct side *side)
 	side->nr = side->at = 0;
 	if (side->is_done)
 		return 0;
+	if (!side->nr_left)
+		return -PGW_E2BIG;
 	status = pgw_scan_extents(side->mm, side->next, side->last, side_extent, side);
 	if (status < 0)
 		return status;
+	side->nr_left -= side->nr_left < side->nr ? side->nr_left : side->nr;
 	if (status == SIDE_FULL && side->ahead[side->nr - 1].va_last < side->last)
 		side->next = side->ahead[side->nr - 1].va_last + 1;
 	else
@@ -255,6 +260,8 @@ int pgw_diff(const struct pgw_diff_args *args, struct pgw_diff_summary *ret)
 	d->after.mm = args->after;
 	d->before.next = d->after.next = args->first;
 	d->before.last = d->after.last = args->last;
+	d->before.nr_left = pgw_mm_budget(args->before);
+	d->after.nr_left = pgw_mm_budget(args->after);
 	look_masks(pgw_mm_format(args->before), d->mask);
 	status = diff_run(d);
 	ret->nr_malformed += d->before.nr_malformed + d->after.nr_malformed;

@@ -114,7 +114,7 @@ done
 # What looks at all tables once needs no more of a budget than there are tables.
 for kind in self parent one ones outside cut; do
 	make $kind x86_64-la48 "$tmp/core"
-	bounded find "$tmp/core" 0-ffffffffffff
+	bounded find --budget 1000 "$tmp/core" 0-ffffffffffff
 	check "$kind: find: ends" test "$status" -le 1
 	bounded diff --budget 1000 "$tmp/core" "$tmp/core"
 	check "$kind: diff with itself: ends" test "$status" -le 1

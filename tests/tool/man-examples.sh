@@ -15,10 +15,10 @@ PATH=$tmp:$PATH
 for page in "$root"/man/*.1; do
 	# A block that begins with a prompt: the command, then what it prints.
 	awk -v to="$tmp/${page##*/}" '
-		/^\.Bd -literal/ { inside = 1; next }
+		/^\.Bd -literal/ { inside = 1; shown = 0; next }
 		/^\.Ed/ { inside = 0 }
-		inside && sub(/^\$ /, "") { nr++; print > (to "." nr ".command"); next }
-		inside { print > (to "." nr ".expected") }
+		inside && sub(/^\$ /, "") { nr++; shown = 1; print > (to "." nr ".command"); next }
+		inside && shown { print > (to "." nr ".expected") }
 	' "$page"
 done
 for expected in "$tmp"/*.expected; do
