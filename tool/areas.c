@@ -7,10 +7,14 @@
 
 #include "tasks.h"
 
+#define MAX_NAMES ((size_t)256 << 20) /* bytes of all names: one may stand in many areas */
+
 static int areas_keep(const struct pgw_area *area, void *arg)
 {
 	struct areas *areas = (struct areas *)arg;
-	char *name = strdup(area->name);
+	size_t len = strlen(area->name);
+	bool fits = len < MAX_NAMES - areas->name_bytes;
+	char *name = strdup(fits ? area->name : "");
 
 	if (name && areas->nr == areas->size) {
 		size_t size = areas->size ? 2 * areas->size : 64;
@@ -27,7 +31,10 @@ static int areas_keep(const struct pgw_area *area, void *arg)
 		return -PGW_ENOMEM;
 	}
 	areas->list[areas->nr] = *area;
+	areas->list[areas->nr].name_is_broken |= !fits;
 	areas->list[areas->nr++].name = name;
+	areas->name_bytes += fits ? len : 0;
+	areas->is_odd |= !fits;
 	return 0;
 }
 
@@ -42,7 +49,7 @@ static int areas_read(struct areas *areas, struct target *target, struct pgw_tas
 		return TOOL_USAGE;
 	task = pgw_tasks_with_mm(tasks, task);
 	err = pgw_task_areas(tasks, task, false, areas_keep, areas, &met);
-	areas->is_odd = met.nr_torn || met.nr_unreadable || met.truncated;
+	areas->is_odd |= met.nr_torn || met.nr_unreadable || met.truncated;
 	if (err == -PGW_ENOENT || (!err && !task->root_pa)) {
 		message("%s: process %" PRIu32 " has no memory of its own, or none whose root is "
 			"in the image",

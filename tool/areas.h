@@ -10,7 +10,8 @@ struct areas {
 	uint32_t pid;
 	struct pgw_area *list; /* with names of their own */
 	size_t nr, size;
-	bool is_odd; /* not all of them hold together, or are there */
+	size_t name_bytes; /* of all names */
+	bool is_odd;       /* not all of them hold together, or are there */
 };
 
 /**

@@ -42,8 +42,9 @@ static const char *row_odd(const struct ps_row *row)
 /* What VmRSS is, by the counters. */
 static int64_t counted_rss(const struct pgw_task_memory *memory)
 {
-	return memory->counted[PGW_RSS_FILE] + memory->counted[PGW_RSS_ANON] +
-	       memory->counted[PGW_RSS_SHMEM];
+	return (int64_t)((uint64_t)memory->counted[PGW_RSS_FILE] +
+			 (uint64_t)memory->counted[PGW_RSS_ANON] +
+			 (uint64_t)memory->counted[PGW_RSS_SHMEM]);
 }
 
 static void text_kib(struct out *out, bool has, uint64_t bytes)

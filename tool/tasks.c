@@ -31,15 +31,25 @@ const struct pgw_task *tasks_choose(const struct target *target, const struct pg
 	return task;
 }
 
+/* Bytes of a control character: C0, DEL, or C1, which is 0x80 to 0x9f alone or behind 0xc2. */
+static bool is_control(unsigned char c, unsigned char before)
+{
+	if (c < 0x20 || c == 0x7f)
+		return c != '\t';
+	return c >= 0x80 && c < 0xa0 && (before == 0xc2 || before < 0x80);
+}
+
 /* A tab is as it is, as the kernel has it; bytes of UTF-8 are, too. */
 void tasks_text(struct out *out, const char *text)
 {
-	for (; *text; text++) {
+	unsigned char before = 0;
+
+	for (; *text; before = (unsigned char)*text++) {
 		unsigned char c = (unsigned char)*text;
 		char octal[4] = { '\\', (char)('0' + (c >> 6)), (char)('0' + (c >> 3 & 7)),
 				  (char)('0' + (c & 7)) };
 
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
+		if (is_control(c, before))
 			out_bytes(out, octal, sizeof(octal));
 		else
 			out_char(out, *text);

@@ -38,8 +38,15 @@ static int finder_search(struct finder *finder)
 	int status =
 		linux_kallsyms_search(&finder->mem, finder->known.swapper_va, finder_try, finder);
 
-	if (status == -PGW_ENOENT)
+	bool is_cut = status == -PGW_E2BIG;
+
+	if (status == -PGW_ENOENT || is_cut)
 		status = linux_kallsyms_search(&finder->mem, elsewhere, finder_try, finder);
+	is_cut |= status == -PGW_E2BIG;
+	if (is_cut && (status == -PGW_ENOENT || status == -PGW_E2BIG))
+		return source_fail(finder->err, -PGW_ENOENT,
+				   "the kernel's table of names (kallsyms): the search was cut "
+				   "short, too much of its memory looks like one");
 	if (status == -PGW_ENOENT)
 		source_fail(finder->err, status,
 			    "the kernel's table of names (kallsyms): none in its memory whose "
@@ -82,8 +89,9 @@ static int finder_init(struct finder *finder, struct pgw_image *image, struct pg
 	if (!root.kernel || root.kernel > nr)
 		return source_fail(err, -PGW_ENOENT, "a Linux kernel, whose root proves itself");
 	if (strcmp(pgw_format_arch(root.format), "i386") == 0)
-		return source_fail(err, -PGW_ENOENT,
-				   "a kernel of 64 bits: the names of those of 32 bits are not read");
+		return source_fail(
+			err, -PGW_ENOENT,
+			"a kernel of 64 bits: the names of those of 32 bits are not read");
 	linux_memory_init(&finder->mem, image, &root);
 	finder->known.vmcoreinfo = list[root.kernel - 1].vmcoreinfo;
 	finder->known.swapper_va = list[root.kernel - 1].swapper_va;
@@ -113,6 +121,8 @@ int pgw_image_symbols(struct pgw_image *image, const struct pgw_symbols **ret,
 		if (!finder)
 			return source_fail(err, -PGW_ENOMEM, NULL);
 		status = symbols_find(image, finder, err);
+		if (status == -PGW_ENOMEM)
+			source_fail(err, status, NULL);
 		if (status)
 			linux_symbols_free(finder->symbols);
 		else

@@ -301,7 +301,7 @@ static void proof_collect(const struct linux_kallsyms *tables, const struct linu
 	proof_add(proof, "kallsyms_relative_base", tables->relative_base);
 	proof_add(proof, "kallsyms_addresses", tables->addresses);
 	/* Where the root maps itself, which may be in the direct map. */
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 2 && known->swapper_va; i++) {
 		proof_add(proof, i ? "swapper_pg_dir" : "init_top_pgt", known->swapper_va);
 		proof->known[proof->nr_known - 1].is_weak = true;
 	}

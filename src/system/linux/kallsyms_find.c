@@ -33,6 +33,10 @@
 #define CHUNK ((size_t)64 << 10)
 #define MAX_HITS 64 /* that look like a token_table */
 #define MAX_MARKERS_TRIED 64
+/* What one search may look at, whatever memory looks like, in names; a kernel takes 2^26. */
+#define MAX_STEPS (UINT64_C(1) << 30)
+#define STEPS_PER_READ 16 /* of a byte of the kernel's memory */
+#define STEPS_PER_NAME 32 /* that search.fn reads */
 
 struct search {
 	struct linux_memory *mem;
@@ -42,6 +46,7 @@ struct search {
 	uint64_t next;  /* address behind what is in chunk */
 	size_t carried;
 	unsigned nr_hits;
+	uint64_t *steps_left;
 	/* What lies before a token_table that was found. */
 	uint8_t *before;
 	size_t before_size;
@@ -68,6 +73,17 @@ bool linux_kallsyms_of_text(const struct pgw_vmcoreinfo *info, struct linux_kall
 static uint32_t load32(const struct search *search, const uint8_t *at)
 {
 	return search->mem->is_big ? load_be32(at) : load_le32(at);
+}
+
+/* @return is there so much left? If not, the search ends. */
+static bool spend(const struct search *search, uint64_t steps)
+{
+	if (steps > *search->steps_left) {
+		*search->steps_left = 0;
+		return false;
+	}
+	*search->steps_left -= steps;
+	return true;
 }
 
 static uint64_t align(uint64_t value, unsigned to)
@@ -105,7 +121,7 @@ static uint64_t tokens_end(const struct search *search, uint64_t digits)
 	for (uint64_t va = digits; va - digits < TOKENS_BEFORE; va++) {
 		char c;
 
-		if (linux_memory_read(search->mem, va, &c, 1))
+		if (!spend(search, STEPS_PER_READ) || linux_memory_read(search->mem, va, &c, 1))
 			return 0;
 		if (c == '\0' && --left == 0)
 			return va + 1;
@@ -121,6 +137,8 @@ static size_t names_fit(const struct search *search, size_t names, uint32_t nr, 
 	for (uint32_t i = 0; i < nr; i++) {
 		size_t len;
 
+		if (!spend(search, 1))
+			return 0;
 		if (i % PER_MARKER == 0 &&
 		    load32(search, search->before + markers + i / PER_MARKER * 4) != at - names)
 			return 0;
@@ -155,6 +173,8 @@ static int tables_try(const struct search *search, struct linux_kallsyms *tables
 			tables->relative_base =
 				i == 2 ? align(tables->offsets + UINT64_C(4) * nr, 8) : 0;
 		}
+		if (!spend(search, (uint64_t)STEPS_PER_NAME * nr))
+			return -PGW_ENOENT;
 		status = search->fn(tables, search->arg);
 	}
 	return status;
@@ -168,7 +188,7 @@ static int markers_try(const struct search *search, size_t markers, uint32_t nr_
 	size_t end = markers > last ? markers - last : 0;
 	size_t begin = end > MAX_PER_MARKER ? end - MAX_PER_MARKER : 0;
 
-	for (size_t at = begin & ~(size_t)3; at + 12 <= end; at += 4) {
+	for (size_t at = begin & ~(size_t)3; at + 12 <= end && *search->steps_left; at += 4) {
 		uint32_t nr = load32(search, search->before + at);
 
 		if ((nr + PER_MARKER - 1) / PER_MARKER != nr_markers || nr > LINUX_SYMBOLS_MAX)
@@ -192,9 +212,10 @@ static int markers_try(const struct search *search, size_t markers, uint32_t nr_
 /* How many numbers ascend as markers do, from a zero on? */
 static uint32_t markers_count(const struct search *search, size_t at)
 {
+	const uint32_t max = LINUX_SYMBOLS_MAX / PER_MARKER + 3;
 	uint32_t nr = 1, value = 0;
 
-	for (at += 4; at + 4 <= search->before_size; at += 4, nr++) {
+	for (at += 4; at + 4 <= search->before_size && nr < max; at += 4, nr++) {
 		uint32_t next = load32(search, search->before + at);
 
 		if (next < value + 2 * PER_MARKER || next - value > MAX_PER_MARKER)
@@ -209,8 +230,8 @@ static int markers_search(const struct search *search, struct linux_kallsyms *ta
 {
 	unsigned nr_tried = 0;
 
-	for (size_t at = search->before_size & ~(size_t)3; at >= 8 && nr_tried < MAX_MARKERS_TRIED;
-	     at -= 4) {
+	for (size_t at = search->before_size & ~(size_t)3;
+	     at >= 8 && nr_tried < MAX_MARKERS_TRIED && *search->steps_left; at -= 4) {
 		uint32_t nr;
 
 		if (load32(search, search->before + at - 4) != 0)
@@ -308,6 +329,8 @@ static int extent_look(const struct pgw_extent *extent, void *arg)
 	struct search *search = &scan->search;
 	uint64_t size = extent->va_last - extent->va_first + 1;
 
+	if (!*search->steps_left)
+		return 1;
 	if (extent->kind != PGW_ENTRY_LEAF || !(extent->rights & PGW_KERNEL_R))
 		return 0;
 	if (extent->va_first != search->next)
@@ -337,8 +360,11 @@ int linux_kallsyms_search(struct linux_memory *mem, uint64_t va,
 			  int (*fn)(const struct linux_kallsyms *tables, void *arg), void *arg)
 {
 	const struct pgw_region *region = pgw_format_region_of(mem->root.format, va);
-	struct scan scan = { .search = { .mem = mem, .fn = fn, .arg = arg },
-			     .status = -PGW_ENOENT };
+	uint64_t steps_left = MAX_STEPS;
+	struct scan scan = {
+		.search = { .mem = mem, .fn = fn, .arg = arg, .steps_left = &steps_left },
+		.status = -PGW_ENOENT
+	};
 	struct pgw_scan_stats stats = { 0 };
 	uint64_t first, last;
 	struct pt tree;
@@ -355,5 +381,5 @@ int linux_kallsyms_search(struct linux_memory *mem, uint64_t va,
 			    extent_look, &scan, &stats);
 	free(scan.search.chunk);
 	free(scan.search.before);
-	return scan.status;
+	return scan.status == -PGW_ENOENT && !steps_left ? -PGW_E2BIG : scan.status;
 }

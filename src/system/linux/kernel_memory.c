@@ -13,6 +13,7 @@ void linux_memory_init(struct linux_memory *mem, const struct pgw_image *image,
 	memset(mem, 0, sizeof(*mem));
 	mem->image = image;
 	mem->root = *kernel_root;
+	mem->reads_left = UINT64_MAX;
 	mem->is_big = strcmp(pgw_format_arch(kernel_root->format), "s390x") == 0;
 }
 
@@ -21,7 +22,7 @@ static const struct linux_span *span_find(struct linux_memory *mem, uint64_t va)
 	struct linux_span *span = &mem->spans[(va / IMAGE_PAGE) % LINUX_SPANS];
 	struct pgw_translation at;
 
-	if (va >= span->first && va <= span->last)
+	if (span->last && va >= span->first && va <= span->last)
 		return span;
 	if (!image_root_translate(mem->image, &mem->root, va, &at))
 		return NULL;
@@ -46,6 +47,9 @@ int linux_memory_read(struct linux_memory *mem, uint64_t va, void *buf, size_t l
 
 	if (!len || va > UINT64_MAX - (len - 1))
 		return len ? -PGW_EIO : 0;
+	if (!mem->reads_left)
+		return -PGW_EIO;
+	mem->reads_left--;
 	while (len) {
 		const struct linux_span *span = span_find(mem, va);
 		size_t n = len;

@@ -18,6 +18,7 @@ struct linux_memory {
 	const struct pgw_image *image;
 	struct pgw_root_info root;
 	bool is_big;                          /* the machine's byte order */
+	uint64_t reads_left;                  /* at 0 nothing can be read any more */
 	struct linux_span spans[LINUX_SPANS]; /* those used last, by page */
 };
 

@@ -6,22 +6,18 @@
 
 #define MAX_CPUS 8192 /* CONFIG_NR_CPUS is at most that, but for tests of Linux's own */
 
-static bool find_va(const struct pgw_symbols *symbols, const char *name, uint64_t *ret)
+static bool find_va(const struct pgw_symbols *symbols, enum linux_percpu which, uint64_t *ret)
 {
-	struct pgw_symbol symbol;
-
-	if (!pgw_symbols_find(symbols, name, &symbol))
-		return false;
-	*ret = symbol.va;
-	return true;
+	*ret = symbols->percpu[which];
+	return symbols->has_percpu[which];
 }
 
 bool linux_symbol_is_percpu(const struct pgw_symbols *symbols, const struct pgw_symbol *symbol)
 {
 	uint64_t start, end;
 
-	return find_va(symbols, "__per_cpu_start", &start) &&
-	       find_va(symbols, "__per_cpu_end", &end) && symbol->va >= start && symbol->va < end;
+	return find_va(symbols, LINUX_PERCPU_START, &start) &&
+	       find_va(symbols, LINUX_PERCPU_END, &end) && symbol->va >= start && symbol->va < end;
 }
 
 int linux_percpu_offset(struct linux_memory *mem, const struct pgw_symbols *symbols, unsigned cpu,
@@ -29,9 +25,9 @@ int linux_percpu_offset(struct linux_memory *mem, const struct pgw_symbols *symb
 {
 	uint64_t offsets, load, nr_va, nr = MAX_CPUS, offset;
 
-	if (!find_va(symbols, "__per_cpu_offset", &offsets))
+	if (!find_va(symbols, LINUX_PERCPU_OFFSET, &offsets))
 		return -PGW_ENOENT;
-	if (find_va(symbols, "nr_cpu_ids", &nr_va) &&
+	if (find_va(symbols, LINUX_PERCPU_NR_CPUS, &nr_va) &&
 	    linux_memory_number(mem, nr_va, sizeof(uint32_t), &nr))
 		return -PGW_EIO;
 	if (cpu >= nr || cpu >= MAX_CPUS)
@@ -39,7 +35,7 @@ int linux_percpu_offset(struct linux_memory *mem, const struct pgw_symbols *symb
 	if (linux_memory_word(mem, offsets + UINT64_C(8) * cpu, &offset))
 		return -PGW_EIO;
 	/* Of a CPU that never was: 0, or the copy that all are made of (x86 before 6.15). */
-	if (!offset || (find_va(symbols, "__per_cpu_load", &load) && offset == load))
+	if (!offset || (find_va(symbols, LINUX_PERCPU_LOAD, &load) && offset == load))
 		return -PGW_ENOENT;
 	*ret = offset;
 	return 0;

@@ -206,6 +206,21 @@ static void image_bounds(struct pgw_symbols *symbols)
 	symbols->image_last = last;
 }
 
+static void percpu_find(struct pgw_symbols *symbols)
+{
+	static const char *const names[_LINUX_PERCPU_MAX] = {
+		[LINUX_PERCPU_START] = "__per_cpu_start",   [LINUX_PERCPU_END] = "__per_cpu_end",
+		[LINUX_PERCPU_OFFSET] = "__per_cpu_offset", [LINUX_PERCPU_LOAD] = "__per_cpu_load",
+		[LINUX_PERCPU_NR_CPUS] = "nr_cpu_ids",
+	};
+	struct pgw_symbol symbol;
+
+	for (unsigned i = 0; i < _LINUX_PERCPU_MAX; i++) {
+		symbols->has_percpu[i] = pgw_symbols_find(symbols, names[i], &symbol);
+		symbols->percpu[i] = symbols->has_percpu[i] ? symbol.va : 0;
+	}
+}
+
 int linux_symbols_finish(struct pgw_symbols *symbols)
 {
 	int err = names_index(symbols);
@@ -215,6 +230,7 @@ int linux_symbols_finish(struct pgw_symbols *symbols)
 	if (err)
 		return err;
 	image_bounds(symbols);
+	percpu_find(symbols);
 	symbols->info.nr_symbols = symbols->nr;
 	return 0;
 }

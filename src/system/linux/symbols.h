@@ -24,6 +24,16 @@ struct linux_symbol {
 	bool is_offset;
 };
 
+/** Symbols of per-CPU variables: found once, as a search may be long in a list that is made for it. */
+enum linux_percpu {
+	LINUX_PERCPU_START,
+	LINUX_PERCPU_END,
+	LINUX_PERCPU_OFFSET, /* an array */
+	LINUX_PERCPU_LOAD,
+	LINUX_PERCPU_NR_CPUS,
+	_LINUX_PERCPU_MAX,
+};
+
 struct pgw_symbols {
 	struct pgw_symbols_info info;
 	struct linux_symbol *list; /* as /proc/kallsyms has them */
@@ -35,6 +45,8 @@ struct pgw_symbols {
 	size_t nr_by_va;
 	uint32_t *by_name; /* a hash table of index + 1 */
 	unsigned by_name_lg2;
+	uint64_t percpu[_LINUX_PERCPU_MAX]; /* 0: it is not there */
+	bool has_percpu[_LINUX_PERCPU_MAX];
 };
 
 /* symbols.c: a list of names */

@@ -31,6 +31,10 @@ static bool counters_of_tasks(struct pgw_tasks *tasks, uint64_t mm_va, struct pg
 			return false;
 		ret->counter[i] = ret->counted[i] = (int64_t)value;
 	}
+	/* All tasks are looked at. */
+	if (tasks->memory.reads_left < tasks->nr / 16)
+		return false;
+	tasks->memory.reads_left -= tasks->nr / 16;
 	for (size_t i = 0; i < tasks->nr; i++) {
 		for (unsigned j = 0;
 		     tasks->list[i].mm_va == mm_va && j < at->task.rss.size / 4 && j < _PGW_RSS_MAX;
@@ -159,6 +163,7 @@ int pgw_task_areas(struct pgw_tasks *tasks, const struct pgw_task *task, bool wi
 		}
 		if (!err)
 			err = areas_tell(tasks, task, &vmas, fn, arg);
+		vmas.met.truncated |= !tasks->memory.reads_left;
 	}
 	if (met)
 		*met = vmas.met;

@@ -96,12 +96,16 @@ static void worker_name(struct pgw_tasks *tasks, uint64_t kthread, struct pgw_ta
 static void kthread_name(struct pgw_tasks *tasks, uint64_t va, struct pgw_task *ret)
 {
 	const struct task_places *at = &tasks->places;
+	char name[sizeof(ret->name)];
 	uint64_t kthread, full_name;
 
 	if (task_number(tasks, va, &at->task.worker, &kthread) || !kthread)
 		return;
-	if (!task_number(tasks, kthread, &at->kthread.full_name, &full_name) && full_name)
-		string_copy(tasks, full_name, ret->name, sizeof(ret->name));
+	if (!task_number(tasks, kthread, &at->kthread.full_name, &full_name) && full_name) {
+		string_copy(tasks, full_name, name, sizeof(name));
+		if (name[0])
+			memcpy(ret->name, name, sizeof(name));
+	}
 	if (ret->flags & PF_WQ_WORKER)
 		worker_name(tasks, kthread, ret);
 }
@@ -190,7 +194,7 @@ static int numbers_read(struct pgw_tasks *tasks, uint64_t va, struct pgw_task *r
 	if (!err)
 		err = number32(tasks, signal, &at->nr_threads, &ret->nr_threads);
 	if (!err && !task_number(tasks, va, &at->task.static_prio, &number))
-		ret->nice = (int)(uint32_t)number - NICE_0;
+		ret->nice = (int)((uint32_t)number - NICE_0);
 	if (!err)
 		task_number(tasks, va, &at->task.start_time, &ret->start_ns);
 	return err;

@@ -142,12 +142,13 @@ typedef int node_fn(struct pgw_tasks *tasks, uint64_t node);
  * A struct list_head, from its head on. Each link has to be one back and forth, so that no loop
  * but the one through the head goes on, and steps are counted, too.
  */
-static int list_each(struct pgw_tasks *tasks, uint64_t head, uint64_t *budget, node_fn *fn)
+static int list_each(struct pgw_tasks *tasks, uint64_t head, node_fn *fn)
 {
 	uint64_t node = head, next, back;
 	int err = 0;
 
-	while (!err && (*budget)--) {
+	while (!err && tasks->list_steps) {
+		tasks->list_steps--;
 		if (linux_memory_word(&tasks->memory, node, &next) ||
 		    linux_memory_word(&tasks->memory, next + 8, &back)) {
 			tasks->met.nr_unreadable++;
@@ -177,13 +178,13 @@ static int thread_node(struct pgw_tasks *tasks, uint64_t node)
 /* The process's threads, the first one among them. */
 static int process_node(struct pgw_tasks *tasks, uint64_t node)
 {
-	uint64_t task = node - tasks->places.task.tasks.offset, signal, budget = tasks->max;
+	uint64_t task = node - tasks->places.task.tasks.offset, signal;
 
 	if (task_number(tasks, task, &tasks->places.task.signal, &signal)) {
 		tasks->met.nr_unreadable++;
 		return 0;
 	}
-	return list_each(tasks, signal + tasks->places.thread_head.offset, &budget, thread_node);
+	return list_each(tasks, signal + tasks->places.thread_head.offset, thread_node);
 }
 
 static int by_pid(const void *a, const void *b)
@@ -248,24 +249,61 @@ static void tasks_count(struct pgw_tasks *tasks)
 	}
 }
 
-static int tasks_collect(struct pgw_tasks *tasks)
+static int by_group(const void *a, const void *b)
 {
-	uint64_t room = tasks->image->info.readable_bytes / TASK_ROOM + 64;
-	uint64_t head = tasks->init_task + tasks->places.task.tasks.offset, budget;
-	int err;
+	const struct task_group *x = a, *y = b;
+
+	if (x->tgid != y->tgid)
+		return x->tgid < y->tgid ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static int groups_sort(struct pgw_tasks *tasks)
+{
+	tasks->groups = malloc((tasks->nr + 1) * sizeof(*tasks->groups));
+	if (!tasks->groups)
+		return -PGW_ENOMEM;
+	for (size_t i = 0; i < tasks->nr; i++) {
+		if (tasks->list[i].mm_va)
+			tasks->groups[tasks->nr_groups++] =
+				(struct task_group){ tasks->list[i].tgid, (uint32_t)i };
+	}
+	qsort(tasks->groups, tasks->nr_groups, sizeof(*tasks->groups), by_group);
+	return 0;
+}
+
+/*
+ * One page of an image may be mapped at many addresses, so that what is bounded for one task is
+ * not for all of them: reads and tables are counted for all together. An area with its path takes
+ * some 60 reads.
+ */
+static void budgets_set(struct pgw_tasks *tasks)
+{
+	uint64_t bytes = tasks->image->info.readable_bytes - tasks->image->info.zero_bytes;
+	uint64_t room = bytes / TASK_ROOM + 64;
 
 	/* Each may be met twice, by the list and by its pid. */
 	tasks->max = 2 * (size_t)(room < MAX_TASKS ? room : MAX_TASKS);
-	budget = tasks->max;
-	err = list_each(tasks, head, &budget, process_node);
+	tasks->list_steps = 2 * (uint64_t)tasks->max;
+	tasks->memory.reads_left = (UINT64_C(1) << 28) + bytes / 64;
+	tasks->tables_left = (UINT64_C(1) << 20) + bytes / 1024;
+}
+
+static int tasks_collect(struct pgw_tasks *tasks)
+{
+	int err;
+
+	budgets_set(tasks);
+	err = list_each(tasks, tasks->init_task + tasks->places.task.tasks.offset, process_node);
 	tasks_sort(tasks);
 	if (!err)
 		err = pids_each(tasks, pid_take);
 	if (err)
 		return err;
+	tasks->met.truncated |= !tasks->memory.reads_left;
 	tasks_sort(tasks);
 	tasks_count(tasks);
-	return 0;
+	return groups_sort(tasks);
 }
 
 int pgw_tasks_open(struct pgw_image *image, struct pgw_tasks **ret, struct pgw_error *err)
@@ -283,8 +321,8 @@ int pgw_tasks_open(struct pgw_image *image, struct pgw_tasks **ret, struct pgw_e
 		status = tasks_collect(tasks);
 	if (status) {
 		pgw_tasks_close(tasks);
-		if (err && !err->status)
-			err->status = status;
+		if (err && err->status != status)
+			*err = (struct pgw_error){ .status = status };
 		return status;
 	}
 	*ret = tasks;
@@ -298,6 +336,7 @@ void pgw_tasks_close(struct pgw_tasks *tasks)
 	linux_types_free(tasks->types);
 	free(tasks->btf);
 	free(tasks->list);
+	free(tasks->groups);
 	free(tasks);
 }
 
@@ -329,8 +368,19 @@ const struct pgw_task *pgw_tasks_find(const struct pgw_tasks *tasks, uint32_t pi
 
 const struct pgw_task *pgw_tasks_with_mm(const struct pgw_tasks *tasks, const struct pgw_task *task)
 {
-	for (size_t i = 0; !task->mm_va && i < tasks->nr; i++)
-		if (tasks->list[i].tgid == task->tgid && tasks->list[i].mm_va)
-			return &tasks->list[i];
-	return task;
+	size_t first = 0, end = tasks->nr_groups;
+
+	if (task->mm_va)
+		return task;
+	while (first < end) {
+		size_t middle = first + (end - first) / 2;
+
+		if (tasks->groups[middle].tgid < task->tgid)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	return first < tasks->nr_groups && tasks->groups[first].tgid == task->tgid
+		       ? &tasks->list[tasks->groups[first].index]
+		       : task;
 }

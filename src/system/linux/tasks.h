@@ -83,6 +83,11 @@ enum dname_form {
 
 #define TASKS_MAX_CPUS 8192
 
+/** A task with an mm. */
+struct task_group {
+	uint32_t tgid, index;
+};
+
 struct pgw_tasks {
 	struct pgw_image *image;
 	struct linux_memory memory;
@@ -98,7 +103,11 @@ struct pgw_tasks {
 
 	struct pgw_task *list; /* by pid */
 	size_t nr, size;
-	size_t max; /* tasks that the image has room for */
+	size_t max;                /* tasks that the image has room for */
+	uint64_t list_steps;       /* of all lists together, that are left */
+	uint64_t tables_left;      /* of all processes together */
+	struct task_group *groups; /* tasks with an mm, by tgid and index */
+	size_t nr_groups;
 	struct pgw_tasks_met met;
 };
 

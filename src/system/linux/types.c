@@ -133,12 +133,14 @@ static const char *string_get(const struct linux_types *types, uint32_t offset)
 	return (const char *)types->strings + (offset - types->first_string);
 }
 
+#define HASHED 128 /* bytes of a name: many types may have one that never ends */
+
 static uint32_t name_hash(const char *name)
 {
 	uint32_t hash = 2166136261;
 
-	while (*name)
-		hash = (hash ^ (uint8_t)*name++) * 16777619;
+	for (unsigned i = 0; i < HASHED && name[i]; i++)
+		hash = (hash ^ (uint8_t)name[i]) * 16777619;
 	return hash;
 }
 

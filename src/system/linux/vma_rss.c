@@ -158,8 +158,12 @@ void vmas_look(struct pgw_tasks *tasks, const struct pgw_task *task, struct vmas
 	}
 	root.root.pa = task->root_pa;
 	image_tree(tasks->image, &root, region, &tree);
+	if (tree.budget > tasks->tables_left)
+		tree.budget = tasks->tables_left;
 	pgw_format_region_range(root.format, PGW_REGION_USER, &first, &last);
 	pt_ops(&tree)->scan_blocks(&tree, first, last, &ops, &look, &stats);
+	tasks->tables_left -=
+		stats.nr_tables < tasks->tables_left ? stats.nr_tables : tasks->tables_left;
 	ret->tables = stats.nr_tables * pt_table_size(geo, 0);
 	ret->nr_malformed += stats.nr_malformed;
 	ret->nr_unreadable += stats.nr_unreadable;

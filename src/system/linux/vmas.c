@@ -21,6 +21,7 @@
 #define MAX_HEIGHT 31
 
 #define VMA_ROOM 128 /* bytes of memory that each takes at least */
+#define MAX_AREAS ((size_t)1 << 24)
 
 struct level {
 	uint8_t node[NODE_SIZE];
@@ -47,7 +48,10 @@ static uint64_t node_word(const struct pgw_tasks *tasks, const uint8_t *at)
 
 static size_t vmas_max(const struct pgw_tasks *tasks)
 {
-	return (size_t)(pgw_image_get_info(tasks->image)->readable_bytes / VMA_ROOM) + 64;
+	const struct pgw_image_info *info = pgw_image_get_info(tasks->image);
+	uint64_t max = (info->readable_bytes - info->zero_bytes) / VMA_ROOM + 64;
+
+	return (size_t)(max < MAX_AREAS ? max : MAX_AREAS);
 }
 
 static int vmas_add(struct vmas *vmas, const struct vma *vma)
