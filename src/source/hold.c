@@ -238,8 +238,14 @@ int source_hold_range(const struct source *source, uint64_t first, uint64_t last
 	const uint8_t *bytes;
 	int status = 0;
 
-	for (uint64_t page = first >> PAGE_LG2; page <= last >> PAGE_LG2 && !status; page++)
-		status = hold_page(source, page, &bytes);
+	/* Of a table of several pages, those that are there. */
+	for (uint64_t page = first >> PAGE_LG2; page <= last >> PAGE_LG2; page++) {
+		int err = hold_page(source, page, &bytes);
+
+		if (err && err != -PGW_EIO)
+			return err;
+		status = err ? err : status;
+	}
 	return status;
 }
 

@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -62,6 +64,14 @@ int source_map_open(const char *path, struct source_map *ret, struct pgw_error *
 	return fd < 0 ? fail_errno(err, NULL) : source_map_take(fd, ret, err);
 }
 
+/* Pages of such a file cannot be replaced one by one if it shrinks, and a map takes huge pages. */
+static bool is_of_huge_pages(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC;
+}
+
 int source_map_take(int fd, struct source_map *ret, struct pgw_error *err)
 {
 	struct source_map map = { .fd = fd, .page_size = (size_t)getpagesize() };
@@ -73,6 +83,10 @@ int source_map_take(int fd, struct source_map *ret, struct pgw_error *err)
 	if (status)
 		goto fail;
 	map.size = map.mapped;
+	if (is_of_huge_pages(fd)) {
+		*ret = map;
+		return 0;
+	}
 	is_small = map.mapped <= SMALL_FILE;
 	bytes = mmap(NULL, map.mapped, PROT_READ, MAP_PRIVATE | (is_small ? MAP_POPULATE : 0),
 		     map.fd, 0);

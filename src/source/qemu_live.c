@@ -34,6 +34,7 @@
 #define SAVE_FOLDER "/var/tmp"
 
 struct qemu_live {
+	int64_t began_s; /* when the look for memory began */
 	struct qmp *qmp;
 	pid_t pid;  /* 0: not known, or we may not look at it */
 	int memory; /* of the process, or -1 */
@@ -116,6 +117,8 @@ static int add_segment(struct qemu_live *live, const struct source_segment *segm
 {
 	unsigned kind = segment->file == IN_PROCESS ? 1 : segment->file == IN_QEMU ? 2 : 0;
 
+	if (live->nr_segments == SOURCE_MAX_SEGMENTS)
+		return -PGW_EIO;
 	if (source_array_grow((void **)&live->segments, live->nr_segments, sizeof(*segment)))
 		return -PGW_ENOMEM;
 	live->segments[live->nr_segments++] = *segment;
@@ -148,6 +151,15 @@ static int add_area(struct source *source, uint64_t pa, uint64_t hva, uint64_t *
 	return add_segment(live, &segment);
 }
 
+/* Each area is looked for in the list of all areas of the process. */
+static bool is_late(const struct qemu_live *live)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec - live->began_s > MAX_SECONDS;
+}
+
 static int add_section(struct source *source, const struct qemu_section *section)
 {
 	struct qemu_live *live = source->state;
@@ -167,7 +179,7 @@ static int add_section(struct source *source, const struct qemu_section *section
 	status = 0;
 	while (pa <= section->last && !status) {
 		size = section->last - pa + 1;
-		status = add_area(source, pa, hva, &size);
+		status = is_late(live) ? -PGW_EIO : add_area(source, pa, hva, &size);
 		pa += size;
 		hva += hva ? size : 0;
 	}
@@ -190,16 +202,14 @@ static const char *access_text(const struct qemu_live *live)
 
 static int add_sections(struct source *source, const struct qemu_section *sections, size_t nr)
 {
-	struct timespec start, now;
+	struct qemu_live *live = source->state;
+	struct timespec start;
 	int status = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	for (size_t i = 0; i < nr && !status; i++) {
-		status = add_section(source, &sections[i]);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (!status && now.tv_sec - start.tv_sec > MAX_SECONDS)
-			status = -PGW_EIO;
-	}
+	live->began_s = start.tv_sec;
+	for (size_t i = 0; i < nr && !status; i++)
+		status = is_late(live) ? -PGW_EIO : add_section(source, &sections[i]);
 	return status;
 }
 
@@ -248,7 +258,7 @@ static int qemu_live_refresh(struct source *source)
 /* The file is ours, so nobody but us and QEMU sees what is in it, and it has no name when we end. */
 static int open_save_file(struct qemu_live *live, const char *folder)
 {
-	if (!folder || strpbrk(folder, "\"\\"))
+	if (!folder || folder[0] != '/' || strpbrk(folder, "\"\\"))
 		folder = SAVE_FOLDER;
 	if ((size_t)snprintf(live->save_path, sizeof(live->save_path), "%s/pagewalk-XXXXXX",
 			     folder) >= sizeof(live->save_path))
@@ -406,6 +416,8 @@ static int qemu_live_pause(const struct source *source)
 		live->is_stopped = false;
 		if (!qmp_do(live->qmp, "cont"))
 			watchdog_disarm(live->dog);
+		else
+			qmp_run(live->qmp);
 	}
 	return status;
 }
@@ -421,6 +433,8 @@ static int qemu_live_resume(const struct source *source)
 	if (!status) {
 		live->is_stopped = false;
 		watchdog_disarm(live->dog);
+	} else {
+		qmp_run(live->qmp);
 	}
 	return status;
 }

@@ -136,6 +136,9 @@ static int read_object(struct qmp *qmp, int64_t deadline, json_t **ret)
 	size_t looked_at = 0, size;
 	char *end;
 
+	/* Also while there is something to read: lines may be many. */
+	if (now_ms() >= deadline)
+		return -PGW_EIO;
 	while (!(end = memchr(qmp->line + looked_at, '\n', qmp->nr - looked_at))) {
 		int status;
 
@@ -294,15 +297,21 @@ static int connect_to(struct qmp *qmp, const char *path, struct pgw_error *err)
 {
 	static const char expected[] = "a socket of QEMU's monitor (-qmp unix:PATH,server,nowait)";
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int64_t deadline = now_ms() + PATIENCE_MS;
+	int failed;
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return source_fail(err, -PGW_EIO, "the path of a socket, of at most 107 bytes");
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	/* A connection to a socket of this kind is there at once, or not: nobody has to answer. */
 	qmp->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (qmp->fd < 0 || connect(qmp->fd, (struct sockaddr *)&address, sizeof(address)))
+	if (qmp->fd < 0)
 		return fail_errno(err, expected);
-	return 0;
+	/* EAGAIN: another client is served, and one more waits already. */
+	while ((failed = connect(qmp->fd, (struct sockaddr *)&address, sizeof(address))) &&
+	       errno == EAGAIN && now_ms() < deadline)
+		poll(NULL, 0, 20);
+	return failed ? fail_errno(err, expected) : 0;
 }
 
 static int greet(struct qmp *qmp, struct pgw_error *err)
@@ -338,6 +347,7 @@ int qmp_open(const char *path, struct qmp **ret, struct pgw_error *err)
 	qmp = calloc(1, sizeof(*qmp));
 	if (!qmp)
 		return source_fail(err, -PGW_ENOMEM, NULL);
+	qmp->fd = -1;
 	pthread_mutex_init(&qmp->lock, NULL);
 	status = connect_to(qmp, path, err);
 	if (!status)
@@ -359,6 +369,15 @@ void qmp_close(struct qmp *qmp)
 	pthread_mutex_destroy(&qmp->lock);
 	free(qmp->line);
 	free(qmp);
+}
+
+void qmp_run(struct qmp *qmp)
+{
+	pthread_mutex_lock(&qmp->lock);
+	/* Its answers are nobody's any more. */
+	qmp->is_broken = true;
+	send_all(qmp, QMP_RUN, strlen(QMP_RUN), now_ms() + PATIENCE_MS);
+	pthread_mutex_unlock(&qmp->lock);
 }
 
 int qmp_fd(const struct qmp *qmp)
@@ -383,6 +402,11 @@ int qmp_open(const char *path, struct qmp **ret, struct pgw_error *err)
 }
 
 void qmp_close(struct qmp *qmp)
+{
+	(void)qmp;
+}
+
+void qmp_run(struct qmp *qmp)
 {
 	(void)qmp;
 }

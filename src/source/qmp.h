@@ -24,6 +24,8 @@ int qmp_open(const char *path, struct qmp **ret, struct pgw_error *err);
 /** NULL is fine. */
 void qmp_close(struct qmp *qmp);
 
+/** Say that the machine is to run, also to a monitor that did not answer before; no answer is read. */
+void qmp_run(struct qmp *qmp);
 int qmp_fd(const struct qmp *qmp);
 /** The process at the other end, as far as the kernel knows: it made the socket. 0: not known */
 pid_t qmp_peer(const struct qmp *qmp);

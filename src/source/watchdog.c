@@ -11,12 +11,14 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <pagewalk/base.h>
 
 /* How long what is sent may wait, and for how long the answers are read that may be in its way. */
 #define PATIENCE_MS 2000
+#define DRAIN_SECONDS 30
 
 /* What both processes see. */
 struct shared {
@@ -47,17 +49,27 @@ static bool send_all(int fd, const char *bytes, size_t size)
 	return true;
 }
 
-/* Who answers may wait for its answers to be read before it reads on. */
+/*
+ * Who answers may wait for its answers to be read before it reads on, and may be busy: it drops
+ * what was asked if we hang up before. Once it answers it is not busy. Nobody else gets to a monitor
+ * while we hold it.
+ */
 static void drain(int fd)
 {
+	struct timespec start, now;
+	int patience = PATIENCE_MS * 5;
 	struct pollfd in = { .fd = fd, .events = POLLIN };
 	char bytes[4096];
 
-	for (unsigned i = 0; i < 4096 && poll(&in, 1, PATIENCE_MS / 4) == 1; i++) {
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	now = start;
+	while (now.tv_sec - start.tv_sec < DRAIN_SECONDS && poll(&in, 1, patience) == 1) {
 		ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
 		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 			return;
+		patience = PATIENCE_MS / 4;
+		clock_gettime(CLOCK_MONOTONIC, &now);
 	}
 }
 
@@ -77,12 +89,8 @@ static _Noreturn void run(const struct shared *shared, int parent, int fd, const
 			  size_t size)
 {
 	struct pollfd end = { .fd = parent, .events = POLLIN };
-	sigset_t all;
-
-	/* What a terminal sends is for the group of those that it runs. */
+	/* What a terminal sends is for the group of those that it runs; all signals are blocked. */
 	setsid();
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
 	close_others(parent, fd);
 	while (poll(&end, 1, -1) < 0 && errno == EINTR)
 		;
@@ -97,13 +105,18 @@ int watchdog_start(int fd, const char *message, size_t size, struct watchdog **r
 	int parent = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	void *shared = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	sigset_t all, before;
 	int status = !dog || shared == MAP_FAILED ? -PGW_ENOMEM : parent < 0 ? -PGW_EOPNOTSUPP : 0;
 
 	if (!status) {
 		*dog = (struct watchdog){ .shared = shared };
+		/* From its first instruction on: what ends us must not end it. */
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &before);
 		dog->pid = fork();
 		if (dog->pid == 0)
 			run(shared, parent, fd, message, size);
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
 		status = dog->pid < 0 ? -PGW_ENOMEM : 0;
 	}
 	if (parent >= 0)
