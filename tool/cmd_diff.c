@@ -329,8 +329,13 @@ static int diff_report(struct diff *diff)
 	out_flush(diff->record.out);
 	if (diff->truncated)
 		message("cut short: the budget of table visits or lines ran out (--budget)");
-	return diff->sums.nr_changes || diff->nr_single || diff->truncated ? TOOL_FINDING
-									   : TOOL_DONE;
+	if (diff->sums.nr_unreadable)
+		message("%" PRIu64 " tables are not in the images: what they map is not compared",
+			diff->sums.nr_unreadable);
+	return diff->sums.nr_changes || diff->nr_single || diff->truncated ||
+			       diff->sums.nr_unreadable
+		       ? TOOL_FINDING
+		       : TOOL_DONE;
 }
 
 /* What says where memory is, is of the first image; what says how to read it, of both. */

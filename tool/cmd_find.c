@@ -69,21 +69,23 @@ static bool find_range(const char *text, struct pgw_find_args *args)
 static int find_report(struct target *target, const struct options *opts,
 		       struct pgw_find_args *args, struct out *out)
 {
-	struct pgw_find_sums sums;
-	struct find find;
+	struct pgw_find_sums sums = { 0 };
+	struct find find = { 0 };
 	int err = 0;
 
 	args->roots = &target->root;
 	args->nr_roots = 1;
 	if (!option_given(opts, OPT_ROOT))
 		err = target_roots(target, &args->roots, &args->nr_roots);
-	if (!err) {
-		find.roots = args->roots;
-		record_init(&find.record, out, option_given(opts, OPT_JSON));
-		args->image = target->image;
-		args->arg = &find;
-		err = pgw_find(args, &sums);
+	if (err) {
+		message("%s: %s", target->file, pgw_status_text(err));
+		return TOOL_UNREADABLE;
 	}
+	find.roots = args->roots;
+	record_init(&find.record, out, option_given(opts, OPT_JSON));
+	args->image = target->image;
+	args->arg = &find;
+	err = pgw_find(args, &sums);
 	if (err && err != STOP_OUTPUT && err != -PGW_E2BIG) {
 		message("%s: %s", target->file, pgw_status_text(err));
 		return err == -PGW_EINVAL ? TOOL_USAGE : TOOL_UNREADABLE;
@@ -118,6 +120,8 @@ static int find_run(const struct options *opts)
 		return TOOL_USAGE;
 	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
 	status = target_open(&target, opts);
+	if (status == TOOL_DONE)
+		status = target_hold_if_live(&target, opts);
 	if (status == TOOL_DONE && option_given(opts, OPT_ROOT))
 		status = target_choose_root(&target, opts);
 	if (status == TOOL_DONE)
@@ -139,7 +143,8 @@ const struct command cmd_find = {
 		    "  pagewalk find vmcore 0+1M                   ... or any of this memory\n"
 		    "  pagewalk find --root cpu0 vmcore 100000+4K  in one root\n",
 	.options = OPTIONS_IMAGE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_BUDGET) |
-		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+		   OPT_BIT(OPT_MAX_PAUSE) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) |
+		   OPT_BIT(OPT_HELP),
 	.min_args = 2,
 	.max_args = 2,
 	.run = find_run,

@@ -214,7 +214,7 @@ static int diff_step(struct diff *d)
 		after.va_last = before.va_last;
 	}
 	status = what ? diff_piece(d, what, &before, &after) : 0;
-	if (!what)
+	if (!what && before.kind == PGW_ENTRY_LEAF)
 		d->sums->same_bytes += before.va_last - before.va_first + 1;
 	if (!only_b)
 		side_cut(a, format, before.va_last + 1);
@@ -337,6 +337,8 @@ static void match_by(const struct pgw_diff_roots *before, const struct pgw_diff_
 	for (size_t i = 0; i < before->nr; i++) {
 		const struct pgw_root_info *a = &before->list[i];
 
+		if (way == 0 && a->state != PGW_ROOT_KERNEL)
+			continue;
 		for (size_t j = 0; match[i] == PGW_DIFF_NO_MATCH && j < after->nr; j++) {
 			const struct pgw_root_info *b = &after->list[j];
 

@@ -129,20 +129,24 @@ static void found_clip(const struct pgw_find_args *args, struct pgw_found *found
 static int find_leaf(const struct descent *d, uint64_t va)
 {
 	struct pgw_found found = { .root = d->root, .region = d->region };
+	const struct pgw_find_args *args = d->find->args;
 	struct pgw_translation to;
 	int status = pgw_translate(d->mm, va, &to);
 
-	/* Of a run of slots, which is one leaf, the first one tells all. */
-	if (status || to.kind != PGW_ENTRY_LEAF || to.va_first != va)
+	/* The slots of a run are told one by one and joined: not all of them need be of it. */
+	if (status || to.kind != PGW_ENTRY_LEAF)
 		return status;
-	found.va_first = to.va_first;
-	found.va_last = to.va_last;
+	found.va_first = va;
+	found.va_last =
+		va | low_bits(pgw_format_geometry(pgw_mm_format(d->mm))->span_lg2[to.level]);
 	found.pa = to.pa;
+	if (found.pa > args->pa_last || found.pa + (found.va_last - va) < args->pa_first)
+		return 0;
 	found.entry = to.entry;
 	found.level = to.level;
 	found.leaf_lg2 = to.leaf_lg2;
 	found.rights = to.rights;
-	found_clip(d->find->args, &found);
+	found_clip(args, &found);
 	return found_add(d->find, &found);
 }
 

@@ -170,7 +170,11 @@ static void stats_settle(struct stats *s)
 /* The number of a root or of its pair, from 1 on. */
 static uint32_t user_of(const struct pgw_root_info *roots, size_t nr, size_t index)
 {
-	for (size_t i = 0; roots[index].has_twin && i < index && i < nr; i++) {
+	/* A pair is two pages side by side: in an ascending list neighbours, which are looked at first. */
+	if (roots[index].has_twin && index + 1 < nr &&
+	    roots[index + 1].root.pa == roots[index].twin.pa)
+		return (uint32_t)index + 1;
+	for (size_t i = index; roots[index].has_twin && i-- > 0;) {
 		if (roots[i].root.pa == roots[index].twin.pa)
 			return (uint32_t)i + 1;
 	}
