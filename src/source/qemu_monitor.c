@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define MAX_CPUS 8192
+#define MAX_LINE 256 /* bytes of a line of ranges that are looked at: names stand behind */
 
 /* Linux, elf-em.h */
 #define EM_386 3
@@ -23,19 +24,6 @@ static const char *read_hex(const char *text, uint64_t *ret)
 	return text + n;
 }
 
-static const char *next_line(const char *line)
-{
-	const char *end = strchr(line, '\n');
-
-	return end ? end + 1 : line + strlen(line);
-}
-
-static bool line_has(const char *line, const char *word)
-{
-	/* No further than the line goes: there may be many that do not have it. */
-	return memmem(line, strcspn(line, "\n"), word, strlen(word));
-}
-
 /*
  * "  0000000000100000-0000000003ffffff (prio 0, ram): m0 @0000000000100000". RAM that is seen
  * read-only is of type rom; what else there is, is not memory, or a device's.
@@ -49,20 +37,29 @@ static bool read_section(const char *line, struct qemu_section *ret)
 	at = read_hex(at + 1, &ret->last);
 	if (!at || strncmp(at, " (prio ", 7) != 0 || ret->last < ret->first)
 		return false;
-	return line_has(at, ", ram):") || line_has(at, ", rom):") || line_has(at, ", nv-ram):");
+	return strstr(at, ", ram):") || strstr(at, ", rom):") || strstr(at, ", nv-ram):");
 }
 
 size_t qemu_sections_read(const char *text, struct qemu_section *ret)
 {
-	const char *line;
+	const char *end = text + strlen(text);
 	size_t nr = 0;
 
 	/* The view that has the address space of this name; a blank line ends it. */
-	line = strstr(text, " AS \"memory\"");
-	for (; line && *line && *line != '\n' && *line != '\r'; line = next_line(line)) {
+	text = strstr(text, " AS \"memory\"");
+	while (text && text < end && *text != '\n' && *text != '\r') {
+		const char *next = memchr(text, '\n', (size_t)(end - text));
+		size_t size = (size_t)((next ? next : end) - text);
+		char line
+			[MAX_LINE]; /* a copy, so that nothing looks on to the end of a long text */
+
 		if (nr == QEMU_MAX_SECTIONS)
 			return 0;
+		size = size < sizeof(line) ? size : sizeof(line) - 1;
+		memcpy(line, text, size);
+		line[size] = '\0';
 		nr += read_section(line, &ret[nr]);
+		text = next ? next + 1 : end;
 	}
 	return nr;
 }
@@ -123,15 +120,22 @@ static void read_x86(const char *text, const char *end, struct pgw_cpu *ret)
 	ret->cs_flags = read_cs_flags(text, end);
 }
 
+/* Where the part of the next CPU begins, or NULL. */
+static const char *next_cpu(const char *text, const char *end)
+{
+	return memmem(text, (size_t)(end - text), "CPU#", 4);
+}
+
 int qemu_registers_read(struct source *source, const char *text)
 {
 	unsigned machine = source->info.elf_machine;
-	const char *at = strstr(text, "CPU#");
+	const char *last = text + strlen(text);
+	const char *at = next_cpu(text, last);
 	int status = at ? 0 : -PGW_EIO;
 
 	while (at && !status) {
-		const char *next = strstr(at + 1, "CPU#");
-		const char *end = next ? next : at + strlen(at);
+		const char *next = next_cpu(at + 1, last);
+		const char *end = next ? next : last;
 		struct pgw_cpu cpu = { 0 };
 
 		if (source->nr_cpus == MAX_CPUS)
