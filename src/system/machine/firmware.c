@@ -25,7 +25,7 @@
 #define MAX_CANDIDATES (1u << 16)
 #define IDENTITY_BUDGET (UINT64_C(1) << 20)
 /* So many runs of memory take as long as a table. */
-#define RUNS_A_TABLE 512
+#define RUNS_A_TABLE 64
 
 /* As in the header of a table of UEFI: reflected, polynomial 0x04c11db7, the field itself 0. */
 static uint32_t efi_crc32(const uint8_t *bytes, size_t size)
