@@ -100,6 +100,8 @@ static int find_report(struct target *target, const struct options *opts,
 		message("%s: %" PRIu64 " tables are not in the image: there may be more mappings",
 			target->file, sums.nr_unreadable);
 		target_explain_unreadable(target);
+	} else if (!sums.nr_roots) {
+		target_explain_no_root(target);
 	}
 	return err || sums.nr_unreadable || !sums.nr_found ? TOOL_FINDING : TOOL_DONE;
 }

@@ -287,10 +287,11 @@ static int stats_report(struct target *target, const struct options *opts, struc
 	if (err == -PGW_E2BIG)
 		message("%s: more than %" PRIu64 " tables: nothing is said of single roots",
 			target->file, STATS_BUDGET);
-	if (sums.nr_unreadable) {
-		out_flush(out);
+	out_flush(out);
+	if (sums.nr_unreadable)
 		target_explain_unreadable(target);
-	}
+	else if (!sums.nr_roots)
+		target_explain_no_root(target);
 	return err || !sums.nr_roots || sums.nr_malformed || sums.nr_unreadable ? TOOL_FINDING
 										: TOOL_DONE;
 }

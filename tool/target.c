@@ -182,6 +182,12 @@ void target_explain_unreadable(const struct target *target)
 	target_explain_gaps(target);
 }
 
+void target_explain_no_root(const struct target *target)
+{
+	message("%s: no page-table root was found in it", target->file);
+	target_explain_unreadable(target);
+}
+
 /* All of --vmcoreinfo's file, if it is no longer than any note with such a text. */
 static int vmcoreinfo_read(struct target *target, const char *path)
 {

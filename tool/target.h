@@ -88,6 +88,8 @@ void target_progress_end(struct target *target);
 
 /** After tables that are not in the image: what is likely, if the file tells. */
 void target_explain_unreadable(const struct target *target);
+/** Say that it has no root, and what of it is missing. */
+void target_explain_no_root(const struct target *target);
 /** The same, but for where the file was cut. */
 void target_explain_gaps(const struct target *target);
 /** The tables that the attached halves lead to and the image lacks, each once. */

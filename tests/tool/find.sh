@@ -35,4 +35,11 @@ for text in '' x 2-1 1+0 1-; do
 done
 complains 'no address' 2 'an argument is missing' find "$small"
 complains 'an image that is not there' 3 'No such file' find "$tmp/none" 1000
+
+# Nothing that is left leads to a root.
+head -c 3000 "$small" >"$tmp/cut"
+run find "$tmp/cut" 1000
+check 'a file that is cut: status 1' test "$status" -eq 1
+check '... no root, and why, is said' sh -c \
+	"grep -q 'no page-table root was found in it' $tmp/err && grep -q 'the file was cut' $tmp/err"
 tap_done

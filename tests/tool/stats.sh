@@ -47,4 +47,11 @@ same '--root: as among all' "$tmp/expected" "$tmp/actual"
 check '--root: names it alone' test "$(pagewalk stats --root "$pa" "$small" | grep -c '^root ')" -eq 2
 
 complains '--root: no table can be there' 2 '' stats --root 123 "$small"
+
+# Nothing that is left leads to a root.
+head -c 3000 "$small" >"$tmp/cut"
+run stats "$tmp/cut"
+check 'a file that is cut: status 1' test "$status" -eq 1
+check '... no root, and why, is said' sh -c \
+	"grep -q 'no page-table root was found in it' $tmp/err && grep -q 'the file was cut' $tmp/err"
 tap_done
