@@ -215,7 +215,8 @@ static int diff_pairs(struct diff *diff, bool has_changes)
 		pair.after = &diff->roots_after.list[diff->match[i]];
 		pair.region = pgw_format_regions(pair.before->format);
 		for (; pair.region->name && !err; pair.region++) {
-			if (is_compared(pair.before, pair.region))
+			if (is_compared(pair.before, pair.region) &&
+			    is_compared(pair.after, pair.region))
 				err = pair_diff(&pair, has_changes);
 		}
 	}

@@ -12,15 +12,16 @@ ends 'an image and itself: status 0' 0 diff "$small" "$small"
 check 'an image and itself: no change' grep -q '^# .*  single_roots=0  changes=0  same=[1-9]' "$tmp/out"
 
 seed=${PGW_TEST_SEED:-$(date +%s)}
-for i in 0 1 2; do
-	python3 "$root/tests/tool/diff_check.py" "$PGW_TOOL" "$small" "$tmp/new" $((seed + i)) \
+# The last one makes of an empty root one that is unknown.
+for try in $seed $((seed + 1)) 1796067003; do
+	python3 "$root/tests/tool/diff_check.py" "$PGW_TOOL" "$small" "$tmp/new" "$try" \
 		>"$tmp/tap" 2>&1 || :
 	sed -n 's/^# seed/&/p' "$tmp/tap"
 	grep -c '^ok' "$tmp/tap" >"$tmp/nr" || :
 	if [ "$(cat "$tmp/nr")" = 2 ]; then
-		tap_ok "seed $((seed + i)): as the leaves say"
+		tap_ok "seed $try: as the leaves say"
 	else
-		tap_fail "seed $((seed + i)): as the leaves say" "$tmp/tap"
+		tap_fail "seed $try: as the leaves say" "$tmp/tap"
 	fi
 done
 

@@ -116,9 +116,12 @@ def main(image, new, seed):
             for va in range(int(record['first'], 16), int(record['last'], 16) + 1, PAGE):
                 told[record['root'], va] = record['what']
     expected = {}
+    new_states = {root['root']: root['state'] for root in tool('roots', new)[1] if 'root' in root}
     for root in roots:
         halves = ['user'] * (root['kpti'] != 'user')
-        halves += ['kernel'] * (root['state'] not in ('running', 'mapped', 'empty'))
+        # Of a process in either image the kernel's own root tells.
+        states = {root['state'], new_states[root['root']]}
+        halves += ['kernel'] * (not states & {'running', 'mapped', 'empty'})
         for half in halves:
             found = differences(leaves(image, root['root'], half), leaves(new, root['root'], half))
             expected |= {(root['root'], va): what for va, what in found.items()}
