@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -83,6 +85,21 @@ int process_open_file(pid_t pid, dev_t device, ino_t inode)
 		fd = open_if_same(dirfd(folder), entry->d_name, device, inode);
 	closedir(folder);
 	return fd;
+}
+
+bool process_is_qemu(pid_t pid)
+{
+	char path[PATH_SIZE], program[PATH_MAX];
+	const char *name;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	len = readlink(path, program, sizeof(program) - 1);
+	if (len < 0)
+		return false;
+	program[len] = '\0';
+	name = strrchr(program, '/');
+	return name && strstr(name, "qemu");
 }
 
 int process_open_memory(pid_t pid)

@@ -26,6 +26,9 @@ int process_area_at(pid_t pid, uint64_t address, struct process_area *ret);
  */
 int process_open_file(pid_t pid, dev_t device, ino_t inode);
 
+/** Does it run a program with qemu in its name? That of others is no guest's memory. */
+bool process_is_qemu(pid_t pid);
+
 /** Open its memory; reads at an address give its bytes. @return a descriptor or -1 */
 int process_open_memory(pid_t pid);
 

@@ -283,6 +283,9 @@ static int qemu_live_open(struct source *source, const struct pgw_image_options 
 	source->is_live = true;
 	source->info.writer = "QEMU";
 	live->pid = qmp_peer(live->qmp);
+	/* Whoever listens may pass all on: QEMU's addresses mean other memory in that process. */
+	if (live->pid && !process_is_qemu(live->pid))
+		live->pid = 0;
 	if (live->pid)
 		live->memory = process_open_memory(live->pid);
 	status = find_machine(source, live, err);

@@ -6,7 +6,10 @@ runs, and changes its tables without end in a known order: what is of one moment
 lie, stall, say garbage or go away: one line, in bounded time. PGW_LIVE_KILLS: how often pagewalk is killed.
 """
 
+import ctypes
+import errno
 import json
+import mmap
 import os
 import random
 import shutil
@@ -104,6 +107,17 @@ def ram_of(elf, path, size):
                 file.write(data[at : at + there])
 
 
+def memory_at(address, size):
+    """Is there memory of this process at the address (now)?"""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + 3 * [ctypes.c_int] + [ctypes.c_long]
+    MAP_FIXED_NOREPLACE = 0x100000
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_FIXED_NOREPLACE
+    got = libc.mmap(address, size, mmap.PROT_READ, flags, -1, 0)
+    return got == address or ctypes.get_errno() == errno.EEXIST
+
+
 def file_backend(path):
     return "memory-backend-file,id=m0,size=64M,share=on,mem-path=" + path
 
@@ -190,10 +204,14 @@ def test_standing():
         check("... says what a trimmed dump does: " + question[-1], lines[0] == lines[1] and a[1], (a, b))
     status, out, err = run("snapshot", dump, tables + "2")
     check("snapshot refuses a file", status == 2 and "no machine" in err, err)
+    # The process that passes all on has memory of its own at the same addresses.
+    hva = int(machine.ask("human-monitor-command", **{"command-line": "gpa2hva 0"}).split()[-1], 16)
+    decoy = memory_at(hva, 64 << 20)
     proxy = Proxy(machine, os.path.join(TMP, "proxy"))
     ask_both("memory that QEMU writes", "qemu:" + proxy.path, dump, QUESTIONS[2:])
     status, out, err = run("info", "qemu:" + proxy.path)
     check("info says that it is slow", "slow" in out, (out, err))
+    check("... by a process with memory there", decoy)
     machine.end()
     # Private memory of the process: the loader puts the same into it.
     machine = stopped("process", "pc", "-device", "loader,addr=0,force-raw=on,file=" + ram)
