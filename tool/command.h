@@ -14,6 +14,8 @@ struct command {
 	uint64_t options;        /**< bits of enum option_id */
 	int min_args;
 	int max_args; /**< -1 = any number */
+	/** What the argument can be, if it is no file; NULL ends them. */
+	const char *const *words;
 	/** @return enum tool_status */
 	int (*run)(const struct options *opts);
 };
@@ -31,5 +33,9 @@ extern const struct command cmd_translate;
 extern const struct command cmd_trim;
 extern const struct command cmd_snapshot;
 extern const struct command cmd_convert;
+extern const struct command cmd_completion;
+
+/** All of them, as help lists them; NULL ends them. */
+extern const struct command *const commands[];
 
 #endif

@@ -9,12 +9,11 @@
 #include "command.h"
 #include "target.h"
 
-static const struct command *const commands[] = {
-	&cmd_info, &cmd_roots,   &cmd_ps,        &cmd_maps, &cmd_dump,    &cmd_find,     &cmd_stats,
-	&cmd_diff, &cmd_symbols, &cmd_translate, &cmd_trim, &cmd_convert, &cmd_snapshot,
+const struct command *const commands[] = {
+	&cmd_info, &cmd_roots,   &cmd_ps,       &cmd_maps,       &cmd_dump,
+	&cmd_find, &cmd_stats,   &cmd_diff,     &cmd_symbols,    &cmd_translate,
+	&cmd_trim, &cmd_convert, &cmd_snapshot, &cmd_completion, NULL,
 };
-
-#define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const char help_intro[] =
 	"Usage: pagewalk COMMAND [OPTION]... IMAGE [ARGUMENT]...\n"
@@ -44,7 +43,7 @@ static const char help_end[] =
 static void help(struct out *out)
 {
 	out_str(out, help_intro);
-	for (size_t i = 0; i < NR_COMMANDS; i++) {
+	for (size_t i = 0; commands[i]; i++) {
 		out_str(out, "  ");
 		out_str_padded(out, commands[i]->name, 12);
 		out_str(out, commands[i]->summary);
@@ -55,7 +54,7 @@ static void help(struct out *out)
 
 static const struct command *command_find(const char *name)
 {
-	for (size_t i = 0; i < NR_COMMANDS; i++)
+	for (size_t i = 0; commands[i]; i++)
 		if (strcmp(commands[i]->name, name) == 0)
 			return commands[i];
 	return NULL;

@@ -109,15 +109,23 @@ static int option_choice(const char *text, const char *const *choices)
 	return -1;
 }
 
+static const char *const half_words[] = { "user", "kernel", "both", NULL };
+
 static bool option_half(struct options *opts, const char *text)
 {
-	static const char *const names[] = { "user", "kernel", "both", NULL };
-	int choice = option_choice(text, names);
+	int choice = option_choice(text, half_words);
 
 	_Static_assert(PGW_REGION_USER == 0 && PGW_REGION_KERNEL == 1, "in the order of the names");
 	if (choice >= 0)
 		opts->halves = (unsigned)choice + 1;
 	return choice >= 0;
+}
+
+static const char *format_word(size_t index)
+{
+	const struct pgw_format *format = pgw_format_at(index);
+
+	return format ? pgw_format_name(format) : NULL;
 }
 
 static bool option_format(struct options *opts, const char *text)
@@ -129,6 +137,11 @@ static bool option_format(struct options *opts, const char *text)
 static bool option_mair(struct options *opts, const char *text)
 {
 	return parse_hex(text, &opts->mair);
+}
+
+static const char *tags_word(size_t index)
+{
+	return index ? tags_list[index - 1].name : "auto";
 }
 
 static bool option_tags(struct options *opts, const char *text)
@@ -172,12 +185,13 @@ static bool option_pid(struct options *opts, const char *text)
 	return true;
 }
 
+static const char *const style_words[] = {
+	[STYLE_RANGES] = "ranges", [STYLE_PTDUMP] = "ptdump", NULL
+};
+
 static bool option_style(struct options *opts, const char *text)
 {
-	static const char *const names[] = {
-		[STYLE_RANGES] = "ranges", [STYLE_PTDUMP] = "ptdump", NULL
-	};
-	int choice = option_choice(text, names);
+	int choice = option_choice(text, style_words);
 
 	if (choice >= 0)
 		opts->style = (enum dump_style)choice;
@@ -209,35 +223,37 @@ static bool option_cpu(struct options *opts, const char *text)
 	return true;
 }
 
+static const char *const form_words[] = {
+	[PGW_IMAGE_ELF_CORE] = "elf", [PGW_IMAGE_LIME] = "lime", [PGW_IMAGE_RAW] = "raw", NULL
+};
+
 static bool option_form(struct options *opts, const char *text)
 {
-	static const char *const names[] = { [PGW_IMAGE_ELF_CORE] = "elf",
-					     [PGW_IMAGE_LIME] = "lime",
-					     [PGW_IMAGE_RAW] = "raw",
-					     NULL };
-	int choice = option_choice(text, names);
+	int choice = option_choice(text, form_words);
 
 	if (choice >= 0)
 		opts->form = (enum pgw_image_form)choice;
 	return choice >= 0;
 }
 
+static const char *const pages_words[] = { [PAGES_ALL] = "all", [PAGES_TABLES] = "tables", NULL };
+
 static bool option_pages(struct options *opts, const char *text)
 {
-	static const char *const names[] = { [PAGES_ALL] = "all", [PAGES_TABLES] = "tables", NULL };
-	int choice = option_choice(text, names);
+	int choice = option_choice(text, pages_words);
 
 	if (choice >= 0)
 		opts->pages = (enum pages_choice)choice;
 	return choice >= 0;
 }
 
+static const char *const color_words[] = {
+	[COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never", NULL
+};
+
 static bool option_color(struct options *opts, const char *text)
 {
-	static const char *const names[] = {
-		[COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never", NULL
-	};
-	int choice = option_choice(text, names);
+	int choice = option_choice(text, color_words);
 
 	if (choice >= 0)
 		opts->color = (enum color_choice)choice;
@@ -417,11 +433,50 @@ static bool option_refused(const struct command *command, int result, const char
 	return false;
 }
 
+/** What a value can be, if that is one of some words: a list, or who knows them by their index. */
+static const struct {
+	const char *const *list;
+	const char *(*at)(size_t index);
+} option_words[_OPT_MAX] = {
+	[OPT_HALF].list = half_words,   [OPT_FORMAT].at = format_word,
+	[OPT_TAGS].at = tags_word,      [OPT_STYLE].list = style_words,
+	[OPT_FORM].list = form_words,   [OPT_PAGES].list = pages_words,
+	[OPT_COLOR].list = color_words,
+};
+
+struct option_about option_about(enum option_id id)
+{
+	const struct option_spec *spec = &option_specs[id];
+
+	return (struct option_about){
+		.name = spec->name,
+		.value = spec->value,
+		.help = spec->help,
+		.has_file = spec->value && strstr(spec->value, "FILE"),
+		.is_many = id == OPT_RAM || id == OPT_PART,
+	};
+}
+
+const char *option_word(enum option_id id, size_t index)
+{
+	const char *const *list = option_words[id].list;
+
+	if (option_words[id].at)
+		return option_words[id].at(index);
+	for (size_t i = 0; list && list[i]; i++) {
+		if (i == index)
+			return list[i];
+	}
+	return NULL;
+}
+
 static bool option_check_args(const struct command *command, const struct options *opts)
 {
 	if (opts->nr_args < command->min_args) {
 		message("%s: %s; see pagewalk %s --help", command->name,
-			opts->nr_args ? "an argument is missing" : "no image is given",
+			opts->nr_args || strncmp(command->args, "IMAGE", 5) != 0
+				? "an argument is missing"
+				: "no image is given",
 			command->name);
 		return false;
 	}

@@ -136,6 +136,19 @@ struct command;
  */
 bool options_parse(const struct command *command, int argc, char **argv, struct options *ret);
 
+/** What is told of an option beside its help. */
+struct option_about {
+	const char *name;
+	const char *value; /**< NULL: it has none */
+	const char *help;  /**< lines, with spaces in front of those after the first */
+	bool has_file;     /**< the value is a path, or ends with one */
+	bool is_many;      /**< it may be given several times */
+};
+
+struct option_about option_about(enum option_id id);
+/** Of an option whose value is one of some words: the one with this index. NULL: no more. */
+const char *option_word(enum option_id id, size_t index);
+
 void options_help(const struct command *command, struct out *out);
 
 /** Does this output go in colour, as the options and the environment have it? */

@@ -20,6 +20,8 @@ for command in info roots dump stats; do
 	complains "$command: two images" 2 "'other' is one argument too many" \
 		"$command" "$image" other
 done
+complains 'completion: no shell' 2 'an argument is missing' completion
+complains 'completion: another shell' 2 "'csh' is not bash, zsh or fish" completion csh
 complains 'info: another command'\''s option' 2 "no such option: '--leaves'" info --leaves "$image"
 complains 'dump: a value is missing' 2 "a value is missing after '--root'" dump "$image" --root
 
