@@ -68,7 +68,8 @@ static uint32_t *seen_find(const struct forest *f, const struct forest_table *ta
 			return &f->seen[i];
 		other = &f->tables[f->seen[i] - 1];
 		if (other->pa == table->pa && other->level == table->level &&
-		    other->reading == table->reading)
+		    other->reading == table->reading && other->slot_first == table->slot_first &&
+		    other->slot_last == table->slot_last)
 			return &f->seen[i];
 	}
 }

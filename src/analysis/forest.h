@@ -4,9 +4,10 @@
 
 /*
  * The distinct tables below many roots, each read once, and which leads to which: what processes
- * share is there once, whatever their number. A table is known by its address, its level and how
- * it is read. Time and memory are bounded by the budget, whatever the tables say: they are read in
- * the order in which they are met, without recursion.
+ * share is there once, whatever their number. A table is known by its address, its level, which of
+ * its slots are meant (entries of s390x say that) and how it is read. Time and memory are bounded
+ * by the budget, whatever the tables say: they are read in the order in which they are met, without
+ * recursion.
  */
 
 #include <pagewalk/image.h>

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* What is asked of the tables of many roots at once, of roots that are made up. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <pagewalk/analysis.h>
+#include <pagewalk/hosted.h>
+
+#include "image/mkelf.h"
+
+#define MEMORY UINT64_C(0x100000)
+
+/* A root and a table of s390x, four pages each, and a page table. */
+#define ROOT_SHORT UINT64_C(0x0)
+#define ROOT_LONG UINT64_C(0x4000)
+#define SEGMENTS UINT64_C(0x8000)
+#define PAGES UINT64_C(0xc000)
+#define FRAME UINT64_C(0x7b000)
+
+/* z/Architecture, "Region-Table Entries": invalid; type of a region-third table; length. */
+#define REGION_3 UINT64_C(4)
+#define LENGTH(units) ((uint64_t)(units)-1)
+
+struct found {
+	size_t nr;
+	struct pgw_found last;
+};
+
+static void store_be(unsigned char *bytes, uint64_t pa, unsigned slot, uint64_t entry)
+{
+	for (unsigned i = 0; i < 8; i++)
+		bytes[pa + slot * 8 + i] = (unsigned char)(entry >> (56 - 8 * i));
+}
+
+/* Tables in which no entry is valid. */
+static void fill(unsigned char *bytes, uint64_t pa, unsigned nr, uint64_t entry)
+{
+	for (unsigned slot = 0; slot < nr; slot++)
+		store_be(bytes, pa, slot, entry);
+}
+
+static int take(const struct pgw_found *found, void *arg)
+{
+	struct found *all = (struct found *)arg;
+
+	all->nr++;
+	all->last = *found;
+	return 0;
+}
+
+/*
+ * One segment table of which the first root's entry says that a quarter of it is there, and the
+ * second one's that all is: what the last quarter maps is the second one's alone.
+ */
+static void test_forest__slots_that_another_entry_left_out_are_read(void **state)
+{
+	const struct pgw_format *format = pgw_format_by_name("s390x-42");
+	struct pgw_root_info roots[2] = {
+		{ .root.pa = ROOT_SHORT, .format = format, .has_user = true },
+		{ .root.pa = ROOT_LONG, .format = format, .has_user = true },
+	};
+	struct pgw_find_args args = { .platform = pgw_hosted_platform(),
+				      .roots = roots,
+				      .nr_roots = 2,
+				      .pa_first = FRAME,
+				      .pa_last = FRAME + 0xfff,
+				      .max_tables = 100,
+				      .fn = take };
+	unsigned char *bytes = calloc(1, MEMORY);
+	struct found found = { 0 };
+	struct pgw_find_sums sums;
+	struct pgw_image *image;
+	struct mkelf elf;
+
+	(void)state;
+	assert_non_null(bytes);
+	fill(bytes, ROOT_SHORT, 2048, 1 << 5 | REGION_3);
+	fill(bytes, ROOT_LONG, 2048, 1 << 5 | REGION_3);
+	fill(bytes, SEGMENTS, 2048, 1 << 5);
+	fill(bytes, PAGES, 256, 1 << 10);
+	store_be(bytes, ROOT_SHORT, 0, SEGMENTS | REGION_3 | LENGTH(1));
+	store_be(bytes, ROOT_LONG, 0, SEGMENTS | REGION_3 | LENGTH(4));
+	store_be(bytes, SEGMENTS, 2000, PAGES);
+	store_be(bytes, PAGES, 7, FRAME);
+	mkelf_init(&elf, MKELF_X86_64);
+	mkelf_segment(&elf, 0, bytes, MEMORY, MEMORY);
+	assert_int_equal(pgw_image_open(mkelf_save(&elf), NULL, &image, NULL), 0);
+	args.image = image;
+	args.arg = &found;
+	assert_int_equal(pgw_find(&args, &sums), 0);
+	assert_int_equal(found.nr, 1);
+	assert_int_equal(found.last.root, 1);
+	assert_int_equal(found.last.va_first, UINT64_C(2000) << 20 | 7 << 12);
+	assert_int_equal(found.last.pa, FRAME);
+	pgw_image_close(image);
+	mkelf_fini(&elf);
+	free(bytes);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_forest__slots_that_another_entry_left_out_are_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
