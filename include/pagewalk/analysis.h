@@ -357,7 +357,7 @@ PGW_API int pgw_diff(const struct pgw_diff_args *args, struct pgw_diff_summary *
 /** Roots of an image, for pgw_diff_match(). */
 struct pgw_diff_roots {
 	const struct pgw_image *image;
-	const struct pgw_root_info *list;
+	const struct pgw_root_info *list; /**< ascending by address, each once: see pgw_image_roots() */
 	size_t nr;
 };
 

@@ -330,26 +330,61 @@ static bool have_same_place(const struct pgw_root_info *a, const struct pgw_root
 	       b->state != PGW_ROOT_KERNEL && a->is_kpti_user == b->is_kpti_user;
 }
 
-/* Match what is not matched yet, by one of three ways. */
-static void match_by(const struct pgw_diff_roots *before, const struct pgw_diff_roots *after,
-		     unsigned way, size_t *match, bool *taken)
+/* What was matched until now. */
+struct matching {
+	const struct pgw_diff_roots *before, *after;
+	size_t *match; /* of before's roots */
+	bool *taken;   /* of after's */
+};
+
+static bool matching_try(struct matching *m, size_t i, size_t j, bool is_same)
 {
-	for (size_t i = 0; i < before->nr; i++) {
-		const struct pgw_root_info *a = &before->list[i];
+	if (!is_same || m->taken[j] || m->before->list[i].format != m->after->list[j].format)
+		return false;
+	m->match[i] = j;
+	m->taken[j] = true;
+	return true;
+}
 
-		if (way == 0 && a->state != PGW_ROOT_KERNEL)
+static void match_kernels(struct matching *m)
+{
+	for (size_t i = 0; i < m->before->nr; i++) {
+		const struct pgw_root_info *a = &m->before->list[i];
+
+		if (a->state != PGW_ROOT_KERNEL)
 			continue;
-		for (size_t j = 0; match[i] == PGW_DIFF_NO_MATCH && j < after->nr; j++) {
-			const struct pgw_root_info *b = &after->list[j];
+		for (size_t j = 0; j < m->after->nr; j++) {
+			if (matching_try(m, i, j, are_kernels(a, &m->after->list[j])))
+				break;
+		}
+	}
+}
 
-			if (taken[j] || a->format != b->format)
-				continue;
-			if (way == 0   ? are_kernels(a, b)
-			    : way == 1 ? have_same_place(a, b)
-				       : have_same_content(before->image, a, after->image, b)) {
-				match[i] = j;
-				taken[j] = true;
-			}
+/* Both lists ascend, so each is gone through once, however many roots a dump makes up. */
+static void match_places(struct matching *m)
+{
+	size_t j = 0;
+
+	for (size_t i = 0; i < m->before->nr; i++) {
+		const struct pgw_root_info *a = &m->before->list[i];
+
+		while (j < m->after->nr && m->after->list[j].root.pa < a->root.pa)
+			j++;
+		if (j < m->after->nr && m->match[i] == PGW_DIFF_NO_MATCH)
+			matching_try(m, i, j, have_same_place(a, &m->after->list[j]));
+	}
+}
+
+static void match_contents(struct matching *m)
+{
+	for (size_t i = 0; i < m->before->nr; i++) {
+		const struct pgw_root_info *a = &m->before->list[i];
+
+		for (size_t j = 0; m->match[i] == PGW_DIFF_NO_MATCH && j < m->after->nr; j++) {
+			if (!m->taken[j])
+				matching_try(m, i, j,
+					     have_same_content(m->before->image, a, m->after->image,
+							       &m->after->list[j]));
 		}
 	}
 }
@@ -357,16 +392,16 @@ static void match_by(const struct pgw_diff_roots *before, const struct pgw_diff_
 int pgw_diff_match(const struct pgw_diff_roots *before, const struct pgw_diff_roots *after,
 		   size_t *ret_match)
 {
-	bool *taken = calloc(after->nr + 1, sizeof(*taken));
+	struct matching m = { before, after, ret_match, calloc(after->nr + 1, sizeof(*m.taken)) };
 
-	if (!taken)
+	if (!m.taken)
 		return -PGW_ENOMEM;
 	for (size_t i = 0; i < before->nr; i++)
 		ret_match[i] = PGW_DIFF_NO_MATCH;
-	for (unsigned way = 0; way < 2; way++)
-		match_by(before, after, way, ret_match, taken);
+	match_kernels(&m);
+	match_places(&m);
 	if (before->nr <= MAX_BY_CONTENT && after->nr <= MAX_BY_CONTENT)
-		match_by(before, after, 2, ret_match, taken);
-	free(taken);
+		match_contents(&m);
+	free(m.taken);
 	return 0;
 }

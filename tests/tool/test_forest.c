@@ -103,10 +103,59 @@ static void test_forest__slots_that_another_entry_left_out_are_read(void **state
 	free(bytes);
 }
 
+/* More roots than can be compared with each other; every second one is there again. */
+#define MANY 300000
+
+static void test_diff_match__many_roots_are_matched_by_place_in_time(void **state)
+{
+	struct pgw_root_info *list = calloc(2 * MANY, sizeof(*list));
+	size_t *match = calloc(MANY, sizeof(*match));
+	struct pgw_diff_roots before = { .list = list, .nr = MANY };
+	struct pgw_diff_roots after = { .list = list + MANY, .nr = MANY };
+
+	(void)state;
+	assert_non_null(list);
+	assert_non_null(match);
+	for (size_t i = 0; i < MANY; i++) {
+		list[i].root.pa = i << 13;
+		list[MANY + i].root.pa = i << 14;
+		list[i].format = list[MANY + i].format = pgw_format_by_name("x86_64-la48");
+		list[i].state = list[MANY + i].state = PGW_ROOT_MAPPED;
+	}
+	assert_int_equal(pgw_diff_match(&before, &after, match), 0);
+	for (size_t i = 0; i < MANY; i++)
+		assert_int_equal(match[i], i % 2 ? PGW_DIFF_NO_MATCH : i / 2);
+	free(match);
+	free(list);
+}
+
+/* The kernel's own root may have moved to where a process's was: that one has no other then. */
+static void test_diff_match__kernels_come_before_places(void **state)
+{
+	const struct pgw_format *format = pgw_format_by_name("x86_64-la48");
+	struct pgw_root_info a[2] = {
+		{ .root.pa = 0x1000, .format = format, .state = PGW_ROOT_KERNEL },
+		{ .root.pa = 0x2000, .format = format, .state = PGW_ROOT_MAPPED },
+	};
+	struct pgw_root_info b[2] = {
+		{ .root.pa = 0x1000, .format = format, .state = PGW_ROOT_MAPPED },
+		{ .root.pa = 0x2000, .format = format, .state = PGW_ROOT_KERNEL },
+	};
+	struct pgw_diff_roots before = { .list = a, .nr = 2 }, after = { .list = b, .nr = 2 };
+	size_t match[2];
+
+	(void)state;
+	assert_int_equal(pgw_diff_match(&before, &after, match), 0);
+	assert_int_equal(match[0], 1);
+	assert_int_equal(match[1], PGW_DIFF_NO_MATCH);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forest__slots_that_another_entry_left_out_are_read),
+		cmocka_unit_test(test_diff_match__many_roots_are_matched_by_place_in_time),
+		cmocka_unit_test(test_diff_match__kernels_come_before_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
