@@ -189,12 +189,13 @@ static void stats_direct_record(struct record *record, const struct pgw_root_inf
 }
 
 /* How the kernel's own root maps memory one to one, if there is such a root and it does. */
-static int stats_direct(struct target *target, struct record *record)
+static int stats_direct(struct target *target, const struct options *opts, struct record *record)
 {
 	struct pgw_mm_attach_args args = {
 		.platform = pgw_hosted_platform(),
 		.phys = pgw_image_phys(target->image),
 		.region = PGW_REGION_KERNEL,
+		.budget = opts->budget,
 	};
 	struct pgw_stats_direct *direct;
 	struct pgw_root_info root;
@@ -266,34 +267,44 @@ static int stats_report(struct target *target, const struct options *opts, struc
 {
 	struct stats_report report = { .has_root = option_given(opts, OPT_ROOT),
 				       .root = target->root.root.pa };
+	const uint64_t budget =
+		opts->budget && opts->budget < STATS_BUDGET ? opts->budget : STATS_BUDGET;
 	struct pgw_stats_sums sums;
 	struct pgw_root_info *roots;
-	int status = TOOL_DONE, err;
+	int status = TOOL_DONE, err, direct_err = 0;
 	size_t nr = 0;
 
 	roots = stats_roots(target, opts, &nr, &status);
 	if (!roots)
 		return status;
 	record_init(&report.record, out, option_given(opts, OPT_JSON));
-	err = pgw_stats(target->image, roots, nr, STATS_BUDGET, stats_root, &report, &sums);
+	err = pgw_stats(target->image, roots, nr, budget, stats_root, &report, &sums);
 	free(roots);
-	if (!err && !report.has_root)
-		err = stats_direct(target, &report.record);
+	if (!err && !report.has_root) {
+		direct_err = stats_direct(target, opts, &report.record);
+		err = direct_err == -PGW_E2BIG ? 0 : direct_err;
+	}
 	if (err && err != STOP_OUTPUT && err != -PGW_E2BIG) {
 		message("%s: %s", target->file, pgw_status_text(err));
 		return err == -PGW_EINVAL ? TOOL_USAGE : TOOL_UNREADABLE;
 	}
-	stats_summary(target, &report.record, &sums, err == -PGW_E2BIG);
+	stats_summary(target, &report.record, &sums, err == -PGW_E2BIG || direct_err);
 	if (err == -PGW_E2BIG)
-		message("%s: more than %" PRIu64 " tables: nothing is said of single roots",
-			target->file, STATS_BUDGET);
+		message("%s: more than %" PRIu64
+			" tables: nothing is said of single roots (--budget)",
+			target->file, budget);
+	else if (direct_err)
+		message("%s: the budget of table visits ran out in the kernel's half: nothing is "
+			"said of its direct map (--budget)",
+			target->file);
 	out_flush(out);
 	if (sums.nr_unreadable)
 		target_explain_unreadable(target);
 	else if (!sums.nr_roots)
 		target_explain_no_root(target);
-	return err || !sums.nr_roots || sums.nr_malformed || sums.nr_unreadable ? TOOL_FINDING
-										: TOOL_DONE;
+	return err || direct_err || !sums.nr_roots || sums.nr_malformed || sums.nr_unreadable
+		       ? TOOL_FINDING
+		       : TOOL_DONE;
 }
 
 static int stats_run(const struct options *opts)
@@ -328,7 +339,8 @@ const struct command cmd_stats = {
 		    "  pagewalk stats --root cpu0 vmcore         of one root\n"
 		    "  pagewalk stats --json vmcore              for programs\n",
 	.options = OPTIONS_IMAGE | OPT_BIT(OPT_MAX_PAUSE) | OPT_BIT(OPT_ROOT) |
-		   OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+		   OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_JSON) |
+		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = stats_run,

@@ -46,6 +46,32 @@ pagewalk stats --root "$pa" "$small" | sed -n '/region=user/,/^root/p' | sed '$d
 same '--root: as among all' "$tmp/expected" "$tmp/actual"
 check '--root: names it alone' test "$(pagewalk stats --root "$pa" "$small" | grep -c '^root ')" -eq 2
 
+# In a slot of the kernel's root, all the slots beside it: few tables, and many visits of them.
+python3 - "$small" "$tmp/wide" <<'PYTHON'
+import struct
+import sys
+data = bytearray(open(sys.argv[1], 'rb').read())
+offset, = struct.unpack_from('<Q', data, 32)
+size, nr = struct.unpack_from('<HH', data, 54)
+for at in range(offset, offset + size * nr, size):
+    kind, _, where, _, pa, file_size = struct.unpack_from('<IIQQQQ', data, at)
+    if kind == 1 and pa <= 0xda0a000 < pa + file_size:
+        root = where + 0xda0a000 - pa
+slots = struct.unpack_from('<512Q', data, root)
+direct = slots[0xffff969d00000000 >> 39 & 511]
+for slot in range(256, 500):
+    struct.pack_into('<Q', data, root + 8 * slot, slots[slot] or direct)
+open(sys.argv[2], 'wb').write(data)
+PYTHON
+run stats --budget 1000 "$tmp/wide"
+check '--budget: that the direct map was not looked at is said' sh -c \
+	"test $status -eq 1 && grep -q 'nothing is said of its direct map' $tmp/err && grep -q ' truncated ' $tmp/out"
+check '... single roots were, and no other reason is given' sh -c \
+	"grep -q '^root ' $tmp/out && ! grep -q 'single roots' $tmp/err && ! grep -q '^direct_map' $tmp/out"
+run stats --budget 10 "$small"
+check '--budget: too few tables' sh -c \
+	"test $status -eq 1 && grep -q 'more than 10 tables: nothing is said of single roots' $tmp/err"
+
 complains '--root: no table can be there' 2 '' stats --root 123 "$small"
 
 # Nothing that is left leads to a root.
