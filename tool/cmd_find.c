@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "report/record.h"
@@ -66,9 +65,10 @@ static bool find_range(const char *text, struct pgw_find_args *args)
 	return false;
 }
 
-static int find_report(struct target *target, const struct options *opts,
-		       struct pgw_find_args *args, struct out *out)
+static int find_report(struct target *target, const struct options *opts, struct out *out,
+		       void *arg)
 {
+	struct pgw_find_args *args = (struct pgw_find_args *)arg;
 	struct pgw_find_sums sums = { 0 };
 	struct find find = { 0 };
 	int err = 0;
@@ -77,19 +77,15 @@ static int find_report(struct target *target, const struct options *opts,
 	args->nr_roots = 1;
 	if (!option_given(opts, OPT_ROOT))
 		err = target_roots(target, &args->roots, &args->nr_roots);
-	if (err) {
-		message("%s: %s", target->file, pgw_status_text(err));
-		return TOOL_UNREADABLE;
-	}
+	if (err)
+		return target_fail(target, err);
 	find.roots = args->roots;
 	record_init(&find.record, out, option_given(opts, OPT_JSON));
 	args->image = target->image;
 	args->arg = &find;
 	err = pgw_find(args, &sums);
-	if (err && err != STOP_OUTPUT && err != -PGW_E2BIG) {
-		message("%s: %s", target->file, pgw_status_text(err));
-		return err == -PGW_EINVAL ? TOOL_USAGE : TOOL_UNREADABLE;
-	}
+	if (err && err != STOP_OUTPUT && err != -PGW_E2BIG)
+		return target_fail(target, err);
 	find_summary(target, &find.record, &sums, err == -PGW_E2BIG);
 	out_flush(out);
 	if (err == -PGW_E2BIG)
@@ -114,22 +110,11 @@ static int find_run(const struct options *opts)
 		.max_found = opts->budget ? opts->budget : PGW_BUDGET_DEFAULT,
 		.fn = find_found,
 	};
-	struct target target;
-	struct out out;
-	int status;
+	const struct target_job job = {
+		.holding = HOLD_IF_LIVE, .has_root = true, .report = find_report, .arg = &args
+	};
 
-	if (!find_range(opts->args[1], &args))
-		return TOOL_USAGE;
-	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
-	status = target_open(&target, opts);
-	if (status == TOOL_DONE)
-		status = target_hold_if_live(&target, opts);
-	if (status == TOOL_DONE && option_given(opts, OPT_ROOT))
-		status = target_choose_root(&target, opts);
-	if (status == TOOL_DONE)
-		status = target_finish(&out, find_report(&target, opts, &args, &out));
-	target_close(&target);
-	return status;
+	return find_range(opts->args[1], &args) ? target_run(opts, &job) : TOOL_USAGE;
 }
 
 const struct command cmd_find = {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "report/report.h"
@@ -51,7 +50,8 @@ static int info_find_kernel(struct target *target, const struct options *opts,
 	return err == -PGW_E2BIG ? 0 : err;
 }
 
-static int info_report(struct target *target, const struct options *opts, struct out *out)
+static int info_report(struct target *target, const struct options *opts, struct out *out,
+		       void *arg)
 {
 	struct report report = {
 		.renderer = option_given(opts, OPT_JSON) ? &renderer_json : &renderer_text,
@@ -62,6 +62,7 @@ static int info_report(struct target *target, const struct options *opts, struct
 	enum pgw_vmcoreinfo_fit *fit = NULL;
 	int err;
 
+	(void)arg;
 	err = target_vmcoreinfo(target, &info.vmcoreinfo, &info.nr_vmcoreinfo);
 	if (!err) {
 		fit = calloc(info.nr_vmcoreinfo + 1, sizeof(*fit));
@@ -69,8 +70,7 @@ static int info_report(struct target *target, const struct options *opts, struct
 	}
 	if (err) {
 		free(fit);
-		message("%s: %s", target->file, pgw_status_text(err));
-		return TOOL_UNREADABLE;
+		return target_fail(target, err);
 	}
 	if (info.kernel.is_found) {
 		int status = target_use_mair(&info.kernel.info, opts);
@@ -95,18 +95,9 @@ static int info_report(struct target *target, const struct options *opts, struct
 
 static int info_run(const struct options *opts)
 {
-	struct target target;
-	struct out out;
-	int status;
+	const struct target_job job = { .holding = HOLD_IF_ASKED, .report = info_report };
 
-	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
-	status = target_open(&target, opts);
-	if (status == TOOL_DONE)
-		status = target_hold_if_asked(&target, opts);
-	if (status == TOOL_DONE)
-		status = target_finish(&out, info_report(&target, opts, &out));
-	target_close(&target);
-	return status;
+	return target_run(opts, &job);
 }
 
 const struct command cmd_info = {

@@ -110,39 +110,39 @@ static int maps_all(struct maps *maps)
 	return err == -PGW_ENOENT ? 0 : err;
 }
 
-static int maps_report(const struct target *target, const struct options *opts, struct maps *maps)
+static int maps_list(const struct target *target, const struct options *opts, struct maps *maps)
 {
 	int err = option_given(opts, OPT_PID) ? maps_one(target, opts, maps) : maps_all(maps);
 
-	if (err < 0) {
-		message("%s: %s", target->file, pgw_status_text(err));
-		return TOOL_UNREADABLE;
-	}
+	if (err < 0)
+		return target_fail(target, err);
 	if (err == STOP_OUTPUT)
 		return TOOL_DONE;
 	return err ? err : maps_met(target, maps);
 }
 
-static int maps_run(const struct options *opts)
+static int maps_report(struct target *target, const struct options *opts, struct out *out,
+		       void *arg)
 {
-	struct target target;
-	struct out out;
 	struct maps maps = {
-		.out = &out,
+		.out = out,
 		.is_json = option_given(opts, OPT_JSON),
 		.has_rss = option_given(opts, OPT_SMAPS),
 	};
-	int status;
+	int status = tasks_open(target, &maps.tasks);
 
-	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
-	status = target_open(&target, opts);
+	(void)arg;
 	if (status == TOOL_DONE)
-		status = tasks_open(&target, &maps.tasks);
-	if (status == TOOL_DONE)
-		status = target_finish(&out, maps_report(&target, opts, &maps));
+		status = maps_list(target, opts, &maps);
 	pgw_tasks_close(maps.tasks);
-	target_close(&target);
 	return status;
+}
+
+static int maps_run(const struct options *opts)
+{
+	const struct target_job job = { .report = maps_report };
+
+	return target_run(opts, &job);
 }
 
 const struct command cmd_maps = {

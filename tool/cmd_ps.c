@@ -207,7 +207,7 @@ static int ps_row(struct ps *ps, const struct pgw_task *task)
 	return 0;
 }
 
-static int ps_report(struct target *target, struct ps *ps)
+static int ps_list(struct target *target, struct ps *ps)
 {
 	const struct pgw_tasks_met *met = pgw_tasks_get_met(ps->tasks);
 	size_t nr;
@@ -218,10 +218,8 @@ static int ps_report(struct target *target, struct ps *ps)
 	for (size_t i = 0; i < nr && !out_failed(ps->out); i++) {
 		int err = list[i].is_leader || ps->has_threads ? ps_row(ps, &list[i]) : 0;
 
-		if (err) {
-			message("%s: %s", target->file, pgw_status_text(err));
-			return TOOL_UNREADABLE;
-		}
+		if (err)
+			return target_fail(target, err);
 	}
 	ps_summary(ps);
 	return ps->nr_odd || met->nr_torn || met->nr_unreadable || met->nr_list_only ||
@@ -230,26 +228,27 @@ static int ps_report(struct target *target, struct ps *ps)
 		       : TOOL_DONE;
 }
 
-static int ps_run(const struct options *opts)
+static int ps_report(struct target *target, const struct options *opts, struct out *out, void *arg)
 {
-	struct target target;
-	struct out out;
 	struct ps ps = {
-		.out = &out,
+		.out = out,
 		.is_json = option_given(opts, OPT_JSON),
 		.has_threads = option_given(opts, OPT_THREADS),
 	};
-	int status;
+	int status = tasks_open(target, &ps.tasks);
 
-	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
-	status = target_open(&target, opts);
+	(void)arg;
 	if (status == TOOL_DONE)
-		status = tasks_open(&target, &ps.tasks);
-	if (status == TOOL_DONE)
-		status = target_finish(&out, ps_report(&target, &ps));
+		status = ps_list(target, &ps);
 	pgw_tasks_close(ps.tasks);
-	target_close(&target);
 	return status;
+}
+
+static int ps_run(const struct options *opts)
+{
+	const struct target_job job = { .report = ps_report };
+
+	return target_run(opts, &job);
 }
 
 const struct command cmd_ps = {

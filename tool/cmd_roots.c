@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <unistd.h>
-
 #include "command.h"
 #include "report/report.h"
 #include "target.h"
 
-static int roots_report(struct target *target, const struct options *opts, struct out *out)
+static int roots_report(struct target *target, const struct options *opts, struct out *out,
+			void *arg)
 {
 	const struct pgw_image_info *image = pgw_image_get_info(target->image);
 	struct report report = {
@@ -20,16 +19,12 @@ static int roots_report(struct target *target, const struct options *opts, struc
 	const struct pgw_kernel *kernels;
 	int err;
 
+	(void)arg;
 	err = target_roots(target, &list, &sums.nr_roots);
-	if (err) {
-		message("%s: %s", target->file, pgw_status_text(err));
-		return TOOL_UNREADABLE;
-	}
-	err = target_kernels(target, &kernels, &sums.nr_kernels);
-	if (err) {
-		message("%s: %s", target->file, pgw_status_text(err));
-		return TOOL_UNREADABLE;
-	}
+	if (!err)
+		err = target_kernels(target, &kernels, &sums.nr_kernels);
+	if (err)
+		return target_fail(target, err);
 	report.nr_kernels = sums.nr_kernels;
 	for (size_t i = 0; i < sums.nr_roots; i++) {
 		report.renderer->root(&report, &list[i]);
@@ -41,18 +36,9 @@ static int roots_report(struct target *target, const struct options *opts, struc
 
 static int roots_run(const struct options *opts)
 {
-	struct target target;
-	struct out out;
-	int status;
+	const struct target_job job = { .holding = HOLD_IF_ASKED, .report = roots_report };
 
-	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
-	status = target_open(&target, opts);
-	if (status == TOOL_DONE)
-		status = target_hold_if_asked(&target, opts);
-	if (status == TOOL_DONE)
-		status = target_finish(&out, roots_report(&target, opts, &out));
-	target_close(&target);
-	return status;
+	return target_run(opts, &job);
 }
 
 const struct command cmd_roots = {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "report/record.h"
@@ -236,21 +235,20 @@ static void stats_summary(const struct target *target, struct record *record,
 	record_end(record);
 }
 
-/* All roots, and the one that is asked for, if it is not among them. */
-static struct pgw_root_info *stats_roots(struct target *target, const struct options *opts,
-					 size_t *ret_nr, int *ret_status)
+/* All roots, and the one that is asked for, if it is not among them. @return 0 or negative */
+static int stats_roots(struct target *target, const struct options *opts,
+		       struct pgw_root_info **ret_list, size_t *ret_nr)
 {
 	const struct pgw_root_info *list;
 	struct pgw_root_info *roots;
 	size_t nr = 0, i = 0;
 	int err = target_roots(target, &list, &nr);
 
-	roots = err ? NULL : calloc(nr + 1, sizeof(*roots));
-	if (!roots) {
-		message("%s: %s", target->file, pgw_status_text(err ? err : -PGW_ENOMEM));
-		*ret_status = TOOL_UNREADABLE;
-		return NULL;
-	}
+	if (err)
+		return err;
+	roots = calloc(nr + 1, sizeof(*roots));
+	if (!roots)
+		return -PGW_ENOMEM;
 	for (; i < nr; i++)
 		roots[i] = list[i];
 	for (i = 0; option_given(opts, OPT_ROOT) && i < nr; i++) {
@@ -259,11 +257,13 @@ static struct pgw_root_info *stats_roots(struct target *target, const struct opt
 	}
 	if (option_given(opts, OPT_ROOT) && i == nr)
 		roots[nr++] = target->root;
+	*ret_list = roots;
 	*ret_nr = nr;
-	return roots;
+	return 0;
 }
 
-static int stats_report(struct target *target, const struct options *opts, struct out *out)
+static int stats_report(struct target *target, const struct options *opts, struct out *out,
+			void *arg)
 {
 	struct stats_report report = { .has_root = option_given(opts, OPT_ROOT),
 				       .root = target->root.root.pa };
@@ -271,12 +271,13 @@ static int stats_report(struct target *target, const struct options *opts, struc
 		opts->budget && opts->budget < STATS_BUDGET ? opts->budget : STATS_BUDGET;
 	struct pgw_stats_sums sums;
 	struct pgw_root_info *roots;
-	int status = TOOL_DONE, err, direct_err = 0;
+	int err, direct_err = 0;
 	size_t nr = 0;
 
-	roots = stats_roots(target, opts, &nr, &status);
-	if (!roots)
-		return status;
+	(void)arg;
+	err = stats_roots(target, opts, &roots, &nr);
+	if (err)
+		return target_fail(target, err);
 	record_init(&report.record, out, option_given(opts, OPT_JSON));
 	err = pgw_stats(target->image, roots, nr, budget, stats_root, &report, &sums);
 	free(roots);
@@ -284,10 +285,8 @@ static int stats_report(struct target *target, const struct options *opts, struc
 		direct_err = stats_direct(target, opts, &report.record);
 		err = direct_err == -PGW_E2BIG ? 0 : direct_err;
 	}
-	if (err && err != STOP_OUTPUT && err != -PGW_E2BIG) {
-		message("%s: %s", target->file, pgw_status_text(err));
-		return err == -PGW_EINVAL ? TOOL_USAGE : TOOL_UNREADABLE;
-	}
+	if (err && err != STOP_OUTPUT && err != -PGW_E2BIG)
+		return target_fail(target, err);
 	stats_summary(target, &report.record, &sums, err == -PGW_E2BIG || direct_err);
 	if (err == -PGW_E2BIG)
 		message("%s: more than %" PRIu64
@@ -309,21 +308,11 @@ static int stats_report(struct target *target, const struct options *opts, struc
 
 static int stats_run(const struct options *opts)
 {
-	struct target target;
-	struct out out;
-	int status;
+	const struct target_job job = { .holding = HOLD_IF_LIVE,
+					.has_root = true,
+					.report = stats_report };
 
-	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
-	status = target_open(&target, opts);
-	/* Users' tables are freed at any time while it runs. */
-	if (status == TOOL_DONE)
-		status = target_hold_if_live(&target, opts);
-	if (status == TOOL_DONE && option_given(opts, OPT_ROOT))
-		status = target_choose_root(&target, opts);
-	if (status == TOOL_DONE)
-		status = target_finish(&out, stats_report(&target, opts, &out));
-	target_close(&target);
-	return status;
+	return target_run(opts, &job);
 }
 
 const struct command cmd_stats = {

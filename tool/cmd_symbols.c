@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fnmatch.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "names.h"
@@ -61,7 +60,8 @@ static bool symbol_choose(struct target *target, const struct options *opts,
 	return true;
 }
 
-static int symbols_report(struct target *target, const struct options *opts, struct out *out)
+static int symbols_report(struct target *target, const struct options *opts, struct out *out,
+			  void *arg)
 {
 	const struct pgw_symbols *symbols;
 	struct pgw_symbol symbol;
@@ -69,6 +69,7 @@ static int symbols_report(struct target *target, const struct options *opts, str
 	uint64_t nr = 0;
 	int status = names_get(target, &symbols);
 
+	(void)arg;
 	if (status != TOOL_DONE)
 		return status;
 	record_init(&record, out, option_given(opts, OPT_JSON));
@@ -94,16 +95,9 @@ static int symbols_report(struct target *target, const struct options *opts, str
 
 static int symbols_run(const struct options *opts)
 {
-	struct target target;
-	struct out out;
-	int status;
+	const struct target_job job = { .holding = HOLD_NEVER, .report = symbols_report };
 
-	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
-	status = target_open(&target, opts);
-	if (status == TOOL_DONE)
-		status = target_finish(&out, symbols_report(&target, opts, &out));
-	target_close(&target);
-	return status;
+	return target_run(opts, &job);
 }
 
 const struct command cmd_symbols = {

@@ -800,3 +800,29 @@ int target_finish(struct out *out, int status)
 	message("standard output: %s", strerror(out->os_errno));
 	return TOOL_UNREADABLE;
 }
+
+int target_fail(const struct target *target, int err)
+{
+	message("%s: %s", target->file, pgw_status_text(err));
+	return err == -PGW_EINVAL ? TOOL_USAGE : TOOL_UNREADABLE;
+}
+
+int target_run(const struct options *opts, const struct target_job *job)
+{
+	struct target target;
+	struct out out;
+	int status;
+
+	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
+	status = target_open(&target, opts);
+	if (status == TOOL_DONE && job->holding == HOLD_IF_ASKED)
+		status = target_hold_if_asked(&target, opts);
+	if (status == TOOL_DONE && job->holding == HOLD_IF_LIVE)
+		status = target_hold_if_live(&target, opts);
+	if (status == TOOL_DONE && job->has_root && option_given(opts, OPT_ROOT))
+		status = target_choose_root(&target, opts);
+	if (status == TOOL_DONE)
+		status = target_finish(&out, job->report(&target, opts, &out, job->arg));
+	target_close(&target);
+	return status;
+}

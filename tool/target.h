@@ -98,6 +98,30 @@ struct report_missing target_missing_tables(const struct target *target);
 /** The Linux in the image, by which absent entries are told. */
 int target_linux(struct target *target, struct pgw_linux *ret);
 
+/** What happens to a machine that runs before it is reported on. */
+enum target_holding {
+	HOLD_NEVER,
+	HOLD_IF_ASKED, /**< target_hold_if_asked() */
+	HOLD_IF_LIVE,  /**< target_hold_if_live() */
+};
+
+/** A report on an image, to standard output. */
+struct target_job {
+	enum target_holding holding;
+	bool has_root; /**< with --root, that root is chosen: target->root */
+	/** @return enum tool_status */
+	int (*report)(struct target *target, const struct options *opts, struct out *out,
+		      void *arg);
+	void *arg;
+};
+
+/** Open the image, do the job, close it. @return enum tool_status, for the command to end with */
+int target_run(const struct options *opts, const struct target_job *job);
+
+/** Say what the library returned. @return TOOL_USAGE if no root can be where it was said, or
+ * TOOL_UNREADABLE */
+int target_fail(const struct target *target, int err);
+
 /** Write what is buffered; a reader that went away is no failure. @return status, or
  * TOOL_UNREADABLE after a message */
 int target_finish(struct out *out, int status);
