@@ -41,7 +41,7 @@ static int areas_keep(const struct pgw_area *area, void *arg)
 static int areas_read(struct areas *areas, struct target *target, struct pgw_tasks *tasks,
 		      struct options *opts)
 {
-	const struct pgw_task *task = tasks_choose(target, tasks, opts);
+	const struct pgw_task *task = tasks_choose(target, tasks, opts->pid);
 	struct pgw_areas_met met;
 	int err;
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
+#include <string.h>
 
 #include "command.h"
 #include "report/record.h"
 #include "report/report.h"
+#include "sought.h"
 #include "target.h"
 
 /* Distinct tables: at 4 KiB, 16 GiB of them. */
@@ -52,83 +54,98 @@ static void find_summary(const struct target *target, struct record *record,
 	record_end(record);
 }
 
-/* PA, FIRST-LAST or FIRST+SIZE */
-static bool find_range(const char *text, struct pgw_find_args *args)
+/* An address that was asked for, and the memory that it leads to. */
+static void find_address(struct record *record, const struct sought *sought)
 {
-	if (parse_hex(text, &args->pa_first)) {
-		args->pa_last = args->pa_first;
-		return true;
+	record_begin(record, "address");
+	record_untrusted(record, "text", sought->text, strlen(sought->text));
+	record_hex(record, "va", sought->va);
+	record_hex(record, "root", sought->root_pa);
+	record_hex(record, "pa", sought->pa_first);
+	record_end(record);
+}
+
+static void find_explain(const struct target *target, const struct pgw_find_sums *sums,
+			 uint64_t max_found, bool truncated)
+{
+	if (truncated)
+		message("%s: cut short: more than %" PRIu64 " tables, or %" PRIu64
+			" mappings (--budget)",
+			target->file, FIND_TABLES, max_found);
+	if (sums->nr_unreadable) {
+		message("%s: %" PRIu64 " tables are not in the image: there may be more mappings",
+			target->file, sums->nr_unreadable);
+		target_explain_unreadable(target);
+	} else if (!sums->nr_roots) {
+		target_explain_no_root(target);
 	}
-	if (parse_range(text, &args->pa_first, &args->pa_last))
-		return true;
-	message("find: '%s' is not a hexadecimal address, FIRST-LAST or FIRST+SIZE", text);
-	return false;
 }
 
 static int find_report(struct target *target, const struct options *opts, struct out *out,
 		       void *arg)
 {
-	struct pgw_find_args *args = (struct pgw_find_args *)arg;
-	struct pgw_find_sums sums = { 0 };
+	struct sought *sought = (struct sought *)arg;
 	struct find find = { 0 };
-	int err = 0;
+	struct pgw_find_args args = {
+		.platform = pgw_hosted_platform(),
+		.image = target->image,
+		.roots = &target->root,
+		.nr_roots = 1,
+		.max_tables = FIND_TABLES,
+		.max_found = opts->budget ? opts->budget : PGW_BUDGET_DEFAULT,
+		.fn = find_found,
+		.arg = &find,
+	};
+	struct pgw_find_sums sums = { 0 };
+	int err = 0, status = sought_resolve(sought, target, opts);
 
-	args->roots = &target->root;
-	args->nr_roots = 1;
+	if (status != TOOL_DONE)
+		return status;
 	if (!option_given(opts, OPT_ROOT))
-		err = target_roots(target, &args->roots, &args->nr_roots);
+		err = target_roots(target, &args.roots, &args.nr_roots);
 	if (err)
 		return target_fail(target, err);
-	find.roots = args->roots;
+	find.roots = args.roots;
+	args.pa_first = sought->pa_first;
+	args.pa_last = sought->pa_last;
 	record_init(&find.record, out, option_given(opts, OPT_JSON));
-	args->image = target->image;
-	args->arg = &find;
-	err = pgw_find(args, &sums);
+	if (sought->is_address)
+		find_address(&find.record, sought);
+	err = pgw_find(&args, &sums);
 	if (err && err != STOP_OUTPUT && err != -PGW_E2BIG)
 		return target_fail(target, err);
 	find_summary(target, &find.record, &sums, err == -PGW_E2BIG);
 	out_flush(out);
-	if (err == -PGW_E2BIG)
-		message("%s: cut short: more than %" PRIu64 " tables, or %" PRIu64
-			" mappings (--budget)",
-			target->file, FIND_TABLES, args->max_found);
-	if (sums.nr_unreadable) {
-		message("%s: %" PRIu64 " tables are not in the image: there may be more mappings",
-			target->file, sums.nr_unreadable);
-		target_explain_unreadable(target);
-	} else if (!sums.nr_roots) {
-		target_explain_no_root(target);
-	}
+	find_explain(target, &sums, args.max_found, err == -PGW_E2BIG);
 	return err || sums.nr_unreadable || !sums.nr_found ? TOOL_FINDING : TOOL_DONE;
 }
 
 static int find_run(const struct options *opts)
 {
-	struct pgw_find_args args = {
-		.platform = pgw_hosted_platform(),
-		.max_tables = FIND_TABLES,
-		.max_found = opts->budget ? opts->budget : PGW_BUDGET_DEFAULT,
-		.fn = find_found,
-	};
+	struct sought sought;
 	const struct target_job job = {
-		.holding = HOLD_IF_LIVE, .has_root = true, .report = find_report, .arg = &args
+		.holding = HOLD_IF_LIVE, .has_root = true, .report = find_report, .arg = &sought
 	};
 
-	return find_range(opts->args[1], &args) ? target_run(opts, &job) : TOOL_USAGE;
+	return sought_parse(opts->args[1], &sought) ? target_run(opts, &job) : TOOL_USAGE;
 }
 
 const struct command cmd_find = {
 	.name = "find",
-	.args = "IMAGE PA",
+	.args = "IMAGE WHAT",
 	.summary = "which addresses of which roots map some memory",
 	.description =
 		"Prints every virtual address of every root that maps a physical one, or some of\n"
-		"a range: with its rights, the size of the leaf and the entry. PA is hexadecimal:\n"
-		"an address, FIRST-LAST (inclusive) or FIRST+SIZE (SIZE also as 64K, 2M, 1G).\n"
-		"Status 1: nothing maps it, or there may be more.\n",
+		"a range: with its rights, the size of the leaf and the entry. WHAT is "
+		"hexadecimal:\n"
+		"an address, FIRST-LAST (inclusive) or FIRST+SIZE (SIZE also as 64K, 2M, 1G);\n"
+		"or it is PID:ADDRESS, what a process has there, or @NAME[+OFFSET][:cpuN], what a\n"
+		"symbol of the kernel lies in. Status 1: nothing maps it, or there may be more.\n",
 	.examples = "  pagewalk find vmcore 1000                  who maps this address\n"
 		    "  pagewalk find vmcore 0+1M                   ... or any of this memory\n"
-		    "  pagewalk find --root cpu0 vmcore 100000+4K  in one root\n",
+		    "  pagewalk find --root cpu0 vmcore 100000+4K  in one root\n"
+		    "  pagewalk find vmcore @init_task             ... the first task\n"
+		    "  pagewalk find vmcore 1:400000               ... what process 1 has there\n",
 	.options = OPTIONS_IMAGE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_BUDGET) |
 		   OPT_BIT(OPT_MAX_PAUSE) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) |
 		   OPT_BIT(OPT_HELP),

@@ -76,7 +76,7 @@ static int maps_task(struct maps *maps, const struct pgw_task *task)
 
 static int maps_one(const struct target *target, const struct options *opts, struct maps *maps)
 {
-	const struct pgw_task *task = tasks_choose(target, maps->tasks, opts);
+	const struct pgw_task *task = tasks_choose(target, maps->tasks, opts->pid);
 	int err = task ? maps_task(maps, task) : 0;
 
 	if (!task)

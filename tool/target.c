@@ -446,7 +446,7 @@ static int choose_cpu_root(struct target *target, const struct options *opts)
 }
 
 /* An address does not say which half a root covers; the list of all roots may. */
-static void choose_from_list(struct target *target)
+static void choose_from_list(struct target *target, struct pgw_root_info *root)
 {
 	const struct pgw_root_info *list;
 	size_t nr;
@@ -454,8 +454,8 @@ static void choose_from_list(struct target *target)
 	if (target_roots(target, &list, &nr) < 0)
 		return;
 	for (size_t i = 0; i < nr; i++)
-		if (list[i].root.pa == target->root.root.pa)
-			target->root = list[i];
+		if (list[i].root.pa == root->root.pa)
+			*root = list[i];
 }
 
 /* What is known of another root's register says nothing of this one's. */
@@ -471,7 +471,8 @@ static void forget_root_controls(struct pgw_root_info *root)
 }
 
 /* A root by its address is read as the image's others are, which a CPU's register tells soonest. */
-static int choose_pa_root(struct target *target, const struct options *opts)
+int target_root_at(struct target *target, const struct options *opts, uint64_t pa,
+		   struct pgw_root_info *ret)
 {
 	struct pgw_root_info root = { 0 }, kernel;
 	bool has_root = !opts->kernel && pgw_image_cpu_root(target->image, 0, &root) == 0;
@@ -488,15 +489,15 @@ static int choose_pa_root(struct target *target, const struct options *opts)
 			target->file);
 		return TOOL_UNREADABLE;
 	}
-	target->root = (struct pgw_root_info){
-		.root.pa = opts->root_value,
+	*ret = (struct pgw_root_info){
+		.root.pa = pa,
 		.format = root.format,
 		.control = root.control,
 	};
 	if (root.format)
-		forget_root_controls(&target->root);
+		forget_root_controls(ret);
 	if (root.format && pgw_format_is_split(root.format))
-		choose_from_list(target);
+		choose_from_list(target, ret);
 	return TOOL_DONE;
 }
 
@@ -538,7 +539,7 @@ static int choose_root(struct target *target, const struct options *opts)
 		status = choose_cpu_root(target, opts);
 		break;
 	case ROOT_PA:
-		status = choose_pa_root(target, opts);
+		status = target_root_at(target, opts, opts->root_value, &target->root);
 		break;
 	default:
 		status = choose_kernel_root(target);

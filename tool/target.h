@@ -62,6 +62,9 @@ int target_hold_if_live(struct target *target, const struct options *opts);
 int target_hold_if_asked(struct target *target, const struct options *opts);
 /** The root that the options ask for. */
 int target_choose_root(struct target *target, const struct options *opts);
+/** The root at an address, read as the image's others are. */
+int target_root_at(struct target *target, const struct options *opts, uint64_t pa,
+		   struct pgw_root_info *ret);
 /**
  * The halves to attach, as bits of enum pgw_region_kind: what --half says, else otherwise.
  * A root of a format that gives each half its own is of one half, as the image tells.

@@ -20,14 +20,14 @@ int tasks_open(struct target *target, struct pgw_tasks **ret)
 }
 
 const struct pgw_task *tasks_choose(const struct target *target, const struct pgw_tasks *tasks,
-				    const struct options *opts)
+				    uint32_t pid)
 {
-	const struct pgw_task *task = pgw_tasks_find(tasks, opts->pid);
+	const struct pgw_task *task = pgw_tasks_find(tasks, pid);
 
 	if (!task)
 		message("%s: there is no process %" PRIu32
 			"; ps --threads lists all that there are",
-			target->file, opts->pid);
+			target->file, pid);
 	return task;
 }
 

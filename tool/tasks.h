@@ -9,9 +9,9 @@
 /** Find them. @return enum tool_status; after a message, if it is not TOOL_DONE */
 int tasks_open(struct target *target, struct pgw_tasks **ret);
 
-/** The process that --pid names. @return NULL after a message: there is none */
+/** The process with this number. @return NULL after a message: there is none */
 const struct pgw_task *tasks_choose(const struct target *target, const struct pgw_tasks *tasks,
-				    const struct options *opts);
+				    uint32_t pid);
 
 /* Bits of pgw_area.flags. */
 #define VM_READ 0x1

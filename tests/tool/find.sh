@@ -9,11 +9,14 @@ make_tmp
 
 small=$root/tests/data/x86_64-la48-pti.small.elf
 seed=${PGW_TEST_SEED:-$(date +%s)}
-for name in small arm64-16k-52-lpa2-debian riscv64-sv57; do
+for name in small arm64-16k-52-lpa2-debian riscv64-sv57 linux/linux-6.1-amd64 linux/linux-7.2-arm64; do
 	[ $name = small ] && image=$small || image=$(shared $name.elf) || exit $?
+	console=
+	[ $name = "${name#linux/}" ] || console=$(shared $name.oracle.txt) || exit $?
 	nr=40
-	[ $name = small ] || nr=5
-	python3 "$root/tests/tool/find_check.py" "$PGW_TOOL" "$image" $nr "$seed" >"$tmp/tap" 2>&1 || :
+	[ $name = small ] || nr=4
+	python3 "$root/tests/tool/find_check.py" "$PGW_TOOL" "$image" $nr "$seed" ${console:+"$console"} \
+		>"$tmp/tap" 2>&1 || :
 	if grep -q '^ok 1' "$tmp/tap"; then
 		tap_ok "$name: $(sed -n 's/^ok 1 - //p' "$tmp/tap")"
 	else
@@ -30,11 +33,24 @@ check 'find leads back to where a translation began' sh -c \
 ends 'nothing maps it: status 1' 1 find "$small" fffffff000000
 check 'nothing maps it: no mapping' test "$(grep -c mapping= "$tmp/out" || :)" -eq 0
 
-for text in '' x 2-1 1+0 1-; do
+complains 'a symbol, and there are none' 3 'kallsyms' find "$small" @init_task
+complains 'a process, and none is known' 3 '' find "$small" 1:1000
+for text in '' x 2-1 1+0 1- 1: :1000 1:x 4294967296:1000 @; do
 	complains "'$text' is no range" 2 'is not a hexadecimal address' find "$small" "$text"
 done
 complains 'no address' 2 'an argument is missing' find "$small"
 complains 'an image that is not there' 3 'No such file' find "$tmp/none" 1000
+
+linux=$(shared linux/linux-6.1-amd64.elf) || exit $?
+complains 'a process that is not there' 2 'there is no process 77777' find "$linux" 77777:1000
+complains 'a thread of the kernel' 1 'has no memory of its own' find "$linux" 2:1000
+complains 'what a process does not have' 1 'maps nothing at 0x123: empty' find "$linux" 1:123
+complains 'a symbol that is not there' 2 "no symbol 'no_such'" find "$linux" @no_such
+run find "$linux" @init_task
+va=$(sed -n 's/.* \([0-9a-f]*\) [A-Z] init_task$/0x\1/p;s/^\([0-9a-f]*\) [A-Z] init_task$/0x\1/p' \
+	"$(shared linux/linux-6.1-amd64.oracle.txt)" | head -n 1)
+check 'a symbol: what it stands for comes first' sh -c \
+	"head -n 1 $tmp/out | grep -q '^address  text=@init_task  va=$va  root=0x'"
 
 # Nothing that is left leads to a root.
 head -c 3000 "$small" >"$tmp/cut"
