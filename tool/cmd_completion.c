@@ -201,12 +201,12 @@ static void zsh_option(struct out *out, enum option_id id)
 	out_str(out, about.is_many ? "\t\t\t'*--" : "\t\t\t'--");
 	out_str(out, about.name);
 	if (about.value)
-		out_char(out, '=');
+		out_str(out, about.is_optional ? "=-" : "=");
 	out_char(out, '[');
 	put_help(out, about.help, ZSH_SPECIAL);
 	out_char(out, ']');
 	if (about.value) {
-		out_char(out, ':');
+		out_str(out, about.is_optional ? "::" : ":");
 		put_escaped(out, about.value, ZSH_SPECIAL);
 		out_char(out, ':');
 	}
@@ -293,7 +293,7 @@ static void fish_option(struct out *out, const struct command *command, enum opt
 		put_option_words(out, id);
 		out_char(out, '\'');
 	} else if (about.value) {
-		out_str(out, about.has_file ? " -r -F" : " -x");
+		out_str(out, about.is_optional ? " -F" : about.has_file ? " -r -F" : " -x");
 	}
 	out_str(out, " -d '");
 	put_help(out, about.help, FISH_SPECIAL);

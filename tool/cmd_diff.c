@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "names.h"
 #include "report/record.h"
 #include "report/report.h"
 #include "target.h"
@@ -23,7 +24,7 @@ struct diff {
 	struct pgw_diff_roots roots_before, roots_after;
 	size_t *match;
 	bool *has_match; /* of roots_after */
-	const struct options *opts;
+	struct options *opts;
 	struct record record;
 	struct pgw_diff_summary sums;
 	uint64_t nr_single; /* roots that are in one of the images only */
@@ -364,6 +365,8 @@ static int diff_open(struct diff *diff)
 	}
 	status = target_open(&diff->before, diff->opts);
 	if (status == TOOL_DONE)
+		status = names_range(&diff->before, diff->opts);
+	if (status == TOOL_DONE)
 		status = target_hold_if_live(&diff->before, diff->opts);
 	if (status == TOOL_DONE && option_given(diff->opts, OPT_ROOT))
 		status = target_choose_root(&diff->before, diff->opts);
@@ -375,14 +378,15 @@ static int diff_open(struct diff *diff)
 	return status;
 }
 
-static int diff_run(const struct options *opts)
+static int diff_run(const struct options *given)
 {
-	struct diff diff = { .opts = opts };
+	struct options opts = *given;
+	struct diff diff = { .opts = &opts };
 	struct out out;
 	int status;
 
-	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
-	record_init(&diff.record, &out, option_given(opts, OPT_JSON));
+	out_init(&out, STDOUT_FILENO, options_color(&opts, STDOUT_FILENO));
+	record_init(&diff.record, &out, option_given(&opts, OPT_JSON));
 	status = diff_open(&diff);
 	if (status == TOOL_DONE)
 		status = target_finish(&out, diff_report(&diff));

@@ -5,6 +5,7 @@
 #include "areas.h"
 #include "command.h"
 #include "markers.h"
+#include "names.h"
 #include "report/ptdump_style.h"
 #include "report/report.h"
 #include "target.h"
@@ -17,13 +18,14 @@
 /* Options that choose ranges, which a dump in the kernel's way does not have. */
 #define RANGES_ONLY                                                                                \
 	(OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) |           \
-	 OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_ABSENT) | OPT_BIT(OPT_NO_FOLD) | OPT_BIT(OPT_JSON))
+	 OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_ABSENT) | OPT_BIT(OPT_NO_FOLD) | OPT_BIT(OPT_SYMBOLS) | \
+	 OPT_BIT(OPT_JSON))
 
 static bool dump_check_options(const struct options *opts)
 {
 	if (opts->style == STYLE_PTDUMP && (opts->given & RANGES_ONLY)) {
 		message("dump: --style ptdump goes with none of --range, --perm, --level, --pa, "
-			"--leaves, --absent, --no-fold, --json");
+			"--leaves, --absent, --no-fold, --symbols, --json");
 		return false;
 	}
 	if (option_given(opts, OPT_PID) &&
@@ -194,6 +196,19 @@ static bool dump_warn_areas(const struct target *target, const struct by_areas *
 	return by->met.nr_outside || by->met.nr_beyond || by->areas->is_odd;
 }
 
+/* Names of addresses, if they are wanted. */
+static int dump_names(struct target *target, const struct options *opts, struct report *report)
+{
+	int status;
+
+	if (!option_given(opts, OPT_SYMBOLS))
+		return TOOL_DONE;
+	status = names_get(target, &report->symbols);
+	if (status == TOOL_DONE)
+		report->names = names_source(pgw_symbols_get_info(report->symbols));
+	return status;
+}
+
 static int dump_ranges(struct target *target, const struct options *opts, struct out *out,
 		       const struct areas *areas)
 {
@@ -208,8 +223,10 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 	struct pgw_dump_summary summary = { 0 };
 	struct by_areas by = { .areas = areas, .report = &report };
 	bool is_odd;
-	int err;
+	int err = dump_names(target, opts, &report);
 
+	if (err != TOOL_DONE)
+		return err;
 	if (!(opts->given & (OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_NO_FOLD))))
 		args.repeated_fn = dump_repeated;
 	args.arg = &report;
@@ -337,9 +354,9 @@ static int dump_as_kernel(struct target *target, const struct options *opts, str
 static int dump_prepare(struct target *target, struct options *opts, struct areas *areas)
 {
 	unsigned halves = 0;
-	int status = TOOL_DONE;
+	int status = names_range(target, opts);
 
-	if (option_given(opts, OPT_PID))
+	if (status == TOOL_DONE && option_given(opts, OPT_PID))
 		status = areas_open(areas, target, opts);
 	if (status == TOOL_DONE)
 		status = target_choose_root(target, opts);
@@ -399,14 +416,15 @@ const struct command cmd_dump = {
 		"  pagewalk dump --perm k:wx vmcore          what the kernel may write and run\n"
 		"  pagewalk dump --pa 0x1000+4K vmcore       where a page is mapped\n"
 		"  pagewalk dump --absent --root cpu0 vmcore  PROT_NONE, swap, ... too\n"
+		"  pagewalk dump --range @_stext-@_etext --symbols vmcore  the kernel's code\n"
 		"  pagewalk dump --style ptdump vmcore       as the kernel's own dump\n"
 		"  pagewalk dump --leaves --json vmcore      one leaf a record\n",
 	.options = OPTIONS_LIVE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_PID) | OPT_BIT(OPT_HALF) |
 		   OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_RANGE) |
 		   OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) | OPT_BIT(OPT_LEAVES) |
 		   OPT_BIT(OPT_ABSENT) | OPT_BIT(OPT_NO_FOLD) | OPT_BIT(OPT_STYLE) |
-		   OPT_BIT(OPT_MARKERS) | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_JSON) |
-		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+		   OPT_BIT(OPT_MARKERS) | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_SYMBOLS) |
+		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = dump_run,

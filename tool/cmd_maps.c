@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "names.h"
 #include "report/json_put.h"
 #include "tasks.h"
 
@@ -129,9 +130,11 @@ static int maps_report(struct target *target, const struct options *opts, struct
 		.is_json = option_given(opts, OPT_JSON),
 		.has_rss = option_given(opts, OPT_SMAPS),
 	};
-	int status = tasks_open(target, &maps.tasks);
+	int status = names_check(opts);
 
 	(void)arg;
+	if (status == TOOL_DONE)
+		status = tasks_open(target, &maps.tasks);
 	if (status == TOOL_DONE)
 		status = maps_list(target, opts, &maps);
 	pgw_tasks_close(maps.tasks);
@@ -157,8 +160,8 @@ const struct command cmd_maps = {
 	.examples = "  pagewalk maps --pid 1 vmcore\n"
 		    "  pagewalk maps --pid 1 --smaps vmcore      with what is mapped of each\n"
 		    "  pagewalk ps vmcore                        which processes there are\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_PID) | OPT_BIT(OPT_SMAPS) | OPT_BIT(OPT_JSON) |
-		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_SYMBOLS) | OPT_BIT(OPT_PID) | OPT_BIT(OPT_SMAPS) |
+		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = maps_run,

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "names.h"
 #include "report/json_put.h"
 #include "tasks.h"
 
@@ -235,9 +236,11 @@ static int ps_report(struct target *target, const struct options *opts, struct o
 		.is_json = option_given(opts, OPT_JSON),
 		.has_threads = option_given(opts, OPT_THREADS),
 	};
-	int status = tasks_open(target, &ps.tasks);
+	int status = names_check(opts);
 
 	(void)arg;
+	if (status == TOOL_DONE)
+		status = tasks_open(target, &ps.tasks);
 	if (status == TOOL_DONE)
 		status = ps_list(target, &ps);
 	pgw_tasks_close(ps.tasks);
@@ -264,8 +267,8 @@ const struct command cmd_ps = {
 	.examples = "  pagewalk ps vmcore\n"
 		    "  pagewalk ps --threads --json vmcore\n"
 		    "  pagewalk maps --pid 812 vmcore            what one of them has mapped\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_THREADS) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) |
-		   OPT_BIT(OPT_HELP),
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_SYMBOLS) | OPT_BIT(OPT_THREADS) | OPT_BIT(OPT_JSON) |
+		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = ps_run,

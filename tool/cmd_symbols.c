@@ -67,7 +67,10 @@ static int symbols_report(struct target *target, const struct options *opts, str
 	struct pgw_symbol symbol;
 	struct record record;
 	uint64_t nr = 0;
-	int status = names_get(target, &symbols);
+	int status = names_check(opts);
+
+	if (status == TOOL_DONE)
+		status = names_get(target, &symbols);
 
 	(void)arg;
 	if (status != TOOL_DONE)
@@ -87,6 +90,8 @@ static int symbols_report(struct target *target, const struct options *opts, str
 	record_dec(&record, "symbols", pgw_symbols_get_info(symbols)->nr_symbols);
 	record_str(&record, "source", names_source(pgw_symbols_get_info(symbols)));
 	record_str(&record, "layout", layout_name(pgw_symbols_get_info(symbols)->layout));
+	if (pgw_symbols_get_info(symbols)->slide)
+		record_hex(&record, "slide", pgw_symbols_get_info(symbols)->slide);
 	record_bool(&record, "functions_only", pgw_symbols_get_info(symbols)->lacks_data);
 	record_bool(&record, "placement_guessed", report_is_guess(target->image));
 	record_end(&record);
@@ -112,8 +117,8 @@ const struct command cmd_symbols = {
 	.examples = "  pagewalk symbols vmcore 'init_*'\n"
 		    "  pagewalk symbols --cpu 1 vmcore runqueues   where CPU 1 has its own\n"
 		    "  pagewalk translate vmcore @init_task        what a name's address maps to\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_CPU) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) |
-		   OPT_BIT(OPT_HELP),
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_SYMBOLS) | OPT_BIT(OPT_CPU) | OPT_BIT(OPT_JSON) |
+		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 2,
 	.run = symbols_run,

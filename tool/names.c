@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "names.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "parse.h"
@@ -10,6 +11,14 @@
 bool names_is_name(const char *text)
 {
 	return text[0] == '@' && text[1];
+}
+
+int names_check(const struct options *opts)
+{
+	if (!option_given(opts, OPT_SYMBOLS) || opts->symbols)
+		return TOOL_DONE;
+	message("--symbols: a file is missing: --symbols=FILE, a System.map or a vmlinux");
+	return TOOL_USAGE;
 }
 
 int names_get(struct target *target, const struct pgw_symbols **ret)
@@ -23,7 +32,14 @@ int names_get(struct target *target, const struct pgw_symbols **ret)
 
 const char *names_source(const struct pgw_symbols_info *info)
 {
-	return info->source == PGW_SYMBOLS_VMCOREINFO ? "kallsyms-vmcoreinfo" : "kallsyms-memory";
+	static const char *const names[_PGW_SYMBOLS_SOURCE_MAX] = {
+		[PGW_SYMBOLS_VMCOREINFO] = "kallsyms-vmcoreinfo",
+		[PGW_SYMBOLS_MEMORY] = "kallsyms-memory",
+		[PGW_SYMBOLS_SYSTEM_MAP] = "system-map",
+		[PGW_SYMBOLS_ELF] = "elf",
+	};
+
+	return names[info->source];
 }
 
 /* What is behind the name: +OFFSET, then :cpuN. */
@@ -91,4 +107,66 @@ int names_address(struct target *target, const char *text, uint64_t *ret)
 	}
 	*ret = symbol.va + suffix.offset;
 	return TOOL_DONE;
+}
+
+static int fail_range(const char *text)
+{
+	message("--range: '%s' is not FIRST-LAST or FIRST+SIZE, with names as @NAME", text);
+	return TOOL_USAGE;
+}
+
+/* A name, or hexadecimal. */
+static int address_take(struct target *target, const char *text, uint64_t *ret)
+{
+	if (names_is_name(text))
+		return names_address(target, text, ret);
+	return parse_hex(text, ret) ? TOOL_DONE : fail_range(text);
+}
+
+/* FIRST-LAST, each perhaps @NAME[+OFFSET][:cpuN], or @NAME[:cpuN]+SIZE. */
+static int range_take(struct target *target, const char *text, uint64_t *ret_first,
+		      uint64_t *ret_last)
+{
+	char first[NAME_MAX_LEN], *end;
+	uint64_t size = 1;
+	int status;
+
+	if (strlen(text) >= sizeof(first))
+		return fail_range("...");
+	strcpy(first, text);
+	end = strchr(first, '-');
+	if (end) {
+		*end++ = '\0';
+		status = address_take(target, first, ret_first);
+		if (status == TOOL_DONE)
+			status = address_take(target, end, ret_last);
+		if (status == TOOL_DONE && *ret_last < *ret_first)
+			return fail_range(text);
+		return status;
+	}
+	end = strrchr(first, '+');
+	if (!end || !parse_size(end + 1, &size))
+		return fail_range(text);
+	*end = '\0';
+	status = address_take(target, first, ret_first);
+	if (status == TOOL_DONE && __builtin_add_overflow(*ret_first, size - 1, ret_last))
+		return fail_range(text);
+	return status;
+}
+
+int names_range(struct target *target, struct options *opts)
+{
+	return opts->range_name ? range_take(target, opts->range_name, &opts->first, &opts->last)
+				: TOOL_DONE;
+}
+
+int names_root(struct target *target, const char *text, uint64_t *ret)
+{
+	uint64_t va;
+	int status = names_address(target, text, &va);
+
+	if (status != TOOL_DONE || pgw_image_kernel_pa(target->image, va, ret) == 0)
+		return status;
+	message("%s: --root %s: the kernel does not map 0x%016" PRIx64, target->file, text, va);
+	return TOOL_USAGE;
 }

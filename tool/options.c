@@ -90,8 +90,21 @@ static bool option_max_pause(struct options *opts, const char *text)
 	       opts->max_pause_ms <= UINT32_MAX;
 }
 
+/* Without a file: the kernel's own. */
+static bool option_symbols(struct options *opts, const char *text)
+{
+	opts->symbols = text;
+	return !text || *text;
+}
+
 static bool option_root(struct options *opts, const char *text)
 {
+	opts->root_name = NULL;
+	if (text[0] == '@') {
+		opts->root = ROOT_PA;
+		opts->root_name = text;
+		return text[1] != '\0';
+	}
 	if (strncmp(text, "cpu", 3) == 0) {
 		opts->root = ROOT_CPU;
 		return parse_dec(text + 3, &opts->root_value) && opts->root_value <= UINT32_MAX;
@@ -157,7 +170,8 @@ static bool option_tags(struct options *opts, const char *text)
 
 static bool option_range(struct options *opts, const char *text)
 {
-	return parse_range(text, &opts->first, &opts->last);
+	opts->range_name = strchr(text, '@') ? text : NULL;
+	return opts->range_name || parse_range(text, &opts->first, &opts->last);
 }
 
 static bool option_perm(struct options *opts, const char *text)
@@ -267,6 +281,7 @@ struct option_spec {
 	const char *expects; /**< "--name: 'text' is not ..." */
 	const char *help;    /**< lines after the first begin in column 22 */
 	bool (*parse)(struct options *opts, const char *text);
+	bool is_value_optional; /**< --name or --name=VALUE; parse() gets NULL without one */
 };
 
 #define HELP_COLUMN 22
@@ -312,9 +327,10 @@ static const struct option_spec option_specs[] = {
 			     NULL },
 	[OPT_MAX_PAUSE] = { "max-pause", "MS", "a number of milliseconds above 0",
 			    "give up rather than stop a machine for longer", option_max_pause },
-	[OPT_ROOT] = { "root", "ROOT", "cpuN or a hexadecimal address",
-		       "the root to start from: its physical address, or cpuN" HELP_NEXT
-		       "for the one CPU N runs on (default: the kernel's own)",
+	[OPT_ROOT] = { "root", "ROOT", "cpuN, @NAME or a hexadecimal address",
+		       "the root to start from: its physical address, cpuN for" HELP_NEXT
+		       "the one CPU N runs on, or @NAME for what the kernel" HELP_NEXT
+		       "calls so (default: the kernel's own)",
 		       option_root },
 	[OPT_HALF] = { "half", "HALF", "user, kernel or both",
 		       "user, kernel or both; for a root of one half, which" HELP_NEXT
@@ -333,7 +349,8 @@ static const struct option_spec option_specs[] = {
 		       option_tags },
 	[OPT_RANGE] = { "range", "RANGE", "FIRST-LAST or FIRST+SIZE, in hexadecimal",
 			"only these virtual addresses: FIRST-LAST, inclusive, or" HELP_NEXT
-			"FIRST+SIZE; hexadecimal, SIZE also as 64K, 2M, 1G",
+			"FIRST+SIZE; hexadecimal, SIZE also as 64K, 2M, 1G, the" HELP_NEXT
+			"addresses also @NAME (see pagewalk symbols)",
 			option_range },
 	[OPT_PERM] = { "perm", "PERM", "a list like k:wx,u:!r",
 		       "only leaves with these rights: k:wx = the kernel may write" HELP_NEXT
@@ -378,8 +395,10 @@ static const struct option_spec option_specs[] = {
 		      "nothing but per-CPU variables, each at the address" HELP_NEXT
 		      "where this CPU has its own",
 		      option_cpu },
-	[OPT_SYMBOLS] = { "symbols", NULL, NULL,
-			  "name addresses of the kernel, by its own table of names", NULL },
+	[OPT_SYMBOLS] = { "symbols", "FILE", "a file",
+			  "name addresses of the kernel: by its own table of names," HELP_NEXT
+			  "or by FILE, a System.map or a vmlinux",
+			  option_symbols, true },
 	[OPT_FORM] = { "format", "FORM", "elf, lime or raw",
 		       "elf (default), lime, or raw, which puts a map beside NEW", option_form },
 	[OPT_PAGES] = { "pages", "PAGES", "tables or all",
@@ -401,7 +420,9 @@ static void option_table(const struct command *command, struct option *table)
 			continue;
 		*table++ = (struct option){
 			.name = option_specs[id].name,
-			.has_arg = option_specs[id].value ? required_argument : no_argument,
+			.has_arg = !option_specs[id].value              ? no_argument
+				   : option_specs[id].is_value_optional ? optional_argument
+									: required_argument,
 			.val = id + 1,
 		};
 	}
@@ -454,6 +475,7 @@ struct option_about option_about(enum option_id id)
 		.help = spec->help,
 		.has_file = spec->value && strstr(spec->value, "FILE"),
 		.is_many = id == OPT_RAM || id == OPT_PART,
+		.is_optional = spec->is_value_optional,
 	};
 }
 
@@ -523,9 +545,10 @@ static void option_help(const struct option_spec *spec, struct out *out)
 	out_str(out, "  --");
 	out_str(out, spec->name);
 	if (spec->value) {
-		out_char(out, ' ');
+		out_str(out, spec->is_value_optional ? "[=" : " ");
 		out_str(out, spec->value);
-		width += 1 + strlen(spec->value);
+		out_str(out, spec->is_value_optional ? "]" : "");
+		width += (spec->is_value_optional ? 3 : 1) + strlen(spec->value);
 	}
 	if (width >= HELP_COLUMN) {
 		out_char(out, '\n');

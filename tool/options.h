@@ -97,15 +97,18 @@ struct options {
 	struct pgw_encryption encryption;
 	const char *kernel;     /**< number or release */
 	const char *vmcoreinfo; /**< path */
+	const char *symbols;    /**< path; NULL: the kernel's own */
 	uint64_t max_pause_ms;  /**< 0 = not given */
 	enum root_choice root;
-	uint64_t root_value; /**< the CPU's number or the physical address */
+	uint64_t root_value;   /**< the CPU's number or the physical address */
+	const char *root_name; /**< "@NAME", which has the root; names_root() */
 	unsigned halves;     /**< bits of enum pgw_region_kind; 0 = not given */
 	const struct pgw_format *format;
 	uint64_t mair;
 	const struct tags *tags; /**< NULL: as the image tells, or is assumed */
 	uint64_t first;          /**< of --range; all addresses if it is not given */
 	uint64_t last;
+	const char *range_name; /**< of --range, if a name is in it; names_range() */
 	struct parse_rights rights;
 	struct parse_levels levels;
 	uint64_t pa_first;
@@ -143,6 +146,7 @@ struct option_about {
 	const char *help;  /**< lines, with spaces in front of those after the first */
 	bool has_file;     /**< the value is a path, or ends with one */
 	bool is_many;      /**< it may be given several times */
+	bool is_optional;  /**< the value is, and comes behind = */
 };
 
 struct option_about option_about(enum option_id id);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "names.h"
+
 #define PROGRESS_DELAY_MS 300
 #define UNPACKING_DELAY_MS 1000
 
@@ -294,6 +296,7 @@ int target_open(struct target *target, const struct options *opts)
 		.zero_fill = option_given(opts, OPT_ZERO_FILL),
 		.encryption = opts->encryption,
 		.kernel = opts->kernel,
+		.symbols = opts->symbols,
 		.workers = &target->workers,
 		.temporary_folder = getenv("TMPDIR"),
 		.unpack_max = opts->unpack_max,
@@ -532,6 +535,7 @@ void target_use_format(struct pgw_root_info *root, const struct options *opts)
 
 static int choose_root(struct target *target, const struct options *opts)
 {
+	uint64_t pa = opts->root_value;
 	int status;
 
 	switch (opts->root) {
@@ -539,7 +543,9 @@ static int choose_root(struct target *target, const struct options *opts)
 		status = choose_cpu_root(target, opts);
 		break;
 	case ROOT_PA:
-		status = target_root_at(target, opts, opts->root_value, &target->root);
+		status = opts->root_name ? names_root(target, opts->root_name, &pa) : TOOL_DONE;
+		if (status == TOOL_DONE)
+			status = target_root_at(target, opts, pa, &target->root);
 		break;
 	default:
 		status = choose_kernel_root(target);

@@ -112,6 +112,12 @@ struct pgw_image_options {
 	 */
 	const struct pgw_vmcoreinfo *vmcoreinfo;
 	/**
+	 * A file with the names of the kernel's addresses, which are believed instead of its own: a
+	 * System.map, or an ELF file with a table of symbols (vmlinux). Read when names are asked
+	 * for (pgw_image_symbols()). NULL: none. Must stay until the image is closed.
+	 */
+	const char *symbols;
+	/**
 	 * Threads that look through memory, pgw_hosted_workers() for example: what is found is the
 	 * same however many there are. NULL: the calling one alone. Must stay until the image is
 	 * closed.

@@ -4,7 +4,8 @@
 
 /**
  * @file
- * Names of addresses: those that a Linux kernel keeps of itself (kallsyms). Hosted only.
+ * Names of addresses: those that a Linux kernel keeps of itself (kallsyms), or that a file has
+ * (pgw_image_options.symbols). Hosted only.
  *
  * Names are constant once they are there: any threads may read them.
  */
@@ -21,12 +22,14 @@ struct pgw_symbols;
 enum pgw_symbols_source {
 	PGW_SYMBOLS_VMCOREINFO, /**< its kallsyms, whose tables VMCOREINFO names (Linux since 6.0) */
 	PGW_SYMBOLS_MEMORY,     /**< its kallsyms, found in its memory by what they look like */
+	PGW_SYMBOLS_SYSTEM_MAP, /**< a file of text, as System.map */
+	PGW_SYMBOLS_ELF,        /**< the table of symbols of an ELF file, as vmlinux */
 	_PGW_SYMBOLS_SOURCE_MAX,
 };
 
 /** How kallsyms keep addresses. Which it is was proved by symbols whose address is known. */
 enum pgw_symbols_layout {
-	PGW_SYMBOLS_LAYOUT_NONE,    /**< none was proved */
+	PGW_SYMBOLS_LAYOUT_NONE,    /**< none was proved, or they are from a file */
 	PGW_SYMBOLS_ABSOLUTE,       /**< as they are */
 	PGW_SYMBOLS_BASE_RELATIVE,  /**< by their distance from a base */
 	PGW_SYMBOLS_BASE_PERCPU,    /**< the same, but per-CPU variables by their offset */
@@ -38,7 +41,9 @@ enum pgw_symbols_layout {
 struct pgw_symbols_info {
 	enum pgw_symbols_source source;
 	enum pgw_symbols_layout layout;
-	uint64_t table_va; /**< where the coded names are */
+	uint64_t table_va; /**< where the coded names are; 0: they are from a file */
+	/** Of a file: what was added to its addresses, modulo 2^64, as the kernel runs elsewhere. */
+	uint64_t slide;
 	size_t nr_symbols;
 	bool lacks_data; /**< they are of functions alone (CONFIG_KALLSYMS_ALL is off) */
 };
@@ -54,15 +59,26 @@ struct pgw_symbol {
 
 /**
  * The names of the kernel that is meant (pgw_image_options.kernel). Looked for on the first call,
- * which must not be made from two threads at once.
+ * which must not be made from two threads at once. Those of a file have to be where the image says
+ * that some are, all moved by the same distance.
  *
  * @param ret the image's
  * @param err what was looked for; may be NULL
  * @return 0, -PGW_ENOENT (no Linux kernel, none of its names, or none that prove themselves),
- *         -PGW_EIO (they are not in the image), -PGW_ENOMEM
+ *         -PGW_EIO (they are not in the image, or the file cannot be read), -PGW_ENOEXEC (the file
+ *         has no names, or those of another kernel), -PGW_EOPNOTSUPP (an ELF file, and libelf is not
+ *         there), -PGW_ENOMEM
  */
 PGW_API int pgw_image_symbols(struct pgw_image *image, const struct pgw_symbols **ret,
 			      struct pgw_error *err);
+
+/**
+ * Where the kernel that is meant maps an address of its own, by its root.
+ * @param ret_pa physical
+ * @return 0, -PGW_ENOENT (it does not, or its tables are not in the image); as
+ *         pgw_image_kernel_root()
+ */
+PGW_API int pgw_image_kernel_pa(struct pgw_image *image, uint64_t va, uint64_t *ret_pa);
 
 PGW_API const struct pgw_symbols_info *pgw_symbols_get_info(const struct pgw_symbols *symbols);
 

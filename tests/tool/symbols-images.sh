@@ -39,4 +39,53 @@ ends 'symbols --cpu: no such CPU' 1 symbols --cpu 2 "$image" cpu_number
 ends 'symbols: nothing has such a name' 1 symbols "$image" no_such_symbol
 complains 'translate: no such name' 2 'it has no symbol' translate "$image" @no_such_symbol
 complains 'translate: no per-CPU variable' 2 'is no per-CPU variable' translate "$image" @init_task:cpu0
+
+# By files, which have the kernel where it was linked: all of it is moved.
+make_file() {
+	PYTHONDONTWRITEBYTECODE=1 python3 "$root/tests/tool/symbol_files.py" "$1" "$tmp/expected" \
+		"$tmp/$1" || die "no $1"
+}
+for kind in map elf other hostile-1 hostile-2 hostile-3 hostile-4 hostile-5 hostile-6; do
+	make_file $kind
+done
+pagewalk symbols --symbols="$tmp/map" "$image" >"$tmp/all"
+grep -v '^#' "$tmp/all" >"$tmp/lines"
+same 'symbols --symbols=FILE: a System.map, moved' "$tmp/expected" "$tmp/lines"
+check 'symbols --symbols=FILE: the summary has file and distance' sh -c "tail -n 1 '$tmp/all' |
+	grep -q 'symbols=94101  source=system-map  layout=-  slide=0x000000000e600000'"
+complains 'symbols --symbols=FILE: of a kernel that is another one' 3 \
+	'expected symbols of the kernel in the image' symbols --symbols="$tmp/other" "$image"
+pagewalk translate --symbols="$tmp/map" "$image" @init_task >"$tmp/by_map"
+check 'translate --symbols=FILE: @NAME by the file' grep -qx '  symbol init_task+0x0' "$tmp/by_map"
+check 'translate --symbols=FILE: the summary says so' grep -q '; names: system-map$' "$tmp/by_map"
+pagewalk ps --symbols="$tmp/map" "$image" >"$tmp/ps"
+check 'ps --symbols=FILE' grep -q '^# 75 threads, 69 processes' "$tmp/ps"
+if pagewalk symbols --symbols="$tmp/elf" "$image" >"$tmp/all" 2>"$tmp/err"; then
+	# Letters of some symbols are the linker's, and not the sections'.
+	for file in expected lines; do
+		[ $file = expected ] || grep -v '^#' "$tmp/all" >"$tmp/lines"
+		cut -d' ' -f1,3 "$tmp/$file" >"$tmp/$file.short"
+	done
+	same 'symbols --symbols=FILE: an ELF file' "$tmp/expected.short" "$tmp/lines.short"
+	for kind in hostile-1 hostile-2 hostile-3 hostile-4 hostile-5 hostile-6; do
+		run symbols --symbols="$tmp/$kind" "$image"
+		check "symbols --symbols=FILE: $kind ends" [ "$status" -eq 0 -o "$status" -eq 3 ]
+	done
+else
+	check 'symbols --symbols=FILE: an ELF file without libelf' grep -q libelf "$tmp/err"
+fi
+
+# Ranges and roots by name; a name on each line of a dump.
+pagewalk dump --symbols --range @_stext-@_etext "$image" >"$tmp/text"
+check 'dump --range by names, --symbols' grep -q ' r-x/---  g a d  @startup_64+0x0$' "$tmp/text"
+pagewalk dump --symbols --json --range @_stext+4K "$image" >"$tmp/json"
+check 'dump --json --symbols' grep -q '"symbol":"startup_64","symbol_offset":"0x0000000000000000"' \
+	"$tmp/json"
+pagewalk dump --root @init_top_pgt "$image" | tail -n 1 >"$tmp/root"
+check 'dump --root @NAME: where the kernel has it' grep -q '^# root 0x6e10000,' "$tmp/root"
+complains 'dump --range: the end is before the start' 2 'is not FIRST-LAST' \
+	dump --range @_etext-@_stext "$image"
+complains 'dump --range: a name without an end' 2 'is not FIRST-LAST' dump --range @_stext "$image"
+complains 'dump --root: a name that is not mapped' 2 'the kernel does not map' \
+	dump --root @__per_cpu_start "$image"
 tap_done

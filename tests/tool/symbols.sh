@@ -19,4 +19,10 @@ complains 'translate: what is behind :cpu is no number' 2 "$suffix" \
 	translate "$image" @init_task:cpux
 complains 'translate: @ alone is no name' 2 'not an address' translate "$image" @
 complains 'symbols --cpu: no number' 2 'not the number of a CPU' symbols --cpu x "$image"
+complains 'symbols --symbols: a file is needed' 2 'a file is missing' symbols --symbols "$image"
+complains 'symbols --symbols=: no file' 2 'is not a file' symbols --symbols= "$image"
+complains 'dump --range: a name where there are none' 3 "$missing" dump --range @a-@b "$image"
+complains 'dump --root: a name where there are none' 3 "$missing" dump --root @a "$image"
+complains 'dump: --symbols does not go with --style ptdump' 2 'goes with none of' \
+	dump --style ptdump --symbols "$image"
 tap_done

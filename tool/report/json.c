@@ -61,11 +61,6 @@ static inline void json_leaf(struct report *report, const struct pgw_extent *lea
 	json_leaf_tail_anew(report, leaf);
 }
 
-static void json_leaves(struct report *report, const struct pgw_extent *extent)
-{
-	report_each_leaf(report, extent, true, json_leaf);
-}
-
 static void json_names(struct json *json, const char *key, const struct report_bit *names,
 		       uint32_t bits)
 {
@@ -119,17 +114,39 @@ static void json_extent_members(struct report *report, struct json *json,
 	json_hex(json, "root", report->root_pa);
 }
 
+static void json_symbol(struct json *json, const struct pgw_symbol *symbol, uint64_t offset)
+{
+	json_untrusted(json, "symbol", symbol->name, strlen(symbol->name));
+	json_hex(json, "symbol_offset", offset);
+}
+
+/* What the first address is called. */
+static void json_label(struct report *report, struct json *json, const struct pgw_extent *extent)
+{
+	struct pgw_symbol symbol;
+	uint64_t offset;
+
+	if (report->symbols && pgw_symbols_at(report->symbols, extent->va_first, &symbol, &offset))
+		json_symbol(json, &symbol, offset);
+}
+
 static void json_extent(struct report *report, const struct pgw_extent *extent)
 {
 	struct json json = { .out = report->out };
 
-	if (extent->kind == PGW_ENTRY_LEAF) {
+	if (extent->kind == PGW_ENTRY_LEAF && !report->symbols) {
 		json_leaf(report, extent);
 		return;
 	}
 	json_open(&json, NULL, '{');
 	json_extent_members(report, &json, extent);
+	json_label(report, &json, extent);
 	json_end(&json);
+}
+
+static void json_leaves(struct report *report, const struct pgw_extent *extent)
+{
+	report_each_leaf(report, extent, true, report->symbols ? json_extent : json_leaf);
 }
 
 static void json_repeated(struct report *report, const struct pgw_extent *extent,
@@ -148,6 +165,7 @@ static void json_repeated(struct report *report, const struct pgw_extent *extent
 	}
 	json_close(&json, ']');
 	json_hex(&json, "last", repeats->va_last);
+	json_label(report, &json, extent);
 	json_end(&json);
 }
 
@@ -214,6 +232,8 @@ static void json_dump_summary(struct report *report, const struct pgw_dump_summa
 	}
 	if (report->has_absent)
 		json_dec(&json, "absent", summary->nr_absent);
+	if (report->names)
+		json_str(&json, "names", report->names);
 	json_close(&json, '}');
 	json_end(&json);
 }
@@ -280,11 +300,8 @@ static void json_translation(struct report *report, const struct report_translat
 		json_absent(&json, &absent,
 			    absent.pa + (translation->looked_up - result->va_first));
 	}
-	if (translation->has_symbol) {
-		json_untrusted(&json, "symbol", translation->symbol.name,
-			       strlen(translation->symbol.name));
-		json_hex(&json, "symbol_offset", translation->symbol_offset);
-	}
+	if (translation->has_symbol)
+		json_symbol(&json, &translation->symbol, translation->symbol_offset);
 	json_hex(&json, "root", report->root_pa);
 	json_path(report, &json, &translation->path);
 	json_end(&json);

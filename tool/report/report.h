@@ -161,6 +161,7 @@ struct report {
 	bool tags_given;   /**< --tags says what a tag is */
 	bool has_absent;   /**< a dump lists them */
 	const char *names; /**< how names of addresses were found; NULL: none are wanted */
+	const struct pgw_symbols *symbols; /**< which addresses of a dump are named by; or NULL */
 	bool is_guess;     /**< where some of memory is, is one: every summary says so */
 	struct report_attrs attrs;
 	struct report_tail tail;

@@ -142,11 +142,6 @@ static inline void text_leaf(struct report *report, const struct pgw_extent *lea
 	text_leaf_tail_anew(report, leaf);
 }
 
-static void text_leaves(struct report *report, const struct pgw_extent *extent)
-{
-	report_each_leaf(report, extent, false, text_leaf);
-}
-
 /* The columns of a range that is odd. */
 static void text_odd_extent(struct report *report, const struct pgw_extent *extent)
 {
@@ -172,14 +167,55 @@ static void text_odd_extent(struct report *report, const struct pgw_extent *exte
 	}
 }
 
+/* The columns of a range, whatever it is. */
+static void text_columns(struct report *report, const struct pgw_extent *extent)
+{
+	struct out *out = report->out;
+
+	if (extent->kind != PGW_ENTRY_LEAF) {
+		text_odd_extent(report, extent);
+		return;
+	}
+	text_range(out, extent->va_first, extent->va_last);
+	out_str(out, "  ");
+	out_hex(out, extent->pa);
+	text_leaf_tail(report, extent);
+}
+
+static void text_name(struct out *out, const struct pgw_symbol *symbol, uint64_t offset)
+{
+	out_untrusted(out, symbol->name, strlen(symbol->name));
+	out_char(out, '+');
+	out_hex_short(out, offset);
+}
+
+/* What the range's first address is called: "  @init_task+0x10", as it can be given back. */
+static void text_label(struct report *report, const struct pgw_extent *extent)
+{
+	struct pgw_symbol symbol;
+	uint64_t offset;
+
+	if (!report->symbols ||
+	    !pgw_symbols_at(report->symbols, extent->va_first, &symbol, &offset))
+		return;
+	out_str(report->out, "  @");
+	text_name(report->out, &symbol, offset);
+}
+
 static void text_extent(struct report *report, const struct pgw_extent *extent)
 {
-	if (extent->kind == PGW_ENTRY_LEAF) {
+	if (extent->kind == PGW_ENTRY_LEAF && !report->symbols) {
 		text_leaf(report, extent);
 		return;
 	}
-	text_odd_extent(report, extent);
+	text_columns(report, extent);
+	text_label(report, extent);
 	out_char(report->out, '\n');
+}
+
+static void text_leaves(struct report *report, const struct pgw_extent *extent)
+{
+	report_each_leaf(report, extent, false, report->symbols ? text_extent : text_leaf);
 }
 
 /* The line of an extent, and one more column: "x512 every 2M x3 every 1G through 0x...". */
@@ -188,14 +224,7 @@ static void text_repeated(struct report *report, const struct pgw_extent *extent
 {
 	struct out *out = report->out;
 
-	if (extent->kind == PGW_ENTRY_LEAF) {
-		text_range(out, extent->va_first, extent->va_last);
-		out_str(out, "  ");
-		out_hex(out, extent->pa);
-		text_leaf_tail(report, extent);
-	} else {
-		text_odd_extent(report, extent);
-	}
+	text_columns(report, extent);
 	out_char(out, ' ');
 	for (unsigned i = 0; i < repeats->nr; i++) {
 		out_str(out, " x");
@@ -205,6 +234,7 @@ static void text_repeated(struct report *report, const struct pgw_extent *extent
 	}
 	out_str(out, " through ");
 	out_hex(out, repeats->va_last);
+	text_label(report, extent);
 	out_char(out, '\n');
 }
 
@@ -273,9 +303,13 @@ static void text_subject(struct report *report)
 	text_choice(report);
 }
 
-/* The end of a summary. */
+/* The end of a summary: how names were found, and what is a guess. */
 static void text_end(struct report *report)
 {
+	if (report->names) {
+		out_str(report->out, "; names: ");
+		out_str(report->out, report->names);
+	}
 	out_str(report->out,
 		report->is_guess ? "; where some of the memory is, is a guess\n" : "\n");
 }
@@ -357,14 +391,10 @@ static void text_tag(const struct report *report, const struct report_translatio
 /* "  symbol init_task+0x10" */
 static void text_symbol(struct out *out, const struct report_translation *translation)
 {
-	const struct pgw_symbol *symbol = &translation->symbol;
-
 	if (!translation->has_symbol)
 		return;
 	out_str(out, "  symbol ");
-	out_untrusted(out, symbol->name, strlen(symbol->name));
-	out_char(out, '+');
-	out_hex_short(out, translation->symbol_offset);
+	text_name(out, &translation->symbol, translation->symbol_offset);
 	out_char(out, '\n');
 }
 
@@ -416,10 +446,6 @@ static void text_translate_summary(struct report *report, const struct report_tr
 	out_str(out, " mapped");
 	if (sums->nr_unreadable)
 		text_count(out, ", ", sums->nr_unreadable, "unreadable: tables missing");
-	if (report->names) {
-		out_str(out, "; names: ");
-		out_str(out, report->names);
-	}
 	text_end(report);
 }
 

@@ -72,6 +72,15 @@ static int finder_run(struct finder *finder)
 	return status;
 }
 
+static int finder_file(struct finder *finder, const char *path)
+{
+	finder->symbols = linux_symbols_new();
+	if (!finder->symbols)
+		return source_fail(finder->err, -PGW_ENOMEM, NULL);
+	return linux_symbols_of_file(&finder->mem, path, &finder->known, finder->symbols,
+				     finder->err);
+}
+
 /* The kernel that is meant, and what is known of it without another look through memory. */
 static int finder_init(struct finder *finder, struct pgw_image *image, struct pgw_error *err)
 {
@@ -104,7 +113,8 @@ static int symbols_find(struct pgw_image *image, struct finder *finder, struct p
 	int status = finder_init(finder, image, err);
 
 	if (!status)
-		status = finder_run(finder);
+		status = image->options.symbols ? finder_file(finder, image->options.symbols)
+						: finder_run(finder);
 	if (!status)
 		status = linux_symbols_finish(finder->symbols);
 	return status;
@@ -132,4 +142,18 @@ int pgw_image_symbols(struct pgw_image *image, const struct pgw_symbols **ret,
 	if (!status)
 		*ret = image->symbols;
 	return status;
+}
+
+int pgw_image_kernel_pa(struct pgw_image *image, uint64_t va, uint64_t *ret_pa)
+{
+	struct pgw_translation at;
+	struct pgw_root_info root;
+	int status = pgw_image_kernel_root(image, &root, NULL);
+
+	if (status)
+		return status;
+	if (!image_root_translate(image, &root, va, &at))
+		return -PGW_ENOENT;
+	*ret_pa = at.pa;
+	return 0;
 }

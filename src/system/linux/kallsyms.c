@@ -282,16 +282,34 @@ static void proof_add(struct proof *proof, const char *name, uint64_t va)
  * Of VMCOREINFO, those whose SYMBOL() is an address in all kernels: mem_section's is a value.
  * swapper_pg_dir has another name on x86.
  */
-static void proof_collect(const struct linux_kallsyms *tables, const struct linux_known *known,
-			  struct proof *proof)
+unsigned linux_known_symbols(const struct linux_known *known, struct linux_known_symbol *ret)
 {
 	static const char *const names[] = { "_stext", "init_uts_ns", "swapper_pg_dir",
 					     "prb",    "clear_idx",   "init_task" };
+	unsigned nr = 0;
 	uint64_t va;
 
+	_Static_assert(PGW_ARRAY_SIZE(names) + 2 <= LINUX_KNOWN_MAX, "room for all");
 	for (size_t i = 0; known->vmcoreinfo && i < PGW_ARRAY_SIZE(names); i++) {
-		if (pgw_vmcoreinfo_symbol(known->vmcoreinfo, names[i], &va))
-			proof_add(proof, names[i], va);
+		if (pgw_vmcoreinfo_symbol(known->vmcoreinfo, names[i], &va) && va)
+			ret[nr++] = (struct linux_known_symbol){ names[i], va, false };
+	}
+	/* Where the root maps itself, which may be in the direct map. */
+	for (unsigned i = 0; i < 2 && known->swapper_va; i++)
+		ret[nr++] = (struct linux_known_symbol){ i ? "swapper_pg_dir" : "init_top_pgt",
+							 known->swapper_va, true };
+	return nr;
+}
+
+static void proof_collect(const struct linux_kallsyms *tables, const struct linux_known *known,
+			  struct proof *proof)
+{
+	struct linux_known_symbol list[LINUX_KNOWN_MAX];
+	unsigned nr = linux_known_symbols(known, list);
+
+	for (unsigned i = 0; i < nr; i++) {
+		proof->known[proof->nr_known].is_weak = list[i].is_weak;
+		proof_add(proof, list[i].name, list[i].va);
 	}
 	proof_add(proof, "kallsyms_names", tables->names);
 	proof_add(proof, "kallsyms_num_syms", tables->num_syms);
@@ -300,11 +318,6 @@ static void proof_collect(const struct linux_kallsyms *tables, const struct linu
 	proof_add(proof, "kallsyms_offsets", tables->offsets);
 	proof_add(proof, "kallsyms_relative_base", tables->relative_base);
 	proof_add(proof, "kallsyms_addresses", tables->addresses);
-	/* Where the root maps itself, which may be in the direct map. */
-	for (unsigned i = 0; i < 2 && known->swapper_va; i++) {
-		proof_add(proof, i ? "swapper_pg_dir" : "init_top_pgt", known->swapper_va);
-		proof->known[proof->nr_known - 1].is_weak = true;
-	}
 }
 
 /* Known symbols that the list has once; functions of the kernel's text, some from all of it. */

@@ -90,6 +90,34 @@ int linux_kallsyms_read(struct linux_memory *mem, const struct linux_kallsyms *t
 			const struct linux_known *known, struct pgw_symbols *symbols,
 			struct pgw_error *err);
 
+/** A symbol whose address is known without names. */
+struct linux_known_symbol {
+	const char *name;
+	uint64_t va;
+	bool is_weak; /* the name may be of another address */
+};
+
+#define LINUX_KNOWN_MAX 16
+
+/** @param ret LINUX_KNOWN_MAX of them @return how many there are */
+unsigned linux_known_symbols(const struct linux_known *known, struct linux_known_symbol *ret);
+
+/* symbols_file.c */
+
+/**
+ * The names that a file has, where the kernel in the image has them.
+ * @param symbols empty
+ * @return as pgw_image_symbols()
+ */
+int linux_symbols_of_file(struct linux_memory *mem, const char *path,
+			  const struct linux_known *known, struct pgw_symbols *symbols,
+			  struct pgw_error *err);
+
+/* symbols_elf.c */
+
+/** All of an ELF file's symbols, as they are there. @return as pgw_image_symbols() */
+int linux_symbols_of_elf(int fd, struct pgw_symbols *symbols, struct pgw_error *err);
+
 /* kallsyms_find.c */
 
 /** Where VMCOREINFO has them. @return false: it does not say */
