@@ -407,10 +407,10 @@ static int qemu_live_pause(const struct source *source)
 	if (status || !runs)
 		return status;
 	if (!live->dog)
-		status = watchdog_start(qmp_fd(live->qmp), QMP_RUN, strlen(QMP_RUN), &live->dog);
+		status = watchdog_start(qmp_fd(live->qmp), &live->dog);
 	if (status)
 		return status;
-	watchdog_arm(live->dog);
+	watchdog_arm(live->dog, QMP_RUN);
 	source_pause_begins(source);
 	live->is_stopped = true;
 	status = qmp_do(live->qmp, "stop");

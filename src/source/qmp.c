@@ -4,14 +4,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "source/source.h"
@@ -22,6 +19,7 @@
 
 #include "base/bits.h"
 #include "source/library.h"
+#include "source/peer.h"
 
 #define PATIENCE_MS 5000           /* for one answer, whatever is said before it */
 #define MAX_LINE ((size_t)4 << 20) /* the longest that is known are the registers of many CPUs */
@@ -56,44 +54,6 @@ static struct library library = {
 	.nr_symbols = PGW_ARRAY_SIZE(symbols),
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* @return is it ready before the deadline? */
-static bool wait_for(const struct qmp *qmp, short events, int64_t deadline)
-{
-	struct pollfd wait = { .fd = qmp->fd, .events = events };
-	int64_t left;
-	int n;
-
-	do {
-		left = deadline - now_ms();
-		n = left > 0 ? poll(&wait, 1, (int)left) : 0;
-	} while (n < 0 && errno == EINTR);
-	return n == 1;
-}
-
-static bool send_all(const struct qmp *qmp, const char *bytes, size_t size, int64_t deadline)
-{
-	while (size) {
-		ssize_t n;
-
-		if (!wait_for(qmp, POLLOUT, deadline))
-			return false;
-		n = send(qmp->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return false;
-		bytes += n > 0 ? n : 0;
-		size -= n > 0 ? (size_t)n : 0;
-	}
-	return true;
-}
-
 /* Room for more of the line; one that is too long makes no sense. */
 static int make_room(struct qmp *qmp)
 {
@@ -119,12 +79,8 @@ static int receive(struct qmp *qmp, int64_t deadline)
 
 	if (status)
 		return status;
-	if (!wait_for(qmp, POLLIN, deadline))
-		return -PGW_EIO;
-	n = recv(qmp->fd, qmp->line + qmp->nr, qmp->capacity - qmp->nr, MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (n <= 0)
+	n = peer_receive(qmp->fd, qmp->line + qmp->nr, qmp->capacity - qmp->nr, deadline);
+	if (n < 0)
 		return -PGW_EIO;
 	qmp->nr += (size_t)n;
 	return 0;
@@ -137,7 +93,7 @@ static int read_object(struct qmp *qmp, int64_t deadline, json_t **ret)
 	char *end;
 
 	/* Also while there is something to read: lines may be many. */
-	if (now_ms() >= deadline)
+	if (peer_now_ms() >= deadline)
 		return -PGW_EIO;
 	while (!(end = memchr(qmp->line + looked_at, '\n', qmp->nr - looked_at))) {
 		int status;
@@ -178,11 +134,11 @@ static int read_answer(struct qmp *qmp, int64_t deadline, json_t **ret)
 /* @return 0 and the answer, to be freed by lib.free() */
 static int ask(struct qmp *qmp, const char *command, json_t **ret)
 {
-	int64_t deadline = now_ms() + PATIENCE_MS;
+	int64_t deadline = peer_now_ms() + PATIENCE_MS;
 	int status = -PGW_EIO;
 
 	pthread_mutex_lock(&qmp->lock);
-	if (!qmp->is_broken && send_all(qmp, command, strlen(command), deadline))
+	if (!qmp->is_broken && peer_send(qmp->fd, command, strlen(command), deadline))
 		status = read_answer(qmp, deadline, ret);
 	/* That it says no is an answer. */
 	if (status == -PGW_EACCES)
@@ -282,36 +238,23 @@ int qmp_save(struct qmp *qmp, uint64_t pa, uint64_t size, const char *path)
 	return status;
 }
 
-static int fail_errno(struct pgw_error *err, const char *expected)
-{
-	int os_errno = errno;
-	int status = os_errno == ENOENT ? -PGW_ENOENT : -PGW_EIO;
-
-	source_fail(err, status, expected);
-	if (err)
-		err->os_errno = os_errno;
-	return status;
-}
-
 static int connect_to(struct qmp *qmp, const char *path, struct pgw_error *err)
 {
-	static const char expected[] = "a socket of QEMU's monitor (-qmp unix:PATH,server,nowait)";
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int64_t deadline = now_ms() + PATIENCE_MS;
-	int failed;
+	int status, os_errno;
 
-	if (strlen(path) >= sizeof(address.sun_path))
+	qmp->fd = peer_unix_socket();
+	status = qmp->fd < 0 ? -PGW_EIO
+			     : peer_unix_connect(qmp->fd, path, peer_now_ms() + PATIENCE_MS);
+	os_errno = errno;
+	if (status == -PGW_EINVAL)
 		return source_fail(err, -PGW_EIO, "the path of a socket, of at most 107 bytes");
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	/* A connection to a socket of this kind is there at once, or not: nobody has to answer. */
-	qmp->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (qmp->fd < 0)
-		return fail_errno(err, expected);
-	/* EAGAIN: another client is served, and one more waits already. */
-	while ((failed = connect(qmp->fd, (struct sockaddr *)&address, sizeof(address))) &&
-	       errno == EAGAIN && now_ms() < deadline)
-		poll(NULL, 0, 20);
-	return failed ? fail_errno(err, expected) : 0;
+	if (status) {
+		source_fail(err, status,
+			    "a socket of QEMU's monitor (-qmp unix:PATH,server,nowait)");
+		if (err)
+			err->os_errno = os_errno;
+	}
+	return status;
 }
 
 static int greet(struct qmp *qmp, struct pgw_error *err)
@@ -320,7 +263,7 @@ static int greet(struct qmp *qmp, struct pgw_error *err)
 	int status = make_room(qmp);
 
 	if (!status)
-		status = read_object(qmp, now_ms() + PATIENCE_MS, &greeting);
+		status = read_object(qmp, peer_now_ms() + PATIENCE_MS, &greeting);
 	if (!status && !lib.get(greeting, "QMP"))
 		status = -PGW_EIO;
 	if (greeting)
@@ -376,7 +319,7 @@ void qmp_run(struct qmp *qmp)
 	pthread_mutex_lock(&qmp->lock);
 	/* Its answers are nobody's any more. */
 	qmp->is_broken = true;
-	send_all(qmp, QMP_RUN, strlen(QMP_RUN), now_ms() + PATIENCE_MS);
+	peer_send(qmp->fd, QMP_RUN, strlen(QMP_RUN), peer_now_ms() + PATIENCE_MS);
 	pthread_mutex_unlock(&qmp->lock);
 }
 

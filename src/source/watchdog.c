@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -22,7 +23,7 @@
 
 /* What both processes see. */
 struct shared {
-	atomic_int is_armed;
+	_Atomic(const char *) message; /* NULL: it is not armed */
 };
 
 struct watchdog {
@@ -85,21 +86,23 @@ static void close_others(int keep, int keep_too)
 	close_range(high + 1, ~0u, 0);
 }
 
-static _Noreturn void run(const struct shared *shared, int parent, int fd, const char *message,
-			  size_t size)
+static _Noreturn void run(const struct shared *shared, int parent, int fd)
 {
 	struct pollfd end = { .fd = parent, .events = POLLIN };
+	const char *message;
+
 	/* What a terminal sends is for the group of those that it runs; all signals are blocked. */
 	setsid();
 	close_others(parent, fd);
 	while (poll(&end, 1, -1) < 0 && errno == EINTR)
 		;
-	if (atomic_load(&shared->is_armed) && send_all(fd, message, size))
+	message = atomic_load(&shared->message);
+	if (message && send_all(fd, message, strlen(message)))
 		drain(fd);
 	_exit(0);
 }
 
-int watchdog_start(int fd, const char *message, size_t size, struct watchdog **ret)
+int watchdog_start(int fd, struct watchdog **ret)
 {
 	struct watchdog *dog = malloc(sizeof(*dog));
 	int parent = (int)syscall(SYS_pidfd_open, getpid(), 0);
@@ -115,7 +118,7 @@ int watchdog_start(int fd, const char *message, size_t size, struct watchdog **r
 		pthread_sigmask(SIG_SETMASK, &all, &before);
 		dog->pid = fork();
 		if (dog->pid == 0)
-			run(shared, parent, fd, message, size);
+			run(shared, parent, fd);
 		pthread_sigmask(SIG_SETMASK, &before, NULL);
 		status = dog->pid < 0 ? -PGW_ENOMEM : 0;
 	}
@@ -131,14 +134,15 @@ int watchdog_start(int fd, const char *message, size_t size, struct watchdog **r
 	return 0;
 }
 
-void watchdog_arm(struct watchdog *dog)
+void watchdog_arm(struct watchdog *dog, const char *message)
 {
-	atomic_store(&dog->shared->is_armed, 1);
+	/* The other process has what is constant at the same address. */
+	atomic_store(&dog->shared->message, message);
 }
 
 void watchdog_disarm(struct watchdog *dog)
 {
-	atomic_store(&dog->shared->is_armed, 0);
+	atomic_store(&dog->shared->message, NULL);
 }
 
 void watchdog_end(struct watchdog *dog)
@@ -146,7 +150,7 @@ void watchdog_end(struct watchdog *dog)
 	if (!dog)
 		return;
 	/* One that is armed has something to do when we end, and not before. */
-	if (!atomic_load(&dog->shared->is_armed)) {
+	if (!atomic_load(&dog->shared->message)) {
 		kill(dog->pid, SIGKILL);
 		while (waitpid(dog->pid, NULL, 0) < 0 && errno == EINTR)
 			;

@@ -4,22 +4,22 @@
 
 /*
  * A process that lets a machine run again which we stopped, if we end before we do so ourselves: by a
- * bug, a signal, a kill. It says one message on a socket that it shares with us, and ends.
+ * bug, a signal, a kill. It says one message on the socket that it shares with us, and ends.
  */
-
-#include <stddef.h>
 
 struct watchdog;
 
 /**
  * Start one, which does nothing until it is armed.
- * @param fd      a connected socket
- * @param message static; what lets the machine run, also in the middle of another message
+ * @param fd a socket, which may be connected later
  * @return 0, -PGW_EOPNOTSUPP (the system cannot wait for the end of a process), -PGW_ENOMEM
  */
-int watchdog_start(int fd, const char *message, size_t size, struct watchdog **ret);
-/** To be called before the machine is stopped. */
-void watchdog_arm(struct watchdog *dog);
+int watchdog_start(int fd, struct watchdog **ret);
+/**
+ * To be called before the machine is stopped; and again, if it is to say something else then.
+ * @param message a constant; what lets the machine run, also in the middle of another message
+ */
+void watchdog_arm(struct watchdog *dog, const char *message);
 /** To be called when it runs again. */
 void watchdog_disarm(struct watchdog *dog);
 /** End it, or if it is armed, leave it to wait for our end. NULL is fine. */
