@@ -345,8 +345,25 @@ static void detach_half(struct target *target, enum pgw_region_kind half)
 	target->mm[half] = NULL;
 }
 
+static void tell_pause(const struct target *target, uint64_t ns)
+{
+	message("%s: the machine stood still for %.3f ms", target->file, (double)ns / 1e6);
+}
+
+/* What was not copied was read of a machine that stands until now. */
+static void tell_reading(const struct target *target)
+{
+	const struct pgw_image_info *info = pgw_image_get_info(target->image);
+	uint64_t ns = pgw_image_stood_ns(target->image);
+
+	if (info->is_live && info->stands_while_read && ns)
+		tell_pause(target, ns);
+}
+
 void target_close(struct target *target)
 {
+	if (target->image)
+		tell_reading(target);
 	detach_half(target, PGW_REGION_USER);
 	detach_half(target, PGW_REGION_KERNEL);
 	pgw_image_close(target->image);
@@ -423,9 +440,15 @@ static int choose_cpu_root(struct target *target, const struct options *opts)
 {
 	unsigned cpu = (unsigned)opts->root_value;
 	unsigned nr_cpus = pgw_image_get_info(target->image)->nr_cpus;
+	struct pgw_root_info user;
 	int err = pgw_image_cpu_root(target->image, cpu, &target->root);
 
 	progress_clear(&target->progress);
+	/* A CPU whose halves have each a root has two. */
+	if (err == 0 && pgw_format_is_split(target->root.format) &&
+	    opts->halves == REGION_BIT(PGW_REGION_USER) &&
+	    pgw_image_cpu_user_root(target->image, cpu, &user) == 0)
+		target->root = user;
 	if (err == 0 && target->root.state == PGW_ROOT_GUEST) {
 		message("%s: cpu%u ran a guest: its root 0x%" PRIx64
 			" is an address in the guest's "
@@ -664,8 +687,7 @@ int target_hold(struct target *target, const struct options *opts, bool is_all)
 		return fail_hold(target, opts, err);
 	paused_ns = pgw_image_get_info(target->image)->paused_ns;
 	if (paused_ns)
-		message("%s: the machine stood still for %.3f ms", target->file,
-			(double)paused_ns / 1e6);
+		tell_pause(target, paused_ns);
 	else
 		message("%s: the machine stood before, and was not started", target->file);
 	return TOOL_DONE;
@@ -692,7 +714,8 @@ int target_hold_halves(struct target *target, const struct options *opts, unsign
 		return TOOL_DONE;
 	/* The kernel's tables may be looked at while it runs; a user's are freed at any time. */
 	if (!option_given(opts, OPT_CONSISTENT) && opts->style != STYLE_PTDUMP &&
-	    halves == REGION_BIT(PGW_REGION_KERNEL))
+	    halves == REGION_BIT(PGW_REGION_KERNEL) &&
+	    !pgw_image_get_info(target->image)->stands_while_read)
 		return TOOL_DONE;
 	status = target_hold(target, opts, false);
 	return status == TOOL_DONE ? target_choose_root(target, opts) : status;

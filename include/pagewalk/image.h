@@ -284,6 +284,11 @@ struct pgw_image_info {
 	 */
 	bool is_live;
 	const char *access; /**< of such a machine: how its memory is read; else NULL */
+	/**
+	 * Of such a machine: it stands still from when it is opened, because it can be read no other way,
+	 * until it is closed or pgw_image_hold() has copied what is wanted.
+	 */
+	bool stands_while_read;
 	uint64_t
 		paused_ns; /**< for so many nanoseconds it stood still for pgw_image_hold(); 0: it stood before */
 };
@@ -434,6 +439,8 @@ enum pgw_cpu_known {
 	PGW_CPU_ARM64_TTBR1 = 1 << 6,  /**< ttbr1 and tcr: T1SZ and TG1 */
 	/** No CPU's: the root of tables that the file has apart from memory (FreeBSD's minidumps) */
 	PGW_CPU_IN_FILE = 1 << 7,
+	PGW_CPU_ARM64_EL1 = 1 << 8,  /**< ttbr0, mair, sctlr, and all of tcr */
+	PGW_CPU_RISCV_SATP = 1 << 9, /**< satp */
 };
 
 /** The registers of one CPU, as far as paging needs them. */
@@ -456,7 +463,17 @@ struct pgw_cpu {
 	uint64_t efer;
 	uint64_t ttbr1; /**< TTBR1_EL1 */
 	uint64_t tcr;   /**< TCR_EL1 */
+	uint64_t ttbr0; /**< TTBR0_EL1 */
+	uint64_t mair;  /**< MAIR_EL1 */
+	uint64_t sctlr; /**< SCTLR_EL1 */
+	uint64_t satp;
 };
+
+/**
+ * For how many nanoseconds a machine that pgw_image_info.stands_while_read stands by now; of others as
+ * pgw_image_info.paused_ns. 0: it stood before, too.
+ */
+PGW_API uint64_t pgw_image_stood_ns(const struct pgw_image *image);
 
 /** @param index below nr_cpus @return 0 or -PGW_EINVAL */
 PGW_API int pgw_image_cpu(const struct pgw_image *image, unsigned index, struct pgw_cpu *ret);
@@ -681,11 +698,20 @@ PGW_API int pgw_image_kernel_root(struct pgw_image *image, struct pgw_root_info 
  * The root that CPU index runs on, with its KPTI twin if it has one. For a CPU
  * stopped in user mode under KPTI, the kernel's root of the pair. The proof is
  * by a VMCOREINFO note or by what the CPUs have loaded. Memory is looked through
- * only if these tell no kernel, or one that the root does not map.
+ * only if these tell no kernel, or one that the root does not map; never of a machine that stands
+ * while it is read.
  * @return 0, -PGW_EINVAL (no such CPU), -PGW_ENOENT (its registers are not in the image),
  *         -PGW_EIO, -PGW_ENOMEM
  */
 PGW_API int pgw_image_cpu_root(struct pgw_image *image, unsigned index, struct pgw_root_info *ret);
+
+/**
+ * The root of the process that CPU index runs, where that is another one than the kernel's: arm64
+ * (TTBR0_EL1), s390x, Xen's PV guests.
+ * @return 0, -PGW_EINVAL (no such CPU), -PGW_ENOENT (there is no such root, or it is not known)
+ */
+PGW_API int pgw_image_cpu_user_root(struct pgw_image *image, unsigned index,
+				    struct pgw_root_info *ret);
 
 /** A named boundary of the kernel's memory layout. */
 struct pgw_marker {

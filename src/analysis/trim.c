@@ -284,10 +284,25 @@ static int hold_evidence(struct pgw_image *image, struct keep *keep)
 	return status ? status : trim_riscv_image(image, keep);
 }
 
+/* A machine that waits for us is not looked through if the root is known that is asked for. */
+static bool is_known_root(struct pgw_image *image, const struct pgw_hold_what *what)
+{
+	struct pgw_root_info cpu;
+
+	if (!pgw_image_get_info(image)->stands_while_read || what->is_all)
+		return false;
+	/* Another root is read as a CPU's, if there is one. */
+	return what->has_cpus || (what->root && pgw_image_cpu_root(image, 0, &cpu) == 0 &&
+				  cpu.proof != PGW_PROOF_FAILED);
+}
+
 /* @param roots room for two */
 static int hold_roots(struct pgw_image *image, const struct pgw_hold_what *what, struct keep *keep,
 		      struct pgw_root_info *roots, struct pgw_hold_args *args)
 {
+	const struct pgw_kernel *kernels;
+	size_t nr_kernels;
+	bool are_all;
 	int status = 0;
 
 	args->roots = roots;
@@ -295,8 +310,13 @@ static int hold_roots(struct pgw_image *image, const struct pgw_hold_what *what,
 		status = pgw_image_roots(image, &args->roots, &args->nr_roots);
 		return status ? status : trim_evidence(image, keep);
 	}
-	if (pgw_image_kernel_root(image, &roots[0], NULL) == 0)
+	if (is_known_root(image, what)) {
+		status = pgw_image_kernels_known(image, &kernels, &nr_kernels, &are_all);
+		if (!status && nr_kernels)
+			roots[args->nr_roots++] = kernels[0].root;
+	} else if (pgw_image_kernel_root(image, &roots[0], NULL) == 0) {
 		args->nr_roots = 1;
+	}
 	if (what->root)
 		roots[args->nr_roots++] = *what->root;
 	return status;
@@ -310,9 +330,12 @@ int pgw_hold_tables(struct pgw_image *image, const struct pgw_hold_what *what)
 	};
 	struct pgw_root_info roots[2];
 	struct keep keep = { 0 };
-	int status = hold_roots(image, what, &keep, roots, &args);
+	int status;
 
-	if (!status)
+	args.has_cpus |= is_known_root(image, what);
+	status = hold_roots(image, what, &keep, roots, &args);
+
+	if (!status && !is_known_root(image, what))
 		status = hold_evidence(image, &keep);
 	args.pages = keep.ranges;
 	args.nr_pages = keep.nr;

@@ -30,7 +30,7 @@ static uint64_t since_start(const struct source_pauses *pauses)
 
 void source_pause_begins(const struct source *source)
 {
-	source->pauses->start_ns = now_ns();
+	source->pauses->start_ns = source->stands_since_ns ? source->stands_since_ns : now_ns();
 }
 
 int source_pauses_init(struct source *source)
@@ -97,7 +97,9 @@ uint64_t source_paused_ns(const struct source *source)
 	if (!pauses)
 		return 0;
 	pthread_mutex_lock(&pauses->lock);
-	ns = pauses->nr ? since_start(pauses) : pauses->last_ns;
+	ns = pauses->nr                ? since_start(pauses)
+	     : source->stands_since_ns ? now_ns() - source->stands_since_ns
+				       : pauses->last_ns;
 	pthread_mutex_unlock(&pauses->lock);
 	return ns;
 }

@@ -12,6 +12,7 @@ const struct source_ops *const source_kinds[] = {
 	&source_lime_ops,
 	&source_qemu_ops,
 	&source_qemu_live_ops,
+	&source_gdb_ops,
 	&source_raw_map_ops,
 	&source_kdumpfile_ops,
 	&source_minidump_ops,

@@ -186,6 +186,7 @@ struct source {
 	unsigned nr_files;
 	struct source_memory memory;  /* of kinds whose memory lies in these files as it is */
 	bool is_live;                 /* a machine, which runs, or may run again */
+	uint64_t stands_since_ns;     /* by CLOCK_MONOTONIC, because we read it; 0: it does not */
 	struct source_pauses *pauses; /* of one that can be stopped */
 	struct source_hold *hold; /* nothing but pages that were copied is its memory; or NULL */
 };
@@ -236,7 +237,10 @@ int source_pause(const struct source *source);
 int source_resume(const struct source *source);
 /** Ask for the registers of its CPUs again: source->cpus. @return 0, -PGW_EIO, -PGW_ENOMEM */
 int source_refresh(struct source *source);
-/** For how many nanoseconds it stands still now, or did the last time; 0: it stood before, too. */
+/**
+ * For how many nanoseconds it stands still now, or did the last time; 0: it stood before, too. One that
+ * stands while it is read, does so since then.
+ */
 uint64_t source_paused_ns(const struct source *source);
 
 /*

@@ -168,6 +168,7 @@ void source_pauses_fini(struct source *source);
 
 extern const struct source_ops source_avml_ops;
 extern const struct source_ops source_elf_ops;
+extern const struct source_ops source_gdb_ops;
 extern const struct source_ops source_kdump_ops;
 extern const struct source_ops source_kdumpfile_ops;
 extern const struct source_ops source_libvirt_ops;

@@ -39,10 +39,11 @@ static int hold_table(uint64_t pa, uint64_t size, void *arg)
 	int status;
 
 	hold->nr_bytes += size;
-	if (hold->is_counting)
-		return 0;
+	/* One that stands while it is read does so now, too. */
 	if (is_over(hold))
 		return -PGW_EBUSY;
+	if (hold->is_counting)
+		return 0;
 	status = source_hold_range(&hold->image->source, pa, pa + (size - 1));
 	return status == -PGW_EIO ? 0 : status;
 }
@@ -218,4 +219,9 @@ void pgw_image_release(struct pgw_image *image)
 	source_hold_drop(&image->source);
 	forget(image);
 	take_memory(image);
+}
+
+uint64_t pgw_image_stood_ns(const struct pgw_image *image)
+{
+	return source_paused_ns(&image->source);
 }

@@ -15,98 +15,19 @@ import random
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-PAGEWALK = os.environ["PGW_TOOL"]
+from machines import (
+    PAGEWALK, QEMU, QUESTIONS, TMP, Machine, ask_both, check, file_backend, finish, ram_of, run,
+    run_tests, stopped,
+)  # fmt: skip
+
 MAKE_DUMPS, GUEST = sys.argv[1:3]
 KILLS = int(os.environ.get("PGW_LIVE_KILLS", "12"))
 CAPTURES = int(os.environ.get("PGW_LIVE_CAPTURES", "12"))
-QEMU = "qemu-system-x86_64"
-TMP = tempfile.mkdtemp(prefix="pagewalk-live-")
-os.environ["LC_ALL"] = "C"
-nr = failed = 0
-started = time.monotonic()
-
-
-def check(name, is_ok, why=""):
-    global nr, failed
-    nr += 1
-    failed += not is_ok
-    print("%sok %d - %s" % ("" if is_ok else "not ", nr, name), flush=True)
-    print("# %.1f s" % (time.monotonic() - started), file=sys.stderr)
-    if not is_ok:
-        print("".join("# %s\n" % line for line in str(why)[:3000].splitlines()), flush=True)
-
-
-def run(*arguments, timeout=60):
-    done = subprocess.run(
-        [PAGEWALK, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout
-    )
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
-
-
-class Machine:
-    """A QEMU with two monitors: one for pagewalk, one for the test."""
-
-    def __init__(self, name, *arguments):
-        self.socket = os.path.join(TMP, name + ".qmp")
-        own = os.path.join(TMP, name + ".own")
-        self.qemu = subprocess.Popen(
-            [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg"]
-            + ["-qmp", "unix:%s,server=on,wait=off" % self.socket]
-            + ["-qmp", "unix:%s,server=on,wait=off" % own]
-            + list(arguments)
-        )
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            self.own = socket.socket(socket.AF_UNIX)
-            try:
-                self.own.connect(own)
-                break
-            except OSError:
-                time.sleep(0.02)
-        self.lines = self.own.makefile("r")
-        self.lines.readline()
-        self.ask("qmp_capabilities")
-
-    def ask(self, command, **arguments):
-        text = json.dumps({"execute": command, "arguments": arguments}) + "\n"
-        self.own.sendall(text.encode())
-        while True:
-            answer = json.loads(self.lines.readline())
-            if "return" in answer or "error" in answer:
-                return answer.get("return")
-
-    def runs(self):
-        return self.ask("query-status")["running"]
-
-    def name(self):
-        return "qemu:" + self.socket
-
-    def end(self):
-        self.qemu.kill()
-        self.qemu.wait()
-
-
-def ram_of(elf, path, size):
-    """The memory of an ELF core below size, in a file."""
-    with open(elf, "rb") as file:
-        data = file.read()
-    offset, nr_headers = struct.unpack_from("<Q", data, 32)[0], struct.unpack_from("<H", data, 56)[0]
-    with open(path, "wb") as file:
-        file.truncate(size)
-        for i in range(nr_headers):
-            kind, _, at, _, pa, there = struct.unpack_from("<IIQQQQ", data, offset + 56 * i)
-            if kind == 1 and pa + there <= size:
-                file.seek(pa)
-                file.write(data[at : at + there])
-
-
 def memory_at(address, size):
     """Is there memory of this process at the address (now)?"""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -116,14 +37,6 @@ def memory_at(address, size):
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_FIXED_NOREPLACE
     got = libc.mmap(address, size, mmap.PROT_READ, flags, -1, 0)
     return got == address or ctypes.get_errno() == errno.EEXIST
-
-
-def file_backend(path):
-    return "memory-backend-file,id=m0,size=64M,share=on,mem-path=" + path
-
-
-def stopped(name, board, *memory):
-    return Machine(name, "-S", "-m", "64M", "-machine", board, *memory)
 
 
 class Proxy(threading.Thread):
@@ -162,32 +75,13 @@ class Proxy(threading.Thread):
 
 # ---- a machine that stands ----
 
-QUESTIONS = (
-    ["dump", "--root", "0x12000", "--leaves"],
-    ["dump", "--root", "0x20000", "--no-fold"],
-    ["dump", "--consistent"],
-    ["translate", "--root", "0x20000", "IMAGE", "ffffffff81002000", "400000"],
-)
-
-
-def ask_both(name, machine, dump, questions=QUESTIONS):
-    for question in questions:
-        words = list(question) if "IMAGE" in question else list(question) + ["IMAGE"]
-        live = run(*[machine if word == "IMAGE" else word for word in words])
-        words = [dump if word == "IMAGE" else word for word in words]
-        if "--consistent" in words:
-            words.remove("--consistent")
-        said = run(*words)
-        check("%s: %s" % (name, " ".join(question)), live[:2] == said[:2] and live[1], (live, said))
-
-
 def test_standing():
     subprocess.run([MAKE_DUMPS, TMP], check=True)
     dump = os.path.join(TMP, "core.elf")
     ram = os.path.join(TMP, "ram")
     ram_of(dump, ram, 64 << 20)
     machine = stopped("mapped", "pc,memory-backend=m0", "-object", file_backend(ram))
-    ask_both("memory in a file", machine.name(), dump)
+    ask_both("memory in a file", machine.name(), dump, QUESTIONS)
     status, out, err = run("info", machine.name())
     check("info says how memory is read", "mapped in place" in out, (status, out, err))
     tables = os.path.join(TMP, "tables")
@@ -215,7 +109,7 @@ def test_standing():
     machine.end()
     # Private memory of the process: the loader puts the same into it.
     machine = stopped("process", "pc", "-device", "loader,addr=0,force-raw=on,file=" + ram)
-    ask_both("memory of the process", machine.name(), dump)
+    ask_both("memory of the process", machine.name(), dump, QUESTIONS)
     status, out, err = run("info", machine.name())
     check("info says that it is the process's", "QEMU's process" in out, (out, err))
     machine.end()
@@ -446,11 +340,7 @@ def main():
     test_hostile()
     test_standing()
     test_running()
-    print("1..%d" % nr)
-    return failed != 0
+    return finish()
 
 
-try:
-    sys.exit(main())
-finally:
-    shutil.rmtree(TMP, ignore_errors=True)
+run_tests(main)

@@ -83,8 +83,9 @@ static void text_file(struct out *out, const struct report_info *info)
 	text_label(out, image->access ? "machine" : "file");
 	out_str(out, info->file);
 	if (image->access) {
-		out_str(out, image->is_live ? ", whose memory may change meanwhile: "
-					    : ", of which tables were copied while it stood: ");
+		out_str(out, !image->is_live            ? ", of which tables were copied while it stood: "
+			     : image->stands_while_read ? ", which stands while it is looked at: "
+							: ", whose memory may change meanwhile: ");
 		out_str(out, image->access);
 		out_char(out, '\n');
 	} else {

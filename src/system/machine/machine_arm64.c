@@ -28,6 +28,16 @@
 #define TABLE_VALUE UINT64_C(3)
 #define TABLE_XN (DESC_PXNTABLE | DESC_UXNTABLE)
 
+/* D24.2, SCTLR_EL1, TCR_EL1. */
+#define SCTLR_M BIT(0)
+#define SCTLR_WXN BIT(19)
+#define TCR_EPD0 BIT(7)
+#define TCR_TBI0 BIT(37)
+#define TCR_TBI1 BIT(38)
+#define TCR_HD BIT(40)
+#define TCR_HPD0 BIT(41)
+#define TCR_HPD1 BIT(42)
+
 /* The architecture's least alignment of a root of few slots (D8.2, TTBRn). */
 #define MIN_ROOT_SIZE 64
 
@@ -643,20 +653,73 @@ static void arm64_firmware_control(uint64_t leaf, struct pgw_control *control)
 	control->memory_types = EDK2_MEMORY_TYPES;
 }
 
-/* Arm ARM D24.2, TCR_EL1: T1SZ, TG1. */
+/* Arm ARM D24.2, TCR_EL1: T0SZ, TG0, T1SZ, TG1. */
+static const struct pgw_format *cpu_format(const struct pgw_image *image, uint64_t tcr,
+					   bool is_upper)
+{
+	static const uint8_t granules_lg2[2][4] = { { 12, 16, 14, 0 }, { 0, 14, 12, 16 } };
+	unsigned half = (unsigned)(tcr >> (is_upper ? 16 : 0));
+
+	return image_format_of(image, granules_lg2[is_upper][half >> 14 & 3], 64 - (half & 63));
+}
+
+/* Registers of EL1 that are known, if any is. */
+static struct pgw_control cpu_control(const struct pgw_cpu *cpu)
+{
+	const struct {
+		uint64_t is_set;
+		uint32_t bit;
+	} bits[] = {
+		{ cpu->sctlr & SCTLR_WXN, PGW_CTL_ARM64_WXN },
+		{ cpu->tcr & TCR_HPD0, PGW_CTL_ARM64_HPD0 },
+		{ cpu->tcr & TCR_HPD1, PGW_CTL_ARM64_HPD1 },
+		{ cpu->tcr & TCR_HD, PGW_CTL_ARM64_HD },
+		{ cpu->tcr & TCR_TBI0, PGW_CTL_ARM64_TBI0 },
+		{ cpu->tcr & TCR_TBI1, PGW_CTL_ARM64_TBI1 },
+	};
+	struct pgw_control control = { 0 };
+
+	if (!(cpu->known & PGW_CPU_ARM64_EL1))
+		return control;
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(bits); i++) {
+		control.known |= bits[i].bit;
+		control.set |= bits[i].is_set ? bits[i].bit : 0;
+	}
+	control.known |= PGW_CTL_MEMORY_TYPES;
+	control.memory_types = cpu->mair;
+	return control;
+}
+
 static bool arm64_cpu_root(const struct pgw_image *image, const struct pgw_cpu *cpu,
 			   struct pgw_root_info *ret)
 {
-	static const uint8_t granules_lg2[] = { 0, 14, 12, 16 };
-	const struct pgw_format *format = image_format_of(image, granules_lg2[cpu->tcr >> 30 & 3],
-							  64 - (unsigned)(cpu->tcr >> 16 & 63));
+	const struct pgw_format *format = cpu_format(image, cpu->tcr, true);
 
-	if (!(cpu->known & PGW_CPU_ARM64_TTBR1) || !format)
+	if (!(cpu->known & PGW_CPU_ARM64_TTBR1) || !format ||
+	    ((cpu->known & PGW_CPU_ARM64_EL1) && !(cpu->sctlr & SCTLR_M)))
 		return false;
 	*ret = (struct pgw_root_info){
 		.root = { .pa = cpu->ttbr1 & BITS(47, 6) },
 		.format = format,
+		.control = cpu_control(cpu),
 		.has_kernel = true,
+	};
+	return true;
+}
+
+static bool arm64_cpu_user_root(const struct pgw_image *image, const struct pgw_cpu *cpu,
+				struct pgw_root_info *ret)
+{
+	const struct pgw_format *format = cpu_format(image, cpu->tcr, false);
+
+	if (!(cpu->known & PGW_CPU_ARM64_EL1) || !format || !(cpu->sctlr & SCTLR_M) ||
+	    (cpu->tcr & TCR_EPD0))
+		return false;
+	*ret = (struct pgw_root_info){
+		.root = { .pa = cpu->ttbr0 & BITS(47, 6) },
+		.format = format,
+		.control = cpu_control(cpu),
+		.has_user = true,
 	};
 	return true;
 }
@@ -672,6 +735,7 @@ const struct image_arch_ops image_arm64_ops = {
 	.kernel_partial = arm64_kernel_partial,
 	.process_roots = arm64_process_roots,
 	.cpu_root = arm64_cpu_root,
+	.cpu_user_root = arm64_cpu_user_root,
 	.learn_control = arm64_learn_control,
 	.firmware_control = arm64_firmware_control,
 };

@@ -71,6 +71,22 @@ static bool riscv64_kernel_search(struct pgw_image *image, struct image_swapper 
 	return true;
 }
 
+/* RISC-V ISA volume II, 4.1.11 satp: MODE, PPN. */
+static bool riscv64_cpu_root(const struct pgw_image *image, const struct pgw_cpu *cpu,
+			     struct pgw_root_info *ret)
+{
+	static const uint8_t va_bits[16] = { [8] = 39, [9] = 48, [10] = 57 };
+	const struct pgw_format *format = image_format_of(image, 12, va_bits[cpu->satp >> 60]);
+
+	if (!(cpu->known & PGW_CPU_RISCV_SATP) || !format)
+		return false;
+	*ret = (struct pgw_root_info){
+		.root = { .pa = (cpu->satp & BITS(43, 0)) << 12 },
+		.format = format,
+	};
+	return true;
+}
+
 static const uint64_t bases[] = { UINT64_C(0x80000000), UINT64_C(0x40000000), 0 };
 
 const struct image_arch_ops image_riscv64_ops = {
@@ -82,4 +98,5 @@ const struct image_arch_ops image_riscv64_ops = {
 	.kernel_search = riscv64_kernel_search,
 	.kernel_partial = image_shared_kernel_partial,
 	.process_roots = image_shared_process_roots,
+	.cpu_root = riscv64_cpu_root,
 };

@@ -245,13 +245,31 @@ int pgw_image_cpu_root(struct pgw_image *image, unsigned index, struct pgw_root_
 		return -PGW_ENOENT;
 	image_kernels_without_a_look(image, &kernels);
 	kernel = kernel_of(image, &kernels, &root);
+	/* A machine that waits for us is not looked through for a root that is known. */
 	if (!image_kernels_are_proved(&kernels))
-		status = image_firmware_look(image);
+		status = image->info.stands_while_read ? 0 : image_firmware_look(image);
 	else if (image_root_prove(image, kernel, &root) == PGW_PROOF_FAILED)
-		status = image_survey(image); /* for what tells of guests */
+		status = image->info.stands_while_read
+				 ? 0
+				 : image_survey(image); /* for what tells of guests */
 	if (status)
 		return status;
 	image_root_describe(image, kernel, &root);
+	*ret = root;
+	return 0;
+}
+
+int pgw_image_cpu_user_root(struct pgw_image *image, unsigned index, struct pgw_root_info *ret)
+{
+	struct image_kernels kernels;
+	struct pgw_root_info root;
+
+	if (index >= image->info.nr_cpus)
+		return -PGW_EINVAL;
+	if (!image_cpu_user_loaded(image, index, &root))
+		return -PGW_ENOENT;
+	image_kernels_without_a_look(image, &kernels);
+	image_root_describe(image, kernel_of(image, &kernels, &root), &root);
 	*ret = root;
 	return 0;
 }

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Machines that QEMU runs, and how the tests beside this one speak with them and with pagewalk."""
+
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+PAGEWALK = os.environ["PGW_TOOL"]
+QEMU = "qemu-system-x86_64"
+TMP = tempfile.mkdtemp(prefix="pagewalk-live-")
+os.environ["LC_ALL"] = "C"
+nr = failed = 0
+started = time.monotonic()
+
+
+def check(name, is_ok, why=""):
+    global nr, failed
+    nr += 1
+    failed += not is_ok
+    print("%sok %d - %s" % ("" if is_ok else "not ", nr, name), flush=True)
+    print("# %.1f s" % (time.monotonic() - started), file=sys.stderr)
+    if not is_ok:
+        print("".join("# %s\n" % line for line in str(why)[:3000].splitlines()), flush=True)
+
+
+def finish():
+    print("1..%d" % nr)
+    return failed != 0
+
+
+def run_tests(main):
+    try:
+        sys.exit(main())
+    finally:
+        shutil.rmtree(TMP, ignore_errors=True)
+
+
+def run(*arguments, timeout=60):
+    done = subprocess.run(
+        [PAGEWALK, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+class Machine:
+    """A QEMU with two monitors: one for pagewalk, one for the test; perhaps with a gdb stub."""
+
+    def __init__(self, name, *arguments, qemu=QEMU, has_gdb=False):
+        self.socket = os.path.join(TMP, name + ".qmp")
+        self.gdb = os.path.join(TMP, name + ".gdb")
+        own = os.path.join(TMP, name + ".own")
+        self.qemu = subprocess.Popen(
+            [qemu, "-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg"]
+            + ["-qmp", "unix:%s,server=on,wait=off" % self.socket]
+            + ["-qmp", "unix:%s,server=on,wait=off" % own]
+            + (["-gdb", "unix:%s,server=on,wait=off" % self.gdb] if has_gdb else [])
+            + list(arguments)
+        )
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            self.own = socket.socket(socket.AF_UNIX)
+            try:
+                self.own.connect(own)
+                break
+            except OSError:
+                time.sleep(0.02)
+        self.lines = self.own.makefile("r")
+        self.lines.readline()
+        self.ask("qmp_capabilities")
+
+    def ask(self, command, **arguments):
+        text = json.dumps({"execute": command, "arguments": arguments}) + "\n"
+        self.own.sendall(text.encode())
+        while True:
+            answer = json.loads(self.lines.readline())
+            if "return" in answer or "error" in answer:
+                return answer.get("return")
+
+    def runs(self):
+        return self.ask("query-status")["running"]
+
+    def name(self):
+        return "qemu:" + self.socket
+
+    def monitor(self, line):
+        return self.ask("human-monitor-command", **{"command-line": line})
+
+    def dump(self, path):
+        self.ask("dump-guest-memory", paging=False, protocol="file:" + path)
+        return path
+
+    def end(self):
+        self.qemu.kill()
+        self.qemu.wait()
+
+
+def ram_of(elf, path, size):
+    """The memory of an ELF core below size, in a file."""
+    with open(elf, "rb") as file:
+        data = file.read()
+    offset, nr_headers = struct.unpack_from("<Q", data, 32)[0], struct.unpack_from("<H", data, 56)[0]
+    with open(path, "wb") as file:
+        file.truncate(size)
+        for i in range(nr_headers):
+            kind, _, at, _, pa, there = struct.unpack_from("<IIQQQQ", data, offset + 56 * i)
+            if kind == 1 and pa + there <= size:
+                file.seek(pa)
+                file.write(data[at : at + there])
+
+
+def file_backend(path):
+    return "memory-backend-file,id=m0,size=64M,share=on,mem-path=" + path
+
+
+def stopped(name, board, *memory, has_gdb=False):
+    return Machine(name, "-S", "-m", "64M", "-machine", board, *memory, has_gdb=has_gdb)
+
+
+QUESTIONS = (
+    ["dump", "--root", "0x12000", "--leaves"],
+    ["dump", "--root", "0x20000", "--no-fold"],
+    ["dump", "--consistent"],
+    ["translate", "--root", "0x20000", "IMAGE", "ffffffff81002000", "400000"],
+)
+
+
+def ask_both(name, machine, dump, questions):
+    for question in questions:
+        words = list(question) if "IMAGE" in question else list(question) + ["IMAGE"]
+        live = run(*[machine if word == "IMAGE" else word for word in words])
+        words = [dump if word == "IMAGE" else word for word in words]
+        if "--consistent" in words:
+            words.remove("--consistent")
+        said = run(*words)
+        check("%s: %s" % (name, " ".join(question)), live[:2] == said[:2] and live[1], (live, said))
