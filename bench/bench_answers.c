@@ -4,7 +4,9 @@
  * library calls, without finding the roots.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <pagewalk/analysis.h>
 #include <pagewalk/hosted.h>
@@ -18,6 +20,7 @@ struct subject {
 	const struct pgw_root_info *roots;
 	size_t nr;
 	uint64_t nr_tables; /* distinct ones */
+	struct pgw_find_index *index;
 };
 
 struct kernel {
@@ -45,21 +48,88 @@ static int ignore_found(const struct pgw_found *found, void *arg)
 	return 0;
 }
 
+static struct pgw_find_args find_args(const struct subject *subject)
+{
+	return (struct pgw_find_args){ .platform = pgw_hosted_platform(),
+				       .image = subject->image,
+				       .roots = subject->roots,
+				       .nr_roots = subject->nr,
+				       .pa_first = subject->roots[0].root.pa,
+				       .pa_last = subject->roots[0].root.pa,
+				       .max_tables = BUDGET,
+				       .fn = ignore_found };
+}
+
 /* Who maps the kernel's first root page. */
 static uint64_t find(void *arg)
 {
 	const struct subject *subject = arg;
-	struct pgw_find_args args = { .platform = pgw_hosted_platform(),
-				      .image = subject->image,
-				      .roots = subject->roots,
-				      .nr_roots = subject->nr,
-				      .pa_first = subject->roots[0].root.pa,
-				      .pa_last = subject->roots[0].root.pa,
-				      .max_tables = BUDGET,
-				      .fn = ignore_found };
+	struct pgw_find_args args = find_args(subject);
 	struct pgw_find_sums sums;
 
 	return pgw_find(&args, &sums) ? 0 : sums.nr_tables;
+}
+
+/* The same of every root's page. */
+static uint64_t find_each(const struct subject *subject, const struct pgw_find_index *index)
+{
+	struct pgw_find_args args = find_args(subject);
+	struct pgw_find_sums sums;
+
+	args.index = index;
+	for (size_t i = 0; i < subject->nr; i++) {
+		args.pa_first = args.pa_last = subject->roots[i].root.pa;
+		if (pgw_find(&args, &sums) || !sums.nr_found)
+			return 0;
+	}
+	return subject->nr;
+}
+
+static uint64_t find_without(void *arg)
+{
+	return find_each(arg, NULL);
+}
+
+static uint64_t find_with(void *arg)
+{
+	const struct subject *subject = arg;
+
+	return find_each(subject, subject->index);
+}
+
+static int take_bytes(const void *bytes, size_t size, void *arg)
+{
+	FILE *file = arg;
+
+	if (!file)
+		return 0;
+	return fwrite(bytes, 1, size, file) == size ? 0 : -PGW_EIO;
+}
+
+static const struct pgw_find_index_of bench_of = { 1, 1 };
+
+static uint64_t make_index(void *arg)
+{
+	const struct subject *subject = arg;
+	struct pgw_find_args args = find_args(subject);
+
+	return pgw_find_index_write(&args, &bench_of, take_bytes, NULL) ? 0 : subject->nr_tables;
+}
+
+static void open_index(struct subject *subject)
+{
+	struct pgw_find_args args = find_args(subject);
+	char path[] = "/tmp/bench_answers.XXXXXX";
+	int fd = mkstemp(path);
+	FILE *file;
+
+	bench_require(fd >= 0, "no temporary file");
+	file = fdopen(fd, "w");
+	bench_require(file && !pgw_find_index_write(&args, &bench_of, take_bytes, file) &&
+			      !fclose(file) &&
+			      !pgw_find_index_open(path, &args, &bench_of, &subject->index, NULL),
+		      "no index");
+	unlink(path);
 }
 
 static int ignore(const struct pgw_stats_root *root, void *arg)
@@ -80,6 +150,38 @@ static uint64_t stats(void *arg)
 	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
 		subject->nr_tables += sums.nr_tables[level];
 	return subject->nr_tables;
+}
+
+static void measure_index(struct bench *bench, struct subject *subject, const char *shown)
+{
+	char name[128];
+	struct bench_set set = {
+		.name = name,
+		.unit = "distinct table",
+		.nr_cases = 2,
+		.cases = {
+			{ "stats, which reads each once", stats, subject },
+			{ "an index of find is made", make_index, subject },
+		},
+		.goal = { 0, 3.0 },
+	};
+	struct bench_set lookups = {
+		.name = name,
+		.unit = "lookup",
+		.nr_cases = 2,
+		.cases = {
+			{ "find", find_without, subject },
+			{ "find with an index", find_with, subject },
+		},
+		.goal = { 0, 0.02 },
+	};
+
+	snprintf(name, sizeof(name), "bench_answers_index__%s", shown);
+	open_index(subject);
+	bench_run(bench, &set);
+	snprintf(name, sizeof(name), "bench_answers_lookup__%s", shown);
+	bench_run(bench, &lookups);
+	pgw_find_index_close(subject->index);
 }
 
 /* Bytes that the kernel's tables map; both sides are the same. */
@@ -169,6 +271,7 @@ static void measure(struct bench *bench, const char *path)
 			      stats(&subject),
 		      "no roots");
 	bench_run(bench, &set);
+	measure_index(bench, &subject, shown ? shown + 1 : path);
 	measure_diff(bench, subject.image, shown ? shown + 1 : path);
 	pgw_image_close(subject.image);
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "command.h"
+#include "new_file.h"
 #include "report/record.h"
 #include "report/report.h"
 #include "sought.h"
@@ -81,10 +84,116 @@ static void find_explain(const struct target *target, const struct pgw_find_sums
 	}
 }
 
+/* The files that the image is read from. @return false: it is not in files that stay as they are */
+static bool find_files(const struct target *target, const struct options *opts,
+		       struct pgw_find_index_of *ret)
+{
+	const char *paths[1 + OPTIONS_MAX_RAM + OPTIONS_MAX_PARTS] = { opts->args[0] };
+	size_t nr = 1;
+
+	*ret = (struct pgw_find_index_of){ 0 };
+	for (size_t i = 1; i < opts->nr_ram; i++)
+		paths[nr++] = opts->ram[i].path;
+	for (size_t i = 0; i < opts->nr_parts; i++)
+		paths[nr++] = opts->parts[i];
+	for (size_t i = 0; i < nr; i++) {
+		struct stat file;
+		uint64_t mtime_ns;
+
+		if (pgw_image_get_info(target->image)->is_live || stat(paths[i], &file) ||
+		    !S_ISREG(file.st_mode))
+			return false;
+		mtime_ns =
+			(uint64_t)file.st_mtim.tv_sec * 1000000000 + (uint64_t)file.st_mtim.tv_nsec;
+		ret->size += (uint64_t)file.st_size;
+		if (mtime_ns > ret->mtime_ns)
+			ret->mtime_ns = mtime_ns;
+	}
+	return true;
+}
+
+static int find_index_bytes(const void *bytes, size_t size, void *arg)
+{
+	struct new_file *file = (struct new_file *)arg;
+
+	return new_file_write(file, bytes, size) ? 0 : STOP_OUTPUT;
+}
+
+static int find_index_make(const struct target *target, const struct options *opts,
+			   const struct pgw_find_args *args, const struct pgw_find_index_of *of,
+			   bool replaces)
+{
+	struct new_file *file = malloc(sizeof(*file));
+	int err;
+
+	if (!file)
+		return target_fail(target, -PGW_ENOMEM);
+	if (!new_file_init(file, opts->index, replaces)) {
+		free(file);
+		return TOOL_UNREADABLE;
+	}
+	err = pgw_find_index_write(args, of, find_index_bytes, file);
+	if (err && err != STOP_OUTPUT)
+		target_fail(target, err);
+	if (err)
+		new_file_abandon(file);
+	else if (!new_file_commit(file))
+		err = STOP_OUTPUT;
+	free(file);
+	return err ? TOOL_UNREADABLE : TOOL_DONE;
+}
+
+/* The index that --index names, made if it is not there. */
+static int find_index_open(const struct target *target, const struct options *opts,
+			   const struct pgw_find_args *args, struct pgw_find_index **ret)
+{
+	struct pgw_find_index_of of;
+	struct pgw_error error = { 0 };
+	bool is_other;
+	int err, status;
+
+	if (!find_files(target, opts, &of)) {
+		message("--index: %s: an index is of an image in files; this one would be another "
+			"the next time",
+			target->file);
+		return TOOL_USAGE;
+	}
+	err = pgw_find_index_open(opts->index, args, &of, ret, &error);
+	is_other = err == -PGW_EINVAL && option_given(opts, OPT_FORCE);
+	if (err == -PGW_ENOENT || is_other) {
+		status = find_index_make(target, opts, args, &of, is_other);
+		if (status != TOOL_DONE)
+			return status;
+		err = pgw_find_index_open(opts->index, args, &of, ret, &error);
+	}
+	return err ? message_error(opts->index, &error) : TOOL_DONE;
+}
+
+static int find_mappings(struct target *target, const struct sought *sought,
+			 struct pgw_find_args *args)
+{
+	struct find *find = (struct find *)args->arg;
+	struct pgw_find_sums sums = { 0 };
+	int err;
+
+	if (sought->is_address)
+		find_address(&find->record, sought);
+	args->pa_first = sought->pa_first;
+	args->pa_last = sought->pa_last;
+	err = pgw_find(args, &sums);
+	if (err && err != STOP_OUTPUT && err != -PGW_E2BIG)
+		return target_fail(target, err);
+	find_summary(target, &find->record, &sums, err == -PGW_E2BIG);
+	out_flush(find->record.out);
+	find_explain(target, &sums, args->max_found, err == -PGW_E2BIG);
+	return err || sums.nr_unreadable || !sums.nr_found ? TOOL_FINDING : TOOL_DONE;
+}
+
 static int find_report(struct target *target, const struct options *opts, struct out *out,
 		       void *arg)
 {
 	struct sought *sought = (struct sought *)arg;
+	struct pgw_find_index *index = NULL;
 	struct find find = { 0 };
 	struct pgw_find_args args = {
 		.platform = pgw_hosted_platform(),
@@ -96,7 +205,6 @@ static int find_report(struct target *target, const struct options *opts, struct
 		.fn = find_found,
 		.arg = &find,
 	};
-	struct pgw_find_sums sums = { 0 };
 	int err = 0, status = sought_resolve(sought, target, opts);
 
 	if (status != TOOL_DONE)
@@ -106,18 +214,14 @@ static int find_report(struct target *target, const struct options *opts, struct
 	if (err)
 		return target_fail(target, err);
 	find.roots = args.roots;
-	args.pa_first = sought->pa_first;
-	args.pa_last = sought->pa_last;
 	record_init(&find.record, out, option_given(opts, OPT_JSON));
-	if (sought->is_address)
-		find_address(&find.record, sought);
-	err = pgw_find(&args, &sums);
-	if (err && err != STOP_OUTPUT && err != -PGW_E2BIG)
-		return target_fail(target, err);
-	find_summary(target, &find.record, &sums, err == -PGW_E2BIG);
-	out_flush(out);
-	find_explain(target, &sums, args.max_found, err == -PGW_E2BIG);
-	return err || sums.nr_unreadable || !sums.nr_found ? TOOL_FINDING : TOOL_DONE;
+	if (opts->index)
+		status = find_index_open(target, opts, &args, &index);
+	args.index = index;
+	if (status == TOOL_DONE)
+		status = find_mappings(target, sought, &args);
+	pgw_find_index_close(index);
+	return status;
 }
 
 static int find_run(const struct options *opts)
@@ -127,6 +231,10 @@ static int find_run(const struct options *opts)
 		.holding = HOLD_IF_LIVE, .has_root = true, .report = find_report, .arg = &sought
 	};
 
+	if (opts->index && (option_given(opts, OPT_ROOT) || option_given(opts, OPT_FORMAT))) {
+		message("find: --index is of all roots: it goes with neither --root nor --format");
+		return TOOL_USAGE;
+	}
 	return sought_parse(opts->args[1], &sought) ? target_run(opts, &job) : TOOL_USAGE;
 }
 
@@ -144,11 +252,12 @@ const struct command cmd_find = {
 	.examples = "  pagewalk find vmcore 1000                  who maps this address\n"
 		    "  pagewalk find vmcore 0+1M                   ... or any of this memory\n"
 		    "  pagewalk find --root cpu0 vmcore 100000+4K  in one root\n"
+		    "  pagewalk find --index vmcore.index vmcore 1000   ... when asked often\n"
 		    "  pagewalk find vmcore @init_task             ... the first task\n"
 		    "  pagewalk find vmcore 1:400000               ... what process 1 has there\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_BUDGET) |
-		   OPT_BIT(OPT_MAX_PAUSE) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) |
-		   OPT_BIT(OPT_HELP),
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_INDEX) |
+		   OPT_BIT(OPT_FORCE) | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_MAX_PAUSE) |
+		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 2,
 	.max_args = 2,
 	.run = find_run,

@@ -218,6 +218,12 @@ static bool option_markers(struct options *opts, const char *text)
 	return true;
 }
 
+static bool option_index(struct options *opts, const char *text)
+{
+	opts->index = text;
+	return *text != '\0';
+}
+
 static bool option_budget(struct options *opts, const char *text)
 {
 	if (strcmp(text, "none") == 0) {
@@ -399,6 +405,10 @@ static const struct option_spec option_specs[] = {
 			  "name addresses of the kernel: by its own table of names," HELP_NEXT
 			  "or by FILE, a System.map or a vmlinux",
 			  option_symbols, true },
+	[OPT_INDEX] = { "index", "FILE", "a file",
+			"look into this index, which is made if it is not there; one" HELP_NEXT
+			"of another image is refused, or made anew with --force",
+			option_index },
 	[OPT_FORM] = { "format", "FORM", "elf, lime or raw",
 		       "elf (default), lime, or raw, which puts a map beside NEW", option_form },
 	[OPT_PAGES] = { "pages", "PAGES", "tables or all",

@@ -40,6 +40,7 @@ enum option_id {
 	OPT_BUDGET,
 	OPT_CPU,
 	OPT_SYMBOLS,
+	OPT_INDEX,
 	OPT_FORM,
 	OPT_PAGES,
 	OPT_FORCE,
@@ -116,6 +117,7 @@ struct options {
 	enum dump_style style;
 	uint32_t pid;
 	const char *markers;      /**< path */
+	const char *index;        /**< path */
 	uint64_t budget;          /**< as struct pgw_mm_attach_args */
 	unsigned cpu;             /**< of --cpu */
 	enum pgw_image_form form; /**< of the file that is written */

@@ -357,7 +357,8 @@ PGW_API int pgw_diff(const struct pgw_diff_args *args, struct pgw_diff_summary *
 /** Roots of an image, for pgw_diff_match(). */
 struct pgw_diff_roots {
 	const struct pgw_image *image;
-	const struct pgw_root_info *list; /**< ascending by address, each once: see pgw_image_roots() */
+	const struct pgw_root_info
+		*list; /**< ascending by address, each once: see pgw_image_roots() */
 	size_t nr;
 };
 
@@ -391,6 +392,8 @@ struct pgw_found {
 /** Not 0 ends the search, which returns the value. */
 typedef int pgw_found_fn(const struct pgw_found *found, void *arg);
 
+struct pgw_find_index;
+
 /** What to look for, and where. */
 struct pgw_find_args {
 	const struct pgw_platform *platform;
@@ -403,6 +406,8 @@ struct pgw_find_args {
 	uint64_t max_found;  /**< mappings that may be found; 0: any number */
 	pgw_found_fn *fn;
 	void *arg;
+	/** Of these roots of this image: then no table is read but those on the way to what is found. */
+	const struct pgw_find_index *index; /**< or NULL */
 };
 
 /** What a search met. */
@@ -425,6 +430,44 @@ struct pgw_find_sums {
  *         before was reported), -PGW_EINVAL (no root can be there), -PGW_ENOMEM
  */
 PGW_API int pgw_find(const struct pgw_find_args *args, struct pgw_find_sums *ret);
+
+/** The state of an image's files: an index of another state is none of the image. */
+struct pgw_find_index_of {
+	uint64_t size;     /**< bytes, of all of them */
+	uint64_t mtime_ns; /**< of the one that was changed last: nanoseconds since 1970 */
+};
+
+/**
+ * Write what pgw_find() has to know of the tables of some roots, for pgw_find_index_open(). All
+ * distinct tables are read once; beside what is kept of each, memory for 2^21 leaves is needed,
+ * however many there are. The image must not change meanwhile.
+ *
+ * @param args image, roots and max_tables; the rest is not looked at
+ * @param fn   gets the file's bytes, in order; nothing is called complete before it returned for all
+ * @return 0, fn's value, -PGW_E2BIG (more tables than may be), -PGW_EINVAL (no root can be there),
+ *         -PGW_ENOMEM, or as pgw_image_vmcoreinfo()
+ */
+PGW_API int pgw_find_index_write(const struct pgw_find_args *args,
+				 const struct pgw_find_index_of *of, pgw_write_fn *fn, void *arg);
+
+/**
+ * Read an index, all of it, and check that it is whole and of these roots of this image. It may be
+ * hostile: what it says is in the tables is looked up there. What it leaves out is not found.
+ * Constant then; any threads may use it.
+ *
+ * @param path of a regular file
+ * @param args image and roots
+ * @param ret  to be closed with pgw_find_index_close(); the image and the list must stay until then
+ * @param err  what is wrong with it; may be NULL
+ * @return 0; -PGW_ENOENT: there is no such file; -PGW_ENOEXEC: it is no index, or not a whole one;
+ *         -PGW_EINVAL: it is one of another image, or of another state of it; -PGW_EIO; -PGW_ENOMEM;
+ *         or as pgw_image_vmcoreinfo()
+ */
+PGW_API int pgw_find_index_open(const char *path, const struct pgw_find_args *args,
+				const struct pgw_find_index_of *of, struct pgw_find_index **ret,
+				struct pgw_error *err);
+/** NULL is fine. */
+PGW_API void pgw_find_index_close(struct pgw_find_index *index);
 
 /** What a trim kept. */
 struct pgw_trim_summary {

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "analysis/find_index.h"
 #include "analysis/forest.h"
 #include "base/bits.h"
 #include "pt/read/iter.h"
@@ -245,23 +246,29 @@ static int descend(const struct descent *d, const struct pt *pt, uint32_t root)
 	return status;
 }
 
+static int descent_begin(struct descent *d)
+{
+	const struct pgw_root_info *root = &d->find->args->roots[d->root];
+	const struct pgw_mm_attach_args attach = {
+		.platform = d->find->args->platform,
+		.format = root->format,
+		.phys = pgw_image_phys(d->find->args->image),
+		.root = root->root,
+		.region = d->region->kind,
+		.control = root->control,
+	};
+
+	return pgw_mm_attach(&attach, &d->mm);
+}
+
 static int find_region(struct find *find, size_t index, uint32_t table,
 		       const struct pgw_region *region)
 {
-	const struct pgw_root_info *root = &find->args->roots[index];
 	const struct forest_reading *reading =
 		&find->forest.readings[find->forest.tables[table].reading];
-	const struct pgw_mm_attach_args attach = {
-		.platform = find->args->platform,
-		.format = root->format,
-		.phys = find->forest.phys,
-		.root = root->root,
-		.region = region->kind,
-		.control = root->control,
-	};
 	struct descent d = { .find = find, .root = index, .region = region };
 	struct pt pt;
-	int status = pgw_mm_attach(&attach, &d.mm);
+	int status = descent_begin(&d);
 
 	if (status)
 		return status;
@@ -312,7 +319,7 @@ static int find_read(struct find *find, uint32_t *tables)
 	return status;
 }
 
-int pgw_find(const struct pgw_find_args *args, struct pgw_find_sums *ret)
+static int find_in_tables(const struct pgw_find_args *args, struct pgw_find_sums *ret)
 {
 	struct find find = { .args = args,
 			     .forest = { .phys = pgw_image_phys(args->image),
@@ -324,7 +331,6 @@ int pgw_find(const struct pgw_find_args *args, struct pgw_find_sums *ret)
 	uint32_t *tables = calloc(args->nr_roots + 1, sizeof(*tables));
 	int status = -PGW_ENOMEM;
 
-	*ret = (struct pgw_find_sums){ 0 };
 	find.forest.arg = &find;
 	if (tables)
 		status = find_read(&find, tables);
@@ -333,5 +339,49 @@ int pgw_find(const struct pgw_find_args *args, struct pgw_find_sums *ret)
 	free(tables);
 	free(find.leads);
 	forest_fini(&find.forest);
+	return status;
+}
+
+/* Each address that the index gives is looked up; they come in the order of all that is found. */
+static int find_indexed(const struct pgw_find_args *args, const struct index_hits *hits,
+			struct pgw_find_sums *sums)
+{
+	struct find find = { .args = args, .sums = sums };
+	struct descent d = { .find = &find };
+	int status = 0;
+
+	index_sums(args->index, sums);
+	for (size_t i = 0; i < hits->nr && !status; i++) {
+		const struct index_hit *hit = &hits->list[i];
+		const struct pgw_root_info *root = &args->roots[hit->root];
+		const struct pgw_region *region = &pgw_format_regions(root->format)[hit->region];
+
+		if (!forest_root_has(root, region))
+			continue;
+		if (!d.mm || d.root != hit->root || d.region != region) {
+			pgw_mm_free(d.mm);
+			d = (struct descent){ .find = &find, .root = hit->root, .region = region };
+			status = descent_begin(&d);
+		}
+		if (!status)
+			status = find_leaf(&d, hit->va);
+	}
+	pgw_mm_free(d.mm);
+	return status ? status : found_flush(&find);
+}
+
+int pgw_find(const struct pgw_find_args *args, struct pgw_find_sums *ret)
+{
+	struct index_hits hits = { 0 };
+	int status = -PGW_E2BIG;
+
+	*ret = (struct pgw_find_sums){ 0 };
+	if (args->index)
+		status = index_look(args, &hits);
+	if (!status)
+		status = find_indexed(args, &hits, ret);
+	else if (status == -PGW_E2BIG)
+		status = find_in_tables(args, ret);
+	free(hits.list);
 	return status;
 }

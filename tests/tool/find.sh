@@ -52,6 +52,46 @@ va=$(sed -n 's/.* \([0-9a-f]*\) [A-Z] init_task$/0x\1/p;s/^\([0-9a-f]*\) [A-Z] i
 check 'a symbol: what it stands for comes first' sh -c \
 	"head -n 1 $tmp/out | grep -q '^address  text=@init_task  va=$va  root=0x'"
 
+# With an index it is the same.
+cp "$small" "$tmp/image"
+for what in 1000 0+1M 9c000 "$to"; do
+	run find "$small" "$what"
+	cp "$tmp/out" "$tmp/expected"
+	ends "--index: $what: status 0" 0 find --index "$tmp/index" "$tmp/image" "$what"
+	same "--index: $what: what is found without it" "$tmp/expected" "$tmp/out"
+done
+ends '--index: nothing maps it: status 1' 1 find --index "$tmp/index" "$tmp/image" fffffff000000
+cp "$tmp/index" "$tmp/index.kept"
+touch -d '2001-01-01' "$tmp/image"
+complains '--index: the image was touched' 3 'index: expected an index of this image: .*another time' \
+	find --index "$tmp/index" "$tmp/image" 1000
+same '... and the index stays' "$tmp/index.kept" "$tmp/index"
+ends '--index --force: it is made anew' 0 find --index "$tmp/index" --force "$tmp/image" 1000
+check '... and is another one' sh -c "! cmp -s $tmp/index $tmp/index.kept"
+complains '--index: of another image' 3 'of one of another size' find --index "$tmp/index" "$linux" 1000
+for size in 0 7 100 5000; do
+	head -c $size "$tmp/index.kept" >"$tmp/index"
+	cp "$tmp/index" "$tmp/cut.kept"
+	complains "--index: cut to $size bytes" 3 'expected an* .*index' \
+		find --index "$tmp/index" --force "$tmp/image" 1000
+	same '... and it stays' "$tmp/cut.kept" "$tmp/index"
+done
+echo 'a text of mine' >"$tmp/text"
+cp "$tmp/text" "$tmp/text.kept"
+complains '--index: no index' 3 'expected an index that pagewalk find wrote' \
+	find --index "$tmp/text" --force "$tmp/image" 1000
+same '... and it stays' "$tmp/text.kept" "$tmp/text"
+complains '--index: the image itself' 3 'expected an index' find --index "$tmp/image" "$tmp/image" 1000
+complains '--index: a folder' 3 'expected an index' find --index "$tmp" "$tmp/image" 1000
+complains '--index: no such folder' 3 'No such file' find --index "$tmp/no/index" "$tmp/image" 1000
+complains '--index and --root' 2 'is of all roots' find --index "$tmp/index" --root cpu0 "$tmp/image" 1
+mkfifo "$tmp/fifo"
+cat "$small" >"$tmp/fifo" &
+complains '--index: an image through a pipe' 2 'of an image in files' \
+	find --index "$tmp/none.index" "$tmp/fifo" 1000
+check '... makes none' test ! -e "$tmp/none.index"
+check 'nothing is left behind' test -z "$(find "$tmp" -name '.pagewalk-*')"
+
 # Nothing that is left leads to a root.
 head -c 3000 "$small" >"$tmp/cut"
 run find "$tmp/cut" 1000
