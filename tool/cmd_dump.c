@@ -196,19 +196,6 @@ static bool dump_warn_areas(const struct target *target, const struct by_areas *
 	return by->met.nr_outside || by->met.nr_beyond || by->areas->is_odd;
 }
 
-/* Names of addresses, if they are wanted. */
-static int dump_names(struct target *target, const struct options *opts, struct report *report)
-{
-	int status;
-
-	if (!option_given(opts, OPT_SYMBOLS))
-		return TOOL_DONE;
-	status = names_get(target, &report->symbols);
-	if (status == TOOL_DONE)
-		report->names = names_source(pgw_symbols_get_info(report->symbols));
-	return status;
-}
-
 static int dump_ranges(struct target *target, const struct options *opts, struct out *out,
 		       const struct areas *areas)
 {
@@ -223,7 +210,7 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 	struct pgw_dump_summary summary = { 0 };
 	struct by_areas by = { .areas = areas, .report = &report };
 	bool is_odd;
-	int err = dump_names(target, opts, &report);
+	int err = option_given(opts, OPT_SYMBOLS) ? names_for_report(target, &report) : TOOL_DONE;
 
 	if (err != TOOL_DONE)
 		return err;

@@ -18,8 +18,17 @@ static const char *layout_name(enum pgw_symbols_layout layout)
 	return names[layout];
 }
 
+/** One run of the command. */
+struct list {
+	struct target *target;
+	const struct options *opts;
+	struct out *out;
+	struct record record;
+	uint64_t nr; /* of symbols that were printed */
+};
+
 /* As the kernel prints /proc/kallsyms. */
-static void symbol_text(struct out *out, const struct pgw_symbol *symbol)
+static void symbol_text(struct out *out, const struct pgw_symbol *symbol, const char *module)
 {
 	char digits[OUT_HEX];
 
@@ -29,10 +38,15 @@ static void symbol_text(struct out *out, const struct pgw_symbol *symbol)
 	out_char(out, symbol->letter);
 	out_char(out, ' ');
 	out_untrusted(out, symbol->name, strlen(symbol->name));
+	if (module) {
+		out_str(out, "\t[");
+		out_untrusted(out, module, strlen(module));
+		out_char(out, ']');
+	}
 	out_char(out, '\n');
 }
 
-static void symbol_json(struct record *record, const struct pgw_symbol *symbol)
+static void symbol_json(struct record *record, const struct pgw_symbol *symbol, const char *module)
 {
 	const char letter[] = { symbol->letter, '\0' };
 
@@ -41,61 +55,116 @@ static void symbol_json(struct record *record, const struct pgw_symbol *symbol)
 	record_str(record, "letter", letter);
 	record_untrusted(record, "name", symbol->name, strlen(symbol->name));
 	record_bool(record, "percpu_offset", symbol->is_offset);
+	if (module)
+		record_untrusted(record, "module", module, strlen(module));
 	record_end(record);
 }
 
 /* With --cpu: nothing but per-CPU variables, each where that CPU has its own. */
-static bool symbol_choose(struct target *target, const struct options *opts,
-			  struct pgw_symbol *symbol)
+static bool symbol_choose(const struct list *list, struct pgw_symbol *symbol)
 {
+	const struct options *opts = list->opts;
 	const char *pattern = opts->nr_args > 1 ? opts->args[1] : NULL;
 
 	if (pattern && fnmatch(pattern, symbol->name, 0) != 0)
 		return false;
 	if (!option_given(opts, OPT_CPU))
 		return true;
-	if (pgw_symbols_percpu(target->image, symbol, opts->cpu, &symbol->va))
+	if (pgw_symbols_percpu(list->target->image, symbol, opts->cpu, &symbol->va))
 		return false;
 	symbol->is_offset = false;
 	return true;
 }
 
+static void symbol_list(struct list *list, struct pgw_symbol symbol, const char *module)
+{
+	if (!symbol_choose(list, &symbol))
+		return;
+	list->nr++;
+	if (list->record.is_json)
+		symbol_json(&list->record, &symbol, module);
+	else
+		symbol_text(list->out, &symbol, module);
+}
+
+static void modules_list(struct list *list, const struct pgw_modules *modules)
+{
+	size_t nr;
+	const struct pgw_module *module = pgw_modules_list(modules, &nr);
+
+	for (; nr; nr--, module++) {
+		for (size_t i = 0; i < module->nr_symbols && !out_failed(list->out); i++)
+			symbol_list(list, module->symbols[i], module->name);
+	}
+}
+
+/* How many modules there are, or why none are known. @return does all hold together? */
+static bool modules_summary(struct record *record, const struct pgw_modules *modules,
+			    const struct pgw_error *err)
+{
+	const struct pgw_modules_met *met;
+	size_t nr;
+
+	if (!modules) {
+		record_str(record, "no_modules",
+			   err->expected ? err->expected : pgw_status_text(err->status));
+		return true;
+	}
+	pgw_modules_list(modules, &nr);
+	met = pgw_modules_get_met(modules);
+	record_dec(record, "modules", nr);
+	if (met->nr_torn)
+		record_dec(record, "torn", met->nr_torn);
+	if (met->nr_unreadable)
+		record_dec(record, "unreadable", met->nr_unreadable);
+	record_bool(record, "truncated", met->truncated);
+	return !met->nr_torn && !met->nr_unreadable && !met->truncated;
+}
+
+static bool symbols_summary(struct list *list, const struct pgw_symbols_info *info,
+			    const struct pgw_modules *modules, const struct pgw_error *err)
+{
+	struct record *record = &list->record;
+	bool is_whole;
+
+	record_begin_summary(record);
+	record_dec(record, "listed", list->nr);
+	record_dec(record, "symbols", info->nr_symbols);
+	record_str(record, "source", names_source(info));
+	record_str(record, "layout", layout_name(info->layout));
+	if (info->slide)
+		record_hex(record, "slide", info->slide);
+	record_bool(record, "functions_only", info->lacks_data);
+	is_whole = modules_summary(record, modules, err);
+	record_bool(record, "placement_guessed", report_is_guess(list->target->image));
+	record_end(record);
+	return is_whole;
+}
+
 static int symbols_report(struct target *target, const struct options *opts, struct out *out,
 			  void *arg)
 {
+	struct list list = { .target = target, .opts = opts, .out = out };
+	const struct pgw_modules *modules;
 	const struct pgw_symbols *symbols;
+	struct pgw_error err = { 0 };
 	struct pgw_symbol symbol;
-	struct record record;
-	uint64_t nr = 0;
 	int status = names_check(opts);
-
-	if (status == TOOL_DONE)
-		status = names_get(target, &symbols);
+	bool is_whole;
 
 	(void)arg;
+	if (status == TOOL_DONE)
+		status = names_get(target, &symbols);
 	if (status != TOOL_DONE)
 		return status;
-	record_init(&record, out, option_given(opts, OPT_JSON));
-	for (size_t i = 0; pgw_symbols_get(symbols, i, &symbol) && !out_failed(out); i++) {
-		if (!symbol_choose(target, opts, &symbol))
-			continue;
-		nr++;
-		if (record.is_json)
-			symbol_json(&record, &symbol);
-		else
-			symbol_text(out, &symbol);
-	}
-	record_begin_summary(&record);
-	record_dec(&record, "listed", nr);
-	record_dec(&record, "symbols", pgw_symbols_get_info(symbols)->nr_symbols);
-	record_str(&record, "source", names_source(pgw_symbols_get_info(symbols)));
-	record_str(&record, "layout", layout_name(pgw_symbols_get_info(symbols)->layout));
-	if (pgw_symbols_get_info(symbols)->slide)
-		record_hex(&record, "slide", pgw_symbols_get_info(symbols)->slide);
-	record_bool(&record, "functions_only", pgw_symbols_get_info(symbols)->lacks_data);
-	record_bool(&record, "placement_guessed", report_is_guess(target->image));
-	record_end(&record);
-	return nr ? TOOL_DONE : TOOL_FINDING;
+	record_init(&list.record, out, option_given(opts, OPT_JSON));
+	for (size_t i = 0; pgw_symbols_get(symbols, i, &symbol) && !out_failed(out); i++)
+		symbol_list(&list, symbol, NULL);
+	modules = names_modules(target, &err);
+	if (modules && !option_given(opts, OPT_CPU))
+		modules_list(&list, modules);
+	is_whole = symbols_summary(&list, pgw_symbols_get_info(symbols), modules, &err);
+	return list.nr && is_whole ? TOOL_DONE : TOOL_FINDING;
 }
 
 static int symbols_run(const struct options *opts)

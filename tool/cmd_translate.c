@@ -16,7 +16,6 @@ struct translate {
 	struct target *target;
 	struct report report;
 	struct report_translations sums;
-	const struct pgw_symbols *symbols; /* NULL: no names are wanted */
 	bool has_linux; /* report.kernel is filled in: memory may be searched for it */
 };
 
@@ -69,10 +68,7 @@ static int translate_one(struct translate *translate, uint64_t va)
 			return err;
 		translate->has_linux = true;
 	}
-	if (translate->symbols)
-		translation.has_symbol =
-			pgw_symbols_at(translate->symbols, translation.looked_up,
-				       &translation.symbol, &translation.symbol_offset);
+	report_name_find(report, translation.looked_up, &translation.name);
 	sums->nr_asked++;
 	sums->nr_mapped += translation.result.kind == PGW_ENTRY_LEAF;
 	sums->nr_malformed += translation.result.kind == PGW_ENTRY_MALFORMED;
@@ -187,11 +183,9 @@ static int translate_report(struct target *target, const struct options *opts, s
 	int status = TOOL_DONE;
 
 	if (option_given(opts, OPT_SYMBOLS))
-		status = names_get(target, &translate.symbols);
+		status = names_for_report(target, &translate.report);
 	if (status != TOOL_DONE)
 		return status;
-	if (translate.symbols)
-		translate.report.names = names_source(pgw_symbols_get_info(translate.symbols));
 	status = translate_read_stdin(opts) ? translate_stdin(&translate)
 					    : translate_args(&translate, opts);
 	if (status != TOOL_DONE)

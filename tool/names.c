@@ -30,6 +30,25 @@ int names_get(struct target *target, const struct pgw_symbols **ret)
 	return message_error(target->file, &err);
 }
 
+const struct pgw_modules *names_modules(struct target *target, struct pgw_error *err)
+{
+	if (!target->modules && pgw_modules_open(target->image, &target->modules, err) < 0)
+		return NULL;
+	return target->modules;
+}
+
+int names_for_report(struct target *target, struct report *report)
+{
+	struct pgw_error err = { 0 };
+	int status = names_get(target, &report->symbols);
+
+	if (status != TOOL_DONE)
+		return status;
+	report->names = names_source(pgw_symbols_get_info(report->symbols));
+	report->modules = names_modules(target, &err);
+	return TOOL_DONE;
+}
+
 const char *names_source(const struct pgw_symbols_info *info)
 {
 	static const char *const names[_PGW_SYMBOLS_SOURCE_MAX] = {

@@ -10,6 +10,10 @@
 bool names_is_name(const char *text);
 /** The image's names. @return enum tool_status */
 int names_get(struct target *target, const struct pgw_symbols **ret);
+/** The kernel's modules, which have names, too. @return NULL: err says what is missing */
+const struct pgw_modules *names_modules(struct target *target, struct pgw_error *err);
+/** Have a report name addresses. @return enum tool_status */
+int names_for_report(struct target *target, struct report *report);
 /** Of commands that print no names: refuse --symbols without a file. @return enum tool_status */
 int names_check(const struct options *opts);
 /** The address that "@NAME[+OFFSET][:cpuN]" stands for. @return enum tool_status */

@@ -366,6 +366,7 @@ void target_close(struct target *target)
 		tell_reading(target);
 	detach_half(target, PGW_REGION_USER);
 	detach_half(target, PGW_REGION_KERNEL);
+	pgw_modules_close(target->modules);
 	pgw_image_close(target->image);
 	free(target->vmcoreinfo_bytes);
 }

@@ -38,6 +38,7 @@ struct target {
 	struct progress progress;
 	struct pgw_root_info root;          /**< after target_choose_root() */
 	struct pgw_mm *mm[_PGW_REGION_MAX]; /**< after target_attach(); NULL if not asked for */
+	struct pgw_modules *modules;        /**< after names_modules(), if there are some */
 };
 
 /** To be closed with target_close() also if it fails. */

@@ -13,6 +13,7 @@
 #include <pagewalk/image.h>
 #include <pagewalk/kernel.h>
 #include <pagewalk/linux_absent.h>
+#include <pagewalk/linux_modules.h>
 #include <pagewalk/linux_tasks.h>
 #include <pagewalk/mapping.h>
 #include <pagewalk/mm.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "system/linux/symbols.h"
+#include "system/linux/types.h"
 #include "system/place/place.h"
 
 #include <stdlib.h>
@@ -99,6 +100,8 @@ void pgw_image_close(struct pgw_image *image)
 		free((char *)(uintptr_t)image->markers[i].name);
 	free(image->markers);
 	linux_symbols_free(image->symbols);
+	linux_types_free(image->types);
+	free(image->btf);
 	free(image->roots);
 	free(image->kernel_list[false]);
 	free(image->kernel_list[true]);

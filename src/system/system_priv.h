@@ -53,6 +53,8 @@ struct pgw_image {
 	size_t nr_markers;
 
 	struct pgw_symbols *symbols; /* NULL: not looked for yet, or not there */
+	struct linux_types *types;   /* the same, of the kernel's BTF */
+	void *btf;                   /* the bytes of types */
 };
 
 /* image.c */

@@ -80,9 +80,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		tasks->places = tree_places;
 		tasks->dname[DNAME_SIMPLE] = 0x41;
 		tasks->dname[DNAME_ANON] = 0x42;
-		linux_memory_init(&tasks->memory, image, &root);
+		linux_memory_init(&tasks->inside.memory, image, &root);
 		for (unsigned i = 0; i < LINUX_SPANS; i++)
-			tasks->memory.spans[i] = (struct linux_span){ .last = size - 1 };
+			tasks->inside.memory.spans[i] = (struct linux_span){ .last = size - 1 };
 		look(tasks);
 		/* And as a list, as kernels had it until 6.0. */
 		tasks->places.mm.tree.is_there = false;

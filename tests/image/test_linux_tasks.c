@@ -18,12 +18,11 @@
 
 #include "base/bits.h"
 #include "common/arena.h"
+#include "image/overlay.h"
 #include "system/linux/symbols.h"
 #include "system/linux/tasks.h"
 #include "system/system_priv.h"
 
-#define MAX_PATCHES 8
-#define MAX_SEEN 4096
 #define MAX_NAMES 32
 
 /* A guest, and how much there is of it. */
@@ -37,67 +36,6 @@ static const struct guest guests[] = {
 	{ "linux-7.2-amd64", 81, 75, 58, 1696 },
 	{ "linux-7.2-arm64", 77, 71, 54, 1650 },
 };
-
-/* Memory that is another's, but for some words, or for the nth read, or for many. */
-struct overlay {
-	struct pgw_phys phys;
-	struct pgw_phys inner;
-	struct {
-		uint64_t pa, value;
-	} patches[MAX_PATCHES];
-	unsigned nr_patches;
-	struct pgw_phys_fault fault;
-	uint64_t seed;           /* 0: no words are mixed up */
-	uint64_t seen[MAX_SEEN]; /* words that were read */
-	unsigned nr_seen;
-};
-
-static void patch_word(const struct overlay *overlay, uint64_t pa, uint8_t *bytes, size_t len)
-{
-	for (unsigned i = 0; i < overlay->nr_patches; i++) {
-		for (unsigned j = 0; j < 8; j++) {
-			uint64_t at = overlay->patches[i].pa + j;
-
-			if (at >= pa && at - pa < len)
-				bytes[at - pa] = (uint8_t)(overlay->patches[i].value >> 8 * j);
-		}
-	}
-}
-
-/* One word of 64 becomes another one that was there before: mostly a pointer to something. */
-static void mix_word(struct overlay *overlay, uint8_t *bytes)
-{
-	unsigned i = (unsigned)(test_random(&overlay->seed) % MAX_SEEN);
-
-	if (overlay->nr_seen < MAX_SEEN)
-		memcpy(&overlay->seen[overlay->nr_seen++], bytes, 8);
-	else if (test_random(&overlay->seed) % 64 == 0)
-		memcpy(bytes, &overlay->seen[i], 8);
-	else
-		memcpy(&overlay->seen[i], bytes, 8);
-}
-
-static int overlay_read(const struct pgw_phys *phys, uint64_t pa, void *buf, size_t len)
-{
-	struct overlay *overlay = phys->ctx;
-	int err = pgw_phys_read(&overlay->fault.phys, pa, buf, len);
-
-	if (err)
-		return err;
-	patch_word(overlay, pa, buf, len);
-	if (overlay->seed && len == 8)
-		mix_word(overlay, buf);
-	return 0;
-}
-
-static bool overlay_next(const struct pgw_phys *phys, uint64_t pa, uint64_t *first, uint64_t *last)
-{
-	struct overlay *overlay = phys->ctx;
-
-	return overlay->inner.ops->next_range(&overlay->inner, pa, first, last);
-}
-
-static const struct pgw_phys_ops overlay_ops = { .read = overlay_read, .next_range = overlay_next };
 
 struct opened {
 	struct pgw_image *image;
@@ -158,11 +96,7 @@ static struct opened *open_guest(const char *name)
 	assert_int_equal(status, 0);
 	assert_int_equal(pgw_image_kernel_root(opened->image, &root, NULL), 0);
 	take_names(opened->image, name);
-	opened->overlay.inner = opened->image->phys;
-	opened->overlay.phys = (struct pgw_phys){ .ops = &overlay_ops, .ctx = &opened->overlay };
-	pgw_phys_fault_init(&opened->overlay.fault, &opened->overlay.inner, PGW_FAULT_FAIL,
-			    UINT64_MAX);
-	opened->image->phys = opened->overlay.phys;
+	overlay_init(&opened->overlay, &opened->image->phys);
 	return opened;
 }
 
@@ -278,7 +212,7 @@ static uint64_t pa_of(struct opened *opened, uint64_t va)
 {
 	uint64_t pa;
 
-	assert_true(linux_memory_pa(&opened->tasks->memory, va, &pa));
+	assert_true(linux_memory_pa(&opened->tasks->inside.memory, va, &pa));
 	return pa;
 }
 
@@ -286,17 +220,13 @@ static uint64_t word_of(struct opened *opened, uint64_t va)
 {
 	uint64_t value;
 
-	assert_int_equal(linux_memory_word(&opened->tasks->memory, va, &value), 0);
+	assert_int_equal(linux_memory_word(&opened->tasks->inside.memory, va, &value), 0);
 	return value;
 }
 
 static void patch(struct opened *opened, uint64_t va, uint64_t value)
 {
-	struct overlay *overlay = &opened->overlay;
-
-	assert_true(overlay->nr_patches < MAX_PATCHES);
-	overlay->patches[overlay->nr_patches].pa = pa_of(opened, va);
-	overlay->patches[overlay->nr_patches++].value = value;
+	overlay_patch(&opened->overlay, pa_of(opened, va), value);
 }
 
 static struct opened *open_read(const char *name)

@@ -114,20 +114,23 @@ static void json_extent_members(struct report *report, struct json *json,
 	json_hex(json, "root", report->root_pa);
 }
 
-static void json_symbol(struct json *json, const struct pgw_symbol *symbol, uint64_t offset)
+static void json_name(struct json *json, const struct report_name *name)
 {
-	json_untrusted(json, "symbol", symbol->name, strlen(symbol->name));
-	json_hex(json, "symbol_offset", offset);
+	if (!name->is_there)
+		return;
+	json_untrusted(json, "symbol", name->symbol.name, strlen(name->symbol.name));
+	json_hex(json, "symbol_offset", name->offset);
+	if (name->module)
+		json_untrusted(json, "module", name->module->name, strlen(name->module->name));
 }
 
 /* What the first address is called. */
 static void json_label(struct report *report, struct json *json, const struct pgw_extent *extent)
 {
-	struct pgw_symbol symbol;
-	uint64_t offset;
+	struct report_name name;
 
-	if (report->symbols && pgw_symbols_at(report->symbols, extent->va_first, &symbol, &offset))
-		json_symbol(json, &symbol, offset);
+	report_name_find(report, extent->va_first, &name);
+	json_name(json, &name);
 }
 
 static void json_extent(struct report *report, const struct pgw_extent *extent)
@@ -300,8 +303,7 @@ static void json_translation(struct report *report, const struct report_translat
 		json_absent(&json, &absent,
 			    absent.pa + (translation->looked_up - result->va_first));
 	}
-	if (translation->has_symbol)
-		json_symbol(&json, &translation->symbol, translation->symbol_offset);
+	json_name(&json, &translation->name);
 	json_hex(&json, "root", report->root_pa);
 	json_path(report, &json, &translation->path);
 	json_end(&json);

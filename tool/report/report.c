@@ -3,6 +3,17 @@
 
 #include <string.h>
 
+void report_name_find(const struct report *report, uint64_t va, struct report_name *ret)
+{
+	*ret = (struct report_name){ 0 };
+	if (report->symbols)
+		ret->is_there = pgw_symbols_at(report->symbols, va, &ret->symbol, &ret->offset);
+	if (ret->is_there || !report->modules)
+		return;
+	ret->module = pgw_modules_at(report->modules, va, &ret->symbol, &ret->offset);
+	ret->is_there = ret->module && ret->symbol.name;
+}
+
 void report_leaves(struct report *report, const struct pgw_extent *extent)
 {
 	if (extent->kind == PGW_ENTRY_LEAF)

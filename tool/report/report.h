@@ -62,6 +62,14 @@ struct report_translations {
 	uint64_t nr_unreadable;
 };
 
+/** What an address is called. */
+struct report_name {
+	bool is_there;
+	struct pgw_symbol symbol;
+	uint64_t offset;                 /**< of the address from the symbol's */
+	const struct pgw_module *module; /**< whose symbol it is; NULL: the kernel's own */
+};
+
 /** One answer of `pagewalk translate`. */
 struct report_translation {
 	uint64_t va;         /**< as it was asked for */
@@ -72,9 +80,7 @@ struct report_translation {
 	/** If no half has it: a --tags that would give it one, and the address then; or NULL */
 	const char *possible;
 	uint64_t possible_va;
-	bool has_symbol; /**< names are wanted, and there is one for looked_up */
-	struct pgw_symbol symbol;
-	uint64_t symbol_offset; /**< of looked_up */
+	struct report_name name; /**< of looked_up, if names are wanted */
 	struct pgw_translation result;
 	struct pgw_path path;
 };
@@ -162,6 +168,7 @@ struct report {
 	bool has_absent;   /**< a dump lists them */
 	const char *names; /**< how names of addresses were found; NULL: none are wanted */
 	const struct pgw_symbols *symbols; /**< which addresses of a dump are named by; or NULL */
+	const struct pgw_modules *modules; /**< whose names are looked at, too; or NULL */
 	bool is_guess;     /**< where some of memory is, is one: every summary says so */
 	struct report_attrs attrs;
 	struct report_tail tail;
@@ -178,6 +185,9 @@ static inline bool report_is_cut(const struct pgw_image_info *info)
 {
 	return info->truncated && info->said_size > info->file_size;
 }
+
+/** Look for an address's name, if names are wanted. */
+void report_name_find(const struct report *report, uint64_t va, struct report_name *ret);
 
 /** Write an extent, or if it is one of leaves, each of its leaves. */
 void report_leaves(struct report *report, const struct pgw_extent *extent);

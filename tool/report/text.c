@@ -182,24 +182,29 @@ static void text_columns(struct report *report, const struct pgw_extent *extent)
 	text_leaf_tail(report, extent);
 }
 
-static void text_name(struct out *out, const struct pgw_symbol *symbol, uint64_t offset)
+/* "init_task+0x10", or "dummy_init+0x0 [dummy]". */
+static void text_name(struct out *out, const struct report_name *name)
 {
-	out_untrusted(out, symbol->name, strlen(symbol->name));
+	out_untrusted(out, name->symbol.name, strlen(name->symbol.name));
 	out_char(out, '+');
-	out_hex_short(out, offset);
+	out_hex_short(out, name->offset);
+	if (!name->module)
+		return;
+	out_str(out, " [");
+	out_untrusted(out, name->module->name, strlen(name->module->name));
+	out_char(out, ']');
 }
 
 /* What the range's first address is called: "  @init_task+0x10", as it can be given back. */
 static void text_label(struct report *report, const struct pgw_extent *extent)
 {
-	struct pgw_symbol symbol;
-	uint64_t offset;
+	struct report_name name;
 
-	if (!report->symbols ||
-	    !pgw_symbols_at(report->symbols, extent->va_first, &symbol, &offset))
+	report_name_find(report, extent->va_first, &name);
+	if (!name.is_there)
 		return;
 	out_str(report->out, "  @");
-	text_name(report->out, &symbol, offset);
+	text_name(report->out, &name);
 }
 
 static void text_extent(struct report *report, const struct pgw_extent *extent)
@@ -391,10 +396,10 @@ static void text_tag(const struct report *report, const struct report_translatio
 /* "  symbol init_task+0x10" */
 static void text_symbol(struct out *out, const struct report_translation *translation)
 {
-	if (!translation->has_symbol)
+	if (!translation->name.is_there)
 		return;
 	out_str(out, "  symbol ");
-	text_name(out, &translation->symbol, translation->symbol_offset);
+	text_name(out, &translation->name);
 	out_char(out, '\n');
 }
 

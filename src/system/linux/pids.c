@@ -61,7 +61,7 @@ static int slot_take(struct walk *walk, struct level *level, pid_fn *fn)
 	uint64_t at = level->node + tasks->places.xa_node.slots.offset + 8 * level->slot, entry;
 
 	level->slot++;
-	if (linux_memory_word(&tasks->memory, at, &entry)) {
+	if (linux_memory_word(&tasks->inside.memory, at, &entry)) {
 		tasks->met.nr_unreadable++;
 		return 0;
 	}
@@ -78,7 +78,7 @@ int pids_each(struct pgw_tasks *tasks, pid_fn *fn)
 	uint64_t head;
 	int err = 0;
 
-	if (linux_memory_word(&tasks->memory, tasks->init_pid_ns + tasks->places.xa_head.offset,
+	if (linux_memory_word(&tasks->inside.memory, tasks->init_pid_ns + tasks->places.xa_head.offset,
 			      &head)) {
 		tasks->met.nr_unreadable++;
 		return 0;

@@ -11,7 +11,7 @@ static bool part_read(struct pgw_tasks *tasks, uint64_t va, int64_t *ret)
 {
 	uint64_t value;
 
-	if (linux_memory_number(&tasks->memory, va, 4, &value))
+	if (linux_memory_number(&tasks->inside.memory, va, 4, &value))
 		return false;
 	*ret = (int32_t)(uint32_t)value;
 	return true;
@@ -26,15 +26,15 @@ static bool counters_of_tasks(struct pgw_tasks *tasks, uint64_t mm_va, struct pg
 		uint64_t value;
 
 		if (at->mm.rss_count.size / 8 <= i ||
-		    linux_memory_word(&tasks->memory, mm_va + at->mm.rss_count.offset + 8 * i,
+		    linux_memory_word(&tasks->inside.memory, mm_va + at->mm.rss_count.offset + 8 * i,
 				      &value))
 			return false;
 		ret->counter[i] = ret->counted[i] = (int64_t)value;
 	}
 	/* All tasks are looked at. */
-	if (tasks->memory.reads_left < tasks->nr / 16)
+	if (tasks->inside.memory.reads_left < tasks->nr / 16)
 		return false;
-	tasks->memory.reads_left -= tasks->nr / 16;
+	tasks->inside.memory.reads_left -= tasks->nr / 16;
 	for (size_t i = 0; i < tasks->nr; i++) {
 		for (unsigned j = 0;
 		     tasks->list[i].mm_va == mm_va && j < at->task.rss.size / 4 && j < _PGW_RSS_MAX;
@@ -62,7 +62,7 @@ static bool percpu_read(struct pgw_tasks *tasks, uint64_t va, int64_t *ret)
 	for (unsigned cpu = 0; counters && cpu < tasks->nr_cpus; cpu++) {
 		int64_t part;
 
-		if (linux_memory_word(&tasks->memory, tasks->per_cpu_offset + 8 * (uint64_t)cpu,
+		if (linux_memory_word(&tasks->inside.memory, tasks->per_cpu_offset + 8 * (uint64_t)cpu,
 				      &offset) ||
 		    !part_read(tasks, counters + offset, &part))
 			return false;
@@ -92,7 +92,7 @@ static bool counters_of_cpus(struct pgw_tasks *tasks, uint64_t mm_va, struct pgw
 /* The kernel counts pages. */
 static void counters_read(struct pgw_tasks *tasks, uint64_t mm_va, struct pgw_task_memory *ret)
 {
-	const struct pgw_geometry *geo = pgw_format_geometry(tasks->memory.root.format);
+	const struct pgw_geometry *geo = pgw_format_geometry(tasks->inside.memory.root.format);
 	bool is_read = tasks->places.mm.rss_count.is_there ? counters_of_tasks(tasks, mm_va, ret)
 							   : counters_of_cpus(tasks, mm_va, ret);
 
@@ -163,7 +163,7 @@ int pgw_task_areas(struct pgw_tasks *tasks, const struct pgw_task *task, bool wi
 		}
 		if (!err)
 			err = areas_tell(tasks, task, &vmas, fn, arg);
-		vmas.met.truncated |= !tasks->memory.reads_left;
+		vmas.met.truncated |= !tasks->inside.memory.reads_left;
 	}
 	if (met)
 		*met = vmas.met;

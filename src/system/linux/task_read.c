@@ -22,11 +22,7 @@
 int task_number(struct pgw_tasks *tasks, uint64_t va, const struct linux_member *member,
 		uint64_t *ret)
 {
-	unsigned size = member->size > 8 ? 8 : member->size;
-
-	if (!member->is_there || !size || (size & (size - 1)))
-		return -PGW_EIO;
-	return linux_memory_number(&tasks->memory, va + member->offset, size, ret);
+	return linux_inside_number(&tasks->inside, va, member, ret);
 }
 
 static int number32(struct pgw_tasks *tasks, uint64_t va, const struct linux_member *member,
@@ -67,7 +63,7 @@ static int state_read(struct pgw_tasks *tasks, uint64_t va, struct pgw_task *ret
 /* A string that may be longer than there is room for, or not there at all. */
 static void string_copy(struct pgw_tasks *tasks, uint64_t va, char *buf, size_t size)
 {
-	int err = linux_memory_string(&tasks->memory, va, buf, size);
+	int err = linux_memory_string(&tasks->inside.memory, va, buf, size);
 
 	if (err && err != -PGW_E2BIG)
 		buf[0] = '\0';
@@ -114,7 +110,7 @@ static int name_read(struct pgw_tasks *tasks, uint64_t va, struct pgw_task *ret)
 {
 	const struct linux_member *comm = &tasks->places.task.comm;
 	size_t size = comm->size < sizeof(ret->name) ? comm->size : sizeof(ret->name);
-	int err = linux_memory_read(&tasks->memory, va + comm->offset, ret->name, size);
+	int err = linux_memory_read(&tasks->inside.memory, va + comm->offset, ret->name, size);
 
 	if (err || !size)
 		return -PGW_EIO;
@@ -169,7 +165,7 @@ static void mm_read(struct pgw_tasks *tasks, struct pgw_task *ret)
 	uint64_t pgd, pa;
 
 	if (ret->mm_va && !task_number(tasks, ret->mm_va, &tasks->places.mm.pgd, &pgd) &&
-	    linux_memory_pa(&tasks->memory, pgd, &pa))
+	    linux_memory_pa(&tasks->inside.memory, pgd, &pa))
 		ret->root_pa = pa;
 }
 

@@ -21,80 +21,43 @@ static int fail(struct pgw_error *err, int status, const char *expected)
 
 /* ---- what is needed ---- */
 
-static uint64_t symbol_va(const struct pgw_symbols *symbols, const char *name)
+static void cpus_find(struct pgw_tasks *tasks)
 {
-	struct pgw_symbol symbol;
+	uint64_t at = linux_inside_symbol(&tasks->inside, "nr_cpu_ids"), nr;
 
-	return pgw_symbols_find(symbols, name, &symbol) ? symbol.va : 0;
-}
-
-static int btf_read(struct pgw_tasks *tasks, const struct pgw_symbols *symbols,
-		    struct pgw_error *err)
-{
-	uint64_t first = symbol_va(symbols, "__start_BTF"), end = symbol_va(symbols, "__stop_BTF");
-
-	if (!first || end <= first)
-		return fail(err, -PGW_ENOENT,
-			    "the kernel's BTF (CONFIG_DEBUG_INFO_BTF), between the symbols "
-			    "__start_BTF and __stop_BTF");
-	if (end - first > LINUX_TYPES_MAX_SIZE)
-		return fail(err, -PGW_ENOEXEC, "BTF of at most 128 MiB");
-	tasks->btf = malloc((size_t)(end - first));
-	if (!tasks->btf)
-		return -PGW_ENOMEM;
-	if (linux_memory_read(&tasks->memory, first, tasks->btf, (size_t)(end - first)))
-		return fail(err, -PGW_ENOENT, "all bytes of the kernel's BTF in the image");
-	return linux_types_open(tasks->btf, (size_t)(end - first), NULL, &tasks->types, err);
-}
-
-static void cpus_find(struct pgw_tasks *tasks, const struct pgw_symbols *symbols)
-{
-	uint64_t at = symbol_va(symbols, "nr_cpu_ids"), nr;
-
-	tasks->per_cpu_offset = symbol_va(symbols, "__per_cpu_offset");
-	if (!at || linux_memory_number(&tasks->memory, at, 4, &nr) || nr > TASKS_MAX_CPUS)
+	tasks->per_cpu_offset = linux_inside_symbol(&tasks->inside, "__per_cpu_offset");
+	if (!at || linux_memory_number(&tasks->inside.memory, at, 4, &nr) || nr > TASKS_MAX_CPUS)
 		nr = tasks->image->info.nr_cpus;
 	tasks->nr_cpus = nr > TASKS_MAX_CPUS ? TASKS_MAX_CPUS : (unsigned)nr;
 }
 
-static int symbols_find(struct pgw_tasks *tasks, const struct pgw_symbols *symbols,
-			struct pgw_error *err)
+static int symbols_find(struct pgw_tasks *tasks, struct pgw_error *err)
 {
 	static const char *const dnames[_DNAME_MAX] = { [DNAME_SIMPLE] = "simple_dname",
 							[DNAME_ANON] = "anon_inodefs_dname",
 							[DNAME_PIPE] = "pipefs_dname",
 							[DNAME_SOCKET] = "sockfs_dname" };
 
-	tasks->init_task = symbol_va(symbols, "init_task");
-	tasks->init_pid_ns = symbol_va(symbols, "init_pid_ns");
+	tasks->init_task = linux_inside_symbol(&tasks->inside, "init_task");
+	tasks->init_pid_ns = linux_inside_symbol(&tasks->inside, "init_pid_ns");
 	if (!tasks->init_task || !tasks->init_pid_ns)
 		return fail(err, -PGW_ENOENT, "the symbols init_task and init_pid_ns");
 	for (unsigned i = DNAME_NONE + 1; i < _DNAME_MAX; i++)
-		tasks->dname[i] = symbol_va(symbols, dnames[i]);
-	cpus_find(tasks, symbols);
+		tasks->dname[i] = linux_inside_symbol(&tasks->inside, dnames[i]);
+	cpus_find(tasks);
 	return 0;
 }
 
 static int tasks_prepare(struct pgw_tasks *tasks, struct pgw_error *err)
 {
-	const struct pgw_symbols *symbols;
-	struct pgw_root_info root;
-	int status = pgw_image_kernel_root(tasks->image, &root, err);
+	int status = linux_inside_open(&tasks->inside, tasks->image, err);
 
-	if (status)
-		return status;
-	linux_memory_init(&tasks->memory, tasks->image, &root);
-	if (pgw_format_geometry(root.format)->item_lg2 != 3)
-		return fail(err, -PGW_ENOENT, "a kernel of 64 bits");
-	status = pgw_image_symbols(tasks->image, &symbols, err);
 	if (!status)
 		status = pgw_image_linux(tasks->image, &tasks->kernel);
 	if (!status)
-		status = symbols_find(tasks, symbols, err);
+		status = symbols_find(tasks, err);
 	if (!status)
-		status = btf_read(tasks, symbols, err);
-	if (!status)
-		status = task_places_find(tasks->types, &tasks->places, err);
+		status = task_places_find(tasks->inside.types, &tasks->places, err);
 	return status;
 }
 
@@ -136,48 +99,31 @@ static int task_add(struct pgw_tasks *tasks, uint64_t va, uint32_t found)
 	return 1;
 }
 
-typedef int node_fn(struct pgw_tasks *tasks, uint64_t node);
-
-/*
- * A struct list_head, from its head on. Each link has to be one back and forth, so that no loop
- * but the one through the head goes on, and steps are counted, too.
- */
-static int list_each(struct pgw_tasks *tasks, uint64_t head, node_fn *fn)
+static int list_each(struct pgw_tasks *tasks, uint64_t head, int (*fn)(void *arg, uint64_t node))
 {
-	uint64_t node = head, next, back;
-	int err = 0;
+	enum linux_list_end end;
+	int err = linux_list_each(&tasks->inside.memory, head, &tasks->list_steps, fn, tasks, &end);
 
-	while (!err && tasks->list_steps) {
-		tasks->list_steps--;
-		if (linux_memory_word(&tasks->memory, node, &next) ||
-		    linux_memory_word(&tasks->memory, next + 8, &back)) {
-			tasks->met.nr_unreadable++;
-			return 0;
-		}
-		if (back != node) {
-			tasks->met.nr_torn++;
-			return 0;
-		}
-		if (next == head)
-			return 0;
-		node = next;
-		err = fn(tasks, node);
-	}
-	if (!err)
-		tasks->met.truncated = true;
-	return err;
+	if (err)
+		return err;
+	tasks->met.nr_torn += end == LINUX_LIST_TORN;
+	tasks->met.nr_unreadable += end == LINUX_LIST_UNREADABLE;
+	tasks->met.truncated |= end == LINUX_LIST_CUT;
+	return 0;
 }
 
-static int thread_node(struct pgw_tasks *tasks, uint64_t node)
+static int thread_node(void *arg, uint64_t node)
 {
+	struct pgw_tasks *tasks = arg;
 	int ret = task_add(tasks, node - tasks->places.task.thread_node.offset, PGW_TASK_IN_LIST);
 
 	return ret < 0 ? ret : 0;
 }
 
 /* The process's threads, the first one among them. */
-static int process_node(struct pgw_tasks *tasks, uint64_t node)
+static int process_node(void *arg, uint64_t node)
 {
+	struct pgw_tasks *tasks = arg;
 	uint64_t task = node - tasks->places.task.tasks.offset, signal;
 
 	if (task_number(tasks, task, &tasks->places.task.signal, &signal)) {
@@ -224,7 +170,7 @@ static int pid_take(struct pgw_tasks *tasks, uint64_t pid_va, uint64_t number)
 	int ret;
 
 	(void)number;
-	if (linux_memory_word(&tasks->memory, pid_va + at->pid.tasks.offset, &first)) {
+	if (linux_memory_word(&tasks->inside.memory, pid_va + at->pid.tasks.offset, &first)) {
 		tasks->met.nr_unreadable++;
 		return 0;
 	}
@@ -285,7 +231,7 @@ static void budgets_set(struct pgw_tasks *tasks)
 	/* Each may be met twice, by the list and by its pid. */
 	tasks->max = 2 * (size_t)(room < MAX_TASKS ? room : MAX_TASKS);
 	tasks->list_steps = 2 * (uint64_t)tasks->max;
-	tasks->memory.reads_left = (UINT64_C(1) << 28) + bytes / 64;
+	tasks->inside.memory.reads_left = (UINT64_C(1) << 28) + bytes / 64;
 	tasks->tables_left = (UINT64_C(1) << 20) + bytes / 1024;
 }
 
@@ -300,7 +246,7 @@ static int tasks_collect(struct pgw_tasks *tasks)
 		err = pids_each(tasks, pid_take);
 	if (err)
 		return err;
-	tasks->met.truncated |= !tasks->memory.reads_left;
+	tasks->met.truncated |= !tasks->inside.memory.reads_left;
 	tasks_sort(tasks);
 	tasks_count(tasks);
 	return groups_sort(tasks);
@@ -333,8 +279,6 @@ void pgw_tasks_close(struct pgw_tasks *tasks)
 {
 	if (!tasks)
 		return;
-	linux_types_free(tasks->types);
-	free(tasks->btf);
 	free(tasks->list);
 	free(tasks->groups);
 	free(tasks);

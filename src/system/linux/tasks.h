@@ -7,8 +7,7 @@
 #include <pagewalk/linux_absent.h>
 #include <pagewalk/linux_tasks.h>
 
-#include "system/linux/kernel_memory.h"
-#include "system/linux/types.h"
+#include "system/linux/inside.h"
 
 /** Where what is needed lies in the kernel's structs. */
 struct task_places {
@@ -90,10 +89,8 @@ struct task_group {
 
 struct pgw_tasks {
 	struct pgw_image *image;
-	struct linux_memory memory;
+	struct linux_inside inside;
 	struct pgw_linux kernel;
-	void *btf; /* the bytes of types */
-	struct linux_types *types;
 	struct task_places places;
 
 	uint64_t init_task, init_pid_ns;

@@ -44,7 +44,7 @@ static bool put_component(struct path *path, uint64_t dentry)
 
 	if (task_number(tasks, dentry, &tasks->places.dentry.name, &at) ||
 	    task_number(tasks, dentry, &tasks->places.dentry.len, &len) || len > sizeof(name) ||
-	    linux_memory_read(&tasks->memory, at, name, (size_t)len))
+	    linux_memory_read(&tasks->inside.memory, at, name, (size_t)len))
 		return false;
 	return put(path, name, strnlen(name, (size_t)len));
 }
@@ -196,7 +196,7 @@ static bool special_name(struct pgw_tasks *tasks, uint64_t vma, char *name, stru
 		return false;
 	if (task_number(tasks, vma, &at->vma.private, &private) ||
 	    task_number(tasks, private, &at->special_name, &text) ||
-	    linux_memory_string(&tasks->memory, text, name, SPECIAL_SIZE)) {
+	    linux_memory_string(&tasks->inside.memory, text, name, SPECIAL_SIZE)) {
 		ret->name_is_broken = true;
 		return true;
 	}
@@ -246,5 +246,5 @@ void vma_describe(struct pgw_tasks *tasks, uint64_t mm_va, const struct vma *vma
 	if (task_number(tasks, vma->va, &at->vma.pgoff, &pgoff) ||
 	    !file_describe(tasks, file, ret) || !file_name(tasks, file, name, ret))
 		ret->name_is_broken = true;
-	ret->offset = pgoff << pgw_format_geometry(tasks->memory.root.format)->granule_lg2;
+	ret->offset = pgoff << pgw_format_geometry(tasks->inside.memory.root.format)->granule_lg2;
 }

@@ -137,7 +137,7 @@ static int look_extents(const struct pgw_extent *extents, size_t nr, void *arg)
 void vmas_look(struct pgw_tasks *tasks, const struct pgw_task *task, struct vmas *vmas,
 	       struct pgw_task_memory *ret)
 {
-	struct pgw_root_info root = tasks->memory.root;
+	struct pgw_root_info root = tasks->inside.memory.root;
 	const struct pgw_region *region = pgw_format_region(root.format, PGW_REGION_USER);
 	const struct pgw_geometry *geo = pgw_format_geometry(root.format);
 	struct look look = {

@@ -43,7 +43,7 @@ struct walk {
 
 static uint64_t node_word(const struct pgw_tasks *tasks, const uint8_t *at)
 {
-	return tasks->memory.is_big ? load_be64(at) : load_le64(at);
+	return tasks->inside.memory.is_big ? load_be64(at) : load_le64(at);
 }
 
 static size_t vmas_max(const struct pgw_tasks *tasks)
@@ -113,7 +113,7 @@ static void node_enter(struct walk *walk, uint64_t pointer, uint64_t first, uint
 		return;
 	}
 	walk->nr_nodes++;
-	if (linux_memory_read(&walk->tasks->memory, pointer & ~(uint64_t)(NODE_SIZE - 1),
+	if (linux_memory_read(&walk->tasks->inside.memory, pointer & ~(uint64_t)(NODE_SIZE - 1),
 			      level->node, NODE_SIZE)) {
 		walk->vmas->met.nr_unreadable++;
 		return;
@@ -192,7 +192,7 @@ static int tree_read(struct pgw_tasks *tasks, uint64_t mm_va, struct vmas *vmas)
 	struct walk walk = { .tasks = tasks, .vmas = vmas, .max = vmas_max(tasks) };
 	int err = 0;
 
-	if (linux_memory_word(&tasks->memory, at, &root)) {
+	if (linux_memory_word(&tasks->inside.memory, at, &root)) {
 		vmas->met.nr_unreadable++;
 		return 0;
 	}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "system/linux/inside.h"
+
+#include <stdlib.h>
+
+#include "source/source.h"
+#include "system/system_priv.h"
+
+uint64_t linux_inside_symbol(const struct linux_inside *inside, const char *name)
+{
+	struct pgw_symbol symbol;
+
+	return pgw_symbols_find(inside->symbols, name, &symbol) ? symbol.va : 0;
+}
+
+static int btf_read(struct linux_inside *inside, struct pgw_error *err)
+{
+	uint64_t first = linux_inside_symbol(inside, "__start_BTF");
+	uint64_t end = linux_inside_symbol(inside, "__stop_BTF");
+	struct pgw_image *image = inside->image;
+
+	if (!first || end <= first)
+		return source_fail(err, -PGW_ENOENT,
+				   "the kernel's BTF (CONFIG_DEBUG_INFO_BTF), between the symbols "
+				   "__start_BTF and __stop_BTF");
+	if (end - first > LINUX_TYPES_MAX_SIZE)
+		return source_fail(err, -PGW_ENOEXEC, "BTF of at most 128 MiB");
+	free(image->btf);
+	image->btf = malloc((size_t)(end - first));
+	if (!image->btf)
+		return source_fail(err, -PGW_ENOMEM, NULL);
+	if (linux_memory_read(&inside->memory, first, image->btf, (size_t)(end - first)))
+		return source_fail(err, -PGW_ENOENT, "all bytes of the kernel's BTF in the image");
+	return linux_types_open(image->btf, (size_t)(end - first), NULL, &image->types, err);
+}
+
+int linux_inside_open(struct linux_inside *inside, struct pgw_image *image, struct pgw_error *err)
+{
+	struct pgw_root_info root;
+	int status = pgw_image_kernel_root(image, &root, err);
+
+	if (status)
+		return status;
+	linux_memory_init(&inside->memory, image, &root);
+	inside->image = image;
+	if (pgw_format_geometry(root.format)->item_lg2 != 3)
+		return source_fail(err, -PGW_ENOENT, "a kernel of 64 bits");
+	status = pgw_image_symbols(image, &inside->symbols, err);
+	if (!status && !image->types)
+		status = btf_read(inside, err);
+	inside->types = image->types;
+	return status;
+}
+
+int linux_inside_number(struct linux_inside *inside, uint64_t va, const struct linux_member *member,
+			uint64_t *ret)
+{
+	unsigned size = member->size > 8 ? 8 : member->size;
+
+	if (!member->is_there || !size || (size & (size - 1)))
+		return -PGW_EIO;
+	return linux_memory_number(&inside->memory, va + member->offset, size, ret);
+}
+
+int linux_list_each(struct linux_memory *mem, uint64_t head, uint64_t *steps_left,
+		    int (*fn)(void *arg, uint64_t node), void *arg, enum linux_list_end *ret_end)
+{
+	uint64_t node = head, next, back;
+
+	*ret_end = LINUX_LIST_CUT;
+	while (*steps_left) {
+		int err;
+
+		--*steps_left;
+		if (linux_memory_word(mem, node, &next) || linux_memory_word(mem, next + 8, &back)) {
+			*ret_end = LINUX_LIST_UNREADABLE;
+			return 0;
+		}
+		if (back != node || next == head) {
+			*ret_end = back != node ? LINUX_LIST_TORN : LINUX_LIST_WHOLE;
+			return 0;
+		}
+		node = next;
+		err = fn(arg, node);
+		if (err)
+			return err;
+	}
+	return 0;
+}
