@@ -63,6 +63,7 @@ static int info_report(struct target *target, const struct options *opts, struct
 	int err;
 
 	(void)arg;
+	target_take_registers(target);
 	err = target_vmcoreinfo(target, &info.vmcoreinfo, &info.nr_vmcoreinfo);
 	if (!err) {
 		fit = calloc(info.nr_vmcoreinfo + 1, sizeof(*fit));

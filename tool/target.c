@@ -437,12 +437,27 @@ static bool is_of_kernel(struct target *target, const struct pgw_root_info *root
 	return false;
 }
 
+void target_take_registers(struct target *target)
+{
+	const struct pgw_image_info *info = pgw_image_get_info(target->image);
+	struct pgw_cpu cpu;
+
+	if (!info->is_live || pgw_image_cpu(target->image, 0, &cpu) || cpu.known)
+		return;
+	/* What they are is not known then, and what wants them says so. */
+	if (pgw_image_refresh_cpus(target->image) == 0 && info->paused_ns)
+		tell_pause(target, info->paused_ns);
+}
+
 static int choose_cpu_root(struct target *target, const struct options *opts)
 {
 	unsigned cpu = (unsigned)opts->root_value;
 	unsigned nr_cpus = pgw_image_get_info(target->image)->nr_cpus;
 	struct pgw_root_info user;
-	int err = pgw_image_cpu_root(target->image, cpu, &target->root);
+	int err;
+
+	target_take_registers(target);
+	err = pgw_image_cpu_root(target->image, cpu, &target->root);
 
 	progress_clear(&target->progress);
 	/* A CPU whose halves have each a root has two. */

@@ -49,6 +49,8 @@ void target_close(struct target *target);
 void target_use_format(struct pgw_root_info *root, const struct options *opts);
 /** Let --mair, if it is given, say what memory types a root's entries mean. */
 int target_use_mair(struct pgw_root_info *root, const struct options *opts);
+/** Of a machine that runs: let its CPUs' registers be known, for which it may be stopped. */
+void target_take_registers(struct target *target);
 /**
  * Of a machine that runs: stop it, copy the tables that the options ask for, let it run. The root
  * is chosen after that, again.

@@ -290,7 +290,7 @@ struct pgw_image_info {
 	 */
 	bool stands_while_read;
 	uint64_t
-		paused_ns; /**< for so many nanoseconds it stood still for pgw_image_hold(); 0: it stood before */
+		paused_ns; /**< for so many nanoseconds it stood still the last time; 0: it stood before */
 };
 
 PGW_API const struct pgw_image_info *pgw_image_get_info(const struct pgw_image *image);
@@ -474,6 +474,13 @@ struct pgw_cpu {
  * pgw_image_info.paused_ns. 0: it stood before, too.
  */
 PGW_API uint64_t pgw_image_stood_ns(const struct pgw_image *image);
+
+/**
+ * Ask a machine that runs for the registers of its CPUs once more. Of arm64 machines that QEMU runs they
+ * are known by this alone, or pgw_image_hold(): the machine is stopped for it (pgw_image_info.paused_ns).
+ * @return 0, -PGW_EINVAL (the image is not live), -PGW_EIO, -PGW_ENOMEM
+ */
+PGW_API int pgw_image_refresh_cpus(struct pgw_image *image);
 
 /** @param index below nr_cpus @return 0 or -PGW_EINVAL */
 PGW_API int pgw_image_cpu(const struct pgw_image *image, unsigned index, struct pgw_cpu *ret);

@@ -239,3 +239,8 @@ void source_take_unpacked(struct source *source, const struct source_map *file)
 	if (file->unpacked->said.damage != PGW_DAMAGE_NONE)
 		source->info.truncated = true;
 }
+
+const char *source_temporary(const char *folder)
+{
+	return folder && folder[0] == '/' && !strpbrk(folder, "\"\\") ? folder : "/var/tmp";
+}

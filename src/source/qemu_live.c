@@ -13,6 +13,7 @@
 #include "base/bits.h"
 #include "source/process.h"
 #include "source/qemu_monitor.h"
+#include "source/qemu_stub.h"
 #include "source/qmp.h"
 #include "source/watchdog.h"
 
@@ -31,7 +32,7 @@
 /* A look through memory has QEMU write so much at once. */
 #define LOOK_BYTES (UINT64_C(4) << 20)
 
-#define SAVE_FOLDER "/var/tmp"
+#define EM_AARCH64 183 /* Linux, elf-em.h */
 
 struct qemu_live {
 	int64_t began_s; /* when the look for memory began */
@@ -40,6 +41,8 @@ struct qemu_live {
 	int memory; /* of the process, or -1 */
 	struct watchdog *dog;
 	bool is_stopped;           /* by us */
+	bool has_stub;             /* it was told to open its gdb stub */
+	char *folder;              /* for temporary files, or NULL */
 	pthread_mutex_t save_lock; /* of the file that QEMU writes */
 	char save_path[256];
 	int save_fd;       /* -1: there is none */
@@ -54,7 +57,7 @@ static const struct {
 	const char *arch; /* of query-target */
 	uint16_t elf_machine;
 } machines[] = {
-	{ "x86_64", 62 }, { "aarch64", 183 }, { "riscv64", 243 }, { "s390x", 22 }, { "i386", 3 },
+	{ "x86_64", 62 }, { "aarch64", EM_AARCH64 }, { "riscv64", 243 }, { "s390x", 22 }, { "i386", 3 },
 };
 
 static int fail_answer(struct pgw_error *err, int status, const char *expected)
@@ -239,7 +242,7 @@ static int find_memory(struct source *source, struct qemu_live *live, struct pgw
 	return 0;
 }
 
-static int qemu_live_refresh(struct source *source)
+static int read_registers(struct source *source)
 {
 	struct qemu_live *live = source->state;
 	char *text;
@@ -255,13 +258,54 @@ static int qemu_live_refresh(struct source *source)
 	return status;
 }
 
+/* What the watchdog says by what is to be put back now. */
+static void arm(struct qemu_live *live)
+{
+	watchdog_arm(live->dog, live->is_stopped && live->has_stub ? QMP_RUN QMP_CLOSE_STUB
+				: live->has_stub                   ? QMP_CLOSE_STUB
+				: live->is_stopped                 ? QMP_RUN
+								   : NULL);
+}
+
+static int start_watchdog(struct qemu_live *live)
+{
+	return live->dog ? 0 : watchdog_start(qmp_fd(live->qmp), &live->dog);
+}
+
+/* The monitor does not print what arm64 translates by. What the stub does not say is not known. */
+static int read_arm64_registers(struct source *source)
+{
+	struct qemu_live *live = source->state;
+	int status = start_watchdog(live);
+
+	if (status)
+		return status;
+	status = source_pause(source);
+	if (status)
+		return status;
+	live->has_stub = true;
+	arm(live);
+	status = qemu_stub_registers(source, live->qmp, live->folder);
+	live->has_stub = false;
+	arm(live);
+	if (source_resume(source))
+		return -PGW_EIO;
+	return status == -PGW_ENOMEM ? status : 0;
+}
+
+static int qemu_live_refresh(struct source *source)
+{
+	int status = read_registers(source);
+
+	return status || source->info.elf_machine != EM_AARCH64 ? status
+								: read_arm64_registers(source);
+}
+
 /* The file is ours, so nobody but us and QEMU sees what is in it, and it has no name when we end. */
 static int open_save_file(struct qemu_live *live, const char *folder)
 {
-	if (!folder || folder[0] != '/' || strpbrk(folder, "\"\\"))
-		folder = SAVE_FOLDER;
 	if ((size_t)snprintf(live->save_path, sizeof(live->save_path), "%s/pagewalk-XXXXXX",
-			     folder) >= sizeof(live->save_path))
+			     source_temporary(folder)) >= sizeof(live->save_path))
 		return -PGW_EIO;
 	live->save_fd = mkstemp(live->save_path);
 	return live->save_fd < 0 ? -PGW_EIO : 0;
@@ -276,6 +320,7 @@ static int qemu_live_open(struct source *source, const struct pgw_image_options 
 	if (!live)
 		return source_fail(err, -PGW_ENOMEM, NULL);
 	live->memory = live->save_fd = -1;
+	live->folder = options->temporary_folder ? strdup(options->temporary_folder) : NULL;
 	pthread_mutex_init(&live->save_lock, NULL);
 	status = qmp_open(source->path, &live->qmp, err);
 	if (status)
@@ -295,7 +340,7 @@ static int qemu_live_open(struct source *source, const struct pgw_image_options 
 		return status;
 	if (live->nr_bytes[2] && open_save_file(live, options->temporary_folder))
 		return source_fail(err, -PGW_EIO, "a folder for temporary files");
-	status = qemu_live_refresh(source);
+	status = read_registers(source);
 	if (status)
 		return fail_answer(err, status,
 				   "QEMU's monitor to say its CPUs' registers (info registers -a)");
@@ -317,6 +362,7 @@ static void qemu_live_close(struct source *source)
 		unlink(live->save_path);
 	}
 	pthread_mutex_destroy(&live->save_lock);
+	free(live->folder);
 	free(live->segments);
 	free(live);
 }
@@ -406,19 +452,18 @@ static int qemu_live_pause(const struct source *source)
 
 	if (status || !runs)
 		return status;
-	if (!live->dog)
-		status = watchdog_start(qmp_fd(live->qmp), &live->dog);
+	status = start_watchdog(live);
 	if (status)
 		return status;
-	watchdog_arm(live->dog, QMP_RUN);
-	source_pause_begins(source);
 	live->is_stopped = true;
+	arm(live);
+	source_pause_begins(source);
 	status = qmp_do(live->qmp, "stop");
 	if (status) {
 		/* It may stand all the same. */
 		live->is_stopped = false;
 		if (!qmp_do(live->qmp, "cont"))
-			watchdog_disarm(live->dog);
+			arm(live);
 		else
 			qmp_run(live->qmp);
 	}
@@ -435,7 +480,7 @@ static int qemu_live_resume(const struct source *source)
 	status = qmp_do(live->qmp, "cont");
 	if (!status) {
 		live->is_stopped = false;
-		watchdog_disarm(live->dog);
+		arm(live);
 	} else {
 		qmp_run(live->qmp);
 	}

@@ -142,6 +142,8 @@ int qemu_registers_read(struct source *source, const char *text)
 			return -PGW_EIO;
 		if (machine == EM_X86_64 || machine == EM_386)
 			read_x86(at, end, &cpu);
+		else if (machine == EM_RISCV && read_register(at, end, "satp", &cpu.satp))
+			cpu.known = PGW_CPU_RISCV_SATP;
 		status = source_add_cpu(source, &cpu);
 		at = next;
 	}

@@ -111,6 +111,9 @@ struct source_unpacked {
 int source_input_open(const char *path, const struct pgw_image_options *options,
 		      struct source_map *ret, struct pgw_error *err);
 
+/** The folder for temporary files whose names QEMU gets: what the user says, if it can be said in JSON. */
+const char *source_temporary(const char *folder);
+
 /** Let info say what was done to this file, if anything was. It stays where it is allocated. */
 void source_take_unpacked(struct source *source, const struct source_map *file);
 

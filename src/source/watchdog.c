@@ -140,11 +140,6 @@ void watchdog_arm(struct watchdog *dog, const char *message)
 	atomic_store(&dog->shared->message, message);
 }
 
-void watchdog_disarm(struct watchdog *dog)
-{
-	atomic_store(&dog->shared->message, NULL);
-}
-
 void watchdog_end(struct watchdog *dog)
 {
 	if (!dog)

@@ -16,12 +16,11 @@ struct watchdog;
  */
 int watchdog_start(int fd, struct watchdog **ret);
 /**
- * To be called before the machine is stopped; and again, if it is to say something else then.
- * @param message a constant; what lets the machine run, also in the middle of another message
+ * To be called before the machine is stopped; and again, if it is to say something else then, and when
+ * it runs again.
+ * @param message a constant; what lets the machine run, also in the middle of another message; NULL: nothing
  */
 void watchdog_arm(struct watchdog *dog, const char *message);
-/** To be called when it runs again. */
-void watchdog_disarm(struct watchdog *dog);
 /** End it, or if it is armed, leave it to wait for our end. NULL is fine. */
 void watchdog_end(struct watchdog *dog);
 

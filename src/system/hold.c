@@ -225,3 +225,12 @@ uint64_t pgw_image_stood_ns(const struct pgw_image *image)
 {
 	return source_paused_ns(&image->source);
 }
+
+int pgw_image_refresh_cpus(struct pgw_image *image)
+{
+	int status = image->source.is_live ? refresh(image) : -PGW_EINVAL;
+
+	if (!status)
+		image->info.paused_ns = source_paused_ns(&image->source);
+	return status;
+}

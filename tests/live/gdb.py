@@ -174,7 +174,25 @@ def test_arm64():
         (["dump", "--root", "cpu0", "--leaves", "--json"], ["dump", "--leaves", "--json", *upper]),
         (["dump", "--root", "cpu0", "--half", "user"], ["dump", *lower]),
     ))  # fmt: skip
+    by_monitor(machine, ["dump", "--root", "cpu0"])
     machine.end()
+
+
+def by_monitor(machine, question):
+    """Registers that no monitor prints: by the stub, which is opened for that and closed again."""
+    by_stub = run(*question, "gdb:" + machine.gdb)
+    for what in ("the stub that there is", "a stub of its own"):
+        answer = run(*question, machine.name())
+        check("qemu: and %s" % what, answer[:2] == by_stub[:2], (answer, by_stub))
+        check("... and the machine stands", not machine.runs())
+        if what == "the stub that there is":
+            check("... which is there afterwards", mode(machine) == b"0")
+            machine.monitor("gdbserver none")
+    check("... which is gone afterwards", "gdb:" not in machine.monitor("info chardev"))
+    machine.ask("cont")
+    status, out, err = run(*question, machine.name())
+    check("... of one that runs: said", status == 0 and "stood still for" in err, (status, err))
+    check("... and it runs", machine.runs())
 
 
 def test_riscv64():
@@ -197,6 +215,8 @@ def test_riscv64():
         (["dump", "--root", "cpu0"], ["dump", *root]),
         (["dump", "--root", "cpu0", "--leaves", "--json"], ["dump", "--leaves", "--json", *root]),
     ))  # fmt: skip
+    by_monitor, by_stub = (run("dump", "--root", "cpu0", name) for name in (machine.name(), "gdb:" + machine.gdb))
+    check("riscv64: by the monitor, too", by_monitor[:2] == by_stub[:2], (by_monitor, by_stub))
     machine.end()
 
 

@@ -118,6 +118,13 @@ static void json_cpus(struct json *json, const struct report_info *info)
 		} else if (cpu.known & PGW_CPU_ARM64_TTBR1) {
 			json_hex(json, "ttbr1", cpu.ttbr1);
 			json_hex(json, "tcr", cpu.tcr);
+			if (cpu.known & PGW_CPU_ARM64_EL1) {
+				json_hex(json, "ttbr0", cpu.ttbr0);
+				json_hex(json, "mair", cpu.mair);
+				json_hex(json, "sctlr", cpu.sctlr);
+			}
+		} else if (cpu.known & PGW_CPU_RISCV_SATP) {
+			json_hex(json, "satp", cpu.satp);
 		} else if (cpu.known & PGW_CPU_S390X_CR) {
 			json_hex(json, "cr0", cpu.cr0);
 			json_hex(json, "cr1", cpu.cr1);

@@ -247,6 +247,12 @@ static void text_memory(struct out *out, const struct report_info *info)
 	}
 }
 
+static void text_register(struct out *out, const char *name, uint64_t value)
+{
+	out_str(out, name);
+	out_hex_short(out, value);
+}
+
 static void text_cpu(struct out *out, unsigned index, const struct pgw_cpu *cpu)
 {
 	text_label(out, index ? "" : "cpus");
@@ -255,46 +261,37 @@ static void text_cpu(struct out *out, unsigned index, const struct pgw_cpu *cpu)
 	if (cpu->known & PGW_CPU_IN_FILE)
 		out_str(out, " is none: the root of tables that the file has apart;");
 	if (cpu->known & PGW_CPU_X86_CR) {
-		out_str(out, " CR0=");
-		out_hex_short(out, cpu->cr0);
-		out_str(out, " CR3=");
-		out_hex_short(out, cpu->cr3);
-		out_str(out, " CR4=");
-		out_hex_short(out, cpu->cr4);
-		if (cpu->known & PGW_CPU_XEN_PV) {
-			out_str(out, " user root=");
-			out_hex_short(out, cpu->cr1);
-		}
+		text_register(out, " CR0=", cpu->cr0);
+		text_register(out, " CR3=", cpu->cr3);
+		text_register(out, " CR4=", cpu->cr4);
+		if (cpu->known & PGW_CPU_XEN_PV)
+			text_register(out, " user root=", cpu->cr1);
 		if (!(cpu->cr0 & CR0_PG))
 			out_str(out, cpu->cr0 & CR0_PE ? " (paging off)" : " (real mode)");
 	} else if (cpu->known & PGW_CPU_X86_CR3) {
-		out_str(out, " CR3=");
-		out_hex_short(out, cpu->cr3);
+		text_register(out, " CR3=", cpu->cr3);
 	} else if (cpu->known & PGW_CPU_ARM64_TTBR1) {
-		out_str(out, " TTBR1_EL1=");
-		out_hex_short(out, cpu->ttbr1);
-		out_str(out, " TCR_EL1=");
-		out_hex_short(out, cpu->tcr);
+		text_register(out, " TTBR1_EL1=", cpu->ttbr1);
+		text_register(out, " TCR_EL1=", cpu->tcr);
+		if (cpu->known & PGW_CPU_ARM64_EL1) {
+			text_register(out, " TTBR0_EL1=", cpu->ttbr0);
+			text_register(out, " MAIR_EL1=", cpu->mair);
+			text_register(out, " SCTLR_EL1=", cpu->sctlr);
+		}
+	} else if (cpu->known & PGW_CPU_RISCV_SATP) {
+		text_register(out, " satp=", cpu->satp);
 	} else if (cpu->known & PGW_CPU_S390X_CR) {
-		out_str(out, " CR0=");
-		out_hex_short(out, cpu->cr0);
-		out_str(out, " CR1=");
-		out_hex_short(out, cpu->cr1);
-		out_str(out, " CR7=");
-		out_hex_short(out, cpu->cr7);
-		out_str(out, " CR13=");
-		out_hex_short(out, cpu->cr13);
+		text_register(out, " CR0=", cpu->cr0);
+		text_register(out, " CR1=", cpu->cr1);
+		text_register(out, " CR7=", cpu->cr7);
+		text_register(out, " CR13=", cpu->cr13);
 	} else {
 		out_str(out, " registers unknown");
 	}
-	if (cpu->known & PGW_CPU_X86_EFER) {
-		out_str(out, " EFER=");
-		out_hex_short(out, cpu->efer);
-	}
-	if (cpu->known & PGW_CPU_S390X_PREFIX) {
-		out_str(out, " prefix ");
-		out_hex_short(out, cpu->prefix);
-	}
+	if (cpu->known & PGW_CPU_X86_EFER)
+		text_register(out, " EFER=", cpu->efer);
+	if (cpu->known & PGW_CPU_S390X_PREFIX)
+		text_register(out, " prefix ", cpu->prefix);
 	out_char(out, '\n');
 }
 
