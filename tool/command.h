@@ -28,6 +28,7 @@ extern const struct command cmd_dump;
 extern const struct command cmd_stats;
 extern const struct command cmd_diff;
 extern const struct command cmd_symbols;
+extern const struct command cmd_audit;
 extern const struct command cmd_find;
 extern const struct command cmd_translate;
 extern const struct command cmd_trim;

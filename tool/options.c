@@ -199,6 +199,30 @@ static bool option_pid(struct options *opts, const char *text)
 	return true;
 }
 
+static const char *rule_word(size_t index)
+{
+	return index < _PGW_AUDIT_RULE_MAX ? pgw_audit_rule_info((enum pgw_audit_rule)index)->id
+					   : NULL;
+}
+
+/* RULE or RULE,RULE,... */
+static bool option_rule(struct options *opts, const char *text)
+{
+	for (;;) {
+		size_t len = strcspn(text, ",");
+		size_t rule = 0;
+
+		while (rule_word(rule) &&
+		       (strlen(rule_word(rule)) != len || strncmp(rule_word(rule), text, len) != 0))
+			rule++;
+		if (!rule_word(rule))
+			return false;
+		opts->rules |= UINT64_C(1) << rule;
+		if (!text[len])
+			return true;
+		text += len + 1;
+	}
+}
 static const char *const style_words[] = {
 	[STYLE_RANGES] = "ranges", [STYLE_PTDUMP] = "ptdump", NULL
 };
@@ -397,6 +421,8 @@ static const struct option_spec option_specs[] = {
 			 "visit at most N tables and print at most N lines in each" HELP_NEXT
 			 "half (default: 67108864; none: as many as there are)",
 			 option_budget },
+	[OPT_RULE] = { "rule", "RULE[,RULE]", "a rule, or several with commas",
+		       "these rules alone; the manual page lists them", option_rule },
 	[OPT_CPU] = { "cpu", "N", "the number of a CPU",
 		      "nothing but per-CPU variables, each at the address" HELP_NEXT
 		      "where this CPU has its own",
@@ -472,7 +498,7 @@ static const struct {
 	[OPT_HALF].list = half_words,   [OPT_FORMAT].at = format_word,
 	[OPT_TAGS].at = tags_word,      [OPT_STYLE].list = style_words,
 	[OPT_FORM].list = form_words,   [OPT_PAGES].list = pages_words,
-	[OPT_COLOR].list = color_words,
+	[OPT_COLOR].list = color_words, [OPT_RULE].at = rule_word,
 };
 
 struct option_about option_about(enum option_id id)

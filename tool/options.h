@@ -5,6 +5,7 @@
 /* The options of all subcommands: one table says what each is and means. */
 
 #include <pagewalk/analysis.h>
+#include <pagewalk/audit.h>
 
 #include "parse.h"
 #include "report/out.h"
@@ -38,6 +39,7 @@ enum option_id {
 	OPT_STYLE,
 	OPT_MARKERS,
 	OPT_BUDGET,
+	OPT_RULE,
 	OPT_CPU,
 	OPT_SYMBOLS,
 	OPT_INDEX,
@@ -119,6 +121,7 @@ struct options {
 	const char *markers;      /**< path */
 	const char *index;        /**< path */
 	uint64_t budget;          /**< as struct pgw_mm_attach_args */
+	uint64_t rules;           /**< of --rule: bits of enum pgw_audit_rule; 0 = not given */
 	unsigned cpu;             /**< of --cpu */
 	enum pgw_image_form form; /**< of the file that is written */
 	enum pages_choice pages;

@@ -6,6 +6,7 @@
 
 #include <pagewalk/analysis.h>
 #include <pagewalk/annotate.h>
+#include <pagewalk/audit.h>
 #include <pagewalk/base.h>
 #include <pagewalk/edit.h>
 #include <pagewalk/format.h>

@@ -160,8 +160,11 @@ static int item_read(struct forest *f, uint32_t index, const struct pt_iter *it)
 	struct pgw_entry entry;
 
 	pt_iter_decode(it, &entry);
-	if (entry.kind == PGW_ENTRY_TABLE)
-		return edge_add(f, index, it->slot, &entry);
+	if (entry.kind == PGW_ENTRY_TABLE) {
+		int status = f->link ? f->link(index, it->slot, it->entry, f->arg) : 0;
+
+		return status ? status : edge_add(f, index, it->slot, &entry);
+	}
 	if (entry.kind == PGW_ENTRY_EMPTY || !f->item)
 		return 0;
 	return f->item(index, it->slot, it->entry, &entry, f->arg);
@@ -289,6 +292,7 @@ int forest_visit(const struct forest_walk *walk)
 	while (level <= geo->top_level) {
 		struct visit_step *step = &steps[level];
 		const struct forest_edge *edge;
+		bool is_again;
 		uint64_t va;
 		int status;
 
@@ -297,13 +301,16 @@ int forest_visit(const struct forest_walk *walk)
 			continue;
 		}
 		edge = &f->edges[step->edge++];
-		if (walk->marks[edge->table] == walk->mark)
+		va = step->va + ((uint64_t)(edge->slot - step->slot_first) << geo->span_lg2[level]);
+		is_again = walk->marks[edge->table] == walk->mark;
+		if (is_again && !walk->again)
 			continue;
 		walk->marks[edge->table] = walk->mark;
-		va = step->va + ((uint64_t)(edge->slot - step->slot_first) << geo->span_lg2[level]);
-		status = walk->fn(edge->table, va, walk->arg);
+		status = (is_again ? walk->again : walk->fn)(edge->table, va, walk->arg);
 		if (status)
 			return status;
+		if (is_again)
+			continue;
 		level--;
 		steps[level] = step_into(f, edge->table, va);
 	}
@@ -315,4 +322,17 @@ bool forest_root_has(const struct pgw_root_info *root, const struct pgw_region *
 	if (!pgw_format_is_split(root->format))
 		return true;
 	return region->kind == PGW_REGION_USER ? root->has_user : root->has_kernel;
+}
+
+uint32_t forest_root_user(const struct pgw_root_info *roots, size_t nr, size_t index)
+{
+	/* A pair is two pages side by side: in an ascending list neighbours, which are looked at first. */
+	if (roots[index].has_twin && index + 1 < nr &&
+	    roots[index + 1].root.pa == roots[index].twin.pa)
+		return (uint32_t)index + 1;
+	for (size_t i = index; roots[index].has_twin && i-- > 0;) {
+		if (roots[i].root.pa == roots[index].twin.pa)
+			return (uint32_t)i + 1;
+	}
+	return (uint32_t)index + 1;
 }

@@ -37,6 +37,9 @@ struct forest_edge {
 typedef int forest_item_fn(uint32_t table, unsigned slot, uint64_t raw,
 			   const struct pgw_entry *entry, void *arg);
 
+/* One item that leads to a table, raw. Not 0 ends the reading. */
+typedef int forest_link_fn(uint32_t table, unsigned slot, uint64_t raw, void *arg);
+
 /* How roots are read that are read alike. */
 struct forest_reading {
 	const struct pgw_format *format;
@@ -47,6 +50,7 @@ struct forest {
 	const struct pgw_phys *phys;
 	uint64_t budget;      /* tables; at most 2^31 */
 	forest_item_fn *item; /* NULL: none is looked at */
+	forest_link_fn *link; /* NULL: those are not looked at */
 	/* A table was met, before its items are: room for what the caller keeps of it. May be NULL. */
 	int (*table)(uint32_t table, void *arg);
 	void *arg;
@@ -109,6 +113,7 @@ struct forest_walk {
 	uint32_t *marks; /* one for each table */
 	uint32_t mark;   /* of this walk; those that have it are passed over */
 	forest_visit_fn *fn;
+	forest_visit_fn *again; /* what was met before in this walk is met again; may be NULL */
 	void *arg;
 };
 
@@ -117,5 +122,8 @@ int forest_visit(const struct forest_walk *walk);
 
 /* Does the root hold tables of the region? */
 bool forest_root_has(const struct pgw_root_info *root, const struct pgw_region *region);
+
+/* The number of a root, or of the first one of its pair, in a list, from 1 on. */
+uint32_t forest_root_user(const struct pgw_root_info *roots, size_t nr, size_t index);
 
 #endif

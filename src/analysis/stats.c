@@ -167,20 +167,6 @@ static void stats_settle(struct stats *s)
 	}
 }
 
-/* The number of a root or of its pair, from 1 on. */
-static uint32_t user_of(const struct pgw_root_info *roots, size_t nr, size_t index)
-{
-	/* A pair is two pages side by side: in an ascending list neighbours, which are looked at first. */
-	if (roots[index].has_twin && index + 1 < nr &&
-	    roots[index + 1].root.pa == roots[index].twin.pa)
-		return (uint32_t)index + 1;
-	for (size_t i = index; roots[index].has_twin && i-- > 0;) {
-		if (roots[i].root.pa == roots[index].twin.pa)
-			return (uint32_t)i + 1;
-	}
-	return (uint32_t)index + 1;
-}
-
 /*
  * One region of a root. Processes have the kernel in common, so of regions that begin with the same
  * tables the first one is looked at for all.
@@ -458,7 +444,7 @@ static int parts_make(struct stats *s, const struct pgw_root_info *roots, size_t
 				.region = region,
 				.root = (uint32_t)i,
 				.table = tables[i],
-				.user = user_of(roots, nr, i),
+				.user = forest_root_user(roots, nr, i),
 			};
 		}
 	}

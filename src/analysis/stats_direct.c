@@ -1,29 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pagewalk/analysis.h>
 
-#include <stdlib.h>
-
+#include "analysis/direct_map.h"
 #include "analysis/look.h"
 #include "base/bits.h"
 
-/* Distances that may be compared: vmalloc and the like have many, which run over few pages. */
-#define MAX_DISTANCES 4096
-/* Shorter pieces say nothing: so many leaves of the smallest size. */
-#define PIECE_LG2 4
-
-struct distance {
-	uint64_t distance;
-	uint64_t bytes;
-};
-
 struct direct {
-	const struct pgw_image *image;
 	const struct pgw_mm *mm;
 	const struct pgw_geometry *geo;
 	uint64_t mask[PGW_MAX_LEVELS];
-	struct distance *distances; /* a hash table; bytes 0: empty */
-	unsigned nr_distances;
-	struct pgw_pa_range memory; /* where the last leaf was */
 	struct pgw_stats_direct *ret;
 	struct pgw_extent last; /* the piece before */
 	/* The slot of the level above that smaller leaves are in. */
@@ -36,51 +21,6 @@ struct direct {
 		bool differs;
 	} slot;
 };
-
-static bool is_memory(struct direct *d, uint64_t pa)
-{
-	if (pa >= d->memory.first && pa <= d->memory.last)
-		return true;
-	if (!pgw_image_next_described(d->image, pa, &d->memory)) {
-		d->memory = (struct pgw_pa_range){ UINT64_MAX, 0 };
-		return false;
-	}
-	return pa >= d->memory.first;
-}
-
-static int direct_vote(const struct pgw_extent *extent, void *arg)
-{
-	struct direct *d = (struct direct *)arg;
-	uint64_t distance = extent->va_first - extent->pa;
-	uint64_t size = extent->va_last - extent->va_first + 1;
-	uint64_t i = (distance * UINT64_C(0x9e3779b97f4a7c15)) >> 51;
-
-	if (extent->kind != PGW_ENTRY_LEAF || size >> PIECE_LG2 < BIT(d->geo->granule_lg2) ||
-	    !is_memory(d, extent->pa))
-		return 0;
-	i %= 2 * MAX_DISTANCES;
-	while (d->distances[i].bytes && d->distances[i].distance != distance)
-		i = (i + 1) % (2 * MAX_DISTANCES);
-	if (!d->distances[i].bytes && d->nr_distances++ >= MAX_DISTANCES)
-		return 0;
-	d->distances[i].distance = distance;
-	d->distances[i].bytes += size;
-	return 0;
-}
-
-/* The distance that most memory has. */
-static bool direct_elect(const struct direct *d, uint64_t *ret)
-{
-	uint64_t bytes = 0;
-
-	for (unsigned i = 0; i < 2 * MAX_DISTANCES; i++) {
-		if (d->distances[i].bytes > bytes) {
-			bytes = d->distances[i].bytes;
-			*ret = d->distances[i].distance;
-		}
-	}
-	return bytes;
-}
 
 static bool has_same_look(const struct direct *d, uint8_t rights, uint64_t entry,
 			  const struct pgw_extent *extent)
@@ -166,26 +106,19 @@ static int direct_add(const struct pgw_extent *extent, void *arg)
 int pgw_stats_direct(const struct pgw_image *image, struct pgw_mm *mm, struct pgw_stats_direct *ret)
 {
 	struct direct d = {
-		.image = image,
 		.mm = mm,
 		.geo = pgw_format_geometry(pgw_mm_format(mm)),
-		.distances = calloc(2 * MAX_DISTANCES, sizeof(*d.distances)),
-		.memory = { UINT64_MAX, 0 },
 		.ret = ret,
 	};
+	struct direct_map map;
 	uint64_t first, last;
-	int status;
+	int status = direct_map_find(image, mm, &map);
 
-	*ret = (struct pgw_stats_direct){ 0 };
-	look_masks(pgw_mm_format(mm), d.mask);
-	if (!d.distances)
-		return -PGW_ENOMEM;
-	pgw_format_region_range(pgw_mm_format(mm), pgw_mm_region(mm)->kind, &first, &last);
-	status = pgw_scan_extents(mm, first, last, direct_vote, &d);
-	ret->is_found = direct_elect(&d, &ret->distance);
-	free(d.distances);
-	if (status || !ret->is_found)
+	*ret = (struct pgw_stats_direct){ .is_found = map.is_found, .distance = map.distance };
+	if (status || !map.is_found)
 		return status;
+	look_masks(pgw_mm_format(mm), d.mask);
+	pgw_format_region_range(pgw_mm_format(mm), pgw_mm_region(mm)->kind, &first, &last);
 	status = pgw_scan_extents(mm, first, last, direct_add, &d);
 	slot_close(&d);
 	return status;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/ranges.h"
 #include "system/roots/tree_tables.h"
 #include "base/bits.h"
 
@@ -27,51 +28,9 @@
 
 /* What is to be kept. */
 struct keep {
-	struct pgw_pa_range *ranges;
-	size_t nr, capacity;
+	struct ranges set;
 	uint64_t table_page; /* of the format at hand */
 };
-
-static int keep_add(struct keep *keep, uint64_t first, uint64_t last)
-{
-	if (keep->nr == keep->capacity) {
-		size_t capacity = keep->capacity ? keep->capacity * 2 : 64;
-		void *grown = reallocarray(keep->ranges, capacity, sizeof(keep->ranges[0]));
-
-		if (!grown)
-			return -PGW_ENOMEM;
-		keep->ranges = grown;
-		keep->capacity = capacity;
-	}
-	keep->ranges[keep->nr++] = (struct pgw_pa_range){ first, last };
-	return 0;
-}
-
-static int range_compare(const void *a, const void *b)
-{
-	const struct pgw_pa_range *x = a, *y = b;
-
-	return (x->first > y->first) - (x->first < y->first);
-}
-
-/* Sort, and make one of those that overlap or touch. */
-static void keep_sort(struct keep *keep)
-{
-	size_t nr = 0;
-
-	if (keep->nr)
-		qsort(keep->ranges, keep->nr, sizeof(keep->ranges[0]), range_compare);
-	for (size_t i = 0; i < keep->nr; i++) {
-		struct pgw_pa_range *from = &keep->ranges[i];
-		struct pgw_pa_range *to = nr ? &keep->ranges[nr - 1] : NULL;
-
-		if (!to || from->first > to->last + 1)
-			keep->ranges[nr++] = *from;
-		else if (to->last < from->last)
-			to->last = from->last;
-	}
-	keep->nr = nr;
-}
 
 /* A root may be smaller than the page that it has to itself. */
 static int keep_table(uint64_t pa, uint64_t size, void *arg)
@@ -79,7 +38,7 @@ static int keep_table(uint64_t pa, uint64_t size, void *arg)
 	struct keep *keep = (struct keep *)arg;
 	uint64_t in_page = keep->table_page - 1;
 
-	return keep_add(keep, pa & ~in_page, (pa + size - 1) | in_page);
+	return ranges_add(&keep->set, pa & ~in_page, (pa + size - 1) | in_page);
 }
 
 /* Are tables of the two read in the same way, so that one that was seen need not be seen again? */
@@ -136,7 +95,7 @@ static int trim_roots(struct pgw_image *image, struct keep *keep, struct pgw_tri
 /* The pages that hold size bytes; not 0, and they do not wrap. */
 static int keep_pages(struct keep *keep, uint64_t pa, uint64_t size)
 {
-	return keep_add(keep, pa & ~(TRIM_PAGE - 1), (pa + size - 1) | (TRIM_PAGE - 1));
+	return ranges_add(&keep->set, pa & ~(TRIM_PAGE - 1), (pa + size - 1) | (TRIM_PAGE - 1));
 }
 
 /* What tells that a root is a guest's or firmware's. */
@@ -171,7 +130,7 @@ static int trim_vmcoreinfo(struct pgw_image *image, struct keep *keep)
 		uint64_t last = list[i].pa + VMCOREINFO_TEXT_OFFSET + list[i].size - 1;
 
 		if (list[i].source == PGW_VMCOREINFO_RAM)
-			status = keep_add(keep, list[i].pa, last | (TRIM_PAGE - 1));
+			status = ranges_add(&keep->set, list[i].pa, last | (TRIM_PAGE - 1));
 	}
 	return status;
 }
@@ -200,7 +159,7 @@ static int trim_riscv_image(const struct pgw_image *image, struct keep *keep)
 			break;
 		pa &= ~(RISCV_IMAGE_ALIGN - 1);
 		if (pa <= last && is_riscv_image(phys, pa))
-			status = keep_add(keep, pa, pa + TRIM_PAGE - 1);
+			status = ranges_add(&keep->set, pa, pa + TRIM_PAGE - 1);
 		if (add_overflows(pa, pa <= last ? RISCV_IMAGE_ALIGN : 0, &pa))
 			break;
 	}
@@ -213,14 +172,14 @@ static uint64_t kept_bytes(const struct pgw_image *image, const struct keep *kee
 	const struct pgw_phys *phys = pgw_image_phys(image);
 	uint64_t bytes = 0;
 
-	for (size_t i = 0; i < keep->nr; i++) {
-		uint64_t pa = keep->ranges[i].first, first, last;
+	for (size_t i = 0; i < keep->set.nr; i++) {
+		uint64_t pa = keep->set.list[i].first, first, last;
 
-		while (pa <= keep->ranges[i].last &&
+		while (pa <= keep->set.list[i].last &&
 		       phys->ops->next_range(phys, pa, &first, &last) &&
-		       first <= keep->ranges[i].last) {
+		       first <= keep->set.list[i].last) {
 			first = first < pa ? pa : first;
-			last = last > keep->ranges[i].last ? keep->ranges[i].last : last;
+			last = last > keep->set.list[i].last ? keep->set.list[i].last : last;
 			bytes += last - first + 1;
 			pa = last + 1;
 		}
@@ -244,13 +203,13 @@ int pgw_trim_ranges(struct pgw_image *image, struct pgw_pa_range **ret_list, siz
 	if (!status)
 		status = trim_riscv_image(image, &keep);
 	if (status) {
-		free(keep.ranges);
+		free(keep.set.list);
 		return status;
 	}
-	keep_sort(&keep);
+	ranges_sort(&keep.set);
 	summary.kept_bytes = kept_bytes(image, &keep);
-	*ret_list = keep.ranges;
-	*ret_nr = keep.nr;
+	*ret_list = keep.set.list;
+	*ret_nr = keep.set.nr;
 	if (ret)
 		*ret = summary;
 	return 0;
@@ -337,10 +296,10 @@ int pgw_hold_tables(struct pgw_image *image, const struct pgw_hold_what *what)
 
 	if (!status && !is_known_root(image, what))
 		status = hold_evidence(image, &keep);
-	args.pages = keep.ranges;
-	args.nr_pages = keep.nr;
+	args.pages = keep.set.list;
+	args.nr_pages = keep.set.nr;
 	if (!status)
 		status = pgw_image_hold(image, &args);
-	free(keep.ranges);
+	free(keep.set.list);
 	return status;
 }

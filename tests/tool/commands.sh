@@ -294,7 +294,7 @@ awk '/kpti=user/ { print $1 }' "$tmp/out" >"$tmp/expected"
 same 'roots: each kernel half names its user half' "$tmp/expected" "$tmp/twins"
 
 # Help and version.
-for command in info roots dump translate find stats diff; do
+for command in info roots dump translate find stats audit diff; do
 	ends "$command --help: status 0" 0 "$command" --help
 	check "$command --help: usage first" sh -c "head -n 1 $tmp/out | grep -q '^Usage: pagewalk $command '"
 	sed -n "s/^  pagewalk \\($command [^<]*[^ <]\\)\\(  .*\\|\$\\)/\\1/p" "$tmp/out" | sed 's/   .*//' >"$tmp/examples"
@@ -309,7 +309,7 @@ for command in info roots dump translate find stats diff; do
 	done <"$tmp/examples"
 done
 ends '--help: status 0' 0 --help
-check '--help: names the commands' sh -c "grep -c '^  \(info\|roots\|dump\|translate\|find\|stats\|diff\|trim\|convert\|snapshot\|ps\|maps\|symbols\|completion\) ' $tmp/out | grep -qx 14"
+check '--help: names the commands' sh -c "grep -c '^  \(info\|roots\|dump\|translate\|find\|stats\|audit\|diff\|trim\|convert\|snapshot\|ps\|maps\|symbols\|completion\) ' $tmp/out | grep -qx 15"
 ends '--version: status 0' 0 --version
 check '--version: name and number' grep -Eqx 'pagewalk [0-9]+\.[0-9]+\.[0-9]+' "$tmp/out"
 

@@ -11,7 +11,7 @@ image=$root/tests/data/x86_64-la48-pti.small.elf
 # Wrong usage: status 2.
 complains 'no command' 2 'no command is given'
 complains 'unknown command' 2 "no such command: 'dmup'" dmup "$image"
-for command in info roots dump translate find stats diff; do
+for command in info roots dump translate find stats audit diff; do
 	complains "$command: no image" 2 'no image is given' "$command"
 	complains "$command: unknown option" 2 "no such option: '--frob'" "$command" --frob "$image"
 	complains "$command: unknown letter" 2 "no such option: '-x'" "$command" -x "$image"

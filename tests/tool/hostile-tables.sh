@@ -116,6 +116,8 @@ for kind in self parent one ones outside cut; do
 	make $kind x86_64-la48 "$tmp/core"
 	bounded find --budget 1000 "$tmp/core" 0-ffffffffffff
 	check "$kind: find: ends" test "$status" -le 1
+	bounded audit "$tmp/core"
+	check "$kind: audit: ends" test "$status" -le 1
 	bounded diff --budget 1000 "$tmp/core" "$tmp/core"
 	check "$kind: diff with itself: ends" test "$status" -le 1
 	check "$kind: diff with itself: no change" sh -c "! grep -q '^change' $tmp/out"
