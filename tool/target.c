@@ -350,6 +350,14 @@ static void tell_pause(const struct target *target, uint64_t ns)
 	message("%s: the machine stood still for %.3f ms", target->file, (double)ns / 1e6);
 }
 
+static void tell_stood(const struct target *target, uint64_t ns)
+{
+	if (ns)
+		tell_pause(target, ns);
+	else
+		message("%s: the machine stood before, and was not started", target->file);
+}
+
 /* What was not copied was read of a machine that stands until now. */
 static void tell_reading(const struct target *target)
 {
@@ -696,17 +704,53 @@ int target_hold(struct target *target, const struct options *opts, bool is_all)
 		.max_pause_ns = opts->max_pause_ms * 1000000,
 	};
 	int err = pgw_hold_tables(target->image, &what);
-	uint64_t paused_ns;
 
 	progress_clear(&target->progress);
 	if (err)
 		return fail_hold(target, opts, err);
-	paused_ns = pgw_image_get_info(target->image)->paused_ns;
-	if (paused_ns)
-		tell_pause(target, paused_ns);
-	else
-		message("%s: the machine stood before, and was not started", target->file);
+	tell_stood(target, pgw_image_get_info(target->image)->paused_ns);
 	return TOOL_DONE;
+}
+
+int target_stop(struct target *target)
+{
+	const struct pgw_phys *phys = pgw_image_phys(target->image);
+	int err = phys->ops->pause ? phys->ops->pause(phys) : -PGW_EOPNOTSUPP;
+
+	if (!err)
+		return TOOL_DONE;
+	message("%s: the machine cannot be stopped", target->file);
+	return TOOL_UNREADABLE;
+}
+
+void target_resume(struct target *target)
+{
+	const struct pgw_phys *phys = pgw_image_phys(target->image);
+	uint64_t ns = pgw_image_stood_ns(target->image);
+
+	phys->ops->resume(phys);
+	tell_stood(target, ns);
+}
+
+bool target_is_held_too_long(const struct target *target, const struct options *opts)
+{
+	if (!opts->max_pause_ms ||
+	    pgw_image_stood_ns(target->image) <= opts->max_pause_ms * 1000000)
+		return false;
+	message("%s: the machine would stand still for longer than %" PRIu64
+		" ms (--max-pause): it runs, and nothing is written",
+		target->file, opts->max_pause_ms);
+	return true;
+}
+
+void target_tell_running(const struct target *target)
+{
+	const struct pgw_image_info *info = pgw_image_get_info(target->image);
+
+	if (info->is_live && info->runs)
+		message("%s: the machine runs, so what is said of it is of no one moment "
+			"(--consistent stops it)",
+			target->file);
 }
 
 int target_hold_if_live(struct target *target, const struct options *opts)
@@ -869,6 +913,8 @@ int target_run(const struct options *opts, const struct target_job *job)
 		status = target_choose_root(&target, opts);
 	if (status == TOOL_DONE)
 		status = target_finish(&out, job->report(&target, opts, &out, job->arg));
+	if (target.image && job->holding == HOLD_IF_ASKED)
+		target_tell_running(&target);
 	target_close(&target);
 	return status;
 }

@@ -59,6 +59,14 @@ void target_take_registers(struct target *target);
 int target_hold(struct target *target, const struct options *opts, bool is_all);
 /** Hold it, if the options say so or a walk of these halves needs it, and choose the root anew. */
 int target_hold_halves(struct target *target, const struct options *opts, unsigned halves);
+/** Of a machine that runs: let it stand. @return as command.run; the message is out */
+int target_stop(struct target *target);
+/** Undo target_stop(), and say for how long it stood. */
+void target_resume(struct target *target);
+/** Does it stand for longer than the options allow? The message is out then. */
+bool target_is_held_too_long(const struct target *target, const struct options *opts);
+/** Say that a machine runs, if it does: what was looked at changes meanwhile. */
+void target_tell_running(const struct target *target);
 /** The tables of all roots, for commands that look at users' tables: these are freed at any time. */
 int target_hold_if_live(struct target *target, const struct options *opts);
 /** Of info and roots: hold it if --consistent is given. */

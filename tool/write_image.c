@@ -25,6 +25,7 @@ struct writing {
 	const struct write_how *how;
 	struct new_file file;
 	struct new_file map; /* of raw memory, beside it */
+	bool is_held;        /* the machine stands while it is written */
 	char *map_path;
 	bool has_keep;
 	struct pgw_pa_range *keep;
@@ -42,6 +43,8 @@ static int write_bytes(const void *bytes, size_t size, void *arg)
 {
 	struct writing *writing = arg;
 
+	if (writing->is_held && target_is_held_too_long(&writing->target, writing->opts))
+		return STOP_OUTPUT;
 	writing->done += size;
 	target_progress(&writing->target, "writing", writing->done, writing->report.kept_bytes);
 	return new_file_write(&writing->file, bytes, size) ? 0 : STOP_OUTPUT;
@@ -127,6 +130,25 @@ static int write_all(struct writing *writing)
 	abandon(writing);
 	err = keep_readable(writing);
 	return err ? err : write_form(writing);
+}
+
+/* All of a machine's memory is of one moment only if it stands until all is written. */
+static int write_standing(struct writing *writing)
+{
+	struct target *target = &writing->target;
+	int err;
+
+	if (!writing->report.image->is_live || !option_given(writing->opts, OPT_CONSISTENT)) {
+		target_tell_running(target);
+		return write_all(writing);
+	}
+	if (target_stop(target) != TOOL_DONE)
+		return STOP_OUTPUT;
+	writing->is_held = true;
+	err = write_all(writing);
+	writing->is_held = false;
+	target_resume(target);
+	return err;
 }
 
 static int choose_pages(struct writing *writing)
@@ -251,7 +273,7 @@ static int write_target(struct writing *writing)
 	}
 	err = choose_pages(writing);
 	if (!err)
-		err = write_all(writing);
+		err = write_standing(writing);
 	if (err) {
 		abandon(writing);
 		return failed(writing, err);

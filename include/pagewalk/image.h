@@ -284,6 +284,7 @@ struct pgw_image_info {
 	 */
 	bool is_live;
 	const char *access; /**< of such a machine: how its memory is read; else NULL */
+	bool runs; /**< such a machine ran when it was opened, and runs on while it is looked at */
 	/**
 	 * Of such a machine: it stands still from when it is opened, because it can be read no other way,
 	 * until it is closed or pgw_image_hold() has copied what is wanted.

@@ -334,6 +334,8 @@ static int qemu_live_open(struct source *source, const struct pgw_image_options 
 	if (live->pid)
 		live->memory = process_open_memory(live->pid);
 	status = find_machine(source, live, err);
+	if (!status && qmp_bool(live->qmp, "query-status", "running", &source->info.runs))
+		status = source_fail(err, -PGW_EIO, "QEMU's monitor to say whether the machine runs");
 	if (!status)
 		status = find_memory(source, live, err);
 	if (status)

@@ -220,11 +220,18 @@ def test_running():
     check("--max-pause: in time, or nothing", status == 0 or is_given_up, (status, err))
     check("... and the machine runs", machine.runs())
     test_kills(machine, took)
-    own = subprocess.Popen(
-        [PAGEWALK, "convert", machine.name(), os.path.join(TMP, "all")], stderr=subprocess.DEVNULL
-    )
-    own.wait()
-    check("convert reads all of it", own.returncode == 0)
+    status, out, err = run("convert", machine.name(), os.path.join(TMP, "all"))
+    check("convert reads all of it, and says that it ran", status == 0 and "of no one moment" in err, err)
+    still = os.path.join(TMP, "still")
+    status, out, err = run("convert", "--consistent", machine.name(), still)
+    is_ok = status == 0 and "stood still for" in err and is_of_one_moment(leaves("--half", "both", still)[1])[0]
+    check("convert --consistent: all of one moment", is_ok, (status, err))
+    status, out, err = run("convert", "--consistent", "--max-pause", "1", machine.name(), still + "2")
+    is_ok = status == 3 and "--max-pause" in err and not os.path.exists(still + "2")
+    check("... in time, or nothing", is_ok and machine.runs(), (status, err))
+    for command in ("info", "roots"):
+        status, out, err = run(command, machine.name())
+        check("%s of one that runs says so" % command, "the machine runs" in err, (out, err))
     machine.ask("stop")
     live = run("dump", "--root", "cpu0", "--leaves", machine.name())
     check("a machine that stood stands after it", not machine.runs())
@@ -241,7 +248,7 @@ def test_running():
 
 GREETING = b'{"QMP":{"version":{},"capabilities":[]}}\n'
 DONE = b'{"return":{}}\n'
-ARCH = b'{"return":{"arch":"x86_64"}}\n'
+ARCH = b'{"return":{"arch":"x86_64"}}\n{"return":{"running":true}}\n'
 
 
 def text(words):

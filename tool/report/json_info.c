@@ -34,6 +34,7 @@ static void json_file(struct json *json, const struct report_info *info)
 	json_dec(json, "file_size", image->file_size);
 	if (image->access) {
 		json_bool(json, "live", image->is_live);
+		json_bool(json, "runs", image->runs);
 		json_bool(json, "stands_while_read", image->stands_while_read);
 		json_str(json, "access", image->access);
 		json_dec(json, "paused_ns", image->paused_ns);

@@ -85,7 +85,8 @@ static void text_file(struct out *out, const struct report_info *info)
 	if (image->access) {
 		out_str(out, !image->is_live            ? ", of which tables were copied while it stood: "
 			     : image->stands_while_read ? ", which stands while it is looked at: "
-							: ", whose memory may change meanwhile: ");
+			     : image->runs              ? ", which ran while it was looked at: "
+							: ", which stood when it was looked at: ");
 		out_str(out, image->access);
 		out_char(out, '\n');
 	} else {
