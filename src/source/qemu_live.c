@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 #include "base/bits.h"
 #include "source/process.h"
+#include "source/qemu_find.h"
 #include "source/qemu_monitor.h"
 #include "source/qemu_stub.h"
 #include "source/qmp.h"
@@ -311,6 +313,22 @@ static int open_save_file(struct qemu_live *live, const char *folder)
 	return live->save_fd < 0 ? -PGW_EIO : 0;
 }
 
+/* A number is a process's; ./7 is a path. */
+static int open_monitor(const char *name, struct qmp **ret, struct pgw_error *err)
+{
+	char path[PATH_MAX];
+	int status;
+
+	if (!*name || strspn(name, "0123456789") != strlen(name) || strlen(name) > 9)
+		return qmp_open(name, ret, err);
+	status = qemu_find_monitor((pid_t)strtol(name, NULL, 10), path, sizeof(path));
+	if (status)
+		return source_fail(err, status,
+				   "a process whose command line names a Unix socket of QEMU's "
+				   "monitor (-qmp unix:PATH)");
+	return qmp_open(path, ret, err);
+}
+
 static int qemu_live_open(struct source *source, const struct pgw_image_options *options,
 			  struct pgw_error *err)
 {
@@ -322,7 +340,7 @@ static int qemu_live_open(struct source *source, const struct pgw_image_options 
 	live->memory = live->save_fd = -1;
 	live->folder = options->temporary_folder ? strdup(options->temporary_folder) : NULL;
 	pthread_mutex_init(&live->save_lock, NULL);
-	status = qmp_open(source->path, &live->qmp, err);
+	status = open_monitor(source->path, &live->qmp, err);
 	if (status)
 		return status;
 	source->is_live = true;
@@ -330,7 +348,7 @@ static int qemu_live_open(struct source *source, const struct pgw_image_options 
 	live->pid = qmp_peer(live->qmp);
 	/* Whoever listens may pass all on: QEMU's addresses mean other memory in that process. */
 	if (live->pid && !process_is_qemu(live->pid))
-		live->pid = 0;
+		live->pid = qemu_find_peer(qmp_fd(live->qmp));
 	if (live->pid)
 		live->memory = process_open_memory(live->pid);
 	status = find_machine(source, live, err);

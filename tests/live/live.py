@@ -75,6 +75,23 @@ class Proxy(threading.Thread):
 
 # ---- a machine that stands ----
 
+def test_inherited(ram, dump):
+    """QEMU listens on a socket that another process made, as libvirt does."""
+    path = os.path.join(TMP, "inherited")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+    machine = stopped(
+        "inherited-own", "pc,memory-backend=m0", "-object", file_backend(ram),
+        "-chardev", "socket,id=c,fd=%d,server=on,wait=off" % listener.fileno(),
+        "-mon", "chardev=c,mode=control", pass_fds=[listener.fileno()],
+    )  # fmt: skip
+    status, out, err = run("info", "qemu:" + path)
+    check("a socket that another process made: QEMU is found", "mapped in place" in out, (out, err))
+    machine.end()
+    listener.close()
+
+
 def test_standing():
     subprocess.run([MAKE_DUMPS, TMP], check=True)
     dump = os.path.join(TMP, "core.elf")
@@ -106,7 +123,14 @@ def test_standing():
     status, out, err = run("info", "qemu:" + proxy.path)
     check("info says that it is slow", "slow" in out, (out, err))
     check("... by a process with memory there", decoy)
+    by_pid = run("dump", "--root", "0x12000", "qemu:%d" % machine.qemu.pid)
+    by_path = run("dump", "--root", "0x12000", machine.name())
+    check("a machine by its process's number", by_pid[:2] == by_path[:2] and by_pid[1], (by_pid, by_path))
+    for pid in (1, os.getpid(), 999999999):
+        status, out, err = run("dump", "qemu:%d" % pid)
+        check("a process that has no monitor: one line", status == 3 and err.count("\n") == 1, err)
     machine.end()
+    test_inherited(ram, dump)
     # Private memory of the process: the loader puts the same into it.
     machine = stopped("process", "pc", "-device", "loader,addr=0,force-raw=on,file=" + ram)
     ask_both("memory of the process", machine.name(), dump, QUESTIONS)

@@ -51,7 +51,7 @@ def run(*arguments, timeout=60):
 class Machine:
     """A QEMU with two monitors: one for pagewalk, one for the test; perhaps with a gdb stub."""
 
-    def __init__(self, name, *arguments, qemu=QEMU, has_gdb=False):
+    def __init__(self, name, *arguments, qemu=QEMU, has_gdb=False, pass_fds=()):
         self.socket = os.path.join(TMP, name + ".qmp")
         self.gdb = os.path.join(TMP, name + ".gdb")
         own = os.path.join(TMP, name + ".own")
@@ -60,7 +60,8 @@ class Machine:
             + ["-qmp", "unix:%s,server=on,wait=off" % self.socket]
             + ["-qmp", "unix:%s,server=on,wait=off" % own]
             + (["-gdb", "unix:%s,server=on,wait=off" % self.gdb] if has_gdb else [])
-            + list(arguments)
+            + list(arguments),
+            pass_fds=pass_fds,
         )
         end = time.monotonic() + 60
         while time.monotonic() < end:
@@ -118,8 +119,8 @@ def file_backend(path):
     return "memory-backend-file,id=m0,size=64M,share=on,mem-path=" + path
 
 
-def stopped(name, board, *memory, has_gdb=False):
-    return Machine(name, "-S", "-m", "64M", "-machine", board, *memory, has_gdb=has_gdb)
+def stopped(name, board, *memory, **more):
+    return Machine(name, "-S", "-m", "64M", "-machine", board, *memory, **more)
 
 
 QUESTIONS = (
