@@ -113,8 +113,8 @@ static int dump_leaves(const struct pgw_extent *extent, void *arg)
 static bool dump_clip(const struct options *opts, const struct pgw_mm *mm,
 		      struct pgw_dump_args *args)
 {
-	pgw_format_region_range(pgw_mm_format(mm), pgw_mm_region(mm)->kind, &args->first,
-				&args->last);
+	args->first = pgw_mm_region(mm)->first;
+	args->last = pgw_mm_region(mm)->last;
 	if (args->first < opts->first)
 		args->first = opts->first;
 	if (args->last > opts->last)

@@ -37,7 +37,11 @@ static struct pgw_mm *translate_mm(const struct target *target, uint64_t va)
 	}
 	if (elsewhere)
 		return NULL;
-	return target->mm[target->mm[PGW_REGION_KERNEL] ? PGW_REGION_KERNEL : PGW_REGION_USER];
+	for (int half = _PGW_REGION_MAX - 1; half > 0; half--) {
+		if (target->mm[half])
+			return target->mm[half];
+	}
+	return target->mm[PGW_REGION_USER];
 }
 
 static int translate_one(struct translate *translate, uint64_t va)

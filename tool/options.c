@@ -143,7 +143,7 @@ static const char *format_word(size_t index)
 
 static bool option_format(struct options *opts, const char *text)
 {
-	opts->format = pgw_format_by_name(text);
+	opts->format = parse_format(text, &opts->va_bits);
 	return opts->format != NULL;
 }
 
@@ -366,8 +366,10 @@ static const struct option_spec option_specs[] = {
 		       "user, kernel or both; for a root of one half, which" HELP_NEXT
 		       "(default: see the manual)",
 		       option_half },
-	[OPT_FORMAT] = { "format", "NAME", "a format that is known",
-			 "read the tables as this format, e.g. x86_64-la57", option_format },
+	[OPT_FORMAT] = { "format", "NAME", "a format that is known, or one with :BITS",
+			 "read the tables as this format, e.g. x86_64-la57;" HELP_NEXT
+			 "NAME:BITS: addresses have so many bits",
+			 option_format },
 	[OPT_MAIR] = { "mair", "VALUE", "a hexadecimal number of at most 16 digits",
 		       "arm64: MAIR_EL1, which says what memory types mean" HELP_NEXT
 		       "(default: Linux's, by its release and by what is memory)",

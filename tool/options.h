@@ -107,6 +107,7 @@ struct options {
 	const char *root_name; /**< "@NAME", which has the root; names_root() */
 	unsigned halves;     /**< bits of enum pgw_region_kind; 0 = not given */
 	const struct pgw_format *format;
+	unsigned va_bits; /**< of --format; 0 = not given */
 	uint64_t mair;
 	const struct tags *tags; /**< NULL: as the image tells, or is assumed */
 	uint64_t first;          /**< of --range; all addresses if it is not given */

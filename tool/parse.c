@@ -169,6 +169,23 @@ static bool take_rights(const char **text, struct parse_rights *rights)
 	return true;
 }
 
+const struct pgw_format *parse_format(const char *text, unsigned *ret_bits)
+{
+	const char *colon = strchr(text, ':');
+	char name[64];
+	uint64_t bits = 0;
+
+	if (colon && (colon - text >= (ptrdiff_t)sizeof(name) || !parse_dec(colon + 1, &bits) ||
+		      bits < 1 || bits > 64))
+		return NULL;
+	*ret_bits = (unsigned)bits;
+	if (!colon)
+		return pgw_format_by_name(text);
+	memcpy(name, text, (size_t)(colon - text));
+	name[colon - text] = '\0';
+	return pgw_format_by_name(name);
+}
+
 bool parse_rights(const char *text, struct parse_rights *ret)
 {
 	struct parse_rights rights = { 0 };

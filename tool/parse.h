@@ -7,6 +7,8 @@
  * or refuses it; addresses are hexadecimal, with or without 0x.
  */
 
+#include <pagewalk/format.h>
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,6 +37,13 @@ bool parse_size(const char *text, uint64_t *ret);
 
 /** OFFSET[+SIZE], SIZE as in parse_range(), 0 if it is not there. */
 bool parse_part(const char *text, uint64_t *ret_offset, uint64_t *ret_size);
+
+/**
+ * NAME or NAME:BITS, 1 to 64 bits.
+ * @param ret_bits 0: it has none
+ * @return NULL: no format of that name, or no such number
+ */
+const struct pgw_format *parse_format(const char *text, unsigned *ret_bits);
 
 /** WHO:FLAGS[,WHO:FLAGS]... with WHO k, u or ku, and FLAGS of r, w, x, each perhaps after "!". */
 bool parse_rights(const char *text, struct parse_rights *ret);

@@ -285,12 +285,19 @@ static int fail_open(const struct target *target, const struct options *opts,
 	return TOOL_UNREADABLE;
 }
 
+/* Of a hypervisor's or an IOMMU's tables: not of the machine's own, and so of no machine type. */
+static bool is_foreign(const struct pgw_format *format)
+{
+	return pgw_format_region(format, PGW_REGION_FOREIGN) != NULL;
+}
+
 int target_open(struct target *target, const struct options *opts)
 {
 	struct pgw_image_options image_opts = {
 		.ram = opts->ram,
 		.nr_ram = opts->nr_ram,
-		.arch = opts->format ? pgw_format_arch(opts->format) : NULL,
+		.arch = opts->format && !is_foreign(opts->format) ? pgw_format_arch(opts->format)
+								  : NULL,
 		.parts = opts->parts,
 		.nr_parts = opts->nr_parts,
 		.zero_fill = option_given(opts, OPT_ZERO_FILL),
@@ -372,8 +379,8 @@ void target_close(struct target *target)
 {
 	if (target->image)
 		tell_reading(target);
-	detach_half(target, PGW_REGION_USER);
-	detach_half(target, PGW_REGION_KERNEL);
+	for (int half = 0; half < _PGW_REGION_MAX; half++)
+		detach_half(target, half);
 	pgw_modules_close(target->modules);
 	pgw_image_close(target->image);
 	free(target->vmcoreinfo_bytes);
@@ -525,7 +532,13 @@ int target_root_at(struct target *target, const struct options *opts, uint64_t p
 		   struct pgw_root_info *ret)
 {
 	struct pgw_root_info root = { 0 }, kernel;
-	bool has_root = !opts->kernel && pgw_image_cpu_root(target->image, 0, &root) == 0;
+	bool has_root;
+
+	if (opts->format && is_foreign(opts->format)) {
+		*ret = (struct pgw_root_info){ .root.pa = pa, .format = opts->format };
+		return TOOL_DONE;
+	}
+	has_root = !opts->kernel && pgw_image_cpu_root(target->image, 0, &root) == 0;
 
 	/* A CPU may run a guest's code. */
 	if ((!has_root || root.proof == PGW_PROOF_FAILED) &&
@@ -580,11 +593,40 @@ void target_use_format(struct pgw_root_info *root, const struct options *opts)
 	root->format = opts->format;
 }
 
+/* What --format says after the name: how many items of the root there are. */
+static int choose_items(struct target *target, const struct options *opts)
+{
+	const struct pgw_geometry *geo = pgw_format_geometry(target->root.format);
+	unsigned span_lg2 = geo->span_lg2[geo->top_level];
+	unsigned max_bits = span_lg2 + geo->slots_lg2[geo->top_level];
+
+	if (!opts->va_bits && geo->is_root_concatenated && opts->root == ROOT_PA) {
+		message("--format %s: the root can be several tables side by side; say how many "
+			"bits addresses have, as --format %s:40",
+			pgw_format_name(opts->format), pgw_format_name(opts->format));
+		return TOOL_USAGE;
+	}
+	if (!opts->va_bits)
+		return TOOL_DONE;
+	if (opts->va_bits < span_lg2 || opts->va_bits > max_bits) {
+		message("--format %s:%u: addresses of that format have %u to %u bits",
+			pgw_format_name(opts->format), opts->va_bits, span_lg2, max_bits);
+		return TOOL_USAGE;
+	}
+	target->root.root.nr_items = UINT32_C(1) << (opts->va_bits - span_lg2);
+	return TOOL_DONE;
+}
+
 static int choose_root(struct target *target, const struct options *opts)
 {
 	uint64_t pa = opts->root_value;
 	int status;
 
+	if (opts->format && is_foreign(opts->format) && opts->root != ROOT_PA) {
+		message("--format %s: say with --root where the root is",
+			pgw_format_name(opts->format));
+		return TOOL_USAGE;
+	}
 	switch (opts->root) {
 	case ROOT_CPU:
 		status = choose_cpu_root(target, opts);
@@ -600,7 +642,8 @@ static int choose_root(struct target *target, const struct options *opts)
 	if (status != TOOL_DONE)
 		return status;
 	target_use_format(&target->root, opts);
-	return choose_tags(target, opts);
+	status = choose_items(target, opts);
+	return status == TOOL_DONE ? choose_tags(target, opts) : status;
 }
 
 /* Formats whose entries say a memory type by MAIR_EL1. */
@@ -638,6 +681,13 @@ int target_choose_halves(const struct target *target, const struct options *opts
 	const struct pgw_format *format = target->root.format;
 	bool is_split = pgw_format_is_split(format);
 
+	if (is_foreign(format)) {
+		*ret = REGION_BIT(PGW_REGION_FOREIGN);
+		if (!opts->halves)
+			return TOOL_DONE;
+		message("--half: a root of format %s has no halves", pgw_format_name(format));
+		return TOOL_USAGE;
+	}
 	if (is_split && opts->halves == ALL_REGIONS) {
 		message("--half both: a root of format %s is of one half", pgw_format_name(format));
 		return TOOL_USAGE;
@@ -818,6 +868,8 @@ int target_attach(struct target *target, const struct options *opts, unsigned ha
 		status = attach_half(target, opts, PGW_REGION_KERNEL);
 	if (status == TOOL_DONE && (halves & REGION_BIT(PGW_REGION_USER)))
 		status = attach_half(target, opts, PGW_REGION_USER);
+	if (halves & REGION_BIT(PGW_REGION_FOREIGN))
+		status = attach_half(target, opts, PGW_REGION_FOREIGN);
 	return status;
 }
 
@@ -844,18 +896,19 @@ struct report target_report(const struct target *target, const struct options *o
 {
 	const struct pgw_mm *user = target->mm[PGW_REGION_USER];
 	const struct pgw_mm *kernel = target->mm[PGW_REGION_KERNEL];
+	const struct pgw_mm *foreign = target->mm[PGW_REGION_FOREIGN];
 
 	return (struct report){
 		.renderer = option_given(opts, OPT_JSON) ? &renderer_json : &renderer_text,
 		.out = out,
 		.format = target->root.format,
-		.control = pgw_mm_control(user ? user : kernel),
+		.control = pgw_mm_control(user ? user : kernel ? kernel : foreign),
 		.root_pa = target->root.root.pa,
 		.assumes_memory_types =
 			has_memory_types(target->root.format) &&
 			!(target->root.control.known & PGW_CTL_MEMORY_TYPES),
 		.region = {
-			.has_half = { [PGW_REGION_USER] = user, [PGW_REGION_KERNEL] = kernel },
+			.has_half = { user, kernel, foreign },
 			.has_range = option_given(opts, OPT_RANGE),
 			.first = opts->first,
 			.last = opts->last,

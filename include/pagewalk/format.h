@@ -29,6 +29,11 @@ struct pgw_geometry {
 	bool is_big_endian;  /**< a slot's first byte is the most significant one */
 	/** log2 of what a root's address is a multiple of; 0: of the root table's size */
 	uint8_t root_align_lg2;
+	/**
+	 * the root can be several tables side by side (arm64 stage 2: up to 16), and slots_lg2 has as
+	 * many as there can be: struct pgw_root's nr_items says how many there are
+	 */
+	bool is_root_concatenated;
 	/** log2 of what one slot of a table at this level spans, in bytes. */
 	uint8_t span_lg2[PGW_MAX_LEVELS];
 	/** log2 of the slots of a table at this level. */
@@ -48,6 +53,11 @@ struct pgw_region {
 	uint64_t last;
 	enum pgw_region_kind kind; /**< a format has at most one of each kind */
 	uint8_t root;              /**< which of the roots maps it, counting from 0 */
+	/**
+	 * Whom PGW_KERNEL_* and PGW_USER_* of enum pgw_right are for: "guest", "device", "el1" and "el0".
+	 * NULL as the second: the second has no rights of its own. NULL as the first: kernel and user.
+	 */
+	const char *actor[2];
 	/** the operating system chooses where it begins or ends (i386); this is what Linux does by default */
 	bool is_chosen;
 };
@@ -98,7 +108,7 @@ enum pgw_control_x86 {
 	PGW_CTL_X86_PSE = 1 << 7, /**< CR4.PSE, i386: leaves of 4 MiB, else bit 7 is ignored */
 };
 
-/** arm64: bits of SCTLR_EL1 and TCR_EL1. */
+/** arm64: bits of SCTLR_EL1 and TCR_EL1, and of the same registers of EL2, for its tables. */
 enum pgw_control_arm64 {
 	PGW_CTL_ARM64_WXN = 1 << 0,  /**< SCTLR_EL1.WXN: nobody executes what he may write */
 	PGW_CTL_ARM64_HPD0 = 1 << 1, /**< TCR_EL1.HPD0: the user region's tables restrict nothing */
@@ -108,6 +118,28 @@ enum pgw_control_arm64 {
 	/* These change what is an address. */
 	PGW_CTL_ARM64_TBI0 = 1 << 4, /**< TCR_EL1.TBI0: bits 63:56 of user addresses are a tag */
 	PGW_CTL_ARM64_TBI1 = 1 << 5, /**< TCR_EL1.TBI1: ... of kernel addresses */
+	/* Of stage 2. */
+	PGW_CTL_ARM64_FWB = 1 << 6, /**< HCR_EL2.FWB: MemAttr replaces stage 1's memory type */
+	PGW_CTL_ARM64_XNX = 1 << 7, /**< FEAT_XNX: XN has two bits, for EL1 and for EL0 */
+};
+
+/** Intel's EPT: VM-execution controls, the EPTP, and what the CPU can. */
+enum pgw_control_ept {
+	PGW_CTL_EPT_XO = 1 << 0, /**< IA32_VMX_EPT_VPID_CAP: what may only be executed is no error */
+	/** "mode-based execute control for EPT": bit 2 is for supervisors, bit 10 for users */
+	PGW_CTL_EPT_MBEC = 1 << 1,
+	PGW_CTL_EPT_AD = 1 << 2, /**< EPTP bit 6: bits 8 and 9 are accessed and dirty */
+};
+
+/** VT-d: of a scalable-mode PASID table entry. */
+enum pgw_control_vtd {
+	PGW_CTL_VTD_SSADE = 1 << 0, /**< bits 8 and 9 are accessed and dirty */
+};
+
+/** AMD-Vi: of a device table entry, which restricts as any table does. */
+enum pgw_control_amdvi {
+	PGW_CTL_AMDVI_IR = 1 << 0, /**< DTE.IR: the device may read */
+	PGW_CTL_AMDVI_IW = 1 << 1, /**< DTE.IW: the device may write */
 };
 
 /** riscv: extensions that the CPU has. */
@@ -176,6 +208,11 @@ struct pgw_entry {
 	uint64_t pa; /**< of the leaf's first byte or of the table; 0 for other kinds */
 	/** Of a table: its first and last slot that there are, inclusive (s390x: table offset and length). */
 	uint16_t slot_first, slot_last;
+	/**
+	 * Of a table: its level, which is the next lower one unless levels are skipped (AMD-Vi). The table
+	 * then has the first addresses of the slot, and the others are a hole.
+	 */
+	uint8_t table_level;
 };
 
 /** What a new leaf is to be. */

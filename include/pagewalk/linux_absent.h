@@ -44,6 +44,7 @@ enum pgw_absent_kind {
 	PGW_ABSENT_DEVICE_EXCLUSIVE, /**< in memory, a device has it for itself */
 	PGW_ABSENT_HWPOISON,         /**< the frame's hardware has failed */
 	PGW_ABSENT_MARKER,           /**< no page: a note that is in the flags */
+	PGW_ABSENT_MMIO, /**< KVM's nested tables: MMIO to be emulated; the guest's address is in the entry */
 	_PGW_ABSENT_KIND_MAX,
 };
 
@@ -82,7 +83,7 @@ struct pgw_absent {
  * Say what an absent entry means.
  *
  * @param kernel NULL: as all zero
- * @param region in which the entry is: the kernel swaps nothing of its own
+ * @param region in which the entry is: the kernel swaps nothing of its own, and nothing of guests'
  * @param level  of the table that holds it
  * @param entry  the raw word; not 0, and not valid for the MMU
  */

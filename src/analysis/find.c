@@ -234,7 +234,9 @@ static int descend(const struct descent *d, const struct pt *pt, uint32_t root)
 			continue;
 		va = step->va + ((uint64_t)(step->it.slot - step->first) << geo->span_lg2[level]);
 		if (level && step_below(d->find, step, &below)) {
-			level--;
+			/* Of levels that are skipped there is nothing to look at. */
+			while (--level > d->find->forest.tables[below].level)
+				pt_iter_begin(&steps[level].it, pt, 0, level, 0, 0);
 			steps[level].va = va;
 			steps[level].first = 0;
 			step_begin(d->find, pt, &steps[level], below);

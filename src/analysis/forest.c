@@ -137,7 +137,7 @@ static int edge_add(struct forest *f, uint32_t from, unsigned slot, const struct
 {
 	const struct forest_table child = {
 		.pa = entry->pa,
-		.level = f->tables[from].level - 1,
+		.level = entry->table_level,
 		.reading = f->tables[from].reading,
 		.slot_first = entry->slot_first,
 		.slot_last = entry->slot_last,
@@ -311,7 +311,9 @@ int forest_visit(const struct forest_walk *walk)
 			return status;
 		if (is_again)
 			continue;
-		level--;
+		/* Of levels that are skipped there is nothing to look at. */
+		while (--level > f->tables[edge->table].level)
+			steps[level] = (struct visit_step){ 0 };
 		steps[level] = step_into(f, edge->table, va);
 	}
 	return 0;

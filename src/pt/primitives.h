@@ -48,6 +48,15 @@ static PGW_ALWAYS_INLINE PGW_MAYBE_UNUSED bool pt_is_table(const struct pt_env *
 #endif
 
 /* A constant: where all tables are whole, nobody asks for their slots. */
+#ifndef pt_table_level
+static PGW_ALWAYS_INLINE PGW_MAYBE_UNUSED unsigned pt_table_level(const struct pt_env *env,
+								  uint64_t entry, unsigned level)
+{
+	(void)env, (void)entry;
+	return level - 1;
+}
+#endif
+
 #ifdef pt_table_slots
 #define PT_HAS_PARTS 1
 static void pt_table_slots(const struct pt_env *env, uint64_t entry, unsigned level,

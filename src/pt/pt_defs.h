@@ -54,6 +54,8 @@
  *   pt_is_table       plainly a whole table, for looking at many; pt_entry_kind() says the rest
  *   PT_GUARD          what stands in the item of a guarded page, at level 0: not valid, not zero
  *   pt_table_slots    the slots that the table has which a table entry points to: all
+ *   pt_table_level    the level of that table: the next lower one. Of a lower one, which has the first
+ *                     of the addresses, pt_is_table is false, and pt_table_slots is defined
  *
  * and where tables can be changed, which a format that defines PT_READ_ONLY leaves out:
  *

@@ -157,6 +157,8 @@ static void take_choices(struct fuzz_input *input, struct memory *memory, struct
 	geo = pgw_format_geometry(ret->format);
 	flags = fuzz_take(input, 1);
 	ret->region = flags & 1 ? PGW_REGION_KERNEL : PGW_REGION_USER;
+	if (pgw_format_region(ret->format, PGW_REGION_FOREIGN))
+		ret->region = PGW_REGION_FOREIGN;
 	memory_init(memory, (unsigned)(flags >> 1) % 4);
 	ret->stride = strides[fuzz_take(input, 1) % 10];
 	ret->budget = 1 + fuzz_take(input, 1) % (MAX_ITEMS >> geo->slots_lg2[0]);
@@ -266,7 +268,7 @@ static void check_same(const struct pgw_translation *a, const struct pgw_transla
 static void check_path(struct pgw_mm *mm, uint64_t va, const struct pgw_translation *expected)
 {
 	struct pgw_translation translation;
-	struct pgw_entry entry;
+	struct pgw_entry entry = { 0 };
 	struct pgw_path path;
 
 	FUZZ_CHECK(pgw_translate_path(mm, va, &translation, &path) == 0);
@@ -276,7 +278,8 @@ static void check_path(struct pgw_mm *mm, uint64_t va, const struct pgw_translat
 		const struct pgw_step *step = &path.step[i];
 		bool is_last = i + 1 == path.nr_steps;
 
-		FUZZ_CHECK(step->level + i == path.step[0].level);
+		/* One level down, unless the entry skips some. */
+		FUZZ_CHECK(step->level == (i ? entry.table_level : path.step[0].level));
 		/* It may also lead to a table that has no slot for va. */
 		FUZZ_CHECK(is_last && step->level == expected->level
 				   ? step->kind == expected->kind

@@ -206,8 +206,8 @@ static void test_iter__loads_items_as_the_format_has_them(void **state)
 /* What two comparisons say of a table is what the whole decoding says. */
 static void test_iter__tables_are_those_of_decoding(void **state)
 {
-	static const char *const names[] = { "x86_64-la48", "riscv-sv48", "arm64-4k-48",
-					     "arm64-16k-52-lpa2", "arm64-64k-52-lpa" };
+	static const char *const names[] = { "x86_64-la48",       "riscv-sv48",       "arm64-4k-48",
+					     "arm64-16k-52-lpa2", "arm64-64k-52-lpa", "amdvi-4" };
 	/* Low bytes of tables and leaves of these formats. */
 	static const uint8_t low[] = { 0x01, 0x03, 0x41, 0x63, 0x67, 0x83, 0xcf };
 	struct fixture f;
@@ -226,16 +226,19 @@ static void test_iter__tables_are_those_of_decoding(void **state)
 		pt_iter_begin(&it, &f.pt, TABLE_PA, 1, 0, 512);
 		while (pt_iter_next(&it)) {
 			struct pgw_entry entry;
+			unsigned level = 1;
 			uint64_t pa = 0;
-			bool is_table = pt_iter_table(&it, &pa);
+			bool is_table = pt_iter_table(&it, &pa, &level);
 
 			pt_iter_decode(&it, &entry);
 			/* A malformed one is passed over only by decoding. */
 			if (entry.kind == PGW_ENTRY_MALFORMED)
 				continue;
 			assert_int_equal(is_table, entry.kind == PGW_ENTRY_TABLE);
-			if (is_table)
+			if (is_table) {
 				assert_int_equal(pa, entry.pa);
+				assert_int_equal(level, entry.table_level);
+			}
 			nr_tables += is_table;
 		}
 		assert_true(nr_tables > 0);

@@ -31,6 +31,16 @@ static uint64_t plain_entry(const struct pgw_format *format, unsigned level, boo
 		       (level ? (level - 1) << 2 : 0);
 	if (strcmp(arch, "x86_64") == 0 || strcmp(arch, "i386") == 0) /* P RW US, and PS */
 		return 7 | (is_leaf && level ? BIT(7) : 0);
+	if (strcmp(arch, "npt") == 0 || strcmp(arch, "vtd-first") == 0) /* P RW US, and PS */
+		return 7 | (is_leaf && level ? BIT(7) : 0);
+	if (strcmp(arch, "ept") == 0 || strcmp(arch, "vtd-second") == 0) /* R W X, and large */
+		return 7 | (is_leaf && level ? BIT(7) : 0);
+	if (strcmp(arch, "amdvi") == 0) /* PR IR IW, and the next level */
+		return BITS(62, 61) | (is_leaf ? 0 : level << 9) | 1;
+	if (strcmp(arch, "arm64-s2") == 0 || strcmp(arch, "arm64-el2") == 0)
+		return is_leaf ? (level ? 1u : 3u) | BITS(7, 6) | BIT(10) : 3;
+	if (strcmp(arch, "riscv-g") == 0)
+		return is_leaf ? 0xd7 : 1;
 	if (strcmp(arch, "arm64") == 0) /* valid, AP[1], AF */
 		return is_leaf ? (level ? 1u : 3u) | BIT(6) | BIT(10) : 3;
 	assert_string_equal(arch, "riscv64"); /* V R W U A D */
@@ -73,6 +83,8 @@ static void check_meaning(const struct pgw_later_bits *later, const struct pgw_e
 		assert_int_equal(found->rights & write, 0);
 	else if (says(later, "execute-disable"))
 		assert_int_equal(found->kind == PGW_ENTRY_LEAF ? found->rights & exec : 0, 0);
+	else if (says(later, "executable"))
+		assert_int_equal(found->kind == PGW_ENTRY_LEAF ? found->rights : exec, exec);
 	else if (says(later, "address"))
 		assert_int_equal(found->pa, later->value);
 	else if (says(later, "run of 64K"))

@@ -409,6 +409,7 @@ static uint64_t mappable_size(const struct pgw_format *format, unsigned level, u
 #define ARM64_64K (LG2(16) | LG2(21) | LG2(29) | LG2(34))
 #define RISCV (LG2(12) | LG2(16) | LG2(21) | LG2(30))
 #define X86_64 (LG2(12) | LG2(21) | LG2(30))
+#define AMDVI(most) (2 * LG2(most) - LG2(12)) /* every power of two */
 
 /* As the manuals have it: the granule, blocks, and contiguous runs of both. */
 static const struct {
@@ -439,6 +440,46 @@ static const struct {
 	{ "s390x-42", LG2(12) | LG2(20) | LG2(31) },
 	{ "s390x-53", LG2(12) | LG2(20) | LG2(31) },
 	{ "s390x-64", LG2(12) | LG2(20) | LG2(31) },
+	{ "npt-48", X86_64 },
+	{ "npt-57", X86_64 },
+	{ "ept-4", X86_64 },
+	{ "ept-5", X86_64 },
+	{ "riscv-sv39x4", RISCV },
+	{ "riscv-sv48x4", RISCV | LG2(39) },
+	{ "riscv-sv57x4", RISCV | LG2(39) | LG2(48) },
+	{ "arm64-s2-4k-l2", LG2(12) | LG2(16) | LG2(21) | LG2(25) },
+	{ "arm64-s2-4k-l1", ARM64_4K },
+	{ "arm64-s2-4k-l0", ARM64_4K },
+	{ "arm64-s2-4k-l2-lpa2", LG2(12) | LG2(16) | LG2(21) | LG2(25) },
+	{ "arm64-s2-4k-l1-lpa2", ARM64_4K },
+	{ "arm64-s2-4k-l0-lpa2", ARM64_4K | LG2(39) },
+	{ "arm64-s2-4k-l-1-lpa2", ARM64_4K | LG2(39) },
+	{ "arm64-s2-16k-l2", ARM64_16K },
+	{ "arm64-s2-16k-l1", ARM64_16K },
+	{ "arm64-s2-16k-l0", ARM64_16K },
+	{ "arm64-s2-16k-l2-lpa2", ARM64_16K },
+	{ "arm64-s2-16k-l1-lpa2", ARM64_16K | LG2(36) },
+	{ "arm64-s2-16k-l0-lpa2", ARM64_16K | LG2(36) },
+	{ "arm64-s2-64k-l2", ARM64_64K },
+	{ "arm64-s2-64k-l1", ARM64_64K | LG2(42) },
+	{ "arm64-el2-4k-39", ARM64_4K },
+	{ "arm64-el2-4k-48", ARM64_4K },
+	{ "arm64-el2-4k-52-lpa2", ARM64_4K | LG2(39) },
+	{ "arm64-el2-16k-47", ARM64_16K },
+	{ "arm64-el2-16k-48", ARM64_16K },
+	{ "arm64-el2-16k-52-lpa2", ARM64_16K | LG2(36) },
+	{ "arm64-el2-64k-42", ARM64_64K },
+	{ "arm64-el2-64k-48", ARM64_64K | LG2(42) },
+	{ "arm64-el2-64k-52-lpa", ARM64_64K | LG2(42) },
+	{ "vtd-first-48", X86_64 },
+	{ "vtd-first-57", X86_64 },
+	{ "vtd-second-3", X86_64 },
+	{ "vtd-second-4", X86_64 },
+	{ "vtd-second-5", X86_64 },
+	{ "amdvi-2", AMDVI(29) },
+	{ "amdvi-3", AMDVI(38) },
+	{ "amdvi-4", AMDVI(47) },
+	{ "amdvi-5", AMDVI(52) },
 };
 
 /* --level goes by what the formats say. */

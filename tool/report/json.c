@@ -6,8 +6,8 @@
 static void json_leaf_rights(struct report *report, struct json *json, uint64_t entry,
 			     unsigned level, unsigned rights)
 {
-	json_str(json, "kernel", report_rights(rights));
-	json_str(json, "user", report_rights(rights >> 3));
+	for (unsigned i = 0; i < 2 && report_actor(report->format, i); i++)
+		json_str(json, report_actor(report->format, i), report_rights(rights >> 3 * i));
 	json_open(json, "attrs", '[');
 	json_raw(json, NULL, report_attr_names(report, entry, level, "\"", ","));
 	json_close(json, ']');
@@ -191,7 +191,11 @@ static void json_region(struct json *json, const struct report *report)
 		json_dec(json, "kernel", report->choice.number);
 		json_dec(json, "kernels", report->choice.nr);
 	}
-	json_halves(json, region->has_half[PGW_REGION_USER], region->has_half[PGW_REGION_KERNEL]);
+	if (region->has_half[PGW_REGION_FOREIGN])
+		json_str(json, "region", report_region_name(report));
+	else
+		json_halves(json, region->has_half[PGW_REGION_USER],
+			    region->has_half[PGW_REGION_KERNEL]);
 	if (region->has_range) {
 		json_hex(json, "first", region->first);
 		json_hex(json, "last", region->last);

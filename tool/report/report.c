@@ -115,6 +115,23 @@ const char *report_rights(unsigned rights)
 	return names[rights & 7];
 }
 
+const char *report_actor(const struct pgw_format *format, unsigned index)
+{
+	static const char *const names[] = { "kernel", "user" };
+	const struct pgw_region *region = pgw_format_regions(format);
+
+	return region->actor[0] ? region->actor[index] : names[index];
+}
+
+const char *report_region_name(const struct report *report)
+{
+	for (unsigned kind = 0; kind < _PGW_REGION_MAX; kind++) {
+		if (report->region.has_half[kind])
+			return pgw_format_region(report->format, kind)->name;
+	}
+	return NULL;
+}
+
 const char *report_level_name(const struct pgw_format *format, unsigned level)
 {
 	static const char *const names[PGW_MAX_LEVELS] = { "pte", "pmd", "pud", "p4d", "pgd" };
@@ -146,6 +163,7 @@ const char *report_absent_kind(enum pgw_absent_kind kind)
 		[PGW_ABSENT_DEVICE_EXCLUSIVE] = "device-exclusive",
 		[PGW_ABSENT_HWPOISON] = "hwpoison",
 		[PGW_ABSENT_MARKER] = "marker",
+		[PGW_ABSENT_MMIO] = "mmio",
 	};
 
 	return names[kind];
@@ -154,11 +172,10 @@ const char *report_absent_kind(enum pgw_absent_kind kind)
 void report_absent(const struct report *report, uint64_t va, unsigned level, uint64_t entry,
 		   struct pgw_absent *ret)
 {
-	uint64_t first, last;
+	const struct pgw_region *region = pgw_format_region_of(report->format, va);
 
-	pgw_format_region_range(report->format, PGW_REGION_USER, &first, &last);
-	pgw_linux_absent(&report->kernel, report->format,
-			 va <= last ? PGW_REGION_USER : PGW_REGION_KERNEL, level, entry, ret);
+	pgw_linux_absent(&report->kernel, report->format, region ? region->kind : PGW_REGION_KERNEL,
+			 level, entry, ret);
 }
 
 const char *report_root_state(enum pgw_root_state state)

@@ -240,6 +240,10 @@ void report_tail_keep(struct report *report, size_t start, size_t head, size_t e
 
 /** "rwx" with dashes for what is not allowed; rights shifted so that read is bit 0. */
 const char *report_rights(unsigned rights);
+/** Whom the rights are for, the first or (1) the second; NULL if there is no second. */
+const char *report_actor(const struct pgw_format *format, unsigned index);
+/** The first of the regions that are reported on. */
+const char *report_region_name(const struct report *report);
 /** The name that Linux has for a table at this level. */
 const char *report_level_name(const struct pgw_format *format, unsigned level);
 const char *report_kind(enum pgw_entry_kind kind);

@@ -19,15 +19,18 @@ static enum out_color rights_color(unsigned rights)
 	return OUT_PLAIN;
 }
 
-static void text_rights(struct out *out, unsigned rights)
+static void text_rights(const struct report *report, unsigned rights)
 {
+	struct out *out = report->out;
 	enum out_color color = rights_color(rights);
 
 	if (color != OUT_PLAIN)
 		out_color(out, color);
 	out_str(out, report_rights(rights));
-	out_char(out, '/');
-	out_str(out, report_rights(rights >> 3));
+	if (report_actor(report->format, 1)) {
+		out_char(out, '/');
+		out_str(out, report_rights(rights >> 3));
+	}
 	if (color != OUT_PLAIN)
 		out_color(out, OUT_PLAIN);
 }
@@ -92,7 +95,7 @@ static void text_rights_and_attrs(struct report *report, uint64_t entry, unsigne
 {
 	const char *attrs = report_attr_names(report, entry, level, "", " ");
 
-	text_rights(report->out, rights);
+	text_rights(report, rights);
 	if (*attrs) {
 		out_str(report->out, "  ");
 		out_str(report->out, attrs);
@@ -287,6 +290,15 @@ static void text_plural(struct out *out, const char *before, uint64_t nr, const 
 }
 
 /* "# root 0x1000, x86_64-la48, whole root" */
+/* ", user half", ", device". */
+static void text_half(const struct report *report)
+{
+	out_str(report->out, ", ");
+	out_str(report->out, report_region_name(report));
+	if (!report->region.has_half[PGW_REGION_FOREIGN])
+		out_str(report->out, " half");
+}
+
 static void text_subject(struct report *report)
 {
 	const struct report_region *region = &report->region;
@@ -298,7 +310,7 @@ static void text_subject(struct report *report)
 	out_str(out, ", ");
 	out_str(out, pgw_format_name(report->format));
 	if (!is_whole)
-		out_str(out, region->has_half[PGW_REGION_USER] ? ", user half" : ", kernel half");
+		text_half(report);
 	else if (!region->has_range)
 		out_str(out, ", whole root");
 	if (region->has_range) {

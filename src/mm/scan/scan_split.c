@@ -59,7 +59,7 @@ static unsigned split_slots(const struct split *split, unsigned level, uint64_t 
 static void split_table(struct split *split, uint64_t table_pa, unsigned level, uint64_t va)
 {
 	const unsigned span_lg2 = split->pt->format->geometry.span_lg2[level];
-	unsigned nr, first = split_slots(split, level, va, &nr);
+	unsigned nr, first = split_slots(split, level, va, &nr), below_level;
 	struct pt_iter it;
 	uint64_t below;
 
@@ -70,12 +70,12 @@ static void split_table(struct split *split, uint64_t table_pa, unsigned level, 
 	while (pt_iter_next(&it)) {
 		uint64_t at = va + ((uint64_t)it.slot << span_lg2);
 
-		if (it.nr_unreadable || !pt_iter_table(&it, &below))
+		if (it.nr_unreadable || !pt_iter_table(&it, &below, &below_level))
 			continue;
-		if (level == split->level)
+		if (level == split->level || below_level < split->level)
 			split_entry(split, at);
 		else
-			split_table(split, below, level - 1, at);
+			split_table(split, below, below_level, at);
 	}
 }
 

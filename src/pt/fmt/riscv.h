@@ -386,7 +386,16 @@ static const struct pgw_attr riscv_attrs[] = {
 	{ .name = NULL },
 };
 
+/* The first row is not for tables of guests. */
 static const struct pgw_later_bits riscv_later_bits[] = {
+	{ .bits = "2 without 1",
+	  .extension = "Zicfiss",
+	  .taken_for = "shadow stack",
+	  .mask = RISCV_R | RISCV_W | RISCV_X,
+	  .value = RISCV_W,
+	  .in_leaves = true,
+	  .level_last = 4,
+	  .control = PGW_CTL_RISCV_SSE },
 	{ .bits = "60:59",
 	  .extension = "Svrsw60t59b",
 	  .taken_for = "software's",
@@ -411,14 +420,6 @@ static const struct pgw_later_bits riscv_later_bits[] = {
 	  .value = RISCV_N | RISCV_NAPOT_64K,
 	  .in_leaves = true,
 	  .control = PGW_CTL_RISCV_SVNAPOT },
-	{ .bits = "2 without 1",
-	  .extension = "Zicfiss",
-	  .taken_for = "shadow stack",
-	  .mask = RISCV_R | RISCV_W | RISCV_X,
-	  .value = RISCV_W,
-	  .in_leaves = true,
-	  .level_last = 4,
-	  .control = PGW_CTL_RISCV_SSE },
 	{ .bits = NULL },
 };
 

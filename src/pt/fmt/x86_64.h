@@ -444,6 +444,7 @@ static const struct pgw_later_bits x86_64_later_bits[] = {
 	  .value = X86_PK,
 	  .in_leaves = true,
 	  .level_last = 2 },
+	/* This one alone is for nested tables, too: X86_64_LATER_BITS_NXE. */
 	{ .bits = "63",
 	  .extension = "NXE",
 	  .taken_for = "execute-disable",
@@ -455,6 +456,8 @@ static const struct pgw_later_bits x86_64_later_bits[] = {
 	  .control = PGW_CTL_X86_NXE },
 	{ .bits = NULL },
 };
+
+#define X86_64_LATER_BITS_NXE (&x86_64_later_bits[PGW_ARRAY_SIZE(x86_64_later_bits) - 2])
 
 #define X86_64_ATTR_MASK_SMALL                                                                     \
 	(X86_RW | X86_US | X86_PWT | X86_PCD | X86_A | X86_D | X86_PAT_SMALL | X86_G | X86_PK |    \

@@ -93,7 +93,7 @@ void pt_iter_decode(const struct pt_iter *it, struct pgw_entry *ret)
 	decode(it, it->entry, ret);
 }
 
-bool pt_iter_table(const struct pt_iter *it, uint64_t *ret_pa)
+bool pt_iter_table(const struct pt_iter *it, uint64_t *ret_pa, unsigned *ret_level)
 {
 	const struct pt_env *env = &it->pt->env;
 	struct pgw_entry entry;
@@ -102,9 +102,11 @@ bool pt_iter_table(const struct pt_iter *it, uint64_t *ret_pa)
 		return false;
 	if (pgw_likely(env->addr_mask)) {
 		*ret_pa = (it->entry & env->addr_mask) << env->addr_shift;
+		*ret_level = it->level - 1;
 		return true;
 	}
 	pt_iter_decode(it, &entry);
 	*ret_pa = entry.pa;
+	*ret_level = entry.table_level;
 	return entry.kind == PGW_ENTRY_TABLE;
 }

@@ -56,9 +56,10 @@ bool pt_iter_next(struct pt_iter *it);
 void pt_iter_decode(const struct pt_iter *it, struct pgw_entry *ret);
 
 /**
- * Is the entry a table, and where? The same as decoding, but mostly two comparisons.
+ * Is the entry a table, where, and of which level? The same as decoding, but mostly two comparisons. Of
+ * formats where these do not tell (EPT, VT-d, s390x), tables that restrict something are passed over.
  * Pre: pt is prepared, and the entry can be read.
  */
-bool pt_iter_table(const struct pt_iter *it, uint64_t *ret_pa);
+bool pt_iter_table(const struct pt_iter *it, uint64_t *ret_pa, unsigned *ret_level);
 
 #endif

@@ -34,6 +34,7 @@ static void pt_decode(const struct pgw_format *format, const struct pgw_control 
 		pt_table_slots(&env, entry, level, &first, &last);
 		ret->slot_first = (uint16_t)first;
 		ret->slot_last = (uint16_t)last;
+		ret->table_level = (uint8_t)pt_table_level(&env, entry, level);
 		ret->pa = pt_table_pa(&env, entry);
 	} else if (ret->kind == PGW_ENTRY_LEAF) {
 		ret->size_lg2 = (uint8_t)pt_leaf_lg2(&env, entry, level);

@@ -54,7 +54,8 @@ static PGW_ONE_COPY int scan_entry(struct pt_scan *s, const struct pt_scan_at *a
 		.rights = pt_rights_at(env, at->acc, entry, level),
 	};
 	/* In some formats a leaf's size is in the address: then the next item is of another size. */
-	if (pt_kind_at(env, entry + step, level) == PGW_ENTRY_LEAF)
+	if (pt_kind_at(env, entry + step, level) == PGW_ENTRY_LEAF &&
+	    pt_leaf_lg2(env, entry + step, level) == extent.leaf_lg2)
 		*nr = scan_long_run(s, items, n, entry, step);
 	pt_scan_clip(at, PT_SPAN_LG2(level), index, *nr, &extent);
 	extent.pa = pt_leaf_pa(env, entry, level, extent.va_first);
@@ -350,23 +351,23 @@ static struct pt_scan_at scan_below(const struct pt_scan *s, const struct pt_sca
 	};
 }
 
-/* A table that has some of its slots only. */
+/* A table that has some of the addresses only that an entry of this level spans. */
 static int scan_part(struct pt_scan *s, const struct pt_scan_at *at, unsigned level, unsigned index,
 		     uint64_t entry)
 {
 	struct pt_scan_at below = scan_below(s, at, level, index, entry);
-	unsigned first, last;
+	unsigned below_level = pt_table_level(&s->pt->env, entry, level), first, last;
+	unsigned span_lg2 = PT_SPAN_LG2(below_level);
 	uint64_t from, to;
 
 	pt_table_slots(&s->pt->env, entry, level, &first, &last);
-	from = below.va + ((uint64_t)first << PT_SPAN_LG2(level - 1));
-	to = below.va + ((uint64_t)last << PT_SPAN_LG2(level - 1)) +
-	     low_bits(PT_SPAN_LG2(level - 1));
+	from = below.va + ((uint64_t)first << span_lg2);
+	to = below.va + ((uint64_t)last << span_lg2) + low_bits(span_lg2);
 	if (first > last || below.last < from || below.first > to)
 		return 0;
 	below.first = below.first < from ? from : below.first;
 	below.last = below.last > to ? to : below.last;
-	return pt_scan_visit(s, &below, level - 1, scan_table);
+	return pt_scan_visit(s, &below, below_level, scan_table);
 }
 
 /* An entry above the lowest level that is not plainly a whole table. @param nr as scan_entry() */

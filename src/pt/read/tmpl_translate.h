@@ -55,13 +55,16 @@ static PGW_ONE_COPY void translate_unreadable(const struct pt_env *env, uint64_t
 	translate_result(env, va, &found, level, PGW_ENTRY_UNREADABLE, ret);
 }
 
-/* Has the table that the entry points to a slot for va? One that it lacks is as an empty one. */
-static bool translate_has_slot(const struct pt *pt, uint64_t va, const struct pt_found *found)
+/* Has the table that the entry points to, of this level, a slot for va? One that it lacks is as an empty one. */
+static bool translate_has_slot(const struct pt *pt, uint64_t va, const struct pt_found *found,
+			       unsigned level)
 {
-	unsigned index = pt_index(&pt->format->geometry, va, found->level - 1), first, last;
+	unsigned index = pt_index(&pt->format->geometry, va, level), first, last;
 
 	pt_table_slots(&pt->env, found->entry, found->level, &first, &last);
-	return index >= first && index <= last;
+	/* Addresses of levels that are skipped must be 0. */
+	return index >= first && index <= last &&
+	       !((va & low_bits(PT_SPAN_LG2(found->level))) >> PT_SPAN_LG2(level + 1));
 }
 
 /*
@@ -82,8 +85,9 @@ static PGW_ONE_COPY int translate_long(const struct pt *pt, uint64_t va,
 	unsigned nr_steps = 0;
 	bool is_readable;
 
-	for (;; found.level--) {
+	for (;;) {
 		enum pgw_entry_kind kind = PGW_ENTRY_UNREADABLE;
+		unsigned below;
 
 		item_pa = table_pa + ((uint64_t)pt_index(geo, va, found.level) << PT_ITEM_LG2);
 		found.entry = 0;
@@ -100,12 +104,14 @@ static PGW_ONE_COPY int translate_long(const struct pt *pt, uint64_t va,
 		}
 		if (kind != PGW_ENTRY_TABLE)
 			break;
-		if (PT_HAS_PARTS && !translate_has_slot(pt, va, &found)) {
+		below = pt_table_level(env, found.entry, found.level);
+		if (PT_HAS_PARTS && !translate_has_slot(pt, va, &found, below)) {
 			found.entry = pt_empty(--found.level);
 			break;
 		}
 		found.acc = pt_acc_table(env, found.acc, found.entry);
 		table_pa = pt_table_pa(env, found.entry);
+		found.level = below;
 	}
 	if (path)
 		path->nr_steps = nr_steps;

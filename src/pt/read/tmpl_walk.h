@@ -53,32 +53,36 @@ static void walk_step(const struct pt_walk *w)
 		platform->step(platform->ctx, PGW_STEP_WALK_TABLE, w->pt->mm);
 }
 
-/* The table below an entry has some of its slots; others are holes. table is as if it had all. */
-static enum walk_outcome walk_part(struct pt_walk *w, const struct walk_at *table)
+/*
+ * The table below an entry of a table of this level has some of the entry's addresses; others are
+ * holes. table is as if it had all.
+ */
+static enum walk_outcome walk_part(struct pt_walk *w, const struct walk_at *table, unsigned level)
 {
 	const struct pgw_geometry *geo = &w->pt->format->geometry;
-	unsigned level = table->level + 1, span_lg2 = geo->span_lg2[table->level], first, last;
+	unsigned span_lg2 = geo->span_lg2[table->level], first, last;
 	uint64_t base = table->addr & ~low_bits(geo->span_lg2[level]), from, to;
-	struct walk_at part = *table;
+	struct walk_at part = *table, hole = *table;
 	enum walk_outcome outcome = WALK_ON;
 
+	hole.level = level - 1; /* where levels are skipped, holes are of the first of them */
 	pt_table_slots(&w->pt->env, table->parent.entry, level, &first, &last);
 	from = base + ((uint64_t)first << span_lg2);
 	to = base + ((uint64_t)last << span_lg2) + low_bits(span_lg2); /* inclusive */
 	if (first > last || table->next - 1 < from || table->addr > to)
-		return pt_walk_hole(w, table);
+		return pt_walk_hole(w, &hole);
 	if (table->addr < from) {
-		part.next = from;
-		outcome = pt_walk_hole(w, &part);
+		hole.next = from;
+		outcome = pt_walk_hole(w, &hole);
 		part.addr = from;
 	}
 	part.next = table->next - 1 > to ? to + 1 : table->next;
 	if (outcome == WALK_ON)
 		outcome = walk_table(w, &part);
 	if (outcome == WALK_ON && part.next != table->next) {
-		part.addr = part.next;
-		part.next = table->next;
-		outcome = pt_walk_hole(w, &part);
+		hole.addr = part.next;
+		hole.next = table->next;
+		outcome = pt_walk_hole(w, &hole);
 	}
 	return outcome;
 }
@@ -88,14 +92,14 @@ static PGW_ONE_COPY enum walk_outcome walk_below(struct pt_walk *w, const struct
 						 uint64_t entry)
 {
 	const struct walk_at table = {
-		.level = at->level - 1,
+		.level = pt_table_level(&w->pt->env, entry, at->level),
 		.table_pa = pt_table_pa(&w->pt->env, entry),
 		.parent = { at->item_pa, entry },
 		.addr = at->addr,
 		.next = at->next,
 	};
 
-	return PT_HAS_PARTS ? walk_part(w, &table) : walk_table(w, &table);
+	return PT_HAS_PARTS ? walk_part(w, &table, at->level) : walk_table(w, &table);
 }
 
 /* Walk the lowest table that a slot pointed to a moment ago, with its lock held. */

@@ -385,6 +385,20 @@ static enum pgw_absent_kind mapped_kind(struct absent_entry *e)
 	return PGW_ABSENT_UNKNOWN;
 }
 
+/*
+ * KVM's marks for MMIO, which make an access fault: reserved bit 51 of entries that are present (AMD),
+ * write and execute without read (Intel). As of 6.1 and 7.2.
+ */
+static bool is_kvm_mmio(const struct pgw_format *format, uint64_t entry)
+{
+	const uint64_t npt = BIT(51) | BIT(0), ept_rwx = BITS(2, 0);
+
+	if (strcmp(pgw_format_arch(format), "npt") == 0)
+		return (entry & npt) == npt;
+	return strcmp(pgw_format_arch(format), "ept") == 0 &&
+	       (entry & ept_rwx) == (BIT(1) | BIT(2));
+}
+
 void pgw_linux_absent(const struct pgw_linux *kernel, const struct pgw_format *format,
 		      enum pgw_region_kind half, unsigned level, uint64_t entry,
 		      struct pgw_absent *ret)
@@ -400,6 +414,11 @@ void pgw_linux_absent(const struct pgw_linux *kernel, const struct pgw_format *f
 	enum pgw_absent_kind kind;
 
 	*ret = (struct pgw_absent){ .kind = PGW_ABSENT_UNKNOWN };
+	if (half == PGW_REGION_FOREIGN) {
+		if (is_kvm_mmio(format, entry))
+			ret->kind = PGW_ABSENT_MMIO;
+		return;
+	}
 	if (level > e.geo->top_level || !(e.geo->leaf_sizes & BIT(e.geo->span_lg2[level])) ||
 	    !layout_choose(&e))
 		return;

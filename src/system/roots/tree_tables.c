@@ -107,7 +107,7 @@ static int visit_item(struct tables *t, const struct pt_iter *it, struct way *wa
 	pt_iter_decode(it, &entry);
 	switch (entry.kind) {
 	case PGW_ENTRY_TABLE:
-		return visit_below(t, &entry, it->level - 1, way);
+		return visit_below(t, &entry, entry.table_level, way);
 	case PGW_ENTRY_LEAF:
 		return t->leaf ? t->leaf(&entry, t->arg) : 0;
 	case PGW_ENTRY_MALFORMED:

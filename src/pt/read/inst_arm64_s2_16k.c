@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pt/read/compile_small.h"
+
+#define ARM64_GRANULE_LG2 14
+#include "pt/fmt/formats.h"
+#include "pt/fmt/arm64_s2.h"
+#include "pt/read/template.h"
+
+const struct pgw_format pt_format_arm64_s2_16k_l2 =
+	ARM64_S2_FORMAT("arm64-s2-16k-l2", NULL, 1, ARM64_SLOTS_LG2 + ARM64_S2_CONCAT_LG2, 48,
+			arm64_s2_attrs, ARM64_S2_ATTR_MASK);
+const struct pgw_format pt_format_arm64_s2_16k_l1 =
+	ARM64_S2_FORMAT("arm64-s2-16k-l1", "arm64-s2-16k", 2, ARM64_SLOTS_LG2 + 1, 48,
+			arm64_s2_attrs, ARM64_S2_ATTR_MASK);
+const struct pgw_format pt_format_arm64_s2_16k_l0 =
+	ARM64_S2_FORMAT("arm64-s2-16k-l0", NULL, 3, 1, 48, arm64_s2_attrs, ARM64_S2_ATTR_MASK);
+const struct pgw_format pt_format_arm64_s2_16k_l2_lpa2 =
+	ARM64_S2_FORMAT("arm64-s2-16k-l2-lpa2", NULL, 1, ARM64_SLOTS_LG2 + ARM64_S2_CONCAT_LG2, 52,
+			arm64_s2_attrs_lpa2, ARM64_S2_ATTR_MASK_LPA2);
+const struct pgw_format pt_format_arm64_s2_16k_l1_lpa2 =
+	ARM64_S2_FORMAT("arm64-s2-16k-l1-lpa2", NULL, 2, ARM64_SLOTS_LG2 + ARM64_S2_CONCAT_LG2, 52,
+			arm64_s2_attrs_lpa2, ARM64_S2_ATTR_MASK_LPA2);
+const struct pgw_format pt_format_arm64_s2_16k_l0_lpa2 = ARM64_S2_FORMAT(
+	"arm64-s2-16k-l0-lpa2", NULL, 3, 5, 52, arm64_s2_attrs_lpa2, ARM64_S2_ATTR_MASK_LPA2);
