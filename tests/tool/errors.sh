@@ -232,4 +232,15 @@ full_disk dump "$image"
 full_disk dump --leaves "$image"
 full_disk dump --style ptdump --markers "$root/tests/data/x86_64-la48-pti.markers" "$image"
 full_disk translate "$image" ffffffff88c00000
+
+# Tables of hypervisors and IOMMUs: nothing is guessed of where they are or how many.
+complains 'a stage-2 root may be several tables' 2 'several tables side by side; say how many bits' \
+	dump --format arm64-s2-4k --root 1000000 "$image"
+complains 'no more than it can have' 2 'arm64-s2-4k-l1:44: addresses of that format have 30 to 43 bits' \
+	dump --format arm64-s2-4k-l1:44 --root 1000000 "$image"
+complains 'their root is not the kernel'"'"'s' 2 '--format npt-48: say with --root where' \
+	dump --format npt-48 "$image"
+complains 'they have no halves' 2 '--half: a root of format ept-4 has no halves' \
+	dump --format ept-4 --root 1000000 --half user "$image"
+complains 'bits are a number' 2 "--format: 'npt-48:' is not" dump --format npt-48: "$image"
 tap_done
