@@ -27,6 +27,8 @@ struct diff {
 	struct options *opts;
 	struct record record;
 	struct pgw_diff_summary sums;
+	uint64_t nr_done;   /* roots, gone through for the sums and for the changes */
+	uint64_t nr_pieces; /* that were compared */
 	uint64_t nr_single; /* roots that are in one of the images only */
 	bool truncated;
 };
@@ -38,6 +40,7 @@ struct pair {
 	const struct pgw_region *region;
 	struct pgw_mm *mm[2];
 	uint64_t nr_lines; /* that may still be printed */
+	uint64_t nr_told;  /* pieces of this comparison */
 };
 
 static void diff_side(struct record *record, const struct pgw_extent *extent, bool is_after)
@@ -93,6 +96,25 @@ static int diff_change(const struct pgw_change *change, void *arg)
 	record_hex(record, "root", pair->before->root.pa);
 	record_end(record);
 	return out_failed(record->out) ? STOP_OUTPUT : 0;
+}
+
+/* Roots are gone through twice: for the sums and for the changes. */
+static int pair_look(void *arg, uint64_t nr_pieces)
+{
+	struct pair *pair = (struct pair *)arg;
+	struct diff *diff = pair->diff;
+	struct progress_step step = {
+		.what = "comparing",
+		.unit = "pieces",
+		.done = diff->nr_done,
+		.total = 2 * (uint64_t)diff->roots_before.nr,
+	};
+
+	diff->nr_pieces += nr_pieces - pair->nr_told;
+	pair->nr_told = nr_pieces;
+	step.nr = diff->nr_pieces;
+	progress_show(&diff->before.progress, &step);
+	return interrupt_signal() ? TARGET_STOPPED : 0;
 }
 
 static int pair_attach(struct pair *pair)
@@ -163,6 +185,8 @@ static int pair_diff(struct pair *pair, bool has_changes)
 	args.before = pair->mm[0];
 	args.after = pair->mm[1];
 	args.fn = has_changes ? diff_change : NULL;
+	args.look = pair_look;
+	pair->nr_told = 0;
 	if (!err) {
 		pair->nr_lines = pgw_mm_budget(pair->mm[0]);
 		err = pgw_diff(&args, &sums);
@@ -208,9 +232,10 @@ static int diff_pairs(struct diff *diff, bool has_changes)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < diff->roots_before.nr; i++) {
+	for (size_t i = 0; i < diff->roots_before.nr && !err; i++) {
 		struct pair pair = { .diff = diff, .before = &diff->roots_before.list[i] };
 
+		diff->nr_done++;
 		if (diff->match[i] == PGW_DIFF_NO_MATCH || !is_chosen(diff, pair.before))
 			continue;
 		pair.after = &diff->roots_after.list[diff->match[i]];
@@ -318,18 +343,21 @@ static int diff_report(struct diff *diff)
 		status = TOOL_USAGE;
 	if (status != TOOL_DONE)
 		return status;
+	interrupt_catch();
 	err = diff_pairs(diff, false);
 	if (!err) {
 		diff_singles(diff);
 		err = diff_pairs(diff, true);
 	}
-	if (err && err != STOP_OUTPUT) {
+	progress_end(&diff->before.progress);
+	diff->truncated |= err == TARGET_STOPPED;
+	if (err < 0) {
 		message("%s: %s", diff->before.file, pgw_status_text(err));
 		return TOOL_UNREADABLE;
 	}
 	diff_summary(diff);
 	out_flush(diff->record.out);
-	if (diff->truncated)
+	if (diff->truncated && err != TARGET_STOPPED)
 		message("cut short: the budget of table visits or lines ran out (--budget)");
 	if (diff->sums.nr_unreadable)
 		message("%" PRIu64 " tables are not in the images: what they map is not compared",

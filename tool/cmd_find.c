@@ -119,7 +119,7 @@ static int find_index_bytes(const void *bytes, size_t size, void *arg)
 	return new_file_write(file, bytes, size) ? 0 : STOP_OUTPUT;
 }
 
-static int find_index_make(const struct target *target, const struct options *opts,
+static int find_index_make(struct target *target, const struct options *opts,
 			   const struct pgw_find_args *args, const struct pgw_find_index_of *of,
 			   bool replaces)
 {
@@ -133,7 +133,8 @@ static int find_index_make(const struct target *target, const struct options *op
 		return TOOL_UNREADABLE;
 	}
 	err = pgw_find_index_write(args, of, find_index_bytes, file);
-	if (err && err != STOP_OUTPUT)
+	target_progress_end(target);
+	if (err < 0)
 		target_fail(target, err);
 	if (err)
 		new_file_abandon(file);
@@ -144,7 +145,7 @@ static int find_index_make(const struct target *target, const struct options *op
 }
 
 /* The index that --index names, made if it is not there. */
-static int find_index_open(const struct target *target, const struct options *opts,
+static int find_index_open(struct target *target, const struct options *opts,
 			   const struct pgw_find_args *args, struct pgw_find_index **ret)
 {
 	struct pgw_find_index_of of;
@@ -181,9 +182,10 @@ static int find_mappings(struct target *target, const struct sought *sought,
 	args->pa_first = sought->pa_first;
 	args->pa_last = sought->pa_last;
 	err = pgw_find(args, &sums);
-	if (err && err != STOP_OUTPUT && err != -PGW_E2BIG)
+	target_progress_end(target);
+	if (err < 0 && err != -PGW_E2BIG)
 		return target_fail(target, err);
-	find_summary(target, &find->record, &sums, err == -PGW_E2BIG);
+	find_summary(target, &find->record, &sums, err == -PGW_E2BIG || err == TARGET_STOPPED);
 	out_flush(find->record.out);
 	find_explain(target, &sums, args->max_found, err == -PGW_E2BIG);
 	return err || sums.nr_unreadable || !sums.nr_found ? TOOL_FINDING : TOOL_DONE;
@@ -215,6 +217,7 @@ static int find_report(struct target *target, const struct options *opts, struct
 		return target_fail(target, err);
 	find.roots = args.roots;
 	record_init(&find.record, out, option_given(opts, OPT_JSON));
+	interrupt_catch();
 	if (opts->index)
 		status = find_index_open(target, opts, &args, &index);
 	args.index = index;

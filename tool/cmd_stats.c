@@ -279,15 +279,18 @@ static int stats_report(struct target *target, const struct options *opts, struc
 	if (err)
 		return target_fail(target, err);
 	record_init(&report.record, out, option_given(opts, OPT_JSON));
+	interrupt_catch();
 	err = pgw_stats(target->image, roots, nr, budget, stats_root, &report, &sums);
+	target_progress_end(target);
 	free(roots);
 	if (!err && !report.has_root) {
 		direct_err = stats_direct(target, opts, &report.record);
 		err = direct_err == -PGW_E2BIG ? 0 : direct_err;
 	}
-	if (err && err != STOP_OUTPUT && err != -PGW_E2BIG)
+	if (err < 0 && err != -PGW_E2BIG)
 		return target_fail(target, err);
-	stats_summary(target, &report.record, &sums, err == -PGW_E2BIG || direct_err);
+	stats_summary(target, &report.record, &sums,
+		      err == -PGW_E2BIG || err == TARGET_STOPPED || direct_err);
 	if (err == -PGW_E2BIG)
 		message("%s: more than %" PRIu64
 			" tables: nothing is said of single roots (--budget)",

@@ -10,6 +10,7 @@ enum tool_status {
 	TOOL_FINDING = 1, /**< done, and something was found, not mapped, or cut short */
 	TOOL_USAGE = 2,
 	TOOL_UNREADABLE = 3, /**< the input cannot be read, or the output cannot be written */
+	TOOL_SIGNAL = 128,   /**< and the signal's number: it ended the work before */
 };
 
 /** One line on standard error: "pagewalk: " and the text. Control characters come out as "?". */

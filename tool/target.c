@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,60 +11,47 @@
 
 #include "names.h"
 
-#define PROGRESS_DELAY_MS 300
-#define UNPACKING_DELAY_MS 1000
-
 #define STANDARD_INPUT "standard input"
 
 /* The longest that the library takes, and the head of the note. */
 #define MAX_VMCOREINFO ((128 << 10) + 24)
 
-/* Has the work gone on for so long that somebody wants to know? */
-static bool progress_is_due(struct progress *progress, int delay_ms)
+static void memory_show(void *arg, uint64_t done, uint64_t total)
 {
-	struct timespec now;
+	const struct progress_step step = {
+		.what = "looking through memory", .nr = done, .done = done, .total = total
+	};
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (!progress->start.tv_sec && !progress->start.tv_nsec)
-		progress->start = now;
-	return (now.tv_sec - progress->start.tv_sec) * 1000 +
-		       (now.tv_nsec - progress->start.tv_nsec) / 1000000 >=
-	       delay_ms;
+	progress_show((struct progress *)arg, &step);
 }
 
-static void progress_show(void *arg, uint64_t done, uint64_t total)
+/* Tables are looked at: here is where it ends before. */
+static int look_show(void *arg, const struct pgw_look *now)
 {
-	struct progress *progress = (struct progress *)arg;
-	unsigned percent = total ? (unsigned)((double)done * 100 / (double)total) : 0;
+	const struct progress_step step = {
+		.what = "reading page tables",
+		.unit = "tables",
+		.nr = now->nr_tables,
+		.done = now->nr_done,
+		.total = now->nr_all,
+	};
 
-	if ((progress->is_shown && progress->percent == percent) ||
-	    !progress_is_due(progress, PROGRESS_DELAY_MS))
-		return;
-	progress->is_shown = true;
-	progress->percent = percent;
-	fprintf(stderr, "\r%s: %u%%", progress->what ? progress->what : "looking through memory",
-		percent);
-	fflush(stderr);
-}
-
-static void progress_clear(struct progress *progress)
-{
-	if (progress->is_shown)
-		fputs("\r\033[K", stderr);
-	*progress = (struct progress){ 0 };
+	progress_show((struct progress *)arg, &step);
+	return interrupt_signal() ? TARGET_STOPPED : 0;
 }
 
 void target_progress(struct target *target, const char *what, uint64_t done, uint64_t total)
 {
-	if (!isatty(STDERR_FILENO))
-		return;
-	target->progress.what = what;
-	progress_show(&target->progress, done < total ? done : total, total);
+	const struct progress_step step = {
+		.what = what, .nr = done, .done = done, .total = total
+	};
+
+	progress_show(&target->progress, &step);
 }
 
 void target_progress_end(struct target *target)
 {
-	progress_clear(&target->progress);
+	progress_end(&target->progress);
 }
 
 static void unpacking_announce(const char *file, const struct pgw_unpacking *now)
@@ -73,20 +61,6 @@ static void unpacking_announce(const char *file, const struct pgw_unpacking *now
 		"gone when this ends",
 		file, now->packing ? "packed by " : "", now->packing ? now->packing : "",
 		now->packing ? ": unpacking" : "reading", now->folder);
-}
-
-static void unpacking_percent(struct progress *progress, const struct pgw_unpacking *now)
-{
-	unsigned percent = now->total ? (unsigned)((double)now->nr_read * 100 / (double)now->total)
-				      : (unsigned)(now->size >> 20);
-
-	if ((progress->is_shown && progress->percent == percent) || !isatty(STDERR_FILENO))
-		return;
-	progress->is_shown = true;
-	progress->percent = percent;
-	fprintf(stderr, "\r%s: %u%s", now->packing ? "unpacking" : "reading", percent,
-		now->total ? "%" : " MiB");
-	fflush(stderr);
 }
 
 static void unpacking_damage(const char *file, const struct pgw_unpacking *now)
@@ -110,22 +84,27 @@ static void unpacking_show(void *arg, const struct pgw_unpacking *now)
 {
 	struct progress *progress = (struct progress *)arg;
 	const char *file = strcmp(now->path, "-") == 0 ? STANDARD_INPUT : now->path;
-	bool is_due = progress_is_due(progress, UNPACKING_DELAY_MS);
-	bool is_announced = progress->is_announced || is_due;
+	const struct progress_step step = {
+		.what = now->packing ? "unpacking" : "reading",
+		.nr = now->total ? now->nr_read : now->size,
+		.done = now->nr_read,
+		.total = now->total,
+	};
 
-	if (is_due && !progress->is_announced) {
+	if (!progress->is_announced && progress_is_due(progress)) {
 		unpacking_announce(file, now);
 		progress->is_announced = true;
 	}
 	if (!now->is_done) {
-		if (is_due)
-			unpacking_percent(progress, now);
+		progress_show(progress, &step);
 		return;
 	}
-	progress_clear(progress);
-	if (is_announced)
+	if (progress->is_announced) {
+		progress_end(progress);
 		message("%s: it came to %" PRIu64 " MiB, of which %" PRIu64 " MiB take space in %s",
 			file, now->size >> 20, now->disk_size >> 20, now->folder);
+	}
+	progress_end(progress);
 	unpacking_damage(file, now);
 }
 
@@ -308,6 +287,8 @@ int target_open(struct target *target, const struct options *opts)
 		.temporary_folder = getenv("TMPDIR"),
 		.unpack_max = opts->unpack_max,
 		.unpacking = unpacking_show,
+		.progress = memory_show,
+		.look = look_show,
 		.progress_arg = &target->progress,
 	};
 	struct pgw_error err = { 0 };
@@ -332,10 +313,8 @@ int target_open(struct target *target, const struct options *opts)
 			return ret;
 		image_opts.vmcoreinfo = &target->vmcoreinfo;
 	}
-	if (isatty(STDERR_FILENO))
-		image_opts.progress = progress_show;
 	ret = pgw_image_open(opts->args[0], &image_opts, &target->image, &err);
-	progress_clear(&target->progress);
+	progress_end(&target->progress);
 	if (ret < 0)
 		return fail_open(target, opts, &err);
 	target_warn_shift(target);
@@ -390,7 +369,7 @@ int target_kernel_root(struct target *target, struct pgw_root_info *ret, struct 
 {
 	int status = pgw_image_kernel_root(target->image, ret, err);
 
-	progress_clear(&target->progress);
+	progress_end(&target->progress);
 	return status;
 }
 
@@ -398,7 +377,7 @@ int target_roots(struct target *target, const struct pgw_root_info **ret_list, s
 {
 	int status = pgw_image_roots(target->image, ret_list, ret_nr);
 
-	progress_clear(&target->progress);
+	progress_end(&target->progress);
 	return status;
 }
 
@@ -406,7 +385,7 @@ int target_kernels(struct target *target, const struct pgw_kernel **ret_list, si
 {
 	int status = pgw_image_kernels(target->image, ret_list, ret_nr);
 
-	progress_clear(&target->progress);
+	progress_end(&target->progress);
 	return status;
 }
 
@@ -414,7 +393,7 @@ int target_vmcoreinfo(struct target *target, const struct pgw_vmcoreinfo **ret_l
 {
 	int status = pgw_image_vmcoreinfo(target->image, ret_list, ret_nr);
 
-	progress_clear(&target->progress);
+	progress_end(&target->progress);
 	return status;
 }
 
@@ -422,7 +401,7 @@ int target_linux(struct target *target, struct pgw_linux *ret)
 {
 	int err = pgw_image_linux(target->image, ret);
 
-	progress_clear(&target->progress);
+	progress_end(&target->progress);
 	if (!err)
 		return TOOL_DONE;
 	message("%s: %s", target->file, pgw_status_text(err));
@@ -474,7 +453,7 @@ static int choose_cpu_root(struct target *target, const struct options *opts)
 	target_take_registers(target);
 	err = pgw_image_cpu_root(target->image, cpu, &target->root);
 
-	progress_clear(&target->progress);
+	progress_end(&target->progress);
 	/* A CPU whose halves have each a root has two. */
 	if (err == 0 && pgw_format_is_split(target->root.format) &&
 	    opts->halves == REGION_BIT(PGW_REGION_USER) &&
@@ -755,7 +734,7 @@ int target_hold(struct target *target, const struct options *opts, bool is_all)
 	};
 	int err = pgw_hold_tables(target->image, &what);
 
-	progress_clear(&target->progress);
+	progress_end(&target->progress);
 	if (err)
 		return fail_hold(target, opts, err);
 	tell_stood(target, pgw_image_get_info(target->image)->paused_ns);
@@ -931,6 +910,18 @@ struct report_missing target_missing_tables(const struct target *target)
 	return missing;
 }
 
+/* Ended by a signal, as a shell tells it of a program that a signal has killed. */
+static int finish_interrupted(int status)
+{
+	int number = interrupt_signal();
+
+	if (!number)
+		return status;
+	message("cut short by %s: what was found until then is all that was told",
+		number == SIGINT ? "SIGINT" : "SIGTERM");
+	return TOOL_SIGNAL + number;
+}
+
 int target_finish(struct out *out, int status)
 {
 	out_flush(out);
@@ -939,7 +930,7 @@ int target_finish(struct out *out, int status)
 	if (out->os_errno == EPIPE)
 		return TOOL_DONE;
 	if (!out_failed(out))
-		return status;
+		return finish_interrupted(status);
 	message("standard output: %s", strerror(out->os_errno));
 	return TOOL_UNREADABLE;
 }

@@ -8,25 +8,18 @@
  * enum tool_status other than TOOL_DONE.
  */
 
-#include <time.h>
-
 #include <pagewalk/pagewalk.h>
 
 #include "message.h"
 #include "options.h"
+#include "progress.h"
 #include "report/report.h"
 
 #define REGION_BIT(half) (1u << (half))
 #define ALL_REGIONS (REGION_BIT(PGW_REGION_USER) | REGION_BIT(PGW_REGION_KERNEL))
 
-/** The percentage on standard error, if that is a terminal and the work takes a while. */
-struct progress {
-	bool is_shown;
-	const char *what; /**< is done; NULL: looking through memory */
-	bool is_announced; /**< that a file is unpacked, which is said wherever standard error goes */
-	unsigned percent;
-	struct timespec start; /**< of the work; 0 = none */
-};
+/** What a look at tables returns that a signal has ended. */
+#define TARGET_STOPPED 3
 
 struct target {
 	const char *file;
@@ -136,8 +129,10 @@ int target_run(const struct options *opts, const struct target_job *job);
  * TOOL_UNREADABLE */
 int target_fail(const struct target *target, int err);
 
-/** Write what is buffered; a reader that went away is no failure. @return status, or
- * TOOL_UNREADABLE after a message */
+/**
+ * Write what is buffered; a reader that went away is no failure.
+ * @return status; or after a message TOOL_UNREADABLE, or TOOL_SIGNAL plus the signal that came
+ */
 int target_finish(struct out *out, int status);
 
 #endif

@@ -261,8 +261,9 @@ struct pgw_stats_sums {
  *
  * @param budget distinct tables that may be looked at, at most 2^31
  * @param fn     called for each root, in order, when all tables were read
- * @param ret    set also if the budget ran out, of what was read until then; fn is not called then
- * @return 0, fn's value, -PGW_E2BIG (the budget ran out), -PGW_EINVAL (no root can be there),
+ * @param ret    set also if the budget ran out or look() ended it, of what was read until then; fn is
+ *               not called then
+ * @return 0, fn's value or that of the image's look(), -PGW_E2BIG (the budget ran out), -PGW_EINVAL (no root can be there),
  *         -PGW_ENOMEM
  */
 PGW_API int pgw_stats(const struct pgw_image *image, const struct pgw_root_info *roots, size_t nr,
@@ -330,6 +331,11 @@ struct pgw_diff_args {
 	uint64_t first;
 	uint64_t last;     /**< inclusive */
 	pgw_change_fn *fn; /**< or NULL: sums alone */
+	/**
+	 * Called now and then, with how many pieces were compared; not 0 ends the comparison, which
+	 * returns the value. May be NULL.
+	 */
+	int (*look)(void *arg, uint64_t nr_pieces);
 	void *arg;
 };
 
@@ -349,7 +355,7 @@ struct pgw_diff_summary {
  * Locks: both as pgw_scan(). The second one may be a live one at another time.
  * An mm's budget bounds also how many extents are taken of it, in all.
  * @param ret added to
- * @return 0, fn's value, as pgw_scan() (-PGW_E2BIG: everything before was reported),
+ * @return 0, fn's or look's value, as pgw_scan() (-PGW_E2BIG: everything before was reported),
  *         -PGW_EINVAL also if they are not of one format and region
  */
 PGW_API int pgw_diff(const struct pgw_diff_args *args, struct pgw_diff_summary *ret);
@@ -426,7 +432,7 @@ struct pgw_find_sums {
  * (PGW_ROOT_GUEST) is passed over.
  *
  * @param ret set also on failure
- * @return 0, fn's value, -PGW_E2BIG (more tables, or more is found, than may be: what was found
+ * @return 0, fn's value or that of the image's look(), -PGW_E2BIG (more tables, or more is found, than may be: what was found
  *         before was reported), -PGW_EINVAL (no root can be there), -PGW_ENOMEM
  */
 PGW_API int pgw_find(const struct pgw_find_args *args, struct pgw_find_sums *ret);
@@ -444,7 +450,7 @@ struct pgw_find_index_of {
  *
  * @param args image, roots and max_tables; the rest is not looked at
  * @param fn   gets the file's bytes, in order; nothing is called complete before it returned for all
- * @return 0, fn's value, -PGW_E2BIG (more tables than may be), -PGW_EINVAL (no root can be there),
+ * @return 0, fn's value or that of the image's look(), -PGW_E2BIG (more tables than may be), -PGW_EINVAL (no root can be there),
  *         -PGW_ENOMEM, or as pgw_image_vmcoreinfo()
  */
 PGW_API int pgw_find_index_write(const struct pgw_find_args *args,

@@ -73,6 +73,13 @@ struct pgw_unpacking {
 	uint64_t damage_at;     /**< in bytes that were read */
 };
 
+/** How far a look at the tables of many roots is. */
+struct pgw_look {
+	uint64_t nr_tables; /**< that were gone through, as often as each is */
+	uint64_t nr_done;   /**< of nr_all: roots, as often as each is gone through */
+	uint64_t nr_all;
+};
+
 /** How to open an image. All zero, or NULL instead of it, is the default. */
 struct pgw_image_options {
 	/**
@@ -134,6 +141,11 @@ struct pgw_image_options {
 	void (*unpacking)(void *arg, const struct pgw_unpacking *now);
 	/** Called now and then during long work, from the thread that asked for it; may be NULL. */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
+	/**
+	 * Called with progress_arg now and then while pgw_find(), pgw_find_index_write() or pgw_stats()
+	 * look at tables. Not 0 ends that, which returns the value; may be NULL.
+	 */
+	int (*look)(void *arg, const struct pgw_look *now);
 	void *progress_arg;
 };
 

@@ -12,6 +12,9 @@
 /* Ends a scan whose extents are enough for now. */
 #define SIDE_FULL 1
 
+/* Pieces of the comparison. */
+#define LOOK_EVERY (1 << 14)
+
 /* Roots whose content is compared, each of one side with each of the other. */
 #define MAX_BY_CONTENT 512
 
@@ -225,6 +228,8 @@ static int diff_step(struct diff *d)
 
 static int diff_run(struct diff *d)
 {
+	bool is_ended = false;
+	uint64_t nr = 0;
 	int status = 0;
 
 	while (!status) {
@@ -234,8 +239,12 @@ static int diff_run(struct diff *d)
 		if (status || (!d->before.has_extent && !d->after.has_extent))
 			break;
 		status = diff_step(d);
+		if (!status && d->args->look && ++nr % LOOK_EVERY == 0) {
+			status = d->args->look(d->args->arg, nr);
+			is_ended = status != 0;
+		}
 	}
-	if (status == -PGW_E2BIG) {
+	if (status == -PGW_E2BIG || is_ended) {
 		int stop = diff_flush(d);
 
 		return stop ? stop : status;

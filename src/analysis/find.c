@@ -7,9 +7,11 @@
 #include "analysis/forest.h"
 #include "base/bits.h"
 #include "pt/read/iter.h"
+#include "system/tell.h"
 
 /* Slots that may be looked at below all roots: many roots and addresses may lead to one table. */
 #define FIND_VISITS (UINT64_C(1) << 28)
+#define TELL_EVERY (UINT64_C(1) << 16)
 
 struct find {
 	const struct pgw_find_args *args;
@@ -18,6 +20,7 @@ struct find {
 	uint64_t max_leads;
 	struct pgw_found found; /* held back, for the next one to be joined; if has_found */
 	bool has_found;
+	bool is_refused;    /* fn wants no more */
 	uint64_t nr_visits; /* that are left */
 	struct pgw_find_sums *sums;
 };
@@ -84,6 +87,8 @@ static void find_leads(struct find *find)
 
 static int found_flush(struct find *find)
 {
+	int status;
+
 	if (!find->has_found)
 		return 0;
 	if (find->args->max_found && find->sums->nr_found == find->args->max_found)
@@ -91,7 +96,17 @@ static int found_flush(struct find *find)
 	find->has_found = false;
 	find->sums->nr_found++;
 	find->sums->bytes += find->found.va_last - find->found.va_first + 1;
-	return find->args->fn(&find->found, find->args->arg);
+	status = find->args->fn(&find->found, find->args->arg);
+	find->is_refused = status;
+	return status;
+}
+
+/* What is held back was found, too, whatever has ended the search but whoever takes it. */
+static int found_finish(struct find *find, int status)
+{
+	int flushed = find->is_refused ? 0 : found_flush(find);
+
+	return status ? status : flushed;
 }
 
 static int found_add(struct find *find, const struct pgw_found *found)
@@ -160,11 +175,12 @@ struct find_step {
 	unsigned first; /* the slot that is at va */
 };
 
-static void step_begin(const struct find *find, const struct pt *pt, struct find_step *step,
+static void step_begin(struct find *find, const struct pt *pt, struct find_step *step,
 		       uint32_t index)
 {
 	const struct forest_table *table = &find->forest.tables[index];
 
+	find->forest.look.nr_tables++;
 	step->table = index;
 	step->edge = table->edge;
 	step->edge_end = forest_edges_end(&find->forest, index);
@@ -230,6 +246,8 @@ static int descend(const struct descent *d, const struct pt *pt, uint32_t root)
 		}
 		if (!d->find->nr_visits--)
 			status = -PGW_E2BIG;
+		else if (d->find->nr_visits % TELL_EVERY == 0)
+			status = image_tell_look(d->find->args->image, &d->find->forest.look);
 		if (status || (level == top && !is_in_region(step, geo, d->region)))
 			continue;
 		va = step->va + ((uint64_t)(step->it.slot - step->first) << geo->span_lg2[level]);
@@ -296,8 +314,9 @@ static int find_roots(struct find *find, const uint32_t *tables)
 			if (forest_root_has(root, region))
 				status = find_region(find, i, tables[i], region);
 		}
+		find->forest.look.nr_done++;
 	}
-	return status ? status : found_flush(find);
+	return found_finish(find, status);
 }
 
 /* The distinct tables, and which of them lead to what is looked for. */
@@ -324,7 +343,9 @@ static int find_read(struct find *find, uint32_t *tables)
 static int find_in_tables(const struct pgw_find_args *args, struct pgw_find_sums *ret)
 {
 	struct find find = { .args = args,
-			     .forest = { .phys = pgw_image_phys(args->image),
+			     .forest = { .image = args->image,
+					 .phys = pgw_image_phys(args->image),
+					 .look.nr_all = 2 * (uint64_t)args->nr_roots,
 					 .budget = args->max_tables,
 					 .item = find_item,
 					 .table = find_table },
@@ -369,7 +390,7 @@ static int find_indexed(const struct pgw_find_args *args, const struct index_hit
 			status = find_leaf(&d, hit->va);
 	}
 	pgw_mm_free(d.mm);
-	return status ? status : found_flush(&find);
+	return found_finish(&find, status);
 }
 
 int pgw_find(const struct pgw_find_args *args, struct pgw_find_sums *ret)

@@ -542,7 +542,8 @@ int index_look(const struct pgw_find_args *args, struct index_hits *ret)
 
 	for (size_t i = 0; i < args->index->nr_classes && !status; i++)
 		status = class_look(&look, &args->index->classes[i]);
-	qsort(ret->list, ret->nr, sizeof(ret->list[0]), compare_hits);
+	if (ret->nr)
+		qsort(ret->list, ret->nr, sizeof(ret->list[0]), compare_hits);
 	return status;
 }
 

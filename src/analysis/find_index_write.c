@@ -249,7 +249,9 @@ int pgw_find_index_write(const struct pgw_find_args *args, const struct pgw_find
 	w->fn = fn;
 	w->arg = arg;
 	w->checksum = INDEX_MIX_BASIS;
-	w->forest = (struct forest){ .phys = pgw_image_phys(args->image),
+	w->forest = (struct forest){ .image = args->image,
+				     .phys = pgw_image_phys(args->image),
+				     .look.nr_all = args->nr_roots,
 				     .budget = args->max_tables,
 				     .item = write_item,
 				     .arg = w };

@@ -5,7 +5,9 @@
 
 #include "base/bits.h"
 #include "pt/read/iter.h"
+#include "system/tell.h"
 
+#define TELL_EVERY 256 /* tables */
 #define SEEN_FIRST_LG2 8
 #define MAX_READINGS 255
 /* Entries that lead to tables: what they take is 16 bytes each. */
@@ -210,11 +212,16 @@ int forest_add(struct forest *f, const struct pgw_root_info *root, uint32_t *ret
 	if (!pt_root_is_aligned(geo, root->root.pa))
 		return -PGW_EINVAL;
 	status = table_add(f, &table, ret_table);
-	for (; !status && next < f->nr_tables; next++)
-		status = table_read(f, (uint32_t)next);
+	for (; !status && next < f->nr_tables; next++) {
+		f->look.nr_tables = next;
+		status = !f->image || next % TELL_EVERY ? 0 : image_tell_look(f->image, &f->look);
+		if (!status)
+			status = table_read(f, (uint32_t)next);
+	}
 	/* After a failure: what was met and not read has no edges. */
 	for (; next < f->nr_tables; next++)
 		f->tables[next].edge = f->nr_edges;
+	f->look.nr_done += !status;
 	return status;
 }
 

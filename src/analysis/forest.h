@@ -47,13 +47,16 @@ struct forest_reading {
 };
 
 struct forest {
-	const struct pgw_phys *phys;
-	uint64_t budget;      /* tables; at most 2^31 */
-	forest_item_fn *item; /* NULL: none is looked at */
-	forest_link_fn *link; /* NULL: those are not looked at */
+	const struct pgw_image *image; /* NULL: nobody is asked whether to go on */
+	const struct pgw_phys *phys;   /* its */
+	uint64_t budget;               /* tables; at most 2^31 */
+	forest_item_fn *item;          /* NULL: none is looked at */
+	forest_link_fn *link;          /* NULL: those are not looked at */
 	/* A table was met, before its items are: room for what the caller keeps of it. May be NULL. */
 	int (*table)(uint32_t table, void *arg);
 	void *arg;
+	struct pgw_look
+		look; /* nr_all is the caller's; a root that was added is one that is done */
 
 	struct forest_table *tables;
 	uint64_t nr_tables, max_tables;
@@ -68,7 +71,7 @@ struct forest {
 /*
  * Read the tables below a root that were not read before.
  * @param ret_table the root's own
- * @return 0, what a callback returned, -PGW_EINVAL (no root can be there), -PGW_E2BIG (the budget
+ * @return 0, what a callback or whoever opened the image returned, -PGW_EINVAL (no root can be there), -PGW_E2BIG (the budget
  *         ran out), -PGW_ENOMEM
  */
 int forest_add(struct forest *forest, const struct pgw_root_info *root, uint32_t *ret_table);

@@ -6,12 +6,14 @@
 
 #include "analysis/forest.h"
 #include "base/bits.h"
+#include "system/tell.h"
 
 /* A table is sparse if at most one slot in so many is used. */
 #define SPARSE_LG2 4
 
 /* A table is visited once for each root that has it, or rather for those that do not begin alike. */
 #define STATS_VISITS (UINT64_C(1) << 28)
+#define TELL_EVERY (UINT64_C(1) << 16)
 
 /* Bits of an entry that say what happened to a leaf; 0: the format has none. */
 struct history {
@@ -190,10 +192,14 @@ static int stats_use(uint32_t table, uint64_t va, void *arg)
 {
 	const struct use *use = (const struct use *)arg;
 	struct table_sums *sums = &use->stats->sums[table];
+	int status;
 
 	(void)va;
 	if (!use->stats->nr_visits--)
 		return -PGW_E2BIG;
+	if (use->stats->nr_visits % TELL_EVERY == 0 &&
+	    (status = image_tell_look(use->stats->forest.image, &use->stats->forest.look)))
+		return status;
 	if (use->part->has_others)
 		sums->nr_users += 2;
 	else
@@ -525,7 +531,9 @@ int pgw_stats(const struct pgw_image *image, const struct pgw_root_info *roots, 
 	      uint64_t budget, pgw_stats_fn *fn, void *arg, struct pgw_stats_sums *ret)
 {
 	struct stats s = { .nr_visits = STATS_VISITS,
-			   .forest = { .phys = pgw_image_phys(image),
+			   .forest = { .image = image,
+				       .phys = pgw_image_phys(image),
+				       .look.nr_all = 2 * (uint64_t)nr,
 				       .budget = budget,
 				       .item = stats_item,
 				       .table = stats_table } };

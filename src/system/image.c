@@ -2,6 +2,7 @@
 #include "system/linux/symbols.h"
 #include "system/linux/types.h"
 #include "system/place/place.h"
+#include "system/tell.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,13 @@ int image_open(const struct image_kinds *kinds, const char *path,
 	image_encryption_learn(image);
 	*ret = image;
 	return 0;
+}
+
+int image_tell_look(const struct pgw_image *image, const struct pgw_look *now)
+{
+	const struct pgw_image_options *options = &image->options;
+
+	return options->look ? options->look(options->progress_arg, now) : 0;
 }
 
 int pgw_image_open(const char *source, const struct pgw_image_options *opts, struct pgw_image **ret,

@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,6 +104,73 @@ static void test_forest__slots_that_another_entry_left_out_are_read(void **state
 	free(bytes);
 }
 
+struct looked {
+	unsigned nr;
+	unsigned stop_at; /* 0: never */
+	struct pgw_look last;
+};
+
+static int look(void *arg, const struct pgw_look *now)
+{
+	struct looked *looked = (struct looked *)arg;
+
+	assert_true(now->nr_tables >= looked->last.nr_tables);
+	assert_true(now->nr_done >= looked->last.nr_done && now->nr_done <= now->nr_all);
+	looked->last = *now;
+	return ++looked->nr == looked->stop_at ? 7 : 0;
+}
+
+static int ignore_root(const struct pgw_stats_root *root, void *arg)
+{
+	(void)root;
+	(void)arg;
+	return 0;
+}
+
+static int ignore_bytes(const void *bytes, size_t size, void *arg)
+{
+	(void)bytes;
+	(void)size;
+	(void)arg;
+	return 0;
+}
+
+/* Whoever opened the image is asked, and may end it; what was read until then is told. */
+static void test_forest__a_look_at_tables_ends_when_it_is_told_to(void **state)
+{
+	const struct pgw_find_index_of of = { 0 };
+	struct looked looked = { .stop_at = 1 };
+	const struct pgw_image_options options = { .look = look, .progress_arg = &looked };
+	struct pgw_find_args args = { .platform = pgw_hosted_platform(),
+				      .max_tables = 1 << 20,
+				      .fn = take };
+	const char *tree = getenv("PGW_SOURCE_ROOT");
+	struct pgw_stats_sums stats;
+	struct pgw_find_sums sums;
+	struct found found = { 0 };
+	struct pgw_image *image;
+	char path[512];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/tests/data/x86_64-la48-pti.small.elf", tree ? tree : ".");
+	assert_int_equal(pgw_image_open(path, &options, &image, NULL), 0);
+	args.image = image;
+	args.arg = &found;
+	assert_int_equal(pgw_image_roots(image, &args.roots, &args.nr_roots), 0);
+	assert_int_equal(pgw_find(&args, &sums), 7);
+	looked = (struct looked){ .stop_at = 1 };
+	assert_int_equal(pgw_find_index_write(&args, &of, ignore_bytes, NULL), 7);
+	looked = (struct looked){ .stop_at = 1 };
+	assert_int_equal(
+		pgw_stats(image, args.roots, args.nr_roots, 1 << 20, ignore_root, NULL, &stats), 7);
+	assert_int_equal(stats.nr_roots, 0);
+	looked = (struct looked){ 0 };
+	assert_int_equal(
+		pgw_stats(image, args.roots, args.nr_roots, 1 << 20, ignore_root, NULL, &stats), 0);
+	assert_true(looked.nr > 0 && looked.last.nr_all == 2 * args.nr_roots);
+	pgw_image_close(image);
+}
+
 /* More roots than can be compared with each other; every second one is there again. */
 #define MANY 300000
 
@@ -154,6 +222,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forest__slots_that_another_entry_left_out_are_read),
+		cmocka_unit_test(test_forest__a_look_at_tables_ends_when_it_is_told_to),
 		cmocka_unit_test(test_diff_match__many_roots_are_matched_by_place_in_time),
 		cmocka_unit_test(test_diff_match__kernels_come_before_places),
 	};
