@@ -6,6 +6,7 @@
 #include "command.h"
 #include "markers.h"
 #include "names.h"
+#include "regions.h"
 #include "report/ptdump_style.h"
 #include "report/report.h"
 #include "target.h"
@@ -19,19 +20,23 @@
 #define RANGES_ONLY                                                                                \
 	(OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) |           \
 	 OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_ABSENT) | OPT_BIT(OPT_NO_FOLD) | OPT_BIT(OPT_SYMBOLS) | \
-	 OPT_BIT(OPT_JSON))
+	 OPT_BIT(OPT_REGIONS) | OPT_BIT(OPT_REGION) | OPT_BIT(OPT_JSON))
 
 static bool dump_check_options(const struct options *opts)
 {
 	if (opts->style == STYLE_PTDUMP && (opts->given & RANGES_ONLY)) {
 		message("dump: --style ptdump goes with none of --range, --perm, --level, --pa, "
-			"--leaves, --absent, --no-fold, --symbols, --json");
+			"--leaves, --absent, --no-fold, --symbols, --regions, --region, --json");
 		return false;
 	}
 	if (option_given(opts, OPT_PID) &&
 	    (opts->style == STYLE_PTDUMP ||
 	     (opts->given & (OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF))))) {
 		message("dump: --pid goes with none of --root, --half, --style ptdump");
+		return false;
+	}
+	if (option_given(opts, OPT_PID) && option_given(opts, OPT_REGION)) {
+		message("dump: --pid does not go with --region, which is of the kernel's half");
 		return false;
 	}
 	if (opts->style != STYLE_PTDUMP && option_given(opts, OPT_MARKERS)) {
@@ -132,7 +137,7 @@ struct by_areas {
 /* A half whose budget ran out does not keep the other from being dumped. */
 static int dump_each_half(struct target *target, const struct options *opts,
 			  struct pgw_dump_args *args, struct pgw_dump_summary *summary,
-			  struct by_areas *by)
+			  struct by_areas *by, const struct regions *regions)
 {
 	int err = 0;
 
@@ -143,8 +148,9 @@ static int dump_each_half(struct target *target, const struct options *opts,
 		if (!args->mm || !dump_clip(opts, args->mm, args))
 			continue;
 		args->max_lines = pgw_mm_budget(args->mm);
-		ret = by->areas ? areas_dump(by->areas, by->report, args, summary, &by->met)
-				: pgw_dump(args, summary);
+		ret = by->areas      ? areas_dump(by->areas, by->report, args, summary, &by->met)
+		      : opts->region ? regions_dump(regions, args, summary)
+				     : pgw_dump(args, summary);
 		if (ret)
 			err = ret;
 	}
@@ -210,7 +216,11 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 	struct pgw_dump_summary summary = { 0 };
 	struct by_areas by = { .areas = areas, .report = &report };
 	bool is_odd;
+	struct regions regions = { 0 };
 	int err = option_given(opts, OPT_SYMBOLS) ? names_for_report(target, &report) : TOOL_DONE;
+
+	if (err == TOOL_DONE && (opts->given & (OPT_BIT(OPT_REGIONS) | OPT_BIT(OPT_REGION))))
+		err = regions_get(target, opts, &report, &regions);
 
 	if (err != TOOL_DONE)
 		return err;
@@ -227,7 +237,8 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 	}
 	if (!dump_filter(opts, target->root.format, &args.filter))
 		return TOOL_USAGE;
-	err = dump_each_half(target, opts, &args, &summary, &by);
+	err = dump_each_half(target, opts, &args, &summary, &by, &regions);
+	regions_free(&regions);
 	if (err == STOP_OUTPUT)
 		return TOOL_DONE;
 	if (err && err != -PGW_E2BIG) {
@@ -404,6 +415,8 @@ const struct command cmd_dump = {
 		"  pagewalk dump --pa 0x1000+4K vmcore       where a page is mapped\n"
 		"  pagewalk dump --absent --root cpu0 vmcore  PROT_NONE, swap, ... too\n"
 		"  pagewalk dump --range @_stext-@_etext --symbols vmcore  the kernel's code\n"
+		"  pagewalk dump --regions --perm k:x vmcore  what executable memory is for\n"
+		"  pagewalk dump --region modules vmcore     where modules are\n"
 		"  pagewalk dump --style ptdump vmcore       as the kernel's own dump\n"
 		"  pagewalk dump --leaves --json vmcore      one leaf a record\n",
 	.options = OPTIONS_LIVE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_PID) | OPT_BIT(OPT_HALF) |
@@ -411,7 +424,8 @@ const struct command cmd_dump = {
 		   OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) | OPT_BIT(OPT_LEAVES) |
 		   OPT_BIT(OPT_ABSENT) | OPT_BIT(OPT_NO_FOLD) | OPT_BIT(OPT_STYLE) |
 		   OPT_BIT(OPT_MARKERS) | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_SYMBOLS) |
-		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+		   OPT_BIT(OPT_REGIONS) | OPT_BIT(OPT_REGION) | OPT_BIT(OPT_JSON) |
+		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = dump_run,

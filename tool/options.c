@@ -97,6 +97,12 @@ static bool option_symbols(struct options *opts, const char *text)
 	return !text || *text;
 }
 
+static bool option_region(struct options *opts, const char *text)
+{
+	opts->region = text;
+	return *text != '\0';
+}
+
 static bool option_root(struct options *opts, const char *text)
 {
 	opts->root_name = NULL;
@@ -437,6 +443,14 @@ static const struct option_spec option_specs[] = {
 			"look into this index, which is made if it is not there; one" HELP_NEXT
 			"of another image is refused, or made anew with --force",
 			option_index },
+	[OPT_REGIONS] = { "regions", NULL, NULL,
+			  "say what the kernel uses addresses for: direct-map," HELP_NEXT
+			  "vmalloc-area with its caller, module, text, ...",
+			  NULL },
+	[OPT_REGION] = { "region", "NAME", "a name of a region",
+			 "only addresses that the kernel uses for this, as modules" HELP_NEXT
+			 "(see the manual); a detail may follow, as 'percpu cpu1'",
+			 option_region },
 	[OPT_FORM] = { "format", "FORM", "elf, lime or raw",
 		       "elf (default), lime, or raw, which puts a map beside NEW", option_form },
 	[OPT_PAGES] = { "pages", "PAGES", "tables or all",

@@ -42,6 +42,8 @@ enum option_id {
 	OPT_RULE,
 	OPT_CPU,
 	OPT_SYMBOLS,
+	OPT_REGIONS,
+	OPT_REGION,
 	OPT_INDEX,
 	OPT_FORM,
 	OPT_PAGES,
@@ -101,6 +103,7 @@ struct options {
 	const char *kernel;     /**< number or release */
 	const char *vmcoreinfo; /**< path */
 	const char *symbols;    /**< path; NULL: the kernel's own */
+	const char *region;     /**< a name of pgw_layout_range; NULL: all */
 	uint64_t max_pause_ms;  /**< 0 = not given */
 	enum root_choice root;
 	uint64_t root_value;   /**< the CPU's number or the physical address */

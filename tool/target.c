@@ -361,6 +361,7 @@ void target_close(struct target *target)
 	for (int half = 0; half < _PGW_REGION_MAX; half++)
 		detach_half(target, half);
 	pgw_modules_close(target->modules);
+	pgw_layout_close(target->layout);
 	pgw_image_close(target->image);
 	free(target->vmcoreinfo_bytes);
 }

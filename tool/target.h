@@ -32,6 +32,7 @@ struct target {
 	struct pgw_root_info root;          /**< after target_choose_root() */
 	struct pgw_mm *mm[_PGW_REGION_MAX]; /**< after target_attach(); NULL if not asked for */
 	struct pgw_modules *modules;        /**< after names_modules(), if there are some */
+	struct pgw_layout *layout;          /**< after regions_get() */
 };
 
 /** To be closed with target_close() also if it fails. */

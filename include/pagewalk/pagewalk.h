@@ -14,6 +14,7 @@
 #include <pagewalk/image.h>
 #include <pagewalk/kernel.h>
 #include <pagewalk/linux_absent.h>
+#include <pagewalk/linux_layout.h>
 #include <pagewalk/linux_modules.h>
 #include <pagewalk/linux_tasks.h>
 #include <pagewalk/mapping.h>

@@ -86,6 +86,18 @@ check 'dump --json --symbols' grep -q '"symbol":"startup_64","symbol_offset":"0x
 	"$tmp/json"
 pagewalk dump --root @init_top_pgt "$image" | tail -n 1 >"$tmp/root"
 check 'dump --root @NAME: where the kernel has it' grep -q '^# root 0x6e10000,' "$tmp/root"
+# What addresses are for.
+pagewalk dump --regions "$image" >"$tmp/regions"
+check 'dump --regions: an area and who asked for it' grep -q '  \[bpf bpf_prog_pack_alloc+0x164\]$' \
+	"$tmp/regions"
+check 'dump --regions: a section of a module' grep -q '  \[module dummy .text' "$tmp/regions"
+check 'dump --regions: all lines but the last' sh -c "[ \$(grep -cv '  \[' '$tmp/regions') -eq 1 ]"
+pagewalk dump --region 'percpu cpu1' --regions --json "$image" >"$tmp/region"
+check 'dump --region, --json' grep -q \
+	'^{"va":"0xffff895009900000",.*"region":"percpu","region_detail":"cpu1","region_source":"symbols"' \
+	"$tmp/region"
+check 'dump --region: the summary says it' grep -q '"only_region":"percpu cpu1","ranges":1' "$tmp/region"
+complains 'dump --region: there is none' 2 "no region is called 'heap'" dump --region heap "$image"
 complains 'dump --range: the end is before the start' 2 'is not FIRST-LAST' \
 	dump --range @_etext-@_stext "$image"
 complains 'dump --range: a name without an end' 2 'is not FIRST-LAST' dump --range @_stext "$image"

@@ -25,4 +25,9 @@ complains 'dump --range: a name where there are none' 3 "$missing" dump --range 
 complains 'dump --root: a name where there are none' 3 "$missing" dump --root @a "$image"
 complains 'dump: --symbols does not go with --style ptdump' 2 'goes with none of' \
 	dump --style ptdump --symbols "$image"
+run dump --regions "$image"
+check 'dump --regions: what is documented' grep -q '  \[espfix\]\|  \[kernel-map\]' "$tmp/out"
+check 'dump --regions: what is missing is said' grep -q 'regions by symbols are not known' "$tmp/err"
+complains 'dump: --region does not go with --pid' 2 'does not go with' \
+	dump --pid 1 --region modules "$image"
 tap_done

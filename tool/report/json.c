@@ -124,11 +124,37 @@ static void json_name(struct json *json, const struct report_name *name)
 		json_untrusted(json, "module", name->module->name, strlen(name->module->name));
 }
 
+static void json_region_of(struct json *json, const struct pgw_layout_range *range)
+{
+	json_str(json, "region", range->name);
+	if (*range->detail)
+		json_untrusted(json, "region_detail", range->detail, strlen(range->detail));
+	json_str(json, "region_source", report_layout_source(range->source));
+}
+
+/* What the first address is for; and the last one, if that differs. */
+static void json_use(struct report *report, struct json *json, const struct pgw_extent *extent)
+{
+	const struct pgw_layout_range *first = pgw_layout_at(report->layout, extent->va_first);
+	const struct pgw_layout_range *last = pgw_layout_at(report->layout, extent->va_last);
+
+	if (first)
+		json_region_of(json, first);
+	if (last == first)
+		return;
+	json_open(json, "region_at_last", '{');
+	if (last)
+		json_region_of(json, last);
+	json_close(json, '}');
+}
+
 /* What the first address is called. */
 static void json_label(struct report *report, struct json *json, const struct pgw_extent *extent)
 {
 	struct report_name name;
 
+	if (report->layout)
+		json_use(report, json, extent);
 	report_name_find(report, extent->va_first, &name);
 	json_name(json, &name);
 }
@@ -137,7 +163,7 @@ static void json_extent(struct report *report, const struct pgw_extent *extent)
 {
 	struct json json = { .out = report->out };
 
-	if (extent->kind == PGW_ENTRY_LEAF && !report->symbols) {
+	if (extent->kind == PGW_ENTRY_LEAF && !report_has_labels(report)) {
 		json_leaf(report, extent);
 		return;
 	}
@@ -149,7 +175,7 @@ static void json_extent(struct report *report, const struct pgw_extent *extent)
 
 static void json_leaves(struct report *report, const struct pgw_extent *extent)
 {
-	report_each_leaf(report, extent, true, report->symbols ? json_extent : json_leaf);
+	report_each_leaf(report, extent, true, report_has_labels(report) ? json_extent : json_leaf);
 }
 
 static void json_repeated(struct report *report, const struct pgw_extent *extent,
@@ -196,6 +222,9 @@ static void json_region(struct json *json, const struct report *report)
 	else
 		json_halves(json, region->has_half[PGW_REGION_USER],
 			    region->has_half[PGW_REGION_KERNEL]);
+	if (report->region_name)
+		json_untrusted(json, "only_region", report->region_name,
+			       strlen(report->region_name));
 	if (region->has_range) {
 		json_hex(json, "first", region->first);
 		json_hex(json, "last", region->last);

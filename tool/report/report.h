@@ -169,6 +169,8 @@ struct report {
 	const char *names; /**< how names of addresses were found; NULL: none are wanted */
 	const struct pgw_symbols *symbols; /**< which addresses of a dump are named by; or NULL */
 	const struct pgw_modules *modules; /**< whose names are looked at, too; or NULL */
+	const struct pgw_layout *layout;   /**< a dump says what addresses are for; or NULL */
+	const char *region_name;           /**< of --region: what was looked at; or NULL */
 	bool is_guess;     /**< where some of memory is, is one: every summary says so */
 	struct report_attrs attrs;
 	struct report_tail tail;
@@ -186,6 +188,13 @@ static inline bool report_is_cut(const struct pgw_image_info *info)
 	return info->truncated && info->said_size > info->file_size;
 }
 
+/** Do lines of a dump say more of addresses than their tables do? */
+static inline bool report_has_labels(const struct report *report)
+{
+	return report->symbols || report->layout;
+}
+/** From where a range of the layout is known: "vmcoreinfo". */
+const char *report_layout_source(enum pgw_layout_source source);
 /** Look for an address's name, if names are wanted. */
 void report_name_find(const struct report *report, uint64_t va, struct report_name *ret);
 

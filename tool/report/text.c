@@ -198,11 +198,44 @@ static void text_name(struct out *out, const struct report_name *name)
 	out_char(out, ']');
 }
 
-/* What the range's first address is called: "  @init_task+0x10", as it can be given back. */
+static void text_region_of(struct out *out, const struct pgw_layout_range *range)
+{
+	if (!range) {
+		out_char(out, '-');
+		return;
+	}
+	out_str(out, range->name);
+	if (!*range->detail)
+		return;
+	out_char(out, ' ');
+	out_untrusted(out, range->detail, strlen(range->detail));
+}
+
+/* What its addresses are for: "  [vmalloc-area kernel_clone+0xe9]", of those at both ends. */
+static void text_use(struct report *report, const struct pgw_extent *extent)
+{
+	const struct pgw_layout_range *first = pgw_layout_at(report->layout, extent->va_first);
+	const struct pgw_layout_range *last = pgw_layout_at(report->layout, extent->va_last);
+	struct out *out = report->out;
+
+	if (!first && !last)
+		return;
+	out_str(out, "  [");
+	text_region_of(out, first);
+	if (last != first) {
+		out_str(out, " .. ");
+		text_region_of(out, last);
+	}
+	out_char(out, ']');
+}
+
+/* And what the first one is called: "  @init_task+0x10", as it can be given back. */
 static void text_label(struct report *report, const struct pgw_extent *extent)
 {
 	struct report_name name;
 
+	if (report->layout)
+		text_use(report, extent);
 	report_name_find(report, extent->va_first, &name);
 	if (!name.is_there)
 		return;
@@ -212,7 +245,7 @@ static void text_label(struct report *report, const struct pgw_extent *extent)
 
 static void text_extent(struct report *report, const struct pgw_extent *extent)
 {
-	if (extent->kind == PGW_ENTRY_LEAF && !report->symbols) {
+	if (extent->kind == PGW_ENTRY_LEAF && !report_has_labels(report)) {
 		text_leaf(report, extent);
 		return;
 	}
@@ -223,7 +256,8 @@ static void text_extent(struct report *report, const struct pgw_extent *extent)
 
 static void text_leaves(struct report *report, const struct pgw_extent *extent)
 {
-	report_each_leaf(report, extent, false, report->symbols ? text_extent : text_leaf);
+	report_each_leaf(report, extent, false,
+			 report_has_labels(report) ? text_extent : text_leaf);
 }
 
 /* The line of an extent, and one more column: "x512 every 2M x3 every 1G through 0x...". */
@@ -316,6 +350,10 @@ static void text_subject(struct report *report)
 	if (region->has_range) {
 		out_str(out, ", only ");
 		text_range(out, region->first, region->last);
+	}
+	if (report->region_name) {
+		out_str(out, ", only region ");
+		out_untrusted(out, report->region_name, strlen(report->region_name));
 	}
 	text_choice(report);
 }
