@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <unistd.h>
 
+#include "audit_baseline.h"
+#include "audit_policy.h"
+#include "audit_sarif.h"
 #include "command.h"
 #include "report/record.h"
 #include "report/report.h"
@@ -21,16 +23,30 @@ static const char *const level_names[_PGW_AUDIT_LEVEL_MAX] = {
 	[PGW_AUDIT_ERROR] = "error",
 };
 
+/* What becomes of findings, and how many there are of each kind. */
 struct audit {
 	const struct options *opts;
+	const struct pgw_symbols *symbols; /* NULL: none */
+	struct audit_policy policy;        /* all zero without one */
+	struct audit_baseline baseline;
+	bool has_policy, has_baseline, is_sarif, has_failed;
 	struct record record;
-	uint64_t nr_levels[_PGW_AUDIT_LEVEL_MAX];
-	uint64_t nr_unchecked;
+	struct sarif sarif;
+	uint64_t nr_levels[_PGW_AUDIT_LEVEL_MAX]; /* of these, none is allowed or known */
+	uint64_t nr_unchecked, nr_allowed, nr_known;
 };
 
+/* Is the rule asked for? */
 static bool is_chosen(const struct audit *audit, enum pgw_audit_rule rule)
 {
+	if (audit->has_policy && audit->policy.level[rule] == POLICY_OFF)
+		return false;
 	return !audit->opts->rules || audit->opts->rules >> rule & 1;
+}
+
+static int audit_goes_on(const struct audit *audit)
+{
+	return audit->has_failed || out_failed(audit->record.out) ? STOP_OUTPUT : 0;
 }
 
 static int audit_unchecked(enum pgw_audit_rule rule, const char *why, void *arg)
@@ -40,28 +56,28 @@ static int audit_unchecked(enum pgw_audit_rule rule, const char *why, void *arg)
 	if (!is_chosen(audit, rule))
 		return 0;
 	audit->nr_unchecked++;
+	if (audit->is_sarif) {
+		sarif_unchecked(&audit->sarif, rule, why);
+		return audit_goes_on(audit);
+	}
 	record_begin(&audit->record, "unchecked");
 	record_str(&audit->record, "rule", pgw_audit_rule_info(rule)->id);
 	record_str(&audit->record, "why", why);
 	record_end(&audit->record);
-	return out_failed(audit->record.out) ? STOP_OUTPUT : 0;
+	return audit_goes_on(audit);
 }
 
-static int audit_finding(const struct pgw_audit_finding *finding, void *arg)
+static void finding_record(struct record *record, const struct pgw_audit_finding *finding,
+			   const struct sarif_standing *standing)
 {
-	struct audit *audit = (struct audit *)arg;
 	const struct pgw_audit_rule_info *info = pgw_audit_rule_info(finding->rule);
-	const struct pgw_root_info *root = finding->root;
-	struct record *record = &audit->record;
 
-	if (!is_chosen(audit, finding->rule))
-		return 0;
-	audit->nr_levels[finding->level]++;
 	record_begin(record, "finding");
 	record_str(record, "rule", info->id);
-	record_str(record, "level", level_names[finding->level]);
-	record_hex(record, "root", root->root.pa);
-	record_str(record, "state", report_root_state(root->state));
+	record_str(record, "level", level_names[standing->level]);
+	record_bool(record, "known", standing->is_known);
+	record_hex(record, "root", finding->root->root.pa);
+	record_str(record, "state", report_root_state(finding->root->state));
 	record_dec(record, "roots", finding->nr_roots);
 	if (finding->region) {
 		record_str(record, "region", finding->region->name);
@@ -76,7 +92,45 @@ static int audit_finding(const struct pgw_audit_finding *finding, void *arg)
 	if (finding->detail)
 		record_str(record, "detail", finding->detail);
 	record_end(record);
-	return out_failed(record->out) ? STOP_OUTPUT : 0;
+}
+
+static void finding_count(struct audit *audit, const struct sarif_standing *standing)
+{
+	if (standing->is_allowed)
+		audit->nr_allowed++;
+	else if (standing->is_known)
+		audit->nr_known++;
+	else
+		audit->nr_levels[standing->level]++;
+}
+
+static int audit_finding(const struct pgw_audit_finding *finding, void *arg)
+{
+	struct audit *audit = (struct audit *)arg;
+	const struct policy_allow *allow = NULL;
+	struct sarif_standing standing = { .level = finding->level,
+					   .has_baseline = audit->has_baseline };
+	char key[BASELINE_KEY];
+
+	if (!is_chosen(audit, finding->rule))
+		return 0;
+	if (audit->has_policy) {
+		standing.level = (enum pgw_audit_level)audit_policy_level(&audit->policy, finding);
+		allow = audit_policy_allows(&audit->policy, audit->symbols, finding);
+	}
+	standing.is_allowed = allow != NULL;
+	standing.reason = allow ? allow->reason : NULL;
+	audit_baseline_key(audit->symbols, finding, key);
+	standing.key = key;
+	standing.is_known = audit->has_baseline && audit_baseline_has(&audit->baseline, key);
+	finding_count(audit, &standing);
+	if (audit->baseline.writes && !standing.is_allowed)
+		audit->has_failed |= !audit_baseline_add(&audit->baseline, key);
+	if (audit->is_sarif)
+		sarif_finding(&audit->sarif, finding, &standing);
+	else if (!standing.is_allowed)
+		finding_record(&audit->record, finding, &standing);
+	return audit_goes_on(audit);
 }
 
 static void audit_summary(const struct target *target, struct audit *audit,
@@ -84,6 +138,10 @@ static void audit_summary(const struct target *target, struct audit *audit,
 {
 	struct record *record = &audit->record;
 
+	if (audit->is_sarif) {
+		sarif_end(&audit->sarif, !sums->truncated && !sums->nr_unreadable);
+		return;
+	}
 	record_begin_summary(record);
 	record_dec(record, "roots", sums->nr_roots);
 	record_dec(record, "suspect_roots", sums->nr_suspects);
@@ -91,6 +149,8 @@ static void audit_summary(const struct target *target, struct audit *audit,
 	record_dec(record, "errors", audit->nr_levels[PGW_AUDIT_ERROR]);
 	record_dec(record, "warnings", audit->nr_levels[PGW_AUDIT_WARNING]);
 	record_dec(record, "notes", audit->nr_levels[PGW_AUDIT_NOTE]);
+	record_dec(record, "allowed", audit->nr_allowed);
+	record_dec(record, "known", audit->nr_known);
 	record_dec(record, "unchecked", audit->nr_unchecked);
 	record_bool(record, "placement_guessed", report_is_guess(target->image));
 	record_bool(record, "truncated", sums->truncated);
@@ -98,9 +158,24 @@ static void audit_summary(const struct target *target, struct audit *audit,
 	record_end(record);
 }
 
-static int audit_report(struct target *target, const struct options *opts, struct out *out)
+/* What could not be looked at. @return could all be? */
+static bool audit_explain(const struct target *target, const struct pgw_audit_args *args,
+			  const struct pgw_audit_sums *sums)
 {
-	struct audit audit = { .opts = opts };
+	if (sums->truncated)
+		message("%s: cut short: more than %" PRIu64
+			" tables or visits (--budget), or %d findings of a rule",
+			target->file, args->max_tables, AUDIT_FINDINGS);
+	if (sums->nr_unreadable)
+		target_explain_unreadable(target);
+	else if (!sums->nr_roots)
+		target_explain_no_root(target);
+	return !sums->truncated && !sums->nr_unreadable && sums->nr_roots;
+}
+
+static int audit_report(struct target *target, struct audit *audit, struct out *out)
+{
+	const struct options *opts = audit->opts;
 	struct pgw_audit_args args = {
 		.platform = pgw_hosted_platform(),
 		.image = target->image,
@@ -108,48 +183,81 @@ static int audit_report(struct target *target, const struct options *opts, struc
 		.max_findings = AUDIT_FINDINGS,
 		.finding = audit_finding,
 		.unchecked = audit_unchecked,
-		.arg = &audit,
+		.arg = audit,
 	};
 	struct pgw_audit_sums sums = { 0 };
 	int err = target_roots(target, &args.roots, &args.nr_roots);
+	bool is_whole;
 
-	record_init(&audit.record, out, option_given(opts, OPT_JSON));
+	if (pgw_image_symbols(target->image, &audit->symbols, NULL))
+		audit->symbols = NULL;
+	record_init(&audit->record, out, option_given(opts, OPT_JSON));
+	audit->is_sarif = option_given(opts, OPT_SARIF);
+	if (audit->is_sarif && !err)
+		sarif_begin(&audit->sarif, out, target->file);
 	if (!err)
 		err = pgw_audit(&args, &sums);
+	if (audit->has_failed)
+		return TOOL_UNREADABLE;
 	if (err && err != STOP_OUTPUT) {
 		message("%s: %s", target->file, pgw_status_text(err));
 		return err == -PGW_EINVAL ? TOOL_USAGE : TOOL_UNREADABLE;
 	}
-	audit_summary(target, &audit, &sums);
+	audit_summary(target, audit, &sums);
 	out_flush(out);
-	if (sums.truncated)
-		message("%s: cut short: more than %" PRIu64
-			" tables or visits (--budget), or %d findings of a rule",
-			target->file, args.max_tables, AUDIT_FINDINGS);
-	if (sums.nr_unreadable)
-		target_explain_unreadable(target);
-	else if (!sums.nr_roots)
-		target_explain_no_root(target);
-	return err || sums.truncated || sums.nr_unreadable || !sums.nr_roots ||
-			       audit.nr_levels[PGW_AUDIT_ERROR] ||
-			       audit.nr_levels[PGW_AUDIT_WARNING]
+	is_whole = audit_explain(target, &args, &sums);
+	if (audit->baseline.writes && !err && !audit_baseline_commit(&audit->baseline))
+		return TOOL_UNREADABLE;
+	return err || !is_whole || audit->nr_levels[PGW_AUDIT_ERROR] ||
+			       audit->nr_levels[PGW_AUDIT_WARNING]
 		       ? TOOL_FINDING
 		       : TOOL_DONE;
 }
 
+/* The files of the options, before the image is opened, which may take long. */
+static int audit_open(struct audit *audit)
+{
+	const struct options *opts = audit->opts;
+	int status = TOOL_DONE;
+
+	if (option_given(opts, OPT_SARIF) && option_given(opts, OPT_JSON)) {
+		message("audit: --json and --sarif exclude each other");
+		return TOOL_USAGE;
+	}
+	audit->has_policy = opts->policy != NULL;
+	audit->has_baseline = opts->baseline != NULL;
+	if (opts->policy)
+		status = audit_policy_open(&audit->policy, opts->policy);
+	if (status == TOOL_DONE && opts->baseline)
+		status = audit_baseline_open(&audit->baseline, opts->baseline);
+	if (status == TOOL_DONE && opts->write_baseline &&
+	    !audit_baseline_create(&audit->baseline, opts->write_baseline,
+				   option_given(opts, OPT_FORCE)))
+		status = TOOL_UNREADABLE;
+	return status;
+}
+
 static int audit_run(const struct options *opts)
 {
+	struct audit audit = { .opts = opts };
+	int status = audit_open(&audit);
 	struct target target;
 	struct out out;
-	int status;
 
-	out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
-	status = target_open(&target, opts);
-	if (status == TOOL_DONE)
-		status = target_hold_if_live(&target, opts);
-	if (status == TOOL_DONE)
-		status = target_finish(&out, audit_report(&target, opts, &out));
-	target_close(&target);
+	if (status == TOOL_DONE) {
+		out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
+		status = target_open(&target, opts);
+		if (status == TOOL_DONE && audit.baseline.writes &&
+		    !new_file_spares_image(&audit.baseline.new, target.image))
+			status = TOOL_UNREADABLE;
+		if (status == TOOL_DONE)
+			status = target_hold_if_live(&target, opts);
+		if (status == TOOL_DONE)
+			status = target_finish(&out, audit_report(&target, &audit, &out));
+		target_close(&target);
+	}
+	audit_policy_close(&audit.policy);
+	audit_baseline_close(&audit.baseline);
 	return status;
 }
 
@@ -165,10 +273,12 @@ const struct command cmd_audit = {
 		"found, or not all could be looked at.\n",
 	.examples = "  pagewalk audit vmcore                        all rules\n"
 		    "  pagewalk audit --rule kernel-wx,loop vmcore  two of them\n"
-		    "  pagewalk audit --json vmcore                 for programs\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_RULE) | OPT_BIT(OPT_BUDGET) |
-		   OPT_BIT(OPT_MAX_PAUSE) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) |
-		   OPT_BIT(OPT_HELP),
+		    "  pagewalk audit --json vmcore                 for programs\n"
+		    "  pagewalk audit --sarif vmcore                for what shows findings\n",
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_RULE) | OPT_BIT(OPT_POLICY) | OPT_BIT(OPT_BASELINE) |
+		   OPT_BIT(OPT_WRITE_BASELINE) | OPT_BIT(OPT_SARIF) | OPT_BIT(OPT_FORCE) |
+		   OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_MAX_PAUSE) | OPT_BIT(OPT_JSON) |
+		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = audit_run,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit_policy.h"
 #include "command.h"
 #include "message.h"
 
@@ -216,12 +217,9 @@ static bool option_rule(struct options *opts, const char *text)
 {
 	for (;;) {
 		size_t len = strcspn(text, ",");
-		size_t rule = 0;
+		int rule = audit_rule_by_id(text, len);
 
-		while (rule_word(rule) &&
-		       (strlen(rule_word(rule)) != len || strncmp(rule_word(rule), text, len) != 0))
-			rule++;
-		if (!rule_word(rule))
+		if (rule < 0)
 			return false;
 		opts->rules |= UINT64_C(1) << rule;
 		if (!text[len])
@@ -229,6 +227,25 @@ static bool option_rule(struct options *opts, const char *text)
 		text += len + 1;
 	}
 }
+
+static bool option_policy(struct options *opts, const char *text)
+{
+	opts->policy = text;
+	return *text != '\0';
+}
+
+static bool option_baseline(struct options *opts, const char *text)
+{
+	opts->baseline = text;
+	return *text != '\0';
+}
+
+static bool option_write_baseline(struct options *opts, const char *text)
+{
+	opts->write_baseline = text;
+	return *text != '\0';
+}
+
 static const char *const style_words[] = {
 	[STYLE_RANGES] = "ranges", [STYLE_PTDUMP] = "ptdump", NULL
 };
@@ -431,6 +448,13 @@ static const struct option_spec option_specs[] = {
 			 option_budget },
 	[OPT_RULE] = { "rule", "RULE[,RULE]", "a rule, or several with commas",
 		       "these rules alone; the manual page lists them", option_rule },
+	[OPT_POLICY] = { "policy", "FILE", "a file", "levels of rules and what is allowed, in JSON",
+			 option_policy },
+	[OPT_BASELINE] = { "baseline", "FILE", "a file",
+			   "findings that are known: only others give status 1", option_baseline },
+	[OPT_WRITE_BASELINE] = { "write-baseline", "FILE", "a file",
+				 "write such a file of all that was found", option_write_baseline },
+	[OPT_SARIF] = { "sarif", NULL, NULL, "SARIF 2.1.0 instead of text", NULL },
 	[OPT_CPU] = { "cpu", "N", "the number of a CPU",
 		      "nothing but per-CPU variables, each at the address" HELP_NEXT
 		      "where this CPU has its own",

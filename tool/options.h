@@ -40,6 +40,10 @@ enum option_id {
 	OPT_MARKERS,
 	OPT_BUDGET,
 	OPT_RULE,
+	OPT_POLICY,
+	OPT_BASELINE,
+	OPT_WRITE_BASELINE,
+	OPT_SARIF,
 	OPT_CPU,
 	OPT_SYMBOLS,
 	OPT_REGIONS,
@@ -126,6 +130,9 @@ struct options {
 	const char *index;        /**< path */
 	uint64_t budget;          /**< as struct pgw_mm_attach_args */
 	uint64_t rules;           /**< of --rule: bits of enum pgw_audit_rule; 0 = not given */
+	const char *policy;       /**< paths */
+	const char *baseline;
+	const char *write_baseline;
 	unsigned cpu;             /**< of --cpu */
 	enum pgw_image_form form; /**< of the file that is written */
 	enum pages_choice pages;
