@@ -16,7 +16,8 @@ struct translate {
 	struct target *target;
 	struct report report;
 	struct report_translations sums;
-	bool has_linux; /* report.kernel is filled in: memory may be searched for it */
+	struct pgw_pages *pages; /* NULL: they are not wanted */
+	bool has_linux;          /* report.kernel is filled in: memory may be searched for it */
 };
 
 /*
@@ -73,6 +74,9 @@ static int translate_one(struct translate *translate, uint64_t va)
 		translate->has_linux = true;
 	}
 	report_name_find(report, translation.looked_up, &translation.name);
+	translation.has_page =
+		translate->pages && translation.result.kind == PGW_ENTRY_LEAF &&
+		pgw_page_get(translate->pages, translation.result.pa, &translation.page) == 0;
 	sums->nr_asked++;
 	sums->nr_mapped += translation.result.kind == PGW_ENTRY_LEAF;
 	sums->nr_malformed += translation.result.kind == PGW_ENTRY_MALFORMED;
@@ -178,6 +182,16 @@ static int translate_stdin(struct translate *translate)
 	return status;
 }
 
+static int translate_pages(struct translate *translate)
+{
+	struct pgw_error err = { 0 };
+
+	if (pgw_pages_open(translate->target->image, &translate->pages, &err) < 0)
+		return message_error(translate->target->file, &err);
+	translate->report.pages = translate->pages;
+	return TOOL_DONE;
+}
+
 static int translate_report(struct target *target, const struct options *opts, struct out *out)
 {
 	struct translate translate = {
@@ -188,10 +202,13 @@ static int translate_report(struct target *target, const struct options *opts, s
 
 	if (option_given(opts, OPT_SYMBOLS))
 		status = names_for_report(target, &translate.report);
+	if (status == TOOL_DONE && option_given(opts, OPT_PAGE_STRUCTS))
+		status = translate_pages(&translate);
 	if (status != TOOL_DONE)
 		return status;
 	status = translate_read_stdin(opts) ? translate_stdin(&translate)
 					    : translate_args(&translate, opts);
+	pgw_pages_close(translate.pages);
 	if (status != TOOL_DONE)
 		return status;
 	translate.report.renderer->translate_summary(&translate.report, &translate.sums);
@@ -243,7 +260,8 @@ const struct command cmd_translate = {
 		    "  pagewalk translate --json vmcore < addresses\n",
 	.options = OPTIONS_LIVE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) |
 		   OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_TAGS) | OPT_BIT(OPT_SYMBOLS) |
-		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+		   OPT_BIT(OPT_PAGE_STRUCTS) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) |
+		   OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = -1,
 	.run = translate_run,

@@ -481,6 +481,10 @@ static const struct option_spec option_specs[] = {
 			"all (default): all memory that can be read; tables: what" HELP_NEXT
 			"trim keeps",
 			option_pages },
+	[OPT_PAGE_STRUCTS] = { "pages", NULL, NULL,
+			       "what the kernel keeps of each page that is found: type," HELP_NEXT
+			       "flags, references, whose memory it is",
+			       NULL },
 	[OPT_FORCE] = { "force", NULL, NULL, "replace the file that is there", NULL },
 	[OPT_JSON] = { "json", NULL, NULL, "JSON Lines; the last record is a summary", NULL },
 	[OPT_COLOR] = { "color", "WHEN", "auto, always or never", "auto (default), always or never",

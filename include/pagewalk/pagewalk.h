@@ -16,6 +16,7 @@
 #include <pagewalk/linux_absent.h>
 #include <pagewalk/linux_layout.h>
 #include <pagewalk/linux_modules.h>
+#include <pagewalk/linux_pages.h>
 #include <pagewalk/linux_tasks.h>
 #include <pagewalk/mapping.h>
 #include <pagewalk/mm.h>

@@ -45,6 +45,14 @@ pagewalk translate --symbols "$image" ffffffffc054b000 >"$tmp/module"
 check 'translate --symbols: an address of a module' grep -qx \
 	'  symbol set_multicast_list+0x0 \[dummy\]' "$tmp/module"
 
+# The frame of the kernel's root is a page of its image; that of a process's root has the mark.
+pagewalk translate --pages "$image" @init_top_pgt >"$tmp/page"
+check 'translate --pages: a page of the image' grep -q \
+	'^  page 0x6e10000 type=- mapping=- refs=1 maps=0 flags=.*reserved' "$tmp/page"
+pagewalk translate --pages --json "$image" @init_top_pgt >"$tmp/page"
+check 'translate --pages --json' grep -q '"page":{"pa":"0x0000000006e10000",.*"flags":\[.*"reserved"' \
+	"$tmp/page"
+
 # By files, which have the kernel where it was linked: all of it is moved.
 make_file() {
 	PYTHONDONTWRITEBYTECODE=1 python3 "$root/tests/tool/symbol_files.py" "$1" "$tmp/expected" \

@@ -30,4 +30,6 @@ check 'dump --regions: what is documented' grep -q '  \[espfix\]\|  \[kernel-map
 check 'dump --regions: what is missing is said' grep -q 'regions by symbols are not known' "$tmp/err"
 complains 'dump: --region does not go with --pid' 2 'does not go with' \
 	dump --pid 1 --region modules "$image"
+complains 'translate --pages: nothing is known of pages' 3 'expected' \
+	translate --pages "$image" ffffffff81000000
 tap_done

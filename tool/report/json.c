@@ -308,6 +308,32 @@ static void json_tag(struct json *json, const struct report_translation *transla
 	}
 }
 
+static void json_page(struct report *report, struct json *json, const struct pgw_page *page)
+{
+	json_open(json, "page", '{');
+	json_hex(json, "pa", page->pa);
+	json_hex(json, "struct", page->va);
+	json_str(json, "type", page->type);
+	json_str(json, "mapping", report_page_mapping(page->mapping));
+	if (page->mapping_va)
+		json_hex(json, "mapping_va", page->mapping_va);
+	json_int(json, "refs", page->refcount);
+	json_int(json, "maps", page->mapcount);
+	json_bool(json, "head", page->is_head);
+	if (page->is_tail)
+		json_hex(json, "head_pa", page->head_pa);
+	json_hex(json, "flags_word", page->flags);
+	json_open(json, "flags", '[');
+	for (unsigned bit = 0; bit < 64; bit++) {
+		const char *name = pgw_page_flag(report->pages, bit);
+
+		if (name && (page->flags >> bit & 1))
+			json_untrusted(json, NULL, name, strlen(name));
+	}
+	json_close(json, ']');
+	json_close(json, '}');
+}
+
 static void json_translation(struct report *report, const struct report_translation *translation)
 {
 	const struct pgw_translation *result = &translation->result;
@@ -337,6 +363,8 @@ static void json_translation(struct report *report, const struct report_translat
 			    absent.pa + (translation->looked_up - result->va_first));
 	}
 	json_name(&json, &translation->name);
+	if (translation->has_page)
+		json_page(report, &json, &translation->page);
 	json_hex(&json, "root", report->root_pa);
 	json_path(report, &json, &translation->path);
 	json_end(&json);

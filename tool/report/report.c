@@ -3,6 +3,18 @@
 
 #include <string.h>
 
+const char *report_page_mapping(enum pgw_page_mapping mapping)
+{
+	static const char *const names[_PGW_PAGE_MAPPING_MAX] = {
+		[PGW_PAGE_FILE] = "file",
+		[PGW_PAGE_ANON] = "anon",
+		[PGW_PAGE_KSM] = "ksm",
+		[PGW_PAGE_MOVABLE] = "movable",
+	};
+
+	return names[mapping];
+}
+
 const char *report_layout_source(enum pgw_layout_source source)
 {
 	static const char *const names[_PGW_LAYOUT_SOURCE_MAX] = {

@@ -81,6 +81,8 @@ struct report_translation {
 	const char *possible;
 	uint64_t possible_va;
 	struct report_name name; /**< of looked_up, if names are wanted */
+	bool has_page;           /**< page is the kernel's of result.pa */
+	struct pgw_page page;
 	struct pgw_translation result;
 	struct pgw_path path;
 };
@@ -169,6 +171,7 @@ struct report {
 	const char *names; /**< how names of addresses were found; NULL: none are wanted */
 	const struct pgw_symbols *symbols; /**< which addresses of a dump are named by; or NULL */
 	const struct pgw_modules *modules; /**< whose names are looked at, too; or NULL */
+	const struct pgw_pages *pages;     /**< whose flags have these names; or NULL */
 	const struct pgw_layout *layout;   /**< a dump says what addresses are for; or NULL */
 	const char *region_name;           /**< of --region: what was looked at; or NULL */
 	bool is_guess;     /**< where some of memory is, is one: every summary says so */
@@ -193,6 +196,8 @@ static inline bool report_has_labels(const struct report *report)
 {
 	return report->symbols || report->layout;
 }
+/** Whose memory a page is: "anon"; NULL: that is not told. */
+const char *report_page_mapping(enum pgw_page_mapping mapping);
 /** From where a range of the layout is known: "vmcoreinfo". */
 const char *report_layout_source(enum pgw_layout_source source);
 /** Look for an address's name, if names are wanted. */

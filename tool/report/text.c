@@ -453,6 +453,46 @@ static void text_symbol(struct out *out, const struct report_translation *transl
 	out_char(out, '\n');
 }
 
+static void text_int(struct out *out, int32_t value)
+{
+	if (value < 0)
+		out_char(out, '-');
+	out_dec(out, value < 0 ? (uint64_t)(-(int64_t)value) : (uint64_t)value);
+}
+
+/* "  page type=table refs=1 flags=-", after the page's own address */
+static void text_page(struct report *report, const struct pgw_page *page)
+{
+	const char *mapping = report_page_mapping(page->mapping), *separator = "";
+	struct out *out = report->out;
+
+	out_str(out, "  page ");
+	out_hex_short(out, page->pa);
+	out_str(out, " type=");
+	out_str(out, page->type ? page->type : "-");
+	out_str(out, " mapping=");
+	out_str(out, mapping ? mapping : "-");
+	out_str(out, " refs=");
+	text_int(out, page->refcount);
+	out_str(out, " maps=");
+	text_int(out, page->mapcount);
+	if (page->is_tail) {
+		out_str(out, " head=");
+		out_hex_short(out, page->head_pa);
+	}
+	out_str(out, " flags=");
+	for (unsigned bit = 0; bit < 64; bit++) {
+		const char *name = pgw_page_flag(report->pages, bit);
+
+		if (!name || !(page->flags >> bit & 1))
+			continue;
+		out_str(out, separator);
+		out_untrusted(out, name, strlen(name));
+		separator = ",";
+	}
+	out_str(out, *separator ? "\n" : "-\n");
+}
+
 static void text_translation(struct report *report, const struct report_translation *translation)
 {
 	const struct pgw_translation *result = &translation->result;
@@ -487,6 +527,8 @@ static void text_translation(struct report *report, const struct report_translat
 	out_char(out, '\n');
 	text_tag(report, translation);
 	text_symbol(out, translation);
+	if (translation->has_page)
+		text_page(report, &translation->page);
 	for (unsigned i = 0; i < translation->path.nr_steps; i++)
 		text_step(report, &translation->path.step[i]);
 }

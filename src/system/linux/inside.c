@@ -52,6 +52,23 @@ int linux_inside_open(struct linux_inside *inside, struct pgw_image *image, stru
 	return status;
 }
 
+int linux_inside_vmcoreinfo(const struct linux_inside *inside, const struct pgw_vmcoreinfo **ret)
+{
+	const unsigned number = inside->memory.root.kernel;
+	const struct pgw_kernel *list;
+	bool is_all;
+	size_t nr;
+	int err = pgw_image_kernels_known(inside->image, &list, &nr, &is_all);
+
+	*ret = !err && number && number <= nr ? list[number - 1].vmcoreinfo : NULL;
+	if (err || *ret)
+		return err;
+	err = pgw_image_kernels(inside->image, &list, &nr);
+	if (!err && number && number <= nr)
+		*ret = list[number - 1].vmcoreinfo;
+	return err;
+}
+
 int linux_inside_number(struct linux_inside *inside, uint64_t va, const struct linux_member *member,
 			uint64_t *ret)
 {
@@ -72,7 +89,8 @@ int linux_list_each(struct linux_memory *mem, uint64_t head, uint64_t *steps_lef
 		int err;
 
 		--*steps_left;
-		if (linux_memory_word(mem, node, &next) || linux_memory_word(mem, next + 8, &back)) {
+		if (linux_memory_word(mem, node, &next) ||
+		    linux_memory_word(mem, next + 8, &back)) {
 			*ret_end = LINUX_LIST_UNREADABLE;
 			return 0;
 		}

@@ -24,6 +24,13 @@ int linux_inside_open(struct linux_inside *inside, struct pgw_image *image, stru
 /** A symbol's address. @return 0: there is none */
 uint64_t linux_inside_symbol(const struct linux_inside *inside, const char *name);
 
+/**
+ * The kernel's VMCOREINFO. If no note has it, all memory is looked through.
+ * @param ret NULL: there is none
+ * @return 0 or -PGW_ENOMEM
+ */
+int linux_inside_vmcoreinfo(const struct linux_inside *inside, const struct pgw_vmcoreinfo **ret);
+
 /** A number where a member of a struct at va is; sizes of 1 to 8 bytes. @return 0 or -PGW_EIO */
 int linux_inside_number(struct linux_inside *inside, uint64_t va, const struct linux_member *member,
 			uint64_t *ret);

@@ -209,29 +209,11 @@ static int riscv64_add(const struct arch *arch)
 			  PGW_LAYOUT_VMCOREINFO);
 }
 
-/* The kernel's VMCOREINFO. If no note has it, all memory is looked through. */
-static int text_find(const struct linux_inside *inside, const struct pgw_vmcoreinfo **ret)
-{
-	const unsigned number = inside->memory.root.kernel;
-	const struct pgw_kernel *list;
-	bool is_all;
-	size_t nr;
-	int err = pgw_image_kernels_known(inside->image, &list, &nr, &is_all);
-
-	*ret = !err && number && number <= nr ? list[number - 1].vmcoreinfo : NULL;
-	if (err || *ret)
-		return err;
-	err = pgw_image_kernels(inside->image, &list, &nr);
-	if (!err && number && number <= nr)
-		*ret = list[number - 1].vmcoreinfo;
-	return err;
-}
-
 int layout_of_arch(struct pgw_layout *layout, struct linux_inside *inside)
 {
 	const char *name = pgw_format_arch(inside->memory.root.format);
 	struct arch arch = { .layout = layout, .inside = inside };
-	int err = text_find(inside, &arch.text);
+	int err = linux_inside_vmcoreinfo(inside, &arch.text);
 
 	if (err)
 		return err;

@@ -289,6 +289,26 @@ uint32_t linux_types_struct(const struct linux_types *types, const char *name)
 	return 0;
 }
 
+void linux_types_enum(const struct linux_types *types, const char *name,
+		      void (*fn)(void *arg, const char *name, uint64_t value), void *arg)
+{
+	const uint32_t nr = linux_types_count(types);
+	const uint32_t each = kind_each[KIND_ENUM];
+	struct type type;
+
+	for (uint32_t id = 1; id < nr; id++) {
+		if (!type_get(types, id, &type) || type.kind != KIND_ENUM || !type.name ||
+		    strcmp(string_get(types, type.name), name) != 0)
+			continue;
+		for (uint32_t i = 0; i < type.vlen; i++) {
+			const uint8_t *at = type.more + (size_t)i * each;
+
+			fn(arg, string_get(type.of, load(type.of, at)), load(type.of, at + 4));
+		}
+		return;
+	}
+}
+
 /* Through what gives a type another name, or qualifies it. False: nothing is there. */
 static bool type_resolve(const struct linux_types *types, uint32_t *id, struct type *ret)
 {

@@ -36,6 +36,10 @@ uint32_t linux_types_count(const struct linux_types *types);
 /** A struct or a union by its name. @return its number, 0: there is none */
 uint32_t linux_types_struct(const struct linux_types *types, const char *name);
 
+/** Each value of an enum of this name, of the first that there is, in order. */
+void linux_types_enum(const struct linux_types *types, const char *name,
+		      void (*fn)(void *arg, const char *name, uint64_t value), void *arg);
+
 /** Bytes that a type takes, through typedefs and arrays. @return false: it has no size */
 bool linux_types_size(const struct linux_types *types, uint32_t id, uint64_t *ret);
 
