@@ -51,7 +51,7 @@ const struct command cmd_roots = {
 		"of a KPTI pair and the other one (twin), how it was found.\n",
 	.examples = "  pagewalk roots vmcore\n"
 		    "  pagewalk dump --root 0x25fc000 vmcore     what one of them maps\n",
-	.options = OPTIONS_LIVE | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPTIONS_LIVE | OPTIONS_WATCH | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = roots_run,

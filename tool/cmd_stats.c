@@ -330,7 +330,7 @@ const struct command cmd_stats = {
 	.examples = "  pagewalk stats vmcore\n"
 		    "  pagewalk stats --root cpu0 vmcore         of one root\n"
 		    "  pagewalk stats --json vmcore              for programs\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_MAX_PAUSE) | OPT_BIT(OPT_ROOT) |
+	.options = OPTIONS_IMAGE | OPTIONS_WATCH | OPT_BIT(OPT_MAX_PAUSE) | OPT_BIT(OPT_ROOT) |
 		   OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_JSON) |
 		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,

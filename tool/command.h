@@ -26,6 +26,7 @@ extern const struct command cmd_ps;
 extern const struct command cmd_maps;
 extern const struct command cmd_dump;
 extern const struct command cmd_stats;
+extern const struct command cmd_top;
 extern const struct command cmd_diff;
 extern const struct command cmd_symbols;
 extern const struct command cmd_audit;

@@ -8,12 +8,13 @@
 
 #include "command.h"
 #include "target.h"
+#include "watch.h"
 
 const struct command *const commands[] = {
 	&cmd_info,      &cmd_roots, &cmd_ps,      &cmd_maps,     &cmd_dump,
-	&cmd_find,      &cmd_stats, &cmd_audit,   &cmd_diff,     &cmd_symbols,
-	&cmd_translate, &cmd_trim,  &cmd_convert, &cmd_snapshot, &cmd_completion,
-	NULL,
+	&cmd_find,      &cmd_stats,     &cmd_top,  &cmd_audit,   &cmd_diff,
+	&cmd_symbols,   &cmd_translate, &cmd_trim, &cmd_convert, &cmd_snapshot,
+	&cmd_completion, NULL,
 };
 
 static const char help_intro[] =
@@ -61,18 +62,32 @@ static const struct command *command_find(const char *name)
 	return NULL;
 }
 
-static int command_run(const struct command *command, int argc, char **argv)
+static int print_command_help(const struct command *command)
 {
-	struct options opts;
 	struct out out;
 
-	if (!options_parse(command, argc, argv, &opts))
-		return TOOL_USAGE;
-	if (!option_given(&opts, OPT_HELP))
-		return command->run(&opts);
 	out_init(&out, STDOUT_FILENO, false);
 	options_help(command, &out);
 	return target_finish(&out, TOOL_DONE);
+}
+
+static int command_run(const struct command *command, int argc, char **argv)
+{
+	struct options opts;
+
+	if (!options_parse(command, argc, argv, &opts))
+		return TOOL_USAGE;
+	if (option_given(&opts, OPT_WATCH_COUNT) && !option_given(&opts, OPT_WATCH) &&
+	    command != &cmd_top) {
+		message("%s: --watch-count goes with --watch", command->name);
+		return TOOL_USAGE;
+	}
+	if (option_given(&opts, OPT_HELP))
+		return print_command_help(command);
+	/* Lines of stats belong to the line that is above them. */
+	if (option_given(&opts, OPT_WATCH) && command != &cmd_top)
+		return watch_run(command, &opts, command != &cmd_stats);
+	return command->run(&opts);
 }
 
 static int print_help(void)

@@ -104,6 +104,17 @@ static bool option_region(struct options *opts, const char *text)
 	return *text != '\0';
 }
 
+static bool option_watch(struct options *opts, const char *text)
+{
+	return parse_dec(text, &opts->watch_seconds) && opts->watch_seconds &&
+	       opts->watch_seconds <= UINT32_MAX;
+}
+
+static bool option_watch_count(struct options *opts, const char *text)
+{
+	return parse_dec(text, &opts->watch_count) && opts->watch_count;
+}
+
 static bool option_root(struct options *opts, const char *text)
 {
 	opts->root_name = NULL;
@@ -380,6 +391,12 @@ static const struct option_spec option_specs[] = {
 			     NULL },
 	[OPT_MAX_PAUSE] = { "max-pause", "MS", "a number of milliseconds above 0",
 			    "give up rather than stop a machine for longer", option_max_pause },
+	[OPT_WATCH] = { "watch", "SECONDS", "a number of seconds above 0",
+			"ask again every so many seconds, and print what changed;" HELP_NEXT
+			"SIGINT (Ctrl-C) ends it",
+			option_watch },
+	[OPT_WATCH_COUNT] = { "watch-count", "N", "a number above 0",
+			      "with --watch: ask so many times", option_watch_count },
 	[OPT_ROOT] = { "root", "ROOT", "cpuN, @NAME or a hexadecimal address",
 		       "the root to start from: its physical address, cpuN for" HELP_NEXT
 		       "the one CPU N runs on, or @NAME for what the kernel" HELP_NEXT

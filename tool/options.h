@@ -21,6 +21,8 @@ enum option_id {
 	OPT_VMCOREINFO,
 	OPT_CONSISTENT,
 	OPT_MAX_PAUSE,
+	OPT_WATCH,
+	OPT_WATCH_COUNT,
 	OPT_ROOT,
 	OPT_HALF,
 	OPT_FORMAT,
@@ -70,6 +72,9 @@ enum option_id {
 /** And what looks at a machine that may run. */
 #define OPTIONS_LIVE (OPTIONS_IMAGE | OPT_BIT(OPT_CONSISTENT) | OPT_BIT(OPT_MAX_PAUSE))
 
+/** What can be asked again and again. */
+#define OPTIONS_WATCH (OPT_BIT(OPT_WATCH) | OPT_BIT(OPT_WATCH_COUNT))
+
 enum root_choice {
 	ROOT_KERNEL, /**< the default */
 	ROOT_CPU,
@@ -110,6 +115,8 @@ struct options {
 	const char *symbols;    /**< path; NULL: the kernel's own */
 	const char *region;     /**< a name of pgw_layout_range; NULL: all */
 	uint64_t max_pause_ms;  /**< 0 = not given */
+	uint64_t watch_seconds; /**< 0 = not given */
+	uint64_t watch_count;   /**< 0 = not given */
 	enum root_choice root;
 	uint64_t root_value;   /**< the CPU's number or the physical address */
 	const char *root_name; /**< "@NAME", which has the root; names_root() */

@@ -208,6 +208,37 @@ def test_kills(machine, took):
     check("killed %d times: the machine runs" % KILLS, left == 0, left)
 
 
+def test_watch(machine):
+    """What changed, added to what was, is what is: at each moment, of one moment."""
+    arguments = ["dump", "--root", "cpu0", "--leaves", "--json", "--consistent", "--half", "both"]
+    status, out, err = run(*arguments, "--watch", "1", "--watch-count", "3", machine.name())
+    lines, rounds, is_ok = [], 1, status == 0
+    for line in out.splitlines():
+        record = json.loads(line)
+        if "watch" in record:
+            is_ok = is_ok and is_of_one_moment([r for r in lines if "summary" not in r])[0]
+            rounds += 1
+        elif "gone" in record:
+            lines.remove(record["gone"])
+        else:
+            lines.append(record.get("new", record))
+    is_ok = is_ok and is_of_one_moment([r for r in lines if "summary" not in r])[0]
+    check("--watch: what changed, each time of one moment", is_ok and rounds == 3, (status, out[-2000:], err))
+    watch = subprocess.Popen(
+        [PAGEWALK, "top", "--root", "cpu0", machine.name()],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+    )  # fmt: skip
+    watch.stdout.read(1)
+    watch.send_signal(signal.SIGINT)
+    out, err = watch.communicate(timeout=20)
+    check("top: SIGINT ends it", watch.returncode == 0 and b"oot=" in out, (watch.returncode, out, err))
+    check("... and the machine runs", machine.runs())
+    status, out, err = run("stats", "--watch", "1", "--watch-count", "1", "qemu:" + TMP + "/none")
+    check("--watch of no machine: one line", status == 3 and not out and err.count("\n") == 1, err)
+    status, out, err = run("roots", "--watch-count", "1", machine.name())
+    check("--watch-count alone: refused", status == 2 and err.count("\n") == 1, err)
+
+
 def test_running():
     machine = Machine(
         "running", "-m", "64M", "-bios", GUEST, "-machine", "pc,memory-backend=m0",
@@ -243,6 +274,7 @@ def test_running():
     is_given_up = status == 3 and "--max-pause" in err and err.count("\n") == 1
     check("--max-pause: in time, or nothing", status == 0 or is_given_up, (status, err))
     check("... and the machine runs", machine.runs())
+    test_watch(machine)
     test_kills(machine, took)
     status, out, err = run("convert", machine.name(), os.path.join(TMP, "all"))
     check("convert reads all of it, and says that it ran", status == 0 and "of no one moment" in err, err)
