@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <pagewalk/analysis.h>
+#include <pagewalk/audit.h>
 #include <pagewalk/hosted.h>
 
 #include "harness.h"
@@ -248,6 +249,100 @@ static void measure_diff(struct bench *bench, struct pgw_image *image, const cha
 	pgw_mm_free(kernel.mm);
 }
 
+/* ---- audit, beside a dump of all roots ---- */
+
+static int count_extent(const struct pgw_extent *extent, void *arg)
+{
+	uint64_t *nr = (uint64_t *)arg;
+
+	(void)extent;
+	++*nr;
+	return 0;
+}
+
+static bool dump_region(const struct subject *subject, size_t index,
+			const struct pgw_region *region)
+{
+	const struct pgw_root_info *root = &subject->roots[index];
+	const struct pgw_mm_attach_args attach = { .platform = pgw_hosted_platform(),
+						   .format = root->format,
+						   .phys = pgw_image_phys(subject->image),
+						   .root = root->root,
+						   .region = region->kind,
+						   .control = root->control };
+	uint64_t nr = 0;
+	struct pgw_dump_args args = {
+		.first = region->first, .last = region->last, .fn = count_extent, .arg = &nr
+	};
+	struct pgw_dump_summary summary = { 0 };
+	bool is_done;
+
+	if (pgw_mm_attach(&attach, &args.mm))
+		return false;
+	is_done = !pgw_dump(&args, &summary);
+	pgw_mm_free(args.mm);
+	return is_done;
+}
+
+static uint64_t dump_all(void *arg)
+{
+	const struct subject *subject = arg;
+
+	for (size_t i = 0; i < subject->nr; i++) {
+		const struct pgw_root_info *root = &subject->roots[i];
+		const struct pgw_region *region = pgw_format_regions(root->format);
+
+		for (; region->name; region++) {
+			bool has =
+				region->kind == PGW_REGION_USER ? root->has_user : root->has_kernel;
+
+			if (has && !dump_region(subject, i, region))
+				return 0;
+		}
+	}
+	return subject->nr_tables;
+}
+
+static int ignore_finding(const struct pgw_audit_finding *finding, void *arg)
+{
+	(void)finding;
+	(void)arg;
+	return 0;
+}
+
+static uint64_t audit(void *arg)
+{
+	const struct subject *subject = arg;
+	const struct pgw_audit_args args = { .platform = pgw_hosted_platform(),
+					     .image = subject->image,
+					     .roots = subject->roots,
+					     .nr_roots = subject->nr,
+					     .max_tables = BUDGET,
+					     .max_findings = 1000,
+					     .finding = ignore_finding };
+	struct pgw_audit_sums sums;
+
+	return pgw_audit(&args, &sums) ? 0 : sums.nr_tables;
+}
+
+static void measure_audit(struct bench *bench, struct subject *subject, const char *shown)
+{
+	char name[128];
+	struct bench_set set = {
+		.name = name,
+		.unit = "distinct table",
+		.nr_cases = 2,
+		.cases = {
+			{ "dumps of all roots", dump_all, subject },
+			{ "audit", audit, subject },
+		},
+		.goal = { 0, 5.0 },
+	};
+
+	snprintf(name, sizeof(name), "bench_answers_audit__%s", shown);
+	bench_run(bench, &set);
+}
+
 static void measure(struct bench *bench, const char *path)
 {
 	const char *shown = strrchr(path, '/');
@@ -273,6 +368,7 @@ static void measure(struct bench *bench, const char *path)
 	bench_run(bench, &set);
 	measure_index(bench, &subject, shown ? shown + 1 : path);
 	measure_diff(bench, subject.image, shown ? shown + 1 : path);
+	measure_audit(bench, &subject, shown ? shown + 1 : path);
 	pgw_image_close(subject.image);
 }
 
