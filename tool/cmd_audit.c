@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
-#include <unistd.h>
 
 #include "audit_baseline.h"
 #include "audit_policy.h"
@@ -162,7 +161,7 @@ static void audit_summary(const struct target *target, struct audit *audit,
 static bool audit_explain(const struct target *target, const struct pgw_audit_args *args,
 			  const struct pgw_audit_sums *sums)
 {
-	if (sums->truncated)
+	if (sums->truncated && !interrupt_signal())
 		message("%s: cut short: more than %" PRIu64
 			" tables or visits (--budget), or %d findings of a rule",
 			target->file, args->max_tables, AUDIT_FINDINGS);
@@ -173,9 +172,10 @@ static bool audit_explain(const struct target *target, const struct pgw_audit_ar
 	return !sums->truncated && !sums->nr_unreadable && sums->nr_roots;
 }
 
-static int audit_report(struct target *target, struct audit *audit, struct out *out)
+static int audit_report(struct target *target, const struct options *opts, struct out *out,
+			void *arg)
 {
-	const struct options *opts = audit->opts;
+	struct audit *audit = (struct audit *)arg;
 	struct pgw_audit_args args = {
 		.platform = pgw_hosted_platform(),
 		.image = target->image,
@@ -189,20 +189,23 @@ static int audit_report(struct target *target, struct audit *audit, struct out *
 	int err = target_roots(target, &args.roots, &args.nr_roots);
 	bool is_whole;
 
+	if (audit->baseline.writes && !new_file_spares_image(&audit->baseline.new, target->image))
+		return TOOL_UNREADABLE;
+	if (err)
+		return target_fail(target, err);
 	if (pgw_image_symbols(target->image, &audit->symbols, NULL))
 		audit->symbols = NULL;
 	record_init(&audit->record, out, option_given(opts, OPT_JSON));
 	audit->is_sarif = option_given(opts, OPT_SARIF);
-	if (audit->is_sarif && !err)
+	if (audit->is_sarif)
 		sarif_begin(&audit->sarif, out, target->file);
-	if (!err)
-		err = pgw_audit(&args, &sums);
+	interrupt_catch();
+	err = pgw_audit(&args, &sums);
+	target_progress_end(target);
 	if (audit->has_failed)
 		return TOOL_UNREADABLE;
-	if (err && err != STOP_OUTPUT) {
-		message("%s: %s", target->file, pgw_status_text(err));
-		return err == -PGW_EINVAL ? TOOL_USAGE : TOOL_UNREADABLE;
-	}
+	if (err < 0)
+		return target_fail(target, err);
 	audit_summary(target, audit, &sums);
 	out_flush(out);
 	is_whole = audit_explain(target, &args, &sums);
@@ -240,22 +243,13 @@ static int audit_open(struct audit *audit)
 static int audit_run(const struct options *opts)
 {
 	struct audit audit = { .opts = opts };
+	const struct target_job job = { .holding = HOLD_IF_LIVE,
+					.report = audit_report,
+					.arg = &audit };
 	int status = audit_open(&audit);
-	struct target target;
-	struct out out;
 
-	if (status == TOOL_DONE) {
-		out_init(&out, STDOUT_FILENO, options_color(opts, STDOUT_FILENO));
-		status = target_open(&target, opts);
-		if (status == TOOL_DONE && audit.baseline.writes &&
-		    !new_file_spares_image(&audit.baseline.new, target.image))
-			status = TOOL_UNREADABLE;
-		if (status == TOOL_DONE)
-			status = target_hold_if_live(&target, opts);
-		if (status == TOOL_DONE)
-			status = target_finish(&out, audit_report(&target, &audit, &out));
-		target_close(&target);
-	}
+	if (status == TOOL_DONE)
+		status = target_run(opts, &job);
 	audit_policy_close(&audit.policy);
 	audit_baseline_close(&audit.baseline);
 	return status;

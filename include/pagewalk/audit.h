@@ -123,8 +123,8 @@ struct pgw_audit_sums {
  *
  * Locks: none; the image must stand still (a file, or held by pgw_image_hold()).
  * @param ret set also on failure
- * @return 0 (also if a budget ran out: ret->truncated), a callback's value, -PGW_EINVAL (no root
- *         can be there), -PGW_ENOMEM
+ * @return 0 (also if a budget ran out: ret->truncated), a callback's value, that of the image's look()
+ *         (what was found until then was told), -PGW_EINVAL (no root can be there), -PGW_ENOMEM
  */
 PGW_API int pgw_audit(const struct pgw_audit_args *args, struct pgw_audit_sums *ret);
 

@@ -140,8 +140,14 @@ int pgw_audit(const struct pgw_audit_args *args, struct pgw_audit_sums *ret)
 		status = audit_leaves(&a);
 	if (!status)
 		status = audit_machine(&a);
-	if (!status)
-		status = audit_tell(&a);
+	/* Ended from outside: what was found until then is told. */
+	if (status > 0)
+		ret->truncated = true;
+	if (status >= 0) {
+		int told = audit_tell(&a);
+
+		status = told ? told : status;
+	}
 	free(a.findings);
 	free(a.tables);
 	free(a.marks);

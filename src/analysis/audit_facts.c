@@ -17,6 +17,9 @@
 #define X86_IMAGE_SIZE GIB(1)
 #define X86_MODULES_LAST UINT64_C(0xfffffffffeffffff)
 
+/* Visits of tables of the kernel's own root: at 4 KiB, 4 GiB of them. */
+#define KERNEL_TABLES (UINT64_C(1) << 20)
+
 /* The most resources that are looked at. */
 #define MAX_RESOURCES 4096
 
@@ -408,7 +411,7 @@ static int kernel_scan(struct audit_facts *facts, const struct pgw_audit_args *a
 		.root = facts->kernel.root,
 		.region = PGW_REGION_KERNEL,
 		.control = facts->kernel.control,
-		.budget = args->max_tables,
+		.budget = args->max_tables < KERNEL_TABLES ? args->max_tables : KERNEL_TABLES,
 	};
 	struct direct_map map;
 	struct pgw_mm *mm;

@@ -7,6 +7,7 @@
 #include <pagewalk/scan.h>
 
 #include "base/bits.h"
+#include "system/tell.h"
 
 #define MIB(n) ((uint64_t)(n) << 20)
 
@@ -34,6 +35,7 @@ struct leaf_scan {
 	const struct pgw_root_info *root;
 	const struct pgw_region *region;
 	uint64_t granule;
+	uint64_t nr_calls;
 	bool is_kernels_own; /* the kernel's region of its own root */
 	int status;
 };
@@ -392,6 +394,8 @@ static int leaves_met(const struct pgw_extent *extents, size_t nr, void *arg)
 {
 	struct leaf_scan *s = (struct leaf_scan *)arg;
 
+	if (s->nr_calls++ % AUDIT_LOOK_EVERY == 0)
+		s->status = image_tell_look(s->audit->args->image, &s->audit->forest.look);
 	for (size_t i = 0; i < nr && !s->status; i++) {
 		const struct pgw_extent *e = &extents[i];
 
@@ -534,6 +538,7 @@ int audit_leaves(struct audit *a)
 			    !(region->kind == PGW_REGION_KERNEL && a->roots[i].shares_kernel))
 				status = region_scan(a, i, region);
 		}
+		a->forest.look.nr_done++;
 	}
 	return status;
 }

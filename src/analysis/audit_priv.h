@@ -12,6 +12,7 @@
 
 #include "analysis/audit_facts.h"
 #include "analysis/forest.h"
+#include "system/tell.h"
 
 /* Parts of rules that are not checked: a few for each. */
 #define AUDIT_MAX_UNCHECKED 64
@@ -87,7 +88,20 @@ void audit_uncheck(struct audit *audit, enum pgw_audit_rule rule, const char *wh
 /* Tell what is not checked, then the findings. @return 0 or a callback's value */
 int audit_tell(struct audit *audit);
 
-/* @return 0, -PGW_EINVAL, -PGW_ENOMEM; budgets that run out are in sums */
+/* Table visits between two questions whether to go on. */
+#define AUDIT_LOOK_EVERY (UINT64_C(1) << 12)
+
+/* Count a visit of a table. @return 0, -PGW_E2BIG, or what ends the audit */
+static inline int audit_visit(struct audit *audit)
+{
+	if (!audit->visits_left)
+		return -PGW_E2BIG;
+	return --audit->visits_left % AUDIT_LOOK_EVERY
+		       ? 0
+		       : image_tell_look(audit->args->image, &audit->forest.look);
+}
+
+/* @return 0, what ends the audit (above 0), -PGW_EINVAL, -PGW_ENOMEM; budgets that run out are in sums */
 int audit_tables(struct audit *audit);
 int audit_leaves(struct audit *audit);
 int audit_machine(struct audit *audit);

@@ -183,12 +183,9 @@ static int table_visit(uint32_t table, uint64_t va, void *arg)
 	const struct table_walk *w = (const struct table_walk *)arg;
 	struct audit *a = w->audit;
 	struct audit_table *of = &a->tables[table];
-	int status = 0;
+	int status = audit_visit(a);
 
-	if (!a->visits_left)
-		return -PGW_E2BIG;
-	a->visits_left--;
-	if (a->roots[w->root].trust != AUDIT_STALE)
+	if (!status && a->roots[w->root].trust != AUDIT_STALE)
 		status = owner_check(w, table, va);
 	if (of->trust > a->roots[w->root].trust)
 		of->trust = a->roots[w->root].trust;
@@ -234,10 +231,10 @@ static int table_again(uint32_t table, uint64_t va, void *arg)
 	const struct table_walk *w = (const struct table_walk *)arg;
 	struct audit *a = w->audit;
 	struct pgw_audit_finding finding;
+	int status = audit_visit(a);
 
-	if (!a->visits_left)
-		return -PGW_E2BIG;
-	a->visits_left--;
+	if (status)
+		return status;
 	if (a->list[w->root].state == PGW_ROOT_TRAMPOLINE || is_shadow(a, table) ||
 	    (a->facts.arch == AUDIT_X86_64 && va >= X86_ESPFIX_FIRST && va <= X86_ESPFIX_LAST))
 		return 0;
@@ -410,6 +407,7 @@ static int loop_search(struct loop_search *s, uint32_t top)
 	while (level <= top_level) {
 		struct loop_step *step = &steps[level];
 		const struct forest_edge *edge;
+		int status;
 
 		if (step->edge == step->end) {
 			level++;
@@ -418,9 +416,9 @@ static int loop_search(struct loop_search *s, uint32_t top)
 		edge = &f->edges[step->edge++];
 		if (a->marks[edge->table] == a->mark)
 			continue;
-		if (!a->visits_left)
-			return -PGW_E2BIG;
-		a->visits_left--;
+		status = audit_visit(a);
+		if (status)
+			return status;
 		a->marks[edge->table] = a->mark;
 		s->offset = step->offset + ((uint64_t)edge->slot << geo->span_lg2[level]);
 		s->level = (uint8_t)level;
@@ -581,7 +579,9 @@ int audit_tables(struct audit *a)
 	int status;
 	size_t kernel;
 
+	a->forest.image = a->args->image;
 	a->forest.phys = pgw_image_phys(a->args->image);
+	a->forest.look.nr_all = 2 * (uint64_t)a->nr_list;
 	a->forest.budget = a->args->max_tables;
 	a->forest.item = item_met;
 	a->forest.link = link_met;

@@ -114,6 +114,8 @@ def main():
         tell_so_far('diff', out, False)
         in_pipe(['find', '--json', '--budget', 'none', image, f'{BASE + STEP:x}'])
         in_pipe(['diff', image, image])
+        on_terminal(['audit', '--json', '--budget', 'none', image], out)
+        tell_so_far('audit', out, True)
     print(f'1..{number}')
     return 1 if failed else 0
 
