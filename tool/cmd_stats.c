@@ -5,6 +5,7 @@
 #include "command.h"
 #include "report/record.h"
 #include "report/report.h"
+#include "stats_tasks.h"
 #include "target.h"
 
 /* Distinct tables: at 4 KiB, 16 GiB of them. */
@@ -12,14 +13,9 @@
 
 #define STOP_OUTPUT 1
 
-static const char *const bar_names[_PGW_HUGE_BAR_MAX] = {
-	[PGW_HUGE_POSSIBLE] = "possible",   [PGW_HUGE_HOLES] = "holes",
-	[PGW_HUGE_RIGHTS] = "rights",       [PGW_HUGE_SCATTERED] = "scattered",
-	[PGW_HUGE_ALIGNMENT] = "alignment",
-};
-
 struct stats_report {
 	struct record record;
+	struct stats_tasks *tasks;
 	bool has_root; /* report on this root alone */
 	uint64_t root;
 };
@@ -60,21 +56,6 @@ static void stats_leaves(struct record *record, const uint64_t *leaf_bytes)
 		record_item_end(record);
 	}
 	record_list_end(record);
-}
-
-/* What larger leaves of this size could map. */
-static void stats_bars(struct record *record, uint64_t size, const struct pgw_stats_bar *bars)
-{
-	for (int bar = 0; bar < _PGW_HUGE_BAR_MAX; bar++) {
-		if (!bars[bar].nr_tables)
-			continue;
-		record_item(record);
-		record_size(record, "size", size);
-		record_str(record, "bar", bar_names[bar]);
-		record_dec(record, "slots", bars[bar].nr_tables);
-		record_size(record, "bytes", bars[bar].bytes);
-		record_item_end(record);
-	}
 }
 
 static void stats_huge(struct record *record, const struct pgw_geometry *geo,
@@ -123,6 +104,8 @@ static void stats_region(struct stats_report *report, const struct pgw_stats_roo
 	record_str(record, "format", pgw_format_name(format));
 	record_str(record, "state", report_root_state(root->info->state));
 	record_str(record, "region", of->name);
+	if (of->kind == PGW_REGION_USER)
+		stats_tasks_name(report->tasks, root->info, record);
 	record_size(record, "bytes", region->bytes);
 	if (root->knows_accessed)
 		record_size(record, "accessed", region->accessed_bytes);
@@ -156,6 +139,7 @@ static int stats_root(const struct pgw_stats_root *root, void *arg)
 		if (root->region[region->kind].is_there)
 			stats_region(report, root, region);
 	}
+	stats_tasks_record(report->tasks, root, &report->record);
 	return out_failed(report->record.out) ? STOP_OUTPUT : 0;
 }
 
@@ -279,9 +263,11 @@ static int stats_report(struct target *target, const struct options *opts, struc
 	if (err)
 		return target_fail(target, err);
 	record_init(&report.record, out, option_given(opts, OPT_JSON));
+	report.tasks = stats_tasks_open(target);
 	interrupt_catch();
 	err = pgw_stats(target->image, roots, nr, budget, stats_root, &report, &sums);
 	target_progress_end(target);
+	stats_tasks_close(report.tasks);
 	free(roots);
 	if (!err && !report.has_root) {
 		direct_err = stats_direct(target, opts, &report.record);

@@ -185,6 +185,7 @@ enum pgw_huge_bar {
 	PGW_HUGE_RIGHTS,    /**< rights or attributes differ */
 	PGW_HUGE_SCATTERED, /**< physical addresses do not follow each other */
 	PGW_HUGE_ALIGNMENT, /**< they do, but do not begin where the larger leaf would have to */
+	PGW_HUGE_AREA, /**< what the owner maps as one ends in it: pgw_stats_areas() alone knows that */
 	_PGW_HUGE_BAR_MAX,
 };
 
@@ -294,6 +295,38 @@ struct pgw_stats_direct {
  */
 PGW_API int pgw_stats_direct(const struct pgw_image *image, struct pgw_mm *mm,
 			     struct pgw_stats_direct *ret) PGW_REQUIRES_SHARED(mm);
+
+/** Addresses that their owner maps as one: a VMA. */
+struct pgw_stats_area {
+	uint64_t start;
+	uint64_t end;    /**< exclusive */
+	bool has_file;   /**< it shows a file, whose pages are where that has them */
+	uint64_t offset; /**< of start in the file, in bytes */
+};
+
+/** What is mapped in some areas, and what could be by huge leaves: the second smallest ones. */
+struct pgw_stats_areas {
+	uint64_t bytes;        /**< of the areas */
+	uint64_t mapped_bytes; /**< of these, by leaves */
+	uint64_t huge_size;    /**< 0: the format has no such leaves */
+	uint64_t huge_bytes;   /**< of the mapped ones, by huge leaves or larger ones */
+	/**
+	 * What a huge leaf would span and smaller leaves map, by what is in the way; if areas meet there
+	 * it counts once for each. Of several the first of: _AREA, _ALIGNMENT of the file's offset,
+	 * _HOLES, _RIGHTS, _SCATTERED, _ALIGNMENT.
+	 */
+	struct pgw_stats_bar bar[_PGW_HUGE_BAR_MAX];
+};
+
+/**
+ * Count what is mapped in some areas.
+ * @param mm    whose they are
+ * @param areas in any order; of an mm of Linux, those of pgw_task_areas()
+ * @param ret   set also on failure
+ * @return as pgw_scan(); -PGW_EINVAL: an area ends before it begins
+ */
+PGW_API int pgw_stats_areas(struct pgw_mm *mm, const struct pgw_stats_area *areas, size_t nr,
+			    struct pgw_stats_areas *ret) PGW_REQUIRES_SHARED(mm);
 
 /** What is not the same in two trees; several may be true of what both map. */
 enum pgw_change_what {

@@ -50,7 +50,34 @@ def main(stats, leaves, console):
               if kib(text, 'VmPTE') and name.split('/')[2] != '1'}
     check(f'VmPTE of each process: {sorted(theirs)}', theirs and theirs <= ours, sorted(ours))
 
+    # Of the areas what smaps has: Rss, but for a zero page. Process 1 grew; mapper has hugetlb, which
+    # smaps leaves out, and PROT_NONE, which maps nothing. Of those that share an mm, one is told.
+    rollup = {name.split('/')[2]: text for name, text in files(console, r'/proc/\d+/smaps_rollup')}
+    # One whose first thread has exited has no smaps.
+    processes = {str(r['pid']): r for r in records if r.get('record') == 'process' and
+                 kib(rollup.get(str(r['pid']), ''), 'Rss')}
+    odd = {pid for pid, r in processes.items() if r['name'] in ('init', 'mapper')}
+    told = {pid: (kib(rollup[pid], 'Rss'), r['mapped'] >> 10) for pid, r in processes.items()}
+    check(f'Rss of each process: {len(told) - len(odd)}', len(told) > 10 and len(odd) == 2 and
+          all(0 <= ours - theirs <= (4 if pid not in odd else 1 << 20)
+              for pid, (theirs, ours) in told.items()), told)
+    huge = {pid: (sum(kib(rollup[pid], key) for key in
+                      ('AnonHugePages', 'Shared_Hugetlb', 'Private_Hugetlb')), r['huge'] >> 10)
+            for pid, r in processes.items()}
+    check('huge pages of each process', any(theirs for theirs, _ in huge.values()) and
+          all(theirs == ours for theirs, ours in huge.values()), huge)
+    check('names and roots of processes are those beside roots',
+          processes and all(any(r.get('record') == 'root' and r['root'] == p['root'] and
+                                r.get('pid') == p['pid'] and r['name'] == p['name']
+                                for r in records) for p in processes.values()), processes)
+
     meminfo = dict(files(console, '/proc/meminfo'))['/proc/meminfo']
+    # Until 6.1 it counts pmds and ptes of users, later also other tables, and most of the kernel's.
+    least = sum(table['bytes'] >> 10 for r in records if 'pid' in r and r['record'] == 'root'
+                for table in r['tables'] if table['name'] in ('pmd', 'pte'))
+    most = records[-1]['summary']['table_bytes'] >> 10
+    check(f'PageTables: {least} <= {kib(meminfo, "PageTables")} <= {most}',
+          0 < least <= kib(meminfo, 'PageTables') <= most, '')
     if kib(meminfo, 'DirectMap4k'):
         direct = [r for r in records if r.get('record') == 'direct_map'][0]
         sizes = {leaf['size']: leaf['bytes'] >> 10 for leaf in direct['leaves']}

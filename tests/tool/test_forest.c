@@ -104,6 +104,92 @@ static void test_forest__slots_that_another_entry_left_out_are_read(void **state
 	free(bytes);
 }
 
+#define HUGE UINT64_C(0x200000)
+#define X86_LEAF UINT64_C(0x67) /* present, writable, user's, accessed, dirty */
+
+static void store_le(unsigned char *bytes, uint64_t pa, unsigned slot, uint64_t entry)
+{
+	for (unsigned i = 0; i < 8; i++)
+		bytes[pa + slot * 8 + i] = (unsigned char)(entry >> (8 * i));
+}
+
+/*
+ * Windows of 2 MiB from address 0 on, each with a page table but the last one, which is a huge leaf:
+ * 0 could be huge; 1 has a hole; 2 a page that may not be written; 3 two pages that changed places;
+ * 4 begins a page off; 5 is as 0, and so is 6.
+ */
+static void fill_windows(unsigned char *bytes)
+{
+	store_le(bytes, 0x1000, 0, 0x2067);
+	store_le(bytes, 0x2000, 0, 0x3067);
+	for (unsigned w = 0; w < 7; w++) {
+		uint64_t table = 0x10000 + (uint64_t)w * 0x1000;
+
+		store_le(bytes, 0x3000, w, table | 0x67);
+		for (unsigned slot = 0; slot < 512; slot++)
+			store_le(bytes, table, slot,
+				 ((4 + w) * HUGE + slot * UINT64_C(0x1000)) | X86_LEAF);
+	}
+	store_le(bytes, 0x11000, 100, 0);
+	store_le(bytes, 0x12000, 100, (6 * HUGE + 100 * UINT64_C(0x1000)) | (X86_LEAF ^ 2));
+	store_le(bytes, 0x13000, 100, (7 * HUGE + 101 * UINT64_C(0x1000)) | X86_LEAF);
+	store_le(bytes, 0x13000, 101, (7 * HUGE + 100 * UINT64_C(0x1000)) | X86_LEAF);
+	for (unsigned slot = 0; slot < 512; slot++)
+		store_le(bytes, 0x14000, slot,
+			 (8 * HUGE + (slot + 1) * UINT64_C(0x1000)) | X86_LEAF);
+	store_le(bytes, 0x3000, 7, (11 * HUGE) | X86_LEAF | 0x80);
+}
+
+static void test_stats_areas__what_keeps_each_window_from_being_huge(void **state)
+{
+	const struct pgw_stats_area areas[] = {
+		{ .start = 0, .end = 5 * HUGE },
+		{ .start = 5 * HUGE, .end = 6 * HUGE, .has_file = true, .offset = 0x1000 },
+		{ .start = 6 * HUGE, .end = 6 * HUGE + HUGE / 2 },
+		{ .start = 6 * HUGE + HUGE / 2, .end = 7 * HUGE },
+		{ .start = 7 * HUGE, .end = 9 * HUGE },
+	};
+	static const struct pgw_stats_bar expected[_PGW_HUGE_BAR_MAX] = {
+		[PGW_HUGE_POSSIBLE] = { 1, HUGE },      [PGW_HUGE_HOLES] = { 1, HUGE - 0x1000 },
+		[PGW_HUGE_RIGHTS] = { 1, HUGE },        [PGW_HUGE_SCATTERED] = { 1, HUGE },
+		[PGW_HUGE_ALIGNMENT] = { 2, 2 * HUGE }, [PGW_HUGE_AREA] = { 2, HUGE },
+	};
+	struct pgw_mm_attach_args args = { .platform = pgw_hosted_platform(),
+					   .format = pgw_format_by_name("x86_64-la48"),
+					   .root.pa = 0x1000,
+					   .region = PGW_REGION_USER };
+	unsigned char *bytes = calloc(1, MEMORY);
+	struct pgw_stats_areas sums;
+	struct pgw_image *image;
+	struct pgw_mm *mm;
+	struct mkelf elf;
+
+	(void)state;
+	assert_non_null(bytes);
+	fill_windows(bytes);
+	mkelf_init(&elf, MKELF_X86_64);
+	mkelf_segment(&elf, 0, bytes, MEMORY, MEMORY);
+	assert_int_equal(pgw_image_open(mkelf_save(&elf), NULL, &image, NULL), 0);
+	args.phys = pgw_image_phys(image);
+	assert_int_equal(pgw_mm_attach(&args, &mm), 0);
+	assert_int_equal(pgw_stats_areas(mm, areas, 5, &sums), 0);
+	assert_int_equal(sums.bytes, 9 * HUGE);
+	assert_int_equal(sums.mapped_bytes, 8 * HUGE - 0x1000);
+	assert_int_equal(sums.huge_size, HUGE);
+	assert_int_equal(sums.huge_bytes, HUGE);
+	for (int bar = 0; bar < _PGW_HUGE_BAR_MAX; bar++) {
+		assert_int_equal(sums.bar[bar].nr_tables, expected[bar].nr_tables);
+		assert_int_equal(sums.bar[bar].bytes, expected[bar].bytes);
+	}
+	assert_int_equal(
+		pgw_stats_areas(mm, &(struct pgw_stats_area){ .start = 1, .end = 1 }, 1, &sums),
+		-PGW_EINVAL);
+	pgw_mm_free(mm);
+	pgw_image_close(image);
+	mkelf_fini(&elf);
+	free(bytes);
+}
+
 struct looked {
 	unsigned nr;
 	unsigned stop_at; /* 0: never */
@@ -222,6 +308,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forest__slots_that_another_entry_left_out_are_read),
+		cmocka_unit_test(test_stats_areas__what_keeps_each_window_from_being_huge),
 		cmocka_unit_test(test_forest__a_look_at_tables_ends_when_it_is_told_to),
 		cmocka_unit_test(test_diff_match__many_roots_are_matched_by_place_in_time),
 		cmocka_unit_test(test_diff_match__kernels_come_before_places),

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "stats_tasks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A process and its root. */
+struct owner {
+	uint64_t root_pa;
+	const struct pgw_task *task;
+};
+
+struct stats_tasks {
+	const struct target *target;
+	struct pgw_tasks *tasks;
+	struct owner *owners; /* by root, of one root by pid */
+	size_t nr_owners;
+	/* Of the process that is looked at. */
+	struct pgw_stats_area *areas;
+	size_t nr_areas, max_areas;
+};
+
+static const char *const bar_names[_PGW_HUGE_BAR_MAX] = {
+	[PGW_HUGE_POSSIBLE] = "possible",   [PGW_HUGE_HOLES] = "holes",
+	[PGW_HUGE_RIGHTS] = "rights",       [PGW_HUGE_SCATTERED] = "scattered",
+	[PGW_HUGE_ALIGNMENT] = "alignment", [PGW_HUGE_AREA] = "area",
+};
+
+void stats_bars(struct record *record, uint64_t size, const struct pgw_stats_bar *bars)
+{
+	for (int bar = 0; bar < _PGW_HUGE_BAR_MAX; bar++) {
+		if (!bars[bar].nr_tables)
+			continue;
+		record_item(record);
+		record_size(record, "size", size);
+		record_str(record, "bar", bar_names[bar]);
+		record_dec(record, "slots", bars[bar].nr_tables);
+		record_size(record, "bytes", bars[bar].bytes);
+		record_item_end(record);
+	}
+}
+
+static int compare_owners(const void *a, const void *b)
+{
+	const struct owner *x = (const struct owner *)a, *y = (const struct owner *)b;
+
+	if (x->root_pa != y->root_pa)
+		return x->root_pa < y->root_pa ? -1 : 1;
+	return (x->task->pid > y->task->pid) - (x->task->pid < y->task->pid);
+}
+
+/* Processes by their roots, so that looking for one takes no longer the more there are. */
+static bool owners_sort(struct stats_tasks *tasks)
+{
+	size_t nr;
+	const struct pgw_task *list = pgw_tasks_list(tasks->tasks, &nr);
+
+	tasks->owners = calloc(nr + 1, sizeof(tasks->owners[0]));
+	if (!tasks->owners)
+		return false;
+	for (size_t i = 0; i < nr; i++) {
+		struct owner owner = { .task = &list[i] };
+
+		if (!list[i].is_leader || list[i].is_kernel)
+			continue;
+		owner.root_pa = pgw_tasks_with_mm(tasks->tasks, &list[i])->root_pa;
+		if (owner.root_pa)
+			tasks->owners[tasks->nr_owners++] = owner;
+	}
+	qsort(tasks->owners, tasks->nr_owners, sizeof(tasks->owners[0]), compare_owners);
+	return true;
+}
+
+struct stats_tasks *stats_tasks_open(struct target *target)
+{
+	struct stats_tasks *tasks = calloc(1, sizeof(*tasks));
+	bool is_there = tasks && pgw_tasks_open(target->image, &tasks->tasks, NULL) == 0 &&
+			owners_sort(tasks);
+
+	target_progress_end(target);
+	if (!is_there) {
+		stats_tasks_close(tasks);
+		return NULL;
+	}
+	tasks->target = target;
+	return tasks;
+}
+
+void stats_tasks_close(struct stats_tasks *tasks)
+{
+	if (!tasks)
+		return;
+	pgw_tasks_close(tasks->tasks);
+	free(tasks->owners);
+	free(tasks->areas);
+	free(tasks);
+}
+
+/* The first process that has the root, and how many do. */
+static const struct pgw_task *task_of(const struct stats_tasks *tasks,
+				      const struct pgw_root_info *root, uint64_t *ret_nr)
+{
+	size_t low = 0, high, end;
+
+	*ret_nr = 0;
+	if (!tasks || !root->has_user || root->is_kpti_user)
+		return NULL;
+	for (high = tasks->nr_owners; low < high;) {
+		size_t middle = low + (high - low) / 2;
+
+		if (tasks->owners[middle].root_pa < root->root.pa)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (end = low; end < tasks->nr_owners && tasks->owners[end].root_pa == root->root.pa;)
+		end++;
+	*ret_nr = end - low;
+	return end > low ? tasks->owners[low].task : NULL;
+}
+
+void stats_tasks_name(const struct stats_tasks *tasks, const struct pgw_root_info *root,
+		      struct record *record)
+{
+	uint64_t nr;
+	const struct pgw_task *task = task_of(tasks, root, &nr);
+
+	if (!task)
+		return;
+	record_dec(record, "pid", task->pid);
+	record_untrusted(record, "name", task->name, strlen(task->name));
+}
+
+static int area_keep(const struct pgw_area *area, void *arg)
+{
+	struct stats_tasks *tasks = (struct stats_tasks *)arg;
+
+	if (tasks->nr_areas == tasks->max_areas) {
+		size_t max = tasks->max_areas ? 2 * tasks->max_areas : 64;
+		void *grown = reallocarray(tasks->areas, max, sizeof(tasks->areas[0]));
+
+		if (!grown)
+			return -PGW_ENOMEM;
+		tasks->areas = grown;
+		tasks->max_areas = max;
+	}
+	tasks->areas[tasks->nr_areas++] =
+		(struct pgw_stats_area){ area->start, area->end, area->has_file, area->offset };
+	return 0;
+}
+
+/* What is mapped in the areas of a process. @return 0 or negative */
+static int areas_count(struct stats_tasks *tasks, const struct pgw_root_info *root,
+		       const struct pgw_task *task, struct pgw_stats_areas *ret)
+{
+	const struct pgw_mm_attach_args args = {
+		.platform = pgw_hosted_platform(),
+		.format = root->format,
+		.phys = pgw_image_phys(tasks->target->image),
+		.root = root->root,
+		.region = PGW_REGION_USER,
+		.control = root->control,
+	};
+	struct pgw_areas_met met;
+	struct pgw_mm *mm;
+	int err;
+
+	tasks->nr_areas = 0;
+	err = pgw_task_areas(tasks->tasks, pgw_tasks_with_mm(tasks->tasks, task), false, area_keep,
+			     tasks, &met);
+	if (!err && (met.nr_torn || met.nr_unreadable || met.truncated))
+		err = -PGW_EIO;
+	if (!err)
+		err = pgw_mm_attach(&args, &mm);
+	if (err)
+		return err;
+	err = pgw_stats_areas(mm, tasks->areas, tasks->nr_areas, ret);
+	pgw_mm_free(mm);
+	return err;
+}
+
+static uint64_t table_bytes(const struct pgw_stats_root *root)
+{
+	const struct pgw_geometry *geo = pgw_format_geometry(root->info->format);
+	uint64_t bytes = 0;
+
+	for (unsigned level = 0; level <= geo->top_level; level++)
+		bytes += root->region[PGW_REGION_USER].nr_tables[level]
+			 << (geo->slots_lg2[level] + geo->item_lg2);
+	return bytes;
+}
+
+void stats_tasks_record(struct stats_tasks *tasks, const struct pgw_stats_root *root,
+			struct record *record)
+{
+	uint64_t nr;
+	const struct pgw_task *task = task_of(tasks, root->info, &nr);
+	struct pgw_stats_areas areas = { 0 };
+	int err;
+
+	if (!task)
+		return;
+	err = areas_count(tasks, root->info, task, &areas);
+	record_begin(record, "process");
+	record_dec(record, "pid", task->pid);
+	record_untrusted(record, "name", task->name, strlen(task->name));
+	record_hex(record, "root", root->info->root.pa);
+	record_dec(record, "processes", nr);
+	record_size(record, "table_bytes", table_bytes(root));
+	record_bool(record, "areas_incomplete", err != 0);
+	record_dec(record, "areas", tasks->nr_areas);
+	record_size(record, "area_bytes", areas.bytes);
+	record_size(record, "mapped", areas.mapped_bytes);
+	record_size(record, "huge", areas.huge_bytes);
+	record_list(record, "bars");
+	stats_bars(record, areas.huge_size, areas.bar);
+	record_list_end(record);
+	record_end(record);
+}
