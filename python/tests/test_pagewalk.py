@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""test_pagewalk.py: the Python module says what the command says. Prints TAP."""
+import array
+import doctest
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+
+ROOT = pathlib.Path(os.environ['PGW_SOURCE_ROOT'])
+SMALL = str(ROOT / 'tests/data/x86_64-la48-pti.small.elf')
+TASKS = str(ROOT / 'tests/data/linux-6.1-amd64.tasks.elf.zst')
+NAMES = str(ROOT / 'tests/data/linux-6.1-amd64.tasks.map')
+os.environ['PAGEWALK_EXAMPLE'] = SMALL
+
+import pagewalk  # noqa: E402
+from pagewalk import Image, Mm, Phys, Region  # noqa: E402
+
+tests = []
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+def command(*arguments):
+    """The records that the command prints."""
+    run = subprocess.run([os.environ['PGW_TOOL'], *arguments, '--json'], stdout=subprocess.PIPE, check=False)
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def number(text):
+    return int(text, 16)
+
+
+@test
+def examples():
+    assert doctest.testmod(pagewalk).failed == 0
+
+
+@test
+def roots():
+    with Image(SMALL) as image:
+        ours = [(root.pa, root.format, root.state, list(root.cpus)) for root in image.roots()]
+    assert ours == [(number(r['root']), r['format'], r['state'], r['cpus'])
+                    for r in command('roots', SMALL) if 'root' in r]
+
+
+@test
+def extents_of_every_root():
+    with Image(SMALL) as image:
+        for root in image.roots():
+            for region in ('user', 'kernel'):
+                theirs = [(number(r['va']), number(r['va']) + r['size'] - 1, number(r['pa']), r['kernel'] + '/' + r['user'])
+                          for r in command('dump', '--no-fold', '--root', hex(root.pa), '--half', region, SMALL)
+                          if 'pa' in r]
+                for batch in (1, 7, 65536):
+                    mm = image.mm(root, Region[region.upper()])
+                    ours = [(e.va_first, e.va_last, e.pa, e.rights)
+                            for extents in mm.extents(batch=batch) for e in extents if e.kind == 'leaf']
+                    assert ours == theirs, (root, region, batch, ours[:3], theirs[:3])
+
+
+@test
+def translations():
+    with Image(SMALL) as image:
+        mm = image.mm()
+        addresses = [e.va_first for extents in mm.extents() for e in extents]
+        many = mm.translate_many(addresses)
+        again = mm.translate_many(array.array('Q', addresses))
+        assert len(many) == len(addresses) > 80
+        for va, one, two in zip(addresses, many, again):
+            assert one == two == mm.translate(va)
+            assert one.pa == mm.walk(va)[0].pa and mm.walk(va)[1][-1].kind == one.kind
+        for wrong in (array.array('q', addresses[:0] + [1]), array.array('d', [1.0])):
+            try:
+                mm.translate_many(wrong)
+                assert False
+            except TypeError:
+                pass
+
+
+@test
+def numpy_arrays():
+    if not importlib.util.find_spec('numpy'):
+        return 'SKIP numpy is not there'
+    import numpy
+    with Image(SMALL) as image:
+        mm = image.mm()
+        for extents in mm.extents():
+            data = numpy.asarray(extents)
+            assert data['va_first'].tolist() == [e.va_first for e in extents]
+            assert data['rights'].tolist() == [bytes(extents.memoryview())[40 * i + 38] for i in range(len(data))]
+            found = numpy.asarray(mm.translate_many(data['va_first'].copy()))
+            assert found['pa'].tolist() == data['pa'].tolist()
+    return None
+
+
+@test
+def threads():
+    with Image(SMALL) as image:
+        mm = image.mm()
+        expected = [list(extents) for extents in mm.extents()]
+        wrong = []
+
+        def scan():
+            for _ in range(50):
+                if [list(extents) for extents in mm.extents()] != expected:
+                    wrong.append(1)
+        running = [threading.Thread(target=scan) for _ in range(4)]
+        for thread in running:
+            thread.start()
+        for thread in running:
+            thread.join()
+        assert not wrong
+
+
+class Reader(Phys):
+    def __init__(self, image):
+        super().__init__()
+        self.image, self.error, self.nr = image, None, 0
+
+    def read(self, pa, length):
+        self.nr += 1
+        if self.error:
+            raise self.error
+        return self.image.read(pa, length)
+
+    def ranges(self):
+        return [(0, (256 << 20) - 1)]
+
+
+@test
+def memory_in_python():
+    with Image(SMALL) as image:
+        root = image.kernel_root()
+        phys = Reader(image)
+        mm = Mm(phys, root.format, root.pa)
+        assert [e for b in mm.extents() for e in b] == [e for b in image.mm(root).extents() for e in b]
+        assert phys.nr > 10
+        phys.error = OSError('gone')
+        assert mm.translate(0xffffffff80000000).kind == 'unreadable'
+        phys.error = ZeroDivisionError('of the reader')
+        try:
+            mm.translate(0xffffffff80000000)
+            assert False
+        except ZeroDivisionError:
+            pass
+        phys.error = None
+        assert mm.translate(0xffffffff80000000) == image.mm(root).translate(0xffffffff80000000)
+
+
+@test
+def errors():
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(pathlib.Path(SMALL).read_bytes()[:100])
+        file.flush()
+        try:
+            Image(file.name)
+            assert False
+        except pagewalk.Error as failed:
+            assert failed.errno and failed.filename == file.name, failed
+    image = Image(SMALL)
+    mm = image.mm()
+    for wrong in (lambda: image.read(1 << 50, 8), lambda: image.mm(region=Region.FOREIGN),
+                  lambda: Mm(image, 'no-such', 0), lambda: mm.translate(0x1000),
+                  lambda: list(mm.extents(0, 0x1000)), lambda: image.tasks()):
+        try:
+            wrong()
+            assert False
+        except pagewalk.Error as failed:
+            assert failed.errno > 0
+    image.close()
+    for closed in (image.roots, lambda: mm.translate(1 << 63), lambda: image.read(0, 1)):
+        try:
+            closed()
+            assert False
+        except ValueError:
+            pass
+
+
+@test
+def processes():
+    with Image(TASKS, symbols=NAMES) as image:
+        tasks = {task.pid: task for task in image.tasks() if task.is_leader}
+        theirs = {r['pid']: r for r in command('ps', '--symbols=' + NAMES, TASKS) if 'pid' in r}
+        assert set(tasks) == set(theirs) and len(tasks) > 60
+        for pid, task in tasks.items():
+            assert task.ppid == theirs[pid]['ppid'] and task.state == theirs[pid]['state'], task
+        kernel = next(task for task in tasks.values() if task.is_kernel)
+        assert image.areas(kernel) == []
+        for line, area in zip(subprocess.run(
+                [os.environ['PGW_TOOL'], 'maps', '--symbols=' + NAMES, '--pid', '87', TASKS],
+                stdout=subprocess.PIPE, check=True).stdout.decode().splitlines(), image.areas(tasks[87])):
+            assert line.startswith(f'{area.start:08x}-{area.end:08x} '), (line, area)
+
+
+@test
+def names():
+    with Image(TASKS, symbols=NAMES) as image:
+        ours = [(symbol.address, symbol.letter, symbol.name) for symbol in image.symbols()]
+        assert ours == [(number(r['va']), r['letter'], r['name'])
+                        for r in command('symbols', '--symbols=' + NAMES, TASKS) if 'name' in r]
+        assert image.symbol_at(0xffffffff8f600004)[1] == 4 and image.symbol_at(0x1000) is None
+        assert image.symbol('_stext').address == 0xffffffff8f600000
+        try:
+            image.symbol('no such name')
+            assert False
+        except KeyError:
+            pass
+
+
+@test
+def types():
+    if not importlib.util.find_spec('mypy'):
+        return 'SKIP mypy is not there'
+    with tempfile.TemporaryDirectory() as cache:
+        run = subprocess.run([sys.executable, '-m', 'mypy', '--strict', '--cache-dir', cache,
+                              str(ROOT / 'python/pagewalk/__init__.py')], stdout=subprocess.PIPE, check=False)
+    assert run.returncode == 0, run.stdout.decode()
+    return None
+
+
+failures = 0
+for index, function in enumerate(tests, 1):
+    try:
+        said = function()
+        print(f'ok {index} - {function.__name__}' + (f' # {said}' if said else ''))
+    except Exception:  # pylint: disable=broad-except
+        failures += 1
+        print(f'not ok {index} - {function.__name__}')
+        print(''.join('# ' + line + '\n' for line in traceback.format_exc().splitlines()), end='')
+print(f'1..{len(tests)}')
+sys.exit(1 if failures else 0)
