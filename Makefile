@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 BUILD = build
 
-.PHONY: all demo check check-bare check-long check-linux check-schedules mutants bench bench-compare bench-peers fuzz install format lint clean help
+.PHONY: all demo check check-bare deb wheel release check-long check-linux check-schedules mutants bench bench-compare bench-peers fuzz install format lint clean help
 
 all:
 	@scripts/setup demo
@@ -19,6 +19,18 @@ check:
 # make check-bare RELEASE=trixie AS_USER=1
 check-bare:
 	@scripts/check-bare
+
+# Not part of check: the Debian packages, built and tried in a bare root. make deb RELEASE=trixie
+deb:
+	@scripts/deb
+
+# make release VERSION=1.2.3 KEY=ID
+release:
+	@scripts/release $(VERSION)
+
+# Not part of check: the Python package.
+wheel: all
+	@scripts/wheel
 
 # Not part of check: the comparison with QEMU's MMU, with many more random tables; machines that run,
 # with many more captures and kills; builds without each library; what real makers of dumps write, in
@@ -88,6 +100,9 @@ help:
 	@echo 'make demo       build, and show the main job on a bundled image'
 	@echo 'make check      build four ways and run every test'
 	@echo 'make check-bare both of these on a bare Debian made on the spot; RELEASE (bookworm), AS_USER=1'
+	@echo 'make deb        the Debian packages, built and tried in a bare Debian; RELEASE, OUT (build/deb/RELEASE)'
+	@echo 'make release VERSION=1.2.3  check, tag and pack a release; KEY, DIST (dist)'
+	@echo 'make wheel      the Python package: an sdist and a wheel, tried, in DIST (dist)'
 	@echo 'make check-long compare with QEMU on many more tables; PGW_MMU_ROUNDS (default 20);'
 	@echo '                with what real makers of dumps write; MAKERS (all); many more interleavings'
 	@echo 'make check-schedules  every interleaving of two operations, and planted faults'
