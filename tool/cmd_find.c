@@ -247,8 +247,8 @@ const struct command cmd_find = {
 	.summary = "which addresses of which roots map some memory",
 	.description =
 		"Prints every virtual address of every root that maps a physical one, or some of\n"
-		"a range: with its rights, the size of the leaf and the entry. WHAT is "
-		"hexadecimal:\n"
+		"a range: with its rights, the size of the leaf and the entry.\n"
+		"WHAT is hexadecimal:\n"
 		"an address, FIRST-LAST (inclusive) or FIRST+SIZE (SIZE also as 64K, 2M, 1G);\n"
 		"or it is PID:ADDRESS, what a process has there, or @NAME[+OFFSET][:cpuN], what a\n"
 		"symbol of the kernel lies in. Status 1: nothing maps it, or there may be more.\n",

@@ -481,8 +481,8 @@ static const struct option_spec option_specs[] = {
 			  "or by FILE, a System.map or a vmlinux",
 			  option_symbols, true },
 	[OPT_INDEX] = { "index", "FILE", "a file",
-			"look into this index, which is made if it is not there; one" HELP_NEXT
-			"of another image is refused, or made anew with --force",
+			"look into this index, which is made if it is not there;" HELP_NEXT
+			"one of another image is refused, or made anew with --force",
 			option_index },
 	[OPT_REGIONS] = { "regions", NULL, NULL,
 			  "say what the kernel uses addresses for: direct-map," HELP_NEXT

@@ -34,7 +34,7 @@ for page in "$root"/man/pagewalk-*.1; do
 	command=$(basename "$page" .1 | sed 's/^pagewalk-//')
 	"$PGW_TOOL" "$command" --help >"$tmp/text"
 	narrow "$command --help: at most 80 columns" "$tmp/text"
-	grep -q '^Options:' "$tmp/text" || continue # it takes none
+	grep -v '^  --help' "$tmp/text" | grep -q '^  --' || continue # it takes none
 	sed -n 's/^  --\([a-z-]*\).*/\1/p' "$tmp/text" | grep -vx help >"$tmp/help"
 	sed -n 's/^\.It Fl -\([a-z-]*\).*/\1/p' "$page" "$root/man/pagewalk.1" | sort -u >"$tmp/page"
 	words "man: each option of $command, and no other"
