@@ -2,6 +2,17 @@
 #include "command.h"
 #include "report/report.h"
 #include "target.h"
+#include "tasks.h"
+
+/* Freed roots are empty, and nobody's: that is no finding. */
+static bool is_unowned(const struct report *report, const struct pgw_root_info *root)
+{
+	struct pgw_root_owner owner;
+
+	return report->tasks &&
+	       (root->state == PGW_ROOT_RUNNING || root->state == PGW_ROOT_MAPPED) &&
+	       !pgw_tasks_root_owner(report->tasks, root, &owner);
+}
 
 static int roots_report(struct target *target, const struct options *opts, struct out *out,
 			void *arg)
@@ -26,12 +37,20 @@ static int roots_report(struct target *target, const struct options *opts, struc
 	if (err)
 		return target_fail(target, err);
 	report.nr_kernels = sums.nr_kernels;
+	if (option_given(opts, OPT_OWNERS)) {
+		int status = tasks_open(target, &report.tasks);
+
+		if (status != TOOL_DONE)
+			return status;
+	}
 	for (size_t i = 0; i < sums.nr_roots; i++) {
 		report.renderer->root(&report, &list[i]);
 		sums.nr_lacking += list[i].nr_missing || list[i].missing_is_cut;
+		sums.nr_unowned += is_unowned(&report, &list[i]);
 	}
 	report.renderer->roots_summary(&report, &sums);
-	return sums.nr_roots && !image->truncated ? TOOL_DONE : TOOL_FINDING;
+	pgw_tasks_close(report.tasks);
+	return sums.nr_roots && !image->truncated && !sums.nr_unowned ? TOOL_DONE : TOOL_FINDING;
 }
 
 static int roots_run(const struct options *opts)
@@ -50,8 +69,10 @@ const struct command cmd_roots = {
 		"maps the kernel's root where that is (proof), the CPUs that run on it, its half\n"
 		"of a KPTI pair and the other one (twin), how it was found.\n",
 	.examples = "  pagewalk roots vmcore\n"
+		    "  pagewalk roots --owners vmcore            whose each of them is\n"
 		    "  pagewalk dump --root 0x25fc000 vmcore     what one of them maps\n",
-	.options = OPTIONS_LIVE | OPTIONS_WATCH | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPTIONS_LIVE | OPTIONS_WATCH | OPT_BIT(OPT_OWNERS) | OPT_BIT(OPT_JSON) |
+		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = roots_run,

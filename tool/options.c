@@ -484,6 +484,10 @@ static const struct option_spec option_specs[] = {
 			"look into this index, which is made if it is not there;" HELP_NEXT
 			"one of another image is refused, or made anew with --force",
 			option_index },
+	[OPT_OWNERS] = { "owners", NULL, NULL,
+			 "say whose each root is: a process's, an mm's that no" HELP_NEXT
+			 "process has, a table of the kernel's image",
+			 NULL },
 	[OPT_REGIONS] = { "regions", NULL, NULL,
 			  "say what the kernel uses addresses for: direct-map," HELP_NEXT
 			  "vmalloc-area with its caller, module, text, ...",

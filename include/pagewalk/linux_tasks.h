@@ -101,6 +101,30 @@ PGW_API const struct pgw_task *pgw_tasks_find(const struct pgw_tasks *tasks, uin
 PGW_API const struct pgw_task *pgw_tasks_with_mm(const struct pgw_tasks *tasks,
 						 const struct pgw_task *task);
 
+/** Whose a root is. */
+enum pgw_root_owner_kind {
+	PGW_ROOT_OF_PROCESS,
+	PGW_ROOT_OF_MM,    /**< of an mm that no process has: efi_mm, poking_mm, ... */
+	PGW_ROOT_OF_IMAGE, /**< a table of the kernel's image: init_top_pgt, idmap_pg_dir, ... */
+	_PGW_ROOT_OWNER_MAX,
+};
+
+struct pgw_root_owner {
+	enum pgw_root_owner_kind kind;
+	bool is_twin; /**< it is the other half of a KPTI pair, whose kernel half is the owner's */
+	const struct pgw_task *task; /**< of a process, the thread that was found first; else NULL */
+	uint64_t nr_others;          /**< processes that have this root, too */
+	/**
+	 * Of an mm and of the image: the kernel's symbol, a static string; else NULL. Not each table
+	 * of the image is a root: level4_kernel_pgt, of a kernel of 4 levels, only looks like one.
+	 */
+	const char *symbol;
+};
+
+/** Who has a root. @return false: nobody who is known */
+PGW_API bool pgw_tasks_root_owner(struct pgw_tasks *tasks, const struct pgw_root_info *root,
+				  struct pgw_root_owner *ret);
+
 /** Kinds of pages that the kernel counts for an mm. */
 enum pgw_rss_kind {
 	PGW_RSS_FILE,

@@ -206,6 +206,42 @@ static void test_tasks__are_those_of_the_guests(void **state)
 	}
 }
 
+/* Each root that a task has is that of its process, or of one that shares it. */
+static void test_tasks__have_their_roots(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(guests); i++) {
+		struct opened *opened = open_guest(guests[i].name);
+		struct pgw_root_info root = { 0 };
+		struct pgw_root_owner owner;
+		const struct pgw_task *list;
+		size_t nr;
+
+		skip_without_zstd(opened);
+		read_tasks(opened);
+		list = pgw_tasks_list(opened->tasks, &nr);
+		for (size_t j = 0; j < nr; j++) {
+			root.root.pa = list[j].root_pa;
+			if (!root.root.pa)
+				continue;
+			assert_true(pgw_tasks_root_owner(opened->tasks, &root, &owner));
+			assert_int_equal(owner.kind, PGW_ROOT_OF_PROCESS);
+			assert_int_equal(owner.task->root_pa, root.root.pa);
+			assert_true(owner.task->tgid == list[j].tgid || owner.nr_others);
+			/* The other half of a KPTI pair is the same process's. */
+			root.is_kpti_user = root.has_twin = true;
+			root.twin = root.root;
+			root.root.pa += 1;
+			assert_true(pgw_tasks_root_owner(opened->tasks, &root, &owner));
+			assert_true(owner.is_twin);
+			root = (struct pgw_root_info){ 0 };
+		}
+		root.root.pa = 1;
+		assert_false(pgw_tasks_root_owner(opened->tasks, &root, &owner));
+		close_guest(opened);
+	}
+}
+
 /* ---- one word of the kernel's changed ---- */
 
 static uint64_t pa_of(struct opened *opened, uint64_t va)
@@ -406,6 +442,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tasks__are_those_of_the_guests),
+		cmocka_unit_test(test_tasks__have_their_roots),
 		cmocka_unit_test(test_tasks__out_of_the_list_is_found_by_its_pid),
 		cmocka_unit_test(test_tasks__without_a_pid_is_found_by_the_list),
 		cmocka_unit_test(test_tasks__a_loop_ends),

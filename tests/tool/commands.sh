@@ -300,7 +300,7 @@ for command in info roots dump translate find stats audit diff; do
 	sed -n "s/^  pagewalk \\($command [^<]*[^ <]\\)\\(  .*\\|\$\\)/\\1/p" "$tmp/out" | sed 's/   .*//' >"$tmp/examples"
 	check "$command --help: has examples" test -s "$tmp/examples"
 	# This image has no processes; linux-inside.sh has some.
-	sed -i '/--pid\|@\| 1:\|--index/d' "$tmp/examples"
+	sed -i '/--owners\|--pid\|@\| 1:\|--index/d' "$tmp/examples"
 	while read -r example; do
 		status=0
 		# shellcheck disable=SC2046 # words

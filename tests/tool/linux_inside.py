@@ -173,6 +173,22 @@ def check_odd(oracle, tasks, maps, without):
     tap('tables are as the kernel counts them', wrong)
 
 
+def check_owners(tasks):
+    """Each root of a process is listed and is its own; no other maps user memory."""
+    records = [json.loads(line) for line in run('roots', '--owners', '--json').splitlines()]
+    owners = {r['root']: r.get('owner') for r in records if 'root' in r}
+    wrong = [f"{r['tid']} {r['name']}: its root {r['root']} belongs to {owners.get(r['root'])}"
+             for r in tasks.values() if 'root' in r and
+             (owners.get(r['root']) or {}).get('kind') != 'process']
+    processes = {r['pid']: r['root'] for r in tasks.values() if 'root' in r}
+    wrong += [f"{root} belongs to {owner['pid']}, which has {processes.get(owner['pid'])}"
+              for root, owner in owners.items() if owner and owner['kind'] == 'process' and
+              processes.get(owner['pid']) != root]
+    tap(f'roots --owners: the roots of all {len(processes)} processes', wrong)
+    tap('roots --owners: no other root maps user memory', [str(r) for r in records
+        if r.get('state') in ('running', 'mapped') and not r.get('owner')])
+
+
 def main():
     """All tests."""
     with open(ORACLE, encoding='latin1') as file:
@@ -181,6 +197,7 @@ def main():
     maps, without = check_areas(oracle)
     check_odd(oracle, tasks, maps, without)
     check_dump(tasks, maps)
+    check_owners(tasks)
     print(f'1..{number}')
     sys.exit(failed)
 

@@ -419,12 +419,40 @@ void json_root_members(struct json *json, const struct pgw_root_info *root)
 		json_hex(json, report_root_evidence(root->state), root->evidence);
 }
 
+static void json_owner(struct report *report, struct json *json, const struct pgw_root_info *root)
+{
+	static const char *const kinds[_PGW_ROOT_OWNER_MAX] = {
+		[PGW_ROOT_OF_PROCESS] = "process",
+		[PGW_ROOT_OF_MM] = "mm",
+		[PGW_ROOT_OF_IMAGE] = "image",
+	};
+	struct pgw_root_owner owner;
+
+	if (!pgw_tasks_root_owner(report->tasks, root, &owner)) {
+		json_null(json, "owner");
+		return;
+	}
+	json_open(json, "owner", '{');
+	json_str(json, "kind", kinds[owner.kind]);
+	json_bool(json, "twin", owner.is_twin);
+	if (owner.task) {
+		json_dec(json, "pid", owner.task->tgid);
+		json_untrusted(json, "name", owner.task->name, strlen(owner.task->name));
+		json_dec(json, "others", owner.nr_others);
+	} else {
+		json_str(json, "symbol", owner.symbol);
+	}
+	json_close(json, '}');
+}
+
 static void json_root(struct report *report, const struct pgw_root_info *root)
 {
 	struct json json = { .out = report->out };
 
 	json_open(&json, NULL, '{');
 	json_root_members(&json, root);
+	if (report->tasks)
+		json_owner(report, &json, root);
 	json_end(&json);
 }
 
@@ -437,6 +465,8 @@ static void json_roots_summary(struct report *report, const struct report_roots 
 	json_dec(&json, "roots", sums->nr_roots);
 	json_dec(&json, "kernels", sums->nr_kernels);
 	json_dec(&json, "lacking_tables", sums->nr_lacking);
+	if (report->tasks)
+		json_dec(&json, "unowned", sums->nr_unowned);
 	json_guess(&json, report);
 	json_bool(&json, "truncated", sums->image->truncated);
 	json_dec(&json, "unreadable", sums->image->unreadable_bytes);

@@ -41,6 +41,7 @@ struct report_roots {
 	size_t nr_roots;
 	size_t nr_kernels; /**< in the image */
 	size_t nr_lacking; /**< roots that lead to tables that the image lacks */
+	size_t nr_unowned; /**< roots that map user memory, and nobody is known who has them */
 	const struct pgw_image_info *image;
 };
 
@@ -162,6 +163,7 @@ struct report {
 	struct report_region region;
 	struct report_choice choice;
 	size_t nr_kernels;             /**< in the image, where roots are listed */
+	struct pgw_tasks *tasks;       /**< who may have a root that is listed; NULL: not asked */
 	struct report_missing missing; /**< where something is unreadable */
 	struct pgw_linux kernel;       /**< by which absent entries are told */
 	/** The order of memory types is assumed: rows that show one say so. */

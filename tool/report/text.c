@@ -576,6 +576,36 @@ void text_cpus(struct out *out, uint64_t cpus)
 		out_char(out, '-');
 }
 
+/* "  who=process 812 sshd", the last of a line, as names may have any bytes. */
+static void text_owner(struct report *report, const struct pgw_root_info *root)
+{
+	struct out *out = report->out;
+	struct pgw_root_owner owner;
+
+	if (!report->tasks)
+		return;
+	out_str(out, "  who=");
+	if (!pgw_tasks_root_owner(report->tasks, root, &owner)) {
+		out_char(out, '-');
+		return;
+	}
+	if (owner.is_twin)
+		out_str(out, "twin of ");
+	if (!owner.task) {
+		out_str(out, owner.symbol);
+		return;
+	}
+	out_str(out, "process ");
+	out_dec(out, owner.task->tgid);
+	if (owner.nr_others) {
+		out_str(out, " and ");
+		out_dec(out, owner.nr_others);
+		out_str(out, " more");
+	}
+	out_char(out, ' ');
+	out_untrusted(out, owner.task->name, strlen(owner.task->name));
+}
+
 static void text_root(struct report *report, const struct pgw_root_info *root)
 {
 	struct out *out = report->out;
@@ -620,6 +650,7 @@ static void text_root(struct report *report, const struct pgw_root_info *root)
 		out_char(out, '=');
 		out_hex(out, root->evidence);
 	}
+	text_owner(report, root);
 	out_char(out, '\n');
 }
 
@@ -650,6 +681,8 @@ static void text_roots_summary(struct report *report, const struct report_roots 
 		text_count(out, " of ", sums->nr_kernels, "kernels: --kernel N chooses one");
 	if (sums->nr_lacking)
 		text_count(out, "; ", sums->nr_lacking, "lack tables");
+	if (sums->nr_unowned)
+		text_count(out, "; ", sums->nr_unowned, "map user memory and are nobody's");
 	text_truncated(out, sums->image);
 	if (sums->image->unreadable_bytes) {
 		out_str(out, "; ");
