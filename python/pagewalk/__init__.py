@@ -34,6 +34,7 @@ EXTENT_DTYPE = [('va_first', '<u8'), ('va_last', '<u8'), ('pa', '<u8'), ('entry'
                 ('kind', '<u4'), ('level', 'u1'), ('leaf_lg2', 'u1'), ('rights', 'u1'), ('', '|V1')]
 TRANSLATION_DTYPE = [('kind', '<u4'), ('level', 'u1'), ('leaf_lg2', 'u1'), ('rights', 'u1'), ('', '|V1'),
                      ('pa', '<u8'), ('entry', '<u8'), ('va_first', '<u8'), ('va_last', '<u8')]
+_uncleared = ffi.new_allocator(should_clear_after_alloc=False)  # for what the library fills in
 if ffi.sizeof('struct pgw_extent') != 40 or ffi.sizeof('struct pgw_translation') != 40:
     raise ImportError('pagewalk: the structs of the library are not what this module knows')
 
@@ -333,7 +334,7 @@ class Mm:
             raise _fail(status)
 
     def extents(self, first: Optional[int] = None, last: Optional[int] = None,
-                batch: int = 65536) -> Iterator[Extents]:
+                batch: int = 16384) -> Iterator[Extents]:
         """All that a range maps, inclusive, in ascending order; by default of the whole region.
 
         >>> image = Image(EXAMPLE)
@@ -346,7 +347,7 @@ class Mm:
         if batch < 1:
             raise ValueError('batch: at least 1')
         while True:
-            array = ffi.new('struct pgw_extent[]', batch)
+            array = _uncleared('struct pgw_extent[]', batch)
             made = ffi.new('struct pgwpy_batch *')
             made.extents, made.capacity = array, batch
             with self._locked() as mm:
@@ -389,7 +390,7 @@ class Mm:
                 raise TypeError(f'expected unsigned integers of 64 bits, not {view.format!r}')
             array = ffi.from_buffer('uint64_t[]', view)
         nr = len(array)
-        ret = ffi.new('struct pgw_translation[]', nr)
+        ret = _uncleared('struct pgw_translation[]', nr)
         with self._locked() as mm:
             done = lib.pgw_translate_batch(mm, array, ret, nr)
         self._raise(0 if done == nr else -22)
