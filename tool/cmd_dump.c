@@ -31,8 +31,10 @@ static bool dump_check_options(const struct options *opts)
 	}
 	if (option_given(opts, OPT_PID) &&
 	    (opts->style == STYLE_PTDUMP ||
-	     (opts->given & (OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_HALF))))) {
-		message("dump: --pid goes with none of --root, --half, --style ptdump");
+	     (opts->given &
+	      (OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_VM) | OPT_BIT(OPT_DEVICE) | OPT_BIT(OPT_HALF))))) {
+		message("dump: --pid goes with none of --root, --vm, --device, --half, --style "
+			"ptdump");
 		return false;
 	}
 	if (option_given(opts, OPT_PID) && option_given(opts, OPT_REGION)) {
@@ -419,7 +421,8 @@ const struct command cmd_dump = {
 		"  pagewalk dump --region modules vmcore     where modules are\n"
 		"  pagewalk dump --style ptdump vmcore       as the kernel's own dump\n"
 		"  pagewalk dump --leaves --json vmcore      one leaf a record\n",
-	.options = OPTIONS_LIVE | OPTIONS_WATCH | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_PID) | OPT_BIT(OPT_HALF) |
+	.options = OPTIONS_LIVE | OPTIONS_WATCH | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_VM) |
+		   OPT_BIT(OPT_DEVICE) | OPT_BIT(OPT_PID) | OPT_BIT(OPT_HALF) |
 		   OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_RANGE) |
 		   OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) | OPT_BIT(OPT_LEAVES) |
 		   OPT_BIT(OPT_ABSENT) | OPT_BIT(OPT_NO_FOLD) | OPT_BIT(OPT_STYLE) |

@@ -115,6 +115,23 @@ static bool option_watch_count(struct options *opts, const char *text)
 	return parse_dec(text, &opts->watch_count) && opts->watch_count;
 }
 
+static bool option_vm(struct options *opts, const char *text)
+{
+	uint64_t id;
+
+	opts->root = ROOT_VM;
+	if (!parse_dec(text, &id) || id > UINT32_MAX)
+		return false;
+	opts->foreign_id = (uint32_t)id;
+	return true;
+}
+
+static bool option_device(struct options *opts, const char *text)
+{
+	opts->root = ROOT_DEVICE;
+	return parse_device(text, &opts->foreign_id, &opts->is_stream);
+}
+
 static bool option_root(struct options *opts, const char *text)
 {
 	opts->root_name = NULL;
@@ -402,6 +419,12 @@ static const struct option_spec option_specs[] = {
 		       "the one CPU N runs on, or @NAME for what the kernel" HELP_NEXT
 		       "calls so (default: the kernel's own)",
 		       option_root },
+	[OPT_VM] = { "vm", "N", "a number",
+		     "the root of the Nth virtual machine, as devices lists them", option_vm },
+	[OPT_DEVICE] = { "device", "ID", "a device as 00:02.0, or a stream id as 0x10",
+			 "the root of a device behind an IOMMU: 00:02.0, or the stream" HELP_NEXT
+			 "id of an SMMU as 0x10",
+			 option_device },
 	[OPT_HALF] = { "half", "HALF", "user, kernel or both",
 		       "user, kernel or both; for a root of one half, which" HELP_NEXT
 		       "(default: see the manual)",

@@ -24,6 +24,8 @@ enum option_id {
 	OPT_WATCH,
 	OPT_WATCH_COUNT,
 	OPT_ROOT,
+	OPT_VM,
+	OPT_DEVICE,
 	OPT_HALF,
 	OPT_FORMAT,
 	OPT_MAIR,
@@ -80,6 +82,8 @@ enum root_choice {
 	ROOT_KERNEL, /**< the default */
 	ROOT_CPU,
 	ROOT_PA,
+	ROOT_VM,     /**< of --vm */
+	ROOT_DEVICE, /**< of --device */
 };
 
 enum dump_style {
@@ -119,9 +123,11 @@ struct options {
 	uint64_t watch_seconds; /**< 0 = not given */
 	uint64_t watch_count;   /**< 0 = not given */
 	enum root_choice root;
+	uint32_t foreign_id;   /**< of --vm or --device, as struct pgw_foreign's */
+	bool is_stream;        /**< it is a stream id */
 	uint64_t root_value;   /**< the CPU's number or the physical address */
 	const char *root_name; /**< "@NAME", which has the root; names_root() */
-	unsigned halves;     /**< bits of enum pgw_region_kind; 0 = not given */
+	unsigned halves;       /**< bits of enum pgw_region_kind; 0 = not given */
 	const struct pgw_format *format;
 	unsigned va_bits; /**< of --format; 0 = not given */
 	uint64_t mair;

@@ -169,6 +169,35 @@ static bool take_rights(const char **text, struct parse_rights *rights)
 	return true;
 }
 
+/* A part of an id, of digits alone, and the character that ends it. */
+static bool take_part(const char **text, uint64_t max, char end, uint64_t *ret)
+{
+	const char *c = *text;
+
+	if (!take_digits(&c, 16, ret) || *ret > max || *c != end)
+		return false;
+	*text = end ? c + 1 : c;
+	return true;
+}
+
+bool parse_device(const char *text, uint32_t *ret_id, bool *ret_is_stream)
+{
+	uint64_t bus, device, function;
+
+	*ret_is_stream = text[0] == '0' && text[1] == 'x';
+	if (*ret_is_stream) {
+		if (!parse_hex(text, &bus) || bus > UINT32_MAX)
+			return false;
+		*ret_id = (uint32_t)bus;
+		return true;
+	}
+	if (!take_part(&text, 0xff, ':', &bus) || !take_part(&text, 0x1f, '.', &device) ||
+	    !take_part(&text, 7, '\0', &function))
+		return false;
+	*ret_id = (uint32_t)(bus << 8 | device << 3 | function);
+	return true;
+}
+
 const struct pgw_format *parse_format(const char *text, unsigned *ret_bits)
 {
 	const char *colon = strchr(text, ':');

@@ -38,6 +38,9 @@ bool parse_size(const char *text, uint64_t *ret);
 /** OFFSET[+SIZE], SIZE as in parse_range(), 0 if it is not there. */
 bool parse_part(const char *text, uint64_t *ret_offset, uint64_t *ret_size);
 
+/** BUS:DEVICE.FUNCTION in hexadecimal, or 0x and a stream id. */
+bool parse_device(const char *text, uint32_t *ret_id, bool *ret_is_stream);
+
 /**
  * NAME or NAME:BITS, 1 to 64 bits.
  * @param ret_bits 0: it has none

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "target.h"
 
+#include "foreign.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -615,6 +617,10 @@ static int choose_root(struct target *target, const struct options *opts)
 		status = opts->root_name ? names_root(target, opts->root_name, &pa) : TOOL_DONE;
 		if (status == TOOL_DONE)
 			status = target_root_at(target, opts, pa, &target->root);
+		break;
+	case ROOT_VM:
+	case ROOT_DEVICE:
+		status = foreign_root(target, opts, &target->root);
 		break;
 	default:
 		status = choose_kernel_root(target);

@@ -24,6 +24,7 @@
 #include <pagewalk/platform.h>
 #include <pagewalk/scan.h>
 #include <pagewalk/symbols.h>
+#include <pagewalk/virt.h>
 #include <pagewalk/vma.h>
 #include <pagewalk/walk.h>
 

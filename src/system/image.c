@@ -111,6 +111,7 @@ void pgw_image_close(struct pgw_image *image)
 	linux_types_free(image->types);
 	free(image->btf);
 	free(image->roots);
+	free(image->foreign);
 	free(image->kernel_list[false]);
 	free(image->kernel_list[true]);
 	free(image->cpus);

@@ -49,6 +49,11 @@ struct pgw_image {
 	size_t nr_roots;
 	bool roots_searched;
 
+	struct pgw_foreign *foreign; /* virtual machines and devices */
+	size_t nr_foreign;
+	uint64_t nr_blocked;
+	bool foreign_searched;
+
 	struct pgw_marker *markers;
 	size_t nr_markers;
 

@@ -9,6 +9,8 @@ make_tmp
 
 image=$(shared x86_64-la48-pti.elf) || exit $?
 ln -s "$image" "$tmp/x86_64-la48-pti.elf"
+image=$(shared virt/vtd72pt.elf) || exit $?
+ln -s "$image" "$tmp/vtd72pt.elf"
 ln -s "$PGW_TOOL" "$tmp/pagewalk"
 PATH=$tmp:$PATH
 

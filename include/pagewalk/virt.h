@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PAGEWALK_VIRT_H
+#define PAGEWALK_VIRT_H
+
+/**
+ * @file
+ * Roots that no CPU's own register holds: those of virtual machines and of devices behind an IOMMU.
+ * Hosted only.
+ */
+
+#include <pagewalk/image.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What says of a root in memory. */
+enum pgw_foreign_source {
+	PGW_FOREIGN_VMCB,        /**< AMD's control block of a virtual CPU */
+	PGW_FOREIGN_KVM_ARM64,   /**< Linux's struct kvm_s2_mmu, by VTCR and the root's address */
+	PGW_FOREIGN_KVM_RISCV64, /**< Linux's struct kvm_arch, by the root's two addresses */
+	PGW_FOREIGN_VTD,         /**< VT-d's context tables, legacy mode */
+	PGW_FOREIGN_VTD_PASID,   /**< ... and PASID tables, scalable mode */
+	PGW_FOREIGN_AMDVI,       /**< AMD's device table */
+	PGW_FOREIGN_SMMUV3,      /**< Arm's stream table */
+	_PGW_FOREIGN_SOURCE_MAX,
+};
+
+/** What a device's, or a guest's, addresses go through. */
+enum pgw_domain {
+	PGW_DOMAIN_TABLES,       /**< page tables: root and format are meant */
+	PGW_DOMAIN_PASS_THROUGH, /**< nothing: they are physical addresses */
+	PGW_DOMAIN_UNKNOWN,      /**< tables that are not read here */
+	_PGW_DOMAIN_MAX,
+};
+
+/** A virtual machine or a device, and its tables. */
+struct pgw_foreign {
+	enum pgw_foreign_source source;
+	enum pgw_domain domain;
+	bool is_guest; /**< a virtual machine, else a device */
+	/**
+	 * Of a virtual machine: its number, counting from 0, ascending by root. Of a device: bus << 8 |
+	 * device << 3 | function, or the stream id of an SMMU.
+	 */
+	uint32_t id;
+	uint32_t domain_id; /**< ASID, VMID, or the domain's number, as the hardware has it */
+	uint64_t
+		evidence; /**< physical address of what says so: VMCB, table entry, field of a struct */
+	uint64_t table; /**< of a device: of the table that has its entry; else 0 */
+	/** as pgw_mm_attach() takes it, with PGW_REGION_FOREIGN; stage 1 of an SMMU: PGW_REGION_USER */
+	const struct pgw_format *format;
+	struct pgw_root root;
+	struct pgw_control control;
+};
+
+/**
+ * The virtual machines and devices of an image, found by what their hardware's structures look like, as
+ * no register of an IOMMU, and of a hypervisor at best one, is in a dump. Virtual machines first,
+ * ascending by id in each kind. Devices whose accesses are refused are counted, not listed: tables
+ * hold an entry for each that could be there.
+ *
+ * Sources: AMD APM vol. 2 appendix B "VMCB Layout"; Intel VT-d chapter 9; AMD 48882 section 2.2.2 "Device
+ * Table"; Arm IHI 0070 chapter 5; Linux 6.1 and 7.2 for kvm_s2_mmu.
+ *
+ * Searches memory at the first call. Not from several threads at once; not for a machine that runs.
+ * @param ret_list       the image's, until it is closed
+ * @param ret_nr_blocked devices whose accesses are refused
+ * @return 0, -PGW_ENOMEM, -PGW_EIO or -PGW_EOPNOTSUPP: the machine runs
+ */
+PGW_API int pgw_image_foreign(struct pgw_image *image, const struct pgw_foreign **ret_list,
+			      size_t *ret_nr, uint64_t *ret_nr_blocked);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "system/virt/virt_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bits.h"
+
+#define ADDRESS BITS(51, 12)
+
+/*
+ * Arm ARM D24 VTCR_EL2: T0SZ, SL0, IRGN0 and ORGN0 write-back, SH0 inner, TG0, bit 31 RES1; DS in bit 32.
+ * Linux sets these; other words have all of them by accident only.
+ */
+#define VTCR_T0SZ BITS(5, 0)
+#define VTCR_SL0_SHIFT 6
+#define VTCR_CACHED (BITS(13, 12) | BIT(10) | BIT(8))
+#define VTCR_CACHED_MASK BITS(13, 8)
+#define VTCR_TG0_SHIFT 14
+#define VTCR_RES1 BIT(31)
+#define VTCR_DS BIT(32)
+/* In struct kvm_s2_mmu VTCR stands so many words behind the root's address: 7.2, 6.1. */
+static const unsigned vtcr_distance[] = { 2, 4 };
+
+/* Arm IHI 0070 5.2: a stream table entry has eight words. */
+#define STE_WORDS 8
+#define STE_V BIT(0)
+#define STE_CONFIG_SHIFT 1
+#define STE_CONFIG_ABORT 0
+#define STE_CONFIG_BYPASS 4
+#define STE_CONFIG_S1 5
+#define STE_CONFIG_S2 6
+#define STE_CONTEXT BITS(51, 6)
+#define STE_FORMAT BITS(5, 4)
+#define STE_S2_T0SZ_SHIFT 32
+#define STE_S2_SL0_SHIFT 38
+#define STE_S2_TG_SHIFT 46
+#define STE_S2_DS BIT(53)
+#define STE_S2_TTB BITS(51, 4)
+/* 5.1: a first-level descriptor. */
+#define L1_SPAN BITS(4, 0)
+#define L1_TABLE BITS(51, 6)
+#define STREAM_SPLIT 8 /* of the stream id, as Linux has it; 6 and 10 exist, too */
+/* 5.4: a context descriptor. */
+#define CD_T0SZ BITS(5, 0)
+#define CD_TG0_SHIFT 6
+#define CD_EPD0 BIT(14)
+#define CD_V BIT(31)
+#define CD_AA64 BIT(41)
+#define CD_TTB BITS(51, 4)
+
+static unsigned ste_config(uint64_t word)
+{
+	return (unsigned)(word >> STE_CONFIG_SHIFT & 7);
+}
+
+static bool is_stream_page(const uint8_t *page)
+{
+	for (size_t at = 0; at < IMAGE_PAGE; at += sizeof(uint64_t) * STE_WORDS) {
+		uint64_t word = load_le64(page + at);
+		unsigned config = ste_config(word);
+
+		if (!(word & STE_V) || (config && config != STE_CONFIG_BYPASS &&
+					config != STE_CONFIG_S1 && config != STE_CONFIG_S2))
+			return false;
+		for (unsigned i = 4; i < STE_WORDS; i++) {
+			if (load_le64(page + at + 8 * i))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool is_vtcr(uint64_t word)
+{
+	uint64_t t0sz = word & VTCR_T0SZ;
+
+	return !(word >> 33) && (word & VTCR_RES1) && (word & VTCR_CACHED_MASK) == VTCR_CACHED &&
+	       t0sz >= 12 && t0sz <= 39 && (word >> VTCR_TG0_SHIFT & 3) != 3;
+}
+
+unsigned virt_arm64_look(const uint8_t *page)
+{
+	unsigned kinds = is_stream_page(page) ? 1u << VIRT_PAGE_STREAM : 0;
+
+	for (size_t at = 0; at < IMAGE_PAGE; at += 8) {
+		if (is_vtcr(load_le64(page + at)))
+			return kinds | 1u << VIRT_PAGE_VTCR;
+	}
+	return kinds;
+}
+
+/** What says of stage 2 tables: granule by TG0's encoding, SL0, bits of addresses, DS. */
+struct stage2 {
+	unsigned tg, sl0, bits;
+	bool ds;
+};
+
+/* D8.2.3, "Translation table base address register", by SL0. @return false: no such tables */
+static bool stage2_format(const struct stage2 *s2, struct pgw_foreign *ret)
+{
+	static const char *const granules[] = { "4k", "64k", "16k" };
+	const struct pgw_geometry *geo;
+	unsigned span_lg2, first = s2->tg ? 3 : 2;
+	char name[40];
+
+	if (s2->tg > 2 || s2->sl0 > first)
+		return false;
+	snprintf(name, sizeof(name), "arm64-s2-%s-l%u%s", granules[s2->tg], first - s2->sl0,
+		 s2->ds && s2->tg != 1 ? "-lpa2" : "");
+	ret->format = pgw_format_by_name(name);
+	if (!ret->format)
+		return false;
+	geo = pgw_format_geometry(ret->format);
+	span_lg2 = geo->span_lg2[geo->top_level];
+	if (s2->bits <= span_lg2 || s2->bits > span_lg2 + geo->slots_lg2[geo->top_level])
+		return false;
+	ret->root.nr_items = UINT32_C(1) << (s2->bits - span_lg2);
+	ret->domain = PGW_DOMAIN_TABLES;
+	return true;
+}
+
+/* Is the root aligned, and are all its items empty or tables of the machine's memory, one at least? */
+static bool root_is_proved(const struct virt *virt, const struct pgw_foreign *found)
+{
+	const struct pgw_geometry *geo = pgw_format_geometry(found->format);
+	const struct pgw_control control = pgw_control_assume(found->format, &found->control);
+	uint64_t size = (uint64_t)found->root.nr_items * 8, words[512];
+	unsigned nr = 0;
+
+	if (found->root.pa & (size - 1))
+		return false;
+	for (uint64_t at = 0; at < found->root.nr_items; at++) {
+		struct pgw_entry entry;
+
+		if (at % 512 == 0 && !virt_page_read(virt, found->root.pa + 8 * at, words))
+			return false;
+		pgw_entry_decode(found->format, &control, words[at % 512], geo->top_level, &entry);
+		if (entry.kind == PGW_ENTRY_EMPTY)
+			continue;
+		if ((entry.kind != PGW_ENTRY_TABLE && entry.kind != PGW_ENTRY_LEAF) ||
+		    !virt_is_memory(virt, entry.pa))
+			return false;
+		nr++;
+	}
+	return nr;
+}
+
+/* A VTCR in a page; the root stands before it. */
+static int add_kvm(struct virt *virt, uint64_t page, const uint64_t words[512], unsigned at)
+{
+	struct stage2 s2 = {
+		.tg = (unsigned)(words[at] >> VTCR_TG0_SHIFT & 3),
+		.sl0 = (unsigned)(words[at] >> VTCR_SL0_SHIFT & 3),
+		.bits = 64 - (unsigned)(words[at] & VTCR_T0SZ),
+		.ds = words[at] & VTCR_DS,
+	};
+
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(vtcr_distance); i++) {
+		unsigned distance = vtcr_distance[i];
+		struct pgw_foreign found = { .source = PGW_FOREIGN_KVM_ARM64, .is_guest = true };
+
+		if (at < distance + 1 || !stage2_format(&s2, &found))
+			continue;
+		found.root.pa = words[at - distance];
+		found.domain_id = (uint32_t)(words[at - distance - 1] & 0xffff);
+		found.evidence = page + 8 * (uint64_t)(at - distance);
+		if (found.root.pa && !(found.root.pa & ~ADDRESS) && root_is_proved(virt, &found))
+			return virt_add(virt, &found);
+	}
+	return 0;
+}
+
+static int collect_kvm(struct virt *virt)
+{
+	const struct image_pages *pages = &virt->pages[VIRT_PAGE_VTCR];
+	uint64_t words[512];
+	int status = 0;
+
+	for (size_t i = 0; i < pages->nr && !status; i++) {
+		if (!virt_page_read(virt, pages->pa[i], words))
+			continue;
+		for (unsigned at = 0; at < 512 && !status; at++) {
+			if (is_vtcr(words[at]))
+				status = add_kvm(virt, pages->pa[i], words, at);
+		}
+	}
+	return status;
+}
+
+/* The tables of stage 1, by the context descriptor. */
+static void context_domain(const struct virt *virt, uint64_t pa, struct pgw_foreign *found)
+{
+	static const char *const formats[] = { "arm64-4k-48", "arm64-64k-48", "arm64-16k-48" };
+	const struct pgw_geometry *geo;
+	uint64_t words[512];
+	const uint64_t *cd = words + pa % IMAGE_PAGE / 8;
+	unsigned bits, span_lg2, tg;
+
+	found->domain = PGW_DOMAIN_UNKNOWN;
+	if (!virt_page_read(virt, pa & ~UINT64_C(0xfff), words) || !(cd[0] & CD_V) ||
+	    !(cd[0] & CD_AA64) || (cd[0] & CD_EPD0))
+		return;
+	bits = 64 - (unsigned)(cd[0] & CD_T0SZ);
+	tg = (unsigned)(cd[0] >> CD_TG0_SHIFT & 3);
+	if (tg > 2)
+		return;
+	found->format = pgw_format_by_name(formats[tg]);
+	geo = pgw_format_geometry(found->format);
+	span_lg2 = geo->span_lg2[geo->top_level];
+	if (bits <= span_lg2 || bits > geo->va_bits) {
+		found->format = NULL;
+		return;
+	}
+	found->domain = PGW_DOMAIN_TABLES;
+	found->root.pa = cd[1] & CD_TTB;
+	found->root.nr_items = UINT32_C(1) << (bits - span_lg2);
+	found->domain_id = (uint32_t)(cd[0] >> 48);
+	found->control.known = PGW_CTL_MEMORY_TYPES;
+	found->control.memory_types = cd[3];
+}
+
+static int add_stream(struct virt *virt, uint64_t table, uint32_t id, const uint64_t *ste)
+{
+	struct pgw_foreign found = {
+		.source = PGW_FOREIGN_SMMUV3,
+		.domain = PGW_DOMAIN_UNKNOWN,
+		.id = id,
+		.evidence = table + 8 * STE_WORDS * (uint64_t)(id & low_bits(STREAM_SPLIT)),
+		.table = table,
+	};
+	struct stage2 s2 = {
+		.tg = (unsigned)(ste[2] >> STE_S2_TG_SHIFT & 3),
+		.sl0 = (unsigned)(ste[2] >> STE_S2_SL0_SHIFT & 3),
+		.bits = 64 - (unsigned)(ste[2] >> STE_S2_T0SZ_SHIFT & 63),
+		.ds = ste[3] & STE_S2_DS,
+	};
+
+	switch (ste_config(ste[0])) {
+	case STE_CONFIG_ABORT:
+		virt->nr_blocked++;
+		return 0;
+	case STE_CONFIG_BYPASS:
+		found.domain = PGW_DOMAIN_PASS_THROUGH;
+		break;
+	case STE_CONFIG_S1:
+		if (!(ste[0] & STE_FORMAT))
+			context_domain(virt, ste[0] & STE_CONTEXT, &found);
+		break;
+	case STE_CONFIG_S2:
+		if (stage2_format(&s2, &found)) {
+			found.root.pa = ste[3] & STE_S2_TTB;
+			found.domain_id = (uint32_t)(ste[2] & 0xffff);
+		}
+		break;
+	default:
+		break;
+	}
+	return virt_add(virt, &found);
+}
+
+/* The first level of a stream table says which stream ids a table of the second level has. */
+struct first_level {
+	const struct virt *virt;
+	uint64_t table;
+	bool is_found;
+	uint64_t index;
+};
+
+static int look_for_descriptor(const struct image_window *window, void *arg)
+{
+	struct first_level *l1 = arg;
+	size_t page = image_window_first_page(window);
+
+	for (; page + IMAGE_PAGE <= window->size; page += IMAGE_PAGE) {
+		for (size_t at = 0; at < IMAGE_PAGE; at += 8) {
+			uint64_t word = load_le64(window->bytes + page + at);
+
+			if ((word & L1_TABLE) == l1->table && !(word & ~(L1_TABLE | L1_SPAN)) &&
+			    (word & L1_SPAN) == STREAM_SPLIT + 1) {
+				l1->is_found = true;
+				l1->index = at / 8;
+				return 1;
+			}
+		}
+	}
+	return 0;
+}
+
+/* @return 0 or an error; *ret the id of the table's first stream, 0 if no first level has the table */
+static int first_stream(struct virt *virt, uint64_t table, uint32_t *ret)
+{
+	struct first_level l1 = { .virt = virt, .table = table };
+	int status = image_ram_scan(virt->image, look_for_descriptor, &l1);
+
+	*ret = l1.is_found ? (uint32_t)l1.index << STREAM_SPLIT : 0;
+	return status < 0 ? status : 0;
+}
+
+/* Pages that follow each other are tables of 2^split entries each. */
+static int collect_smmu(struct virt *virt)
+{
+	const struct image_pages *pages = &virt->pages[VIRT_PAGE_STREAM];
+	const uint64_t size = (UINT64_C(64) << STREAM_SPLIT);
+	uint64_t words[512], table = 0;
+	uint32_t first = 0;
+	int status = 0;
+
+	for (size_t i = 0; i < pages->nr && !status; i++) {
+		uint64_t pa = pages->pa[i];
+
+		if (!i || pages->pa[i - 1] + IMAGE_PAGE != pa || pa - table == size) {
+			table = pa;
+			status = first_stream(virt, table, &first);
+		}
+		if (status || !virt_page_read(virt, pa, words))
+			continue;
+		for (unsigned at = 0; at < 512 && !status; at += STE_WORDS)
+			status = add_stream(virt, table,
+					    first + (uint32_t)((pa - table) / 64) + at / STE_WORDS,
+					    words + at);
+	}
+	return status;
+}
+
+int virt_arm64_collect(struct virt *virt)
+{
+	int status = collect_kvm(virt);
+
+	return status ? status : collect_smmu(virt);
+}

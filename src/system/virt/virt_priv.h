@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef VIRT_PRIV_H
+#define VIRT_PRIV_H
+
+/* Finding the roots of virtual machines and devices: pages by their looks, then what they lead to. */
+
+#include <pagewalk/virt.h>
+
+#include "system/system_priv.h"
+
+#define VIRT_MAX_FOUND 65536 /* virtual machines and devices */
+
+/** What a page may be; each is looked at again. */
+enum virt_page {
+	VIRT_PAGE_VTD,    /* a root table of VT-d */
+	VIRT_PAGE_DEVICE, /* a part of AMD's device table */
+	VIRT_PAGE_STREAM, /* a part of an SMMU's stream table, of its second level */
+	VIRT_PAGE_VTCR,   /* it holds a word that could be a VTCR_EL2 */
+	VIRT_PAGE_HGATP,  /* it holds what could be a VMID and a root of KVM on riscv */
+	_VIRT_PAGE_MAX,
+};
+
+struct virt {
+	struct pgw_image *image;
+	struct image_pages pages[_VIRT_PAGE_MAX];
+	struct pgw_foreign *found;
+	size_t nr, capacity;
+	uint64_t nr_blocked;
+};
+
+/** A page as words of the machine, little-endian, as all these structures are. @return false: it cannot be read */
+bool virt_page_read(const struct virt *virt, uint64_t pa, uint64_t words[512]);
+/** Is there memory at pa? */
+bool virt_is_memory(const struct virt *virt, uint64_t pa);
+/** @return 0, -PGW_ENOMEM or -PGW_E2BIG */
+int virt_add(struct virt *virt, const struct pgw_foreign *found);
+
+/** What page n, which is not zero, of this machine may be: bits of enum virt_page. */
+unsigned virt_x86_look(const uint8_t *page);
+unsigned virt_arm64_look(const uint8_t *page);
+unsigned virt_riscv64_look(const uint8_t *page);
+/** Add what the pages lead to. @return 0, or as virt_add() */
+int virt_x86_collect(struct virt *virt);
+int virt_arm64_collect(struct virt *virt);
+int virt_riscv64_collect(struct virt *virt);
+
+#endif

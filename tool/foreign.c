@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "foreign.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+const char *foreign_id(const struct pgw_foreign *found, char buf[FOREIGN_ID])
+{
+	unsigned id = found->id;
+
+	if (found->source == PGW_FOREIGN_SMMUV3)
+		snprintf(buf, FOREIGN_ID, "0x%x", id);
+	else
+		snprintf(buf, FOREIGN_ID, "%02x:%02x.%u", id >> 8 & 0xff, id >> 3 & 0x1f, id & 7);
+	return buf;
+}
+
+const char *foreign_source(enum pgw_foreign_source source)
+{
+	static const char *const names[_PGW_FOREIGN_SOURCE_MAX] = {
+		[PGW_FOREIGN_VMCB] = "vmcb",
+		[PGW_FOREIGN_KVM_ARM64] = "kvm-s2-mmu",
+		[PGW_FOREIGN_KVM_RISCV64] = "kvm-arch",
+		[PGW_FOREIGN_VTD] = "vtd-context",
+		[PGW_FOREIGN_VTD_PASID] = "vtd-pasid",
+		[PGW_FOREIGN_AMDVI] = "amdvi-dte",
+		[PGW_FOREIGN_SMMUV3] = "smmuv3-ste",
+	};
+
+	return names[source];
+}
+
+const char *foreign_domain(enum pgw_domain domain)
+{
+	static const char *const names[_PGW_DOMAIN_MAX] = {
+		[PGW_DOMAIN_TABLES] = "tables",
+		[PGW_DOMAIN_PASS_THROUGH] = "pass-through",
+		[PGW_DOMAIN_UNKNOWN] = "unknown",
+	};
+
+	return names[domain];
+}
+
+int foreign_list(struct target *target, const struct pgw_foreign **ret_list, size_t *ret_nr,
+		 uint64_t *ret_nr_blocked)
+{
+	int err = pgw_image_foreign(target->image, ret_list, ret_nr, ret_nr_blocked);
+
+	target_progress_end(target);
+	if (!err)
+		return TOOL_DONE;
+	if (err == -PGW_EOPNOTSUPP)
+		message("%s: virtual machines and devices are not looked for while the machine "
+			"runs",
+			target->file);
+	else
+		message("%s: %s", target->file, pgw_status_text(err));
+	return TOOL_UNREADABLE;
+}
+
+/* @return NULL: there is none, or not one alone */
+static const struct pgw_foreign *choose(const struct options *opts, const struct pgw_foreign *list,
+					size_t nr, size_t *ret_nr)
+{
+	const struct pgw_foreign *found = NULL;
+
+	*ret_nr = 0;
+	for (size_t i = 0; i < nr; i++) {
+		bool is_stream = list[i].source == PGW_FOREIGN_SMMUV3;
+
+		if (list[i].is_guest != (opts->root == ROOT_VM) || list[i].id != opts->foreign_id ||
+		    (!list[i].is_guest && is_stream != opts->is_stream))
+			continue;
+		found = &list[i];
+		++*ret_nr;
+	}
+	return *ret_nr == 1 ? found : NULL;
+}
+
+int foreign_root(struct target *target, const struct options *opts, struct pgw_root_info *ret)
+{
+	const char *what = opts->root == ROOT_VM ? "--vm" : "--device";
+	const struct pgw_foreign *list, *found;
+	uint64_t nr_blocked;
+	size_t nr;
+	int status;
+
+	if (option_given(opts, OPT_ROOT) + option_given(opts, OPT_VM) +
+		    option_given(opts, OPT_DEVICE) >
+	    1) {
+		message("--root, --vm and --device: one of them says which root");
+		return TOOL_USAGE;
+	}
+	status = foreign_list(target, &list, &nr, &nr_blocked);
+
+	if (status != TOOL_DONE)
+		return status;
+	found = choose(opts, list, nr, &nr);
+	if (!found) {
+		message("%s: %s: %s (devices lists them)", target->file, what,
+			nr ? "several have this id" : "there is none of this id");
+		return TOOL_USAGE;
+	}
+	if (found->domain != PGW_DOMAIN_TABLES) {
+		message("%s: %s: %s", target->file, what,
+			found->domain == PGW_DOMAIN_PASS_THROUGH
+				? "it passes through: its addresses are physical ones, without "
+				  "tables"
+				: "its tables are not of a kind that is read");
+		return TOOL_USAGE;
+	}
+	*ret = (struct pgw_root_info){
+		.root = found->root,
+		.format = found->format,
+		.control = found->control,
+		.has_user = pgw_format_is_split(found->format),
+	};
+	return TOOL_DONE;
+}

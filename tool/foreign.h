@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TOOL_FOREIGN_H
+#define TOOL_FOREIGN_H
+
+/* Virtual machines and devices: their names, and the one that the options choose. */
+
+#include "target.h"
+
+#define FOREIGN_ID 16
+
+/** "00:02.0", or a stream id as "0x10"; @return buf */
+const char *foreign_id(const struct pgw_foreign *found, char buf[FOREIGN_ID]);
+/** Where it was found: "vmcb", "vtd-context". */
+const char *foreign_source(enum pgw_foreign_source source);
+/** "tables", "pass-through". */
+const char *foreign_domain(enum pgw_domain domain);
+/** All of an image; says so if that fails. */
+int foreign_list(struct target *target, const struct pgw_foreign **ret_list, size_t *ret_nr,
+		 uint64_t *ret_nr_blocked);
+/** The root that --vm or --device chooses. */
+int foreign_root(struct target *target, const struct options *opts, struct pgw_root_info *ret);
+
+#endif
