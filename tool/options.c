@@ -422,8 +422,8 @@ static const struct option_spec option_specs[] = {
 	[OPT_VM] = { "vm", "N", "a number",
 		     "the root of the Nth virtual machine, as devices lists them", option_vm },
 	[OPT_DEVICE] = { "device", "ID", "a device as 00:02.0, or a stream id as 0x10",
-			 "the root of a device behind an IOMMU: 00:02.0, or the stream" HELP_NEXT
-			 "id of an SMMU as 0x10",
+			 "the root of a device behind an IOMMU: 00:02.0, or the" HELP_NEXT
+			 "stream id of an SMMU as 0x10",
 			 option_device },
 	[OPT_HALF] = { "half", "HALF", "user, kernel or both",
 		       "user, kernel or both; for a root of one half, which" HELP_NEXT
