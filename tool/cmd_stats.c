@@ -5,6 +5,7 @@
 #include "command.h"
 #include "report/record.h"
 #include "report/report.h"
+#include "stats_split.h"
 #include "stats_tasks.h"
 #include "target.h"
 
@@ -143,9 +144,12 @@ static int stats_root(const struct pgw_stats_root *root, void *arg)
 	return out_failed(report->record.out) ? STOP_OUTPUT : 0;
 }
 
-static void stats_direct_record(struct record *record, const struct pgw_root_info *root,
-				const struct pgw_stats_direct *direct)
+static int stats_direct_record(struct target *target, struct record *record,
+			       const struct pgw_root_info *root,
+			       const struct pgw_stats_direct *direct)
 {
+	int err;
+
 	record_begin(record, "direct_map");
 	record_hex(record, "root", root->root.pa);
 	record_hex(record, "first", direct->va_first);
@@ -168,7 +172,9 @@ static void stats_direct_record(struct record *record, const struct pgw_root_inf
 	stats_bars(record, UINT64_C(1) << pgw_format_geometry(root->format)->span_lg2[1],
 		   direct->bar);
 	record_list_end(record);
+	err = stats_split(target, target->mm[PGW_REGION_KERNEL], root, direct, record);
 	record_end(record);
+	return err;
 }
 
 /* How the kernel's own root maps memory one to one, if there is such a root and it does. */
@@ -196,7 +202,7 @@ static int stats_direct(struct target *target, const struct options *opts, struc
 		return -PGW_ENOMEM;
 	err = pgw_stats_direct(target->image, target->mm[PGW_REGION_KERNEL], direct);
 	if (!err && direct->is_found)
-		stats_direct_record(record, &root, direct);
+		err = stats_direct_record(target, record, &root, direct);
 	free(direct);
 	return err;
 }

@@ -296,6 +296,31 @@ struct pgw_stats_direct {
 PGW_API int pgw_stats_direct(const struct pgw_image *image, struct pgw_mm *mm,
 			     struct pgw_stats_direct *ret) PGW_REQUIRES_SHARED(mm);
 
+/** A part of the direct map whose rights are others than most of it has, in the smallest leaves. */
+struct pgw_stats_piece {
+	uint64_t va_first;
+	uint64_t va_last; /**< inclusive */
+	uint8_t rights;
+	bool has_other;    /**< the kernel maps this memory somewhere else, too */
+	uint64_t other_va; /**< where va_first is mapped there */
+	uint8_t other_rights;
+};
+
+/** Not 0 ends the call, which returns the value. */
+typedef int pgw_stats_piece_fn(const struct pgw_stats_piece *piece, void *arg);
+
+/**
+ * Find for whom the direct map was split: where else that memory is mapped of which the direct map
+ * has other rights than of most. Each page is told once, with the lowest other address; those that
+ * are mapped nowhere else come last.
+ *
+ * @param mm     a kernel mm
+ * @param direct what pgw_stats_direct() said of it
+ * @return 0, fn's value, as pgw_scan() (-PGW_E2BIG also: more than 2^20 parts), -PGW_ENOMEM
+ */
+PGW_API int pgw_stats_direct_pieces(struct pgw_mm *mm, const struct pgw_stats_direct *direct,
+				    pgw_stats_piece_fn *fn, void *arg) PGW_REQUIRES_SHARED(mm);
+
 /** Addresses that their owner maps as one: a VMA. */
 struct pgw_stats_area {
 	uint64_t start;

@@ -28,6 +28,37 @@ def kib(text, key):
     return found and int(found[1])
 
 
+def who_split(direct, leaves, console):
+    """Is what the record says of `who` what the leaves and the guest's list of modules say?"""
+    all_leaves = [(int(r['va'], 16), int(r['pa'], 16), r['size'], r['level'], r['kernel'])
+                  for r in map(json.loads, open(leaves, encoding='ascii')) if 'pa' in r]
+    distance = int(direct['distance'], 16)
+    usual = max(direct['rights'], key=lambda item: item['bytes'])['kernel']
+    odd, other = set(), {}
+    for va, pa, size, level, rights in all_leaves:
+        if (va - pa) % (1 << 64) == distance:
+            odd |= {pa} if level == 0 and rights != usual else set()
+        else:
+            for page in range(pa, pa + min(size, HUGE), 4096):
+                other.setdefault(page, va + page - pa)
+    listed = dict(files(console, '/proc/modules'))['/proc/modules']
+    blocks = [(int(base, 16), int(size)) for size, base in
+              re.findall(r'^\w+ (\d+) .* (0x\w+)', listed, re.M)]
+    unknown = 4096 * sum(page not in other for page in odd)
+    modules = 4096 * sum(any(base <= other.get(page, 0) < base + size for base, size in blocks)
+                         for page in odd)
+    told = {}
+    for item in direct['who']:
+        told[item['who']] = told.get(item['who'], 0) + item['bytes']
+    # Since 6.4 a module is in several places, of which that list has one.
+    fine = sum(told.values()) == 4096 * len(odd) and told.get('unknown', 0) == unknown and \
+        0 < modules <= told['modules'] and ('text' in told)
+    version = dict(files(console, '/proc/version'))['/proc/version']
+    if version.startswith('Linux version 6.1.'):
+        fine = fine and modules == told['modules']
+    return fine, (told, 4096 * len(odd), unknown, modules)
+
+
 def main(stats, leaves, console):
     records = [json.loads(line) for line in open(stats, encoding='ascii')]
     failed = number = 0
@@ -78,8 +109,9 @@ def main(stats, leaves, console):
     most = records[-1]['summary']['table_bytes'] >> 10
     check(f'PageTables: {least} <= {kib(meminfo, "PageTables")} <= {most}',
           0 < least <= kib(meminfo, 'PageTables') <= most, '')
+    direct = next(r for r in records if r.get('record') == 'direct_map')
+    check('who split the direct map', *who_split(direct, leaves, console))
     if kib(meminfo, 'DirectMap4k'):
-        direct = [r for r in records if r.get('record') == 'direct_map'][0]
         sizes = {leaf['size']: leaf['bytes'] >> 10 for leaf in direct['leaves']}
         split = {int(leaf['va'], 16) // HUGE for leaf in map(json.loads, open(leaves, encoding='ascii'))
                  if leaf.get('level') == 0 and IMAGE <= int(leaf['va'], 16) < IMAGE + (1 << 30)}
