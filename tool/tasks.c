@@ -65,6 +65,31 @@ static void area_rights(const struct pgw_area *area, char ret[5])
 	ret[4] = '\0';
 }
 
+/*
+ * VmFlags of /proc/PID/smaps, by bit, as Documentation/filesystems/proc.rst of Linux calls them.
+ * Those of protection keys and of architectures alone have no letters.
+ */
+static const char vm_flags[64][3] = {
+	[0] = "rd",  [1] = "wr",  [2] = "ex",  [3] = "sh",  [4] = "mr",  [5] = "mw",  [6] = "me",
+	[7] = "ms",  [8] = "gd",  [9] = "um",  [10] = "pf", [11] = "gu", [12] = "uw", [13] = "lo",
+	[14] = "io", [15] = "sr", [16] = "rr", [17] = "dc", [18] = "de", [20] = "ac", [21] = "nr",
+	[22] = "ht", [23] = "sf", [24] = "ar", [25] = "wf", [26] = "dd", [27] = "sd", [28] = "mm",
+	[29] = "hg", [30] = "nh", [31] = "mg", [40] = "dp", [42] = "sl", [63] = "sl",
+};
+
+/* Each with a blank behind it, as the kernel prints them. */
+static void text_vm_flags(struct out *out, uint64_t flags)
+{
+	out_str(out, "VmFlags: ");
+	for (unsigned bit = 0; bit < 64; bit++) {
+		if (!(flags >> bit & 1) || !vm_flags[bit][0])
+			continue;
+		out_str(out, vm_flags[bit]);
+		out_char(out, ' ');
+	}
+	out_char(out, '\n');
+}
+
 static void text_rss(struct out *out, const struct pgw_area *area)
 {
 	char text[160];
@@ -74,6 +99,7 @@ static void text_rss(struct out *out, const struct pgw_area *area)
 		 " kB\nSwap:           %8" PRIu64 " kB\n",
 		 (area->end - area->start) >> 10, area->rss >> 10, area->swap >> 10);
 	out_str(out, text);
+	text_vm_flags(out, area->flags);
 }
 
 void tasks_area_text(struct out *out, const struct pgw_area *area, bool has_rss)

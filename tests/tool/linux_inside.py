@@ -103,14 +103,16 @@ def check_tasks(oracle):
 def check_areas(oracle):
     """Every line of every maps, and of smaps what is mapped of each area."""
     text = run('maps', '--smaps')
-    maps, rss = {}, {}
+    maps, rss, flags = {}, {}, {}
     for process in re.split(r'^# ', text, flags=re.M)[1:]:
         head, body = process.split('\n', 1)
         pid = int(head.split(' ', 1)[0])
         maps[pid] = ''.join(line + '\n' for line in body.splitlines()
-                            if not re.match('Size:|Rss:|Swap:', line))
-        for area in re.finditer(r'^([0-9a-f]+-[0-9a-f]+) .*\nSize:.*\nRss: +(\d+) kB$', body, re.M):
+                            if not re.match('Size:|Rss:|Swap:|VmFlags:', line))
+        for area in re.finditer(r'^([0-9a-f]+-[0-9a-f]+) .*\nSize:.*\nRss: +(\d+) kB\nSwap:.*\n'
+                                r'VmFlags: (.*)$', body, re.M):
             rss[pid, area[1].lstrip('0')] = int(area[2])
+            flags[pid, area[1].lstrip('0')] = area[3].split()
     expected = {int(name[1]): text for name, text in sections(oracle, r'/proc/(\d+)/maps')}
     # The first threads of these have exited; only a second one has an mm, if any.
     without = {pid for pid, text in expected.items() if not text.strip('\n')}
@@ -119,10 +121,14 @@ def check_areas(oracle):
         [f'{pid}: {line}' for pid in expected.keys() - without
          for line in set(expected[pid].splitlines()) ^ set(maps.get(pid, '').splitlines())] +
         [f'{pid}: other order' for pid in expected.keys() - without if maps.get(pid) != expected[pid]])
-    areas = {}
+    areas, letters = {}, {}
     for name, text in sections(oracle, r'/proc/(\d+)/smaps:vmflags'):
         for area in re.finditer(r'^([0-9a-f]+)-([0-9a-f]+) rss (\d+) kB', text, re.M):
             areas[int(name[1]), f'{area[1]}-{area[2].zfill(8)}'] = int(area[3])
+        for area in re.finditer(r'^([0-9a-f]+)-([0-9a-f]+) .*VmFlags: (.*)$', text, re.M):
+            letters[int(name[1]), f'{area[1]}-{area[2].zfill(8)}'] = area[3].split()
+    tap(f'maps: VmFlags of {len(letters)} areas',
+        differences(letters, {key: flags.get(key) for key in letters}))
     found = {key: rss.get(key) for key in areas}
     grown = [key for key in areas if key[0] == 1 and found[key] is not None and
              found[key] > areas[key]]

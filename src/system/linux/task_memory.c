@@ -26,8 +26,8 @@ static bool counters_of_tasks(struct pgw_tasks *tasks, uint64_t mm_va, struct pg
 		uint64_t value;
 
 		if (at->mm.rss_count.size / 8 <= i ||
-		    linux_memory_word(&tasks->inside.memory, mm_va + at->mm.rss_count.offset + 8 * i,
-				      &value))
+		    linux_memory_word(&tasks->inside.memory,
+				      mm_va + at->mm.rss_count.offset + 8 * i, &value))
 			return false;
 		ret->counter[i] = ret->counted[i] = (int64_t)value;
 	}
@@ -62,8 +62,8 @@ static bool percpu_read(struct pgw_tasks *tasks, uint64_t va, int64_t *ret)
 	for (unsigned cpu = 0; counters && cpu < tasks->nr_cpus; cpu++) {
 		int64_t part;
 
-		if (linux_memory_word(&tasks->inside.memory, tasks->per_cpu_offset + 8 * (uint64_t)cpu,
-				      &offset) ||
+		if (linux_memory_word(&tasks->inside.memory,
+				      tasks->per_cpu_offset + 8 * (uint64_t)cpu, &offset) ||
 		    !part_read(tasks, counters + offset, &part))
 			return false;
 		sum += (uint64_t)part;
@@ -107,15 +107,13 @@ static void counters_read(struct pgw_tasks *tasks, uint64_t mm_va, struct pgw_ta
 		ret->tables_counted = 0;
 }
 
-int pgw_task_get_memory(struct pgw_tasks *tasks, const struct pgw_task *task,
-			struct pgw_task_memory *ret)
+static int memory_read(struct pgw_tasks *tasks, const struct pgw_task *task,
+		       struct pgw_task_memory *ret)
 {
 	struct vmas vmas;
 	int err;
 
 	memset(ret, 0, sizeof(*ret));
-	if (!task->mm_va)
-		return -PGW_ENOENT;
 	err = vmas_read(tasks, task->mm_va, &vmas);
 	if (!err) {
 		ret->nr_areas = vmas.nr;
@@ -126,6 +124,28 @@ int pgw_task_get_memory(struct pgw_tasks *tasks, const struct pgw_task *task,
 		counters_read(tasks, task->mm_va, ret);
 	}
 	vmas_fini(&vmas);
+	return err;
+}
+
+/* Threads have an mm together: it is looked at once, but for those that share a place here. */
+int pgw_task_get_memory(struct pgw_tasks *tasks, const struct pgw_task *task,
+			struct pgw_task_memory *ret)
+{
+	struct task_memory *known;
+	int err;
+
+	if (!task->mm_va) {
+		memset(ret, 0, sizeof(*ret));
+		return -PGW_ENOENT;
+	}
+	known = &tasks->known[task->mm_va / TASKS_MM_ALIGN % TASKS_KNOWN];
+	if (known->mm_va == task->mm_va && known->root_pa == task->root_pa) {
+		*ret = known->memory;
+		return 0;
+	}
+	err = memory_read(tasks, task, ret);
+	if (!err)
+		*known = (struct task_memory){ task->mm_va, task->root_pa, *ret };
 	return err;
 }
 

@@ -87,7 +87,18 @@ struct task_group {
 	uint32_t tgid, index;
 };
 
+/** What an mm has, as it was told. */
+struct task_memory {
+	uint64_t mm_va; /* 0: none */
+	uint64_t root_pa;
+	struct pgw_task_memory memory;
+};
+
+#define TASKS_KNOWN 257   /* a prime: slabs have mms at equal distances */
+#define TASKS_MM_ALIGN 64 /* bytes; those of an mm_struct */
+
 struct pgw_tasks {
+	struct task_memory known[TASKS_KNOWN]; /* by mm_va */
 	struct pgw_image *image;
 	struct linux_inside inside;
 	struct pgw_linux kernel;
