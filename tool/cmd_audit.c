@@ -5,6 +5,7 @@
 #include "audit_policy.h"
 #include "audit_sarif.h"
 #include "command.h"
+#include "names.h"
 #include "report/record.h"
 #include "report/report.h"
 #include "target.h"
@@ -246,8 +247,11 @@ static int audit_run(const struct options *opts)
 	const struct target_job job = { .holding = HOLD_IF_LIVE,
 					.report = audit_report,
 					.arg = &audit };
-	int status = audit_open(&audit);
+	int status = names_check(opts);
 
+	if (status != TOOL_DONE)
+		return status;
+	status = audit_open(&audit);
 	if (status == TOOL_DONE)
 		status = target_run(opts, &job);
 	audit_policy_close(&audit.policy);
@@ -269,10 +273,10 @@ const struct command cmd_audit = {
 		    "  pagewalk audit --rule kernel-wx,loop vmcore  two of them\n"
 		    "  pagewalk audit --json vmcore                 for programs\n"
 		    "  pagewalk audit --sarif vmcore                for what shows findings\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_RULE) | OPT_BIT(OPT_POLICY) | OPT_BIT(OPT_BASELINE) |
-		   OPT_BIT(OPT_WRITE_BASELINE) | OPT_BIT(OPT_SARIF) | OPT_BIT(OPT_FORCE) |
-		   OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_MAX_PAUSE) | OPT_BIT(OPT_JSON) |
-		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_SYMBOLS) | OPT_BIT(OPT_RULE) | OPT_BIT(OPT_POLICY) |
+		   OPT_BIT(OPT_BASELINE) | OPT_BIT(OPT_WRITE_BASELINE) | OPT_BIT(OPT_SARIF) |
+		   OPT_BIT(OPT_FORCE) | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_MAX_PAUSE) |
+		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = audit_run,

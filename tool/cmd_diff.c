@@ -411,8 +411,10 @@ static int diff_run(const struct options *given)
 	struct options opts = *given;
 	struct diff diff = { .opts = &opts };
 	struct out out;
-	int status;
+	int status = names_check(given);
 
+	if (status != TOOL_DONE)
+		return status;
 	out_init(&out, STDOUT_FILENO, options_color(&opts, STDOUT_FILENO));
 	record_init(&diff.record, &out, option_given(&opts, OPT_JSON));
 	status = diff_open(&diff);
@@ -436,8 +438,9 @@ const struct command cmd_diff = {
 		"each range that did. Status 0: all is the same; 1: something differs.\n",
 	.examples = "  pagewalk diff vmcore vmcore                 all is the same\n"
 		    "  pagewalk diff --range 0+1G vmcore vmcore    ... of these addresses\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_MAX_PAUSE) | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_RANGE) |
-		   OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_SYMBOLS) | OPT_BIT(OPT_MAX_PAUSE) |
+		   OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_BUDGET) |
+		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 2,
 	.max_args = 2,
 	.run = diff_run,

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "command.h"
+#include "names.h"
 #include "new_file.h"
 #include "report/record.h"
 #include "report/report.h"
@@ -233,7 +234,10 @@ static int find_run(const struct options *opts)
 	const struct target_job job = {
 		.holding = HOLD_IF_LIVE, .has_root = true, .report = find_report, .arg = &sought
 	};
+	int status = names_check(opts);
 
+	if (status != TOOL_DONE)
+		return status;
 	if (opts->index && (option_given(opts, OPT_ROOT) || option_given(opts, OPT_FORMAT))) {
 		message("find: --index is of all roots: it goes with neither --root nor --format");
 		return TOOL_USAGE;
@@ -258,9 +262,10 @@ const struct command cmd_find = {
 		    "  pagewalk find --index vmcore.index vmcore 1000   ... when asked often\n"
 		    "  pagewalk find vmcore @init_task             ... the first task\n"
 		    "  pagewalk find vmcore 1:400000               ... what process 1 has there\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_INDEX) |
-		   OPT_BIT(OPT_FORCE) | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_MAX_PAUSE) |
-		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_SYMBOLS) | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_FORMAT) |
+		   OPT_BIT(OPT_INDEX) | OPT_BIT(OPT_FORCE) | OPT_BIT(OPT_BUDGET) |
+		   OPT_BIT(OPT_MAX_PAUSE) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) |
+		   OPT_BIT(OPT_HELP),
 	.min_args = 2,
 	.max_args = 2,
 	.run = find_run,

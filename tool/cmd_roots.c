@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command.h"
+#include "names.h"
 #include "report/report.h"
 #include "target.h"
 #include "tasks.h"
@@ -56,8 +57,9 @@ static int roots_report(struct target *target, const struct options *opts, struc
 static int roots_run(const struct options *opts)
 {
 	const struct target_job job = { .holding = HOLD_IF_ASKED, .report = roots_report };
+	int status = names_check(opts);
 
-	return target_run(opts, &job);
+	return status == TOOL_DONE ? target_run(opts, &job) : status;
 }
 
 const struct command cmd_roots = {
@@ -71,8 +73,8 @@ const struct command cmd_roots = {
 	.examples = "  pagewalk roots vmcore\n"
 		    "  pagewalk roots --owners vmcore            whose each of them is\n"
 		    "  pagewalk dump --root 0x25fc000 vmcore     what one of them maps\n",
-	.options = OPTIONS_LIVE | OPTIONS_WATCH | OPT_BIT(OPT_OWNERS) | OPT_BIT(OPT_JSON) |
-		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPTIONS_LIVE | OPTIONS_WATCH | OPT_BIT(OPT_SYMBOLS) | OPT_BIT(OPT_OWNERS) |
+		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = roots_run,

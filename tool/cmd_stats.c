@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "command.h"
+#include "names.h"
 #include "report/record.h"
 #include "report/report.h"
 #include "stats_split.h"
@@ -306,8 +307,9 @@ static int stats_run(const struct options *opts)
 	const struct target_job job = { .holding = HOLD_IF_LIVE,
 					.has_root = true,
 					.report = stats_report };
+	int status = names_check(opts);
 
-	return target_run(opts, &job);
+	return status == TOOL_DONE ? target_run(opts, &job) : status;
 }
 
 const struct command cmd_stats = {
@@ -322,9 +324,9 @@ const struct command cmd_stats = {
 	.examples = "  pagewalk stats vmcore\n"
 		    "  pagewalk stats --root cpu0 vmcore         of one root\n"
 		    "  pagewalk stats --json vmcore              for programs\n",
-	.options = OPTIONS_IMAGE | OPTIONS_WATCH | OPT_BIT(OPT_MAX_PAUSE) | OPT_BIT(OPT_ROOT) |
-		   OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_JSON) |
-		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.options = OPTIONS_IMAGE | OPTIONS_WATCH | OPT_BIT(OPT_SYMBOLS) | OPT_BIT(OPT_MAX_PAUSE) |
+		   OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_BUDGET) |
+		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = stats_run,

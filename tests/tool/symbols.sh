@@ -20,6 +20,26 @@ complains 'translate: what is behind :cpu is no number' 2 "$suffix" \
 complains 'translate: @ alone is no name' 2 'not an address' translate "$image" @
 complains 'symbols --cpu: no number' 2 'not the number of a CPU' symbols --cpu x "$image"
 complains 'symbols --symbols: a file is needed' 2 'a file is missing' symbols --symbols "$image"
+for command in audit find roots stats diff ps; do
+	case $command in
+	find) set -- "$image" 0 ;;
+	diff) set -- "$image" "$image" ;;
+	*) set -- "$image" ;;
+	esac
+	complains "$command --symbols: a file is needed" 2 'a file is missing' $command --symbols "$@"
+done
+# The names of a file, everywhere: the image has none of its own.
+tasks=$root/tests/data/linux-6.1-amd64.tasks.elf.zst
+names=--symbols=${tasks%.elf.zst}.map
+run find "$names" "$tasks" @init_task
+check 'find @NAME by a file of names' test "$status" -eq 1
+check '... where it lies' grep -q '^address  text=@init_task  va=0xffffffff9101aa40 ' "$tmp/out"
+run roots --owners "$names" "$tasks"
+check 'roots --owners by a file of names' test "$status" -eq 0
+check '... whose they are' grep -q '  who=process 89 threads$' "$tmp/out"
+run stats "$names" "$tasks"
+check 'stats by a file of names' test "$status" -eq 1
+check '... of processes' grep -q 'pid=89 ' "$tmp/out"
 complains 'symbols --symbols=: no file' 2 'is not a file' symbols --symbols= "$image"
 complains 'dump --range: a name where there are none' 3 "$missing" dump --range @a-@b "$image"
 complains 'dump --root: a name where there are none' 3 "$missing" dump --root @a "$image"
