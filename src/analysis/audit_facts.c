@@ -175,6 +175,16 @@ static void places_find(struct audit_facts *facts, struct pgw_image *image)
 		riscv_places(facts, info);
 }
 
+static void marks_find(struct audit_facts *facts, const struct pgw_vmcoreinfo *info)
+{
+	uint64_t base = 0, va;
+
+	if (facts->arch == AUDIT_X86_64 && (!symbol_find(facts, "vmemmap_base", &va) ||
+					    linux_memory_word(&facts->memory, va, &base)))
+		base = 0;
+	audit_marks_find(&facts->marks, info, &facts->memory, base);
+}
+
 /* Where the image is, by _stext. */
 static void image_find(struct audit_facts *facts)
 {
@@ -463,6 +473,7 @@ int audit_facts_find(struct audit_facts *facts, const struct pgw_audit_args *arg
 		facts->symbols = NULL;
 	image_find(facts);
 	places_find(facts, image);
+	marks_find(facts, vmcoreinfo_of(image));
 	status = frames_find(facts);
 	if (!status)
 		status = resources_find(facts);

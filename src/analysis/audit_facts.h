@@ -11,6 +11,7 @@
 #include <pagewalk/audit.h>
 #include <pagewalk/symbols.h>
 
+#include "analysis/audit_marks.h"
 #include "analysis/ranges.h"
 #include "system/linux/kernel_memory.h"
 
@@ -55,6 +56,7 @@ struct audit_facts {
 	struct ranges ram;        /* by the kernel's resource tree */
 	struct ranges resources;  /* all that the tree names */
 	bool has_ram, has_data_symbols;
+	struct audit_marks marks;
 };
 
 /*

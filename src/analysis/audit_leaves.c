@@ -490,7 +490,10 @@ static void unchecked_say(struct audit *a)
 	const struct audit_facts *facts = &a->facts;
 	const char *no_text = !facts->has_kernel ? no_kernel : no_symbols;
 
-	audit_uncheck(a, PGW_AUDIT_TABLE_MARK, "struct page is not looked at");
+	if (!facts->has_kernel || facts->arch == AUDIT_OTHER)
+		audit_uncheck(a, PGW_AUDIT_TABLE_MARK, no_kernel);
+	else if (facts->marks.why_not)
+		audit_uncheck(a, PGW_AUDIT_TABLE_MARK, facts->marks.why_not);
 	if (facts->arch == AUDIT_OTHER) {
 		for (int rule = 0; rule < _PGW_AUDIT_RULE_MAX; rule++) {
 			if (rule != PGW_AUDIT_USER_TABLE && !is_about_tables(rule))

@@ -178,6 +178,27 @@ static int owner_check(const struct table_walk *w, uint32_t table, uint64_t va)
 	return audit_add(a, &finding);
 }
 
+/* A process's table, which the kernel does not know as one. */
+static int mark_check(const struct table_walk *w, uint32_t table, uint64_t va)
+{
+	struct audit *a = w->audit;
+	const struct audit_marks *marks = &a->facts.marks;
+	const struct forest_table *t = &a->forest.tables[table];
+	struct pgw_audit_finding finding;
+	enum audit_mark mark;
+
+	if (!w->is_own || !a->facts.has_kernel || marks->why_not || t->level >= marks->levels)
+		return 0;
+	mark = audit_mark_of(marks, &a->facts.memory, t->pa);
+	if (mark == AUDIT_MARK_TABLE || mark == AUDIT_MARK_UNREADABLE ||
+	    (mark == AUDIT_MARK_NO_PAGE && a->sums->nr_unreadable))
+		return 0;
+	finding = table_finding(w, PGW_AUDIT_TABLE_MARK, table, va);
+	if (mark == AUDIT_MARK_NO_PAGE)
+		finding.detail = "there is no struct page for it: it is no memory of the kernel's";
+	return audit_add(a, &finding);
+}
+
 static int table_visit(uint32_t table, uint64_t va, void *arg)
 {
 	const struct table_walk *w = (const struct table_walk *)arg;
@@ -189,6 +210,8 @@ static int table_visit(uint32_t table, uint64_t va, void *arg)
 		status = owner_check(w, table, va);
 	if (of->trust > a->roots[w->root].trust)
 		of->trust = a->roots[w->root].trust;
+	if (!status)
+		status = mark_check(w, table, va);
 	if (!status)
 		status = bad_items_tell(w, table, va,
 					(struct audit_slots){ a->forest.tables[table].slot_first,

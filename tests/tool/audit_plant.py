@@ -229,7 +229,7 @@ class Planter:
         self.symbols = symbols(image)
         direct = next(r for r in tool('stats', image)[1] if r.get('record') == 'direct_map')
         self.distance = int(direct['distance'], 16)
-        self.used = set()
+        self.used, self.empty = set(), None
 
     def frame_of(self, tree, entry):
         """The frame of a leaf of the smallest size."""
@@ -346,7 +346,8 @@ class Planter:
         """An upper table with room and something below."""
         fit = []
         for va, pa, path, _, items, at in tree.uppers:
-            slots = [i for i, e in enumerate(items) if e and not self.arch.is_leaf(e, at)]
+            slots = [i for i, e in enumerate(items) if e and not self.arch.is_leaf(e, at)
+                     and (pa, i) not in self.used]
             free = [i for i, e in enumerate(items) if not e]
             if at == level and bool(tree.is_upper(va)) != user and slots and len(free) > 1:
                 fit.append((tree.canonical(va), pa, items, slots, free))
@@ -401,6 +402,23 @@ class Planter:
         plants.write(pa + slot * 8, self.arch.put(self.choose.choice(links), pa))
         plants.fault('loop', va + slot * tree.span(level), tree.span(level))
 
+    def unmarked(self, plants, unchecked):
+        """A process's table is moved to a page of which the kernel does not know that it is one."""
+        tree = self.choose.choice(self.users)
+        table, page = self.upper(tree, True, 1), self.empty_page()
+        if 'table-mark' in unchecked or not table or page is None:
+            return
+        va, pa, items, slots, _ = table
+        slot = self.choose.choice(slots)
+        self.used.add((pa, slot))
+        below = tree.below(items[slot], 1)
+        for at in range(0, self.page, 8):
+            (entry,) = struct.unpack('<Q', self.core.read(below + at, 8))
+            if entry:
+                plants.write(page + at, entry)
+        plants.write(pa + slot * 8, self.arch.put(items[slot], page))
+        plants.fault('table-mark', va + slot * tree.span(1), tree.span(1))
+
     def shared(self, plants):
         if len(self.users) < 2:
             return
@@ -417,20 +435,28 @@ class Planter:
 
     # ---- decoys ----
 
-    def empty_page(self):
-        """A page of memory with nothing in it, which no process has."""
+    def empty_pages(self):
+        """Pages of memory with nothing in them, which no process has."""
         taken = {pa for tree in self.users + [self.kernel] for _, pa, *_ in tree.tables + tree.uppers}
-        taken |= {self.frame_of(tree, e) for tree in self.users for table in tree.tables for e in table[4]}
-        large = [(self.frame_of(tree, e), tree.span(level)) for tree in self.users
-                 for *_, items, level in tree.uppers for e in items if self.arch.is_leaf(e, level)]
-        for _ in range(500):
-            first, held, *_ = self.choose.choice(self.core.loads)
-            pa = first + self.choose.randrange(max(held // self.page, 1)) * self.page
-            if pa > 1 << 20 and pa not in self.used | taken and self.core.read(pa, self.page) == bytes(self.page) \
-                    and not any(frame <= pa < frame + size for frame, size in large):
-                self.used.add(pa)
-                return pa
-        return None
+        for tree in self.users:
+            taken |= {self.frame_of(tree, e) for table in tree.tables for e in table[4]}
+            for *_, items, level in tree.uppers:
+                for e in items:
+                    if self.arch.is_leaf(e, level):
+                        frame = self.frame_of(tree, e)
+                        taken |= set(range(frame, frame + tree.span(level), self.page))
+        nothing = bytes(self.page)
+        # Memory is in large pieces; flash and the like are small ones.
+        return [pa for first, held, *_ in self.core.loads if held >= 16 << 20
+                for pa in range(first + -first % self.page, first + held - self.page + 1, self.page)
+                if pa > 1 << 20 and pa not in taken and self.core.read(pa, self.page) == nothing]
+
+    def empty_page(self):
+        """One of them, once; None: there is none."""
+        if self.empty is None:
+            self.empty = self.empty_pages()
+            self.choose.shuffle(self.empty)
+        return self.empty.pop() if self.empty else None
 
     def decoys(self, plants):
         arch = self.arch
@@ -466,9 +492,11 @@ class Planter:
         self.decoys(plants)
         return plants
 
-    def plant_loops(self, path):
-        """Faults that make other things of what is there: much follows from them."""
+    def plant_loops(self, path, unchecked):
+        """Faults that make other things of what is there: much follows from them. And one that moves it."""
         plants = Plants(self.core, path)
+        if self.users:
+            self.unmarked(plants, unchecked)
         if self.users and self.is_known:
             self.links(plants, ('table-twice', 1), ('loop', 1))
             self.root_loop(plants)
@@ -507,7 +535,7 @@ def check(nr, image, copy, seed):
     loud = of_what(told, plants.decoys)
     explained = of_what(told, plants.ranges)
     other = [t for t in told if t not in explained and t[3] & -planter.page not in plants.frames]
-    loops = planter.plant_loops(copy)
+    loops = planter.plant_loops(copy, unchecked)
     missed += run_one(copy, loops, clean)[1]
     faults = plants.faults + loops.faults
     fine = faults and not missed and not loud and not other

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef ANALYSIS_AUDIT_MARKS_H
+#define ANALYSIS_AUDIT_MARKS_H
+
+/* What the kernel says of a page in its struct page: whether it is a table. */
+
+#include <pagewalk/image.h>
+
+#include "system/linux/kernel_memory.h"
+
+struct audit_marks {
+	const char *why_not;  /* NULL: they can be read; else a static text */
+	uint64_t page0;       /* where the struct page of physical address 0 is, or would be */
+	uint64_t page_size;   /* of a struct page */
+	uint64_t offset;      /* of its type in it, 32 bits */
+	uint32_t mask, table; /* the type of a table's page is this */
+	uint8_t granule_lg2;
+	uint8_t levels; /* tables below this level have the mark, from 0 on */
+};
+
+/*
+ * @param memory the kernel's
+ * @param vmemmap_base the value of that variable of x86-64; 0: not known, or another architecture
+ */
+void audit_marks_find(struct audit_marks *marks, const struct pgw_vmcoreinfo *info,
+		      struct linux_memory *memory, uint64_t vmemmap_base);
+
+enum audit_mark {
+	AUDIT_MARK_TABLE,
+	AUDIT_MARK_OTHER,
+	AUDIT_MARK_NO_PAGE, /* the kernel's root has none there, or the tables that would tell are missing */
+	AUDIT_MARK_UNREADABLE,
+};
+
+/* Pre: they can be read. */
+enum audit_mark audit_mark_of(const struct audit_marks *marks, struct linux_memory *memory,
+			      uint64_t pa);
+
+#endif
