@@ -91,12 +91,21 @@ static bool dump_filter(const struct options *opts, const struct pgw_format *for
 	return dump_levels(&opts->levels, format, ret);
 }
 
+/* What ends at va_last was told: is there to be more? */
+static int dump_go_on(struct report *report, uint64_t va_last)
+{
+	report->next_va = va_last + 1;
+	if (out_failed(report->out))
+		return STOP_OUTPUT;
+	return interrupt_signal() ? TARGET_STOPPED : 0;
+}
+
 static int dump_extent(const struct pgw_extent *extent, void *arg)
 {
 	struct report *report = (struct report *)arg;
 
 	report->renderer->extent(report, extent);
-	return out_failed(report->out) ? STOP_OUTPUT : 0;
+	return dump_go_on(report, extent->va_last);
 }
 
 static int dump_repeated(const struct pgw_extent *extent, const struct pgw_repeats *repeats,
@@ -105,7 +114,7 @@ static int dump_repeated(const struct pgw_extent *extent, const struct pgw_repea
 	struct report *report = (struct report *)arg;
 
 	report->renderer->repeated(report, extent, repeats);
-	return out_failed(report->out) ? STOP_OUTPUT : 0;
+	return dump_go_on(report, repeats->va_last);
 }
 
 static int dump_leaves(const struct pgw_extent *extent, void *arg)
@@ -113,7 +122,7 @@ static int dump_leaves(const struct pgw_extent *extent, void *arg)
 	struct report *report = (struct report *)arg;
 
 	report_leaves(report, extent);
-	return out_failed(report->out) ? STOP_OUTPUT : 0;
+	return dump_go_on(report, extent->va_last);
 }
 
 /* The part of a half that --range asks for; false if there is none. */
@@ -162,7 +171,7 @@ static int dump_each_half(struct target *target, const struct options *opts,
 static void dump_warn(const struct target *target, const struct pgw_scan_stats *scan,
 		      bool out_of_lines)
 {
-	if (scan->truncated)
+	if (scan->truncated && !interrupt_signal())
 		message("%s: cut short at 0x%016" PRIx64 ": the budget of %s ran out", target->file,
 			scan->truncated_va, out_of_lines ? "lines" : "table visits");
 	if (scan->nr_torn)
@@ -239,13 +248,16 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 	}
 	if (!dump_filter(opts, target->root.format, &args.filter))
 		return TOOL_USAGE;
+	interrupt_catch();
 	err = dump_each_half(target, opts, &args, &summary, &by, &regions);
 	regions_free(&regions);
 	if (err == STOP_OUTPUT)
 		return TOOL_DONE;
-	if (err && err != -PGW_E2BIG) {
-		message("%s: %s", target->file, pgw_status_text(err));
-		return TOOL_UNREADABLE;
+	if (err < 0 && err != -PGW_E2BIG)
+		return target_fail(target, err);
+	if (err == TARGET_STOPPED) {
+		summary.scan.truncated = true;
+		summary.scan.truncated_va = report.next_va;
 	}
 	if (summary.scan.nr_unreadable)
 		report.missing = target_missing_tables(target);

@@ -104,6 +104,24 @@ def tell_so_far(name, out, wants_records):
         (wants_records and len(lines) < 2 and 'nothing was found'))
 
 
+def streaming(image):
+    """dump writes as it goes: what was written is whole, and the summary says where it was cut."""
+    child = subprocess.Popen([TOOL, 'dump', '--json', '--leaves', '--budget', 'none', '--half', 'user',
+                              '--root', f'{BASE:x}', image], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    text = child.stdout.read(1 << 20)
+    child.send_signal(signal.SIGINT)
+    rest, err = child.communicate(timeout=60)
+    lines = (text + rest).splitlines()
+    last, summary = json.loads(lines[-2]), json.loads(lines[-1]).get('summary', {})
+    end = int(last.get('last', last['va']), 16)
+    tap('dump: SIGINT: status 130', child.returncode != 130 and child.returncode)
+    tap('dump: ... whole lines, and where it was cut',
+        not (summary.get('truncated') and int(summary['truncated_va'], 16) >= end) and lines[-2:])
+    tap('dump: ... one message', not re.fullmatch(rb'pagewalk: cut short by SIGINT: [^\n]*\n', err) and
+        err)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         image, out = f'{folder}/self.elf', f'{folder}/out'
@@ -112,6 +130,7 @@ def main():
         tell_so_far('find', out, True)
         on_terminal(['diff', '--json', image, image], out)
         tell_so_far('diff', out, False)
+        streaming(image)
         in_pipe(['find', '--json', '--budget', 'none', image, f'{BASE + STEP:x}'])
         in_pipe(['diff', image, image])
         on_terminal(['audit', '--json', '--budget', 'none', image], out)

@@ -169,6 +169,7 @@ struct report {
 	/** The order of memory types is assumed: rows that show one say so. */
 	bool assumes_memory_types;
 	bool tags_given;   /**< --tags says what a tag is */
+	uint64_t next_va;  /**< where a dump goes on, if it is to */
 	bool has_absent;   /**< a dump lists them */
 	const char *names; /**< how names of addresses were found; NULL: none are wanted */
 	const struct pgw_symbols *symbols; /**< which addresses of a dump are named by; or NULL */
@@ -176,7 +177,7 @@ struct report {
 	const struct pgw_pages *pages;     /**< whose flags have these names; or NULL */
 	const struct pgw_layout *layout;   /**< a dump says what addresses are for; or NULL */
 	const char *region_name;           /**< of --region: what was looked at; or NULL */
-	bool is_guess;     /**< where some of memory is, is one: every summary says so */
+	bool is_guess; /**< where some of memory is, is one: every summary says so */
 	struct report_attrs attrs;
 	struct report_tail tail;
 };
