@@ -181,7 +181,11 @@ static void dump_warn(const struct target *target, const struct pgw_scan_stats *
 			scan->nr_torn == 1 ? "it was" : "they were");
 	if (scan->nr_malformed)
 		message("%s: %" PRIu64 " malformed entries", target->file, scan->nr_malformed);
-	if (scan->nr_unreadable) {
+	if (scan->nr_unreadable && target->nested) {
+		message("%s: %" PRIu64 " range%s unreadable: the virtual machine has no memory "
+			"where their tables are (translate shows where its tables end)",
+			target->file, scan->nr_unreadable, scan->nr_unreadable == 1 ? "" : "s");
+	} else if (scan->nr_unreadable) {
 		struct report_missing missing = target_missing_tables(target);
 
 		message("%s: %" PRIu64 " range%s unreadable: %" PRIu64

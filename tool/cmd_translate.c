@@ -45,6 +45,31 @@ static struct pgw_mm *translate_mm(const struct target *target, uint64_t va)
 	return target->mm[PGW_REGION_USER];
 }
 
+/* Inside a virtual machine: where its tables lead from what it takes for physical memory. */
+static int translate_stage2(struct translate *translate, const struct report_translation *inner)
+{
+	struct pgw_mm *stage2 = translate->target->stage2;
+	const struct pgw_path *path = &inner->path;
+	struct report report = translate->report;
+	struct report_translation outer = { .va = inner->result.pa };
+	int err;
+
+	/* What could not be read is the item that the walk came to. */
+	if (inner->result.kind == PGW_ENTRY_UNREADABLE && path->nr_steps)
+		outer.va = path->step[path->nr_steps - 1].item_pa;
+	else if (inner->result.kind != PGW_ENTRY_LEAF)
+		return 0;
+	outer.looked_up = outer.va;
+	report.format = pgw_mm_format(stage2);
+	report.control = pgw_mm_control(stage2);
+	report.root_pa = pgw_mm_root(stage2).pa;
+	report.attrs.is_valid = false;
+	err = pgw_translate_path(stage2, outer.va, &outer.result, &outer.path);
+	if (!err)
+		report.renderer->translation(&report, &outer);
+	return err;
+}
+
 static int translate_one(struct translate *translate, uint64_t va)
 {
 	struct report_translation translation = { .va = va };
@@ -82,7 +107,10 @@ static int translate_one(struct translate *translate, uint64_t va)
 	sums->nr_malformed += translation.result.kind == PGW_ENTRY_MALFORMED;
 	sums->nr_unreadable += translation.result.kind == PGW_ENTRY_UNREADABLE;
 	report->renderer->translation(report, &translation);
-	return TOOL_DONE;
+	err = translate->target->stage2 ? translate_stage2(translate, &translation) : 0;
+	if (err)
+		message("%s: %s", translate->target->file, pgw_status_text(err));
+	return err ? TOOL_UNREADABLE : TOOL_DONE;
 }
 
 static bool translate_read_stdin(const struct options *opts)

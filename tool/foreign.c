@@ -68,7 +68,8 @@ static const struct pgw_foreign *choose(const struct options *opts, const struct
 	for (size_t i = 0; i < nr; i++) {
 		bool is_stream = list[i].source == PGW_FOREIGN_SMMUV3;
 
-		if (list[i].is_guest != (opts->root == ROOT_VM) || list[i].id != opts->foreign_id ||
+		if (list[i].is_guest != option_given(opts, OPT_VM) ||
+		    list[i].id != opts->foreign_id ||
 		    (!list[i].is_guest && is_stream != opts->is_stream))
 			continue;
 		found = &list[i];
@@ -79,16 +80,14 @@ static const struct pgw_foreign *choose(const struct options *opts, const struct
 
 int foreign_root(struct target *target, const struct options *opts, struct pgw_root_info *ret)
 {
-	const char *what = opts->root == ROOT_VM ? "--vm" : "--device";
+	const char *what = option_given(opts, OPT_VM) ? "--vm" : "--device";
 	const struct pgw_foreign *list, *found;
 	uint64_t nr_blocked;
 	size_t nr;
 	int status;
 
-	if (option_given(opts, OPT_ROOT) + option_given(opts, OPT_VM) +
-		    option_given(opts, OPT_DEVICE) >
-	    1) {
-		message("--root, --vm and --device: one of them says which root");
+	if (option_given(opts, OPT_VM) && option_given(opts, OPT_DEVICE)) {
+		message("--vm and --device: one of them says which root");
 		return TOOL_USAGE;
 	}
 	status = foreign_list(target, &list, &nr, &nr_blocked);
@@ -116,4 +115,59 @@ int foreign_root(struct target *target, const struct options *opts, struct pgw_r
 		.has_user = pgw_format_is_split(found->format),
 	};
 	return TOOL_DONE;
+}
+
+static int attach_stage2(struct target *target, const struct options *opts)
+{
+	const struct pgw_mm_attach_args args = {
+		.platform = pgw_hosted_platform(),
+		.format = target->root.format,
+		.phys = pgw_image_phys(target->image),
+		.root = target->root.root,
+		.region = PGW_REGION_FOREIGN,
+		.control = target->root.control,
+		.budget = opts->budget,
+	};
+	int err = pgw_mm_attach(&args, &target->stage2);
+
+	if (!err)
+		err = pgw_mmap_read_lock(target->stage2);
+	return err ? err
+		   : pgw_nested_new(target->stage2, pgw_image_phys(target->image), &target->nested);
+}
+
+int foreign_enter(struct target *target, const struct options *opts)
+{
+	struct pgw_root_info kernel = { 0 };
+	int err;
+
+	if (!option_given(opts, OPT_VM) || opts->root != ROOT_PA || opts->root_name) {
+		message("--root: with --vm it is an address in the guest's memory, and it does not "
+			"go "
+			"with --device");
+		return TOOL_USAGE;
+	}
+	if (!opts->format && target_kernel_root(target, &kernel, NULL) < 0) {
+		message("%s: nothing tells the format of the guest's tables; say it with --format",
+			target->file);
+		return TOOL_USAGE;
+	}
+	err = attach_stage2(target, opts);
+	if (err) {
+		message("%s: the guest's memory: %s", target->file, pgw_status_text(err));
+		return TOOL_UNREADABLE;
+	}
+	target->root = (struct pgw_root_info){
+		.root.pa = opts->root_value,
+		.format = opts->format ? opts->format : kernel.format,
+	};
+	return TOOL_DONE;
+}
+
+void foreign_leave(struct target *target)
+{
+	pgw_nested_free(target->nested);
+	if (target->stage2)
+		pgw_mmap_read_unlock(target->stage2);
+	pgw_mm_free(target->stage2);
 }

@@ -20,4 +20,12 @@ int foreign_list(struct target *target, const struct pgw_foreign **ret_list, siz
 /** The root that --vm or --device chooses. */
 int foreign_root(struct target *target, const struct options *opts, struct pgw_root_info *ret);
 
+/**
+ * Go on inside the virtual machine whose root is the target's: from now on tables are read in the guest's
+ * memory, and --root says where the guest has them.
+ */
+int foreign_enter(struct target *target, const struct options *opts);
+/** Undo that, if it was done. Nothing is attached any more. */
+void foreign_leave(struct target *target);
+
 #endif

@@ -119,7 +119,6 @@ static bool option_vm(struct options *opts, const char *text)
 {
 	uint64_t id;
 
-	opts->root = ROOT_VM;
 	if (!parse_dec(text, &id) || id > UINT32_MAX)
 		return false;
 	opts->foreign_id = (uint32_t)id;
@@ -128,7 +127,6 @@ static bool option_vm(struct options *opts, const char *text)
 
 static bool option_device(struct options *opts, const char *text)
 {
-	opts->root = ROOT_DEVICE;
 	return parse_device(text, &opts->foreign_id, &opts->is_stream);
 }
 

@@ -82,8 +82,6 @@ enum root_choice {
 	ROOT_KERNEL, /**< the default */
 	ROOT_CPU,
 	ROOT_PA,
-	ROOT_VM,     /**< of --vm */
-	ROOT_DEVICE, /**< of --device */
 };
 
 enum dump_style {

@@ -362,6 +362,7 @@ void target_close(struct target *target)
 		tell_reading(target);
 	for (int half = 0; half < _PGW_REGION_MAX; half++)
 		detach_half(target, half);
+	foreign_leave(target);
 	pgw_modules_close(target->modules);
 	pgw_layout_close(target->layout);
 	pgw_image_close(target->image);
@@ -604,6 +605,12 @@ static int choose_root(struct target *target, const struct options *opts)
 	uint64_t pa = opts->root_value;
 	int status;
 
+	if (option_given(opts, OPT_VM) || option_given(opts, OPT_DEVICE)) {
+		status = foreign_root(target, opts, &target->root);
+		if (status == TOOL_DONE && option_given(opts, OPT_ROOT))
+			return foreign_enter(target, opts);
+		return status == TOOL_DONE ? choose_tags(target, opts) : status;
+	}
 	if (opts->format && is_foreign(opts->format) && opts->root != ROOT_PA) {
 		message("--format %s: say with --root where the root is",
 			pgw_format_name(opts->format));
@@ -617,10 +624,6 @@ static int choose_root(struct target *target, const struct options *opts)
 		status = opts->root_name ? names_root(target, opts->root_name, &pa) : TOOL_DONE;
 		if (status == TOOL_DONE)
 			status = target_root_at(target, opts, pa, &target->root);
-		break;
-	case ROOT_VM:
-	case ROOT_DEVICE:
-		status = foreign_root(target, opts, &target->root);
 		break;
 	default:
 		status = choose_kernel_root(target);
@@ -822,7 +825,8 @@ static int attach_half(struct target *target, const struct options *opts, enum p
 	struct pgw_mm_attach_args args = {
 		.platform = pgw_hosted_platform(),
 		.format = target->root.format,
-		.phys = pgw_image_phys(target->image),
+		.phys = target->nested ? pgw_nested_phys(target->nested)
+				       : pgw_image_phys(target->image),
 		.root = target->root.root,
 		.region = half,
 		.control = target->root.control,
@@ -912,6 +916,9 @@ struct report_missing target_missing_tables(const struct target *target)
 
 	for (int half = 0; half < _PGW_REGION_MAX; half++)
 		halves |= target->mm[half] ? REGION_BIT(half) : 0;
+	/* A guest's tables are not in the image's addresses. */
+	if (target->nested)
+		return missing;
 	missing.is_cut =
 		pgw_image_missing_tables(target->image, &target->root, halves, &missing.nr) != 0;
 	return missing;

@@ -30,6 +30,8 @@ struct target {
 	struct pgw_vmcoreinfo vmcoreinfo;
 	struct progress progress;
 	struct pgw_root_info root;          /**< after target_choose_root() */
+	struct pgw_mm *stage2;     /**< inside a virtual machine: its tables; else NULL */
+	struct pgw_nested *nested; /**< ... and its memory */
 	struct pgw_mm *mm[_PGW_REGION_MAX]; /**< after target_attach(); NULL if not asked for */
 	struct pgw_modules *modules;        /**< after names_modules(), if there are some */
 	struct pgw_layout *layout;          /**< after regions_get() */

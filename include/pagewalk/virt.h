@@ -9,6 +9,8 @@
  */
 
 #include <pagewalk/image.h>
+#include <pagewalk/mm.h>
+#include <pagewalk/phys.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -70,6 +72,33 @@ struct pgw_foreign {
  */
 PGW_API int pgw_image_foreign(struct pgw_image *image, const struct pgw_foreign **ret_list,
 			      size_t *ret_nr, uint64_t *ret_nr_blocked);
+
+/** The most runs of memory that a guest can have here: what maps more is refused. */
+#define PGW_NESTED_MAX_RUNS (UINT32_C(1) << 22)
+
+struct pgw_nested;
+
+/**
+ * The physical memory of a guest, by tables that map it to the host's: stage 2, NPT, EPT, G stage, or a
+ * device's. An mm attached to it is one of the guest inside. The tables are read once, here.
+ *
+ * @param stage2 an mm of such tables, which do not change; locked for read at least; not kept
+ * @param host   the host's memory; borrowed until pgw_nested_free()
+ * @param ret    owned by the caller
+ * @return 0, -PGW_EINVAL, -PGW_ENOMEM, -PGW_E2BIG (more runs than PGW_NESTED_MAX_RUNS, or the mm's budget
+ *         of table visits ran out), or another error of pgw_scan()
+ */
+PGW_API int pgw_nested_new(struct pgw_mm *stage2, const struct pgw_phys *host,
+			   struct pgw_nested **ret);
+
+/** NULL is fine. Nobody uses its memory any more. */
+PGW_API void pgw_nested_free(struct pgw_nested *nested);
+
+/**
+ * The guest's memory, as it reads it: what stage 2 does not let it read is not there. It is nested's,
+ * and may be used by several threads at once.
+ */
+PGW_API const struct pgw_phys *pgw_nested_phys(const struct pgw_nested *nested);
 
 #ifdef __cplusplus
 }
