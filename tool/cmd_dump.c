@@ -6,6 +6,7 @@
 #include "command.h"
 #include "markers.h"
 #include "names.h"
+#include "process.h"
 #include "regions.h"
 #include "report/ptdump_style.h"
 #include "report/report.h"
@@ -397,6 +398,8 @@ static int dump_run(const struct options *given)
 	struct out out;
 	int status;
 
+	if (process_is_named(opts.args[0]))
+		return process_dump(given);
 	if (!dump_check_options(&opts))
 		return TOOL_USAGE;
 	out_init(&out, STDOUT_FILENO, options_color(&opts, STDOUT_FILENO));

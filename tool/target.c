@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "names.h"
+#include "process.h"
 
 #define STANDARD_INPUT "standard input"
 
@@ -301,6 +302,12 @@ int target_open(struct target *target, const struct options *opts)
 		.zero_fill = image_opts.zero_fill,
 		.workers = pgw_hosted_workers(0),
 	};
+	if (process_is_named(opts->args[0])) {
+		message("%s: page tables of this machine's processes are not visible; dump shows "
+			"their pages",
+			opts->args[0]);
+		return TOOL_USAGE;
+	}
 	if (opts->nr_ram && image_opts.zero_fill) {
 		message("--zero-fill is for an ELF core; memory given with --ram has no gaps");
 		return TOOL_USAGE;

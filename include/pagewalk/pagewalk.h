@@ -22,6 +22,7 @@
 #include <pagewalk/mm.h>
 #include <pagewalk/phys.h>
 #include <pagewalk/platform.h>
+#include <pagewalk/process.h>
 #include <pagewalk/scan.h>
 #include <pagewalk/symbols.h>
 #include <pagewalk/virt.h>
