@@ -135,6 +135,8 @@ static bool symbols_summary(struct list *list, const struct pgw_symbols_info *in
 	if (info->slide)
 		record_hex(record, "slide", info->slide);
 	record_bool(record, "functions_only", info->lacks_data);
+	if (info->nr_exported)
+		record_dec(record, "exported", info->nr_exported);
 	is_whole = modules_summary(record, modules, err);
 	record_bool(record, "placement_guessed", report_is_guess(list->target->image));
 	record_end(record);

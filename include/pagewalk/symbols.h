@@ -46,6 +46,11 @@ struct pgw_symbols_info {
 	uint64_t slide;
 	size_t nr_symbols;
 	bool lacks_data; /**< they are of functions alone (CONFIG_KALLSYMS_ALL is off) */
+	/**
+	 * Of functions alone: how many names of data the kernel's table of exports has besides.
+	 * pgw_symbols_find() knows them; pgw_symbols_at() does not, as most data has no name there.
+	 */
+	size_t nr_exported;
 };
 
 /** A name and its address. */

@@ -99,6 +99,38 @@ static void test_shared__linux_7_2_arm64(void **state)
 	check_kernel(&kernels[2]);
 }
 
+/* Its kallsyms have functions alone: data that VMCOREINFO names is where the exports have it. */
+static void test_shared__arm64_6_1_has_names_of_what_it_exports(void **state)
+{
+	const char *path = shared_image("arm64-4k-48-debian.elf");
+	const struct pgw_symbols *symbols;
+	const struct pgw_kernel *list;
+	struct pgw_symbol symbol;
+	struct pgw_image *image;
+	uint64_t va, offset;
+	size_t nr;
+
+	(void)state;
+	if (!path)
+		skip();
+	assert_int_equal(pgw_image_open(path, NULL, &image, NULL), 0);
+	assert_int_equal(pgw_image_symbols(image, &symbols, NULL), 0);
+	assert_true(pgw_symbols_get_info(symbols)->lacks_data);
+	assert_true(pgw_symbols_get_info(symbols)->nr_exported > 500);
+	assert_int_equal(pgw_image_kernels(image, &list, &nr), 0);
+	assert_int_equal(nr, 1);
+	assert_non_null(list[0].vmcoreinfo);
+	assert_true(pgw_vmcoreinfo_symbol(list[0].vmcoreinfo, "init_uts_ns", &va));
+	assert_true(pgw_symbols_find(symbols, "init_uts_ns", &symbol));
+	assert_int_equal(symbol.va, va);
+	/* They are in no list, and name no addresses. */
+	assert_false(pgw_symbols_at(symbols, va, &symbol, &offset) &&
+		     strcmp(symbol.name, "init_uts_ns") == 0);
+	for (size_t i = 0; pgw_symbols_get(symbols, i, &symbol); i++)
+		assert_string_not_equal(symbol.name, "init_uts_ns");
+	pgw_image_close(image);
+}
+
 static const enum pgw_symbols_layout made_layouts[_MKKALLSYMS_MAX] = {
 	[MKKALLSYMS_ABSOLUTE] = PGW_SYMBOLS_ABSOLUTE,
 	[MKKALLSYMS_BASE] = PGW_SYMBOLS_BASE_RELATIVE,
@@ -251,6 +283,7 @@ int main(void)
 		cmocka_unit_test(test_shared__linux_6_1_amd64),
 		cmocka_unit_test(test_shared__linux_7_2_amd64),
 		cmocka_unit_test(test_shared__linux_7_2_arm64),
+		cmocka_unit_test(test_shared__arm64_6_1_has_names_of_what_it_exports),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,4 +111,11 @@ complains 'dump --range: the end is before the start' 2 'is not FIRST-LAST' \
 complains 'dump --range: a name without an end' 2 'is not FIRST-LAST' dump --range @_stext "$image"
 complains 'dump --root: a name that is not mapped' 2 'the kernel does not map' \
 	dump --root @__per_cpu_start "$image"
+
+# A kernel whose kallsyms have functions alone, and no symbol that says where its BTF is: its
+# processes are found all the same.
+arm64=$(shared arm64-4k-48-debian.elf) || exit $?
+pagewalk ps "$arm64" >"$tmp/ps"
+check 'ps: of a kernel without names of data' sh -c \
+	"grep -q '^      1 .* S .* sh$' '$tmp/ps' && grep -q '^      2 .* kthreadd$' '$tmp/ps'"
 tap_done

@@ -117,7 +117,13 @@ static int symbols_find(struct pgw_image *image, struct finder *finder, struct p
 						: finder_run(finder);
 	if (!status)
 		status = linux_symbols_finish(finder->symbols);
-	return status;
+	if (status || !finder->symbols->info.lacks_data || image->options.symbols)
+		return status;
+	/* Without it there are functions all the same. */
+	status = linux_exports_add(&finder->mem, finder->symbols);
+	if (status == -PGW_ENOMEM)
+		return status;
+	return linux_symbols_finish(finder->symbols);
 }
 
 int pgw_image_symbols(struct pgw_image *image, const struct pgw_symbols **ret,

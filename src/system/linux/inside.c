@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#define _GNU_SOURCE /* memmem() */
 #include "system/linux/inside.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/bits.h"
 #include "source/source.h"
 #include "system/system_priv.h"
 
@@ -13,6 +16,58 @@ uint64_t linux_inside_symbol(const struct linux_inside *inside, const char *name
 	return pgw_symbols_find(inside->symbols, name, &symbol) ? symbol.va : 0;
 }
 
+static int btf_open(struct linux_inside *inside, const void *bytes, size_t size,
+		    struct pgw_error *err)
+{
+	struct pgw_image *image = inside->image;
+
+	free(image->btf);
+	image->btf = malloc(size + 1);
+	if (!image->btf)
+		return source_fail(err, -PGW_ENOMEM, NULL);
+	memcpy(image->btf, bytes, size);
+	return linux_types_open(image->btf, size, NULL, &image->types, err);
+}
+
+#define MAX_TRIED 16 /* that begin as BTF does */
+#define BTF_HEADER 24
+#define BTF_STR_OFF 16
+
+/*
+ * BTF that no symbol names, by how it begins. Copies of the header alone are in memory, too: what is
+ * taken holds together to its end, and has tasks.
+ */
+static int btf_search(struct linux_inside *inside, struct pgw_error *err)
+{
+	static const uint8_t magic[] = { 0x9f, 0xeb, 1, 0, BTF_HEADER, 0, 0, 0 };
+	struct linux_image_copy image;
+	int status = linux_image_read(&inside->memory, inside->symbols, &image);
+	const uint8_t *at = image.bytes, *const end = image.bytes + image.size;
+
+	for (unsigned i = 0; !status && i < MAX_TRIED; i++) {
+		uint64_t size;
+
+		at = memmem(at, (size_t)(end - at), magic, sizeof(magic));
+		status = at && end - at > BTF_HEADER ? 0 : -PGW_ENOENT;
+		if (status)
+			break;
+		size = UINT64_C(24) + load_le32(at + BTF_STR_OFF) + load_le32(at + BTF_STR_OFF + 4);
+		if (size <= (size_t)(end - at) && btf_open(inside, at, (size_t)size, NULL) == 0) {
+			if (linux_types_struct(inside->image->types, "task_struct"))
+				break;
+			linux_types_free(inside->image->types);
+			inside->image->types = NULL;
+		}
+		at++;
+	}
+	linux_image_free(&image);
+	if (inside->image->types)
+		return 0;
+	return source_fail(err, status == -PGW_ENOMEM ? status : -PGW_ENOENT,
+			   "the kernel's BTF (CONFIG_DEBUG_INFO_BTF), between the symbols "
+			   "__start_BTF and __stop_BTF, or in its image by how it begins");
+}
+
 static int btf_read(struct linux_inside *inside, struct pgw_error *err)
 {
 	uint64_t first = linux_inside_symbol(inside, "__start_BTF");
@@ -20,9 +75,7 @@ static int btf_read(struct linux_inside *inside, struct pgw_error *err)
 	struct pgw_image *image = inside->image;
 
 	if (!first || end <= first)
-		return source_fail(err, -PGW_ENOENT,
-				   "the kernel's BTF (CONFIG_DEBUG_INFO_BTF), between the symbols "
-				   "__start_BTF and __stop_BTF");
+		return btf_search(inside, err);
 	if (end - first > LINUX_TYPES_MAX_SIZE)
 		return source_fail(err, -PGW_ENOEXEC, "BTF of at most 128 MiB");
 	free(image->btf);

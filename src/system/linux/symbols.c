@@ -161,6 +161,12 @@ static int addresses_sort(struct pgw_symbols *symbols)
 	return 0;
 }
 
+/* Those that are not known from the table of exports alone. */
+static size_t listed(const struct pgw_symbols *symbols)
+{
+	return symbols->nr - symbols->info.nr_exported;
+}
+
 /* Kernels have them in order; what is in an image need not be. */
 static int addresses_index(struct pgw_symbols *symbols)
 {
@@ -172,7 +178,7 @@ static int addresses_index(struct pgw_symbols *symbols)
 	symbols->by_va = malloc((symbols->nr + 1) * sizeof(*symbols->by_va));
 	if (!symbols->by_va)
 		return -PGW_ENOMEM;
-	for (size_t i = 0; i < symbols->nr; i++) {
+	for (size_t i = 0; i < listed(symbols); i++) {
 		if (symbols->list[i].is_offset)
 			continue;
 		is_sorted &= symbols->list[i].va >= last;
@@ -231,7 +237,7 @@ int linux_symbols_finish(struct pgw_symbols *symbols)
 		return err;
 	image_bounds(symbols);
 	percpu_find(symbols);
-	symbols->info.nr_symbols = symbols->nr;
+	symbols->info.nr_symbols = listed(symbols);
 	return 0;
 }
 
@@ -253,7 +259,7 @@ static void symbol_export(const struct pgw_symbols *symbols, const struct linux_
 
 bool pgw_symbols_get(const struct pgw_symbols *symbols, size_t index, struct pgw_symbol *ret)
 {
-	if (index >= symbols->nr)
+	if (index >= listed(symbols))
 		return false;
 	symbol_export(symbols, &symbols->list[index], ret);
 	return true;
@@ -269,12 +275,16 @@ bool pgw_symbols_find(const struct pgw_symbols *symbols, const char *name, struc
 
 		if (!slot)
 			return false;
-		if (strcmp(name_of(symbols, &symbols->list[slot - 1]), name) == 0)
-			return pgw_symbols_get(symbols, slot - 1, ret);
+		if (strcmp(name_of(symbols, &symbols->list[slot - 1]), name) == 0) {
+			symbol_export(symbols, &symbols->list[slot - 1], ret);
+			return true;
+		}
 	}
 	for (size_t i = 0; i < symbols->nr; i++) {
-		if (strcmp(name_of(symbols, &symbols->list[i]), name) == 0)
-			return pgw_symbols_get(symbols, i, ret);
+		if (strcmp(name_of(symbols, &symbols->list[i]), name) == 0) {
+			symbol_export(symbols, &symbols->list[i], ret);
+			return true;
+		}
 	}
 	return false;
 }

@@ -36,7 +36,7 @@ enum linux_percpu {
 
 struct pgw_symbols {
 	struct pgw_symbols_info info;
-	struct linux_symbol *list; /* as /proc/kallsyms has them */
+	struct linux_symbol *list; /* as /proc/kallsyms has them; then info.nr_exported others */
 	size_t nr, room;
 	char *names; /* each ended by NUL; the first is empty */
 	size_t names_size, names_room;
@@ -131,6 +131,27 @@ bool linux_kallsyms_of_text(const struct pgw_vmcoreinfo *info, struct linux_kall
  */
 int linux_kallsyms_search(struct linux_memory *mem, uint64_t va,
 			  int (*fn)(const struct linux_kallsyms *tables, void *arg), void *arg);
+
+/* exports.c */
+
+/** The kernel's image and what is behind it; zeroes are where nothing is mapped or readable. */
+struct linux_image_copy {
+	uint64_t va;
+	size_t size;
+	uint8_t *bytes; /* one more than size, and it is 0 */
+};
+
+/** @return 0, -PGW_ENOENT: the symbols do not say where it is; -PGW_ENOMEM; to be freed in any case */
+int linux_image_read(struct linux_memory *mem, const struct pgw_symbols *symbols,
+		     struct linux_image_copy *ret);
+void linux_image_free(struct linux_image_copy *copy);
+
+/**
+ * Add names of what the kernel exports and has no name for: its variables, if kallsyms have
+ * functions alone. Pre: linux_symbols_finish(), which has to be called again.
+ * @return 0, -PGW_ENOENT: no such table was found; -PGW_EOVERFLOW, -PGW_ENOMEM
+ */
+int linux_exports_add(struct linux_memory *mem, struct pgw_symbols *symbols);
 
 /* percpu.c */
 
