@@ -126,20 +126,28 @@ bool audit_baseline_has(const struct audit_baseline *baseline, const char *key)
 
 bool audit_baseline_create(struct audit_baseline *baseline, const char *path, bool replaces)
 {
-	if (!new_file_init(&baseline->new, path, replaces))
-		return false;
-	baseline->writes = true;
-	return new_file_write(&baseline->new, head, strlen(head));
+	baseline->writes = new_file_init(&baseline->new, path, replaces);
+	return baseline->writes;
+}
+
+/* Signals wait from the first byte on, so that nothing is written before the audit is done. */
+static bool head_write(struct audit_baseline *baseline)
+{
+	return baseline->new.is_open || new_file_write(&baseline->new, head, strlen(head));
 }
 
 bool audit_baseline_add(struct audit_baseline *baseline, const char *key)
 {
-	return new_file_write(&baseline->new, key, strlen(key)) &&
+	return head_write(baseline) && new_file_write(&baseline->new, key, strlen(key)) &&
 	       new_file_write(&baseline->new, "\n", 1);
 }
 
 bool audit_baseline_commit(struct audit_baseline *baseline)
 {
+	bool has_head = head_write(baseline);
+
 	baseline->writes = false;
-	return new_file_commit(&baseline->new);
+	if (!has_head)
+		new_file_abandon(&baseline->new);
+	return has_head && new_file_commit(&baseline->new);
 }

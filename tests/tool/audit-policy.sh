@@ -64,6 +64,10 @@ cp "$small" "$tmp/image"
 complains '--write-baseline: not the image itself' 3 'never changed' \
 	audit --force --write-baseline "$tmp/image" "$tmp/image"
 same '--write-baseline: the image is as it was' "$small" "$tmp/image"
+mkfifo "$tmp/fifo"
+status=0
+timeout -k 20 1 "$PGW_TOOL" audit --write-baseline "$tmp/late" "$tmp/fifo" 2>/dev/null || status=$?
+check '--write-baseline: a signal ends what waits for the image' test "$status" -eq 124
 ends '--baseline: status 0' 0 audit --baseline "$tmp/known" "$small"
 check '--baseline: all is known' grep -q '^# .* notes=0 .* known=3 ' "$tmp/out"
 check '--baseline: and says so' test "$(grep -c '^finding  rule=user-wx  level=note  known  ' "$tmp/out")" -eq 3
