@@ -68,37 +68,45 @@ static int fail_errno(struct pgw_error *err, const char *expected)
 	return os_errno == ENOENT ? -PGW_ENOENT : -PGW_EIO;
 }
 
-/* The whole file, in our byte order. */
+static const char no_index[] = "an index that pagewalk find wrote";
+
+/* The whole file, in our byte order; what is no index is told by its first word. */
+static int file_read(struct pgw_find_index *index, FILE *file, struct pgw_error *err)
+{
+	struct stat about;
+	uint64_t magic;
+	size_t nr;
+
+	if (fstat(fileno(file), &about) || !S_ISREG(about.st_mode) ||
+	    (uint64_t)about.st_size > SIZE_MAX / 2 || fread(&magic, sizeof(magic), 1, file) != 1)
+		return fail(err, -PGW_ENOEXEC, no_index);
+	magic = le64toh(magic);
+	if (magic != INDEX_MAGIC)
+		return fail_at(err, INDEX_HEAD_MAGIC, magic, no_index);
+	nr = (size_t)about.st_size / sizeof(uint64_t);
+	if (about.st_size % 8 || nr < 2 * INDEX_HEADER)
+		return fail(err, -PGW_ENOEXEC, "a whole index: it was cut");
+	index->words = calloc(nr, sizeof(uint64_t));
+	if (!index->words)
+		return fail(err, -PGW_ENOMEM, NULL);
+	index->words[0] = magic;
+	index->nr_words = 1 + fread(index->words + 1, sizeof(uint64_t), nr - 1, file);
+	for (size_t i = 1; i < index->nr_words; i++)
+		index->words[i] = le64toh(index->words[i]);
+	return index->nr_words == nr ? 0
+				     : fail(err, -PGW_ENOEXEC, "a whole index: it was cut");
+}
+
 static int words_read(struct pgw_find_index *index, const char *path, struct pgw_error *err)
 {
-	static const char no_index[] = "an index that pagewalk find wrote";
 	FILE *file = fopen(path, "re");
-	struct stat about;
-	size_t nr, nr_read;
+	int status;
 
 	if (!file)
 		return fail_errno(err, NULL);
-	if (fstat(fileno(file), &about) || !S_ISREG(about.st_mode) || about.st_size < 8 ||
-	    (uint64_t)about.st_size > SIZE_MAX / 2) {
-		fclose(file);
-		return fail(err, -PGW_ENOEXEC, no_index);
-	}
-	nr = (size_t)about.st_size / sizeof(uint64_t);
-	index->words = calloc(nr, sizeof(uint64_t));
-	if (!index->words) {
-		fclose(file);
-		return fail(err, -PGW_ENOMEM, NULL);
-	}
-	nr_read = fread(index->words, sizeof(uint64_t), nr, file);
+	status = file_read(index, file, err);
 	fclose(file);
-	for (size_t i = 0; i < nr_read; i++)
-		index->words[i] = le64toh(index->words[i]);
-	if (index->words[INDEX_HEAD_MAGIC] != INDEX_MAGIC)
-		return fail_at(err, INDEX_HEAD_MAGIC, index->words[INDEX_HEAD_MAGIC], no_index);
-	index->nr_words = nr_read;
-	if (nr_read < nr || about.st_size % 8 || nr < 2 * INDEX_HEADER)
-		return fail(err, -PGW_ENOEXEC, "a whole index: it was cut");
-	return 0;
+	return status;
 }
 
 /* Sections take their words from the rest. @return false: they are not there */
@@ -450,6 +458,9 @@ static int ascend(struct look *look, uint32_t table, unsigned slot)
 	unsigned level = table_level(index, table);
 	int status;
 
+	/* Each way counts, also one that leads nowhere. */
+	if (!look->nr_visits--)
+		return -PGW_E2BIG;
 	look->bottom = level;
 	for (;;) {
 		look->slot[level] = slot;

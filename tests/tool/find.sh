@@ -31,7 +31,7 @@ to=$(pagewalk translate --json --root "$pa" "$small" "$va" | sed -n 's/.*"pa":"\
 check 'find leads back to where a translation began' sh -c \
 	"'$PGW_TOOL' find --root '$pa' '$small' '$to' | grep -q 'first=$va '"
 ends 'nothing maps it: status 1' 1 find "$small" fffffff000000
-check 'nothing maps it: no mapping' test "$(grep -c mapping= "$tmp/out" || :)" -eq 0
+check 'nothing maps it: no mapping' test "$(grep -c '^mapping ' "$tmp/out" || :)" -eq 0
 
 complains 'a symbol, and there are none' 3 'kallsyms' find "$small" @init_task
 complains 'a process, and none is known' 3 '' find "$small" 1:1000
@@ -81,6 +81,10 @@ cp "$tmp/text" "$tmp/text.kept"
 complains '--index: no index' 3 'expected an index that pagewalk find wrote' \
 	find --index "$tmp/text" --force "$tmp/image" 1000
 same '... and it stays' "$tmp/text.kept" "$tmp/text"
+truncate -s 1T "$tmp/large"
+complains '--index: no index, and large' 3 'expected an index that pagewalk find wrote' \
+	find --index "$tmp/large" --force "$tmp/image" 1000
+rm "$tmp/large"
 complains '--index: the image itself' 3 'expected an index' find --index "$tmp/image" "$tmp/image" 1000
 complains '--index: a folder' 3 'expected an index' find --index "$tmp" "$tmp/image" 1000
 complains '--index: no such folder' 3 'No such file' find --index "$tmp/no/index" "$tmp/image" 1000
