@@ -313,7 +313,10 @@ static void json_page(struct report *report, struct json *json, const struct pgw
 	json_open(json, "page", '{');
 	json_hex(json, "pa", page->pa);
 	json_hex(json, "struct", page->va);
-	json_str(json, "type", page->type);
+	if (page->type)
+		json_untrusted(json, "type", page->type, strlen(page->type));
+	else
+		json_null(json, "type");
 	json_str(json, "mapping", report_page_mapping(page->mapping));
 	if (page->mapping_va)
 		json_hex(json, "mapping_va", page->mapping_va);

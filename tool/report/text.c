@@ -469,7 +469,8 @@ static void text_page(struct report *report, const struct pgw_page *page)
 	out_str(out, "  page ");
 	out_hex_short(out, page->pa);
 	out_str(out, " type=");
-	out_str(out, page->type ? page->type : "-");
+	/* A name from BTF, which is of any bytes. */
+	out_untrusted(out, page->type ? page->type : "-", page->type ? strlen(page->type) : 1);
 	out_str(out, " mapping=");
 	out_str(out, mapping ? mapping : "-");
 	out_str(out, " refs=");
