@@ -355,6 +355,8 @@ static int dump_as_kernel(struct target *target, const struct options *opts, str
 
 	args.mm = target->mm[PGW_REGION_USER] ? target->mm[PGW_REGION_USER]
 					      : target->mm[PGW_REGION_KERNEL];
+	if (!args.mm)
+		args.mm = target->mm[PGW_REGION_FOREIGN];
 	dump.nr_lines = pgw_mm_budget(args.mm);
 	status = kernel_markers(target, opts, &markers, &args);
 	if (status == TOOL_DONE)

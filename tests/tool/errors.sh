@@ -242,5 +242,7 @@ complains 'their root is not the kernel'"'"'s' 2 '--format npt-48: say with --ro
 	dump --format npt-48 "$image"
 complains 'they have no halves' 2 '--half: a root of format ept-4 has no halves' \
 	dump --format ept-4 --root 1000000 --half user "$image"
+complains 'how Linux dumps them' 2 'how Linux dumps tables of format npt-48 is not known' \
+	dump --style ptdump --format npt-48 --root 1000000 "$image"
 complains 'bits are a number' 2 "--format: 'npt-48:' is not" dump --format npt-48: "$image"
 tap_done
