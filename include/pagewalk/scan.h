@@ -251,7 +251,7 @@ struct pgw_path {
  * Translate one address. Reads at most one slot a level.
  *
  * @param va any value; one outside both halves is PGW_ENTRY_NONCANONICAL, at the
- *           top level. For a pointer that may have a tag: pgw_address_untag() of it
+ *           top level, and so is one behind what a root of few items has. For a pointer that may have a tag: pgw_address_untag() of it
  * @return 0, or -PGW_EPERM, or -PGW_EINVAL (va is in another region)
  */
 PGW_API int pgw_translate(struct pgw_mm *mm, uint64_t va, struct pgw_translation *ret)

@@ -59,6 +59,16 @@ int pgw_scan_extents(struct pgw_mm *mm, uint64_t first, uint64_t last, pgw_exten
 	return pgw_scan(mm, first, last, fn, arg, NULL);
 }
 
+/*
+ * What of a region of the format is the mm's: all, but for its own, of which a root with few items has
+ * less. (Where the operating system chooses, what its own lacks is the other one's.)
+ */
+static const struct pgw_region *region_here(const struct pgw_mm *mm,
+					    const struct pgw_region *region)
+{
+	return region->kind == mm->pt.region.kind && !region->is_chosen ? &mm->pt.region : region;
+}
+
 /* Between the regions no table is looked at: nothing is mapped there. */
 static void translate_outside(const struct pgw_mm *mm, uint64_t va, struct pgw_translation *ret,
 			      struct pgw_path *path)
@@ -68,7 +78,9 @@ static void translate_outside(const struct pgw_mm *mm, uint64_t va, struct pgw_t
 		.level = mm->pt.format->geometry.top_level,
 		.va_last = UINT64_MAX,
 	};
-	for (const struct pgw_region *region = mm->pt.format->regions; region->name; region++) {
+	for (const struct pgw_region *each = mm->pt.format->regions; each->name; each++) {
+		const struct pgw_region *region = region_here(mm, each);
+
 		if (region->last < va && region->last >= ret->va_first)
 			ret->va_first = region->last + 1;
 		if (region->first > va && region->first <= ret->va_last)
@@ -83,9 +95,10 @@ static PGW_NOINLINE int translate_foreign(const struct pgw_mm *mm, uint64_t va,
 					  struct pgw_translation *ret, struct pgw_path *path,
 					  const char *function)
 {
+	const struct pgw_region *region = pgw_format_region_of(mm->pt.format, va);
 	int err;
 
-	if (pgw_format_region_of(mm->pt.format, va))
+	if (region && region_here(mm, region) == region)
 		return -PGW_EINVAL;
 	err = mm_assert_novma(mm, function);
 	if (!err)

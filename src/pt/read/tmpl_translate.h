@@ -106,7 +106,10 @@ static PGW_ONE_COPY int translate_long(const struct pt *pt, uint64_t va,
 			break;
 		below = pt_table_level(env, found.entry, found.level);
 		if (PT_HAS_PARTS && !translate_has_slot(pt, va, &found, below)) {
-			found.entry = pt_empty(--found.level);
+			/* The largest slot of the levels that are skipped that has va, and not the table. */
+			while (--found.level > below + 1 && !pt_index(geo, va, found.level))
+				;
+			found.entry = pt_empty(found.level);
 			break;
 		}
 		found.acc = pt_acc_table(env, found.acc, found.entry);

@@ -77,7 +77,8 @@ static enum walk_outcome walk_part(struct pt_walk *w, const struct walk_at *tabl
 		part.addr = from;
 	}
 	part.next = table->next - 1 > to ? to + 1 : table->next;
-	if (outcome == WALK_ON)
+	/* A table far below the slot may be of a level that no callback is for. */
+	if (outcome == WALK_ON && w->wants_below[table->level + 1])
 		outcome = walk_table(w, &part);
 	if (outcome == WALK_ON && part.next != table->next) {
 		hole.addr = part.next;

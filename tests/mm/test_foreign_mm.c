@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Address spaces by tables of hypervisors and IOMMUs: walks with callbacks, and where they end. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <pagewalk/hosted.h>
+#include <pagewalk/mm.h>
+#include <pagewalk/scan.h>
+#include <pagewalk/walk.h>
+
+#include "pt/chain.h"
+
+#define AMD_NEXT(level) ((uint64_t)(level) << 9)
+#define AMD_R BIT(61)
+#define SLOT (UINT64_C(512) << 30) /* of a root of four levels */
+
+static int count_slot(uint64_t *slot, uint64_t addr, uint64_t next, struct pgw_mm_walk *walk)
+{
+	(void)slot, (void)addr, (void)next;
+	++*(unsigned *)walk->arg;
+	return 0;
+}
+
+/* No callback is for the slots of the lowest table: it is not gone to. */
+static void test_amdvi_skip__below_what_callbacks_are_for(void **state)
+{
+	const struct pgw_mm_walk_ops ops = { .pmd_entry = count_slot };
+	struct pgw_mm_attach_args args = {
+		.platform = pgw_hosted_platform(),
+		.format = pgw_format_by_name("amdvi-4"),
+		.region = PGW_REGION_FOREIGN,
+	};
+	struct chain chain;
+	struct pgw_mm *mm;
+	unsigned nr = 0;
+
+	(void)state;
+	chain_init(&chain, "amdvi-4", PGW_REGION_FOREIGN);
+	chain_put(&chain, 3, AMD_R | AMD_NEXT(1) | 1, CHAIN_TABLE(0));
+	chain_put(&chain, 0, AMD_R | 1, CHAIN_PAGE);
+	chain.va = SLOT;
+	chain_put(&chain, 3, AMD_R | AMD_NEXT(2) | 1, CHAIN_TABLE(1));
+	chain_put(&chain, 1, AMD_R | 1, 0x12200000);
+	args.phys = &chain.source.phys;
+	args.root.pa = chain.pt.root_pa;
+	assert_int_equal(pgw_mm_attach(&args, &mm), 0);
+	assert_int_equal(pgw_mmap_write_lock(mm), 0);
+	assert_int_equal(pgw_walk_page_range_novma(mm, 0, 2 * SLOT, &ops, NULL, &nr), 0);
+	assert_int_equal(nr, 1);
+	pgw_mmap_write_unlock(mm);
+	pgw_mm_free(mm);
+}
+
+/* What a root of few items lacks is no region's, whatever the format's has. */
+static void test_arm64_s2_root__has_no_addresses_behind_its_items(void **state)
+{
+	struct pgw_mm_attach_args args = {
+		.platform = pgw_hosted_platform(),
+		.format = pgw_format_by_name("arm64-s2-4k-l1"),
+		.region = PGW_REGION_FOREIGN,
+		.root.nr_items = 1024,
+	};
+	const uint64_t va[] = { 0, BIT(40), BIT(43) };
+	struct pgw_translation got[3];
+	struct chain chain;
+	struct pgw_mm *mm;
+
+	(void)state;
+	chain_init(&chain, "arm64-s2-4k-l1", PGW_REGION_FOREIGN);
+	args.phys = &chain.source.phys;
+	args.root.pa = chain.pt.root_pa;
+	assert_int_equal(pgw_mm_attach(&args, &mm), 0);
+	assert_int_equal(pgw_translate_batch(mm, va, got, 3), 3);
+	assert_int_equal(got[0].kind, PGW_ENTRY_EMPTY);
+	for (size_t i = 1; i < 3; i++) {
+		assert_int_equal(got[i].kind, PGW_ENTRY_NONCANONICAL);
+		assert_int_equal(got[i].va_first, BIT(40));
+		assert_int_equal(got[i].va_last, UINT64_MAX);
+	}
+	pgw_mm_free(mm);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_amdvi_skip__below_what_callbacks_are_for),
+		cmocka_unit_test(test_arm64_s2_root__has_no_addresses_behind_its_items),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
