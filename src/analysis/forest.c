@@ -144,7 +144,7 @@ static int edge_add(struct forest *f, uint32_t from, unsigned slot, const struct
 		.slot_first = entry->slot_first,
 		.slot_last = entry->slot_last,
 	};
-	struct forest_edge edge = { .slot = (uint16_t)slot };
+	struct forest_edge edge = { .slot = slot };
 	int status = table_add(f, &child, &edge.table);
 
 	if (status)
@@ -201,7 +201,7 @@ int forest_add(struct forest *f, const struct pgw_root_info *root, uint32_t *ret
 	struct forest_table table = {
 		.pa = root->root.pa,
 		.level = geo->top_level,
-		.slot_last = (uint16_t)(pt_root_items(geo, root->root) - 1),
+		.slot_last = pt_root_items(geo, root->root) - 1,
 	};
 	uint64_t next = f->nr_tables;
 	int status = reading_of(f, root);

@@ -21,7 +21,7 @@ enum forest_flag {
 struct forest_table {
 	uint64_t pa;
 	uint64_t edge; /* its first; those of the next table begin where its end */
-	uint16_t slot_first, slot_last;
+	uint32_t slot_first, slot_last; /* inclusive; a root can have 2^17 slots */
 	uint8_t level;
 	uint8_t reading;
 	uint8_t flags; /* enum forest_flag */
@@ -30,7 +30,7 @@ struct forest_table {
 /* An entry that leads to a table. */
 struct forest_edge {
 	uint32_t table;
-	uint16_t slot;
+	uint32_t slot;
 };
 
 /* One item that is no table: a leaf, malformed, or absent. Not 0 ends the reading. */

@@ -113,6 +113,8 @@ int pgw_image_missing_tables(const struct pgw_image *image, const struct pgw_roo
 	struct image_count count;
 	int status;
 
+	if (pgw_format_region(root->format, PGW_REGION_FOREIGN))
+		halves = IMAGE_ALL_REGIONS; /* it has but that one */
 	if (!halves || halves > IMAGE_ALL_REGIONS)
 		return -PGW_EINVAL;
 	status = image_root_count(image, root, halves, &budget, &count);
