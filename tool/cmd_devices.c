@@ -84,10 +84,17 @@ static int devices_one(const struct target *target, const struct options *opts,
 		       struct record *record, const struct pgw_foreign *found, bool *is_cut)
 {
 	struct reach reach = { 0 };
+	struct pgw_foreign unknown = *found;
 	int err = 0;
 
 	if (found->domain == PGW_DOMAIN_TABLES)
 		err = reach_find(target, opts, found, &reach);
+	/* No tables can be where it says. That says nothing of the next one. */
+	if (err == -PGW_EINVAL) {
+		unknown.domain = PGW_DOMAIN_UNKNOWN;
+		found = &unknown;
+		err = 0;
+	}
 	if (err)
 		return err;
 	*is_cut |= reach.is_cut;
