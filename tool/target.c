@@ -518,6 +518,12 @@ static void forget_root_controls(struct pgw_root_info *root)
 }
 
 /* A root by its address is read as the image's others are, which a CPU's register tells soonest. */
+/* A machine that waits for us is not looked through for more than what the options say of a root. */
+static bool is_root_enough(const struct target *target, const struct options *opts)
+{
+	return opts->format && pgw_image_get_info(target->image)->stands_while_read;
+}
+
 int target_root_at(struct target *target, const struct options *opts, uint64_t pa,
 		   struct pgw_root_info *ret)
 {
@@ -531,7 +537,7 @@ int target_root_at(struct target *target, const struct options *opts, uint64_t p
 	has_root = !opts->kernel && pgw_image_cpu_root(target->image, 0, &root) == 0;
 
 	/* A CPU may run a guest's code. */
-	if ((!has_root || root.proof == PGW_PROOF_FAILED) &&
+	if ((!has_root || root.proof == PGW_PROOF_FAILED) && !is_root_enough(target, opts) &&
 	    target_kernel_root(target, &kernel, NULL) == 0) {
 		root = kernel;
 		has_root = true;
@@ -549,7 +555,7 @@ int target_root_at(struct target *target, const struct options *opts, uint64_t p
 	};
 	if (root.format)
 		forget_root_controls(ret);
-	if (root.format && pgw_format_is_split(root.format))
+	if (root.format && pgw_format_is_split(root.format) && !is_root_enough(target, opts))
 		choose_from_list(target, ret);
 	return TOOL_DONE;
 }
@@ -747,6 +753,7 @@ int target_hold(struct target *target, const struct options *opts, bool is_all)
 		.is_all = is_all,
 		.root = is_all || opts->root != ROOT_PA ? NULL : &target->root,
 		.has_cpus = opts->root == ROOT_CPU,
+		.is_root_enough = is_root_enough(target, opts),
 		.max_pause_ns = opts->max_pause_ms * 1000000,
 	};
 	int err = pgw_hold_tables(target->image, &what);

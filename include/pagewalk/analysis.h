@@ -569,6 +569,8 @@ struct pgw_hold_what {
 	bool is_all; /**< those of all roots that are found before the machine stands, and of all CPUs */
 	const struct pgw_root_info *root; /**< those of this root; or NULL */
 	bool has_cpus;                    /**< those of the roots that CPUs have loaded then */
+	/** Of a machine that stands while it is read: how root is read is known, so that no kernel is looked for */
+	bool is_root_enough;
 	uint64_t max_pause_ns;            /**< as struct pgw_hold_args has it */
 };
 

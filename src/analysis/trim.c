@@ -251,8 +251,9 @@ static bool is_known_root(struct pgw_image *image, const struct pgw_hold_what *w
 	if (!pgw_image_get_info(image)->stands_while_read || what->is_all)
 		return false;
 	/* Another root is read as a CPU's, if there is one. */
-	return what->has_cpus || (what->root && pgw_image_cpu_root(image, 0, &cpu) == 0 &&
-				  cpu.proof != PGW_PROOF_FAILED);
+	return what->has_cpus || (what->root && what->is_root_enough) ||
+	       (what->root && pgw_image_cpu_root(image, 0, &cpu) == 0 &&
+		cpu.proof != PGW_PROOF_FAILED);
 }
 
 /* @param roots room for two */
