@@ -22,7 +22,7 @@ TYPED = (
     ('dump --half ke', 'dump --half kernel'),
     ('dump --half=us', 'dump --half=user'),
     ('dump --style pt', 'dump --style ptdump'),
-    ('dump --format riscv-sv5', 'dump --format riscv-sv57'),
+    ('dump --format s390x-5', 'dump --format s390x-53'),
     ('translate --tags pmlen1', 'translate --tags pmlen16'),
     ('convert --format li', 'convert --format lime'),
     ('convert --pages t', 'convert --pages tables'),
