@@ -68,7 +68,8 @@ struct pgw_foreign {
  * Searches memory at the first call. Not from several threads at once; not for a machine that runs.
  * @param ret_list       the image's, until it is closed
  * @param ret_nr_blocked devices whose accesses are refused
- * @return 0, -PGW_ENOMEM, -PGW_EIO or -PGW_EOPNOTSUPP: the machine runs
+ * @return 0, -PGW_ENOMEM, -PGW_EIO, -PGW_EOPNOTSUPP: the machine runs, or -PGW_E2BIG: too much of memory
+ *         looks like such structures
  */
 PGW_API int pgw_image_foreign(struct pgw_image *image, const struct pgw_foreign **ret_list,
 			      size_t *ret_nr, uint64_t *ret_nr_blocked);

@@ -101,6 +101,11 @@ static int search(struct virt *virt)
 	status = image_ram_look(virt->image, &how);
 	if (!status)
 		status = arch->collect(virt);
+	/* What looks like such structures everywhere was made to. */
+	for (unsigned kind = 0; kind < _VIRT_PAGE_MAX && !status; kind++)
+		status = virt->pages[kind].is_cut ? -PGW_E2BIG : 0;
+	if (!status && virt->nr_reads == VIRT_MAX_READS)
+		status = -PGW_E2BIG;
 	found_settle(virt);
 	for (unsigned kind = 0; kind < _VIRT_PAGE_MAX; kind++)
 		free(virt->pages[kind].pa);

@@ -2,6 +2,7 @@
 #include "system/virt/virt_priv.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
@@ -38,8 +39,8 @@ static const unsigned vtcr_distance[] = { 2, 4 };
 #define STE_S2_DS BIT(53)
 #define STE_S2_TTB BITS(51, 4)
 /* 5.1: a first-level descriptor. */
-#define L1_SPAN BITS(4, 0)
 #define L1_TABLE BITS(51, 6)
+#define STREAM_TABLE_SIZE (UINT64_C(64) << STREAM_SPLIT)
 #define STREAM_SPLIT 8 /* of the stream id, as Linux has it; 6 and 10 exist, too */
 /* 5.4: a context descriptor. */
 #define CD_T0SZ BITS(5, 0)
@@ -121,7 +122,7 @@ static bool stage2_format(const struct stage2 *s2, struct pgw_foreign *ret)
 }
 
 /* Is the root aligned, and are all its items empty or tables of the machine's memory, one at least? */
-static bool root_is_proved(const struct virt *virt, const struct pgw_foreign *found)
+static bool root_is_proved(struct virt *virt, const struct pgw_foreign *found)
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(found->format);
 	const struct pgw_control control = pgw_control_assume(found->format, &found->control);
@@ -189,7 +190,7 @@ static int collect_kvm(struct virt *virt)
 }
 
 /* The tables of stage 1, by the context descriptor. */
-static void context_domain(const struct virt *virt, uint64_t pa, struct pgw_foreign *found)
+static void context_domain(struct virt *virt, uint64_t pa, struct pgw_foreign *found)
 {
 	static const char *const formats[] = { "arm64-4k-48", "arm64-64k-48", "arm64-16k-48" };
 	const struct pgw_geometry *geo;
@@ -261,47 +262,44 @@ static int add_stream(struct virt *virt, uint64_t table, uint32_t id, const uint
 
 /* The first level of a stream table says which stream ids a table of the second level has. */
 struct first_level {
-	const struct virt *virt;
-	uint64_t table;
-	bool is_found;
-	uint64_t index;
+	const struct image_pages *pages; /* of the second level */
+	uint32_t *first;                 /* of each: the first stream id, + 1; 0: not known */
 };
 
-static int look_for_descriptor(const struct image_window *window, void *arg)
+static void take_descriptor(const struct first_level *l1, uint64_t word, uint64_t index)
 {
-	struct first_level *l1 = arg;
+	const struct image_pages *pages = l1->pages;
+	size_t low = 0, high = pages->nr;
+
+	if ((word & ~L1_TABLE) != STREAM_SPLIT + 1)
+		return;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (pages->pa[middle] < (word & L1_TABLE))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < pages->nr && pages->pa[low] == (word & L1_TABLE) && !l1->first[low])
+		l1->first[low] = (uint32_t)(index << STREAM_SPLIT) + 1;
+}
+
+static int look_for_descriptors(const struct image_window *window, void *arg)
+{
 	size_t page = image_window_first_page(window);
 
 	for (; page + IMAGE_PAGE <= window->size; page += IMAGE_PAGE) {
-		for (size_t at = 0; at < IMAGE_PAGE; at += 8) {
-			uint64_t word = load_le64(window->bytes + page + at);
-
-			if ((word & L1_TABLE) == l1->table && !(word & ~(L1_TABLE | L1_SPAN)) &&
-			    (word & L1_SPAN) == STREAM_SPLIT + 1) {
-				l1->is_found = true;
-				l1->index = at / 8;
-				return 1;
-			}
-		}
+		for (size_t at = 0; at < IMAGE_PAGE; at += 8)
+			take_descriptor(arg, load_le64(window->bytes + page + at), at / 8);
 	}
 	return 0;
 }
 
-/* @return 0 or an error; *ret the id of the table's first stream, 0 if no first level has the table */
-static int first_stream(struct virt *virt, uint64_t table, uint32_t *ret)
-{
-	struct first_level l1 = { .virt = virt, .table = table };
-	int status = image_ram_scan(virt->image, look_for_descriptor, &l1);
-
-	*ret = l1.is_found ? (uint32_t)l1.index << STREAM_SPLIT : 0;
-	return status < 0 ? status : 0;
-}
-
 /* Pages that follow each other are tables of 2^split entries each. */
-static int collect_smmu(struct virt *virt)
+static int add_streams(struct virt *virt, const struct first_level *l1)
 {
-	const struct image_pages *pages = &virt->pages[VIRT_PAGE_STREAM];
-	const uint64_t size = (UINT64_C(64) << STREAM_SPLIT);
+	const struct image_pages *pages = l1->pages;
 	uint64_t words[512], table = 0;
 	uint32_t first = 0;
 	int status = 0;
@@ -309,17 +307,34 @@ static int collect_smmu(struct virt *virt)
 	for (size_t i = 0; i < pages->nr && !status; i++) {
 		uint64_t pa = pages->pa[i];
 
-		if (!i || pages->pa[i - 1] + IMAGE_PAGE != pa || pa - table == size) {
+		if (!i || pages->pa[i - 1] + IMAGE_PAGE != pa || pa - table == STREAM_TABLE_SIZE) {
 			table = pa;
-			status = first_stream(virt, table, &first);
+			first = l1->first[i] ? l1->first[i] - 1 : 0;
 		}
-		if (status || !virt_page_read(virt, pa, words))
+		if (!virt_page_read(virt, pa, words))
 			continue;
 		for (unsigned at = 0; at < 512 && !status; at += STE_WORDS)
 			status = add_stream(virt, table,
 					    first + (uint32_t)((pa - table) / 64) + at / STE_WORDS,
 					    words + at);
 	}
+	return status;
+}
+
+static int collect_smmu(struct virt *virt)
+{
+	struct first_level l1 = { .pages = &virt->pages[VIRT_PAGE_STREAM] };
+	int status;
+
+	if (!l1.pages->nr)
+		return 0;
+	l1.first = calloc(l1.pages->nr, sizeof(*l1.first));
+	if (!l1.first)
+		return -PGW_ENOMEM;
+	status = image_ram_scan(virt->image, look_for_descriptors, &l1);
+	if (!status)
+		status = add_streams(virt, &l1);
+	free(l1.first);
 	return status;
 }
 

@@ -5,10 +5,13 @@
 
 #include "base/bits.h"
 
-bool virt_page_read(const struct virt *virt, uint64_t pa, uint64_t words[512])
+bool virt_page_read(struct virt *virt, uint64_t pa, uint64_t words[512])
 {
 	uint8_t bytes[IMAGE_PAGE];
 
+	if (virt->nr_reads == VIRT_MAX_READS)
+		return false;
+	virt->nr_reads++;
 	if (pgw_phys_read(&virt->image->phys, pa, bytes, sizeof(bytes)))
 		return false;
 	for (size_t i = 0; i < 512; i++)

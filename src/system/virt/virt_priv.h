@@ -8,7 +8,8 @@
 
 #include "system/system_priv.h"
 
-#define VIRT_MAX_FOUND 65536 /* virtual machines and devices */
+#define VIRT_MAX_FOUND 65536               /* virtual machines and devices */
+#define VIRT_MAX_READS (UINT64_C(1) << 20) /* pages that are looked at again, all together */
 
 /** What a page may be; each is looked at again. */
 enum virt_page {
@@ -26,10 +27,11 @@ struct virt {
 	struct pgw_foreign *found;
 	size_t nr, capacity;
 	uint64_t nr_blocked;
+	uint64_t nr_reads; /* VIRT_MAX_READS: the search is cut short, and fails */
 };
 
 /** A page as words of the machine, little-endian, as all these structures are. @return false: it cannot be read */
-bool virt_page_read(const struct virt *virt, uint64_t pa, uint64_t words[512]);
+bool virt_page_read(struct virt *virt, uint64_t pa, uint64_t words[512]);
 /** Is there memory at pa? */
 bool virt_is_memory(const struct virt *virt, uint64_t pa);
 /** @return 0, -PGW_ENOMEM or -PGW_E2BIG */

@@ -42,7 +42,7 @@ struct below {
 };
 
 /* Depth is bounded by MAX_LEVELS, work by the budget. */
-static void look_below(const struct virt *virt, uint64_t pa, unsigned depth, struct below *below)
+static void look_below(struct virt *virt, uint64_t pa, unsigned depth, struct below *below)
 {
 	uint64_t words[512];
 
@@ -66,7 +66,7 @@ static void look_below(const struct virt *virt, uint64_t pa, unsigned depth, str
 }
 
 /* The levels that a root has; 0: it is none. A guest without any page of 4 KiB seems to have fewer. */
-static unsigned count_levels(const struct virt *virt, uint64_t root)
+static unsigned count_levels(struct virt *virt, uint64_t root)
 {
 	struct below below = { .budget = 256 };
 

@@ -88,7 +88,7 @@ static const struct pgw_format *vtd_second(unsigned aw)
 }
 
 /* Is it a context table of legacy mode? */
-static bool is_context_table(const struct virt *virt, const uint64_t words[512])
+static bool is_context_table(struct virt *virt, const uint64_t words[512])
 {
 	for (unsigned i = 0; i < 512; i += 2) {
 		uint64_t low = words[i], high = words[i + 1];
@@ -137,7 +137,7 @@ static int add_context_table(struct virt *virt, uint64_t root_pa, unsigned bus, 
 }
 
 /* Legacy mode: each entry's high word is 0, its low one leads to a context table. @return whether */
-static bool is_legacy_root(const struct virt *virt, const uint64_t root[512])
+static bool is_legacy_root(struct virt *virt, const uint64_t root[512])
 {
 	uint64_t words[512];
 
@@ -164,7 +164,7 @@ static int add_legacy_root(struct virt *virt, uint64_t pa, const uint64_t root[5
 }
 
 /* The entry of the PASID that stands for requests without one. @return false: there is none */
-static bool pasid_entry(const struct virt *virt, const uint64_t context[4], uint64_t *ret_pa,
+static bool pasid_entry(struct virt *virt, const uint64_t context[4], uint64_t *ret_pa,
 			uint64_t ret[8])
 {
 	uint64_t words[512], pasid = context[1] & VTD_SCALABLE_RID_PASID;
@@ -181,7 +181,7 @@ static bool pasid_entry(const struct virt *virt, const uint64_t context[4], uint
 }
 
 /* Scalable mode: is it a context table, of 128 functions, with at least one that leads somewhere? */
-static bool is_scalable_context_table(const struct virt *virt, const uint64_t words[512])
+static bool is_scalable_context_table(struct virt *virt, const uint64_t words[512])
 {
 	uint64_t entry[8], pa;
 	unsigned nr = 0;
@@ -240,7 +240,7 @@ static int add_scalable_context_table(struct virt *virt, uint64_t root_pa, unsig
 	return status;
 }
 
-static bool is_scalable_root(const struct virt *virt, const uint64_t root[512])
+static bool is_scalable_root(struct virt *virt, const uint64_t root[512])
 {
 	uint64_t words[512];
 	unsigned nr = 0;
@@ -355,6 +355,7 @@ static const struct pgw_format *npt_format(struct pgw_image *image)
 
 static int collect_vmcbs(struct virt *virt)
 {
+	const struct pgw_format *format = NULL;
 	const struct image_pages *pages;
 	uint64_t words[512];
 	int status = image_survey(virt->image);
@@ -374,7 +375,10 @@ static int collect_vmcbs(struct virt *virt)
 			continue;
 		found.root.pa = words[VMCB_NESTED_ROOT_WORD];
 		found.domain_id = (uint32_t)words[VMCB_ASID_WORD];
-		found.format = npt_format(virt->image);
+		/* Asked once: where there is no kernel, it takes its time. */
+		if (!format)
+			format = npt_format(virt->image);
+		found.format = format;
 		status = virt_add(virt, &found);
 	}
 	return status;
