@@ -20,6 +20,9 @@
 /* Visits of tables of the kernel's own root: at 4 KiB, 4 GiB of them. */
 #define KERNEL_TABLES (UINT64_C(1) << 20)
 
+/* What the trampoline takes (arch/x86/realmode): 24 KiB and less so far. */
+#define REAL_MODE_SIZE (UINT64_C(64) << 10)
+
 /* The most resources that are looked at. */
 #define MAX_RESOURCES 4096
 
@@ -412,6 +415,22 @@ static int code_find(struct audit_facts *facts, struct pgw_mm *mm)
 	return pgw_scan_with(mm, first, last, &ops, facts, NULL);
 }
 
+/* It is somewhere below 1 MiB; with the symbol it is known where. */
+static void real_mode_find(struct audit_facts *facts)
+{
+	uint64_t va, header;
+
+	facts->real_mode = (struct audit_place){ true, 0, MIB(1) - 1 };
+	if (!symbol_find(facts, "real_mode_header", &va) ||
+	    linux_memory_word(&facts->memory, va, &header) || !facts->direct.is_known)
+		return;
+	header -= facts->direct_distance;
+	if (header >= MIB(1))
+		return;
+	facts->real_mode.first = header & ~UINT64_C(4095);
+	facts->real_mode.last = facts->real_mode.first + REAL_MODE_SIZE - 1;
+}
+
 static int kernel_scan(struct audit_facts *facts, const struct pgw_audit_args *args)
 {
 	const struct pgw_mm_attach_args attach = {
@@ -434,6 +453,7 @@ static int kernel_scan(struct audit_facts *facts, const struct pgw_audit_args *a
 		facts->direct_distance = map.distance;
 		facts->direct = (struct audit_place){ true, map.first, map.last };
 	}
+	real_mode_find(facts);
 	if (status != -PGW_ENOMEM)
 		status = code_find(facts, mm);
 	pgw_mm_free(mm);

@@ -44,6 +44,7 @@ struct audit_facts {
 	struct audit_place direct; /* first and last leaf at the direct map's distance */
 	uint64_t direct_distance;  /* va - pa, modulo 2^64 */
 	uint64_t image_distance;
+	struct audit_place real_mode; /* physical: x86's code for starting CPUs */
 
 	/* Frames. */
 	struct ranges code;        /* of the kernel: text and all that its root may execute */

@@ -176,7 +176,8 @@ static bool is_known_code(const struct leaf_scan *s, const struct pgw_extent *e)
 		return false;
 	switch (facts->arch) {
 	case AUDIT_X86_64: /* the trampoline by which CPUs start */
-		return pa_last(e) < MIB(1) &&
+		return place_has(&facts->real_mode, e->pa) &&
+		       place_has(&facts->real_mode, pa_last(e)) &&
 		       (is_direct || (distance == 0 && s->root->state == PGW_ROOT_TRAMPOLINE));
 	case AUDIT_ARM64:
 		return s->region->kind == PGW_REGION_KERNEL && is_entry_code(facts, e);

@@ -348,7 +348,7 @@ class Planter:
         for va, pa, path, _, items, at in tree.uppers:
             slots = [i for i, e in enumerate(items) if e and not self.arch.is_leaf(e, at)
                      and (pa, i) not in self.used]
-            free = [i for i, e in enumerate(items) if not e]
+            free = [i for i, e in enumerate(items) if not e and (pa, i) not in self.used]
             if at == level and bool(tree.is_upper(va)) != user and slots and len(free) > 1:
                 fit.append((tree.canonical(va), pa, items, slots, free))
         return self.choose.choice(fit) if fit else None
@@ -365,7 +365,7 @@ class Planter:
                 continue
             va, pa, items, slots, free = table
             slot, size = self.choose.choice(free), tree.span(1)
-            free.remove(slot)
+            self.used.add((pa, slot))
             other = self.choose.choice(slots)
             if rule == 'table-twice':
                 # The one that comes later is told.
@@ -446,10 +446,14 @@ class Planter:
                         frame = self.frame_of(tree, e)
                         taken |= set(range(frame, frame + tree.span(level), self.page))
         nothing = bytes(self.page)
-        # Memory is in large pieces; flash and the like are small ones.
-        return [pa for first, held, *_ in self.core.loads if held >= 16 << 20
-                for pa in range(first + -first % self.page, first + held - self.page + 1, self.page)
-                if pa > 1 << 20 and pa not in taken and self.core.read(pa, self.page) == nothing]
+        # Where the kernel is there is memory, and no device; of the kernel's image, pages are empty that
+        # are its own; at the end firmware has its tables.
+        first, held, *_ = next(load for load in self.core.loads if 0 <= self.kernel.root - load[0] < load[1])
+        image = self.kernel.translate(self.symbols['_stext']) if self.symbols else self.kernel.root
+        last = min(first + held, max(first + held - (1 << 20), first + (2 << 20)))
+        return [pa for pa in range(first + -first % self.page, last - self.page + 1, self.page)
+                if pa > 1 << 20 and pa not in taken and not image - (4 << 20) <= pa < image + (64 << 20)
+                and self.core.read(pa, self.page) == nothing]
 
     def empty_page(self):
         """One of them, once; None: there is none."""
@@ -477,7 +481,9 @@ class Planter:
                 return
             other = items[self.choose.choice(slots)]
             plants.write(pa + slot * 8, link(arch.put(other, below)))
-            plants.write(below + 8, leaf(self.template(data)))
+            entry = self.template(data)
+            entry = arch.put(entry, self.empty_page() or self.frame_of(self.kernel, entry))
+            plants.write(below + 8, leaf(entry))
             plants.decoys.append((va + slot * self.kernel.span(1), va + (slot + 1) * self.kernel.span(1) - 1))
 
     def plant(self, path, unchecked):
