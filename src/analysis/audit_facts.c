@@ -201,7 +201,8 @@ static void image_find(struct audit_facts *facts)
 	facts->image_distance = text.first - pa;
 	/* Behind the image x86 has tables from before (brk), which stay mapped there. */
 	first = symbol_find(facts, "_text", &first) && first <= text.first ? first : text.first;
-	end = symbol_find(facts, "_end", &end) && end > text.last ? end : text.last + MIB(64);
+	facts->has_image_end = symbol_find(facts, "_end", &end) && end > text.last;
+	end = facts->has_image_end ? end : text.last + MIB(64);
 	facts->image = (struct audit_place){ true, first, (end - 1) | (granule - 1) };
 	if (facts->arch != AUDIT_ARM64)
 		facts->image.last |= MIB(2) - 1;

@@ -56,7 +56,7 @@ struct audit_facts {
 	struct ranges ro_tables;  /* arm64: swapper_pg_dir and the like */
 	struct ranges ram;        /* by the kernel's resource tree */
 	struct ranges resources;  /* all that the tree names */
-	bool has_ram, has_data_symbols;
+	bool has_ram, has_data_symbols, has_image_end;
 	struct audit_marks marks;
 };
 

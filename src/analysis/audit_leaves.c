@@ -322,7 +322,8 @@ static bool has_only_ram(const struct leaf_scan *s, const struct pgw_extent *e, 
 {
 	const struct audit_facts *facts = &s->audit->facts;
 
-	if (!place_has(&facts->direct, e->va_first) && !place_has(&facts->image, e->va_first) &&
+	if (!place_has(&facts->direct, e->va_first) &&
+	    !(facts->has_image_end && place_has(&facts->image, e->va_first)) &&
 	    !place_has(&facts->modules, e->va_first))
 		return false;
 	if (e->va_first - e->pa != facts->direct_distance)
