@@ -159,8 +159,15 @@ static int choose_pages(struct writing *writing)
 
 	writing->report.has_tables_only = writing->how->has_tables_only;
 	writing->report.kept_bytes = writing->report.image->readable_bytes;
-	if (!writing->how->has_tables_only)
+	if (!writing->how->has_tables_only) {
+		if (writing->report.image->is_live && !writing->report.image->readable_bytes) {
+			message("%s: where its memory is, is not known, so all of it cannot be "
+				"written: --pages tables",
+				target->file);
+			return STOP_OUTPUT;
+		}
 		return 0;
+	}
 	/* Shows its progress; the library does not do it again. */
 	err = target_roots(target, &list, &writing->report.tables.nr_roots);
 	if (!err)

@@ -31,6 +31,7 @@ struct gdb_live {
 	enum gdb_before before;
 	pthread_mutex_t lock;  /* of the stub */
 	struct gdb_stub *stub; /* NULL: the machine runs */
+	bool is_lost;          /* it could not be had again: it is not waited for any more */
 	size_t chunk;
 	bool is_chunk_good;
 	pthread_rwlock_t cache_lock; /* for write: all that is in the cache goes */
@@ -74,29 +75,40 @@ static int be_physical(const struct gdb_live *live, struct pgw_error *err)
 	return status ? source_fail(err, status, "a gdb stub that answers within 5 seconds") : 0;
 }
 
+/* Pre: as connect_stub(). @return as gdb_stub_close() */
+static int let_run(struct source *source)
+{
+	struct gdb_live *live = source->state;
+	int status = gdb_stub_close(live->stub);
+
+	live->stub = NULL;
+	live->is_lost = status != 0;
+	source->stands_since_ns = 0;
+	return status;
+}
+
 /* Pre: lock is held, or nobody else has the source. */
 static int connect_stub(struct source *source, struct pgw_error *err)
 {
 	struct gdb_live *live = source->state;
 	uint64_t began = now_ns();
-	int status = gdb_stub_open(live->name, live->before, &live->stub, err);
+	int status = live->is_lost
+			     ? -PGW_EIO
+			     : gdb_stub_open(live->name, live->before, &live->stub, err);
 
+	live->is_lost = status != 0;
 	if (status)
 		return status;
 	live->before = gdb_stub_before(live->stub);
 	if (live->before != GDB_BEFORE_STOOD)
 		source->stands_since_ns = began;
-	return be_physical(live, err);
-}
-
-/* Pre: as connect_stub(). */
-static void let_run(struct source *source)
-{
-	struct gdb_live *live = source->state;
-
-	gdb_stub_close(live->stub);
-	live->stub = NULL;
-	source->stands_since_ns = 0;
+	status = be_physical(live, err);
+	/* It would read by virtual addresses. */
+	if (status) {
+		let_run(source);
+		live->is_lost = true;
+	}
+	return status;
 }
 
 static int load_page(void *ctx, uint64_t page, void *buf);
@@ -337,11 +349,12 @@ static int gdb_resume(const struct source *source)
 	/* What was read is not true any more. */
 	pthread_rwlock_wrlock(&live->cache_lock);
 	pthread_mutex_lock(&live->lock);
-	let_run(own);
+	status = let_run(own);
 	live->before = GDB_BEFORE_RAN;
 	pthread_mutex_unlock(&live->lock);
 	page_cache_free(live->cache);
-	status = make_cache(own);
+	if (make_cache(own))
+		status = -PGW_ENOMEM;
 	pthread_rwlock_unlock(&live->cache_lock);
 	return status;
 }

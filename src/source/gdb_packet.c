@@ -34,7 +34,8 @@ struct gdb_packets {
 	bool is_broken; /* an answer was not had: the next one may be its */
 	bool has_acks;
 	bool said_stop;
-	unsigned nr_acks; /* that are still to be sent */
+	unsigned nr_acks;      /* that are still to be sent */
+	unsigned nr_under_way; /* answers to reads */
 	int64_t deadline;
 	size_t at, nr; /* in bytes */
 	uint8_t bytes[4096];
@@ -137,6 +138,7 @@ static int read_packet_once(struct gdb_packets *p)
 {
 	uint8_t sum;
 	int c, high, low;
+	bool is_good;
 
 	/* Between packets are acknowledgements; "-" says that one of ours was not understood. */
 	while ((c = next_byte(p)) != '$') {
@@ -147,10 +149,15 @@ static int read_packet_once(struct gdb_packets *p)
 		return -PGW_EIO;
 	high = hex_digit(next_byte(p));
 	low = hex_digit(next_byte(p));
+	is_good = high >= 0 && low >= 0 && high * 16 + low == sum;
 	if (!p->has_acks)
-		return high * 16 + low == sum ? 0 : -PGW_EIO;
-	if (high < 0 || low < 0 || high * 16 + low != sum)
-		return send_acks(p) && peer_send(p->fd, "-", 1, p->deadline) ? 1 : -PGW_EIO;
+		return is_good ? 0 : -PGW_EIO;
+	/* Of several that are under way, "-" has the last one sent again: another's, perhaps. */
+	if (!is_good)
+		return p->nr_under_way <= 1 && send_acks(p) &&
+				       peer_send(p->fd, "-", 1, p->deadline)
+			       ? 1
+			       : -PGW_EIO;
 	return ++p->nr_acks < MAX_ACKS || send_acks(p) ? 0 : -PGW_EIO;
 }
 
@@ -333,9 +340,10 @@ int gdb_read(struct gdb_packets *p, uint64_t address, void *buf, size_t len, siz
 		/* One half is asked for while the other is read. */
 		if (nr <= NR_UNDER_WAY / 2 && send_reads(p, &r, &asked, &nr))
 			p->is_broken = true;
+		p->nr_under_way = nr;
 		if (p->is_broken || read_answer(p, false, &answer))
 			return -PGW_EIO;
-		nr--;
+		p->nr_under_way = --nr;
 		/* Also part of it may be there; what is no answer at all may be that to another packet. */
 		if (!take_bytes(answer.text, answer.size, r.to + got, piece(&r, got)))
 			status = -PGW_EIO;
@@ -460,6 +468,7 @@ static int connect_tcp(struct gdb_packets *p, const char *name, const char *mess
 	if (getaddrinfo(host, port, &hints, &list))
 		return source_fail(err, -PGW_EIO, "the name of a host, and a port");
 	for (const struct addrinfo *a = list; a; a = a->ai_next) {
+		p->deadline = peer_now_ms() + PATIENCE_MS;
 		os_errno = connect_address(p, a, message);
 		if (!os_errno)
 			break;
@@ -511,6 +520,13 @@ void gdb_packets_arm(struct gdb_packets *p, const char *message)
 {
 	if (p->dog)
 		watchdog_arm(p->dog, message);
+}
+
+void gdb_packets_say(struct gdb_packets *p, const char *message)
+{
+	/* Its answers are nobody's any more. */
+	p->is_broken = true;
+	peer_send(p->fd, message, strlen(message), peer_now_ms() + PATIENCE_MS);
 }
 
 bool gdb_packets_said_stop(const struct gdb_packets *p)

@@ -35,6 +35,9 @@ void gdb_packets_close(struct gdb_packets *packets);
 /** Arm the watchdog with another message, or, NULL, with none. */
 void gdb_packets_arm(struct gdb_packets *packets, const char *message);
 
+/** Say what a watchdog would, also to a stub that did not answer before; no answer is read. */
+void gdb_packets_say(struct gdb_packets *packets, const char *message);
+
 /** Did it say, unasked, that the machine stops? */
 bool gdb_packets_said_stop(const struct gdb_packets *packets);
 /** Neither end waits for the other's acknowledgements any more. */

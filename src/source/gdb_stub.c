@@ -35,6 +35,7 @@ struct gdb_stub {
 static const char run[] = GDB_END GDB_RUN;
 static const char run_virtual[] = GDB_END GDB_VIRTUAL GDB_RUN;
 static const char be_virtual[] = GDB_END GDB_VIRTUAL;
+static const char nothing[] = GDB_END;
 
 static const struct {
 	const char *name; /* in target descriptions */
@@ -73,15 +74,20 @@ static int fail_answer(struct pgw_error *err, int status)
 						 : "a gdb stub that answers within 5 seconds");
 }
 
-/* What the watchdog says by what is to be put back now. */
-static void arm(struct gdb_stub *stub)
+/* By what is to be put back now. @return NULL: nothing */
+static const char *farewell(const struct gdb_stub *stub)
 {
 	bool is_to_run = stub->before != GDB_BEFORE_STOOD;
 
-	gdb_packets_arm(stub->packets, is_to_run && stub->is_switched ? run_virtual
-				       : is_to_run                    ? run
-				       : stub->is_switched            ? be_virtual
-								      : NULL);
+	return is_to_run && stub->is_switched ? run_virtual
+	       : is_to_run                    ? run
+	       : stub->is_switched            ? be_virtual
+					      : NULL;
+}
+
+static void arm(struct gdb_stub *stub)
+{
+	gdb_packets_arm(stub->packets, farewell(stub));
 }
 
 /* "PacketSize=1000;qXfer:features:read+;QStartNoAckMode+": what a stub knows to do. */
@@ -133,7 +139,9 @@ int gdb_stub_open(const char *name, enum gdb_before before, struct gdb_stub **re
 	if (!stub)
 		return source_fail(err, -PGW_ENOMEM, NULL);
 	stub->before = before;
-	status = gdb_packets_open(name, run, &stub->packets, err);
+	/* A watchdog is there in any case: addresses may be switched later. */
+	status = gdb_packets_open(name, before == GDB_BEFORE_STOOD ? nothing : run, &stub->packets,
+				  err);
 	if (status) {
 		free(stub);
 		return status;
@@ -151,19 +159,25 @@ int gdb_stub_open(const char *name, enum gdb_before before, struct gdb_stub **re
 	return 0;
 }
 
-void gdb_stub_close(struct gdb_stub *stub)
+int gdb_stub_close(struct gdb_stub *stub)
 {
+	const char *left;
+
 	if (!stub)
-		return;
-	if (stub->is_switched && !gdb_do(stub->packets, "Qqemu.PhyMemMode:0")) {
+		return 0;
+	if (stub->is_switched && !gdb_do(stub->packets, "Qqemu.PhyMemMode:0"))
 		stub->is_switched = false;
-		arm(stub);
-	}
 	/* Hanging up leaves it as it stands. */
-	if (stub->before != GDB_BEFORE_STOOD && !stub->is_switched && !gdb_do(stub->packets, "D"))
-		gdb_packets_arm(stub->packets, NULL);
+	if (stub->before != GDB_BEFORE_STOOD && !gdb_do(stub->packets, "D"))
+		stub->before = GDB_BEFORE_STOOD;
+	arm(stub);
+	/* It may hear what it does not answer; if not now, then from the watchdog when we end. */
+	left = farewell(stub);
+	if (left)
+		gdb_packets_say(stub->packets, left);
 	gdb_packets_close(stub->packets);
 	free(stub);
+	return left ? -PGW_EIO : 0;
 }
 
 enum gdb_before gdb_stub_before(const struct gdb_stub *stub)
@@ -193,6 +207,10 @@ int gdb_stub_be_physical(struct gdb_stub *stub)
 	stub->is_switched = true;
 	arm(stub);
 	status = gdb_do(stub->packets, "Qqemu.PhyMemMode:1");
+	if (status == -PGW_EACCES || status == -PGW_EOPNOTSUPP) {
+		stub->is_switched = false;
+		arm(stub);
+	}
 	return status == -PGW_EACCES ? -PGW_EOPNOTSUPP : status;
 }
 
@@ -338,7 +356,8 @@ static int add_threads(struct reading *r)
 			return add_cpu(r);
 		if (status || answer.text[0] == 'l')
 			return status;
-		if (answer.text[0] != 'm')
+		/* An "m" that names none could come for ever. */
+		if (answer.text[0] != 'm' || !answer.text[1])
 			return -PGW_EIO;
 		list = strdup(answer.text);
 		if (!list)
@@ -362,7 +381,11 @@ int gdb_stub_registers(struct gdb_stub *stub, struct source *source, unsigned *r
 		.source = source,
 		.deadline = peer_now_ms() + (int64_t)MAX_SECONDS * 1000,
 	};
-	struct gdb_target target = { .registers = r.registers, .nr_registers = NR_REGISTERS };
+	struct gdb_target target = {
+		.registers = r.registers,
+		.nr_registers = NR_REGISTERS,
+		.deadline = r.deadline,
+	};
 	int status;
 
 	for (unsigned i = 0; i < NR_REGISTERS; i++)

@@ -26,8 +26,11 @@ struct gdb_stub;
  */
 int gdb_stub_open(const char *name, enum gdb_before before, struct gdb_stub **ret,
 		  struct pgw_error *err);
-/** Put back what was, and hang up. NULL is fine. */
-void gdb_stub_close(struct gdb_stub *stub);
+/**
+ * Put back what was, and hang up. NULL is fine.
+ * @return 0, or -PGW_EIO: the stub did not say that it did so; it was told to all the same
+ */
+int gdb_stub_close(struct gdb_stub *stub);
 
 /** What is known by now: never GDB_BEFORE_UNKNOWN if it said so. */
 enum gdb_before gdb_stub_before(const struct gdb_stub *stub);

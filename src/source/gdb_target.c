@@ -12,6 +12,7 @@
 
 #include "base/bits.h"
 #include "source/library.h"
+#include "source/peer.h"
 
 /* QEMU's are of a dozen files, of 40 KiB at most. */
 #define MAX_FILES 64
@@ -175,7 +176,9 @@ static int parse_file(struct description *d, const char *name)
 		if ((size_t)snprintf(command, sizeof(command), "qXfer:features:read:%s:%zx,%x",
 				     name, at, PIECE) >= sizeof(command))
 			return -PGW_EIO;
-		status = gdb_ask(d->packets, command, &answer);
+		status = peer_now_ms() > d->target->deadline
+				 ? -PGW_EIO
+				 : gdb_ask(d->packets, command, &answer);
 		if (status)
 			return status;
 		/* What it includes is asked for while this is parsed. */

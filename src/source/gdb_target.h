@@ -22,6 +22,7 @@ struct gdb_target {
 		  1]; /* "i386:x86-64", "aarch64", "riscv:rv64"; empty: it does not say */
 	struct gdb_register *registers;
 	size_t nr_registers;
+	int64_t deadline; /* in; see peer.h: for all of it */
 };
 
 /**

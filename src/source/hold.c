@@ -276,6 +276,14 @@ static int find_runs(struct source_hold *hold)
 	return 0;
 }
 
+/* Where memory is may not have been known: then none was said to be readable. */
+static uint64_t bytes_not_copied(const struct source_hold *hold)
+{
+	uint64_t copied = (uint64_t)hold->nr << PAGE_LG2;
+
+	return hold->readable_bytes > copied ? hold->readable_bytes - copied : 0;
+}
+
 int source_hold_end(struct source *source)
 {
 	struct source_hold *hold = source->hold;
@@ -285,7 +293,7 @@ int source_hold_end(struct source *source)
 	source_set_kind(source, &held_ops);
 	source->is_live = source->info.is_live = false;
 	source->info.readable_bytes = (uint64_t)hold->nr << PAGE_LG2;
-	source->info.unreadable_bytes += hold->readable_bytes - source->info.readable_bytes;
+	source->info.unreadable_bytes += bytes_not_copied(hold);
 	source->info.nr_ranges = hold->nr_runs;
 	return 0;
 }
@@ -298,7 +306,7 @@ void source_hold_drop(struct source *source)
 		return;
 	source_set_kind(source, hold->ops);
 	if (!source->is_live && hold->was_live)
-		source->info.unreadable_bytes -= hold->readable_bytes - source->info.readable_bytes;
+		source->info.unreadable_bytes -= bytes_not_copied(hold);
 	source->is_live = source->info.is_live = hold->was_live;
 	source->info.readable_bytes = hold->readable_bytes;
 	for (size_t i = 0; hold->chunks && i <= MAX_PAGES / CHUNK; i++)

@@ -342,10 +342,12 @@ PEERS = {
     "has odd numbers": {b"qXfer:features:read:core": b'l<f><reg name="cr3" regnum="99999999999999"/></f>'},
     "has no threads": {b"qfThread": b"E01"},
     "has threads without end": {b"qsThread": b"m01,02,03"},
+    "names no thread for ever": {b"qsThread": b"m"},
     "has a long thread": {b"qfThread": b"m" + b"1" * 3000},
     "has long registers": {b"p": b"00" * 2000, b"m": b"E01"},
     "has odd registers": {b"p": b"xyz", b"m": b"E01"},
     "reads short": {b"m": b"00"},
+    "reads with wrong checksums": {b"m": b"\0raw$00#ff"},
     "reads long": {b"m": b"00" * 60000},
     "reads no": {b"m": b"E14"},
     "reads nothing": {b"m": STALL},
@@ -367,18 +369,20 @@ def commands(client):
             yield match[1]
 
 
-def serve(listener, script):
+def serve(listener, script, heard=None):
     try:
         while True:
             client = listener.accept()[0]
-            threading.Thread(target=serve_one, args=(client, script), daemon=True).start()
+            threading.Thread(target=serve_one, args=(client, script, heard), daemon=True).start()
     except OSError:
         pass
 
 
-def serve_one(client, script):
+def serve_one(client, script, heard):
     try:
         for text in commands(client):
+            if heard is not None:
+                heard.append(text)
             answer = next((a for start, a in script.items() if text.startswith(start)), None)
             if answer is None:
                 answer = good(text)
@@ -434,10 +438,37 @@ def test_good_peer():
     status, out, err = run("dump", "--root", "cpu0", "--json", "gdb:" + path)
     summary = json.loads(out.splitlines()[-1])["summary"] if out else {}
     check("... its tables are read", status == 0 and summary.get("tables") == 2, (out, err))
+    new = os.path.join(TMP, "all-of-it")
+    status, out, err = run("convert", "gdb:" + path, new)
+    is_ok = status == 3 and "is not known" in err and not os.path.exists(new)
+    check("... all of its memory is not written: nobody says where it ends", is_ok, (status, err))
     listener.close()
     for name in ("gdb:", "gdb:host", "gdb::x", "gdb:" + path + ",odd", "gdb:/" + "x" * 200, "gdb::1"):
         status, out, err = run("dump", name)
         check("%.20s: one line" % name, status in (2, 3) and err.count("\n") == 1, err)
+
+
+def test_farewell():
+    """Told to run, also if it does not let addresses be virtual again, or says that it does not run."""
+    for name, script in (
+        ("does not switch back", {b"Qqemu.PhyMemMode:0": b"E01"}),
+        ("does not answer to a switch back", {b"Qqemu.PhyMemMode:0": STALL}),
+        ("does not detach", {b"D": b"E22"}),
+    ):
+        path = os.path.join(TMP, name.replace(" ", "-"))
+        heard = []
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
+        threading.Thread(target=serve, args=(listener, script, heard), daemon=True).start()
+        status, out, err = run("dump", "--root", "cpu0", "gdb:" + path)
+        end = time.monotonic() + 10
+        while b"D" not in heard and time.monotonic() < end:
+            time.sleep(0.01)
+        is_told = b"D" in heard and b"Qqemu.PhyMemMode:0" in heard
+        check("a stub that %s: told to run all the same" % name, is_told, heard[-5:])
+        check("... and that is said", status == 3 and "does not answer" in err, (status, err))
+        listener.close()
 
 
 def main():
@@ -448,6 +479,7 @@ def main():
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     test_good_peer()
     test_hostile()
+    test_farewell()
     test_x86_64()
     test_arm64()
     test_riscv64()
