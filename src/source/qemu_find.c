@@ -20,6 +20,7 @@
 #define MAX_WORDS                                                                                  \
 	((size_t)1 << 20) /* bytes of a command line; Linux has more only for those that want it */
 #define MAX_ID 64
+#define LISTENS 0x10000 /* Linux, net.h: __SO_ACCEPTCON */
 
 /* ---- a monitor by its process ---- */
 
@@ -279,4 +280,29 @@ pid_t qemu_find_peer(int fd)
 	if (folder)
 		closedir(folder);
 	return found;
+}
+
+bool qemu_find_listens(pid_t pid, const char *path)
+{
+	char name[64], line[256];
+	unsigned nr = 0, listener = 0;
+	FILE *file;
+
+	snprintf(name, sizeof(name), "/proc/%d/net/unix", (int)pid);
+	file = fopen(name, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		unsigned flags, inode;
+		int at = 0;
+
+		line[strcspn(line, "\n")] = '\0';
+		/* "Num RefCount Protocol Flags Type St Inode Path" */
+		if (sscanf(line, "%*x: %*x %*x %x %*x %*x %u %n", &flags, &inode, &at) == 2 && at &&
+		    (flags & LISTENS) && strcmp(line + at, path) == 0) {
+			listener = inode;
+			nr++;
+		}
+	}
+	if (file)
+		fclose(file);
+	return nr == 1 && has_socket(pid, listener);
 }

@@ -22,4 +22,7 @@ int qemu_find_monitor(pid_t pid, char *ret, size_t size);
  */
 pid_t qemu_find_peer(int fd);
 
+/** Does this process, and no other that is seen, listen on the Unix socket of this name? */
+bool qemu_find_listens(pid_t pid, const char *path);
+
 #endif

@@ -274,6 +274,22 @@ static int start_watchdog(struct qemu_live *live)
 	return live->dog ? 0 : watchdog_start(qmp_fd(live->qmp), &live->dog);
 }
 
+/* A stub that the user has stays open. */
+static int take_from_stub(struct source *source)
+{
+	struct qemu_live *live = source->state;
+	int status = qemu_stub_registers(source, live->qmp, live->pid);
+
+	if (status != -PGW_ENOENT)
+		return status;
+	live->has_stub = true;
+	arm(live);
+	status = qemu_stub_open_registers(source, live->qmp, live->folder);
+	live->has_stub = false;
+	arm(live);
+	return status;
+}
+
 /* The monitor does not print what arm64 translates by. What the stub does not say is not known. */
 static int read_arm64_registers(struct source *source)
 {
@@ -285,11 +301,7 @@ static int read_arm64_registers(struct source *source)
 	status = source_pause(source);
 	if (status)
 		return status;
-	live->has_stub = true;
-	arm(live);
-	status = qemu_stub_registers(source, live->qmp, live->folder);
-	live->has_stub = false;
-	arm(live);
+	status = take_from_stub(source);
 	if (source_resume(source))
 		return -PGW_EIO;
 	return status == -PGW_ENOMEM ? status : 0;

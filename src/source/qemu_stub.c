@@ -7,37 +7,48 @@
 #include <unistd.h>
 
 #include "source/gdb_stub.h"
+#include "source/qemu_find.h"
 #include "source/source_priv.h"
 
 #define MAX_NAME 108 /* of a socket */
 
+/* Behind the text where a line begins. @return NULL: none does */
+static char *line_behind(char *text, const char *begin)
+{
+	char *at = strstr(text, begin);
+
+	while (at && at != text && at[-1] != '\n')
+		at = strstr(at + 1, begin);
+	return at ? at + strlen(begin) : NULL;
+}
+
 /*
  * What "info chardev" prints of a stub that nobody is connected to:
  * "gdb: filename=disconnected:unix:/run/vm.gdb,server=on", "...:tcp:0.0.0.0:1234,server=on".
- * @return 0; -PGW_ENOENT: there is none; -PGW_EBUSY: somebody is connected
+ * Whoever connects stops a machine, so it has to be this one's: pid's.
+ * @return 0; -PGW_ENOENT: there is none; -PGW_EBUSY: somebody is connected; -PGW_EOPNOTSUPP: it cannot be
+ * told whose it is
  */
-static int find_stub(struct qmp *qmp, char *ret)
+static int find_stub(struct qmp *qmp, pid_t pid, char *ret)
 {
-	static const char before[] = "gdb: filename=", is_free[] = "disconnected:";
+	static const char is_free[] = "disconnected:", is_unix[] = "unix:/";
 	char *text = NULL, *at;
 	int status = qmp_monitor(qmp, "info chardev", &text);
 
 	if (status)
 		return status;
-	at = strstr(text, before);
-	if (!at || (at != text && at[-1] != '\n')) {
+	at = line_behind(text, "gdb: filename=");
+	if (!at) {
 		status = -PGW_ENOENT;
+	} else if (strncmp(at, is_free, strlen(is_free)) != 0) {
+		status = -PGW_EBUSY;
 	} else {
-		at += strlen(before);
+		at += strlen(is_free);
 		at[strcspn(at, ",\r\n")] = '\0';
-		status = strncmp(at, is_free, strlen(is_free)) == 0 ? 0 : -PGW_EBUSY;
-		at += status ? 0 : strlen(is_free);
-		if (!status && strncmp(at, "unix:", 5) == 0)
-			at += 5;
-		else if (!status && strncmp(at, "tcp:", 4) == 0)
-			at += 4;
-		if (!status && snprintf(ret, MAX_NAME, "%s", at) >= MAX_NAME)
-			status = -PGW_EIO;
+		if (!pid || strncmp(at, is_unix, strlen(is_unix)) != 0 ||
+		    !qemu_find_listens(pid, at + 5) ||
+		    snprintf(ret, MAX_NAME, "/proc/%d/root%s", (int)pid, at + 5) >= MAX_NAME)
+			status = -PGW_EOPNOTSUPP;
 	}
 	free(text);
 	return status;
@@ -88,15 +99,19 @@ static int take_from_new(struct source *source, struct qmp *qmp, const char *fol
 	return status;
 }
 
-int qemu_stub_registers(struct source *source, struct qmp *qmp, const char *folder)
+int qemu_stub_registers(struct source *source, struct qmp *qmp, pid_t pid)
 {
-	char path[MAX_NAME], name[MAX_NAME];
-	int status = find_stub(qmp, name);
+	char name[MAX_NAME];
+	int status = find_stub(qmp, pid, name);
 
-	if (!status)
-		return take_registers(source, name);
-	if (status != -PGW_ENOENT)
-		return status;
+	return status ? status : take_registers(source, name);
+}
+
+int qemu_stub_open_registers(struct source *source, struct qmp *qmp, const char *folder)
+{
+	char path[MAX_NAME];
+	int status;
+
 	if (snprintf(path, sizeof(path), "%s/pagewalk-XXXXXX", source_temporary(folder)) >=
 		    (int)sizeof(path) ||
 	    strpbrk(path, "\"\\, ") || !mkdtemp(path))
