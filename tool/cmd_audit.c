@@ -133,13 +133,32 @@ static int audit_finding(const struct pgw_audit_finding *finding, void *arg)
 	return audit_goes_on(audit);
 }
 
+/* Of the rules that are asked for, those of which not all is told; if it counts, of errors and warnings alone. */
+static bool has_full_rule(const struct audit *audit, const struct pgw_audit_sums *sums,
+			  bool counts)
+{
+	for (int rule = 0; rule < _PGW_AUDIT_RULE_MAX; rule++) {
+		int level = audit->has_policy ? audit->policy.level[rule] : POLICY_AS_IT_IS;
+
+		if (!(sums->full_rules >> rule & 1) ||
+		    !is_chosen(audit, (enum pgw_audit_rule)rule))
+			continue;
+		if (level == POLICY_AS_IT_IS)
+			level = (int)pgw_audit_rule_info((enum pgw_audit_rule)rule)->level;
+		if (!counts || level != PGW_AUDIT_NOTE)
+			return true;
+	}
+	return false;
+}
+
 static void audit_summary(const struct target *target, struct audit *audit,
 			  const struct pgw_audit_sums *sums)
 {
 	struct record *record = &audit->record;
+	bool is_cut = sums->truncated || has_full_rule(audit, sums, false);
 
 	if (audit->is_sarif) {
-		sarif_end(&audit->sarif, !sums->truncated && !sums->nr_unreadable);
+		sarif_end(&audit->sarif, !is_cut && !sums->nr_unreadable);
 		return;
 	}
 	record_begin_summary(record);
@@ -153,24 +172,27 @@ static void audit_summary(const struct target *target, struct audit *audit,
 	record_dec(record, "known", audit->nr_known);
 	record_dec(record, "unchecked", audit->nr_unchecked);
 	record_bool(record, "placement_guessed", report_is_guess(target->image));
-	record_bool(record, "truncated", sums->truncated);
+	record_bool(record, "truncated", is_cut);
 	record_dec(record, "unreadable", sums->nr_unreadable);
 	record_end(record);
 }
 
 /* What could not be looked at. @return could all be? */
-static bool audit_explain(const struct target *target, const struct pgw_audit_args *args,
-			  const struct pgw_audit_sums *sums)
+static bool audit_explain(const struct target *target, const struct audit *audit,
+			  const struct pgw_audit_args *args, const struct pgw_audit_sums *sums)
 {
 	if (sums->truncated && !interrupt_signal())
-		message("%s: cut short: more than %" PRIu64
-			" tables or visits (--budget), or %d findings of a rule",
-			target->file, args->max_tables, AUDIT_FINDINGS);
+		message("%s: cut short: more than %" PRIu64 " tables or visits (--budget)",
+			target->file, args->max_tables);
+	if (has_full_rule(audit, sums, false))
+		message("%s: of a rule that found more than %d, there is more than is told",
+			target->file, AUDIT_FINDINGS);
 	if (sums->nr_unreadable)
 		target_explain_unreadable(target);
 	else if (!sums->nr_roots)
 		target_explain_no_root(target);
-	return !sums->truncated && !sums->nr_unreadable && sums->nr_roots;
+	return !sums->truncated && !has_full_rule(audit, sums, true) && !sums->nr_unreadable &&
+	       sums->nr_roots;
 }
 
 static int audit_report(struct target *target, const struct options *opts, struct out *out,
@@ -209,7 +231,7 @@ static int audit_report(struct target *target, const struct options *opts, struc
 		return target_fail(target, err);
 	audit_summary(target, audit, &sums);
 	out_flush(out);
-	is_whole = audit_explain(target, &args, &sums);
+	is_whole = audit_explain(target, audit, &args, &sums);
 	if (audit->baseline.writes && !err && !audit_baseline_commit(&audit->baseline))
 		return TOOL_UNREADABLE;
 	return err || !is_whole || audit->nr_levels[PGW_AUDIT_ERROR] ||

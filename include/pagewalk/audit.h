@@ -109,10 +109,11 @@ struct pgw_audit_sums {
 	uint64_t nr_roots;      /**< that were looked at */
 	uint64_t nr_suspects;   /**< of these, roots that are known by their looks alone */
 	uint64_t nr_tables;     /**< distinct ones */
-	uint64_t nr_unreadable; /**< of these, tables of which the image lacks bytes */
+	uint64_t nr_unreadable; /**< of these, tables of which the image lacks bytes; and roots where none can be */
 	uint64_t nr_findings;   /**< calls of finding */
 	uint64_t nr_unchecked;  /**< calls of unchecked, or what they would be */
-	bool truncated;         /**< a budget ran out: there may be more */
+	bool truncated;         /**< a budget of tables ran out: there may be more */
+	uint32_t full_rules; /**< by 1 << rule: those that found more than max_findings, and it is not told */
 };
 
 /**

@@ -63,7 +63,7 @@ int audit_add(struct audit *a, const struct pgw_audit_finding *finding)
 	}
 	/* Each rule has room of its own: the first ones of a flood do not hide another rule's. */
 	if (a->nr_of_rule[finding->rule] == a->args->max_findings) {
-		a->sums->truncated = true;
+		a->sums->full_rules |= UINT32_C(1) << finding->rule;
 		return 0;
 	}
 	status = findings_grow(a);

@@ -78,7 +78,7 @@ struct pgw_audit_finding audit_finding(const struct audit *audit, enum pgw_audit
 
 /*
  * Keep a finding, or let the one before go on if this one follows it.
- * @return 0 (also if there is no room for more of the rule), -PGW_ENOMEM
+ * @return 0 (also if there is no room for more of the rule: the sums say so), -PGW_ENOMEM
  */
 int audit_add(struct audit *audit, const struct pgw_audit_finding *finding);
 

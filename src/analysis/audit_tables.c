@@ -2,6 +2,7 @@
 /* Rules over tables: which leads to which, from which roots, and what their items are. */
 #include "analysis/audit_priv.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -456,24 +457,30 @@ static int loop_search(struct loop_search *s, uint32_t top)
 
 /* The first root that leads to the table, and where. */
 struct place_search {
+	struct audit *audit;
 	uint32_t table;
 	uint64_t va;
 };
+
+/* Above all that ends an audit. */
+#define PLACE_FOUND INT_MAX
 
 static int place_visit(uint32_t table, uint64_t va, void *arg)
 {
 	struct place_search *s = (struct place_search *)arg;
 
+	int status = audit_visit(s->audit);
+
 	s->va = va;
-	return table == s->table;
+	return status ? status : table == s->table ? PLACE_FOUND : 0;
 }
 
-/* Where a region of a root has the table. @return false: nowhere */
-static bool loop_place(struct audit *a, const struct table_walk *w, const struct loop_search *s,
+/* Where a region of a root has the table. @return PLACE_FOUND, 0 (nowhere), or what ends the audit */
+static int loop_place(struct audit *a, const struct table_walk *w, const struct loop_search *s,
 		       uint32_t table, uint64_t *ret)
 {
 	const struct pgw_geometry *geo = forest_geometry(&a->forest, table);
-	struct place_search search = { .table = table };
+	struct place_search search = { .audit = a, .table = table };
 	const struct forest_walk walk = {
 		.forest = &a->forest,
 		.root = a->roots[w->root].table,
@@ -484,16 +491,18 @@ static bool loop_place(struct audit *a, const struct table_walk *w, const struct
 		.arg = &search,
 	};
 	uint64_t in_root = low_bits(geo->span_lg2[geo->top_level] + geo->slots_lg2[geo->top_level]);
+	int status;
 
 	if (a->roots[w->root].table == table) {
 		*ret = w->region->first & ~in_root;
 		return s->offset >= (w->region->first & in_root) &&
-		       s->offset <= (w->region->last & in_root);
+				       s->offset <= (w->region->last & in_root)
+			       ? PLACE_FOUND
+			       : 0;
 	}
-	if (!forest_visit(&walk))
-		return false;
+	status = forest_visit(&walk);
 	*ret = search.va;
-	return true;
+	return status;
 }
 
 static int loop_tell(const struct loop_search *s, uint32_t table)
@@ -502,14 +511,20 @@ static int loop_tell(const struct loop_search *s, uint32_t table)
 	struct table_walk w = { .audit = a };
 	struct pgw_audit_finding finding;
 	uint64_t va;
+	int status;
 
 	for (w.root = 0; w.root < a->nr_list; w.root++) {
 		const struct pgw_root_info *root = &a->list[w.root];
 
 		w.region = pgw_format_regions(root->format);
 		for (; w.region->name && !a->roots[w.root].is_out; w.region++) {
-			if (!forest_root_has(root, w.region) || !loop_place(a, &w, s, table, &va))
+			status = forest_root_has(root, w.region)
+					 ? loop_place(a, &w, s, table, &va)
+					 : 0;
+			if (!status)
 				continue;
+			if (status != PLACE_FOUND)
+				return status;
 			finding = table_finding(&w, PGW_AUDIT_LOOP, table, va);
 			finding.va_first = va + s->offset;
 			finding.va_last =
@@ -568,6 +583,11 @@ static int tables_read(struct audit *a)
 		a->roots[i].is_out = status != 0;
 		if (status == -PGW_E2BIG) {
 			a->sums->truncated = true;
+			status = 0;
+		}
+		/* A task whose root is no address of a table: damage, and no reason to see nothing. */
+		if (status == -PGW_EINVAL) {
+			a->sums->nr_unreadable++;
 			status = 0;
 		}
 	}

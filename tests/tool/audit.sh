@@ -54,6 +54,28 @@ if [ -r "$cases/unikernel-wx/make.py" ]; then
 	check 'unikernel: rules about Linux are not checked' grep -q \
 		'^unchecked  rule=text-writable  why=no kernel of Linux proves itself' "$tmp/out"
 	check 'unikernel: status 1' test "$status" -eq 1
+	# A program that may write and execute each other page, and a page for the kernel.
+	PYTHONDONTWRITEBYTECODE=1 python3 - "$cases" "$tmp/flood.elf" <<-'END'
+		import sys
+		sys.path.insert(0, sys.argv[1])
+		from mk import *
+
+		mem = Mem()
+		root = 0x10a000
+		mem.page(root)
+		tree = Tree(mem, root, [39, 30, 21, 12], Pool(mem, 0x110000), 0x67, 9)
+		tree.tables = {}
+		for i in range(1001):
+		    tree.leaf(0x400000 + 0x2000 * i, 0x1000000 + 0x2000 * i, 12, 0x67)
+		elf(sys.argv[2], 62, mem, [(0, 2 << 20, 2 << 20, 0, 0)], qemu_note(root))
+	END
+	run audit "$tmp/flood.elf"
+	check 'more notes than are told: not all of them are' grep -q '^# .* notes=1001 .* truncated ' "$tmp/out"
+	check '... which is said' grep -q 'a rule that found more than 1000, there is more' "$tmp/err"
+	check '... and no fault' test "$status" -eq 0
+	run audit --rule kernel-wx "$tmp/flood.elf"
+	check '... nor of other rules' sh -c \
+		"[ $status -eq 0 ] && [ ! -s $tmp/err ] && ! grep -q truncated $tmp/out"
 	run audit --rule table-twice,table-shared "$tmp/kasan.elf"
 	check 'kasan: its early shadow is no table that is reached twice' test "$status" -eq 0
 fi
