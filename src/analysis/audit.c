@@ -132,6 +132,7 @@ int pgw_audit(const struct pgw_audit_args *args, struct pgw_audit_sums *ret)
 
 	*ret = (struct pgw_audit_sums){ 0 };
 	status = audit_facts_find(&a.facts, args);
+	ret->truncated = a.facts.is_cut;
 	if (!status)
 		status = roots_find(&a);
 	if (!status)

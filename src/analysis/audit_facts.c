@@ -455,8 +455,10 @@ static int kernel_scan(struct audit_facts *facts, const struct pgw_audit_args *a
 		facts->direct = (struct audit_place){ true, map.first, map.last };
 	}
 	real_mode_find(facts);
+	facts->is_cut = status == -PGW_E2BIG;
 	if (status != -PGW_ENOMEM)
 		status = code_find(facts, mm);
+	facts->is_cut |= status == -PGW_E2BIG;
 	pgw_mm_free(mm);
 	/* Too much to look at: what was met until then is known. */
 	return status == -PGW_ENOMEM ? status : 0;

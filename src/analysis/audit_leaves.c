@@ -127,8 +127,8 @@ static void rule_kernel_wx(struct leaf_scan *s, const struct pgw_extent *e)
 	struct pgw_audit_finding finding;
 	unsigned wx = PGW_KERNEL_W | PGW_KERNEL_X;
 
-	/* What programs have, the kernel does not execute while SMEP is on: a rule of its own. */
-	if ((e->rights & wx) != wx || e->rights >> 3)
+	/* What programs have has no X for the kernel where SMEP is on, and on riscv64: no-smep is a rule of its own. */
+	if ((e->rights & wx) != wx)
 		return;
 	finding = leaf_finding(s,
 			       s->root->state == PGW_ROOT_FIRMWARE ? PGW_AUDIT_FIRMWARE_WX
@@ -213,7 +213,7 @@ static void rule_x_outside(struct leaf_scan *s, const struct pgw_extent *extent)
 	const struct audit_facts *facts = &s->audit->facts;
 	struct pgw_extent e = *extent;
 
-	if (!(e.rights & PGW_KERNEL_X) || e.rights >> 3 || !facts->text.is_known ||
+	if (!(e.rights & PGW_KERNEL_X) || !facts->text.is_known ||
 	    s->root->state == PGW_ROOT_FIRMWARE)
 		return;
 	if (!place_cut(&facts->text, &e) || !place_cut(&facts->modules, &e))

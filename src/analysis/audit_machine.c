@@ -64,6 +64,7 @@ static bool has_kpti(const struct audit *a, size_t kernel)
 
 int audit_machine(struct audit *a)
 {
+	static const char no_kernel[] = "no kernel of Linux proves itself";
 	struct pgw_audit_finding finding;
 	int status = 0;
 	size_t kernel;
@@ -72,14 +73,20 @@ int audit_machine(struct audit *a)
 		if (control_rules[i].arch == a->facts.arch)
 			status = control_check(a, &control_rules[i]);
 	}
-	if (status || !kernel_root(a, &kernel))
+	if (status || a->facts.arch == AUDIT_OTHER)
 		return status;
+	if (!kernel_root(a, &kernel)) {
+		if (a->facts.arch != AUDIT_RISCV64)
+			audit_uncheck(a, PGW_AUDIT_NO_KPTI, no_kernel);
+		audit_uncheck(a, PGW_AUDIT_NO_NX, no_kernel);
+		return 0;
+	}
 	if ((a->facts.arch == AUDIT_X86_64 || a->facts.arch == AUDIT_ARM64) &&
 	    !has_kpti(a, kernel)) {
 		finding = audit_finding(a, PGW_AUDIT_NO_KPTI, kernel);
 		status = audit_add(a, &finding);
 	}
-	if (!status && a->facts.arch != AUDIT_OTHER && !a->has_nx) {
+	if (!status && !a->has_nx) {
 		finding = audit_finding(a, PGW_AUDIT_NO_NX, kernel);
 		status = audit_add(a, &finding);
 	}
