@@ -29,13 +29,17 @@ int audit_policy_level(const struct audit_policy *policy, const struct pgw_audit
 	return given;
 }
 
-static bool is_of_symbol(const struct pgw_symbols *symbols, const char *name, uint64_t va)
+/* Is all of it one symbol's? Others may have the same name. */
+static bool is_of_symbol(const struct pgw_symbols *symbols, const char *name,
+			 const struct pgw_audit_finding *finding)
 {
-	struct pgw_symbol symbol;
+	struct pgw_symbol first, last;
 	uint64_t offset;
 
-	return symbols && pgw_symbols_at(symbols, va, &symbol, &offset) &&
-	       strcmp(symbol.name, name) == 0;
+	return symbols && pgw_symbols_at(symbols, finding->va_first, &first, &offset) &&
+	       pgw_symbols_at(symbols, finding->va_last, &last, &offset) &&
+	       strcmp(first.name, name) == 0 && strcmp(last.name, name) == 0 &&
+	       first.va == last.va;
 }
 
 const struct policy_allow *audit_policy_allows(const struct audit_policy *policy,
@@ -48,11 +52,13 @@ const struct policy_allow *audit_policy_allows(const struct audit_policy *policy
 		if ((allow->rule >= 0 && allow->rule != (int)finding->rule) ||
 		    finding->va_first < allow->first || finding->va_last > allow->last)
 			continue;
+		/* What has no place is in no range, and no symbol's. */
+		if (!finding->region && (allow->first || allow->last != UINT64_MAX || allow->symbol))
+			continue;
 		if (allow->region &&
 		    (!finding->region || strcmp(allow->region, finding->region->name) != 0))
 			continue;
-		if (allow->symbol && (!is_of_symbol(symbols, allow->symbol, finding->va_first) ||
-				      !is_of_symbol(symbols, allow->symbol, finding->va_last)))
+		if (allow->symbol && !is_of_symbol(symbols, allow->symbol, finding))
 			continue;
 		return allow;
 	}
