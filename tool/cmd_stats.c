@@ -136,6 +136,8 @@ static int stats_root(const struct pgw_stats_root *root, void *arg)
 
 	if (report->has_root && report->root != root->info->root.pa)
 		return 0;
+	if (interrupt_signal())
+		return TARGET_STOPPED;
 	for (const struct pgw_region *region = pgw_format_regions(root->info->format); region->name;
 	     region++) {
 		if (root->region[region->kind].is_there)
@@ -263,6 +265,7 @@ static int stats_report(struct target *target, const struct options *opts, struc
 	struct pgw_stats_sums sums;
 	struct pgw_root_info *roots;
 	int err, direct_err = 0;
+	bool is_cut;
 	size_t nr = 0;
 
 	(void)arg;
@@ -270,10 +273,11 @@ static int stats_report(struct target *target, const struct options *opts, struc
 	if (err)
 		return target_fail(target, err);
 	record_init(&report.record, out, option_given(opts, OPT_JSON));
-	report.tasks = stats_tasks_open(target);
+	report.tasks = stats_tasks_open(target, budget);
 	interrupt_catch();
 	err = pgw_stats(target->image, roots, nr, budget, stats_root, &report, &sums);
 	target_progress_end(target);
+	is_cut = stats_tasks_cut(report.tasks);
 	stats_tasks_close(report.tasks);
 	free(roots);
 	if (!err && !report.has_root) {
@@ -283,7 +287,7 @@ static int stats_report(struct target *target, const struct options *opts, struc
 	if (err < 0 && err != -PGW_E2BIG)
 		return target_fail(target, err);
 	stats_summary(target, &report.record, &sums,
-		      err == -PGW_E2BIG || err == TARGET_STOPPED || direct_err);
+		      err == -PGW_E2BIG || err == TARGET_STOPPED || direct_err || is_cut);
 	if (err == -PGW_E2BIG)
 		message("%s: more than %" PRIu64
 			" tables: nothing is said of single roots (--budget)",
@@ -292,12 +296,15 @@ static int stats_report(struct target *target, const struct options *opts, struc
 		message("%s: the budget of table visits ran out in the kernel's half: nothing is "
 			"said of its direct map (--budget)",
 			target->file);
+	else if (is_cut)
+		message("%s: the budget of table visits ran out in processes' areas (--budget)",
+			target->file);
 	out_flush(out);
 	if (sums.nr_unreadable)
 		target_explain_unreadable(target);
 	else if (!sums.nr_roots)
 		target_explain_no_root(target);
-	return err || direct_err || !sums.nr_roots || sums.nr_malformed || sums.nr_unreadable
+	return err || direct_err || is_cut || !sums.nr_roots || sums.nr_malformed || sums.nr_unreadable
 		       ? TOOL_FINDING
 		       : TOOL_DONE;
 }

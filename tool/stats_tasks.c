@@ -15,6 +15,8 @@ struct stats_tasks {
 	struct pgw_tasks *tasks;
 	struct owner *owners; /* by root, of one root by pid */
 	size_t nr_owners;
+	uint64_t visits_left; /* of tables, for all processes together */
+	bool is_cut;
 	/* Of the process that is looked at. */
 	struct pgw_stats_area *areas;
 	size_t nr_areas, max_areas;
@@ -71,7 +73,7 @@ static bool owners_sort(struct stats_tasks *tasks)
 	return true;
 }
 
-struct stats_tasks *stats_tasks_open(struct target *target)
+struct stats_tasks *stats_tasks_open(struct target *target, uint64_t budget)
 {
 	struct stats_tasks *tasks = calloc(1, sizeof(*tasks));
 	bool is_there = tasks && pgw_tasks_open(target->image, &tasks->tasks, NULL) == 0 &&
@@ -83,7 +85,13 @@ struct stats_tasks *stats_tasks_open(struct target *target)
 		return NULL;
 	}
 	tasks->target = target;
+	tasks->visits_left = budget;
 	return tasks;
+}
+
+bool stats_tasks_cut(const struct stats_tasks *tasks)
+{
+	return tasks && tasks->is_cut;
 }
 
 void stats_tasks_close(struct stats_tasks *tasks)
@@ -160,6 +168,7 @@ static int areas_count(struct stats_tasks *tasks, const struct pgw_root_info *ro
 		.root = root->root,
 		.region = PGW_REGION_USER,
 		.control = root->control,
+		.budget = tasks->visits_left,
 	};
 	struct pgw_areas_met met;
 	struct pgw_mm *mm;
@@ -170,12 +179,17 @@ static int areas_count(struct stats_tasks *tasks, const struct pgw_root_info *ro
 			     tasks, &met);
 	if (!err && (met.nr_torn || met.nr_unreadable || met.truncated))
 		err = -PGW_EIO;
+	/* None left: an mm would take 0 for the default. */
+	if (!err && !tasks->visits_left)
+		err = -PGW_E2BIG;
 	if (!err)
 		err = pgw_mm_attach(&args, &mm);
-	if (err)
-		return err;
-	err = pgw_stats_areas(mm, tasks->areas, tasks->nr_areas, ret);
-	pgw_mm_free(mm);
+	if (!err) {
+		err = pgw_stats_areas(mm, tasks->areas, tasks->nr_areas, ret);
+		tasks->visits_left -= ret->nr_visits;
+		pgw_mm_free(mm);
+	}
+	tasks->is_cut |= err == -PGW_E2BIG;
 	return err;
 }
 

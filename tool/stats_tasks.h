@@ -10,8 +10,13 @@
 /** The processes, by their roots. */
 struct stats_tasks;
 
-/** @return NULL: none are known. To be closed with stats_tasks_close() */
-struct stats_tasks *stats_tasks_open(struct target *target);
+/**
+ * @param budget of visits of tables for what is mapped in areas, of all processes together
+ * @return NULL: none are known. To be closed with stats_tasks_close()
+ */
+struct stats_tasks *stats_tasks_open(struct target *target, uint64_t budget);
+/** Has the budget run out? Records of processes say so, too. */
+bool stats_tasks_cut(const struct stats_tasks *tasks);
 /** NULL is fine. */
 void stats_tasks_close(struct stats_tasks *tasks);
 

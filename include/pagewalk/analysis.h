@@ -341,10 +341,11 @@ struct pgw_stats_areas {
 	 * _HOLES, _RIGHTS, _SCATTERED, _ALIGNMENT.
 	 */
 	struct pgw_stats_bar bar[_PGW_HUGE_BAR_MAX];
+	uint64_t nr_visits; /**< of tables */
 };
 
 /**
- * Count what is mapped in some areas.
+ * Count what is mapped in some areas. The mm's budget is that of all of them together.
  * @param mm    whose they are
  * @param areas in any order; of an mm of Linux, those of pgw_task_areas()
  * @param ret   set also on failure

@@ -108,6 +108,9 @@ int pgw_stats_areas(struct pgw_mm *mm, const struct pgw_stats_area *areas, size_
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(pgw_mm_format(mm));
 	struct areas a = { .ret = ret };
+	struct pgw_scan_stats stats;
+	struct pgw_scan_part part;
+	uint64_t budget = pgw_mm_budget(mm);
 	int status = 0;
 
 	*ret = (struct pgw_stats_areas){ 0 };
@@ -120,8 +123,12 @@ int pgw_stats_areas(struct pgw_mm *mm, const struct pgw_stats_area *areas, size_
 		if (areas[i].start >= areas[i].end)
 			return -PGW_EINVAL;
 		a.area = &areas[i];
+		part = (struct pgw_scan_part){ areas[i].start, areas[i].end - 1, 0 };
 		ret->bytes += areas[i].end - areas[i].start;
-		status = pgw_scan_extents(mm, areas[i].start, areas[i].end - 1, areas_extent, &a);
+		/* A budget of UINT64_MAX is any, and stays so. */
+		status = pgw_scan_part(mm, &part, budget, areas_extent, &a, &stats);
+		budget -= budget == UINT64_MAX ? 0 : stats.nr_tables;
+		ret->nr_visits += stats.nr_tables;
 		window_close(&a);
 	}
 	return status;
