@@ -70,14 +70,14 @@ class Shell:
         """Until all that was typed before was run."""
         self.nr += 1
         self.type(f'echo _{self.nr}""_\n')
-        return self.read_until(f'\\n_{self.nr}_', 20)
+        return self.read_until(f'\\n_{self.nr}_', 60)
 
     def complete(self, typed):
         self.wait()
         self.type(f'pagewalk {typed}\t')
         time.sleep(0.1)
         self.type('\n')
-        text = self.read_until(r'\n<[^>]*>', 10)
+        text = self.read_until(r'\n<[^>]*>', 60)
         found = re.findall(r'\n<([^>\r]*?) *>', text)
         return found[-1] if found else repr(text)
 
