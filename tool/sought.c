@@ -48,9 +48,12 @@ static int process_root(const struct sought *sought, struct target *target,
 {
 	const struct pgw_task *task;
 	struct pgw_tasks *tasks = NULL;
+	struct options own = *opts; /* its tables are the machine's own, whatever those looked through are */
 	uint64_t root_pa = 0;
 	int status = tasks_open(target, &tasks);
 
+	if (own.format && pgw_format_region(own.format, PGW_REGION_FOREIGN))
+		own.format = NULL;
 	if (status != TOOL_DONE)
 		return status;
 	task = tasks_choose(target, tasks, sought->pid);
@@ -60,7 +63,7 @@ static int process_root(const struct sought *sought, struct target *target,
 	if (!task)
 		return TOOL_USAGE;
 	if (root_pa)
-		return target_root_at(target, opts, root_pa, ret);
+		return target_root_at(target, &own, root_pa, ret);
 	message("%s: process %" PRIu32 " has no memory of its own, or none whose root is in the "
 		"image",
 		target->file, sought->pid);

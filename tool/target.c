@@ -273,6 +273,31 @@ static bool is_foreign(const struct pgw_format *format)
 	return pgw_format_region(format, PGW_REGION_FOREIGN) != NULL;
 }
 
+/* What does not go with --format, whatever the command does with it. */
+static int check_format(const struct options *opts)
+{
+	const bool is_entered = option_given(opts, OPT_VM) || option_given(opts, OPT_DEVICE);
+	const char *name = opts->format ? pgw_format_name(opts->format) : NULL;
+
+	if (!name)
+		return TOOL_DONE;
+	if (is_entered && !option_given(opts, OPT_ROOT)) {
+		message("--format: with --vm or --device the format is known; it says how to read a "
+			"--root inside");
+		return TOOL_USAGE;
+	}
+	if (is_foreign(opts->format) && opts->root != ROOT_PA) {
+		message("--format %s: say with --root where the root is", name);
+		return TOOL_USAGE;
+	}
+	/* Roots of other formats hold both halves. */
+	if (opts->va_bits && !is_foreign(opts->format) && !pgw_format_is_split(opts->format)) {
+		message("--format %s:%u: roots of that format are always whole", name, opts->va_bits);
+		return TOOL_USAGE;
+	}
+	return TOOL_DONE;
+}
+
 int target_open(struct target *target, const struct options *opts)
 {
 	struct pgw_image_options image_opts = {
@@ -308,6 +333,8 @@ int target_open(struct target *target, const struct options *opts)
 			opts->args[0]);
 		return TOOL_USAGE;
 	}
+	if (check_format(opts) != TOOL_DONE)
+		return TOOL_USAGE;
 	if (opts->nr_ram && image_opts.zero_fill) {
 		message("--zero-fill is for an ELF core; memory given with --ram has no gaps");
 		return TOOL_USAGE;
@@ -623,11 +650,6 @@ static int choose_root(struct target *target, const struct options *opts)
 		if (status == TOOL_DONE && option_given(opts, OPT_ROOT))
 			return foreign_enter(target, opts);
 		return status == TOOL_DONE ? choose_tags(target, opts) : status;
-	}
-	if (opts->format && is_foreign(opts->format) && opts->root != ROOT_PA) {
-		message("--format %s: say with --root where the root is",
-			pgw_format_name(opts->format));
-		return TOOL_USAGE;
 	}
 	switch (opts->root) {
 	case ROOT_CPU:

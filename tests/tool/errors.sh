@@ -242,6 +242,17 @@ complains 'their root is not the kernel'"'"'s' 2 '--format npt-48: say with --ro
 	dump --format npt-48 "$image"
 complains 'they have no halves' 2 '--half: a root of format ept-4 has no halves' \
 	dump --format ept-4 --root 1000000 --half user "$image"
+for command in info stats top find; do
+	[ $command = find ] && what=1000 || what=
+	complains "$command: their root is not the kernel's" 2 '--format ept-4: say with --root where' \
+		$command --format ept-4 "$image" $what
+done
+complains 'a process'"'"'s tables are none of theirs' 2 '--format npt-48: say with --root where' \
+	dump --pid 1 --format npt-48 "$image"
+complains 'a root that holds both halves is whole' 2 'x86_64-la48:40: roots of that format are always' \
+	dump --format x86_64-la48:40 --root 1000000 "$image"
+complains 'the format of a device'"'"'s tables is known' 2 'with --vm or --device the format is known' \
+	dump --device 00:02.0 --format vtd-second-3 "$image"
 complains 'how Linux dumps them' 2 'how Linux dumps tables of format npt-48 is not known' \
 	dump --style ptdump --format npt-48 --root 1000000 "$image"
 complains 'bits are a number' 2 "--format: 'npt-48:' is not" dump --format npt-48: "$image"
