@@ -81,13 +81,16 @@ static int seen_add(struct tables *t, uint64_t pa, unsigned level)
 
 static int visit_table(struct tables *t, unsigned level, struct way *way);
 
-static int visit_below(struct tables *t, const struct pgw_entry *entry, unsigned level,
+static int visit_below(struct tables *t, const struct pgw_entry *entry, unsigned from,
 		       struct way *way)
 {
+	const unsigned level = entry->table_level;
 	uint64_t pa = entry->pa;
 	bool is_loop = false;
 	int status;
 
+	for (unsigned skipped = level + 1; skipped < from; skipped++)
+		way->pa[skipped] = SEEN_NONE;
 	for (unsigned above = level + 1; above < PGW_MAX_LEVELS; above++)
 		is_loop |= way->pa[above] == pa;
 	t->met.nr_loops += is_loop;
@@ -100,14 +103,14 @@ static int visit_below(struct tables *t, const struct pgw_entry *entry, unsigned
 	return visit_table(t, level, way);
 }
 
-static int visit_item(struct tables *t, const struct pt_iter *it, struct way *way)
+static int visit_item(struct tables *t, const struct pt_iter *it, unsigned level, struct way *way)
 {
 	struct pgw_entry entry;
 
 	pt_iter_decode(it, &entry);
 	switch (entry.kind) {
 	case PGW_ENTRY_TABLE:
-		return visit_below(t, &entry, entry.table_level, way);
+		return visit_below(t, &entry, level, way);
 	case PGW_ENTRY_LEAF:
 		return t->leaf ? t->leaf(&entry, t->arg) : 0;
 	case PGW_ENTRY_MALFORMED:
@@ -143,7 +146,7 @@ static int visit_table(struct tables *t, unsigned level, struct way *way)
 		if (it.nr_unreadable)
 			is_unreadable = true;
 		else if (level < geo->top_level || !is_skipped(t, it.slot))
-			status = visit_item(t, &it, way);
+			status = visit_item(t, &it, level, way);
 	}
 	t->met.nr_unreadable += is_unreadable;
 	return status;
