@@ -5,10 +5,12 @@
 
 /*
  * Linux's struct kvm_arch (6.12, 7.2) has, one after the other, a VMID, the virtual and the physical
- * address of the root, which is 16 KiB.
+ * address of the root, which is 16 KiB; then 7.2 has the number of levels. Before, all virtual
+ * machines have the same number.
  */
 #define ROOT_SIZE UINT64_C(0x4000)
 #define MAX_VMID BITS(13, 0)
+#define MIN_LEVELS 3
 #define MAX_LEVELS 5
 
 /* Privileged manual, "Guest Physical Address Translation". */
@@ -65,19 +67,32 @@ static void look_below(struct virt *virt, uint64_t pa, unsigned depth, struct be
 	}
 }
 
-/* The levels that a root has; 0: it is none. A guest without any page of 4 KiB seems to have fewer. */
+/* How many levels of tables there are, or at least so many as are used; 0: it is no root. */
 static unsigned count_levels(struct virt *virt, uint64_t root)
 {
 	struct below below = { .budget = 256 };
 
 	for (uint64_t at = 0; at < ROOT_SIZE && !below.is_odd; at += IMAGE_PAGE)
 		look_below(virt, root + at, 1, &below);
-	return below.is_odd || below.depth < 3 || below.depth > MAX_LEVELS ? 0 : below.depth;
+	return below.is_odd || below.depth > MAX_LEVELS ? 0 : below.depth;
 }
 
-static int add_kvm(struct virt *virt, uint64_t page, const uint64_t words[512], unsigned at)
+static const struct pgw_format *format_of(unsigned nr_levels)
 {
 	static const char *const names[] = { "riscv-sv39x4", "riscv-sv48x4", "riscv-sv57x4" };
+
+	return pgw_format_by_name(names[nr_levels - MIN_LEVELS]);
+}
+
+/** Of the virtual machines that were found. */
+struct levels {
+	unsigned max;    /* that one of them uses */
+	bool are_stored; /* the kernel keeps each one's number */
+};
+
+static int add_kvm(struct virt *virt, uint64_t page, const uint64_t words[512], unsigned at,
+		   struct levels *levels)
+{
 	struct pgw_foreign found = {
 		.source = PGW_FOREIGN_KVM_RISCV64,
 		.domain = PGW_DOMAIN_TABLES,
@@ -86,17 +101,26 @@ static int add_kvm(struct virt *virt, uint64_t page, const uint64_t words[512], 
 		.evidence = page + 8 * (uint64_t)(at + 2),
 		.root.pa = words[at + 2],
 	};
-	unsigned nr_levels = count_levels(virt, found.root.pa);
+	uint64_t stored = at + 3 < 512 ? words[at + 3] : 0;
+	unsigned used = count_levels(virt, found.root.pa), nr_levels = used;
 
-	if (!nr_levels)
+	/* Without pages of 4 KiB not all levels have tables. */
+	if (stored >= MIN_LEVELS && stored <= MAX_LEVELS && used > 1 && used <= stored) {
+		levels->are_stored = true;
+		nr_levels = (unsigned)stored;
+	}
+	if (nr_levels < MIN_LEVELS)
 		return 0;
-	found.format = pgw_format_by_name(names[nr_levels - 3]);
+	if (nr_levels > levels->max)
+		levels->max = nr_levels;
+	found.format = format_of(nr_levels);
 	return virt_add(virt, &found);
 }
 
 int virt_riscv64_collect(struct virt *virt)
 {
 	const struct image_pages *pages = &virt->pages[VIRT_PAGE_HGATP];
+	struct levels levels = { 0 };
 	uint64_t words[512];
 	int status = 0;
 
@@ -105,8 +129,10 @@ int virt_riscv64_collect(struct virt *virt)
 			continue;
 		for (unsigned at = 0; at + 3 <= 512 && !status; at++) {
 			if (is_root_pair(words[at], words[at + 1], words[at + 2]))
-				status = add_kvm(virt, pages->pa[i], words, at);
+				status = add_kvm(virt, pages->pa[i], words, at, &levels);
 		}
 	}
+	for (size_t i = 0; i < virt->nr && !levels.are_stored; i++)
+		virt->found[i].format = format_of(levels.max);
 	return status;
 }
