@@ -34,7 +34,19 @@
 
 /* What of an entry is 0 in tables that are filled in by Linux. */
 #define DTE_ZERO BITS(6, 2)
+#define DTE_GV BIT(55)
+/* Of the second word: what is neither a domain nor how a device may ask, but the root of guest tables. */
+#define DTE_GCR3 (BITS(63, 43) | BITS(31, 16))
+#define DTE_RESERVED BIT(42)
 #define DTE_MIN 32 /* entries that a table has at least */
+
+static bool is_device_entry(const uint64_t word[4])
+{
+	uint64_t zero = DTE_RESERVED | (word[0] & DTE_GV ? 0 : DTE_GCR3);
+
+	return (word[0] & DTE_V_TV) == DTE_V_TV && !(word[0] & DTE_ZERO) &&
+	       (word[0] & DTE_MODE) >> 9 <= 6 && !(word[1] & zero) && !word[3];
+}
 
 /*
  * How many entries of the page, from the first on, are valid and look like ones of a device table? Linux
@@ -50,8 +62,7 @@ static unsigned count_devices(const uint8_t *page)
 
 		for (unsigned i = 0; i < 4; i++)
 			word[i] = load_le64(page + at + 8 * i);
-		if (nr == at / 32 && (word[0] & DTE_V_TV) == DTE_V_TV && !(word[0] & DTE_ZERO) &&
-		    (word[0] & DTE_MODE) >> 9 <= 6 && !(word[1] >> 16) && !word[3])
+		if (nr == at / 32 && is_device_entry(word))
 			nr++;
 		else if (word[0] | word[1] | word[2] | word[3])
 			return 0;
@@ -357,12 +368,13 @@ static int collect_vmcbs(struct virt *virt)
 {
 	const struct pgw_format *format = NULL;
 	const struct image_pages *pages;
-	uint64_t words[512];
+	uint64_t words[512], encrypted;
 	int status = image_survey(virt->image);
 
 	if (status)
 		return status;
 	pages = image_pages(virt->image, IMAGE_PAGE_GUEST);
+	encrypted = image_encryption_mask(virt->image); /* N_CR3 may have it, as CR3 may */
 	for (size_t i = 0; i < pages->nr && !status; i++) {
 		struct pgw_foreign found = {
 			.source = PGW_FOREIGN_VMCB,
@@ -371,14 +383,15 @@ static int collect_vmcbs(struct virt *virt)
 		};
 
 		if (!virt_page_read(virt, pages->pa[i], words) ||
-		    !virt_is_memory(virt, words[VMCB_NESTED_ROOT_WORD]))
+		    !virt_is_memory(virt, words[VMCB_NESTED_ROOT_WORD] & ~encrypted))
 			continue;
-		found.root.pa = words[VMCB_NESTED_ROOT_WORD];
+		found.root.pa = words[VMCB_NESTED_ROOT_WORD] & ~encrypted;
 		found.domain_id = (uint32_t)words[VMCB_ASID_WORD];
 		/* Asked once: where there is no kernel, it takes its time. */
 		if (!format)
 			format = npt_format(virt->image);
 		found.format = format;
+		image_encryption_control(virt->image, &found.control);
 		status = virt_add(virt, &found);
 	}
 	return status;
