@@ -49,15 +49,18 @@ struct stats {
 	uint64_t nr_visits; /* that are left */
 	/* Of the last table's reading. */
 	const struct pgw_format *format;
+	unsigned reading; /* if there is a format */
 	struct history history;
 };
 
 /* Software's bits say nothing here: Linux's dirty bit of arm64 is one of those. */
-static struct history history_of(const struct pgw_format *format)
+static struct history history_of(const struct pgw_format *format, const struct pgw_control *control)
 {
 	struct history history = { 0 };
 
 	for (const struct pgw_attr *attr = pgw_format_attrs(format); attr->name; attr++) {
+		if (attr->needs & ~control->set)
+			continue;
 		if (strcmp(attr->name, "a") == 0 || strcmp(attr->name, "af") == 0)
 			history.accessed |= attr->mask;
 		else if (strcmp(attr->name, "d") == 0)
@@ -134,12 +137,14 @@ static int stats_item(uint32_t table, unsigned slot, uint64_t raw, const struct 
 		      void *arg)
 {
 	struct stats *s = (struct stats *)arg;
-	const struct pgw_format *format =
-		s->forest.readings[s->forest.tables[table].reading].format;
+	const unsigned index = s->forest.tables[table].reading;
 
-	if (format != s->format) {
-		s->format = format;
-		s->history = history_of(format);
+	if (!s->format || s->reading != index) {
+		const struct forest_reading *reading = &s->forest.readings[index];
+
+		s->reading = index;
+		s->format = reading->format;
+		s->history = history_of(reading->format, &reading->control);
 	}
 	s->sums[table].nr_used++;
 	if (entry->kind == PGW_ENTRY_LEAF)
@@ -360,7 +365,8 @@ static void part_sum(struct stats *s, struct part *part, struct pgw_stats_region
 static size_t stats_root(struct stats *s, size_t part, const struct pgw_root_info *root,
 			 struct pgw_stats_root *ret)
 {
-	const struct history history = history_of(root->format);
+	const struct pgw_control control = pgw_control_assume(root->format, &root->control);
+	const struct history history = history_of(root->format, &control);
 	const size_t first = part;
 
 	*ret = (struct pgw_stats_root){
