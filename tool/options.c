@@ -360,7 +360,6 @@ struct option_spec {
 	const char *expects; /**< "--name: 'text' is not ..." */
 	const char *help;    /**< lines after the first begin in column 22 */
 	bool (*parse)(struct options *opts, const char *text);
-	bool is_value_optional; /**< --name or --name=VALUE; parse() gets NULL without one */
 };
 
 #define HELP_COLUMN 22
@@ -500,7 +499,7 @@ static const struct option_spec option_specs[] = {
 	[OPT_SYMBOLS] = { "symbols", "FILE", "a file",
 			  "name addresses of the kernel: by its own table of names," HELP_NEXT
 			  "or by FILE, a System.map or a vmlinux",
-			  option_symbols, true },
+			  option_symbols },
 	[OPT_INDEX] = { "index", "FILE", "a file",
 			"look into this index, which is made if it is not there;" HELP_NEXT
 			"one of another image is refused, or made anew with --force",
@@ -534,6 +533,12 @@ static const struct option_spec option_specs[] = {
 	[OPT_HELP] = { "help", NULL, NULL, "print this and end", NULL },
 };
 
+/* --name or --name=VALUE; parse() gets NULL without one. */
+static bool is_value_optional(const struct option_spec *spec)
+{
+	return spec == &option_specs[OPT_SYMBOLS];
+}
+
 /* getopt's table of the options that a command has; getopt returns their id plus 1. */
 static void option_table(const struct command *command, struct option *table)
 {
@@ -542,9 +547,9 @@ static void option_table(const struct command *command, struct option *table)
 			continue;
 		*table++ = (struct option){
 			.name = option_specs[id].name,
-			.has_arg = !option_specs[id].value              ? no_argument
-				   : option_specs[id].is_value_optional ? optional_argument
-									: required_argument,
+			.has_arg = !option_specs[id].value                ? no_argument
+				   : is_value_optional(&option_specs[id]) ? optional_argument
+									  : required_argument,
 			.val = id + 1,
 		};
 	}
@@ -597,7 +602,7 @@ struct option_about option_about(enum option_id id)
 		.help = spec->help,
 		.has_file = spec->value && strstr(spec->value, "FILE"),
 		.is_many = id == OPT_RAM || id == OPT_PART,
-		.is_optional = spec->is_value_optional,
+		.is_optional = is_value_optional(spec),
 	};
 }
 
@@ -667,10 +672,10 @@ static void option_help(const struct option_spec *spec, struct out *out)
 	out_str(out, "  --");
 	out_str(out, spec->name);
 	if (spec->value) {
-		out_str(out, spec->is_value_optional ? "[=" : " ");
+		out_str(out, is_value_optional(spec) ? "[=" : " ");
 		out_str(out, spec->value);
-		out_str(out, spec->is_value_optional ? "]" : "");
-		width += (spec->is_value_optional ? 3 : 1) + strlen(spec->value);
+		out_str(out, is_value_optional(spec) ? "]" : "");
+		width += (is_value_optional(spec) ? 3 : 1) + strlen(spec->value);
 	}
 	if (width >= HELP_COLUMN) {
 		out_char(out, '\n');

@@ -394,7 +394,7 @@ void target_close(struct target *target)
 {
 	if (target->image)
 		tell_reading(target);
-	for (int half = 0; half < _PGW_REGION_MAX; half++)
+	for (enum pgw_region_kind half = 0; half < _PGW_REGION_MAX; half++)
 		detach_half(target, half);
 	foreign_leave(target);
 	pgw_modules_close(target->modules);
