@@ -2,6 +2,7 @@
 #include "source/source_priv.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,6 +175,28 @@ static void set_machine(struct source *source)
 	source->info.machine = source_machine_name(source->info.elf_machine);
 }
 
+/* What could not be opened, kept where checkers of leaks find it. */
+struct abandoned {
+	void *ctx;
+	struct abandoned *next;
+};
+
+static _Atomic(struct abandoned *) all_abandoned;
+
+/* libkdumpfile 0.5.1 may use memory that it never filled in when it frees what it could not open. */
+static void abandon(struct kdumpfile *dump)
+{
+	struct abandoned *one = malloc(sizeof(*one));
+
+	if (one) {
+		one->ctx = dump->ctx;
+		one->next = atomic_load(&all_abandoned);
+		while (!atomic_compare_exchange_weak(&all_abandoned, &one->next, one))
+			;
+	}
+	dump->ctx = NULL;
+}
+
 static int fail_unread(const struct source *source, struct pgw_error *err)
 {
 	const struct kind *kind = kind_of(&source->files[0]);
@@ -198,9 +221,13 @@ static int open_context(struct source *source, struct kdumpfile *dump, struct pg
 	dump->ctx = lib.new();
 	if (!dump->ctx)
 		return source_fail(err, -PGW_ENOMEM, NULL);
-	if (lib.set(dump->ctx, "file.mmap_policy", &never) != STATUS_OK ||
-	    lib.open(dump->ctx, 1, &source->files[0].fd) != STATUS_OK ||
-	    !get_number(dump, "arch.page_size", &size))
+	if (lib.set(dump->ctx, "file.mmap_policy", &never) != STATUS_OK)
+		return fail_unread(source, err);
+	if (lib.open(dump->ctx, 1, &source->files[0].fd) != STATUS_OK) {
+		abandon(dump);
+		return fail_unread(source, err);
+	}
+	if (!get_number(dump, "arch.page_size", &size))
 		return fail_unread(source, err);
 	while (dump->page_lg2 < MAX_PAGE_LG2 && BIT(dump->page_lg2) < size)
 		dump->page_lg2++;
