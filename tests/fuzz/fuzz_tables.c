@@ -284,14 +284,16 @@ static void check_path(struct pgw_mm *mm, uint64_t va, const struct pgw_translat
 		FUZZ_CHECK(is_last && step->level == expected->level
 				   ? step->kind == expected->kind
 				   : step->kind == PGW_ENTRY_TABLE);
-		FUZZ_CHECK(
-			!is_last || step->level == expected->level ||
-			(step->level == expected->level + 1 && expected->kind == PGW_ENTRY_EMPTY));
+		FUZZ_CHECK(!is_last || step->level == expected->level ||
+			   (step->level > expected->level && expected->kind == PGW_ENTRY_EMPTY));
 		if (step->kind == PGW_ENTRY_UNREADABLE)
 			continue;
 		pgw_entry_decode(pgw_mm_format(mm), pgw_mm_control(mm), step->entry, step->level,
 				 &entry);
 		FUZZ_CHECK(entry.kind == step->kind);
+		/* The hole is right below, or beside the table that some levels are skipped to. */
+		FUZZ_CHECK(!is_last || step->level <= expected->level + 1 ||
+			   expected->level > entry.table_level);
 	}
 }
 
