@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#define _GNU_SOURCE /* qsort_r */
+#define _GNU_SOURCE /* qsort_r, ppoll */
 #include "watch.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,13 +47,16 @@ static void end(int signal)
 	is_ended = 1;
 }
 
-/* Without SA_RESTART: what waits is woken. */
+/* Without SA_RESTART: what waits is woken. One that is ignored stays so. */
 static void catch (void (*handler)(int))
 {
-	struct sigaction action = { .sa_handler = handler };
+	static const int numbers[] = { SIGINT, SIGTERM };
+	struct sigaction action = { .sa_handler = handler }, old;
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(numbers[i], &action, NULL);
+	}
 }
 
 static void answer_free(struct answer *answer)
@@ -117,6 +121,8 @@ static int round_run(struct watch *watch)
 	child = fork();
 	if (child == 0)
 		round_child(watch, pipe_ends);
+	if (child < 0)
+		message("%s: %s", watch->command->name, strerror(errno));
 	close(pipe_ends[1]);
 	is_read = child > 0 && answer_read(&watch->now, pipe_ends[0]);
 	close(pipe_ends[0]);
@@ -126,7 +132,9 @@ static int round_run(struct watch *watch)
 		;
 	if (is_ended)
 		return TOOL_DONE;
-	if (!is_read)
+	if (is_read && WIFSIGNALED(status))
+		message("%s: ended by signal %d", watch->command->name, WTERMSIG(status));
+	if (child > 0 && !is_read)
 		message("%s: there is no memory for its answer, or it is of more than 256 MiB",
 			watch->command->name);
 	return is_read && WIFEXITED(status) ? WEXITSTATUS(status) : TOOL_UNREADABLE;
@@ -313,13 +321,28 @@ static void show(struct watch *watch)
 /* @return is there another round? */
 static bool wait_for_next(const struct watch *watch, const struct timespec *began)
 {
-	struct timespec next = *began;
+	struct timespec left, now;
+	sigset_t ours, before;
+	int64_t ms;
 
 	if (is_ended || (watch->opts->watch_count && watch->round == watch->opts->watch_count))
 		return false;
-	next.tv_sec += (time_t)watch->opts->watch_seconds;
-	while (!is_ended && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL) == EINTR)
-		;
+	/* A signal that comes between the question and the wait has to end the wait. */
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ours, &before);
+	while (!is_ended) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		ms = (began->tv_sec - now.tv_sec) * INT64_C(1000) +
+		     (began->tv_nsec - now.tv_nsec) / 1000000 +
+		     (int64_t)watch->opts->watch_seconds * 1000;
+		if (ms <= 0)
+			break;
+		left = (struct timespec){ (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
+		ppoll(NULL, 0, &left, &before);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	return !is_ended;
 }
 
