@@ -92,6 +92,12 @@ def test_inherited(ram, dump):
     listener.close()
 
 
+def may_read(pid):
+    """Asked by another process: we are QEMU's parent, which may more."""
+    script = "open('/proc/%d/mem', 'rb')" % pid
+    return subprocess.run([sys.executable, "-c", script], stderr=subprocess.DEVNULL).returncode == 0
+
+
 def test_standing():
     subprocess.run([MAKE_DUMPS, TMP], check=True)
     dump = os.path.join(TMP, "core.elf")
@@ -135,7 +141,9 @@ def test_standing():
     machine = stopped("process", "pc", "-device", "loader,addr=0,force-raw=on,file=" + ram)
     ask_both("memory of the process", machine.name(), dump, QUESTIONS)
     status, out, err = run("info", machine.name())
-    check("info says that it is the process's", "QEMU's process" in out, (out, err))
+    # Yama (ptrace_scope) may keep us from another process's memory.
+    wanted = "QEMU's process" if may_read(machine.qemu.pid) else "slow"
+    check("info says that it is the process's, or slow where that is not permitted", wanted in out, (out, err))
     machine.end()
 
 
@@ -244,7 +252,7 @@ def test_running():
         "running", "-m", "64M", "-bios", GUEST, "-machine", "pc,memory-backend=m0",
         "-object", "memory-backend-memfd,id=m0,size=64M,share=on",
     )  # fmt: skip
-    time.sleep(0.3)
+    machine.wait_for_guest()
     began = time.monotonic()
     for i in range(CAPTURES):
         status, records, err = leaves("--consistent", "--half", "both", machine.name())
@@ -379,7 +387,7 @@ def test_hostile():
             [PAGEWALK, "dump", "--root", "cpu0", "--consistent", "qemu:" + path],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )))  # fmt: skip
-    end = time.monotonic() + 40
+    end = time.monotonic() + 150
     for name, listener, job in jobs:
         try:
             err = job.communicate(timeout=max(1, end - time.monotonic()))[1].decode()

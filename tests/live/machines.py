@@ -92,6 +92,14 @@ class Machine:
     def monitor(self, line):
         return self.ask("human-monitor-command", **{"command-line": line})
 
+    def wait_for_guest(self):
+        """Until the guest of guest_x86_64.S has made its tables: it says so at READY."""
+        end = time.monotonic() + 60
+        while "0x00000001" not in self.monitor("xp /1wx 0x10000"):
+            if time.monotonic() > end:
+                raise TimeoutError("the guest makes no tables")
+            time.sleep(0.02)
+
     def dump(self, path):
         self.ask("dump-guest-memory", paging=False, protocol="file:" + path)
         return path
