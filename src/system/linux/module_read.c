@@ -244,6 +244,7 @@ void module_fini(struct module *module)
 {
 	free(module->sections);
 	free(module->symbols);
+	free((void *)module->by_va);
 	free((void *)module->users);
 	free(module->section_names);
 	free(module->symbol_names);

@@ -29,6 +29,7 @@ struct export {
 struct tables {
 	struct pgw_modules *modules;
 	uint64_t symtab, nr, strtab, typetab;
+	size_t name_room; /* bytes of names that were asked for */
 	struct export *exports; /* by va */
 	size_t nr_exports;
 };
@@ -121,16 +122,18 @@ static bool is_exported(struct tables *t, const struct pgw_symbol *symbol)
 }
 
 /* A name as long as it is. @return 0, -PGW_EIO, -PGW_ENOMEM */
-static int name_read(struct tables *t, struct module *module, uint64_t va, size_t *at, size_t *room)
+static int name_read(struct tables *t, struct module *module, uint64_t va, size_t *at)
 {
-	if (*room - *at < LINUX_SYMBOL_NAME_MAX + 1) {
-		size_t more = 2 * *room + NAMES_CHUNK;
-		char *grown = more > MAX_NAMES ? NULL : realloc(module->symbol_names, more);
+	if (t->name_room - *at < LINUX_SYMBOL_NAME_MAX + 1) {
+		size_t more = 2 * t->name_room + NAMES_CHUNK;
+		bool has_room = more <= MAX_NAMES && more <= t->modules->names_left;
+		char *grown = has_room ? realloc(module->symbol_names, more) : NULL;
 
+		t->modules->met.truncated |= !has_room;
 		if (!grown)
-			return more > MAX_NAMES ? -PGW_EIO : -PGW_ENOMEM;
+			return has_room ? -PGW_ENOMEM : -PGW_EIO;
 		module->symbol_names = grown;
-		*room = more;
+		t->name_room = more;
 	}
 	if (linux_memory_string(&t->modules->inside.memory, va, module->symbol_names + *at,
 				LINUX_SYMBOL_NAME_MAX + 1))
@@ -152,7 +155,7 @@ static char letter_read(struct tables *t, uint64_t index)
 /* Those without a name are not shown; the first one of each table is such. */
 static int table_read(struct tables *t, struct module *module)
 {
-	size_t at = 0, room = 0;
+	size_t at = 0;
 
 	for (uint64_t i = 0; i < t->nr; i++) {
 		uint64_t va = t->symtab + i * SYM_SIZE, name, value;
@@ -164,7 +167,7 @@ static int table_read(struct tables *t, struct module *module)
 			t->modules->met.nr_unreadable++;
 			return 0;
 		}
-		err = name_read(t, module, t->strtab + name, &at, &room);
+		err = name_read(t, module, t->strtab + name, &at);
 		if (err == -PGW_ENOMEM)
 			return err;
 		if (err) {
@@ -200,7 +203,7 @@ int module_symbols_read(struct pgw_modules *modules, struct module *module)
 {
 	const struct module_places *at = &modules->places;
 	struct tables t = { .modules = modules };
-	uint64_t kallsyms;
+	uint64_t kallsyms, max;
 	int err;
 
 	if (!number(&t, module->info.va, &at->module.kallsyms, &kallsyms) ||
@@ -212,12 +215,15 @@ int module_symbols_read(struct pgw_modules *modules, struct module *module)
 	}
 	if (!number(&t, kallsyms, &at->kallsyms.typetab, &t.typetab))
 		t.typetab = 0;
-	modules->met.truncated |= t.nr > MAX_SYMBOLS;
-	t.nr = t.nr > MAX_SYMBOLS ? MAX_SYMBOLS : t.nr;
+	max = modules->symbols_left < MAX_SYMBOLS ? modules->symbols_left : MAX_SYMBOLS;
+	modules->met.truncated |= t.nr > max;
+	t.nr = t.nr > max ? max : t.nr;
+	modules->symbols_left -= t.nr;
 	module->symbols = malloc(((size_t)t.nr + 1) * sizeof(*module->symbols));
 	err = module->symbols ? exports_read(&t, &module->info) : -PGW_ENOMEM;
 	if (!err)
 		err = table_read(&t, module);
+	modules->names_left -= t.name_room;
 	if (!err)
 		symbols_finish(&t, module);
 	free(t.exports);

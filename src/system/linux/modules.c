@@ -11,6 +11,9 @@
 #define MAX_MODULES 65536
 #define MAX_STEPS (UINT64_C(1) << 18)
 #define MAX_READS (UINT64_C(1) << 26)
+/* Of all modules: a machine with hundreds of them has some 10^5, and 10 MiB of names. */
+#define MAX_ALL_SYMBOLS (UINT64_C(1) << 22)
+#define MAX_ALL_NAMES ((size_t)128 << 20)
 
 #define AT(member) offsetof(struct module_places, member)
 #define NEED(type, path, member)                                                                   \
@@ -166,6 +169,72 @@ static int infos_make(struct pgw_modules *modules)
 	return 0;
 }
 
+/* The lower, the rather a symbol names its address: as pgw_symbols_at(). */
+static unsigned rank(const struct pgw_symbol *symbol)
+{
+	if (symbol->name[0] == '$' || symbol->name[0] == '.')
+		return 2;
+	return symbol->letter >= 'A' && symbol->letter <= 'Z' ? 0 : 1;
+}
+
+/* Of two alike, the first one of the module's table comes last. */
+static int symbol_compare(const void *a, const void *b)
+{
+	const struct pgw_symbol *x = *(const struct pgw_symbol *const *)a;
+	const struct pgw_symbol *y = *(const struct pgw_symbol *const *)b;
+
+	if (x->va != y->va)
+		return x->va < y->va ? -1 : 1;
+	if (rank(x) != rank(y))
+		return rank(x) > rank(y) ? -1 : 1;
+	return (x < y) - (x > y);
+}
+
+static int symbols_sort(struct module *module)
+{
+	size_t nr = module->info.nr_symbols;
+
+	module->by_va = calloc(nr + 1, sizeof(*module->by_va));
+	if (!module->by_va)
+		return -PGW_ENOMEM;
+	for (size_t i = 0; i < nr; i++)
+		module->by_va[i] = &module->symbols[i];
+	qsort(module->by_va, nr, sizeof(*module->by_va), symbol_compare);
+	return 0;
+}
+
+static int range_compare(const void *a, const void *b)
+{
+	const struct module_range *x = a, *y = b;
+
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+/* So that looking for an address takes no longer the more there are. */
+static int modules_sort(struct pgw_modules *modules)
+{
+	size_t nr = 0;
+	int status = 0;
+
+	for (size_t i = 0; i < modules->nr && !status; i++) {
+		status = symbols_sort(&modules->list[i]);
+		nr += modules->infos[i].nr_parts;
+	}
+	modules->ranges = status ? NULL : calloc(nr + 1, sizeof(*modules->ranges));
+	if (!modules->ranges)
+		return -PGW_ENOMEM;
+	for (size_t i = 0; i < modules->nr; i++) {
+		const struct pgw_module *module = &modules->infos[i];
+
+		for (unsigned j = 0; j < module->nr_parts; j++)
+			modules->ranges[modules->nr_ranges++] = (struct module_range){
+				module->parts[j].first, module->parts[j].last, i
+			};
+	}
+	qsort(modules->ranges, modules->nr_ranges, sizeof(*modules->ranges), range_compare);
+	return 0;
+}
+
 static int modules_read(struct pgw_modules *modules, struct pgw_error *err)
 {
 	uint64_t head = linux_inside_symbol(&modules->inside, "modules");
@@ -179,6 +248,8 @@ static int modules_read(struct pgw_modules *modules, struct pgw_error *err)
 	if (!head)
 		return source_fail(err, -PGW_ENOENT, "the symbol modules");
 	modules->steps_left = MAX_STEPS;
+	modules->symbols_left = MAX_ALL_SYMBOLS;
+	modules->names_left = MAX_ALL_NAMES;
 	modules->inside.memory.reads_left = MAX_READS;
 	status = linux_list_each(&modules->inside.memory, head, &modules->steps_left, module_node,
 				 modules, &end);
@@ -188,6 +259,8 @@ static int modules_read(struct pgw_modules *modules, struct pgw_error *err)
 		status = infos_make(modules);
 	if (!status)
 		status = users_read(modules);
+	if (!status)
+		status = modules_sort(modules);
 	modules->met.truncated |= !modules->inside.memory.reads_left;
 	return status ? source_fail(err, status, NULL) : 0;
 }
@@ -220,6 +293,7 @@ void pgw_modules_close(struct pgw_modules *modules)
 		module_fini(&modules->list[i]);
 	free(modules->list);
 	free(modules->infos);
+	free(modules->ranges);
 	free(modules);
 }
 
@@ -234,50 +308,50 @@ const struct pgw_modules_met *pgw_modules_get_met(const struct pgw_modules *modu
 	return &modules->met;
 }
 
-/* The lower, the rather a symbol names its address: as pgw_symbols_at(). */
-static unsigned rank(const struct pgw_symbol *symbol)
+/* The last one at or before an address. @return NULL: there is none from first on */
+static const struct pgw_symbol *symbol_at(const struct module *module, uint64_t first, uint64_t va)
 {
-	if (symbol->name[0] == '$' || symbol->name[0] == '.')
-		return 2;
-	return symbol->letter >= 'A' && symbol->letter <= 'Z' ? 0 : 1;
+	size_t low = 0, high = module->info.nr_symbols;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (module->by_va[middle]->va <= va)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low && module->by_va[low - 1]->va >= first ? module->by_va[low - 1] : NULL;
 }
 
-static const struct pgw_symbol *symbol_at(const struct pgw_module *module, uint64_t first,
-					  uint64_t va)
+/* The last range that begins at or before an address; ranges of modules do not overlap. */
+static const struct module_range *range_at(const struct pgw_modules *modules, uint64_t va)
 {
-	const struct pgw_symbol *best = NULL;
+	size_t low = 0, high = modules->nr_ranges;
 
-	for (size_t i = 0; i < module->nr_symbols; i++) {
-		const struct pgw_symbol *symbol = &module->symbols[i];
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
 
-		if (symbol->va < first || symbol->va > va)
-			continue;
-		if (!best || symbol->va > best->va ||
-		    (symbol->va == best->va && rank(symbol) < rank(best)))
-			best = symbol;
+		if (modules->ranges[middle].first <= va)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return best;
+	return low && modules->ranges[low - 1].last >= va ? &modules->ranges[low - 1] : NULL;
 }
 
 const struct pgw_module *pgw_modules_at(const struct pgw_modules *modules, uint64_t va,
 					struct pgw_symbol *ret_symbol, uint64_t *ret_offset)
 {
-	for (size_t i = 0; i < modules->nr; i++) {
-		const struct pgw_module *module = &modules->infos[i];
+	const struct module_range *range = range_at(modules, va);
+	const struct pgw_symbol *symbol;
 
-		for (unsigned j = 0; j < module->nr_parts; j++) {
-			const struct pgw_module_part *part = &module->parts[j];
-			const struct pgw_symbol *symbol;
-
-			if (va < part->first || va > part->last)
-				continue;
-			symbol = symbol_at(module, part->first, va);
-			if (ret_symbol)
-				*ret_symbol = symbol ? *symbol : (struct pgw_symbol){ 0 };
-			if (ret_offset)
-				*ret_offset = symbol ? va - symbol->va : 0;
-			return module;
-		}
-	}
-	return NULL;
+	if (!range)
+		return NULL;
+	symbol = symbol_at(&modules->list[range->module], range->first, va);
+	if (ret_symbol)
+		*ret_symbol = symbol ? *symbol : (struct pgw_symbol){ 0 };
+	if (ret_offset)
+		*ret_offset = symbol ? va - symbol->va : 0;
+	return &modules->infos[range->module];
 }

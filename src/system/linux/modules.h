@@ -43,10 +43,17 @@ struct module {
 	struct pgw_module info;
 	struct pgw_module_section *sections;
 	struct pgw_symbol *symbols;
+	const struct pgw_symbol **by_va; /* the same; of those at one address the one that names it is last */
 	const struct pgw_module **users;
 	char *section_names; /* each ended by NUL */
 	char *symbol_names;
 	uint64_t source_list; /* the address of its list */
+};
+
+/** Addresses of a module, inclusive. */
+struct module_range {
+	uint64_t first, last;
+	size_t module;
 };
 
 struct pgw_modules {
@@ -55,7 +62,11 @@ struct pgw_modules {
 	struct module *list;
 	struct pgw_module *infos; /* the same, as others see them */
 	size_t nr, size;
-	uint64_t steps_left; /* of all lists, that may be looked at */
+	struct module_range *ranges; /* of all, by address */
+	size_t nr_ranges;
+	uint64_t steps_left;   /* of all lists, that may be looked at */
+	uint64_t symbols_left; /* that may be kept, of all modules */
+	size_t names_left;     /* bytes of their names */
 	struct pgw_modules_met met;
 };
 
@@ -67,7 +78,7 @@ void module_fini(struct module *module);
 
 /* module_symbols.c */
 
-/** Names of its addresses. @return 0 or -PGW_ENOMEM */
+/** Names of its addresses, as far as there is room. @return 0 or -PGW_ENOMEM */
 int module_symbols_read(struct pgw_modules *modules, struct module *module);
 
 #endif
