@@ -156,7 +156,14 @@ static void rule_user_wx(struct leaf_scan *s, const struct pgw_extent *e)
 static bool is_entry_code(const struct audit_facts *facts, const struct pgw_extent *e)
 {
 	uint64_t text_last = facts->text.last - facts->image_distance;
+	uint64_t distance = e->va_first - e->pa;
 
+	if ((facts->direct.is_known && distance == facts->direct_distance) ||
+	    distance == facts->image_distance)
+		return false;
+	if (facts->fixmap.is_known &&
+	    !(place_has(&facts->fixmap, e->va_first) && place_has(&facts->fixmap, e->va_last)))
+		return false;
 	if (facts->entry_code.nr)
 		return ranges_cover(&facts->entry_code, e->pa, pa_last(e));
 	return !facts->has_data_symbols && e->pa > text_last && pa_last(e) < text_last + MIB(64) &&
