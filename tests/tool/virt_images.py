@@ -46,13 +46,15 @@ TREES = {
 }
 
 # What devices says: (who, id, through, domain, root), and how many devices are blocked. By a walk of
-# its own from the registers that QEMU told (roots.txt); for virtual machines as above.
+# its own from the registers that QEMU told (roots.txt). Of virtual machines, whose numbers (ASID, VMID)
+# are as the command says, the registers tell one each of s2arm61, s2a72 and gst612: that of root
+# 0x43450000, 0x45196000 and 0x83604000 is 1.
 P, T, I = "pass-through", "tables", "identity"
 DEVICES = {
     "npt61": ([("vm", 0, 1, 0x66CC000), ("vm", 1, 2, 0x66F9000)], 0),
     "npt72": ([("vm", 0, 1, 0x60E2000), ("vm", 1, 2, 0x6111000)], 0),
     "s2arm61": ([("vm", 0, 2, 0x430FC000), ("vm", 1, 1, 0x43450000)], 0),
-    "s2a72": ([("vm", 0, 0x102, 0x45074000), ("vm", 1, 0x101, 0x45196000)], 0),
+    "s2a72": ([("vm", 0, 2, 0x45074000), ("vm", 1, 1, 0x45196000)], 0),
     "gst612": ([("vm", 0, 1, 0x83604000), ("vm", 1, 2, 0x83618000)], 0),
     "vtd61": ([("00:00.0", T, 2, 0x6150000), ("00:01.0", T, 3, 0x615A000),
                ("00:02.0", T, 4, 0x63A8000), ("00:1f.0", I, 5, 0x6186000),

@@ -19,6 +19,7 @@
 #define VTCR_CACHED_MASK BITS(13, 8)
 #define VTCR_TG0_SHIFT 14
 #define VTCR_RES1 BIT(31)
+#define VTCR_VS BIT(19)
 #define VTCR_DS BIT(32)
 /* In struct kvm_s2_mmu VTCR stands so many words behind the root's address: 7.2, 6.1. */
 static const unsigned vtcr_distance[] = { 2, 4 };
@@ -164,7 +165,9 @@ static int add_kvm(struct virt *virt, uint64_t page, const uint64_t words[512], 
 		if (at < distance + 1 || !stage2_format(&s2, &found))
 			continue;
 		found.root.pa = words[at - distance];
-		found.domain_id = (uint32_t)(words[at - distance - 1] & 0xffff);
+		/* Of 8 or 16 bits; Linux counts above them how often all were used up. */
+		found.domain_id = (uint32_t)(words[at - distance - 1] &
+					     (words[at] & VTCR_VS ? 0xffff : 0xff));
 		found.evidence = page + 8 * (uint64_t)(at - distance);
 		if (found.root.pa && !(found.root.pa & ~ADDRESS) && root_is_proved(virt, &found))
 			return virt_add(virt, &found);
