@@ -328,6 +328,19 @@ static int frames_find(struct audit_facts *facts)
 #define RESOURCE_SIBLING 48
 #define RESOURCE_CHILD 56
 
+/* Memory of firmware's map that is no RAM for the kernel, and in its holes: e820_type_to_string(). */
+static bool is_firmware(const char *name)
+{
+	static const char *const names[] = { "Reserved", "reserved", "ACPI ",  "Unknown",
+					     "Soft Res", "Persiste", "Unusable" };
+
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(names); i++) {
+		if (strncmp(name, names[i], strlen(names[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* One resource; its siblings and children are put on the stack. @return 0 or -PGW_ENOMEM */
 static int resource_read(struct audit_facts *facts, uint64_t va, uint64_t *stack, unsigned *depth)
 {
@@ -342,11 +355,13 @@ static int resource_read(struct audit_facts *facts, uint64_t va, uint64_t *stack
 	    linux_memory_word(&facts->memory, va + RESOURCE_SIBLING, &next[0]) ||
 	    linux_memory_word(&facts->memory, va + RESOURCE_CHILD, &next[1]))
 		return 0;
+	if (!name_va || linux_memory_read(&facts->memory, name_va, name, sizeof(ram) - 1))
+		name[0] = '\0';
 	status = ranges_add(&facts->resources, start, end);
-	if (!status && name_va &&
-	    !linux_memory_read(&facts->memory, name_va, name, sizeof(ram) - 1) &&
-	    memcmp(name, ram, sizeof(ram) - 1) == 0)
+	if (!status && strcmp(name, ram) == 0)
 		status = ranges_add(&facts->ram, start, end);
+	if (!status && is_firmware(name))
+		status = ranges_add(&facts->firmware, start, end);
 	for (int i = 0; i < 2; i++) {
 		if (next[i] && *depth < MAX_RESOURCES)
 			stack[(*depth)++] = next[i];
@@ -473,6 +488,7 @@ static void facts_sort(struct audit_facts *facts)
 	ranges_sort(&facts->ro_tables);
 	ranges_sort(&facts->ram);
 	ranges_sort(&facts->resources);
+	ranges_sort(&facts->firmware);
 }
 
 int audit_facts_find(struct audit_facts *facts, const struct pgw_audit_args *args)
@@ -516,4 +532,5 @@ void audit_facts_fini(struct audit_facts *facts)
 	ranges_fini(&facts->ro_tables);
 	ranges_fini(&facts->ram);
 	ranges_fini(&facts->resources);
+	ranges_fini(&facts->firmware);
 }

@@ -56,6 +56,7 @@ struct audit_facts {
 	struct ranges ro_tables;  /* arm64: swapper_pg_dir and the like */
 	struct ranges ram;        /* by the kernel's resource tree */
 	struct ranges resources;  /* all that the tree names */
+	struct ranges firmware;   /* of these, what firmware keeps for itself */
 	bool has_ram, has_data_symbols, has_image_end;
 	bool is_cut; /* a budget ran out in the kernel's own root: it may execute more */
 	struct audit_marks marks;

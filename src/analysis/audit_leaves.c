@@ -339,7 +339,7 @@ static bool has_only_ram(const struct leaf_scan *s, const struct pgw_extent *e, 
 	return facts->arch != AUDIT_X86_64 ||
 	       (last >= MIB(1) &&
 		!ranges_meet(&facts->ram, (last & ~(MIB(2) - 1)) - MIB(2), first | (MIB(2) - 1)) &&
-		!ranges_meet(&facts->resources, first, last));
+		!ranges_meet(&facts->firmware, first, last));
 }
 
 static void rule_no_ram(struct leaf_scan *s, const struct pgw_extent *e)
