@@ -17,8 +17,8 @@ struct gdb_packets;
  * that is wrong: a packet ends behind "#" and two digits, and what is between packets is passed over.
  */
 #define GDB_END "#00#00"
-/** D: detach, which lets the machine run. */
-#define GDB_RUN "$D#44"
+/** c: continue. It may be said twice, and when we had let the machine run already, which D may not. */
+#define GDB_RUN "$c#63"
 /** QEMU (docs/system/gdb.rst): addresses of memory are virtual again. */
 #define GDB_VIRTUAL "$Qqemu.PhyMemMode:0#76"
 
