@@ -103,7 +103,8 @@ class Riscv:
     wx = staticmethod(lambda e: e | 0xe)
     rx = staticmethod(lambda e: e & ~4 | 0xa)
     user = staticmethod(lambda e: e | 16)
-    put = staticmethod(lambda e, pa: e & ~Riscv.address | pa >> 2)
+    # One page, also where the entry was one of a larger piece (Svnapot's N).
+    put = staticmethod(lambda e, pa: e & ~(Riscv.address | 1 << 63) | pa >> 2)
     bad_leaf = staticmethod(lambda e: e | 1 << 54)
     link_no_x = link_no_w = link_no_user = None
     absent = staticmethod(lambda e: e & ~1 | 0xe)
@@ -409,6 +410,11 @@ class Planter:
         if 'table-mark' in unchecked or not table or page is None:
             return
         va, pa, items, slots, _ = table
+        # What was planted below would not be in effect any more.
+        planted = {pa for pa, _ in self.used}
+        slots = [slot for slot in slots if tree.below(items[slot], 1) not in planted]
+        if not slots:
+            return
         slot = self.choose.choice(slots)
         self.used.add((pa, slot))
         below = tree.below(items[slot], 1)
@@ -550,6 +556,7 @@ def check(nr, image, copy, seed):
     for what, list_ in (('missed', missed), ('of a decoy', loud), ('of nothing planted', other)):
         for t in list_[:10]:
             print(f'# {what}:', *(f'{x:#x}' if isinstance(x, int) else x for x in t))
+    return fine
 
 
 def main(image, copy, *seeds):
@@ -557,9 +564,9 @@ def main(image, copy, *seeds):
     if seeds[0] == 'leave':
         Planter(image, random.Random(int(seeds[1]))).plant(copy, findings(image)[2])
         return
-    for nr, seed in enumerate(seeds, 1):
-        check(nr, image, copy, int(seed))
+    is_fine = [check(nr, image, copy, int(seed)) for nr, seed in enumerate(seeds, 1)]
     print(f'1..{len(seeds)}')
+    sys.exit(0 if all(is_fine) else 1)
 
 
 NOTES = ('user-wx', 'no-kpti', 'no-smep', 'no-nx', 'no-wxn')
