@@ -52,9 +52,10 @@ static bool take_key(const char *text, const char *key, char *ret, size_t size)
 {
 	size_t n = strlen(key);
 
-	for (const char *at = text; at; at = strchr(at, ','), at += at != NULL) {
+	for (const char *at = text, *comma; at; at = comma ? comma + 1 : NULL) {
 		size_t len;
 
+		comma = strchr(at, ',');
 		if (strncmp(at, key, n) != 0 || at[n] != '=')
 			continue;
 		len = strcspn(at + n + 1, ",");
