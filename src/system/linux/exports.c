@@ -162,7 +162,7 @@ int linux_exports_add(struct linux_memory *mem, struct pgw_symbols *symbols)
 	struct linux_image_copy image;
 	struct exports exports = { .mem = mem, .image = &image };
 	int status = linux_image_read(mem, symbols, &image);
-	const uint8_t *at = image.bytes, *end = image.bytes + image.size;
+	const uint8_t *at = image.bytes, *end = at ? at + image.size : NULL;
 
 	if (!status)
 		status = -PGW_ENOENT;
