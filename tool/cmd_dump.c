@@ -235,9 +235,6 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 	struct regions regions = { 0 };
 	int err = option_given(opts, OPT_SYMBOLS) ? names_for_report(target, &report) : TOOL_DONE;
 
-	if (err == TOOL_DONE && (opts->given & (OPT_BIT(OPT_REGIONS) | OPT_BIT(OPT_REGION))))
-		err = regions_get(target, opts, &report, &regions);
-
 	if (err != TOOL_DONE)
 		return err;
 	if (!(opts->given & (OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_NO_FOLD))))
@@ -253,6 +250,12 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 	}
 	if (!dump_filter(opts, target->root.format, &args.filter))
 		return TOOL_USAGE;
+	if (opts->given & (OPT_BIT(OPT_REGIONS) | OPT_BIT(OPT_REGION)))
+		err = regions_get(target, opts, &report, &regions);
+	if (err != TOOL_DONE) {
+		regions_free(&regions);
+		return err;
+	}
 	interrupt_catch();
 	err = dump_each_half(target, opts, &args, &summary, &by, &regions);
 	regions_free(&regions);
