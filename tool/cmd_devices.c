@@ -148,6 +148,11 @@ static int devices_report(struct target *target, const struct options *opts, str
 		message("%s: no tables of an IOMMU and no virtual machine were found by their "
 			"looks",
 			target->file);
+	/* What is not in the file was not looked at. */
+	if (report_is_cut(pgw_image_get_info(target->image))) {
+		target_explain_unreadable(target);
+		return TOOL_FINDING;
+	}
 	return is_cut ? TOOL_FINDING : TOOL_DONE;
 }
 

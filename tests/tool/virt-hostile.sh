@@ -18,4 +18,9 @@ for image in "$tmp"/*.elf; do
 		tap_fail "$name: status $status" "$tmp/why"
 	fi
 done
+# What is not in a file that was cut was not looked at, and that is said.
+head -c 5000 "$root/tests/data/x86_64-la48-pti.small.elf" >"$tmp/cut"
+run devices "$tmp/cut"
+check 'a file that was cut: status 1' test "$status" -eq 1
+check '... says so' grep -q 'the file was cut: it ends at byte 5000' "$tmp/err"
 tap_done
