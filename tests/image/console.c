@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "image/console.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
 #include <string.h>
+
+#include <pagewalk/image.h>
 
 #include "common/shared_images.h"
 
@@ -23,6 +31,20 @@ static bool read_line(struct console *console)
 		return false;
 	console->line[strcspn(console->line, "\r\n")] = '\0';
 	return true;
+}
+
+struct pgw_image *console_image(const char *name)
+{
+	char file[128];
+	struct pgw_image *image;
+	const char *path;
+
+	snprintf(file, sizeof(file), "linux/%s.elf", name);
+	path = shared_image(file);
+	if (!path)
+		skip();
+	assert_int_equal(pgw_image_open(path, NULL, &image, NULL), 0);
+	return image;
 }
 
 bool console_open(struct console *console, const char *name, const char *path)

@@ -11,11 +11,16 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+struct pgw_image;
+
 struct console {
 	FILE *file;
 	const char *path;
 	char line[4096];
 };
+
+/** The guest's memory, to be closed; skips the test if it is not there. */
+struct pgw_image *console_image(const char *name);
 
 /** Go to the last copy of a file of the guest. @return is it there? */
 bool console_open(struct console *console, const char *name, const char *path);

@@ -23,21 +23,6 @@
 
 static const char *const guests[] = { "linux-6.1-amd64", "linux-7.2-amd64", "linux-7.2-arm64" };
 
-/* Skips the test if it is not there. */
-static struct pgw_image *open_guest(const char *name)
-{
-	char file[128];
-	struct pgw_image *image;
-	const char *path;
-
-	snprintf(file, sizeof(file), "linux/%s.elf", name);
-	path = shared_image(file);
-	if (!path)
-		skip();
-	assert_int_equal(pgw_image_open(path, NULL, &image, NULL), 0);
-	return image;
-}
-
 static bool is_area(const struct pgw_layout_range *range)
 {
 	return range->source == PGW_LAYOUT_VMALLOC && strcmp(range->name, "lazy") != 0;
@@ -129,7 +114,7 @@ static void test_layout__is_that_of_the_guests(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < PGW_ARRAY_SIZE(guests); i++) {
-		struct pgw_image *image = open_guest(guests[i]);
+		struct pgw_image *image = console_image(guests[i]);
 		const struct pgw_layout_met *met;
 		struct pgw_layout *layout;
 
@@ -177,7 +162,7 @@ static void test_layout__has_the_large_regions(void **state)
 			pgw_image_close(image);
 			layout = NULL;
 			image = NULL;
-			image = open_guest(places[i].name);
+			image = console_image(places[i].name);
 			assert_int_equal(pgw_layout_open(image, &layout, NULL), 0);
 		}
 		range = pgw_layout_at(layout, places[i].va);
@@ -216,7 +201,7 @@ static void test_layout__words_mixed_up_end_bounded(void **state)
 {
 	uint64_t seed = test_seed();
 	struct overlay *overlay = calloc(1, sizeof(*overlay));
-	struct pgw_image *image = open_guest("linux-7.2-amd64");
+	struct pgw_image *image = console_image("linux-7.2-amd64");
 	struct pgw_layout *layout;
 
 	(void)state;

@@ -32,21 +32,6 @@ static const struct guest guests[] = {
 	{ "linux-7.2-arm64", 3, 495 },
 };
 
-/* Skips the test if it is not there. */
-static struct pgw_image *open_guest(const char *name)
-{
-	char file[128];
-	struct pgw_image *image;
-	const char *path;
-
-	snprintf(file, sizeof(file), "linux/%s.elf", name);
-	path = shared_image(file);
-	if (!path)
-		skip();
-	assert_int_equal(pgw_image_open(path, NULL, &image, NULL), 0);
-	return image;
-}
-
 /* "x_tables 61440 1 xt_tcpudp, Live 0xffffffffc0554000" */
 static void proc_line(const struct pgw_module *module, char *text, size_t size)
 {
@@ -136,7 +121,7 @@ static void test_modules__are_those_of_the_guests(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < PGW_ARRAY_SIZE(guests); i++) {
-		struct pgw_image *image = open_guest(guests[i].name);
+		struct pgw_image *image = console_image(guests[i].name);
 		struct pgw_modules *modules;
 
 		assert_int_equal(pgw_modules_open(image, &modules, NULL), 0);
@@ -171,7 +156,7 @@ static void use(const struct pgw_modules *modules)
 /* An image whose symbols and types are known, with memory that can be changed under it. */
 static struct pgw_image *open_changed(const char *name, struct overlay *overlay)
 {
-	struct pgw_image *image = open_guest(name);
+	struct pgw_image *image = console_image(name);
 	struct pgw_modules *modules;
 
 	assert_int_equal(pgw_modules_open(image, &modules, NULL), 0);

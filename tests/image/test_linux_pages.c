@@ -28,21 +28,6 @@
 
 static const char *const guests[] = { "linux-6.1-amd64", "linux-7.2-amd64", "linux-7.2-arm64" };
 
-/* Skips the test if it is not there. */
-static struct pgw_image *open_guest(const char *name)
-{
-	char file[128];
-	struct pgw_image *image;
-	const char *path;
-
-	snprintf(file, sizeof(file), "linux/%s.elf", name);
-	path = shared_image(file);
-	if (!path)
-		skip();
-	assert_int_equal(pgw_image_open(path, NULL, &image, NULL), 0);
-	return image;
-}
-
 /* How many frames there are of a kind, and of how many the console says something else. */
 struct agreement {
 	uint64_t nr, differ;
@@ -108,7 +93,7 @@ static void test_pages__are_those_of_the_guests(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < PGW_ARRAY_SIZE(guests); i++) {
-		struct pgw_image *image = open_guest(guests[i]);
+		struct pgw_image *image = console_image(guests[i]);
 		struct pgw_pages *pages;
 		struct compared c;
 
@@ -131,7 +116,7 @@ static void test_pages__flags_have_names(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < PGW_ARRAY_SIZE(guests); i++) {
-		struct pgw_image *image = open_guest(guests[i]);
+		struct pgw_image *image = console_image(guests[i]);
 		struct pgw_pages *pages;
 
 		assert_int_equal(pgw_pages_open(image, &pages, NULL), 0);
@@ -155,7 +140,7 @@ static void test_pages__words_mixed_up_end_bounded(void **state)
 {
 	uint64_t seed = test_seed();
 	struct overlay *overlay = calloc(1, sizeof(*overlay));
-	struct pgw_image *image = open_guest("linux-7.2-amd64");
+	struct pgw_image *image = console_image("linux-7.2-amd64");
 	struct pgw_pages *pages;
 	struct pgw_page page;
 
