@@ -17,12 +17,6 @@
 
 #define STOP_OUTPUT 1
 
-static const char *const level_names[_PGW_AUDIT_LEVEL_MAX] = {
-	[PGW_AUDIT_NOTE] = "note",
-	[PGW_AUDIT_WARNING] = "warning",
-	[PGW_AUDIT_ERROR] = "error",
-};
-
 /* What becomes of findings, and how many there are of each kind. */
 struct audit {
 	const struct options *opts;
@@ -74,7 +68,7 @@ static void finding_record(struct record *record, const struct pgw_audit_finding
 
 	record_begin(record, "finding");
 	record_str(record, "rule", info->id);
-	record_str(record, "level", level_names[standing->level]);
+	record_str(record, "level", report_audit_level(standing->level));
 	record_bool(record, "known", standing->is_known);
 	record_hex(record, "root", finding->root->root.pa);
 	record_str(record, "state", report_root_state(finding->root->state));

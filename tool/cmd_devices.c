@@ -11,59 +11,8 @@
 
 #define STOP_OUTPUT 1
 
-/* What a guest or a device can reach. */
-struct reach {
-	uint64_t readable, writable; /* bytes of its addresses */
-	bool is_one_to_one;          /* each address is the physical one */
-	bool is_cut;
-};
-
-static int reach_extent(const struct pgw_extent *extent, void *arg)
-{
-	const uint8_t read = PGW_KERNEL_R | PGW_USER_R, write = PGW_KERNEL_W | PGW_USER_W;
-	uint64_t bytes = extent->va_last - extent->va_first + 1;
-	struct reach *reach = (struct reach *)arg;
-
-	if (extent->kind != PGW_ENTRY_LEAF)
-		return 0;
-	reach->readable += extent->rights & read ? bytes : 0;
-	reach->writable += extent->rights & write ? bytes : 0;
-	reach->is_one_to_one &= extent->pa == extent->va_first;
-	return 0;
-}
-
-static int reach_find(const struct target *target, const struct options *opts,
-		      const struct pgw_foreign *found, struct reach *ret)
-{
-	const struct pgw_mm_attach_args args = {
-		.platform = pgw_hosted_platform(),
-		.format = found->format,
-		.phys = pgw_image_phys(target->image),
-		.root = found->root,
-		.region = pgw_format_regions(found->format)->kind,
-		.control = found->control,
-		.budget = opts->budget,
-	};
-	struct pgw_scan_stats stats = { 0 };
-	struct pgw_mm *mm;
-	int err = pgw_mm_attach(&args, &mm);
-
-	*ret = (struct reach){ .is_one_to_one = true };
-	if (err)
-		return err;
-	err = pgw_mmap_read_lock(mm);
-	if (!err) {
-		err = pgw_scan(mm, pgw_mm_region(mm)->first, pgw_mm_region(mm)->last, reach_extent,
-			       ret, &stats);
-		pgw_mmap_read_unlock(mm);
-	}
-	pgw_mm_free(mm);
-	ret->is_cut = err == -PGW_E2BIG || stats.nr_unreadable;
-	return err == -PGW_E2BIG ? 0 : err;
-}
-
 static void devices_root(struct record *record, const struct pgw_foreign *found,
-			 const struct reach *reach)
+			 const struct foreign_reach *reach)
 {
 	if (found->domain == PGW_DOMAIN_TABLES) {
 		record_hex(record, "root", found->root.pa);
@@ -83,18 +32,11 @@ static void devices_root(struct record *record, const struct pgw_foreign *found,
 static int devices_one(const struct target *target, const struct options *opts,
 		       struct record *record, const struct pgw_foreign *found, bool *is_cut)
 {
-	struct reach reach = { 0 };
-	struct pgw_foreign unknown = *found;
-	int err = 0;
+	struct foreign_reach reach;
+	struct pgw_foreign known = *found;
+	int err = foreign_reach(target, opts, &known, &reach);
 
-	if (found->domain == PGW_DOMAIN_TABLES)
-		err = reach_find(target, opts, found, &reach);
-	/* No tables can be where it says. That says nothing of the next one. */
-	if (err == -PGW_EINVAL) {
-		unknown.domain = PGW_DOMAIN_UNKNOWN;
-		found = &unknown;
-		err = 0;
-	}
+	found = &known;
 	if (err)
 		return err;
 	*is_cut |= reach.is_cut;
@@ -105,11 +47,7 @@ static int devices_one(const struct target *target, const struct options *opts,
 		char id[FOREIGN_ID];
 
 		record_str(record, "device", foreign_id(found, id));
-		record_str(record, "through",
-			   found->domain == PGW_DOMAIN_TABLES && reach.readable &&
-					   reach.is_one_to_one && !reach.is_cut
-				   ? "identity"
-				   : foreign_domain(found->domain));
+		record_str(record, "through", foreign_through(found, &reach));
 	}
 	record_dec(record, "domain", found->domain_id);
 	devices_root(record, found, &reach);

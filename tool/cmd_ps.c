@@ -15,39 +15,6 @@ struct ps {
 	uint64_t nr_odd; /* tasks of which something should not be there */
 };
 
-/** What is told of one task. */
-struct ps_row {
-	const struct pgw_task *task;
-	const struct pgw_task *with_mm; /* the thread whose mm it is; task itself if it has one */
-	bool has_memory;
-	struct pgw_task_memory memory;
-};
-
-static const char *row_odd(const struct ps_row *row)
-{
-	if (row->task->found == PGW_TASK_IN_LIST)
-		return "no pid leads to it";
-	if (row->task->found == PGW_TASK_IN_PIDS)
-		return "in no list of tasks";
-	if (row->memory.nr_torn)
-		return "its areas do not hold together";
-	if (row->memory.nr_unreadable)
-		return "not all of its memory's tables and areas are in the image";
-	if (row->memory.truncated)
-		return "too many areas or tables to look at all";
-	if (row->with_mm->mm_va && !row->with_mm->root_pa)
-		return "its root is not in the image";
-	return NULL;
-}
-
-/* What VmRSS is, by the counters. */
-static int64_t counted_rss(const struct pgw_task_memory *memory)
-{
-	return (int64_t)((uint64_t)memory->counted[PGW_RSS_FILE] +
-			 (uint64_t)memory->counted[PGW_RSS_ANON] +
-			 (uint64_t)memory->counted[PGW_RSS_SHMEM]);
-}
-
 static void text_kib(struct out *out, bool has, uint64_t bytes)
 {
 	if (has)
@@ -63,14 +30,14 @@ static void text_head(const struct ps *ps)
 		"    PPID     UID S ROOT                     RSS   COUNTED    TABLES NAME\n");
 }
 
-static void text_row(const struct ps *ps, const struct ps_row *row)
+static void text_row(const struct ps *ps, const struct tasks_row *row)
 {
 	const struct pgw_task *task = row->task;
 	const struct pgw_task_memory *memory = &row->memory;
-	const char *odd = row_odd(row);
+	const char *odd = tasks_row_odd(row);
 	struct out *out = ps->out;
 	const char state[] = { ' ', task->state, ' ', '\0' };
-	int64_t counted = counted_rss(memory);
+	int64_t counted = tasks_counted_rss(memory);
 
 	out_dec_padded(out, task->tgid, 7);
 	out_dec_padded(out, ps->has_threads ? task->pid : task->nr_threads, 8);
@@ -114,7 +81,7 @@ static void json_memory(struct json *json, const struct pgw_task_memory *memory)
 	json_int(json, "counted_shmem", memory->counted[PGW_RSS_SHMEM]);
 }
 
-static void json_row(const struct ps *ps, const struct ps_row *row)
+static void json_row(const struct ps *ps, const struct tasks_row *row)
 {
 	const struct pgw_task *task = row->task;
 	struct json json = { .out = ps->out };
@@ -147,7 +114,7 @@ static void json_row(const struct ps *ps, const struct ps_row *row)
 		json_hex(&json, "root", row->with_mm->root_pa);
 	if (row->has_memory)
 		json_memory(&json, &row->memory);
-	json_str(&json, "odd", row_odd(row));
+	json_str(&json, "odd", tasks_row_odd(row));
 	json_end(&json);
 }
 
@@ -190,17 +157,12 @@ static void ps_summary(const struct ps *ps)
 
 static int ps_row(struct ps *ps, const struct pgw_task *task)
 {
-	struct ps_row row = {
-		.task = task,
-		.with_mm = task->is_leader ? pgw_tasks_with_mm(ps->tasks, task) : task,
-	};
-	int err = row.with_mm->mm_va ? pgw_task_get_memory(ps->tasks, row.with_mm, &row.memory)
-				     : -PGW_ENOENT;
+	struct tasks_row row;
+	int err = tasks_row_get(ps->tasks, task, &row);
 
-	if (err && err != -PGW_ENOENT)
+	if (err)
 		return err;
-	row.has_memory = !err;
-	ps->nr_odd += row_odd(&row) != NULL;
+	ps->nr_odd += tasks_row_odd(&row) != NULL;
 	if (ps->is_json)
 		json_row(ps, &row);
 	else

@@ -58,6 +58,74 @@ int foreign_list(struct target *target, const struct pgw_foreign **ret_list, siz
 	return TOOL_UNREADABLE;
 }
 
+static int reach_extent(const struct pgw_extent *extent, void *arg)
+{
+	const uint8_t read = PGW_KERNEL_R | PGW_USER_R, write = PGW_KERNEL_W | PGW_USER_W;
+	uint64_t bytes = extent->va_last - extent->va_first + 1;
+	struct foreign_reach *reach = (struct foreign_reach *)arg;
+
+	if (extent->kind != PGW_ENTRY_LEAF)
+		return 0;
+	reach->readable += extent->rights & read ? bytes : 0;
+	reach->writable += extent->rights & write ? bytes : 0;
+	reach->is_one_to_one &= extent->pa == extent->va_first;
+	return 0;
+}
+
+static int reach_scan(const struct target *target, const struct options *opts,
+		      const struct pgw_foreign *found, struct foreign_reach *ret)
+{
+	const struct pgw_mm_attach_args args = {
+		.platform = pgw_hosted_platform(),
+		.format = found->format,
+		.phys = pgw_image_phys(target->image),
+		.root = found->root,
+		.region = pgw_format_regions(found->format)->kind,
+		.control = found->control,
+		.budget = opts->budget,
+	};
+	struct pgw_scan_stats stats = { 0 };
+	struct pgw_mm *mm;
+	int err = pgw_mm_attach(&args, &mm);
+
+	ret->is_one_to_one = true;
+	if (err)
+		return err;
+	err = pgw_mmap_read_lock(mm);
+	if (!err) {
+		err = pgw_scan(mm, pgw_mm_region(mm)->first, pgw_mm_region(mm)->last, reach_extent,
+			       ret, &stats);
+		pgw_mmap_read_unlock(mm);
+	}
+	pgw_mm_free(mm);
+	ret->is_cut = err == -PGW_E2BIG || stats.nr_unreadable;
+	return err == -PGW_E2BIG ? 0 : err;
+}
+
+int foreign_reach(const struct target *target, const struct options *opts,
+		  struct pgw_foreign *found, struct foreign_reach *ret)
+{
+	int err = 0;
+
+	*ret = (struct foreign_reach){ 0 };
+	if (found->domain == PGW_DOMAIN_TABLES)
+		err = reach_scan(target, opts, found, ret);
+	/* No tables can be where it says. That says nothing of the next one. */
+	if (err == -PGW_EINVAL) {
+		found->domain = PGW_DOMAIN_UNKNOWN;
+		err = 0;
+	}
+	return err;
+}
+
+const char *foreign_through(const struct pgw_foreign *found, const struct foreign_reach *reach)
+{
+	bool is_identity = found->domain == PGW_DOMAIN_TABLES && reach->readable &&
+			   reach->is_one_to_one && !reach->is_cut;
+
+	return is_identity ? "identity" : foreign_domain(found->domain);
+}
+
 /* @return NULL: there is none, or not one alone */
 static const struct pgw_foreign *choose(const struct options *opts, const struct pgw_foreign *list,
 					size_t nr, size_t *ret_nr)

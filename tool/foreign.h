@@ -17,6 +17,22 @@ const char *foreign_domain(enum pgw_domain domain);
 /** All of an image; says so if that fails. */
 int foreign_list(struct target *target, const struct pgw_foreign **ret_list, size_t *ret_nr,
 		 uint64_t *ret_nr_blocked);
+/** What a guest or a device can reach. All zero without tables. */
+struct foreign_reach {
+	uint64_t readable, writable; /**< bytes of its addresses */
+	bool is_one_to_one;          /**< each address is the physical one */
+	bool is_cut;                 /**< not all of its tables could be looked at */
+};
+
+/**
+ * Find that out.
+ * @param found of one that has its tables where none can be, the domain becomes PGW_DOMAIN_UNKNOWN
+ * @return 0, or negative: as pgw_mm_attach() and pgw_scan()
+ */
+int foreign_reach(const struct target *target, const struct options *opts,
+		  struct pgw_foreign *found, struct foreign_reach *ret);
+/** What its accesses go through: as foreign_domain(), or "identity". */
+const char *foreign_through(const struct pgw_foreign *found, const struct foreign_reach *reach);
 /** The root that --vm or --device chooses. */
 int foreign_root(struct target *target, const struct options *opts, struct pgw_root_info *ret);
 

@@ -31,6 +31,46 @@ const struct pgw_task *tasks_choose(const struct target *target, const struct pg
 	return task;
 }
 
+int tasks_row_get(struct pgw_tasks *tasks, const struct pgw_task *task, struct tasks_row *ret)
+{
+	struct tasks_row row = {
+		.task = task,
+		.with_mm = task->is_leader ? pgw_tasks_with_mm(tasks, task) : task,
+	};
+	int err = row.with_mm->mm_va ? pgw_task_get_memory(tasks, row.with_mm, &row.memory)
+				     : -PGW_ENOENT;
+
+	if (err && err != -PGW_ENOENT)
+		return err;
+	row.has_memory = !err;
+	*ret = row;
+	return 0;
+}
+
+const char *tasks_row_odd(const struct tasks_row *row)
+{
+	if (row->task->found == PGW_TASK_IN_LIST)
+		return "no pid leads to it";
+	if (row->task->found == PGW_TASK_IN_PIDS)
+		return "in no list of tasks";
+	if (row->memory.nr_torn)
+		return "its areas do not hold together";
+	if (row->memory.nr_unreadable)
+		return "not all of its memory's tables and areas are in the image";
+	if (row->memory.truncated)
+		return "too many areas or tables to look at all";
+	if (row->with_mm->mm_va && !row->with_mm->root_pa)
+		return "its root is not in the image";
+	return NULL;
+}
+
+int64_t tasks_counted_rss(const struct pgw_task_memory *memory)
+{
+	return (int64_t)((uint64_t)memory->counted[PGW_RSS_FILE] +
+			 (uint64_t)memory->counted[PGW_RSS_ANON] +
+			 (uint64_t)memory->counted[PGW_RSS_SHMEM]);
+}
+
 /* Bytes of a control character: C0, DEL, or C1, which is 0x80 to 0x9f alone or behind 0xc2. */
 static bool is_control(unsigned char c, unsigned char before)
 {

@@ -13,6 +13,21 @@ int tasks_open(struct target *target, struct pgw_tasks **ret);
 const struct pgw_task *tasks_choose(const struct target *target, const struct pgw_tasks *tasks,
 				    uint32_t pid);
 
+/** What is told of one task. */
+struct tasks_row {
+	const struct pgw_task *task;
+	const struct pgw_task *with_mm; /**< the thread whose mm it is; task itself if it has one */
+	bool has_memory;
+	struct pgw_task_memory memory; /**< all zero without */
+};
+
+/** @return 0, or negative: as pgw_task_get_memory() fails, but for there being none */
+int tasks_row_get(struct pgw_tasks *tasks, const struct pgw_task *task, struct tasks_row *ret);
+/** What should not be so, in a few words; or NULL. */
+const char *tasks_row_odd(const struct tasks_row *row);
+/** What VmRSS is, in bytes, by the kernel's counters. Pre: memory->has_counters */
+int64_t tasks_counted_rss(const struct pgw_task_memory *memory);
+
 /* Bits of pgw_area.flags. */
 #define VM_READ 0x1
 #define VM_WRITE 0x2

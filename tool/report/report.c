@@ -201,6 +201,17 @@ void report_absent(const struct report *report, uint64_t va, unsigned level, uin
 			 level, entry, ret);
 }
 
+const char *report_audit_level(enum pgw_audit_level level)
+{
+	static const char *const names[_PGW_AUDIT_LEVEL_MAX] = {
+		[PGW_AUDIT_NOTE] = "note",
+		[PGW_AUDIT_WARNING] = "warning",
+		[PGW_AUDIT_ERROR] = "error",
+	};
+
+	return names[level];
+}
+
 const char *report_root_state(enum pgw_root_state state)
 {
 	static const char *const names[_PGW_ROOT_STATE_MAX] = {

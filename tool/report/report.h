@@ -268,6 +268,8 @@ const char *report_absent_kind(enum pgw_absent_kind kind);
 /** What an absent entry of a table of this level means, at va. */
 void report_absent(const struct report *report, uint64_t va, unsigned level, uint64_t entry,
 		   struct pgw_absent *ret);
+/** "note", "warning" or "error". */
+const char *report_audit_level(enum pgw_audit_level level);
 const char *report_root_state(enum pgw_root_state state);
 /** What tells this state, if something in memory does: "vmcb", "efi_system_table". */
 const char *report_root_evidence(enum pgw_root_state state);
