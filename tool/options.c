@@ -85,6 +85,20 @@ static bool option_vmcoreinfo(struct options *opts, const char *text)
 	return *text != '\0';
 }
 
+/* NAME=VALUE. The name is cut off in argv, which may be written to. */
+static bool option_register(struct options *opts, const char *text)
+{
+	const char *equals = strchr(text, '=');
+	struct pgw_register_value given = { .name = text };
+
+	if (!equals || equals == text || opts->nr_registers == OPTIONS_MAX_REGISTERS ||
+	    !parse_hex(equals + 1, &given.value))
+		return false;
+	*(char *)(uintptr_t)equals = '\0';
+	opts->registers[opts->nr_registers++] = given;
+	return true;
+}
+
 static bool option_max_pause(struct options *opts, const char *text)
 {
 	return parse_dec(text, &opts->max_pause_ms) && opts->max_pause_ms &&
@@ -399,6 +413,12 @@ static const struct option_spec option_specs[] = {
 			     "believe this VMCOREINFO: KEY=VALUE lines, or the ELF note" HELP_NEXT
 			     "that has them",
 			     option_vmcoreinfo },
+	[OPT_REGISTER] = { "register", "NAME=VALUE",
+			   "a register, = and a hexadecimal number, at most 64 of them",
+			   "a register of the CPU that the image lacks, in hexadecimal" HELP_NEXT
+			   "(info lists which, and who prints them); may be given" HELP_NEXT
+			   "several times",
+			   option_register },
 	[OPT_CONSISTENT] = { "consistent", NULL, NULL,
 			     "of a machine that runs: stop it, copy the tables, let it" HELP_NEXT
 			     "run again, so that all is of one moment",
@@ -601,7 +621,7 @@ struct option_about option_about(enum option_id id)
 		.value = spec->value,
 		.help = spec->help,
 		.has_file = spec->value && strstr(spec->value, "FILE"),
-		.is_many = id == OPT_RAM || id == OPT_PART,
+		.is_many = id == OPT_RAM || id == OPT_PART || id == OPT_REGISTER,
 		.is_optional = is_value_optional(spec),
 	};
 }

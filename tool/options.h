@@ -19,6 +19,7 @@ enum option_id {
 	OPT_ENCRYPTION,
 	OPT_KERNEL,
 	OPT_VMCOREINFO,
+	OPT_REGISTER,
 	OPT_CONSISTENT,
 	OPT_MAX_PAUSE,
 	OPT_WATCH,
@@ -70,7 +71,8 @@ enum option_id {
 /** What every command takes that opens an image. */
 #define OPTIONS_IMAGE                                                                              \
 	(OPT_BIT(OPT_RAM) | OPT_BIT(OPT_PART) | OPT_BIT(OPT_UNPACK_MAX) | OPT_BIT(OPT_ZERO_FILL) | \
-	 OPT_BIT(OPT_ENCRYPTION) | OPT_BIT(OPT_KERNEL) | OPT_BIT(OPT_VMCOREINFO))
+	 OPT_BIT(OPT_ENCRYPTION) | OPT_BIT(OPT_KERNEL) | OPT_BIT(OPT_VMCOREINFO) |                 \
+	 OPT_BIT(OPT_REGISTER))
 
 /** And what looks at a machine that may run. */
 #define OPTIONS_LIVE (OPTIONS_IMAGE | OPT_BIT(OPT_CONSISTENT) | OPT_BIT(OPT_MAX_PAUSE))
@@ -102,6 +104,7 @@ enum color_choice {
 
 #define OPTIONS_MAX_RAM 64
 #define OPTIONS_MAX_PARTS 64
+#define OPTIONS_MAX_REGISTERS 64
 
 _Static_assert(_OPT_MAX <= 64, "each option has a bit");
 
@@ -115,6 +118,8 @@ struct options {
 	struct pgw_encryption encryption;
 	const char *kernel;     /**< number or release */
 	const char *vmcoreinfo; /**< path */
+	struct pgw_register_value registers[OPTIONS_MAX_REGISTERS];
+	size_t nr_registers;
 	const char *symbols;    /**< path; NULL: the kernel's own */
 	const char *region;     /**< a name of pgw_layout_range; NULL: all */
 	uint64_t max_pause_ms;  /**< 0 = not given */
@@ -139,11 +144,11 @@ struct options {
 	uint64_t pa_last;
 	enum dump_style style;
 	uint32_t pid;
-	const char *markers;      /**< path */
-	const char *index;        /**< path */
-	uint64_t budget;          /**< as struct pgw_mm_attach_args */
-	uint64_t rules;           /**< of --rule: bits of enum pgw_audit_rule; 0 = not given */
-	const char *policy;       /**< paths */
+	const char *markers; /**< path */
+	const char *index;   /**< path */
+	uint64_t budget;     /**< as struct pgw_mm_attach_args */
+	uint64_t rules;      /**< of --rule: bits of enum pgw_audit_rule; 0 = not given */
+	const char *policy;  /**< paths */
 	const char *baseline;
 	const char *write_baseline;
 	unsigned cpu;             /**< of --cpu */

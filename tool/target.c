@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "names.h"
@@ -253,6 +254,60 @@ static int check_encryption(const struct target *target, const struct options *o
 	return TOOL_USAGE;
 }
 
+/* The names of registers: of the machine, or of one group but the one named. */
+static void register_names(const struct target *target, const struct pgw_register *except,
+			   char *text, size_t size)
+{
+	struct pgw_register now;
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; pgw_image_register(target->image, 0, i, &now) && len < size; i++) {
+		if (except && (now.group != except->group || strcmp(now.name, except->name) == 0))
+			continue;
+		len += (size_t)snprintf(text + len, size - len, "%s%s", len ? ", " : "", now.name);
+	}
+}
+
+static void register_find(const struct target *target, const char *name, struct pgw_register *ret)
+{
+	for (size_t i = 0; pgw_image_register(target->image, 0, i, ret); i++) {
+		if (strcasecmp(ret->name, name) == 0)
+			return;
+	}
+}
+
+static int give_registers(struct target *target, const struct options *opts)
+{
+	const char *arch = pgw_image_get_info(target->image)->arch;
+	struct pgw_register now = { .name = "" };
+	char names[256];
+	size_t bad = 0;
+	int status;
+
+	if (!opts->nr_registers)
+		return TOOL_DONE;
+	status = pgw_image_give_registers(target->image, opts->registers, opts->nr_registers, &bad);
+	if (!status)
+		return TOOL_DONE;
+	if (status == -PGW_ENOENT && !arch) {
+		message("--register: it is not known what machine %s is of; of raw memory, "
+			"--format says it",
+			target->file);
+	} else if (status == -PGW_ENOENT) {
+		register_names(target, NULL, names, sizeof(names));
+		message("--register: %s has no register '%s' that tables go by; it has %s", arch,
+			opts->registers[bad].name, names);
+	} else if (status == -PGW_EINVAL) {
+		register_find(target, opts->registers[bad].name, &now);
+		register_names(target, &now, names, sizeof(names));
+		message("--register: %s says nothing without %s", now.name, names);
+	} else {
+		return target_fail(target, status);
+	}
+	return TOOL_USAGE;
+}
+
 /* Where raw memory is follows from its tables, so a bit that is not right leads to no kernel. */
 static int fail_open(const struct target *target, const struct options *opts,
 		     const struct pgw_error *err)
@@ -282,7 +337,8 @@ static int check_format(const struct options *opts)
 	if (!name)
 		return TOOL_DONE;
 	if (is_entered && !option_given(opts, OPT_ROOT)) {
-		message("--format: with --vm or --device the format is known; it says how to read a "
+		message("--format: with --vm or --device the format is known; it says how to read "
+			"a "
 			"--root inside");
 		return TOOL_USAGE;
 	}
@@ -292,7 +348,8 @@ static int check_format(const struct options *opts)
 	}
 	/* Roots of other formats hold both halves. */
 	if (opts->va_bits && !is_foreign(opts->format) && !pgw_format_is_split(opts->format)) {
-		message("--format %s:%u: roots of that format are always whole", name, opts->va_bits);
+		message("--format %s:%u: roots of that format are always whole", name,
+			opts->va_bits);
 		return TOOL_USAGE;
 	}
 	return TOOL_DONE;
@@ -354,7 +411,9 @@ int target_open(struct target *target, const struct options *opts)
 	if (ret < 0)
 		return fail_open(target, opts, &err);
 	target_warn_shift(target);
-	ret = check_encryption(target, opts);
+	ret = give_registers(target, opts);
+	if (ret == TOOL_DONE)
+		ret = check_encryption(target, opts);
 	return ret != TOOL_DONE ? ret : check_kernel(target, opts);
 }
 

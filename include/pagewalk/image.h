@@ -498,6 +498,43 @@ PGW_API int pgw_image_refresh_cpus(struct pgw_image *image);
 /** @param index below nr_cpus @return 0 or -PGW_EINVAL */
 PGW_API int pgw_image_cpu(const struct pgw_image *image, unsigned index, struct pgw_cpu *ret);
 
+/** A register that paging goes by, of a CPU of the image's machine. */
+struct pgw_register {
+	const char *name; /**< as the manual has it: "TTBCR"; a static string */
+	/** Who prints it, where dumps do not have it: a static string, or NULL */
+	const char *where;
+	unsigned group; /**< those of one group say something only together */
+	bool is_known;
+	uint64_t value; /**< if it is known */
+};
+
+/**
+ * The registers that paging goes by on the image's machine, one by one, and what a CPU has in them.
+ * @param cpu   0 also if the image names no CPU: then nothing is known
+ * @param index from 0 on
+ * @return false: no more, no such CPU, or the machine is not known
+ */
+PGW_API bool pgw_image_register(const struct pgw_image *image, unsigned cpu, size_t index,
+				struct pgw_register *ret);
+
+/** What somebody else says that a register holds. */
+struct pgw_register_value {
+	const char *name; /**< as struct pgw_register has it, in whichever case */
+	uint64_t value;
+};
+
+/**
+ * Let the first CPU have these registers, which its image lacks, or has otherwise. What was found
+ * in the image before (roots, kernels, markers) is gone.
+ * @param ret_bad which one is wrong, if this fails with one of the first two; else untouched
+ * @return 0, -PGW_ENOENT (the machine has no such register, or is not known), -PGW_EINVAL
+ *         (others of its group are neither given nor known), -PGW_ENOMEM; after a failure the
+ *         image is as before
+ */
+PGW_API int pgw_image_give_registers(struct pgw_image *image,
+				     const struct pgw_register_value *values, size_t nr,
+				     size_t *ret_bad);
+
 /** Where a VMCOREINFO text was found. */
 enum pgw_vmcoreinfo_source {
 	PGW_VMCOREINFO_NOTE,  /**< a note of the file */

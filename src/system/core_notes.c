@@ -38,7 +38,7 @@
 #define VBOX_MIN_SIZE 496 /* the version decides what is behind */
 #define EFER_KNOWN (BITS(21, 8) | BIT(0))
 
-static int note_add_cpu(struct pgw_image *image, const struct pgw_cpu *cpu)
+int image_cpus_add(struct pgw_image *image, const struct pgw_cpu *cpu)
 {
 	if (image->nr_cpus == IMAGE_MAX_CPUS)
 		return -PGW_EOVERFLOW;
@@ -54,7 +54,7 @@ static int note_add_cpu(struct pgw_image *image, const struct pgw_cpu *cpu)
  */
 static int add_cpu(struct pgw_image *image, const struct pgw_cpu *cpu)
 {
-	int status = note_add_cpu(image, cpu);
+	int status = image_cpus_add(image, cpu);
 
 	if (!status && !image->idt_base && (cpu->cr0 & CR0_PG) && (cpu->cr4 & CR4_PAE) &&
 	    (cpu->idt_base & BIT(63)))
@@ -68,7 +68,7 @@ static int note_last_cpu(struct pgw_image *image, struct pgw_cpu **ret)
 	int status = 0;
 
 	while (!status && image->nr_cpus < image->info.nr_cpus)
-		status = note_add_cpu(image, &(struct pgw_cpu){ .known = 0 });
+		status = image_cpus_add(image, &(struct pgw_cpu){ .known = 0 });
 	*ret = image->nr_cpus ? &image->cpus[image->nr_cpus - 1] : NULL;
 	return status;
 }

@@ -119,30 +119,13 @@ static int hold_all(struct hold *hold)
 	return !status && args->has_cpus ? hold_cpus(hold) : status;
 }
 
-/* What was found in memory is to be found again, in what there is of it now. */
-static void forget(struct pgw_image *image)
-{
-	image_survey_undo(image);
-	for (size_t i = 0; i < PGW_ARRAY_SIZE(image->kernel_list); i++) {
-		free(image->kernel_list[i]);
-		image->kernel_list[i] = NULL;
-	}
-	for (size_t i = 0; i < image->nr_markers; i++)
-		free((char *)(uintptr_t)image->markers[i].name);
-	free(image->markers);
-	free(image->roots);
-	image->markers = NULL;
-	image->roots = NULL;
-	image->nr_markers = image->nr_roots = 0;
-	image->roots_searched = image->firmware_searched = image->has_efi = false;
-	image->search_left = IMAGE_SEARCH_BUDGET;
-}
-
 static int refresh(struct pgw_image *image)
 {
 	int status = source_refresh(&image->source);
 
-	return status ? status : image_cpus_take(image, NULL);
+	if (!status)
+		status = image_cpus_take(image, NULL);
+	return status ? status : image_registers_apply(image);
 }
 
 /* While the machine stands still. */
@@ -207,7 +190,7 @@ int pgw_image_hold(struct pgw_image *image, const struct pgw_hold_args *args)
 	if (status)
 		source_hold_drop(&image->source);
 	else
-		forget(image);
+		image_forget(image);
 	take_memory(image);
 	return status;
 }
@@ -217,7 +200,7 @@ void pgw_image_release(struct pgw_image *image)
 	if (!image->source.hold)
 		return;
 	source_hold_drop(&image->source);
-	forget(image);
+	image_forget(image);
 	take_memory(image);
 }
 

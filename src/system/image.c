@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
+
 static const struct image_arch *arch_find(const struct pgw_image *image, unsigned elf_machine)
 {
 	for (unsigned id = 0; id < _IMAGE_ARCH_MAX; id++) {
@@ -118,6 +120,24 @@ void pgw_image_close(struct pgw_image *image)
 	image_survey_forget(image);
 	source_close(&image->source);
 	free(image);
+}
+
+void image_forget(struct pgw_image *image)
+{
+	image_survey_undo(image);
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(image->kernel_list); i++) {
+		free(image->kernel_list[i]);
+		image->kernel_list[i] = NULL;
+	}
+	for (size_t i = 0; i < image->nr_markers; i++)
+		free((char *)(uintptr_t)image->markers[i].name);
+	free(image->markers);
+	free(image->roots);
+	image->markers = NULL;
+	image->roots = NULL;
+	image->nr_markers = image->nr_roots = 0;
+	image->roots_searched = image->firmware_searched = image->has_efi = false;
+	image->search_left = IMAGE_SEARCH_BUDGET;
 }
 
 const struct pgw_phys *pgw_image_phys(const struct pgw_image *image)

@@ -24,7 +24,10 @@ struct pgw_image {
 
 	struct pgw_cpu *cpus; /* those whose registers are in notes; info.nr_cpus may be more */
 	size_t nr_cpus;
-	bool has_vbox_cpus; /* VirtualBox's notes of CPUs are of a version that is known */
+	/* What was given of the first CPU's registers, by their place in image_arch_ops.registers. */
+	uint64_t given[IMAGE_MAX_REGISTERS];
+	uint32_t given_known; /* bit n: given[n] */
+	bool has_vbox_cpus;   /* VirtualBox's notes of CPUs are of a version that is known */
 	uint64_t
 		idt_base; /* x86_64: of the first with paging and an IDT in the kernel half, or 0 */
 
@@ -74,10 +77,15 @@ struct image_kinds {
 int image_open(const struct image_kinds *kinds, const char *path,
 	       const struct pgw_image_options *opts, struct pgw_image **ret, struct pgw_error *err);
 
+/** What was found in memory is to be found again, in what there is of it now. */
+void image_forget(struct pgw_image *image);
+
 /* core_notes.c */
 
 /** Keep what the source's notes say of the system. */
 int image_notes_take(struct pgw_image *image, struct pgw_error *err);
+/** One more CPU in the list; info.nr_cpus is left as it is. @return 0, -PGW_EOVERFLOW, -PGW_ENOMEM */
+int image_cpus_add(struct pgw_image *image, const struct pgw_cpu *cpu);
 /** Of a source without notes: its CPUs' registers instead of those that were there before. */
 int image_cpus_take(struct pgw_image *image, struct pgw_error *err);
 

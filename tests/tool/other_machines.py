@@ -10,13 +10,14 @@ firmware: UEFI's boot services at work, memory mapped where it is and with it 4 
 firmware-left: the same after ExitBootServices(), when the firmware's root is not its own any more.
 arm64-firmware: UEFI's, with no register in the file: 16 MiB of RAM and some devices.
 arm64-identity: the same, without UEFI's tables.
+riscv-bare: a machine with one leaf of 1 GiB in an Sv39 root, and no note at all.
 """
 import struct
 import sys
 import zlib
 
 PAGE = 4096
-EM_X86_64, EM_AARCH64 = 62, 183
+EM_X86_64, EM_AARCH64, EM_RISCV = 62, 183, 243
 PT_LOAD, PT_NOTE = 1, 4
 CR0 = 0x80010033  # PG, WP, NE, ET, MP, PE
 CR4 = 0x668  # PAE and no LA57
@@ -132,6 +133,13 @@ def linux_absent_shadow(path):
     write_core(path, EM_X86_64, memory, qemu_cpu(root) + note(b'VMCOREINFO', 0, text))
 
 
+def riscv_bare(path):
+    memory = Memory(4 << 20, 0x80000000)
+    root = memory.table()
+    memory.put64(root + 8 * 2, 0x80000000 >> 2 | 0xcf)  # D A X W R V
+    write_core(path, EM_RISCV, memory)
+
+
 def sme(path):
     """Pages of 4K in a row, of which the third and fourth are shared: AMD's C-bit is 47."""
     c_bit = 1 << 47
@@ -207,6 +215,7 @@ KINDS = {
     'firmware-left': firmware_left,
     'arm64-firmware': arm64_firmware,
     'arm64-identity': arm64_identity,
+    'riscv-bare': riscv_bare,
 }
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "report/json_priv.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static void json_unpacked(struct json *json, const struct pgw_unpacking *unpacked)
@@ -98,6 +99,38 @@ static void json_memory(struct json *json, const struct pgw_phys *phys)
 	json_close(json, ']');
 }
 
+static void json_registers(struct json *json, const struct pgw_image *image, unsigned cpu)
+{
+	struct pgw_register now;
+	char key[32];
+
+	for (size_t i = 0; pgw_image_register(image, cpu, i, &now); i++) {
+		size_t len = 0;
+
+		for (; now.name[len] && len < sizeof(key) - 1; len++)
+			key[len] = (char)tolower((unsigned char)now.name[len]);
+		key[len] = '\0';
+		if (now.is_known)
+			json_hex(json, key, now.value);
+	}
+}
+
+static void json_missing_registers(struct json *json, const struct pgw_image *image)
+{
+	struct pgw_register now;
+
+	json_open(json, "missing_registers", '[');
+	for (size_t i = 0; pgw_image_register(image, 0, i, &now); i++) {
+		if (now.is_known || !now.where)
+			continue;
+		json_open(json, NULL, '{');
+		json_str(json, "name", now.name);
+		json_str(json, "where", now.where);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
 static void json_cpus(struct json *json, const struct report_info *info)
 {
 	unsigned nr_cpus = pgw_image_get_info(info->image)->nr_cpus;
@@ -131,6 +164,8 @@ static void json_cpus(struct json *json, const struct report_info *info)
 			json_hex(json, "cr1", cpu.cr1);
 			json_hex(json, "cr7", cpu.cr7);
 			json_hex(json, "cr13", cpu.cr13);
+		} else {
+			json_registers(json, info->image, i);
 		}
 		if (cpu.known & PGW_CPU_X86_EFER)
 			json_hex(json, "efer", cpu.efer);
@@ -306,6 +341,7 @@ void json_info(struct report *report, const struct report_info *info)
 	json_file(&json, info);
 	json_memory(&json, pgw_image_phys(info->image));
 	json_cpus(&json, info);
+	json_missing_registers(&json, info->image);
 	json_open(&json, "vmcoreinfo", '[');
 	for (size_t i = 0; i < info->nr_vmcoreinfo; i++)
 		json_vmcoreinfo(&json, &info->vmcoreinfo[i], info->fit[i]);

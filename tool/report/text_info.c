@@ -83,7 +83,7 @@ static void text_file(struct out *out, const struct report_info *info)
 	text_label(out, image->access ? "machine" : "file");
 	out_str(out, info->file);
 	if (image->access) {
-		out_str(out, !image->is_live            ? ", of which tables were copied while it stood: "
+		out_str(out, !image->is_live ? ", of which tables were copied while it stood: "
 			     : image->stands_while_read ? ", which stands while it is looked at: "
 			     : image->runs              ? ", which ran while it was looked at: "
 							: ", which stood when it was looked at: ");
@@ -254,7 +254,25 @@ static void text_register(struct out *out, const char *name, uint64_t value)
 	out_hex_short(out, value);
 }
 
-static void text_cpu(struct out *out, unsigned index, const struct pgw_cpu *cpu)
+/* Of machines that have no other names for them here. @return is any known? */
+static bool text_registers(struct out *out, const struct pgw_image *image, unsigned index)
+{
+	struct pgw_register now;
+	bool is_any = false;
+
+	for (size_t i = 0; pgw_image_register(image, index, i, &now); i++) {
+		if (!now.is_known)
+			continue;
+		out_char(out, ' ');
+		out_str(out, now.name);
+		text_register(out, "=", now.value);
+		is_any = true;
+	}
+	return is_any;
+}
+
+static void text_cpu(struct out *out, const struct pgw_image *image, unsigned index,
+		     const struct pgw_cpu *cpu)
 {
 	text_label(out, index ? "" : "cpus");
 	out_str(out, "cpu");
@@ -286,7 +304,7 @@ static void text_cpu(struct out *out, unsigned index, const struct pgw_cpu *cpu)
 		text_register(out, " CR1=", cpu->cr1);
 		text_register(out, " CR7=", cpu->cr7);
 		text_register(out, " CR13=", cpu->cr13);
-	} else {
+	} else if (!text_registers(out, image, index)) {
 		out_str(out, " registers unknown");
 	}
 	if (cpu->known & PGW_CPU_X86_EFER)
@@ -308,12 +326,37 @@ static void text_cpu_list(struct out *out, const struct report_info *info)
 			break;
 		}
 		if (pgw_image_cpu(info->image, i, &cpu) == 0)
-			text_cpu(out, i, &cpu);
+			text_cpu(out, info->image, i, &cpu);
 	}
 	if (!nr_cpus) {
 		text_label(out, "cpus");
 		out_str(out, "none in the notes\n");
 	}
+}
+
+/* What dumps of this machine do not have, and who has it. */
+static void text_missing_registers(struct out *out, const struct pgw_image *image)
+{
+	const char *where = NULL;
+	struct pgw_register now;
+
+	for (size_t i = 0; pgw_image_register(image, 0, i, &now); i++) {
+		if (now.is_known || !now.where)
+			continue;
+		if (!where) {
+			text_label(out, "registers");
+			out_str(out, "not in the file:");
+		}
+		where = now.where;
+		out_char(out, ' ');
+		out_str(out, now.name);
+	}
+	if (!where)
+		return;
+	out_str(out, "; --register NAME=VALUE gives them\n");
+	text_label(out, "");
+	out_str(out, where);
+	out_char(out, '\n');
 }
 
 static void text_vmcoreinfo(struct out *out, const struct pgw_vmcoreinfo *vmcoreinfo,
@@ -519,6 +562,7 @@ void text_info(struct report *report, const struct report_info *info)
 	text_file(out, info);
 	text_memory(out, info);
 	text_cpu_list(out, info);
+	text_missing_registers(out, info->image);
 	for (size_t i = 0; i < info->nr_vmcoreinfo; i++)
 		text_vmcoreinfo(out, &info->vmcoreinfo[i], info->fit[i]);
 	if (!info->nr_vmcoreinfo) {

@@ -4,6 +4,8 @@
 
 /* What a machine says of its page tables, by architecture: registers, and how Linux uses them there. */
 
+#include <stddef.h>
+
 #include <pagewalk/image.h>
 #include <pagewalk/linux_absent.h>
 
@@ -22,8 +24,28 @@ enum image_arch_id {
 	_IMAGE_ARCH_MAX,
 };
 
+#define IMAGE_MAX_REGISTERS 16 /* of a machine, that paging goes by */
+
+/* A register of struct pgw_cpu; those that share a bit of known say something only together. */
+struct image_register {
+	const char *name;  /* NULL: behind the last */
+	size_t offset;     /* of a uint64_t in struct pgw_cpu */
+	uint32_t known;    /* one bit of enum pgw_cpu_known */
+	const char *where; /* who prints it, where dumps do not have it; NULL: they do */
+};
+
+/** gdb's way to QEMU's stub, for image_register.where. */
+#define IMAGE_WHERE_GDB                                                                            \
+	"gdb prints them, connected to QEMU's stub (-gdb tcp::1234): info registers NAME"
+#define IMAGE_REGISTER(register_name, member, known_bit, from)                                     \
+	{                                                                                          \
+		(register_name), offsetof(struct pgw_cpu, member), (known_bit), (from)             \
+	}
+
 /* What an architecture's registers and Linux's conventions on it say. */
 struct image_arch_ops {
+	/** What pgw_image_register() lists. */
+	const struct image_register *registers;
 	/** Where machines begin to have memory: where to look first. */
 	const uint64_t *bases;
 	size_t nr_bases;
@@ -120,6 +142,11 @@ bool image_cpu_kernel_root(const struct pgw_image *image, size_t index, struct p
 void image_root_find_twin(const struct pgw_image *image, struct pgw_root_info *root);
 /** From a root that a CPU has loaded to the one of its KPTI pair that maps the kernel. */
 void image_root_use_kernel_twin(const struct pgw_image *image, struct pgw_root_info *root);
+
+/* registers.c: those that paging goes by, as somebody gave them */
+
+/** Let the first CPU have those that were given, if any were. @return 0 or -PGW_ENOMEM */
+int image_registers_apply(struct pgw_image *image);
 
 /* encryption.c: the bit that says whether memory is encrypted (x86-64) */
 

@@ -724,7 +724,17 @@ static bool arm64_cpu_user_root(const struct pgw_image *image, const struct pgw_
 	return true;
 }
 
+static const struct image_register registers[] = {
+	IMAGE_REGISTER("TTBR1_EL1", ttbr1, PGW_CPU_ARM64_TTBR1, IMAGE_WHERE_GDB),
+	IMAGE_REGISTER("TCR_EL1", tcr, PGW_CPU_ARM64_TTBR1, IMAGE_WHERE_GDB),
+	IMAGE_REGISTER("TTBR0_EL1", ttbr0, PGW_CPU_ARM64_EL1, IMAGE_WHERE_GDB),
+	IMAGE_REGISTER("MAIR_EL1", mair, PGW_CPU_ARM64_EL1, IMAGE_WHERE_GDB),
+	IMAGE_REGISTER("SCTLR_EL1", sctlr, PGW_CPU_ARM64_EL1, IMAGE_WHERE_GDB),
+	{ .name = NULL },
+};
+
 const struct image_arch_ops image_arm64_ops = {
+	.registers = registers,
 	.bases = bases,
 	.nr_bases = PGW_ARRAY_SIZE(bases),
 	.sought = "a VMCOREINFO in a note or in memory, or a table like Linux's that maps itself",

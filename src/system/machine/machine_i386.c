@@ -253,7 +253,15 @@ static int i386_process_roots(struct image_roots *roots, const struct image_swap
 
 static const uint64_t bases[] = { 0 };
 
+static const struct image_register registers[] = {
+	IMAGE_REGISTER("CR0", cr0, PGW_CPU_X86_CR, NULL),
+	IMAGE_REGISTER("CR3", cr3, PGW_CPU_X86_CR, NULL),
+	IMAGE_REGISTER("CR4", cr4, PGW_CPU_X86_CR, NULL),
+	{ .name = NULL },
+};
+
 const struct image_arch_ops image_i386_ops = {
+	.registers = registers,
 	.bases = bases,
 	.nr_bases = PGW_ARRAY_SIZE(bases),
 	.hole_end = UINT64_C(4) << 30,

@@ -89,7 +89,13 @@ static bool riscv64_cpu_root(const struct pgw_image *image, const struct pgw_cpu
 
 static const uint64_t bases[] = { UINT64_C(0x80000000), UINT64_C(0x40000000), 0 };
 
+static const struct image_register registers[] = {
+	IMAGE_REGISTER("satp", satp, PGW_CPU_RISCV_SATP, IMAGE_WHERE_GDB),
+	{ .name = NULL },
+};
+
 const struct image_arch_ops image_riscv64_ops = {
+	.registers = registers,
 	.bases = bases,
 	.nr_bases = PGW_ARRAY_SIZE(bases),
 	.sought = "a VMCOREINFO in a note or in memory, or the kernel's Image header",

@@ -204,7 +204,16 @@ static int s390x_process_roots(struct image_roots *roots, const struct image_swa
 
 static const uint64_t bases[] = { 0 };
 
+static const struct image_register registers[] = {
+	IMAGE_REGISTER("CR0", cr0, PGW_CPU_S390X_CR, NULL),
+	IMAGE_REGISTER("CR1", cr1, PGW_CPU_S390X_CR, NULL),
+	IMAGE_REGISTER("CR7", cr7, PGW_CPU_S390X_CR, NULL),
+	IMAGE_REGISTER("CR13", cr13, PGW_CPU_S390X_CR, NULL),
+	{ .name = NULL },
+};
+
 const struct image_arch_ops image_s390x_ops = {
+	.registers = registers,
 	.bases = bases,
 	.nr_bases = PGW_ARRAY_SIZE(bases),
 	.sought = "a VMCOREINFO in a note or in memory, a CPU's CR13, or a region table that maps "

@@ -351,7 +351,16 @@ static bool x86_64_is_guests(const struct pgw_image *image, const struct pgw_roo
 
 static const uint64_t bases[] = { 0 };
 
+static const struct image_register registers[] = {
+	IMAGE_REGISTER("CR0", cr0, PGW_CPU_X86_CR, NULL),
+	IMAGE_REGISTER("CR3", cr3, PGW_CPU_X86_CR, NULL),
+	IMAGE_REGISTER("CR4", cr4, PGW_CPU_X86_CR, NULL),
+	IMAGE_REGISTER("EFER", efer, PGW_CPU_X86_EFER, NULL),
+	{ .name = NULL },
+};
+
 const struct image_arch_ops image_x86_64_ops = {
+	.registers = registers,
 	.bases = bases,
 	.nr_bases = PGW_ARRAY_SIZE(bases),
 	.hole_end = UINT64_C(4) << 30,
