@@ -165,6 +165,12 @@ enum pgw_control_s390x {
 	PGW_CTL_S390X_PRIVATE = 1 << 3, /**< ASCE.P: no segment and no large frame may be common */
 };
 
+/** ppc64, radix trees: what is in registers beside the root. */
+enum pgw_control_ppc64 {
+	/** IAMR, key 0: the kernel never executes pages that are not privileged (Linux: KUEP) */
+	PGW_CTL_PPC64_KUEP = 1 << 0,
+};
+
 /** Which other members of struct pgw_control are meant: of every architecture that has them. */
 enum pgw_control_member {
 	PGW_CTL_MEMORY_TYPES = 1 << 28, /**< memory_types */

@@ -36,6 +36,8 @@ extern const struct pgw_format pt_format_s390x_31;
 extern const struct pgw_format pt_format_s390x_42;
 extern const struct pgw_format pt_format_s390x_53;
 extern const struct pgw_format pt_format_s390x_64;
+extern const struct pgw_format pt_format_ppc64_radix;
+extern const struct pgw_format pt_format_ppc64_radix_4k;
 extern const struct pgw_format pt_format_npt_48;
 extern const struct pgw_format pt_format_npt_57;
 extern const struct pgw_format pt_format_ept_4;

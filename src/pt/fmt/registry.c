@@ -28,6 +28,8 @@ static const struct pgw_format *const formats[] = {
 	&pt_format_s390x_42,
 	&pt_format_s390x_53,
 	&pt_format_s390x_64,
+	&pt_format_ppc64_radix,
+	&pt_format_ppc64_radix_4k,
 	&pt_format_npt_48,
 	&pt_format_npt_57,
 	&pt_format_ept_4,
