@@ -491,6 +491,23 @@ static void facts_sort(struct audit_facts *facts)
 	ranges_sort(&facts->firmware);
 }
 
+/*
+ * The direct map reaches to the end of memory: its last pieces may be too short to be counted, as one
+ * is that something odd cuts off.
+ *
+ * Pre: facts->ram is sorted.
+ */
+static void direct_extend(struct audit_facts *facts)
+{
+	uint64_t last;
+
+	if (!facts->direct.is_known || !facts->ram.nr)
+		return;
+	last = facts->ram.list[facts->ram.nr - 1].last + facts->direct_distance;
+	if (last > facts->direct.last)
+		facts->direct.last = last;
+}
+
 int audit_facts_find(struct audit_facts *facts, const struct pgw_audit_args *args)
 {
 	const struct pgw_root_info *roots = args->roots;
@@ -519,6 +536,7 @@ int audit_facts_find(struct audit_facts *facts, const struct pgw_audit_args *arg
 	if (!status)
 		status = kernel_scan(facts, args);
 	facts_sort(facts);
+	direct_extend(facts);
 	return status;
 }
 

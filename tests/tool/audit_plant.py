@@ -442,7 +442,7 @@ class Planter:
     # ---- decoys ----
 
     def empty_pages(self):
-        """Pages of memory with nothing in them, which no process has."""
+        """Pages of memory with nothing in them, which no process has, nor the kernel at another address."""
         taken = {pa for tree in self.users + [self.kernel] for _, pa, *_ in tree.tables + tree.uppers}
         for tree in self.users:
             taken |= {self.frame_of(tree, e) for table in tree.tables for e in table[4]}
@@ -451,6 +451,9 @@ class Planter:
                     if self.arch.is_leaf(e, level):
                         frame = self.frame_of(tree, e)
                         taken |= set(range(frame, frame + tree.span(level), self.page))
+        taken |= {self.frame_of(self.kernel, e) for va, *_, items, _ in self.kernel.tables
+                  if self.kernel.is_upper(va) for slot, e in enumerate(items)
+                  if e and self.is_dynamic(self.kernel.canonical(va) + slot * self.page, e)}
         nothing = bytes(self.page)
         # Where the kernel is there is memory, and no device; of the kernel's image, pages are empty that
         # are its own; at the end firmware has its tables.
