@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 BUILD = build
 
-.PHONY: all demo check check-bare deb wheel release check-long check-linux check-schedules mutants bench bench-compare bench-peers fuzz install format lint clean help
+.PHONY: all demo check check-bare deb wheel release check-long check-linux check-schedules check-seeds mutants bench bench-compare bench-peers fuzz install format lint clean help
 
 all:
 	@scripts/setup demo
@@ -44,6 +44,10 @@ check-long:
 	@scripts/check-libraries
 	@scripts/check-makers $(MAKERS)
 	@scripts/check-schedules --long $(BUILD)
+
+# Not part of check: random tests with new seeds; ROUNDS=N: so many.
+check-seeds:
+	@scripts/check-seeds $(BUILD)
 
 # Not part of check: interleavings of pairs up to a bound, and whether planted faults are found.
 check-schedules:
@@ -105,6 +109,7 @@ help:
 	@echo 'make wheel      the Python package: an sdist and a wheel, tried, in DIST (dist)'
 	@echo 'make check-long compare with QEMU on many more tables; PGW_MMU_ROUNDS (default 20);'
 	@echo '                with what real makers of dumps write; MAKERS (all); many more interleavings'
+	@echo 'make check-seeds      each random test with twenty new seeds'
 	@echo 'make check-schedules  every interleaving of two operations, and planted faults'
 	@echo 'make check-linux compare with the walker of Linux in many more cases; PGW_LINUX_CASES (1000000)'
 	@echo 'make mutants    look whether a test notices each of some 200 small wrong changes'

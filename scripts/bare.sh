@@ -128,7 +128,7 @@ in_bare() {
 	shift
 	chroot --userspec="$id:$id" --groups= "$bare" env -i LC_ALL=C TERM="${TERM:-dumb}" \
 		HOME="$home" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-		CI="${CI-}" CHECK_SKIPS="${CHECK_SKIPS-}" "$@"
+		CI="${CI-}" CHECK_SKIPS="${CHECK_SKIPS-}" PGW_TEST_SEED="${PGW_TEST_SEED-}" "$@"
 }
 
 # install PACKAGE...
