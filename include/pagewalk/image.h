@@ -454,6 +454,9 @@ enum pgw_cpu_known {
 	PGW_CPU_IN_FILE = 1 << 7,
 	PGW_CPU_ARM64_EL1 = 1 << 8,  /**< ttbr0, mair, sctlr, and all of tcr */
 	PGW_CPU_RISCV_SATP = 1 << 9, /**< satp */
+	PGW_CPU_PPC64_PIDR = 1 << 10, /**< pidr */
+	PGW_CPU_PPC64_PTCR = 1 << 11, /**< ptcr */
+	PGW_CPU_PPC64_IAMR = 1 << 12, /**< iamr */
 };
 
 /** The registers of one CPU, as far as paging needs them. */
@@ -480,6 +483,9 @@ struct pgw_cpu {
 	uint64_t mair;  /**< MAIR_EL1 */
 	uint64_t sctlr; /**< SCTLR_EL1 */
 	uint64_t satp;
+	uint64_t pidr; /**< ppc64: the process whose tables are used; gdb calls it PID */
+	uint64_t ptcr; /**< where the partition table is; 0 in a guest */
+	uint64_t iamr;
 };
 
 /**
@@ -606,6 +612,7 @@ enum pgw_root_found {
 	PGW_ROOT_FROM_IDENTITY_MAP = 1 << 10,
 	/** The file has its tables apart from memory, and they were given addresses. */
 	PGW_ROOT_FROM_FILE = 1 << 11,
+	PGW_ROOT_FROM_PROCESS_TABLE = 1 << 12, /**< ppc64: an entry of a process table, see pidr */
 };
 
 /** What a root is for. A KPTI user half has the state of its pair. */
@@ -659,9 +666,12 @@ struct pgw_root_info {
 	bool missing_is_cut; /**< too many tables to look at all: at least nr_missing are missing */
 	/**
 	 * The physical address of what tells the state, or 0: of a guest's, the
-	 * VMCB that holds it, one if several do; of firmware's, UEFI's system table.
+	 * VMCB that holds it, one if several do; of firmware's, UEFI's system table; of
+	 * PGW_ROOT_FROM_PROCESS_TABLE, the table's entry.
 	 */
 	uint64_t evidence;
+	bool has_pidr; /**< ppc64: it is known which process's it is, to the CPU */
+	uint32_t pidr; /**< its number in the process table; 0 is the kernel. No pid of Linux's */
 };
 
 /** A kernel that an image holds. */

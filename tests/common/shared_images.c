@@ -90,14 +90,16 @@ static bool make_folders(const char *path)
 	return true;
 }
 
-const char *shared_image(const char *name)
+/* A file of root/below, decompressed into a folder of the cache that has the same name. */
+static const char *find_image(const char *root, const char *below, const char *in_cache,
+			      const char *name)
 {
 	static char path[PATH_MAX];
 	const char *cache = folder("PGW_IMAGE_CACHE", "image-cache");
 	char compressed[PATH_MAX + 4];
 	struct stat source;
 
-	snprintf(path, sizeof(path), "%s/images/%s", folder("PGW_SHARED", "../shared"), name);
+	snprintf(path, sizeof(path), "%s/%s/%s", root, below, name);
 	if (access(path, R_OK) == 0)
 		return path;
 	snprintf(compressed, sizeof(compressed), "%s.zst", path);
@@ -105,10 +107,20 @@ const char *shared_image(const char *name)
 		fprintf(stderr, "%s: not there\n", compressed);
 		return NULL;
 	}
-	snprintf(path, sizeof(path), "%s/%s", cache, name);
+	snprintf(path, sizeof(path), "%s/%s%s", cache, in_cache, name);
 	if (!make_folders(path))
 		return NULL;
 	if (is_newer(path, &source))
 		return path;
 	return fill_cache(compressed, path, &source) ? path : NULL;
+}
+
+const char *shared_image(const char *name)
+{
+	return find_image(folder("PGW_SHARED", "../shared"), "images", "", name);
+}
+
+const char *data_image(const char *name)
+{
+	return find_image(folder("PGW_SOURCE_ROOT", "."), "tests/data", "data/", name);
 }

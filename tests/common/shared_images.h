@@ -17,4 +17,7 @@
  */
 const char *shared_image(const char *name);
 
+/** The same of tests/data in the source tree, which is always there. */
+const char *data_image(const char *name);
+
 #endif

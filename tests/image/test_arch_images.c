@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Real dumps of i386 and s390x machines, against QEMU's own translations (gva2gpa, info tlb,
+ * Real dumps of i386, s390x and ppc64 machines, against QEMU's own translations (gva2gpa, info tlb,
  * info mem) and the guest's /proc/PID/pagemap, from roots that QEMU's registers named.
  */
 
@@ -35,6 +35,9 @@ struct known {
 	/* pages of pagemap that the MMU does not see: old ones, and those of PROT_NONE */
 	unsigned nr_kept;
 	bool is_x86;
+	bool is_cut; /* the tables alone, in tests/data */
+	/* gva2gpa reads as the CPU would: what the mode may not read is not mapped. */
+	bool reads;
 };
 
 static const struct known i386_pae = {
@@ -70,20 +73,46 @@ static const struct known s390x_61 = {
 	.nr_kept = 12,
 };
 
+static const struct known ppc64_radix64k = {
+	.name = "arch/ppc64-radix64k",
+	.format = "ppc64-radix",
+	.user_root = 0x4650000, /* entry 5 of the process table, by PIDR */
+	.kernel_root = 0x2740000,
+	.nr_gva = 958,
+	.nr_pages = 302,
+	.reads = true,
+};
+
+static const struct known ppc64_radix64k_cut = {
+	.name = "arch/ppc64-radix64k",
+	.format = "ppc64-radix",
+	.user_root = 0x4650000,
+	.kernel_root = 0x2740000,
+	.nr_gva = 958,
+	.nr_pages = 302,
+	.reads = true,
+	.is_cut = true,
+};
+
 struct state {
 	const struct known *known;
 	struct pgw_image *image;
 	struct pgw_mm *mm[_PGW_REGION_MAX];
 };
 
-static FILE *open_beside(const struct known *known, const char *suffix)
+static const char *find_file(const struct known *known, const char *suffix)
 {
 	char name[128];
-	const char *path;
-	FILE *file;
 
 	snprintf(name, sizeof(name), "%s%s", known->name, suffix);
-	path = shared_image(name);
+	return known->is_cut ? data_image(name) : shared_image(name);
+}
+
+static FILE *open_beside(const struct known *known, const char *suffix)
+{
+	const char *path = find_file(known, suffix);
+	FILE *file;
+
 	assert_non_null(path);
 	file = fopen(path, "r");
 	assert_non_null(file);
@@ -106,15 +135,13 @@ static void attach(struct state *state, enum pgw_region_kind region, uint64_t ro
 static int setup(void **arg)
 {
 	struct state *state = calloc(1, sizeof(*state));
-	char name[128];
 	const char *path;
 
 	if (!state)
 		return -1;
 	state->known = *arg;
 	*arg = state;
-	snprintf(name, sizeof(name), "%s.elf", state->known->name);
-	path = shared_image(name);
+	path = find_file(state->known, ".elf");
 	if (!path)
 		return 0;
 	assert_int_equal(pgw_image_open(path, NULL, &state->image, NULL), 0);
@@ -151,7 +178,7 @@ static bool translate(struct state *state, enum pgw_region_kind mode, uint64_t v
 									     : PGW_REGION_USER };
 
 	/* Where each region has a root, the mode says which counts. */
-	for (size_t i = 0; i < (state->known->is_x86 ? 2 : 1); i++) {
+	for (size_t i = 0; i < (state->known->is_x86 || state->known->reads ? 2 : 1); i++) {
 		const struct pgw_region *region = pgw_mm_region(state->mm[kinds[i]]);
 
 		if (va < region->first || va > region->last)
@@ -170,6 +197,15 @@ static uint64_t absolute(const struct known *known, uint64_t real)
 	return known->prefix && real - known->prefix < 0x2000 ? real - known->prefix : real;
 }
 
+/* In the kernel's mode the AMR kept the kernel from reading users' pages (KUAP; gdbregs.txt). */
+static bool may_read(const struct known *known, enum pgw_region_kind mode,
+		     const struct pgw_translation *t)
+{
+	if (!known->reads || mode == PGW_REGION_USER)
+		return !known->reads || (t->rights & PGW_USER_R);
+	return (t->rights & PGW_KERNEL_R) && !(t->rights & PGW_USER_R);
+}
+
 static void test_arch_images__gva2gpa(void **arg)
 {
 	struct state *state = state_of(arg);
@@ -182,7 +218,8 @@ static void test_arch_images__gva2gpa(void **arg)
 		enum pgw_region_kind region =
 			strcmp(mode, "user") == 0 ? PGW_REGION_USER : PGW_REGION_KERNEL;
 		struct pgw_translation t;
-		bool is_mapped = translate(state, region, va, &t) && t.kind == PGW_ENTRY_LEAF;
+		bool is_mapped = translate(state, region, va, &t) && t.kind == PGW_ENTRY_LEAF &&
+				 may_read(state->known, region, &t);
 		bool expected = strcmp(answer, "unmapped") != 0;
 
 		if (is_mapped != expected ||
@@ -223,6 +260,7 @@ static void test_arch_images__pagemap(void **arg)
 	struct state *state = state_of(arg);
 	FILE *file = open_beside(state->known, ".guest.txt");
 	unsigned nr = 0, nr_kept = 0, pid, spin = process_of(file);
+	unsigned page_lg2 = pgw_format_geometry(pgw_mm_format(state->mm[PGW_REGION_USER]))->granule_lg2;
 	char line[4096];
 	uint64_t va, entry;
 
@@ -239,7 +277,7 @@ static void test_arch_images__pagemap(void **arg)
 			continue;
 		}
 		if (t.kind == PGW_ENTRY_LEAF) {
-			assert_int_equal(t.pa >> 12, entry & low_bits(55));
+			assert_int_equal(t.pa >> page_lg2, entry & low_bits(55));
 			continue;
 		}
 		assert_int_equal(t.kind, PGW_ENTRY_ABSENT);
@@ -364,9 +402,13 @@ int main(void)
 		CASE(test_arch_images__gva2gpa, i386_pae),
 		CASE(test_arch_images__gva2gpa, i386_nopae),
 		CASE(test_arch_images__gva2gpa, s390x_61),
+		CASE(test_arch_images__gva2gpa, ppc64_radix64k),
+		CASE(test_arch_images__gva2gpa, ppc64_radix64k_cut),
 		CASE(test_arch_images__pagemap, i386_pae),
 		CASE(test_arch_images__pagemap, i386_nopae),
 		CASE(test_arch_images__pagemap, s390x_61),
+		CASE(test_arch_images__pagemap, ppc64_radix64k),
+		CASE(test_arch_images__pagemap, ppc64_radix64k_cut),
 		CASE(test_arch_images__info_tlb, i386_pae),
 		CASE(test_arch_images__info_tlb, i386_nopae),
 		CASE(test_arch_images__info_mem, i386_pae),

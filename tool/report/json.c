@@ -419,7 +419,9 @@ void json_root_members(struct json *json, const struct pgw_root_info *root)
 	json_dec(json, "missing", root->nr_missing);
 	json_bool(json, "missing_is_cut", root->missing_is_cut);
 	if (root->evidence)
-		json_hex(json, report_root_evidence(root->state), root->evidence);
+		json_hex(json, report_root_evidence(root), root->evidence);
+	if (root->has_pidr)
+		json_dec(json, "pidr", root->pidr);
 }
 
 static void json_owner(struct report *report, struct json *json, const struct pgw_root_info *root)

@@ -224,9 +224,12 @@ const char *report_root_state(enum pgw_root_state state)
 	return names[state];
 }
 
-const char *report_root_evidence(enum pgw_root_state state)
+const char *report_root_evidence(const struct pgw_root_info *root)
 {
-	return state == PGW_ROOT_GUEST ? "vmcb" : "efi_system_table";
+	if (root->state == PGW_ROOT_GUEST)
+		return "vmcb";
+	return root->found & PGW_ROOT_FROM_PROCESS_TABLE ? "process_table_entry"
+							 : "efi_system_table";
 }
 
 bool report_is_kernels(const struct pgw_root_info *root)
@@ -284,6 +287,7 @@ const struct report_bit report_root_found[] = {
 	{ PGW_ROOT_FROM_AGREEMENT, "agreement" },
 	{ PGW_ROOT_FROM_IDENTITY_MAP, "identity-map" },
 	{ PGW_ROOT_FROM_FILE, "file" },
+	{ PGW_ROOT_FROM_PROCESS_TABLE, "process-table" },
 	{ 0, NULL },
 };
 

@@ -272,7 +272,7 @@ void report_absent(const struct report *report, uint64_t va, unsigned level, uin
 const char *report_audit_level(enum pgw_audit_level level);
 const char *report_root_state(enum pgw_root_state state);
 /** What tells this state, if something in memory does: "vmcb", "efi_system_table". */
-const char *report_root_evidence(enum pgw_root_state state);
+const char *report_root_evidence(const struct pgw_root_info *root);
 const char *report_root_proof(enum pgw_root_proof proof);
 /** Does it map Linux's kernel, as far as the image has the tables? If not, it may be of any system. */
 bool report_is_kernels(const struct pgw_root_info *root);

@@ -647,9 +647,13 @@ static void text_root(struct report *report, const struct pgw_root_info *root)
 	}
 	if (root->evidence) {
 		out_str(out, "  ");
-		out_str(out, report_root_evidence(root->state));
+		out_str(out, report_root_evidence(root));
 		out_char(out, '=');
 		out_hex(out, root->evidence);
+	}
+	if (root->has_pidr) {
+		out_str(out, "  pidr=");
+		out_dec(out, root->pidr);
 	}
 	text_owner(report, root);
 	out_char(out, '\n');

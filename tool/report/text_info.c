@@ -458,6 +458,8 @@ static void text_later_bits_if(struct out *out, const struct pgw_root_info *root
 
 static void text_later_bits(struct out *out, const struct pgw_root_info *root)
 {
+	if (!pgw_format_later_bits(root->format)->bits)
+		return;
 	text_label(out, "later bits");
 	text_later_bits_if(out, root, true);
 	text_later_bits_if(out, root, false);

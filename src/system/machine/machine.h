@@ -21,6 +21,7 @@ enum image_arch_id {
 	IMAGE_ARCH_RISCV64,
 	IMAGE_ARCH_I386,
 	IMAGE_ARCH_S390X,
+	IMAGE_ARCH_PPC64,
 	_IMAGE_ARCH_MAX,
 };
 
@@ -124,6 +125,7 @@ extern const struct image_arch_ops image_arm64_ops;
 extern const struct image_arch_ops image_riscv64_ops;
 extern const struct image_arch_ops image_i386_ops;
 extern const struct image_arch_ops image_s390x_ops;
+extern const struct image_arch_ops image_ppc64_ops;
 
 /* cpu_roots.c: what CPUs have loaded */
 

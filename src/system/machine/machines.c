@@ -8,4 +8,5 @@ const struct image_arch image_archs[_IMAGE_ARCH_MAX] = {
 	{ IMAGE_ARCH_RISCV64, 243, "riscv64", &image_riscv64_ops }, /* EM_RISCV */
 	{ IMAGE_ARCH_I386, 3, "i386", &image_i386_ops },            /* EM_386 */
 	{ IMAGE_ARCH_S390X, 22, "s390x", &image_s390x_ops },        /* EM_S390 */
+	{ IMAGE_ARCH_PPC64, 21, "ppc64", &image_ppc64_ops },        /* EM_PPC64 */
 };

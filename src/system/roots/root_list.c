@@ -34,6 +34,12 @@ void image_roots_merge(struct image_roots *roots)
 		}
 		to->found |= from->found;
 		to->cpus |= from->cpus;
+		if (!to->evidence)
+			to->evidence = from->evidence;
+		if (from->has_pidr) {
+			to->has_pidr = true;
+			to->pidr = from->pidr;
+		}
 		if (from->has_twin) {
 			to->has_twin = true;
 			to->twin = from->twin;

@@ -60,7 +60,7 @@ static inline size_t image_window_first_page(const struct image_window *window)
 
 /* ram_look.c: looking at pages of memory, by several threads */
 
-#define IMAGE_FINDINGS 24 /* kinds of pages that a look can tell apart */
+#define IMAGE_FINDINGS 48 /* kinds of pages that a look can tell apart */
 
 /** Pages of memory, from a multiple of IMAGE_WINDOW on. */
 struct image_block {
