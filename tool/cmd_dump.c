@@ -33,9 +33,8 @@ static bool dump_check_options(const struct options *opts)
 	if (option_given(opts, OPT_PID) &&
 	    (opts->style == STYLE_PTDUMP ||
 	     (opts->given &
-	      (OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_VM) | OPT_BIT(OPT_DEVICE) | OPT_BIT(OPT_HALF))))) {
-		message("dump: --pid goes with none of --root, --vm, --device, --half, --style "
-			"ptdump");
+	      (OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_DEVICE) | OPT_BIT(OPT_HALF))))) {
+		message("dump: --pid goes with none of --root, --device, --half, --style ptdump");
 		return false;
 	}
 	if (option_given(opts, OPT_PID) && option_given(opts, OPT_REGION)) {
@@ -182,7 +181,7 @@ static void dump_warn(const struct target *target, const struct pgw_scan_stats *
 			scan->nr_torn == 1 ? "it was" : "they were");
 	if (scan->nr_malformed)
 		message("%s: %" PRIu64 " malformed entries", target->file, scan->nr_malformed);
-	if (scan->nr_unreadable && target->nested) {
+	if (scan->nr_unreadable && target->host) {
 		message("%s: %" PRIu64 " range%s unreadable: the virtual machine has no memory "
 			"where their tables are (translate shows where its tables end)",
 			target->file, scan->nr_unreadable, scan->nr_unreadable == 1 ? "" : "s");
@@ -445,7 +444,7 @@ const struct command cmd_dump = {
 		"  pagewalk dump --region modules vmcore     where modules are\n"
 		"  pagewalk dump --style ptdump vmcore       as the kernel's own dump\n"
 		"  pagewalk dump --leaves --json vmcore      one leaf a record\n",
-	.options = OPTIONS_LIVE | OPTIONS_WATCH | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_VM) |
+	.options = OPTIONS_LIVE | OPTIONS_WATCH | OPT_BIT(OPT_ROOT) |
 		   OPT_BIT(OPT_DEVICE) | OPT_BIT(OPT_PID) | OPT_BIT(OPT_HALF) |
 		   OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_RANGE) |
 		   OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) | OPT_BIT(OPT_LEAVES) |

@@ -286,7 +286,7 @@ const struct command cmd_translate = {
 	.examples = "  pagewalk translate vmcore ffffffff81000000\n"
 		    "  pagewalk translate --root cpu0 vmcore 0x400000 0x401000\n"
 		    "  pagewalk translate --json vmcore < addresses\n",
-	.options = OPTIONS_LIVE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_VM) | OPT_BIT(OPT_DEVICE) |
+	.options = OPTIONS_LIVE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_DEVICE) |
 		   OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_TAGS) |
 		   OPT_BIT(OPT_SYMBOLS) | OPT_BIT(OPT_PAGE_STRUCTS) | OPT_BIT(OPT_JSON) |
 		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),

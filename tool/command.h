@@ -36,6 +36,7 @@ extern const struct command cmd_translate;
 extern const struct command cmd_trim;
 extern const struct command cmd_snapshot;
 extern const struct command cmd_convert;
+extern const struct command cmd_extract;
 extern const struct command cmd_completion;
 
 /** All of them, as help lists them; NULL ends them. */

@@ -146,7 +146,8 @@ static const struct pgw_foreign *choose(const struct options *opts, const struct
 	return *ret_nr == 1 ? found : NULL;
 }
 
-int foreign_root(struct target *target, const struct options *opts, struct pgw_root_info *ret)
+/* The virtual machine or device that --vm or --device says, which has tables. */
+static int find(struct target *target, const struct options *opts, const struct pgw_foreign **ret)
 {
 	const char *what = option_given(opts, OPT_VM) ? "--vm" : "--device";
 	const struct pgw_foreign *list, *found;
@@ -159,7 +160,6 @@ int foreign_root(struct target *target, const struct options *opts, struct pgw_r
 		return TOOL_USAGE;
 	}
 	status = foreign_list(target, &list, &nr, &nr_blocked);
-
 	if (status != TOOL_DONE)
 		return status;
 	found = choose(opts, list, nr, &nr);
@@ -176,59 +176,76 @@ int foreign_root(struct target *target, const struct options *opts, struct pgw_r
 				: "its tables are not of a kind that is read");
 		return TOOL_USAGE;
 	}
-	*ret = (struct pgw_root_info){
-		.root = found->root,
-		.format = found->format,
-		.control = found->control,
-		.has_user = pgw_format_is_split(found->format),
-	};
+	*ret = found;
 	return TOOL_DONE;
 }
 
-static int attach_stage2(struct target *target, const struct options *opts)
+int foreign_root(struct target *target, const struct options *opts, struct pgw_root_info *ret)
+{
+	const struct pgw_foreign *found;
+	int status;
+
+	if (option_given(opts, OPT_ROOT)) {
+		message("--root does not go with --device, which has a root of its own");
+		return TOOL_USAGE;
+	}
+	status = find(target, opts, &found);
+	if (status == TOOL_DONE)
+		*ret = (struct pgw_root_info){
+			.root = found->root,
+			.format = found->format,
+			.control = found->control,
+			.has_user = pgw_format_is_split(found->format),
+		};
+	return status;
+}
+
+static int attach_stage2(struct target *target, const struct options *opts,
+			 const struct pgw_foreign *guest)
 {
 	const struct pgw_mm_attach_args args = {
 		.platform = pgw_hosted_platform(),
-		.format = target->root.format,
+		.format = guest->format,
 		.phys = pgw_image_phys(target->image),
-		.root = target->root.root,
+		.root = guest->root,
 		.region = PGW_REGION_FOREIGN,
-		.control = target->root.control,
+		.control = guest->control,
 		.budget = opts->budget,
 	};
 	int err = pgw_mm_attach(&args, &target->stage2);
 
+	if (err)
+		return err;
+	err = pgw_mmap_read_lock(target->stage2);
 	if (!err)
-		err = pgw_mmap_read_lock(target->stage2);
-	return err ? err
-		   : pgw_nested_new(target->stage2, pgw_image_phys(target->image), &target->nested);
+		return pgw_nested_new(target->stage2, args.phys, &target->nested);
+	pgw_mm_free(target->stage2);
+	target->stage2 = NULL;
+	return err;
 }
 
-int foreign_enter(struct target *target, const struct options *opts)
+int foreign_enter(struct target *target, const struct options *opts,
+		  const struct pgw_image_options *image_opts)
 {
-	struct pgw_root_info kernel = { 0 };
-	int err;
+	struct pgw_image_options guest_opts = *image_opts;
+	const struct pgw_foreign *found;
+	struct pgw_image *guest;
+	int status = find(target, opts, &found), err;
 
-	if (!option_given(opts, OPT_VM) || opts->root != ROOT_PA || opts->root_name) {
-		message("--root: with --vm it is an address in the guest's memory, and it does not "
-			"go "
-			"with --device");
-		return TOOL_USAGE;
-	}
-	if (!opts->format && target_kernel_root(target, &kernel, NULL) < 0) {
-		message("%s: nothing tells the format of the guest's tables; say it with --format",
-			target->file);
-		return TOOL_USAGE;
-	}
-	err = attach_stage2(target, opts);
+	if (status != TOOL_DONE)
+		return status;
+	err = attach_stage2(target, opts, found);
+	guest_opts.encryption = (struct pgw_encryption){ 0 }; /* --encryption-bit is of the host's */
+	if (!err)
+		err = pgw_image_open_guest(target->image, found, target->nested, &guest_opts, &guest,
+					   NULL);
+	progress_end(&target->progress);
 	if (err) {
 		message("%s: the guest's memory: %s", target->file, pgw_status_text(err));
 		return TOOL_UNREADABLE;
 	}
-	target->root = (struct pgw_root_info){
-		.root.pa = opts->root_value,
-		.format = opts->format ? opts->format : kernel.format,
-	};
+	target->host = target->image;
+	target->image = guest;
 	return TOOL_DONE;
 }
 
@@ -238,4 +255,5 @@ void foreign_leave(struct target *target)
 	if (target->stage2)
 		pgw_mmap_read_unlock(target->stage2);
 	pgw_mm_free(target->stage2);
+	pgw_image_close(target->host);
 }

@@ -37,11 +37,12 @@ const char *foreign_through(const struct pgw_foreign *found, const struct foreig
 int foreign_root(struct target *target, const struct options *opts, struct pgw_root_info *ret);
 
 /**
- * Go on inside the virtual machine whose root is the target's: from now on tables are read in the guest's
- * memory, and --root says where the guest has them.
+ * Go on inside the virtual machine that --vm chooses: from now on the target's image is that of the guest.
+ * @param image_opts of the guest's image
  */
-int foreign_enter(struct target *target, const struct options *opts);
-/** Undo that, if it was done. Nothing is attached any more. */
+int foreign_enter(struct target *target, const struct options *opts,
+		  const struct pgw_image_options *image_opts);
+/** Undo that, if it was done. The guest's image is closed already. */
 void foreign_leave(struct target *target);
 
 #endif

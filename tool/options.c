@@ -156,6 +156,10 @@ static bool option_root(struct options *opts, const char *text)
 		opts->root = ROOT_CPU;
 		return parse_dec(text + 3, &opts->root_value) && opts->root_value <= UINT32_MAX;
 	}
+	if (strcmp(text, "kernel") == 0) {
+		opts->root = ROOT_KERNEL;
+		return true;
+	}
 	opts->root = ROOT_PA;
 	return parse_hex(text, &opts->root_value);
 }
@@ -431,13 +435,17 @@ static const struct option_spec option_specs[] = {
 			option_watch },
 	[OPT_WATCH_COUNT] = { "watch-count", "N", "a number above 0",
 			      "with --watch: ask so many times", option_watch_count },
-	[OPT_ROOT] = { "root", "ROOT", "cpuN, @NAME or a hexadecimal address",
+	[OPT_ROOT] = { "root", "ROOT",
+		       "kernel, cpuN, @NAME or a hexadecimal address",
 		       "the root to start from: its physical address, cpuN for" HELP_NEXT
-		       "the one CPU N runs on, or @NAME for what the kernel" HELP_NEXT
-		       "calls so (default: the kernel's own)",
+		       "the one CPU N runs on, @NAME for what the kernel calls" HELP_NEXT
+		       "so, or kernel for the kernel's own (the default)",
 		       option_root },
 	[OPT_VM] = { "vm", "N", "a number",
-		     "the root of the Nth virtual machine, as devices lists them", option_vm },
+		     "the Nth virtual machine, as devices lists them: the guest" HELP_NEXT
+		     "inside; of dump and translate its host's tables for it," HELP_NEXT
+		     "unless --root or --pid says which of the guest's",
+		     option_vm },
 	[OPT_DEVICE] = { "device", "ID", "a device as 00:02.0, or a stream id as 0x10",
 			 "the root of a device behind an IOMMU: 00:02.0, or the" HELP_NEXT
 			 "stream id of an SMMU as 0x10",
@@ -657,6 +665,15 @@ static bool option_check_args(const struct command *command, const struct option
 	return true;
 }
 
+/* Commands that show a device's tables show a virtual machine's, too. */
+static bool option_is_inside(const struct command *command, const struct options *opts)
+{
+	const uint64_t of_guest = OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_PID);
+
+	return option_given(opts, OPT_VM) &&
+	       (!(command->options & OPT_BIT(OPT_DEVICE)) || (opts->given & of_guest));
+}
+
 bool options_parse(const struct command *command, int argc, char **argv, struct options *ret)
 {
 	struct option table[_OPT_MAX + 1];
@@ -671,6 +688,7 @@ bool options_parse(const struct command *command, int argc, char **argv, struct 
 		if (!option_take(command, &opts, result == 'h' ? OPT_HELP : result - 1, optarg))
 			return false;
 	}
+	opts.is_inside = option_is_inside(command, &opts);
 	opts.args = (const char *const *)argv + optind;
 	opts.nr_args = argc - optind;
 	if (opts.nr_ram) {

@@ -72,7 +72,7 @@ enum option_id {
 #define OPTIONS_IMAGE                                                                              \
 	(OPT_BIT(OPT_RAM) | OPT_BIT(OPT_PART) | OPT_BIT(OPT_UNPACK_MAX) | OPT_BIT(OPT_ZERO_FILL) | \
 	 OPT_BIT(OPT_ENCRYPTION) | OPT_BIT(OPT_KERNEL) | OPT_BIT(OPT_VMCOREINFO) |                 \
-	 OPT_BIT(OPT_REGISTER))
+	 OPT_BIT(OPT_REGISTER) | OPT_BIT(OPT_VM))
 
 /** And what looks at a machine that may run. */
 #define OPTIONS_LIVE (OPTIONS_IMAGE | OPT_BIT(OPT_CONSISTENT) | OPT_BIT(OPT_MAX_PAUSE))
@@ -128,6 +128,7 @@ struct options {
 	enum root_choice root;
 	uint32_t foreign_id;   /**< of --vm or --device, as struct pgw_foreign's */
 	bool is_stream;        /**< it is a stream id */
+	bool is_inside;        /**< --vm: the command is about the guest inside, not the host's tables for it */
 	uint64_t root_value;   /**< the CPU's number or the physical address */
 	const char *root_name; /**< "@NAME", which has the root; names_root() */
 	unsigned halves;       /**< bits of enum pgw_region_kind; 0 = not given */

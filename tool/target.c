@@ -331,12 +331,13 @@ static bool is_foreign(const struct pgw_format *format)
 /* What does not go with --format, whatever the command does with it. */
 static int check_format(const struct options *opts)
 {
-	const bool is_entered = option_given(opts, OPT_VM) || option_given(opts, OPT_DEVICE);
+	const bool is_foreign_root = !opts->is_inside && (option_given(opts, OPT_VM) ||
+							  option_given(opts, OPT_DEVICE));
 	const char *name = opts->format ? pgw_format_name(opts->format) : NULL;
 
 	if (!name)
 		return TOOL_DONE;
-	if (is_entered && !option_given(opts, OPT_ROOT)) {
+	if (is_foreign_root) {
 		message("--format: with --vm or --device the format is known; it says how to read "
 			"a "
 			"--root inside");
@@ -353,6 +354,31 @@ static int check_format(const struct options *opts)
 		return TOOL_USAGE;
 	}
 	return TOOL_DONE;
+}
+
+static int open_image(struct target *target, const struct options *opts,
+		      const struct pgw_image_options *image_opts)
+{
+	struct pgw_error err = { 0 };
+	int status = pgw_image_open(opts->args[0], image_opts, &target->image, &err);
+
+	progress_end(&target->progress);
+	if (status < 0)
+		return fail_open(target, opts, &err);
+	target_warn_shift(target);
+	return check_encryption(target, opts);
+}
+
+/* Where memory is, the options say of the host; what system is in it, of the guest. */
+static int open_host(struct target *target, const struct options *opts,
+		     const struct pgw_image_options *image_opts)
+{
+	struct pgw_image_options host_opts = *image_opts;
+
+	host_opts.kernel = NULL;
+	host_opts.vmcoreinfo = NULL;
+	host_opts.symbols = NULL;
+	return open_image(target, opts, &host_opts);
 }
 
 int target_open(struct target *target, const struct options *opts)
@@ -376,7 +402,6 @@ int target_open(struct target *target, const struct options *opts)
 		.look = look_show,
 		.progress_arg = &target->progress,
 	};
-	struct pgw_error err = { 0 };
 	int ret;
 
 	*target = (struct target){
@@ -406,14 +431,12 @@ int target_open(struct target *target, const struct options *opts)
 			return ret;
 		image_opts.vmcoreinfo = &target->vmcoreinfo;
 	}
-	ret = pgw_image_open(opts->args[0], &image_opts, &target->image, &err);
-	progress_end(&target->progress);
-	if (ret < 0)
-		return fail_open(target, opts, &err);
-	target_warn_shift(target);
-	ret = give_registers(target, opts);
+	ret = opts->is_inside ? open_host(target, opts, &image_opts)
+			      : open_image(target, opts, &image_opts);
+	if (ret == TOOL_DONE && opts->is_inside)
+		ret = foreign_enter(target, opts, &image_opts);
 	if (ret == TOOL_DONE)
-		ret = check_encryption(target, opts);
+		ret = give_registers(target, opts);
 	return ret != TOOL_DONE ? ret : check_kernel(target, opts);
 }
 
@@ -455,10 +478,10 @@ void target_close(struct target *target)
 		tell_reading(target);
 	for (enum pgw_region_kind half = 0; half < _PGW_REGION_MAX; half++)
 		detach_half(target, half);
-	foreign_leave(target);
 	pgw_modules_close(target->modules);
 	pgw_layout_close(target->layout);
 	pgw_image_close(target->image);
+	foreign_leave(target);
 	free(target->vmcoreinfo_bytes);
 }
 
@@ -704,10 +727,8 @@ static int choose_root(struct target *target, const struct options *opts)
 	uint64_t pa = opts->root_value;
 	int status;
 
-	if (option_given(opts, OPT_VM) || option_given(opts, OPT_DEVICE)) {
+	if (!target->host && (option_given(opts, OPT_VM) || option_given(opts, OPT_DEVICE))) {
 		status = foreign_root(target, opts, &target->root);
-		if (status == TOOL_DONE && option_given(opts, OPT_ROOT))
-			return foreign_enter(target, opts);
 		return status == TOOL_DONE ? choose_tags(target, opts) : status;
 	}
 	switch (opts->root) {
@@ -920,8 +941,7 @@ static int attach_half(struct target *target, const struct options *opts, enum p
 	struct pgw_mm_attach_args args = {
 		.platform = pgw_hosted_platform(),
 		.format = target->root.format,
-		.phys = target->nested ? pgw_nested_phys(target->nested)
-				       : pgw_image_phys(target->image),
+		.phys = pgw_image_phys(target->image),
 		.root = target->root.root,
 		.region = half,
 		.control = target->root.control,
@@ -1011,9 +1031,6 @@ struct report_missing target_missing_tables(const struct target *target)
 
 	for (int half = 0; half < _PGW_REGION_MAX; half++)
 		halves |= target->mm[half] ? REGION_BIT(half) : 0;
-	/* A guest's tables are not in the image's addresses. */
-	if (target->nested)
-		return missing;
 	missing.is_cut =
 		pgw_image_missing_tables(target->image, &target->root, halves, &missing.nr) != 0;
 	return missing;

@@ -24,14 +24,15 @@
 struct target {
 	const char *file;
 	struct pgw_image *image;
+	struct pgw_image *host; /**< if that is of a guest: the image that it is in; else NULL */
+	struct pgw_mm *stage2;     /**< ... the host's tables for it */
+	struct pgw_nested *nested; /**< ... and its memory */
 	bool zero_fill;
 	struct pgw_scan_workers workers; /**< of the image */
 	void *vmcoreinfo_bytes;          /**< of --vmcoreinfo */
 	struct pgw_vmcoreinfo vmcoreinfo;
 	struct progress progress;
 	struct pgw_root_info root;          /**< after target_choose_root() */
-	struct pgw_mm *stage2;     /**< inside a virtual machine: its tables; else NULL */
-	struct pgw_nested *nested; /**< ... and its memory */
 	struct pgw_mm *mm[_PGW_REGION_MAX]; /**< after target_attach(); NULL if not asked for */
 	struct pgw_modules *modules;        /**< after names_modules(), if there are some */
 	struct pgw_layout *layout;          /**< after regions_get() */

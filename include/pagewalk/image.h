@@ -211,7 +211,7 @@ enum pgw_image_placement {
 /** What the file says of itself. */
 struct pgw_image_info {
 	/**
-	 * "elf-core", "kdump", "lime", "avml", "qemu-migration", "libvirt-save", "xen", "vmware",
+	 * "guest" (pgw_image_open_guest()), "elf-core", "kdump", "lime", "avml", "qemu-migration", "libvirt-save", "xen", "vmware",
 	 * "windows", "freebsd-minidump", "other" (see reader), "raw", or "raw-map"
 	 */
 	const char *kind;

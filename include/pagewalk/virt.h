@@ -101,6 +101,26 @@ PGW_API void pgw_nested_free(struct pgw_nested *nested);
  */
 PGW_API const struct pgw_phys *pgw_nested_phys(const struct pgw_nested *nested);
 
+/**
+ * Open the guest inside a host's image: an image like any other, whose memory is the guest's. No file is
+ * written. The registers of its CPUs are known of x86 guests alone: those that its VMCBs keep, which may
+ * be older than the image.
+ *
+ * Not while another thread asks the host's image for something that is found on a first call.
+ * @param host   stays until the guest's image is closed
+ * @param guest  of pgw_image_foreign(): a virtual machine with tables
+ * @param nested its memory, by these tables in the host's; stays until the guest's image is closed
+ * @param opts   as pgw_image_open() takes them; ram, parts and arch say nothing. Or NULL
+ * @param ret    to be closed with pgw_image_close()
+ * @param err    detail on failure; may be NULL
+ * @return 0, -PGW_EINVAL (not a virtual machine, or one without tables), -PGW_ENOMEM, -PGW_EOVERFLOW
+ *         (more than 8192 CPUs)
+ */
+PGW_API int pgw_image_open_guest(struct pgw_image *host, const struct pgw_foreign *guest,
+				 const struct pgw_nested *nested,
+				 const struct pgw_image_options *opts, struct pgw_image **ret,
+				 struct pgw_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -210,6 +210,15 @@ int source_open(const struct source_ops *const *kinds, size_t nr_kinds, const ch
 /** One that is all zero is fine. */
 void source_close(struct source *source);
 
+/* guest.c */
+
+/**
+ * A source whose memory is what somebody else reads, who stays until it is closed: a guest's, which lies
+ * in its host's. What of info the source does not know is the caller's to say.
+ * @param phys with next_range
+ */
+void source_open_guest(struct source *source, const struct pgw_phys *phys, unsigned elf_machine);
+
 /** As source_ops.next_range. */
 static inline bool source_next_range(const struct source *source, enum source_extent extent,
 				     uint64_t pa, struct pgw_pa_range *ret)

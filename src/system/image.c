@@ -34,20 +34,10 @@ static void image_set_arch(struct pgw_image *image)
 		image->info.arch = arch->name;
 }
 
-static int image_load(struct pgw_image *image, const struct image_kinds *kinds, const char *path,
-		      struct pgw_error *err)
+int image_take_source(struct pgw_image *image, struct pgw_error *err)
 {
-	bool has_ram = image->options.nr_ram;
 	int status;
 
-	status = image_vmcoreinfo_add_given(image);
-	if (status)
-		return source_fail(err, status, NULL);
-	if (has_ram && !image_arch_exists(image))
-		return source_fail(err, -PGW_EINVAL, "an architecture that is known");
-	status = source_open(kinds->list, kinds->nr, path, &image->options, &image->source, err);
-	if (status)
-		return status;
 	image->phys = image->source.phys;
 	image->info = image->source.info;
 	if (image->source.is_guess)
@@ -62,18 +52,42 @@ static int image_load(struct pgw_image *image, const struct image_kinds *kinds, 
 	return image->source.has_places ? image_ram_find(image, err) : image_raw_find(image, err);
 }
 
-int image_open(const struct image_kinds *kinds, const char *path,
-	       const struct pgw_image_options *opts, struct pgw_image **ret, struct pgw_error *err)
+static int image_load(struct pgw_image *image, const struct image_kinds *kinds, const char *path,
+		      struct pgw_error *err)
 {
-	struct pgw_image *image = calloc(1, sizeof(*image));
+	bool has_ram = image->options.nr_ram;
 	int status;
 
+	status = image_vmcoreinfo_add_given(image);
+	if (status)
+		return source_fail(err, status, NULL);
+	if (has_ram && !image_arch_exists(image))
+		return source_fail(err, -PGW_EINVAL, "an architecture that is known");
+	status = source_open(kinds->list, kinds->nr, path, &image->options, &image->source, err);
+	return status ? status : image_take_source(image, err);
+}
+
+struct pgw_image *image_new(const struct pgw_image_options *opts)
+{
+	struct pgw_image *image = calloc(1, sizeof(*image));
+
 	if (!image)
-		return source_fail(err, -PGW_ENOMEM, NULL);
+		return NULL;
 	image->archs = image_archs;
 	image->search_left = IMAGE_SEARCH_BUDGET;
 	if (opts)
 		image->options = *opts;
+	return image;
+}
+
+int image_open(const struct image_kinds *kinds, const char *path,
+	       const struct pgw_image_options *opts, struct pgw_image **ret, struct pgw_error *err)
+{
+	struct pgw_image *image = image_new(opts);
+	int status;
+
+	if (!image)
+		return source_fail(err, -PGW_ENOMEM, NULL);
 	status = image_load(image, kinds, path, err);
 	if (status) {
 		pgw_image_close(image);

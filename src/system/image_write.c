@@ -192,5 +192,6 @@ int pgw_image_write_map(const struct pgw_image *image, const struct pgw_pa_range
 
 bool pgw_image_reads_file(const struct pgw_image *image, uint64_t device, uint64_t inode)
 {
-	return source_reads_file(&image->source, device, inode);
+	return source_reads_file(&image->source, device, inode) ||
+	       (image->host && pgw_image_reads_file(image->host, device, inode));
 }

@@ -52,6 +52,8 @@ struct pgw_image {
 	size_t nr_roots;
 	bool roots_searched;
 
+	const struct pgw_image *host; /* of a guest: whose image it is in; or NULL */
+
 	struct pgw_foreign *foreign; /* virtual machines and devices */
 	size_t nr_foreign;
 	uint64_t nr_blocked;
@@ -76,6 +78,11 @@ struct image_kinds {
 /** As pgw_image_open(), which knows the kinds of src/source/registry.c. */
 int image_open(const struct image_kinds *kinds, const char *path,
 	       const struct pgw_image_options *opts, struct pgw_image **ret, struct pgw_error *err);
+
+/** One that has no source yet. @return NULL: no memory */
+struct pgw_image *image_new(const struct pgw_image_options *opts);
+/** Let what its source knows be known of an image. @return 0, or as pgw_image_open() */
+int image_take_source(struct pgw_image *image, struct pgw_error *err);
 
 /** What was found in memory is to be found again, in what there is of it now. */
 void image_forget(struct pgw_image *image);

@@ -99,10 +99,50 @@ static void test_nested_read__goes_through_stage_2(void **state)
 	assert_int_equal(first, 0);
 	assert_int_equal(last, 0x2fff);
 	assert_true(guest->ops->next_range(guest, 0x3000, &first, &last));
-	assert_int_equal(first, 0x5000);
-	assert_true(guest->ops->next_range(guest, 0x6000, &first, &last));
 	assert_int_equal(first, 0x1ff000);
 	assert_false(guest->ops->next_range(guest, 0x200000, &first, &last));
+	teardown(&f);
+}
+
+/* A host with a hole: a large leaf over it is two pieces of guest memory. */
+static bool host_next_range(const struct pgw_phys *phys, uint64_t pa, uint64_t *ret_first,
+			    uint64_t *ret_last)
+{
+	(void)phys;
+	if (pa < 8 * PAGE) {
+		*ret_first = 0;
+		*ret_last = 8 * PAGE - 1;
+		return true;
+	}
+	*ret_first = 10 * PAGE;
+	*ret_last = NR_PAGES * PAGE - 1;
+	return pa < NR_PAGES * PAGE;
+}
+
+static void test_nested_new__leaves_out_what_the_host_lacks(void **state)
+{
+	struct pgw_phys_ops ops;
+	struct pgw_phys holed;
+	uint64_t first, last;
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	put(&f, 3, 0, LEAF | 1 << 7); /* 2 MiB from 0: the host has 14 pages of it */
+	ops = *f.host.phys.ops;
+	ops.next_range = host_next_range;
+	holed = (struct pgw_phys){ &ops, f.host.phys.ctx };
+	assert_int_equal(pgw_nested_new(f.stage2, &holed, &f.nested), 0);
+	assert_true(pgw_nested_phys(f.nested)->ops->next_range(pgw_nested_phys(f.nested), 0, &first,
+							       &last));
+	assert_int_equal(first, 0);
+	assert_int_equal(last, 8 * PAGE - 1);
+	assert_true(pgw_nested_phys(f.nested)->ops->next_range(pgw_nested_phys(f.nested), 8 * PAGE,
+							       &first, &last));
+	assert_int_equal(first, 10 * PAGE);
+	assert_int_equal(last, NR_PAGES * PAGE - 1);
+	assert_false(pgw_nested_phys(f.nested)->ops->next_range(pgw_nested_phys(f.nested),
+								NR_PAGES * PAGE, &first, &last));
 	teardown(&f);
 }
 
@@ -125,6 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nested_read__goes_through_stage_2),
+		cmocka_unit_test(test_nested_new__leaves_out_what_the_host_lacks),
 		cmocka_unit_test(test_nested_new__refuses_tables_without_end),
 	};
 

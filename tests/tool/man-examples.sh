@@ -11,6 +11,8 @@ image=$(shared x86_64-la48-pti.elf) || exit $?
 ln -s "$image" "$tmp/x86_64-la48-pti.elf"
 image=$(shared virt/vtd72pt.elf) || exit $?
 ln -s "$image" "$tmp/vtd72pt.elf"
+image=$(shared virt/npt72.elf) || exit $?
+ln -s "$image" "$tmp/npt72.elf"
 ln -s "$PGW_TOOL" "$tmp/pagewalk"
 PATH=$tmp:$PATH
 

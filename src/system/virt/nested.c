@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <pagewalk/virt.h>
+#include "system/virt/virt_priv.h"
 
 #include <stdlib.h>
 
@@ -18,6 +18,7 @@ struct pgw_nested {
 	const struct pgw_phys *host;
 	struct nested_run *runs;
 	size_t nr, capacity;
+	uint64_t missing; /* bytes that are mapped and that the host has no memory for */
 };
 
 static int add_run(struct pgw_nested *nested, const struct nested_run *run)
@@ -44,13 +45,46 @@ static int add_run(struct pgw_nested *nested, const struct nested_run *run)
 	return 0;
 }
 
+/* The part of a run that the host has from a place on. @return false: there is none */
+static bool held_part(const struct pgw_nested *nested, const struct nested_run *run, uint64_t from,
+		      struct nested_run *ret)
+{
+	const struct pgw_phys *host = nested->host;
+	uint64_t end = run->host + (run->last - run->first), first, last;
+
+	*ret = (struct nested_run){ from, run->last, run->host + (from - run->first) };
+	if (!host->ops->next_range)
+		return true;
+	if (!host->ops->next_range(host, ret->host, &first, &last) || first > end)
+		return false;
+	if (first > ret->host) {
+		ret->first += first - ret->host;
+		ret->host = first;
+	}
+	if (last < end)
+		ret->last = ret->first + (last - ret->host);
+	return true;
+}
+
 static int take_extent(const struct pgw_extent *extent, void *arg)
 {
 	const struct nested_run run = { extent->va_first, extent->va_last, extent->pa };
+	struct pgw_nested *nested = arg;
+	struct nested_run part;
+	uint64_t from = run.first;
+	int status;
 
 	if (extent->kind != PGW_ENTRY_LEAF || !(extent->rights & (PGW_KERNEL_R | PGW_USER_R)))
 		return 0;
-	return add_run(arg, &run);
+	while (held_part(nested, &run, from, &part)) {
+		nested->missing += part.first - from;
+		status = add_run(nested, &part);
+		if (status || part.last == run.last)
+			return status;
+		from = part.last + 1;
+	}
+	nested->missing += run.last - from + 1;
+	return 0;
 }
 
 /* The first run that ends at or above an address; NULL: there is none. */
@@ -94,7 +128,7 @@ static int nested_read(const struct pgw_phys *phys, uint64_t pa, void *buf, size
 	return 0;
 }
 
-/* Neighbouring runs are one range. What the host lacks is found out by reading. */
+/* Neighbouring runs are one range. */
 static bool nested_next_range(const struct pgw_phys *phys, uint64_t pa, uint64_t *ret_first,
 			      uint64_t *ret_last)
 {
@@ -144,6 +178,11 @@ void pgw_nested_free(struct pgw_nested *nested)
 	if (nested)
 		free(nested->runs);
 	free(nested);
+}
+
+uint64_t nested_missing(const struct pgw_nested *nested)
+{
+	return nested->missing;
 }
 
 const struct pgw_phys *pgw_nested_phys(const struct pgw_nested *nested)

@@ -37,6 +37,12 @@ bool virt_is_memory(const struct virt *virt, uint64_t pa);
 /** @return 0, -PGW_ENOMEM or -PGW_E2BIG */
 int virt_add(struct virt *virt, const struct pgw_foreign *found);
 
+/** Bytes that a guest has by its tables, and its host has no memory for. */
+uint64_t nested_missing(const struct pgw_nested *nested);
+/** Let the source have the CPUs that VMCBs of the host keep of a guest. @return 0 or -PGW_ENOMEM */
+int virt_x86_guest_cpus(struct pgw_image *host, const struct pgw_foreign *guest,
+			struct source *source);
+
 /** What page n, which is not zero, of this machine may be: bits of enum virt_page. */
 unsigned virt_x86_look(const uint8_t *page);
 unsigned virt_arm64_look(const uint8_t *page);

@@ -397,6 +397,44 @@ static int collect_vmcbs(struct virt *virt)
 	return status;
 }
 
+/*
+ * The state save area of a VMCB (APM vol. 2, table B-2): what the CPU had when the guest was left the
+ * last time, or has still.
+ */
+static struct pgw_cpu vmcb_cpu(const uint64_t words[512])
+{
+	uint64_t attributes = words[0x410 / 8] >> 16 & 0xfff;
+
+	return (struct pgw_cpu){
+		.known = PGW_CPU_X86_CR | PGW_CPU_X86_EFER,
+		.efer = words[0x4d0 / 8],
+		.cr4 = words[0x548 / 8],
+		.cr3 = words[0x550 / 8],
+		.cr0 = words[0x558 / 8],
+		.idt_base = words[0x488 / 8],
+		/* Bits 47:40 and 55:52 of CS's descriptor, as its upper word has them. */
+		.cs_flags = (uint32_t)((attributes & 0xff) << 8 | (attributes & 0xf00) << 12),
+	};
+}
+
+int virt_x86_guest_cpus(struct pgw_image *host, const struct pgw_foreign *guest, struct source *source)
+{
+	const struct image_pages *pages = image_pages(host, IMAGE_PAGE_GUEST);
+	uint64_t words[512], encrypted = image_encryption_mask(host);
+	struct virt virt = { .image = host };
+	int status = 0;
+
+	for (size_t i = 0; i < pages->nr && !status; i++) {
+		if (!virt_page_read(&virt, pages->pa[i], words) ||
+		    (words[VMCB_NESTED_ROOT_WORD] & ~encrypted) != guest->root.pa)
+			continue;
+		const struct pgw_cpu cpu = vmcb_cpu(words);
+
+		status = source_add_cpu(source, &cpu);
+	}
+	return status;
+}
+
 int virt_x86_collect(struct virt *virt)
 {
 	int status = collect_vmcbs(virt);
