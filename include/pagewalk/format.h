@@ -171,6 +171,12 @@ enum pgw_control_ppc64 {
 	PGW_CTL_PPC64_KUEP = 1 << 0,
 };
 
+/** loongarch64: bits of CSR.PWCH. */
+enum pgw_control_loongarch {
+	/** PWCH.HPTW_En: the CPU walks tables: P and W say what is valid and writable, not V and D */
+	PGW_CTL_LOONGARCH_PTW = 1 << 0,
+};
+
 /** Which other members of struct pgw_control are meant: of every architecture that has them. */
 enum pgw_control_member {
 	PGW_CTL_MEMORY_TYPES = 1 << 28, /**< memory_types */

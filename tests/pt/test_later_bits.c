@@ -29,6 +29,8 @@ static uint64_t plain_entry(const struct pgw_format *format, unsigned level, boo
 			: level > 1 ? 3
 				    : 0) |
 		       (level ? (level - 1) << 2 : 0);
+	if (strcmp(arch, "loongarch64") == 0) /* V D PLV MAT P W, and H */
+		return is_leaf ? 0x19f | (level ? BIT(6) : 0) : BIT(16);
 	if (strcmp(arch, "ppc64") == 0) /* V, L, EAA; V, NLS */
 		return BIT(63) | (is_leaf ? BIT(62) | 7 : 9);
 	if (strcmp(arch, "x86_64") == 0 || strcmp(arch, "i386") == 0) /* P RW US, and PS */
