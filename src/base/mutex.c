@@ -6,16 +6,6 @@
 /* About as long as the locks here are held by who runs: a microsecond or two. */
 #define MAX_SPINS STEP_SPINS(100)
 
-/* Let the CPU wait a moment. */
-static void spin_pause(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
 /* To sleep and be woken takes longer than the lock is held, and makes who unlocks slow. */
 static bool mutex_spin(uint32_t *word)
 {

@@ -15,6 +15,16 @@
 
 enum { MUTEX_FREE, MUTEX_TAKEN, MUTEX_CONTENDED };
 
+/** Let the CPU wait a moment: between two looks at what another one is about to change. */
+static PGW_ALWAYS_INLINE void spin_pause(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 void mutex_lock_slow(uint32_t *word, const struct pgw_platform *platform);
 
 static PGW_ALWAYS_INLINE void mutex_lock(uint32_t *word, const struct pgw_platform *platform)

@@ -28,6 +28,8 @@
 #define step_thread_fence(order) __atomic_thread_fence(order)
 /* How often to look before going to sleep: every look is alike to the other threads. */
 #define STEP_SPINS(nr) (nr)
+/* How often something may happen before something else has to. */
+#define STEP_LIMIT(nr) (nr)
 #endif
 
 #endif

@@ -6,33 +6,50 @@
 #include "base/step.h"
 
 /*
- * Who changes the state word:
+ * The lock is *closed* when it has a queue, no holder, and is not open. Who changes the state:
  * - without MMAP_LOCK_QUEUED: anybody who takes or releases the lock;
- * - with it: only holders, when they release or downgrade, and whoever has the
- *   guard. So the lock is handed to the head of the queue and never taken past
- *   it, and one thread at most, the last that released, has to do that.
+ * - with it, holders when they release or downgrade. The last one closes the lock, and then is the
+ *   only one who may open it or hand it to the head of the queue: it does one of the two;
+ * - when it is open, anybody: newcomers take it, the head closes it for itself;
+ * - and who has the guard: to say that it waits, as the head to demand the lock.
  * It is changed by read-modify-writes only. They make one release sequence (C11
  * 5.1.2.4), so that acquiring from it sees what every earlier holder released.
  *
- * MMAP_LOCK_QUEUED is set and cleared with the guard held, and so equals "the
- * queue is not empty" for whoever has the guard.
+ * MMAP_LOCK_QUEUED is set and cleared with the guard held, and so equals "the queue is not empty"
+ * for whoever has the guard. The head changes with the guard held, and by who holds the lock, has
+ * closed it, or puts the first thread into the queue, before MMAP_LOCK_QUEUED says so. So who has
+ * closed the lock may look at the head without the guard.
+ *
+ * MMAP_LOCK_OPEN: the head is awake, or has not been told yet that it is the head and will be
+ * woken for that. It looks at the state now and then, and before it goes to sleep it sets
+ * MMAP_LOCK_DEMAND, or finds the lock open and takes it. With MMAP_LOCK_DEMAND, and with a reader
+ * as the head, nobody opens: the lock is handed over, and who gets it is woken.
  */
 #define READER UINT32_C(1)
 
 /* No lock has a higher rank: whoever asks with it may hold any lock. */
 #define RANK_HIGHEST (~0U)
 
+/*
+ * A pause is some 12 ns on a Xeon, to sleep and be woken 10 to 20 us. The head looks at its own word
+ * each time, at the state seldom: each look takes the line from who has the lock.
+ */
+#define HEAD_SPINS STEP_SPINS(768)       /* before it demands the lock */
+#define HEAD_SPINS_MANY STEP_SPINS(4096) /* the same, if others wait too: then passes are more */
+#define DEMAND_SPINS STEP_SPINS(1500)    /* between that and sleep */
+#define SPINS_PER_LOOK STEP_SPINS(128)
+
 /**
- * A thread in the queue; on its stack. It may be gone as soon as granted is
- * set, so that is the last that others do with it.
+ * A thread in the queue; on its stack. It may be gone as soon as it is granted the lock, so that
+ * is the last that others do with it.
  */
 struct mmap_waiter {
-	struct mmap_waiter *next;
-	uint32_t granted;        /* 1: the lock is this thread's; atomic */
-	enum pgw_lock_mode mode; /* read or write */
+	struct mmap_waiter *next; /* atomic; changed with the guard held */
+	uint32_t word;            /* MMAP_WAITER_*; atomic */
+	enum pgw_lock_mode mode;  /* read or write */
 };
 
-/* ---- the state word and the queue ---- */
+/* ---- the state word ---- */
 
 /** What a thread that takes the lock adds to the state. */
 static PGW_ALWAYS_INLINE uint32_t mode_step(enum pgw_lock_mode mode)
@@ -46,16 +63,31 @@ static PGW_ALWAYS_INLINE uint32_t mode_conflicts(enum pgw_lock_mode mode)
 	return mode == PGW_LOCK_WRITE ? MMAP_LOCK_WRITER | MMAP_LOCK_READERS : MMAP_LOCK_WRITER;
 }
 
-/** Take the lock if nobody holds it against us and nobody waits. */
+/** May a newcomer not have the lock? */
+static PGW_ALWAYS_INLINE bool state_blocks(uint32_t state, enum pgw_lock_mode mode)
+{
+	return (state & (mode_conflicts(mode) | MMAP_LOCK_QUEUED)) && !(state & MMAP_LOCK_OPEN);
+}
+
+/* The lock was just taken. From an open one nobody else has it: there is a queue. */
+static PGW_ALWAYS_INLINE void count_pass(struct pgw_mmap_lock *lock, uint32_t state)
+{
+	if (pgw_unlikely(state & MMAP_LOCK_OPEN))
+		lock->passes++;
+}
+
+/** Take the lock if nobody holds it against us and nobody waits, or if it is open. */
 static PGW_ALWAYS_INLINE bool state_take(struct pgw_mmap_lock *lock, enum pgw_lock_mode mode)
 {
 	uint32_t state = step_load_n(&lock->state, __ATOMIC_RELAXED);
 
 	do {
-		if (state & (mode_conflicts(mode) | MMAP_LOCK_QUEUED))
+		if (state_blocks(state, mode))
 			return false;
-	} while (!step_compare_exchange_n(&lock->state, &state, state + mode_step(mode), true,
+	} while (!step_compare_exchange_n(&lock->state, &state,
+					  (state & ~MMAP_LOCK_OPEN) + mode_step(mode), true,
 					  __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+	count_pass(lock, state);
 	return true;
 }
 
@@ -65,49 +97,38 @@ static PGW_ALWAYS_INLINE bool state_take(struct pgw_mmap_lock *lock, enum pgw_lo
  */
 static bool state_take_or_queue(struct pgw_mmap_lock *lock, enum pgw_lock_mode mode)
 {
-	uint32_t blocked = mode_conflicts(mode) | MMAP_LOCK_QUEUED;
 	uint32_t state = step_load_n(&lock->state, __ATOMIC_RELAXED);
+	bool blocks;
 	uint32_t next;
 
 	do {
-		next = state & blocked ? state | MMAP_LOCK_QUEUED : state + mode_step(mode);
-	} while (!step_compare_exchange_n(&lock->state, &state, next, true, __ATOMIC_ACQUIRE,
+		blocks = state_blocks(state, mode);
+		next = blocks ? state | MMAP_LOCK_QUEUED
+			      : (state & ~MMAP_LOCK_OPEN) + mode_step(mode);
+	} while (!step_compare_exchange_n(&lock->state, &state, next, true, __ATOMIC_ACQ_REL,
 					  __ATOMIC_RELAXED));
-	return !(state & blocked);
+	if (!blocks)
+		count_pass(lock, state);
+	return !blocks;
 }
 
-/** Wait for the lock, in the queue. */
-static PGW_NOINLINE void queue_wait(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
-				    enum pgw_lock_mode mode)
-{
-	struct mmap_waiter self = { .mode = mode };
+/* ---- the queue ---- */
 
-	mutex_lock(&lock->guard, platform);
-	if (state_take_or_queue(lock, mode)) {
-		mutex_unlock(&lock->guard, platform);
-		return;
-	}
-	if (lock->head)
-		lock->tail->next = &self;
-	else
-		lock->head = &self;
-	lock->tail = &self;
-	mutex_unlock(&lock->guard, platform);
-
-	while (!step_load_n(&self.granted, __ATOMIC_ACQUIRE))
-		platform->park(platform->ctx, &self.granted, 0);
-}
+/** Those who were granted the lock and do not know it yet, and who is the new head if it changed. */
+struct grants {
+	struct mmap_waiter *first, *heir;
+};
 
 /**
  * Make holders of those at the head of the queue who can be: a writer if
  * nobody holds the lock, or readers up to the next writer if no writer does.
  * Needs the guard.
- * @return the new holders, who do not know it yet
  */
-static struct mmap_waiter *queue_take(struct pgw_mmap_lock *lock)
+static struct grants queue_take(struct pgw_mmap_lock *lock)
 {
-	struct mmap_waiter *first = lock->head;
+	struct grants grants = { .first = lock->head };
 	struct mmap_waiter *last = NULL;
+	uint32_t over;
 
 	while (lock->head) {
 		enum pgw_lock_mode mode = lock->head->mode;
@@ -116,37 +137,83 @@ static struct mmap_waiter *queue_take(struct pgw_mmap_lock *lock)
 			break;
 		step_fetch_add(&lock->state, mode_step(mode), __ATOMIC_ACQUIRE);
 		last = lock->head;
-		lock->head = last->next;
+		lock->head = step_load_n(&last->next, __ATOMIC_RELAXED);
 	}
-	if (!lock->head)
-		step_fetch_and(&lock->state, ~MMAP_LOCK_QUEUED, __ATOMIC_RELAXED);
 	if (!last)
-		return NULL;
-	last->next = NULL;
-	return first;
+		return (struct grants){ .first = NULL };
+	step_store_n(&last->next, NULL, __ATOMIC_RELAXED);
+	grants.heir = lock->head;
+	lock->passes = 0;
+	over = MMAP_LOCK_DEMAND | (lock->head ? 0 : MMAP_LOCK_QUEUED);
+	if (step_load_n(&lock->state, __ATOMIC_RELAXED) & over)
+		step_fetch_and(&lock->state, ~over, __ATOMIC_RELAXED);
+	return grants;
+}
+
+static void waiter_tell(struct mmap_waiter *waiter, const struct pgw_platform *platform,
+			uint32_t word)
+{
+	step_store_n(&waiter->word, word, __ATOMIC_RELEASE);
+	/* The waiter may have seen that and be gone: wake() gets an address, no more. */
+	platform->wake(platform->ctx, &waiter->word);
 }
 
 /**
- * Hand the lock on. The new holders learn it only after the guard is free: from
- * then on nothing here touches the lock, which they may release and free.
+ * Tell them, but self, which knows; the guard is free. First the new head, which cannot be granted
+ * the lock before one of the others, or this thread, has released it. Then nothing here touches the
+ * lock, which the new holders may release and free.
  */
+static void grants_tell(struct grants grants, const struct pgw_platform *platform,
+			const struct mmap_waiter *self)
+{
+	struct mmap_waiter *next;
+
+	if (grants.heir)
+		waiter_tell(grants.heir, platform, MMAP_WAITER_HEADS);
+	for (struct mmap_waiter *waiter = grants.first; waiter; waiter = next) {
+		next = step_load_n(&waiter->next, __ATOMIC_RELAXED);
+		if (waiter != self)
+			waiter_tell(waiter, platform, MMAP_WAITER_GRANTED);
+	}
+}
+
+/** Hand the lock on. */
 static PGW_NOINLINE void queue_grant(struct pgw_mmap_lock *lock,
 				     const struct pgw_platform *platform)
 {
-	struct mmap_waiter *waiter;
+	struct grants grants;
 
 	mutex_lock(&lock->guard, platform);
-	waiter = queue_take(lock);
+	grants = queue_take(lock);
 	mutex_unlock(&lock->guard, platform);
+	grants_tell(grants, platform, NULL);
+}
 
-	while (waiter) {
-		struct mmap_waiter *next = waiter->next;
+/** Has a closed lock to be handed to the head of the queue? */
+static bool head_is_next(const struct pgw_mmap_lock *lock, uint32_t state)
+{
+	const struct mmap_waiter *head = lock->head;
+	uint32_t passes = step_load_n(&head->next, __ATOMIC_RELAXED) ? MMAP_LOCK_PASSES_MANY
+								     : MMAP_LOCK_PASSES;
 
-		step_store_n(&waiter->granted, 1, __ATOMIC_RELEASE);
-		/* The waiter may have seen that and be gone: wake() gets an address, no more. */
-		platform->wake(platform->ctx, &waiter->granted);
-		waiter = next;
-	}
+	return (state & MMAP_LOCK_DEMAND) || head->mode == PGW_LOCK_READ || lock->passes >= passes;
+}
+
+/**
+ * The lock was just closed: open it, or hand it on. To hand it over each time would cost more than
+ * what most do with it; see docs/performance.md. Opening it is the last that this thread does to it.
+ */
+static PGW_NOINLINE void queue_pass(struct pgw_mmap_lock *lock, const struct pgw_platform *platform)
+{
+	uint32_t state = step_load_n(&lock->state, __ATOMIC_ACQUIRE);
+
+	do {
+		if (head_is_next(lock, state)) {
+			queue_grant(lock, platform);
+			return;
+		}
+	} while (!step_compare_exchange_n(&lock->state, &state, state | MMAP_LOCK_OPEN, true,
+					  __ATOMIC_RELEASE, __ATOMIC_ACQUIRE));
 }
 
 static PGW_ALWAYS_INLINE void state_release(struct pgw_mmap_lock *lock,
@@ -157,8 +224,104 @@ static PGW_ALWAYS_INLINE void state_release(struct pgw_mmap_lock *lock,
 	uint32_t state = step_fetch_sub(&lock->state, step, __ATOMIC_RELEASE) - step;
 
 	/* Free, and somebody waits. Otherwise that was the last look at the lock. */
-	if (pgw_unlikely(state == MMAP_LOCK_QUEUED))
-		queue_grant(lock, platform);
+	if (pgw_unlikely((state & ~MMAP_LOCK_DEMAND) == MMAP_LOCK_QUEUED))
+		queue_pass(lock, platform);
+}
+
+/* ---- waiting ---- */
+
+/** Join the queue. @return false: the lock was taken instead */
+static bool queue_join(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
+		       struct mmap_waiter *self)
+{
+	bool is_head, waits;
+
+	mutex_lock(&lock->guard, platform);
+	is_head = !lock->head;
+	if (is_head) {
+		/* Before the state shows that there is one. */
+		self->word = MMAP_WAITER_HEADS;
+		lock->head = self;
+	}
+	waits = !state_take_or_queue(lock, self->mode);
+	if (!waits && is_head)
+		lock->head = NULL;
+	if (waits && !is_head)
+		step_store_n(&lock->tail->next, self, __ATOMIC_RELAXED);
+	if (waits)
+		lock->tail = self;
+	mutex_unlock(&lock->guard, platform);
+	return waits;
+}
+
+/* The head closes the lock for itself if it is open, or else sets flags. @return whether it has closed it */
+static bool state_close_or_set(struct pgw_mmap_lock *lock, uint32_t flags)
+{
+	uint32_t state = step_load_n(&lock->state, __ATOMIC_RELAXED);
+	uint32_t next;
+
+	do {
+		next = state & MMAP_LOCK_OPEN ? state & ~MMAP_LOCK_OPEN : state | flags;
+	} while (next != state && !step_compare_exchange_n(&lock->state, &state, next, true,
+							   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+	return state & MMAP_LOCK_OPEN;
+}
+
+/**
+ * Take the lock if it is open, or else set flags. Who is not the head any more has been given the
+ * lock, and is about to be told.
+ * @return whether it was open
+ */
+static PGW_NOINLINE bool head_ask(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
+				  const struct mmap_waiter *self, uint32_t flags)
+{
+	struct grants grants = { .first = NULL };
+
+	mutex_lock(&lock->guard, platform);
+	if (lock->head == self && state_close_or_set(lock, flags))
+		grants = queue_take(lock);
+	mutex_unlock(&lock->guard, platform);
+	grants_tell(grants, platform, self);
+	return grants.first;
+}
+
+static uint32_t waiter_word(const struct mmap_waiter *self)
+{
+	return step_load_n(&self->word, __ATOMIC_ACQUIRE);
+}
+
+/* Look for the lock for some time, longer if others wait too. @return whether it got it */
+static bool head_spin(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
+		      const struct mmap_waiter *self, unsigned spins, unsigned spins_many)
+{
+	for (unsigned i = 1; waiter_word(self) != MMAP_WAITER_GRANTED; i++) {
+		if (i > (step_load_n(&self->next, __ATOMIC_RELAXED) ? spins_many : spins))
+			return false;
+		if (i % SPINS_PER_LOOK == 0 &&
+		    (step_load_n(&lock->state, __ATOMIC_RELAXED) & MMAP_LOCK_OPEN) &&
+		    head_ask(lock, platform, self, 0))
+			return true;
+		spin_pause();
+	}
+	return true;
+}
+
+/** Wait for the lock, in the queue. */
+static PGW_NOINLINE void queue_wait(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
+				    enum pgw_lock_mode mode)
+{
+	struct mmap_waiter self = { .mode = mode };
+
+	if (!queue_join(lock, platform, &self))
+		return;
+	while (waiter_word(&self) == MMAP_WAITER_WAITS)
+		platform->park(platform->ctx, &self.word, MMAP_WAITER_WAITS);
+	if (head_spin(lock, platform, &self, HEAD_SPINS, HEAD_SPINS_MANY) ||
+	    head_ask(lock, platform, &self, MMAP_LOCK_DEMAND) ||
+	    head_spin(lock, platform, &self, DEMAND_SPINS, DEMAND_SPINS))
+		return;
+	while (waiter_word(&self) != MMAP_WAITER_GRANTED)
+		platform->park(platform->ctx, &self.word, MMAP_WAITER_HEADS);
 }
 
 /* ---- what a thread holds ---- */

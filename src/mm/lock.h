@@ -9,12 +9,20 @@
  * What it guarantees: docs/locking.md.
  */
 
+#include "base/step.h"
+
 #include <pagewalk/platform.h>
 
 /** Bits of the state word. */
 #define MMAP_LOCK_WRITER (UINT32_C(1) << 31)     /* a thread holds it for write */
 #define MMAP_LOCK_QUEUED (UINT32_C(1) << 30)     /* the queue is not empty */
-#define MMAP_LOCK_READERS (MMAP_LOCK_QUEUED - 1) /* how many hold it for read or downgraded */
+#define MMAP_LOCK_OPEN (UINT32_C(1) << 29)       /* free, though there is a queue */
+#define MMAP_LOCK_DEMAND (UINT32_C(1) << 28)     /* the head of the queue wants to be next */
+#define MMAP_LOCK_READERS (MMAP_LOCK_DEMAND - 1) /* how many hold it for read or downgraded */
+
+/** So often newcomers may take the lock past who is the first to wait: alone; before others. */
+#define MMAP_LOCK_PASSES STEP_LIMIT(64)
+#define MMAP_LOCK_PASSES_MANY STEP_LIMIT(1024)
 
 /** The order in which locks are taken. */
 enum {
@@ -26,12 +34,16 @@ enum {
 
 struct mmap_waiter;
 
+/** What a thread in the queue is told; it sleeps on it. */
+enum { MMAP_WAITER_WAITS, MMAP_WAITER_HEADS, MMAP_WAITER_GRANTED };
+
 /** All zero is a free lock; there is nothing to destroy. */
 struct pgw_mmap_lock {
 	uint32_t state;           /* MMAP_LOCK_*, atomic; see lock.c for who may change it */
 	uint32_t guard;           /* of the queue; base/mutex.h */
-	struct mmap_waiter *head; /* the queue, first come first; guarded by guard */
+	struct mmap_waiter *head; /* the queue, first come first; see lock.c */
 	struct mmap_waiter *tail; /* guarded by guard; valid while head is not NULL */
+	uint32_t passes;          /* newcomers since there is this head; who holds the lock alone */
 };
 
 /**

@@ -912,7 +912,7 @@ static void test_mmap_lock__freed_before_the_newcomer_queues_is_taken_at_once(vo
 /* ---- several threads, all at once ---- */
 
 #define NR_WORKERS 4
-#define NR_ROUNDS 20000
+#define NR_ROUNDS 5000
 
 /** The data that the lock protects: a writer makes the two equal again before it lets go. */
 struct pair {

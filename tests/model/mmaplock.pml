@@ -1,33 +1,44 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The mmap lock of src/mm/lock.c, and the sleeping lock of src/base/mutex.h,
- * which is its guard: the state word, the queue, and the sleep of those in it.
+ * The mmap lock of src/mm/lock.c, and the sleeping lock of src/base/mutex.h, which is its guard:
+ * the state word, the queue, how it opens, and the sleep of those in it.
  *
  * Each thread takes the lock a few times, in whatever way. LAST: each takes it
  * once for write, and whoever finds that all others are through frees it.
  *
- * right |                                                      |                        |
- * right | two threads, several times                           | -DTHREADS=2 -DROUNDS=3 |
- * right | park returns for no reason                           | -DEARLY                |
- * right | the last thread frees the lock                       | -DLAST                 |
- * wrong | a reader overtakes the queue                         | -DOVERTAKE             | nr_waiting==0
- * wrong | those who wait are served last come, first served    | -DLIFO                 | order[
- * wrong | a writer takes the lock from readers                 | -DIGNORE_READERS       | nr_inside
- * wrong | downgrade releases, then takes                       | -DRETAKE               | version==seen
- * wrong | downgrade leaves readers in the queue                | -DNO_DOWNGRADE_GRANT   | wants_write[head]
- * wrong | a waiter is touched after it was granted the lock    | -DTOUCH_GONE           | alive[waiter]
- * wrong | no wake after a grant                                | -DNO_WAKE              | invalid end state
- * wrong | the queued bit is set after the look at the holders  | -DLATE_QUEUED          | invalid end state
- * wrong | no wake after the guard                              | -DNO_GUARD_WAKE        | invalid end state
- * wrong | the guard's sleepers do not say that they sleep      | -DNOT_CONTENDED        | invalid end state
- * wrong | the lock is granted before the guard is released     | -DLAST -DGRANT_GUARDED | gone
- * wrong | a second look at the state after it was released     | -DLAST -DLOOK_AGAIN    | gone
+ * right |                                                      |                          |
+ * right | two threads, several times                           | -DTHREADS=2 -DROUNDS=2   |
+ * right | park returns for no reason                           | -DTHREADS=2 -DROUNDS=2 -DEARLY |
+ * right | the guard in all its steps                           | -DTHREADS=2 -DROUNDS=2 -DGUARD_SLEEPS |
+ * right | the last thread frees the lock                       | -DLAST                   |
+ * right | it never opens                                       | -DLIMIT=0 -DTHREADS=2 -DROUNDS=2 |
+ * wrong | a newcomer takes what is not open                    | -DLIMIT=0 -DOVERTAKE     | overtakes
+ * wrong | opened without end                                   | -DLIMIT=0 -DNO_LIMIT     | overtakes
+ * wrong | those who wait are served last come, first served    | -DLIFO                   | order[
+ * wrong | a writer takes the lock from readers                 | -DIGNORE_READERS         | nr_inside
+ * wrong | downgrade releases, then takes                       | -DRETAKE                 | version==seen
+ * wrong | downgrade leaves readers in the queue                | -DNO_DOWNGRADE_GRANT     | wants_write[head]
+ * wrong | a waiter is touched after it was granted the lock    | -DTOUCH_GONE             | alive[waiter]
+ * wrong | no wake after a grant                                | -DNO_WAKE                | invalid end state
+ * wrong | the queued bit is set after the look at the holders  | -DLATE_QUEUED            | invalid end state
+ * wrong | no wake after the guard                              | -DGUARD_SLEEPS -DNO_GUARD_WAKE | invalid end state
+ * wrong | the guard's sleepers do not say that they sleep      | -DGUARD_SLEEPS -DNOT_CONTENDED | invalid end state
+ * wrong | the lock is granted before the guard is released     | -DLAST -DGRANT_GUARDED   | gone
+ * wrong | a second look at the state after it was released     | -DLAST -DLOOK_AGAIN      | gone
+ * wrong | the head sleeps and does not demand the lock         | -DDEMAND_LOST            | invalid end state
+ * wrong | the head demands an open lock, and sleeps            | -DDEMAND_OPEN            | invalid end state
+ * wrong | who was taken from the queue demands the lock        | -DDEMAND_OF_NOBODY       | head!=3
+ * wrong | the new head is not told                             | -DNO_HEAD                | invalid end state
+ * wrong | the new head is told after the lock was granted      | -DLATE_HEAD              | invalid end state
  */
 #ifndef THREADS
 #define THREADS 3
 #endif
 #ifndef ROUNDS
 #define ROUNDS 1
+#endif
+#ifndef LIMIT
+#define LIMIT 1
 #endif
 #define NONE THREADS
 #ifdef NOT_CONTENDED
@@ -37,15 +48,19 @@
 #endif
 
 /* The lock. */
-bool writer, queued; /* the state word ... */
+bool writer, queued, open, demand; /* the state word ... */
 byte readers;
 byte guard;          /* 0 free, 1 taken, 2 taken and perhaps slept on */
 byte head = NONE, tail = NONE;
+byte passes;         /* how often the head was overtaken */
 bool gone;           /* its memory is freed */
 
 /* A waiter's node, on its thread's stack. */
-byte next[THREADS];
-bool granted[THREADS], wants_write[THREADS], alive[THREADS];
+#define WAITS 0
+#define HEADS 1 /* it is the head, and awake */
+#define GRANTED 2
+byte next[THREADS], word[THREADS];
+bool wants_write[THREADS], alive[THREADS];
 
 /* What a thread sleeps on. */
 #define ON_GUARD 1
@@ -55,6 +70,7 @@ byte asleep[THREADS];
 /* Looked at by assertions only. */
 byte nr_inside, nr_writers; /* threads that believe to hold the lock */
 byte nr_waiting;            /* in the queue, and not chosen yet */
+byte overtakes;             /* takers since there is this head */
 byte order[THREADS];        /* how many were before it in the queue */
 byte version;               /* what writers change */
 byte users = THREADS;       /* of the lock's memory */
@@ -70,8 +86,21 @@ inline sleep() {
 #endif
 }
 
+inline wake(who) {
+	asleep[who] = (asleep[who] == ON_NODE -> 0 : asleep[who])
+}
+
 /* ---- mutex_lock(), mutex_unlock() ---- */
 
+#ifndef GUARD_SLEEPS
+inline guard_lock() {
+	atomic { guard == 0 -> assert(!gone); guard = 1 }
+}
+
+inline guard_unlock() {
+	atomic { assert(!gone); guard = 0 }
+}
+#else
 inline guard_lock() {
 	atomic {
 		assert(!gone);
@@ -127,6 +156,7 @@ inline guard_unlock() {
 	:: else
 	fi
 }
+#endif
 
 /* ---- the state word ---- */
 
@@ -136,9 +166,9 @@ inline guard_unlock() {
 #define conflicts(of_writer) (writer || (of_writer && readers != 0))
 #endif
 #ifdef OVERTAKE
-#define blocked (conflicts(write) || (write && queued))
+#define blocked (conflicts(write) || (write && queued && !open))
 #else
-#define blocked (conflicts(write) || queued)
+#define blocked (conflicts(write) || (queued && !open))
 #endif
 
 inline state_add(of_writer) {
@@ -151,16 +181,36 @@ inline state_sub() {
 	readers = (write -> readers : readers - 1)
 }
 
-/* state_take(), and with it state_take_or_queue(): the lock, or false. */
-inline state_take(or_queue) {
+/* state_take(): the lock if nobody has it and nobody waits, or if it is open; or false. */
+inline state_take() {
 	atomic {
 		assert(!gone);
 		got = !blocked;
+		passed = got && queued;
 		if
-		:: got -> assert(nr_waiting == 0); state_add(write)
+		:: got ->
+			overtakes = overtakes + (nr_waiting != 0);
+			assert(overtakes <= LIMIT);
+			open = false;
+			state_add(write)
+		:: else
+		fi
+	}
+	if
+	:: passed -> passes++; passed = false
+	:: else
+	fi
+}
+
+/* state_take_or_queue(), by the first of the queue. */
+inline state_take_or_queue() {
+	atomic {
+		assert(!gone && !queued);
+		got = !conflicts(write);
+		if
+		:: got -> state_add(write)
 #ifndef LATE_QUEUED
-		:: !got && or_queue -> queued = true
-		:: !got && !or_queue
+		:: else -> queued = true; nr_waiting++
 #else
 		:: else
 #endif
@@ -168,7 +218,7 @@ inline state_take(or_queue) {
 	}
 #ifdef LATE_QUEUED
 	if
-	:: !got && or_queue -> queued = true
+	:: !got -> queued = true; nr_waiting++
 	:: else
 	fi
 #endif
@@ -179,45 +229,25 @@ inline state_take(or_queue) {
 inline queue_join() {
 	d_step {
 		alive[me] = true;
-		granted[me] = false;
 		wants_write[me] = write;
 		order[me] = nr_waiting;
 #ifdef LIFO
 		next[me] = head;
+		word[me] = HEADS;
+		if
+		:: head != NONE -> word[head] = WAITS; nr_waiting++
+		:: else
+		fi;
 		head = me;
 #else
 		next[me] = NONE;
 		if
-		:: head != NONE -> next[tail] = me
-		:: else -> head = me
+		:: head != NONE -> next[tail] = me; word[me] = WAITS; nr_waiting++
+		:: else -> head = me; word[me] = HEADS
 		fi;
 #endif
-		tail = me;
-		nr_waiting++
+		tail = me
 	}
-}
-
-inline queue_wait() {
-	guard_lock();
-	state_take(true);
-	if
-	:: got -> guard_unlock()
-	:: else ->
-		queue_join();
-		guard_unlock();
-		do
-		:: granted[me] -> break
-		:: else ->
-			atomic {
-				if
-				:: !granted[me] -> asleep[me] = ON_NODE
-				:: else
-				fi
-			}
-			sleep()
-		od;
-		alive[me] = false
-	fi
 }
 
 /* One of the queue is chosen: all who came later move up. */
@@ -229,6 +259,7 @@ inline queue_choose() {
 		last = head;
 		head = next[head];
 		nr_waiting--;
+		overtakes = 0;
 		i = 0;
 		do
 		:: i < THREADS -> order[i] = (order[i] > 0 -> order[i] - 1 : 0); i++
@@ -238,37 +269,64 @@ inline queue_choose() {
 	}
 }
 
+/* Needs the guard, and that the lock is closed or this thread holds it. */
 inline queue_take() {
 	waiter = head;
 	last = NONE;
+	heir = NONE;
 	do
-	:: head == NONE -> queued = false; break
-	:: head != NONE && conflicts(wants_write[head]) -> break
+	:: head == NONE || conflicts(wants_write[head]) -> break
 	:: else -> queue_choose()
 	od;
 	if
 	:: last == NONE -> waiter = NONE
-	:: else -> next[last] = NONE
+	:: else ->
+		next[last] = NONE;
+		heir = head;
+		passes = 0;
+		atomic {
+			queued = (head != NONE);
+			demand = false
+		}
+	fi
+}
+
+/* The new head first: nobody can take it from the queue yet. */
+inline tell_head() {
+	if
+	:: heir != NONE ->
+		atomic { assert(alive[heir]); word[heir] = HEADS }
+		wake(heir);
+		heir = NONE
+	:: else
 	fi
 }
 
 inline grant_all() {
+#if defined(NO_HEAD)
+	heir = NONE;
+#elif !defined(LATE_HEAD)
+	tell_head();
+#endif
 	do
 	:: waiter == NONE -> break
 	:: else ->
 #ifdef TOUCH_GONE
-		granted[waiter] = true;
-		asleep[waiter] = (asleep[waiter] == ON_NODE -> 0 : asleep[waiter]);
+		word[waiter] = GRANTED;
+		wake(waiter);
 		atomic { assert(alive[waiter]); waiter = next[waiter] }
 #else
 		atomic { assert(alive[waiter]); then = next[waiter] }
-		atomic { assert(alive[waiter]); granted[waiter] = true }
+		atomic { assert(alive[waiter]); word[waiter] = GRANTED }
 #ifndef NO_WAKE
-		asleep[waiter] = (asleep[waiter] == ON_NODE -> 0 : asleep[waiter]);
+		wake(waiter);
 #endif
 		waiter = then
 #endif
 	od;
+#ifdef LATE_HEAD
+	tell_head();
+#endif
 	last = NONE;
 	then = NONE
 }
@@ -283,6 +341,104 @@ inline queue_grant() {
 	guard_unlock();
 	grant_all()
 #endif
+}
+
+#ifdef NO_LIMIT
+#define must_grant (saw_demand || !wants_write[head])
+#else
+#define must_grant (saw_demand || !wants_write[head] || passes >= LIMIT)
+#endif
+
+/* queue_pass(): the lock is closed, and it is this thread's to open it or to grant it. */
+inline queue_pass() {
+	do
+	:: atomic { assert(!gone && head != NONE); saw_demand = demand };
+		if
+		:: must_grant -> queue_grant(); break
+		:: else
+		fi;
+		atomic {
+			assert(!gone);
+			got = (demand == saw_demand);
+			if
+			:: got -> open = true
+			:: else
+			fi
+		};
+		if
+		:: got -> break
+		:: else
+		fi
+	od;
+	saw_demand = false
+}
+
+/* head_ask(): the head takes the lock if it is open, or else demands it. */
+inline head_ask() {
+	guard_lock();
+	atomic {
+#ifdef DEMAND_OPEN
+		got = (head == me && open && false);
+#else
+		got = (head == me && open);
+#endif
+		if
+		:: got -> open = false
+#ifdef DEMAND_OF_NOBODY
+		:: else -> assert(head != NONE); demand = true
+#elif defined(DEMAND_LOST)
+		:: else
+#else
+		:: else -> demand = (head == me -> true : demand)
+#endif
+		fi
+	}
+	if
+	:: got ->
+		queue_take();
+		guard_unlock();
+		grant_all()
+	:: else -> guard_unlock()
+	fi
+}
+
+/* Until the word is another one. */
+inline park(value) {
+	atomic {
+		if
+		:: word[me] == value -> asleep[me] = ON_NODE
+		:: else
+		fi
+	}
+	sleep()
+}
+
+inline queue_wait() {
+	guard_lock();
+	got = false;
+	i = head;
+	queue_join();
+	if
+	:: i == NONE -> i = 0; state_take_or_queue()
+	:: else -> i = 0
+	fi;
+	if
+	:: got ->
+		d_step { head = NONE; alive[me] = false };
+		guard_unlock()
+	:: else ->
+		guard_unlock();
+		do
+		:: word[me] == GRANTED -> break
+		:: word[me] == WAITS -> park(WAITS)
+		:: word[me] == HEADS && !asked ->
+			/* When it is open, or after some time. */
+			asked = true;
+			head_ask()
+		:: word[me] == HEADS && asked -> park(HEADS)
+		od;
+		alive[me] = false
+	fi
 }
 
 /* ---- what threads call ---- */
@@ -307,7 +463,7 @@ inline outside() {
 }
 
 inline lock() {
-	state_take(false);
+	state_take();
 	if
 	:: got || try
 	:: else -> queue_wait(); got = true
@@ -324,7 +480,7 @@ inline unlock() {
 	atomic { assert(!gone); got = (queued && !writer && readers == 0) }
 #endif
 	if
-	:: got -> queue_grant()
+	:: got -> queue_pass()
 	:: else
 	fi
 }
@@ -351,14 +507,14 @@ inline downgrade() {
 	:: else
 	fi;
 #endif
+	assert(!queued || wants_write[head])
 #endif
-	assert(head == NONE || wants_write[head])
 }
 
 proctype thread(byte me)
 {
-	byte waiter = NONE, then = NONE, last = NONE, i, seen, round;
-	bool got, write, try, down, last_user;
+	byte waiter = NONE, then = NONE, last = NONE, heir = NONE, i, seen, round;
+	bool got, write, try, down, last_user, passed, asked, saw_demand;
 
 	do
 	:: round == ROUNDS -> break
@@ -396,6 +552,7 @@ proctype thread(byte me)
 			write = false;
 			try = false;
 			down = false;
+			asked = false;
 			seen = 0
 		}
 	od
@@ -410,5 +567,5 @@ init {
 #endif
 	}
 	_nr_pr == 1;
-	assert(gone || (!writer && readers == 0 && !queued && head == NONE && guard == 0))
+	assert(gone || (!writer && readers == 0 && !queued && !open && head == NONE && guard == 0))
 }

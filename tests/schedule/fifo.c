@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "schedule/step_hooks.h" /* first: the limits are those of the stepped library */
+
 #include "schedule/fifo.h"
 
 #include <stdlib.h>
@@ -18,10 +20,10 @@ void fifo_add(struct fifo *fifo, const struct pgw_mmap_lock *lock, const char *n
 
 static uint32_t holders(uint32_t state)
 {
-	return state & ~MMAP_LOCK_QUEUED;
+	return state & (MMAP_LOCK_WRITER | MMAP_LOCK_READERS);
 }
 
-/* Who leaves the holders as they are has seen that it has to wait, and joins. */
+/* Who leaves the state as it is but for the queue has seen that it has to wait, and joins. */
 static void waiter_comes(struct fifo_queue *q)
 {
 	if (q->nr_waiters == SCHEDULE_THREADS)
@@ -29,39 +31,12 @@ static void waiter_comes(struct fifo_queue *q)
 	q->waiter[q->nr_waiters++] = (uint8_t)schedule_thread();
 }
 
-/* A holder more: the first that waits, or the current thread if nobody does. */
-static void holder_comes(struct fifo_queue *q)
+/* A newcomer takes an open lock: so often it may. */
+static void newcomer_comes(struct fifo_queue *q)
 {
-	unsigned self = schedule_thread();
-	bool waits = q->nr_admitted < q->nr_waiters;
-
-	/* Who takes the lock for itself has to have seen that nobody waits. */
-	if (!(q->lock->state & MMAP_LOCK_QUEUED) && !waits)
-		return;
-	if (!waits)
-		schedule_fail("%s is given to a thread that does not wait", q->name);
-	if (q->guard != self)
-		schedule_fail("%s: thread %u overtakes thread %u, which waits", q->name, self,
-			      q->waiter[q->nr_admitted]);
-	q->nr_admitted++;
-}
-
-static void state_changes(struct fifo_queue *q, uint32_t value)
-{
-	uint32_t before = holders(q->lock->state), after = holders(value);
-
-	if (before == after && (value & MMAP_LOCK_QUEUED))
-		waiter_comes(q);
-	else if (after > before)
-		holder_comes(q);
-}
-
-static void guard_changes(struct fifo_queue *q, uint32_t value)
-{
-	if (value == MUTEX_FREE)
-		q->guard = SCHEDULE_NONE;
-	else if (q->lock->guard == MUTEX_FREE)
-		q->guard = schedule_thread();
+	if (++q->nr_passes > MMAP_LOCK_PASSES_MANY)
+		schedule_fail("%s: thread %u is the %uth to overtake thread %u, which waits",
+			      q->name, schedule_thread(), q->nr_passes, q->waiter[q->nr_admitted]);
 }
 
 /* A thread that waits is told that it has the lock. Readers that enter together in any order. */
@@ -80,11 +55,52 @@ static void waiter_learns(struct fifo_queue *q, unsigned thread)
 	memmove(&q->waiter[i], &q->waiter[i + 1], q->nr_waiters - i);
 }
 
+/* A holder more: the first that waits, or the current thread if nobody does. */
+static void holder_comes(struct fifo_queue *q)
+{
+	unsigned self = schedule_thread();
+	bool waits = q->nr_admitted < q->nr_waiters;
+
+	/* Who takes the lock for itself has to have seen that nobody waits. */
+	if (!(q->lock->state & MMAP_LOCK_QUEUED) && !waits)
+		return;
+	if (!waits)
+		schedule_fail("%s is given to a thread that does not wait", q->name);
+	if (q->guard != self)
+		schedule_fail("%s: thread %u overtakes thread %u, which waits", q->name, self,
+			      q->waiter[q->nr_admitted]);
+	q->nr_admitted++;
+	q->nr_passes = 0;
+	if (q->waiter[q->nr_admitted - 1] == self)
+		waiter_learns(q, self);
+}
+
+static void state_changes(struct fifo_queue *q, uint32_t value)
+{
+	uint32_t before = q->lock->state;
+
+	if (value == (before | MMAP_LOCK_QUEUED))
+		waiter_comes(q);
+	else if (holders(value) > holders(before) && (before & MMAP_LOCK_OPEN))
+		newcomer_comes(q);
+	else if (holders(value) > holders(before))
+		holder_comes(q);
+}
+
+static void guard_changes(struct fifo_queue *q, uint32_t value)
+{
+	if (value == MUTEX_FREE)
+		q->guard = SCHEDULE_NONE;
+	else if (q->lock->guard == MUTEX_FREE)
+		q->guard = schedule_thread();
+}
+
 void fifo_before_write(struct fifo *fifo, const volatile void *at, uint64_t value)
 {
 	size_t offset;
 	unsigned thread;
-	bool is_told = coroutine_find(at, &thread, &offset) && thread != schedule_thread();
+	bool is_told = value == MMAP_WAITER_GRANTED && coroutine_find(at, &thread, &offset) &&
+		       thread != schedule_thread();
 
 	for (unsigned i = 0; i < fifo->nr_queues; i++) {
 		struct fifo_queue *q = &fifo->queue[i];

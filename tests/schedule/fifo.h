@@ -5,8 +5,9 @@
 /*
  * Locks of the mmap lock's kind are had in the order in which threads queued (G5 of
  * docs/locking.md). This does not read the lock's own queue. It sees the writes to the state:
- * who leaves the holders as they are, with MMAP_LOCK_QUEUED, has queued; a holder more that comes
- * while threads wait has to be for the first of them, and is given by who has the guard; and the
+ * who leaves it as it is, with MMAP_LOCK_QUEUED, has queued; a holder more that comes
+ * while threads wait has to be for the first of them, and is given by who has the guard, or it has
+ * taken an open lock, which happens to the first a few times only; and the
  * thread that is told, by a write to its stack, has to be one of those whom the lock was given to.
  */
 
@@ -25,6 +26,7 @@ struct fifo_queue {
 	unsigned guard;                   /* the thread that has the lock's guard; SCHEDULE_NONE */
 	uint8_t waiter[SCHEDULE_THREADS]; /* threads that have not been told, by arrival */
 	unsigned nr_waiters, nr_admitted; /* the first of them, that the lock was given to */
+	unsigned nr_passes;               /* that overtook the first to whom it was not */
 };
 
 struct fifo {

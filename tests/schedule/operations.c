@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/mutex.h"
+#include "schedule/race.h"
 
 #define BITS_OF(first, nr) (((UINT64_C(1) << (nr)) - 1) << (first))
 #define ANON_PAGES BITS_OF(0, WORLD_VMA_PAGES)
@@ -93,6 +94,74 @@ static int walk_mapping(struct world *w, unsigned thread)
 	err = pgw_walk_page_mapping(w->mapping, 0, WORLD_VMA_PAGES, &see_ops, w);
 	pgw_mapping_read_unlock(w->mapping);
 	return err;
+}
+
+/* ---- the lock alone ---- */
+
+#define ROUNDS 3u
+
+/* With the lock: what it guards is this thread's to look at, or to change. */
+static void look_at_guarded(struct world *w, bool is_write)
+{
+	if (w->is_written || (is_write && w->nr_inside))
+		schedule_fail("a thread has the mmap lock beside a writer");
+	w->nr_inside++;
+	w->is_written = is_write;
+	schedule_touch(&w->guarded, sizeof(w->guarded), is_write);
+	race_plain(&w->guarded, sizeof(w->guarded), is_write);
+	w->nr_inside--;
+	w->is_written = false;
+}
+
+static int read_often(struct world *w, unsigned thread)
+{
+	int err = 0;
+
+	(void)thread;
+	for (unsigned i = 0; !err && i < ROUNDS; i++) {
+		err = pgw_mmap_read_lock(w->mm);
+		look_at_guarded(w, false);
+		err |= pgw_mmap_read_unlock(w->mm);
+	}
+	return err;
+}
+
+static int write_often(struct world *w, unsigned thread)
+{
+	int err = 0;
+
+	(void)thread;
+	for (unsigned i = 0; !err && i < ROUNDS; i++) {
+		err = pgw_mmap_write_lock(w->mm);
+		look_at_guarded(w, true);
+		err |= pgw_mmap_write_unlock(w->mm);
+	}
+	return err;
+}
+
+static int write_then_read(struct world *w, unsigned thread)
+{
+	int err = pgw_mmap_write_lock(w->mm);
+
+	(void)thread;
+	look_at_guarded(w, true);
+	err |= pgw_mmap_write_downgrade(w->mm);
+	look_at_guarded(w, false);
+	return err | pgw_mmap_read_unlock(w->mm);
+}
+
+static int try_both(struct world *w, unsigned thread)
+{
+	(void)thread;
+	if (!pgw_mmap_write_trylock(w->mm)) {
+		look_at_guarded(w, true);
+		pgw_mmap_write_unlock(w->mm);
+	}
+	if (!pgw_mmap_read_trylock(w->mm)) {
+		look_at_guarded(w, false);
+		pgw_mmap_read_unlock(w->mm);
+	}
+	return 0;
 }
 
 /* ---- faults ---- */
@@ -405,32 +474,37 @@ static int dump(struct world *w, unsigned thread)
 #define TRUNCATED_PAGES(first, nr) BITS_OF((first) + TRUNCATED, (nr)-TRUNCATED)
 
 const struct operation operations[] = {
-	{ "walk", walk_vma, NULL, 0, false, false, false },
-	{ "novma", walk_novma, NULL, 0, false, false, false },
-	{ "folio", walk_folio, NULL, 0, false, false, false },
-	{ "mapping", walk_mapping, NULL, 0, false, false, false },
+	{ "walk", walk_vma, NULL, 0, false, false, false, false },
+	{ "novma", walk_novma, NULL, 0, false, false, false, false },
+	{ "folio", walk_folio, NULL, 0, false, false, false, false },
+	{ "mapping", walk_mapping, NULL, 0, false, false, false, false },
 	{ "fault", fault_file, fault_file_model, UINT64_C(1) << (WORLD_VMA_PAGES + 2), false, false,
-	  true },
-	{ "fault-anon", fault_anon, fault_anon_model, UINT64_C(1) << 2, false, false, true },
+	  true, false },
+	{ "fault-anon", fault_anon, fault_anon_model, UINT64_C(1) << 2, false, false, true, false },
 	{ "fault-moved", fault_moved, fault_moved_model,
-	  UINT64_C(1) << (2 * WORLD_VMA_PAGES + WORLD_RUN_PAGES + 1), false, false, true },
-	{ "fault-fresh", fault_fresh, fault_fresh_model, 0, false, false, true },
-	{ "munmap", munmap_both, munmap_model, ANON_PAGES | FILE_PAGES, false, true, false },
-	{ "mremap", mremap_file, mremap_model, FILE_PAGES, false, true, false },
+	  UINT64_C(1) << (2 * WORLD_VMA_PAGES + WORLD_RUN_PAGES + 1), false, false, true, false },
+	{ "fault-fresh", fault_fresh, fault_fresh_model, 0, false, false, true, false },
+	{ "munmap", munmap_both, munmap_model, ANON_PAGES | FILE_PAGES, false, true, false, false },
+	{ "mremap", mremap_file, mremap_model, FILE_PAGES, false, true, false, false },
 	{ "truncate", truncate_file, truncate_model,
 	  RUN_PAGES | TRUNCATED_PAGES(WORLD_VMA_PAGES, WORLD_VMA_PAGES) |
 		  TRUNCATED_PAGES(2 * WORLD_VMA_PAGES + WORLD_RUN_PAGES, WORLD_VMA_PAGES),
-	  false, false, false },
-	{ "guard", guard_anon, guard_model, ANON_PAGES & ~UINT64_C(1), false, false, false },
-	{ "dontneed", dontneed_anon, dontneed_model, ANON_PAGES, false, true, false },
-	{ "protect", protect_anon, protect_model, ANON_PAGES &UINT64_C(3), false, true, false },
-	{ "collapse", collapse_run, any, 0, false, true, false },
-	{ "vmap", vmap_promote, any, 0, true, true, false },
-	{ "kernel-collapse", collapse_kernel, any, 0, true, true, false },
-	{ "optimise", optimise, optimise_model, DESC_PAGES(0), true, false, false },
-	{ "restore", restore, restore_model, DESC_PAGES(1), true, false, false },
-	{ "hot-remove", hot_remove, hot_remove_model, LINEAR_PAGES | DESC_PAGES(2), true, true,
+	  false, false, false, false },
+	{ "guard", guard_anon, guard_model, ANON_PAGES & ~UINT64_C(1), false, false, false, false },
+	{ "dontneed", dontneed_anon, dontneed_model, ANON_PAGES, false, true, false, false },
+	{ "protect", protect_anon, protect_model, ANON_PAGES &UINT64_C(3), false, true, false,
 	  false },
-	{ "dump", dump, NULL, 0, true, false, false },
-	{ NULL, NULL, NULL, 0, false, false, false },
+	{ "collapse", collapse_run, any, 0, false, true, false, false },
+	{ "vmap", vmap_promote, any, 0, true, true, false, false },
+	{ "kernel-collapse", collapse_kernel, any, 0, true, true, false, false },
+	{ "optimise", optimise, optimise_model, DESC_PAGES(0), true, false, false, false },
+	{ "restore", restore, restore_model, DESC_PAGES(1), true, false, false, false },
+	{ "hot-remove", hot_remove, hot_remove_model, LINEAR_PAGES | DESC_PAGES(2), true, true,
+	  false, false },
+	{ "dump", dump, NULL, 0, true, false, false, false },
+	{ "read-often", read_often, NULL, 0, false, false, false, true },
+	{ "write-often", write_often, NULL, 0, false, false, false, true },
+	{ "write-then-read", write_then_read, NULL, 0, false, false, false, true },
+	{ "try", try_both, NULL, 0, false, false, false, true },
+	{ NULL, NULL, NULL, 0, false, false, false, false },
 };

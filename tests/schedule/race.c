@@ -269,6 +269,11 @@ static inline void plain(const volatile void *at, size_t size, bool is_write)
 		plain_access(at, size, is_write);
 }
 
+void race_plain(const volatile void *at, size_t size, bool is_write)
+{
+	plain(at, size, is_write);
+}
+
 /* What the compiler calls. */
 #define CALL(name, size, is_write)                                                                 \
 	void __tsan_##name(void *at);                                                              \

@@ -11,6 +11,7 @@
  * and objects in memory are looked at, stacks are not.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,5 +25,8 @@ void race_fence(void);
 /** New memory; memory that is freed, after the last access of anybody to it. */
 void race_alloc(const void *at, size_t size);
 void race_free(const void *at, size_t size);
+
+/** A plain access of a test's own. */
+void race_plain(const volatile void *at, size_t size, bool is_write);
 
 #endif

@@ -49,5 +49,6 @@ void schedule_fence(int order);
 #define step_thread_fence(order) schedule_fence(order)
 /* Looks that see the same are alike to the other threads. */
 #define STEP_SPINS(nr) 1
+#define STEP_LIMIT(nr) 1
 
 #endif

@@ -173,8 +173,10 @@ static void try_found(void)
 static void try_every_pair(void)
 {
 	for (const struct operation *a = operations; a->name; a++) {
-		for (const struct operation *b = a; b->name; b++)
-			try_group(&(struct group){ .operation = { a, b }, .nr = 2 });
+		for (const struct operation *b = a; b->name; b++) {
+			if (a->is_lock == b->is_lock)
+				try_group(&(struct group){ .operation = { a, b }, .nr = 2 });
+		}
 	}
 }
 
@@ -196,6 +198,8 @@ static void try_every_queue(void)
 		"novma/novma/novma",
 		"walk/novma/folio",
 		"walk/munmap/novma",
+		"write-often/write-often/read-often",
+		"write-then-read/write-often/try",
 	};
 
 	try_list(queues, sizeof(queues) / sizeof(queues[0]));
@@ -205,15 +209,25 @@ static void try_every_queue(void)
 static void try_every_crowd(void)
 {
 	static const char *const crowds[] = {
-		"fault/munmap/truncate",       "fault-anon/dontneed/dontneed",
-		"fault-anon/dontneed/guard",   "walk/dontneed/fault-anon",
-		"mapping/munmap/fault",        "fault/mremap/truncate",
-		"fault-moved/mremap/munmap",   "novma/munmap/fault",
-		"folio/truncate/collapse",     "protect/fault-anon/dontneed",
-		"vmap/kernel-collapse/dump",   "optimise/restore/hot-remove",
-		"novma/novma/novma",           "walk/munmap/novma/fault",
-		"fault/fault/truncate/munmap", "fault-anon/fault-anon/dontneed/dontneed",
+		"fault/munmap/truncate",
+		"fault-anon/dontneed/dontneed",
+		"fault-anon/dontneed/guard",
+		"walk/dontneed/fault-anon",
+		"mapping/munmap/fault",
+		"fault/mremap/truncate",
+		"fault-moved/mremap/munmap",
+		"novma/munmap/fault",
+		"folio/truncate/collapse",
+		"protect/fault-anon/dontneed",
+		"vmap/kernel-collapse/dump",
+		"optimise/restore/hot-remove",
+		"novma/novma/novma",
+		"walk/munmap/novma/fault",
+		"fault/fault/truncate/munmap",
+		"fault-anon/fault-anon/dontneed/dontneed",
 		"optimise/restore/vmap/dump",
+		"write-often/read-often/write-then-read/try",
+		"write-often/write-often/write-often/read-often",
 	};
 
 	try_list(crowds, sizeof(crowds) / sizeof(crowds[0]));

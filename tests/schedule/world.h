@@ -98,6 +98,8 @@ struct operation {
 	bool frees;
 	/** It flushes only if it met a hole: it takes nothing away. */
 	bool fills;
+	/** It only locks and unlocks: tried with others that do. */
+	bool is_lock;
 };
 
 struct world {
@@ -107,6 +109,9 @@ struct world {
 	struct pgw_mm *mm, *kernel_mm;
 	struct pgw_mapping *mapping;
 	uint32_t size_lock;        /* of the file's owner */
+	uint64_t guarded;          /* by the mmap lock, and nothing else */
+	unsigned nr_inside;        /* threads that have it */
+	bool is_written;           /* by one of them */
 	struct pgw_kernel *kernel; /* NULL: no operation needs it */
 	struct tlb_entry tlb[WORLD_WATCHED];
 	/* The leaf of each page at the last write on its way, and when it came; when that was. */
