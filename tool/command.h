@@ -31,6 +31,7 @@ extern const struct command cmd_diff;
 extern const struct command cmd_symbols;
 extern const struct command cmd_audit;
 extern const struct command cmd_devices;
+extern const struct command cmd_report;
 extern const struct command cmd_find;
 extern const struct command cmd_translate;
 extern const struct command cmd_trim;

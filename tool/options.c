@@ -118,6 +118,12 @@ static bool option_region(struct options *opts, const char *text)
 	return *text != '\0';
 }
 
+static bool option_output(struct options *opts, const char *text)
+{
+	opts->output = text;
+	return *text != '\0';
+}
+
 static bool option_watch(struct options *opts, const char *text)
 {
 	return parse_dec(text, &opts->watch_seconds) && opts->watch_seconds &&
@@ -554,6 +560,10 @@ static const struct option_spec option_specs[] = {
 			       "what the kernel keeps of each page that is found: type," HELP_NEXT
 			       "flags, references, whose memory it is",
 			       NULL },
+	[OPT_OUTPUT] = { "output", "FILE", "a file",
+			 "write it to FILE, also -o FILE; nothing that is there is" HELP_NEXT
+			 "replaced without --force",
+			 option_output },
 	[OPT_FORCE] = { "force", NULL, NULL, "replace the file that is there", NULL },
 	[OPT_JSON] = { "json", NULL, NULL, "JSON Lines; the last record is a summary", NULL },
 	[OPT_COLOR] = { "color", "WHEN", "auto, always or never", "auto (default), always or never",
@@ -677,15 +687,20 @@ static bool option_is_inside(const struct command *command, const struct options
 bool options_parse(const struct command *command, int argc, char **argv, struct options *ret)
 {
 	struct option table[_OPT_MAX + 1];
+	const char *letters = command->options & OPT_BIT(OPT_OUTPUT) ? ":ho:" : ":h";
 	struct options opts = { .last = UINT64_MAX };
 	int result;
 
 	option_table(command, table);
 	opterr = 0;
-	while ((result = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
+	while ((result = getopt_long(argc, argv, letters, table, NULL)) != -1) {
 		if (result == ':' || result == '?')
 			return option_refused(command, result, argv[optind - 1]);
-		if (!option_take(command, &opts, result == 'h' ? OPT_HELP : result - 1, optarg))
+		if (!option_take(command, &opts,
+				 result == 'h'   ? OPT_HELP
+				 : result == 'o' ? OPT_OUTPUT
+						 : result - 1,
+				 optarg))
 			return false;
 	}
 	opts.is_inside = option_is_inside(command, &opts);

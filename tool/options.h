@@ -58,6 +58,7 @@ enum option_id {
 	OPT_FORM,
 	OPT_PAGES,
 	OPT_PAGE_STRUCTS,
+	OPT_OUTPUT,
 	OPT_FORCE,
 	OPT_JSON,
 	OPT_COLOR,
@@ -152,6 +153,7 @@ struct options {
 	const char *policy;  /**< paths */
 	const char *baseline;
 	const char *write_baseline;
+	const char *output; /**< path of what is written */
 	unsigned cpu;             /**< of --cpu */
 	enum pgw_image_form form; /**< of the file that is written */
 	enum pages_choice pages;

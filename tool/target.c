@@ -472,12 +472,17 @@ static void tell_reading(const struct target *target)
 		tell_pause(target, ns);
 }
 
+void target_detach(struct target *target)
+{
+	for (enum pgw_region_kind half = 0; half < _PGW_REGION_MAX; half++)
+		detach_half(target, half);
+}
+
 void target_close(struct target *target)
 {
 	if (target->image)
 		tell_reading(target);
-	for (enum pgw_region_kind half = 0; half < _PGW_REGION_MAX; half++)
-		detach_half(target, half);
+	target_detach(target);
 	pgw_modules_close(target->modules);
 	pgw_layout_close(target->layout);
 	pgw_image_close(target->image);

@@ -82,6 +82,8 @@ int target_choose_halves(const struct target *target, const struct options *opts
 /** The halves of that root: bits of enum pgw_region_kind. With both, the user mm points to the kernel mm.
  */
 int target_attach(struct target *target, const struct options *opts, unsigned halves);
+/** Undo that, so that another root's halves can be attached. */
+void target_detach(struct target *target);
 /** A report on the attached halves, in the form and of the range that the options ask for. */
 struct report target_report(const struct target *target, const struct options *opts,
 			    struct out *out);

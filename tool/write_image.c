@@ -290,11 +290,10 @@ static int write_target(struct writing *writing)
 	return report_written(writing);
 }
 
-/* Files that the image is read from, and those that were named. */
-static bool spares_input(const struct writing *writing, const struct new_file *file)
+bool write_spares_input(const struct target *target, const struct options *opts,
+			const struct new_file *file)
 {
-	const struct options *opts = writing->opts;
-	bool spares = new_file_spares_image(file, writing->target.image) &&
+	bool spares = new_file_spares_image(file, target->image) &&
 		      new_file_spares(file, opts->args[0]);
 
 	for (size_t i = 1; i < opts->nr_ram && spares; i++)
@@ -302,6 +301,11 @@ static bool spares_input(const struct writing *writing, const struct new_file *f
 	for (size_t i = 0; i < opts->nr_parts && spares; i++)
 		spares = new_file_spares(file, opts->parts[i]);
 	return spares;
+}
+
+static bool spares_input(const struct writing *writing, const struct new_file *file)
+{
+	return write_spares_input(&writing->target, writing->opts, file);
 }
 
 static bool init_files(struct writing *writing)

@@ -4,8 +4,10 @@
 
 /* Commands that write an image in another form, or less of it. */
 
+#include "new_file.h"
 #include "options.h"
 #include "report/report.h"
+#include "target.h"
 
 /** What becomes of the image. */
 struct write_how {
@@ -15,6 +17,13 @@ struct write_how {
 	bool is_of_machine; /**< a file is refused */
 	bool is_compact;
 };
+
+/**
+ * Refuse a new file that is one of those that the image is read from, or that were named for it.
+ * @return false after a message
+ */
+bool write_spares_input(const struct target *target, const struct options *opts,
+			const struct new_file *file);
 
 /**
  * Write the image of the options, args[0], to args[1].

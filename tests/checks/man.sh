@@ -38,7 +38,7 @@ for page in "$root"/man/pagewalk-*.1; do
 	sed -n 's/^  --\([a-z-]*\).*/\1/p' "$tmp/text" | grep -vx help >"$tmp/help"
 	sed -n 's/^\.It Fl -\([a-z-]*\).*/\1/p' "$page" "$root/man/pagewalk.1" | sort -u >"$tmp/page"
 	words "man: each option of $command, and no other"
-	sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESCRIPTION/s/^\.Op Fl -\([a-z-]*\).*/\1/p' "$page" >"$tmp/page"
+	sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESCRIPTION/s/^\.\(Op \)\{0,1\}Fl -\([a-z-]*\).*/\2/p' "$page" >"$tmp/page"
 	words "man: each option of $command in its synopsis"
 done
 "$PGW_TOOL" --help >"$tmp/text"

@@ -1,0 +1,62 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# page.sh: what pagewalk report writes, as a browser shows it: the numbers of other commands, for
+# keyboards, at two widths, in light and dark, and nothing is asked of a network. Prints TAP.
+set -eu
+# shellcheck source=tests/tool/lib.sh
+. "$(dirname "$0")/lib.sh"
+make_tmp
+
+small=$root/tests/data/x86_64-la48-pti.small.elf
+page=$tmp/page.html
+ends 'a page is written' 0 report "$small" -o "$page"
+check '... and summed up' grep -q '^#  spaces=.* ranges=.* errors=' "$tmp/out"
+cp "$page" "$tmp/before"
+complains 'what is there is not replaced' 2 'such a file already' report "$small" --output "$page"
+check '... and stays' cmp -s "$page" "$tmp/before"
+ends '--force replaces it' 0 report --force --json "$small" -o "$page"
+check '... with the same' cmp -s "$page" "$tmp/before"
+complains 'no place to write to' 2 'says where the page goes' report "$small"
+cp "$small" "$tmp/image"
+complains 'the image is never replaced' 2 'the input itself' report --force "$tmp/image" -o "$tmp/image"
+check '... and stays' cmp -s "$small" "$tmp/image"
+complains 'a folder that is not there' 3 'No such file' report "$small" -o "$tmp/none/page.html"
+mkdir "$tmp/full"
+(
+	ulimit -f 4
+	run report "$small" -o "$tmp/full/page.html"
+	[ "$status" -eq 3 ]
+) && tap_ok 'no room: status 3' || tap_fail 'no room: status 3' "$tmp/err"
+check '... and nothing is left' sh -c "[ -z \"\$(ls -A $tmp/full)\" ]"
+
+# Names that would be markup, end a script, turn text round, or are no UTF-8.
+zstd -q -d -o "$tmp/tasks.elf" "$root/tests/data/linux-7.2-amd64.tasks.elf.zst"
+/usr/bin/python3 - "$tmp/tasks.elf" "$tmp/<img src=x>&'.elf" <<'PYTHON'
+import sys
+data = open(sys.argv[1], 'rb').read()
+for name, hostile in ((b'nsinner2', b'</script>\xe2\x80\xae\xff&"'), (b'mapper', b'<b id=planted>\''),
+                      (b'manyvmas', b'\xe2\x80\xa8\x1b[31m\xc2\x85<!--')):
+    assert data.count(name + b'\0') == 1 and len(hostile) < 16
+    data = data.replace(name + bytes(15 - len(name)), hostile.ljust(15, b'\0'))
+open(sys.argv[2], 'wb').write(data)
+PYTHON
+symbols=$root/tests/data/linux-7.2-amd64.tasks.map
+zstd -q -d -o "$tmp/devices.elf" "$root/tests/data/virt/vtd61.elf.zst"
+run report "$tmp/<img src=x>&'.elf" --symbols="$symbols" -o "$tmp/hostile.html"
+run report "$tmp/devices.elf" -o "$tmp/devices.html"
+command -v chromium >/dev/null || {
+	echo "$me: Chromium is not there" >&2
+	[ "${tap_failed:-0}" -eq 0 ] || exit 1
+	exit 77
+}
+/usr/bin/python3 "$root/tests/tool/page_check.py" "$small" "$page" \
+	"$tmp/<img src=x>&'.elf" "$tmp/hostile.html" "$symbols" \
+	"$tmp/devices.elf" "$tmp/devices.html" >"$tmp/tap" 2>"$tmp/err" || :
+grep -q '^1\.\.[1-9]' "$tmp/tap" || { echo 'no plan'; cat "$tmp/err"; } >>"$tmp/tap"
+grep '^ok ' "$tmp/tap" | sed 's/^ok [0-9]* - //' >"$tmp/passed"
+grep -v '^ok \|^1\.\.' "$tmp/tap" >"$tmp/log" || :
+while read -r passed; do
+	tap_ok "$passed"
+done <"$tmp/passed"
+tap_empty 'in Chromium' "$tmp/log"
+tap_done
