@@ -70,7 +70,9 @@ function sortedByKey(indices, key) {
 	const keys = Float64Array.from(indices, key);
 	let from = Uint32Array.from(indices.keys()), to = new Uint32Array(from.length);
 
-	for (let digit = 1; digit < 2 ** 53; digit *= 65536) {
+	const most = keys.reduce((a, b) => Math.max(a, b), 0);
+
+	for (let digit = 1; digit <= most; digit *= 65536) {
 		const starts = new Uint32Array(65537);
 
 		for (let i = 0; i < from.length; i++)
@@ -87,6 +89,8 @@ function sortedByKey(indices, key) {
 // ---- address spaces ----------------------------------------------------------------------------
 
 function bytesOf(base64) {
+	if (Uint8Array.fromBase64)
+		return Uint8Array.fromBase64(base64);
 	const text = atob(base64), bytes = new Uint8Array(text.length);
 
 	for (let i = 0; i < text.length; i++)
@@ -116,6 +120,7 @@ class Space {
 		this.end = new Float64Array(n); // exclusive, of the range itself
 		this.pa = new Float64Array(n);
 		this.class = new Uint32Array(n);
+		this.useOf = new Uint8Array(n); // an index of USES
 		this.ranges_();
 		this.bytesIn = null;
 		this.repeats_();
@@ -124,16 +129,17 @@ class Space {
 		return this;
 	}
 
+	// Numbers of up to 53 bits, of which most have less than 28.
 	number_() {
-		let value = 0, scale = 1;
+		const bytes = this.bytesIn;
+		let at = this.at, byte = bytes[at++], value = byte & 127;
 
-		for (;; scale *= 128) {
-			const byte = this.bytesIn[this.at++];
-
-			value += (byte & 127) * scale;
-			if (byte < 128)
-				return value;
-		}
+		for (let shift = 7; byte > 127 && shift < 28; shift += 7)
+			value |= ((byte = bytes[at++]) & 127) << shift;
+		for (let scale = 2 ** 28; byte > 127; scale *= 128)
+			value += ((byte = bytes[at++]) & 127) * scale;
+		this.at = at;
+		return value;
 	}
 
 	signed_() {
@@ -143,16 +149,19 @@ class Space {
 	}
 
 	ranges_() {
+		const isLeaf = this.classes.map(what => what[0] === 'leaf');
+		const uses = this.classes.map(what => what[0] === 'leaf' ? what[6] : ODD);
 		let va = 0, pa = 0;
 
 		for (let i = 0; i < this.rows; i++) {
-			this.va[i] = va + this.signed_();
-			va = this.end[i] = this.va[i] + this.number_() + 1;
-			this.class[i] = this.number_();
-			if (this.classes[this.class[i]][0] !== 'leaf')
-				continue;
-			this.pa[i] = pa + this.signed_();
-			pa = this.pa[i] + va - this.va[i];
+			const first = this.va[i] = va + this.signed_();
+			const end = this.end[i] = first + this.number_() + 1;
+			const what = this.class[i] = this.number_();
+
+			va = end;
+			this.useOf[i] = uses[what];
+			if (isLeaf[what])
+				pa = (this.pa[i] = pa + this.signed_()) + end - first;
 		}
 	}
 
@@ -209,12 +218,6 @@ class Space {
 
 	what(i) {
 		return this.classes[this.class[i]];
-	}
-
-	useOf(i) {
-		const what = this.what(i);
-
-		return what[0] === 'leaf' ? what[6] : ODD;
 	}
 
 	rights(i) {
@@ -436,7 +439,7 @@ class Grid {
 			if (row)
 				this.choose_(Number(row.dataset.at), true);
 		});
-		new ResizeObserver(() => this.layout_()).observe(this.body);
+		new ResizeObserver(() => this.width !== this.body.clientWidth && this.layout_()).observe(this.body);
 	}
 
 	show(source) {
@@ -480,6 +483,7 @@ class Grid {
 		const room = Math.floor((this.body.clientWidth - 20) / (probe || 8));
 		let used = 0;
 
+		this.width = this.body.clientWidth;
 		this.isWide = columns.reduce((sum, column) => sum + ROOM[column.kind] + 1, 0) <= room;
 		this.lines = 1;
 		for (const column of this.isWide ? [] : columns) {
@@ -762,7 +766,8 @@ class AddressMap {
 		const dark = matchMedia('(prefers-color-scheme: dark)');
 
 		dark.addEventListener('change', () => this.resize_());
-		new ResizeObserver(() => this.resize_()).observe(this.canvas.parentElement);
+		new ResizeObserver(() => this.width !== this.canvas.parentElement.clientWidth && this.resize_())
+			.observe(this.canvas.parentElement);
 		this.canvas.addEventListener('keydown', event => this.key_(event));
 		this.canvas.addEventListener('pointerdown', event => this.press_(event));
 		this.canvas.addEventListener('pointermove', event => this.move_(event));
@@ -806,6 +811,7 @@ class AddressMap {
 		const ratio = devicePixelRatio || 1, width = this.canvas.parentElement.clientWidth;
 
 		this.width = width;
+		this.wholeDrawn = null;
 		this.colors = colors();
 		for (const [canvas, height] of [[this.canvas, HEIGHT], [this.whole, 16]]) {
 			canvas.width = Math.round(width * ratio);
@@ -990,7 +996,7 @@ class AddressMap {
 
 		for (let i = firstIndex(space.rows, k => to[k] > first); i < stop; i++) {
 			const x0 = Math.max(-2, (from[i] - first) * scale), x1 = Math.min(this.width + 2, (to[i] - first) * scale);
-			const use = space.useOf(i);
+			const use = space.useOf[i];
 
 			if (x1 - x0 >= 1.5)
 				this.block_(context, i, use, x0, x1, top, height, isDetailed);
@@ -1150,7 +1156,12 @@ class AddressMap {
 		const x1 = (this.view[1] - first) / (last - first) * this.width;
 
 		context.clearRect(0, 0, this.width, 16);
-		this.rows_(context, [first, last], 3, 10, false);
+		if (!this.wholeDrawn) {
+			this.rows_(context, [first, last], 3, 10, false);
+			this.wholeDrawn = element('canvas', { width: this.whole.width, height: this.whole.height });
+			this.wholeDrawn.getContext('2d').drawImage(this.whole, 0, 0);
+		}
+		context.drawImage(this.wholeDrawn, 0, 0, this.width, 16);
 		context.strokeStyle = this.colors.focus;
 		context.lineWidth = 2;
 		context.strokeRect(clamp(x0, 1, this.width - 4), 1, Math.max(3, Math.min(x1, this.width - 1) - Math.max(x0, 1)), 14);
@@ -1247,7 +1258,6 @@ function start() {
 		else
 			place.replaceChildren(element('p', { class: 'none' }, table.caption + ': none.'));
 	}
-	document.documentElement.dataset.ready = Math.round(performance.now());
 }
 
 start();
