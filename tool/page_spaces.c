@@ -388,7 +388,9 @@ static void space_row(struct html_table *table, const struct space *space,
 		html_cell(table, space->use_bytes[use]);
 	html_cell(table, sums->scan.nr_malformed);
 	html_cell(table, sums->scan.nr_unreadable);
-	html_cell_text(table, sums->scan.truncated ? "cut short" : "whole");
+	html_cell_text(table, sums->scan.truncated       ? "cut short"
+			      : sums->scan.nr_unreadable ? "tables missing"
+							 : "whole");
 	html_row_end(table);
 }
 
@@ -436,6 +438,7 @@ struct spaces {
 	struct page *page;
 	struct html_table table, ranges;
 	struct html uses; /* of the first one, if that is the kernel's */
+	uint64_t nr_unreadable, nr_malformed, nr_truncated;
 };
 
 static int space_dump(struct space *space, const struct pgw_region *region,
@@ -492,7 +495,9 @@ static int space_add(struct spaces *spaces, const struct pgw_region *region, boo
 		page->mapped_bytes = page->nr_spaces++ ? page->mapped_bytes : sums.bytes;
 		page->nr_ranges += sums.nr_ranges;
 		page->nr_lines += space->nr_rows;
-		page->is_cut |= sums.scan.truncated || sums.scan.nr_unreadable;
+		spaces->nr_unreadable += sums.scan.nr_unreadable;
+		spaces->nr_malformed += sums.scan.nr_malformed;
+		spaces->nr_truncated += sums.scan.truncated;
 	}
 	space_free(space);
 	return err;
@@ -589,6 +594,28 @@ static bool spaces_begin(struct spaces *spaces)
 	return false;
 }
 
+/* What is not there, or not as it should be. */
+static void spaces_met(const struct spaces *spaces)
+{
+	struct page *page = spaces->page;
+	FILE *to = page->part[PAGE_MAP].to;
+
+	page->is_cut |= spaces->nr_truncated || spaces->nr_unreadable || spaces->nr_malformed;
+	if (spaces->nr_unreadable)
+		fprintf(to,
+			"<p class=\"notice\">The tables of %" PRIu64
+			" ranges are not in the image.</p>\n",
+			spaces->nr_unreadable);
+	if (spaces->nr_malformed)
+		fprintf(to, "<p class=\"notice\">%" PRIu64 " entries are malformed.</p>\n",
+			spaces->nr_malformed);
+	if (spaces->nr_truncated)
+		fprintf(to,
+			"<p class=\"notice\">Of %" PRIu64
+			" address spaces not all is here: a budget ran out.</p>\n",
+			spaces->nr_truncated);
+}
+
 int page_spaces(struct page *page)
 {
 	struct spaces spaces = { .page = page };
@@ -599,6 +626,7 @@ int page_spaces(struct page *page)
 		return -PGW_ENOMEM;
 	err = spaces_all(&spaces);
 	is_whole = html_table_end(&spaces.table, "spaces");
+	spaces_met(&spaces);
 	is_whole &= html_table_end(&spaces.ranges, "first-ranges");
 	if (spaces.uses.to && html_done(&spaces.uses))
 		fwrite(spaces.uses.bytes, 1, spaces.uses.size, page->part[PAGE_MAP].to);

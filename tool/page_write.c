@@ -118,7 +118,7 @@ static void write_tiles(const struct page *page, FILE *to)
 	tile_number(to, page->nr_tables);
 	fputs("<small>", to);
 	html_size(to, page->table_bytes);
-	fprintf(to, " under %zu roots</small></a>\n", page->nr_roots);
+	fprintf(to, " under %zu root%s</small></a>\n", page->nr_roots, page->nr_roots == 1 ? "" : "s");
 	tile(to, "processes", "Processes", "processes");
 	if (page->tasks) {
 		tile_number(to, page->nr_processes);
