@@ -70,6 +70,31 @@ static int translate_stage2(struct translate *translate, const struct report_tra
 	return err;
 }
 
+/* An address that no table of the root could have, but a window of the CPU's. */
+static bool translate_window(const struct translate *translate, struct report_translation *now)
+{
+	const struct target *target = translate->target;
+	struct pgw_window *window = &now->window;
+
+	if (pgw_format_region_of(target->root.format, now->looked_up))
+		return false;
+	for (size_t i = 0; pgw_image_window(target->image, i, window); i++) {
+		if (!window->rights || now->looked_up < window->first ||
+		    now->looked_up > window->last)
+			continue;
+		now->has_window = true;
+		now->result = (struct pgw_translation){
+			.kind = PGW_ENTRY_LEAF,
+			.va_first = window->first,
+			.va_last = window->last,
+			.pa = now->looked_up & window->pa_mask,
+			.rights = window->rights,
+		};
+		return true;
+	}
+	return false;
+}
+
 static int translate_one(struct translate *translate, uint64_t va)
 {
 	struct report_translation translation = { .va = va };
@@ -87,7 +112,10 @@ static int translate_one(struct translate *translate, uint64_t va)
 			va, report->root_pa);
 		return TOOL_USAGE;
 	}
-	err = pgw_translate_path(mm, translation.looked_up, &translation.result, &translation.path);
+	err = translate_window(translate, &translation)
+		      ? 0
+		      : pgw_translate_path(mm, translation.looked_up, &translation.result,
+					   &translation.path);
 	if (err) {
 		message("%s: %s", translate->target->file, pgw_status_text(err));
 		return TOOL_UNREADABLE;
@@ -286,8 +314,8 @@ const struct command cmd_translate = {
 	.examples = "  pagewalk translate vmcore ffffffff81000000\n"
 		    "  pagewalk translate --root cpu0 vmcore 0x400000 0x401000\n"
 		    "  pagewalk translate --json vmcore < addresses\n",
-	.options = OPTIONS_LIVE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_DEVICE) |
-		   OPT_BIT(OPT_HALF) | OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_TAGS) |
+	.options = OPTIONS_LIVE | OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_DEVICE) | OPT_BIT(OPT_HALF) |
+		   OPT_BIT(OPT_FORMAT) | OPT_BIT(OPT_MAIR) | OPT_BIT(OPT_TAGS) |
 		   OPT_BIT(OPT_SYMBOLS) | OPT_BIT(OPT_PAGE_STRUCTS) | OPT_BIT(OPT_JSON) |
 		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,

@@ -441,6 +441,8 @@ PGW_API int pgw_image_hold(struct pgw_image *image, const struct pgw_hold_args *
 /** Undo pgw_image_hold(): the image is live again. On one that holds nothing this does nothing. */
 PGW_API void pgw_image_release(struct pgw_image *image);
 
+#define PGW_LOONGARCH_WINDOWS 4 /**< direct mapped windows of a loongarch64 CPU */
+
 /** Which registers of a struct pgw_cpu are known. */
 enum pgw_cpu_known {
 	PGW_CPU_X86_CR = 1 << 0,   /**< cr0, cr3, cr4; from a QEMU note idt_base, cs_flags, too */
@@ -457,6 +459,9 @@ enum pgw_cpu_known {
 	PGW_CPU_PPC64_PIDR = 1 << 10, /**< pidr */
 	PGW_CPU_PPC64_PTCR = 1 << 11, /**< ptcr */
 	PGW_CPU_PPC64_IAMR = 1 << 12, /**< iamr */
+	PGW_CPU_LOONGARCH_PGD = 1 << 13, /**< pgdl, pgdh */
+	PGW_CPU_LOONGARCH_PWC = 1 << 14, /**< pwcl, pwch */
+	PGW_CPU_LOONGARCH_DMW = 1 << 15, /**< dmw */
 };
 
 /** The registers of one CPU, as far as paging needs them. */
@@ -486,6 +491,9 @@ struct pgw_cpu {
 	uint64_t pidr; /**< ppc64: the process whose tables are used; gdb calls it PID */
 	uint64_t ptcr; /**< where the partition table is; 0 in a guest */
 	uint64_t iamr;
+	uint64_t pgdl, pgdh; /**< loongarch64: the roots of both halves */
+	uint64_t pwcl, pwch; /**< ... the shape of tables */
+	uint64_t dmw[PGW_LOONGARCH_WINDOWS]; /**< ... addresses that are in no table */
 };
 
 /**
@@ -503,6 +511,24 @@ PGW_API int pgw_image_refresh_cpus(struct pgw_image *image);
 
 /** @param index below nr_cpus @return 0 or -PGW_EINVAL */
 PGW_API int pgw_image_cpu(const struct pgw_image *image, unsigned index, struct pgw_cpu *ret);
+
+/** Addresses that the CPU takes for physical ones, by a register and not by tables. */
+struct pgw_window {
+	const char *name; /**< of the register: "DMW1"; static */
+	uint64_t first;   /**< inclusive, as last */
+	uint64_t last;
+	uint64_t pa_mask; /**< these bits of an address are the physical one */
+	uint8_t rights;   /**< enum pgw_right; 0: it is not used */
+	const char *memory_type; /**< as pgw_format_memory_type(); static, or NULL */
+	bool is_assumed; /**< the register is not known: so Linux has it */
+};
+
+/**
+ * The windows of the first CPU of the image, one by one.
+ * @param index from 0 on
+ * @return false: there are no more
+ */
+PGW_API bool pgw_image_window(const struct pgw_image *image, size_t index, struct pgw_window *ret);
 
 /** A register that paging goes by, of a CPU of the image's machine. */
 struct pgw_register {

@@ -169,6 +169,13 @@ bool pgw_image_next_described(const struct pgw_image *image, uint64_t pa, struct
 	return source_next_range(&image->source, SOURCE_DESCRIBED, pa, ret);
 }
 
+bool pgw_image_window(const struct pgw_image *image, size_t index, struct pgw_window *ret)
+{
+	const struct image_arch_ops *ops = image->arch ? image->arch->ops : NULL;
+
+	return ops && ops->window && ops->window(image, index, ret);
+}
+
 int pgw_image_cpu(const struct pgw_image *image, unsigned index, struct pgw_cpu *ret)
 {
 	if (index >= image->info.nr_cpus)

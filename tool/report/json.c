@@ -3,11 +3,16 @@
 
 #include <string.h>
 
-static void json_leaf_rights(struct report *report, struct json *json, uint64_t entry,
-			     unsigned level, unsigned rights)
+static void json_rights(struct report *report, struct json *json, unsigned rights)
 {
 	for (unsigned i = 0; i < 2 && report_actor(report->format, i); i++)
 		json_str(json, report_actor(report->format, i), report_rights(rights >> 3 * i));
+}
+
+static void json_leaf_rights(struct report *report, struct json *json, uint64_t entry,
+			     unsigned level, unsigned rights)
+{
+	json_rights(report, json, rights);
 	json_open(json, "attrs", '[');
 	json_raw(json, NULL, report_attr_names(report, entry, level, "\"", ","));
 	json_close(json, ']');
@@ -348,7 +353,12 @@ static void json_translation(struct report *report, const struct report_translat
 	json_str(&json, "kind", report_kind(result->kind));
 	json_hex(&json, "first", result->va_first);
 	json_hex(&json, "last", result->va_last);
-	if (result->kind == PGW_ENTRY_LEAF) {
+	if (translation->has_window) {
+		json_hex(&json, "pa", result->pa);
+		json_str(&json, "window", translation->window.name);
+		json_bool(&json, "window_assumed", translation->window.is_assumed);
+		json_rights(report, &json, result->rights);
+	} else if (result->kind == PGW_ENTRY_LEAF) {
 		json_hex(&json, "pa", result->pa);
 		json_dec(&json, "level", result->level);
 		json_hex(&json, "entry", result->entry);

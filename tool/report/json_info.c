@@ -115,6 +115,29 @@ static void json_registers(struct json *json, const struct pgw_image *image, uns
 	}
 }
 
+/* Addresses that are in no table. */
+static void json_windows(struct json *json, const struct pgw_image *image)
+{
+	struct pgw_window window;
+
+	if (!pgw_image_window(image, 0, &window))
+		return;
+	json_open(json, "windows", '[');
+	for (size_t i = 0; pgw_image_window(image, i, &window); i++) {
+		if (!window.rights)
+			continue;
+		json_open(json, NULL, '{');
+		json_str(json, "name", window.name);
+		json_hex(json, "first", window.first);
+		json_hex(json, "last", window.last);
+		json_hex(json, "pa_mask", window.pa_mask);
+		json_str(json, "memory_type", window.memory_type);
+		json_bool(json, "assumed", window.is_assumed);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
 static void json_missing_registers(struct json *json, const struct pgw_image *image)
 {
 	struct pgw_register now;
@@ -342,6 +365,7 @@ void json_info(struct report *report, const struct report_info *info)
 	json_memory(&json, pgw_image_phys(info->image));
 	json_cpus(&json, info);
 	json_missing_registers(&json, info->image);
+	json_windows(&json, info->image);
 	json_open(&json, "vmcoreinfo", '[');
 	for (size_t i = 0; i < info->nr_vmcoreinfo; i++)
 		json_vmcoreinfo(&json, &info->vmcoreinfo[i], info->fit[i]);

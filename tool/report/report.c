@@ -19,7 +19,7 @@ const char *report_layout_source(enum pgw_layout_source source)
 {
 	static const char *const names[_PGW_LAYOUT_SOURCE_MAX] = {
 		[PGW_LAYOUT_DOCUMENTED] = "documented", [PGW_LAYOUT_VMCOREINFO] = "vmcoreinfo",
-		[PGW_LAYOUT_SYMBOLS] = "symbols",	[PGW_LAYOUT_VMALLOC] = "vmalloc",
+		[PGW_LAYOUT_SYMBOLS] = "symbols",       [PGW_LAYOUT_VMALLOC] = "vmalloc",
 		[PGW_LAYOUT_MODULES] = "modules",
 	};
 

@@ -84,6 +84,8 @@ struct report_translation {
 	struct report_name name; /**< of looked_up, if names are wanted */
 	bool has_page;           /**< page is the kernel's of result.pa */
 	struct pgw_page page;
+	bool has_window; /**< no table has it: result is by this, and has no entry */
+	struct pgw_window window;
 	struct pgw_translation result;
 	struct pgw_path path;
 };

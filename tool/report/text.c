@@ -494,6 +494,21 @@ static void text_page(struct report *report, const struct pgw_page *page)
 	out_str(out, *separator ? "\n" : "-\n");
 }
 
+/* "window DMW1 (assumed)", and what it is for. */
+static void text_window(struct report *report, const struct pgw_window *window)
+{
+	struct out *out = report->out;
+
+	text_rights(report, window->rights);
+	out_str(out, "  window ");
+	out_str(out, window->name);
+	out_str(out, window->is_assumed ? " (assumed)" : "");
+	if (window->memory_type) {
+		out_str(out, "  ");
+		out_str(out, window->memory_type);
+	}
+}
+
 static void text_translation(struct report *report, const struct report_translation *translation)
 {
 	const struct pgw_translation *result = &translation->result;
@@ -509,7 +524,9 @@ static void text_translation(struct report *report, const struct report_translat
 	out_str(out, "  ");
 	out_size(out, result->va_last - result->va_first + 1, WIDTH_SIZE);
 	out_str(out, "  ");
-	if (is_leaf) {
+	if (translation->has_window) {
+		text_window(report, &translation->window);
+	} else if (is_leaf) {
 		text_rights_and_attrs(report, result->entry, result->level, result->rights);
 	} else {
 		out_str(out, report_level_name(report->format, result->level));

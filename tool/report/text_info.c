@@ -359,6 +359,33 @@ static void text_missing_registers(struct out *out, const struct pgw_image *imag
 	out_char(out, '\n');
 }
 
+/* Addresses that are in no table. */
+static void text_windows(struct out *out, const struct pgw_image *image)
+{
+	struct pgw_window window;
+	bool is_first = true;
+
+	for (size_t i = 0; pgw_image_window(image, i, &window); i++) {
+		if (!window.rights)
+			continue;
+		text_label(out, is_first ? "windows" : "");
+		is_first = false;
+		out_hex(out, window.first);
+		out_char(out, '-');
+		out_hex(out, window.last);
+		out_str(out, "  physical memory, in no table: ");
+		out_str(out, window.name);
+		out_str(out, window.is_assumed ? " (assumed: Linux's)" : "");
+		out_str(out, "  ");
+		out_str(out, report_rights(window.rights));
+		out_char(out, '/');
+		out_str(out, report_rights(window.rights >> 3));
+		out_str(out, window.memory_type ? "  " : "");
+		out_str(out, window.memory_type ? window.memory_type : "");
+		out_char(out, '\n');
+	}
+}
+
 static void text_vmcoreinfo(struct out *out, const struct pgw_vmcoreinfo *vmcoreinfo,
 			    enum pgw_vmcoreinfo_fit fit)
 {
@@ -544,7 +571,10 @@ static void text_default_root(struct out *out, const struct report_root *kernel)
 	text_label(out, "");
 	out_str(out, "found by ");
 	text_bits(out, report_root_found, root->found);
-	out_str(out, "; self-map proof: ");
+	out_str(out,
+		root->found & PGW_ROOT_FROM_TABLE_BITS && !(root->found & PGW_ROOT_FROM_SELF_MAP)
+			? "; proof by its tables: "
+			: "; self-map proof: ");
 	out_str(out, report_root_proof(root->proof));
 	out_str(out, "; runs on cpus: ");
 	text_cpus(out, root->cpus);
@@ -565,6 +595,7 @@ void text_info(struct report *report, const struct report_info *info)
 	text_memory(out, info);
 	text_cpu_list(out, info);
 	text_missing_registers(out, info->image);
+	text_windows(out, info->image);
 	for (size_t i = 0; i < info->nr_vmcoreinfo; i++)
 		text_vmcoreinfo(out, &info->vmcoreinfo[i], info->fit[i]);
 	if (!info->nr_vmcoreinfo) {

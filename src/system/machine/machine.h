@@ -22,6 +22,7 @@ enum image_arch_id {
 	IMAGE_ARCH_I386,
 	IMAGE_ARCH_S390X,
 	IMAGE_ARCH_PPC64,
+	IMAGE_ARCH_LOONGARCH64,
 	_IMAGE_ARCH_MAX,
 };
 
@@ -108,6 +109,14 @@ struct image_arch_ops {
 	/** Is the root a guest's, by registers of guests in memory? Pre: image_survey() */
 	bool (*is_guests)(const struct pgw_image *image, const struct pgw_root_info *root,
 			  uint64_t *ret_vmcb);
+	/**
+	 * Is it the swapper's root? Where the kernel's tables do not map the root, so that it cannot
+	 * prove itself by that. Pre: root has the kernel's region
+	 */
+	bool (*proves)(const struct pgw_image *image, const struct image_swapper *swapper,
+		       const struct pgw_root_info *root);
+	/** As pgw_image_window(). */
+	bool (*window)(const struct pgw_image *image, size_t index, struct pgw_window *ret);
 };
 
 struct image_arch {
@@ -126,6 +135,7 @@ extern const struct image_arch_ops image_riscv64_ops;
 extern const struct image_arch_ops image_i386_ops;
 extern const struct image_arch_ops image_s390x_ops;
 extern const struct image_arch_ops image_ppc64_ops;
+extern const struct image_arch_ops image_loongarch64_ops;
 
 /* cpu_roots.c: what CPUs have loaded */
 

@@ -297,8 +297,9 @@ const struct image_arch_ops image_ppc64_ops = {
 	.registers = registers,
 	.bases = bases,
 	.nr_bases = PGW_ARRAY_SIZE(bases),
-	.sought = "a VMCOREINFO in a note or in memory, or a process table of radix trees (hash page "
-		  "tables are not read)",
+	.sought =
+		"a VMCOREINFO in a note or in memory, or a process table of radix trees (hash page "
+		"tables are not read)",
 	.page_kinds = ppc64_page_kinds,
 	.swapper = ppc64_swapper,
 	.kernel_search = ppc64_kernel_search,

@@ -80,6 +80,8 @@ uint64_t image_root_lacks(const struct pgw_image *image, const struct pgw_root_i
 enum pgw_root_proof image_root_prove(const struct pgw_image *image,
 				     const struct image_swapper *swapper,
 				     const struct pgw_root_info *root);
+/** What a proof that has passed adds to found. Pre: the machine is known. */
+uint32_t image_root_proved_by(const struct pgw_image *image);
 /** Which halves the root covers, by its format and by what it was found as. */
 void image_root_set_halves(struct pgw_root_info *root);
 /**

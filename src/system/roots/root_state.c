@@ -132,6 +132,10 @@ enum pgw_root_proof image_root_prove(const struct pgw_image *image,
 
 	if (!swapper || (root->has_user && !root->has_kernel))
 		return PGW_PROOF_NONE;
+	if (arch_ops(image)->proves)
+		return arch_ops(image)->proves(image, swapper, root) ? PGW_PROOF_PASSED
+		       : image_root_is_missing(image, root)          ? PGW_PROOF_NONE
+								     : PGW_PROOF_FAILED;
 	if (!way_follow(image, root, swapper->va, &end))
 		return PGW_PROOF_FAILED;
 	if (!end.has_root && image_root_is_missing(image, root))
@@ -141,6 +145,11 @@ enum pgw_root_proof image_root_prove(const struct pgw_image *image,
 	return end.at.kind == PGW_ENTRY_LEAF && end.at.pa == swapper->root.root.pa
 		       ? PGW_PROOF_PASSED
 		       : PGW_PROOF_FAILED;
+}
+
+uint32_t image_root_proved_by(const struct pgw_image *image)
+{
+	return arch_ops(image)->proves ? PGW_ROOT_FROM_TABLE_BITS : PGW_ROOT_FROM_SELF_MAP;
 }
 
 void image_root_set_halves(struct pgw_root_info *root)
@@ -250,7 +259,7 @@ void image_root_describe(const struct pgw_image *image, const struct image_swapp
 	is_running = root->cpus || (root->found & (PGW_ROOT_FROM_CPU | PGW_ROOT_FROM_KPTI));
 	root->proof = image_root_prove(image, swapper, root);
 	if (root->proof == PGW_PROOF_PASSED)
-		root->found |= PGW_ROOT_FROM_SELF_MAP;
+		root->found |= image_root_proved_by(image);
 	if (root->proof == PGW_PROOF_PARTIAL)
 		root->nr_agree = swapper->root.nr_agree;
 	root->state = image_root_state(image, swapper, root, is_running, &budget);

@@ -122,7 +122,7 @@ static void root_describe_one(struct pgw_image *image, struct pgw_root_info *roo
 		kernel = &kernels->list[root->kernel ? root->kernel - 1 : 0].swapper;
 	root->proof = image_root_prove(image, kernel, root);
 	if (root->proof == PGW_PROOF_PASSED)
-		root->found |= PGW_ROOT_FROM_SELF_MAP;
+		root->found |= image_root_proved_by(image);
 	root->nr_agree = root->proof == PGW_PROOF_PARTIAL ? kernel->root.nr_agree : 0;
 	root->state = image_root_state(image, kernel, root, pair_found & PGW_ROOT_FROM_CPU,
 				       &budget->state);
