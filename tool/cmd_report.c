@@ -89,7 +89,7 @@ static int page_put(struct page *page, struct new_file *file, struct out *out)
 	struct target *target = page->target;
 	int err = page_make(page);
 
-	if (err == TARGET_STOPPED)
+	if (err > 0) /* a signal came, which is told at the end */
 		return TOOL_FINDING;
 	if (err)
 		return target_fail(target, err);
@@ -164,8 +164,9 @@ const struct command cmd_report = {
 		"dump, stats, audit, ps, devices and roots tell, to be searched and sorted. It\n"
 		"asks nothing of any network, works by the keyboard alone, and is readable\n"
 		"without its script. Status 1: not all could be looked at, which the page says.\n",
-	.examples = "  pagewalk report vmcore -o vmcore.html\n"
-		    "  pagewalk report --force vmcore -o vmcore.html   in place of one that is there\n",
+	.examples =
+		"  pagewalk report vmcore -o vmcore.html\n"
+		"  pagewalk report --force vmcore -o vmcore.html   in place of one that is there\n",
 	.options = OPTIONS_IMAGE | OPT_BIT(OPT_SYMBOLS) | OPT_BIT(OPT_MAX_PAUSE) |
 		   OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_FORCE) |
 		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),

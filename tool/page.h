@@ -17,14 +17,14 @@
 
 /** The parts, in the order in which they come. */
 enum page_part {
-	PAGE_MAP,    /**< address spaces, what the kernel's addresses are for */
-	PAGE_SIZES,  /**< what maps how much: stats */
+	PAGE_MAP,   /**< address spaces, what the kernel's addresses are for */
+	PAGE_SIZES, /**< what maps how much: stats */
 	PAGE_AUDIT,
 	PAGE_RANGES, /**< dump */
 	PAGE_PROCESSES,
 	PAGE_DEVICES,
 	PAGE_ROOTS,
-	PAGE_DATA,   /**< what only the script reads */
+	PAGE_DATA, /**< what only the script reads */
 	_PAGE_PART_MAX,
 };
 
@@ -53,7 +53,7 @@ struct page {
 };
 
 /*
- * Make a part or two each. @return 0, TARGET_STOPPED, or negative: the library's; what is missing
+ * Make a part or two each. @return 0, positive if a signal ended it, or negative: the library's; what is missing
  * in the image is no failure.
  */
 int page_spaces(struct page *page); /**< PAGE_MAP, PAGE_RANGES */

@@ -97,8 +97,8 @@ static bool is_class(const struct range_class *a, const struct range_class *b)
 /* FNV-1a. */
 static uint32_t class_bucket(const struct range_class *class)
 {
-	uint32_t hash = 2166136261u ^ (unsigned)class->kind ^ (uint32_t)class->level << 8 ^
-			(uint32_t)class->leaf_lg2 << 16 ^ (uint32_t)class->rights << 24;
+	uint32_t hash = 2166136261u ^ (unsigned)class->kind ^ (uint32_t) class->level << 8 ^
+			(uint32_t) class->leaf_lg2 << 16 ^ (uint32_t) class->rights << 24;
 
 	for (const char *c = class->attrs; *c; c++)
 		hash = (hash ^ (unsigned char)*c) * 16777619u;
@@ -253,7 +253,8 @@ static int space_extent(const struct pgw_extent *extent, void *arg)
 
 	if (space->shown && space->shown->nr_rows < PAGE_SHOWN)
 		space_show(space, extent, extent->va_last);
-	return space_go_on(space, space_put(space, extent) && space_count(space, extent, 1, extent->va_last));
+	return space_go_on(space, space_put(space, extent) &&
+					  space_count(space, extent, 1, extent->va_last));
 }
 
 static int space_repeated(const struct pgw_extent *extent, const struct pgw_repeats *repeats,
@@ -274,7 +275,8 @@ static int space_repeated(const struct pgw_extent *extent, const struct pgw_repe
 			repeats->by[i].step);
 	}
 	fputs("]]", to);
-	return space_go_on(space, space_put(space, extent) && space_count(space, extent, times, repeats->va_last));
+	return space_go_on(space, space_put(space, extent) &&
+					  space_count(space, extent, times, repeats->va_last));
 }
 
 /* An area of a process, or what the kernel uses a range for: [first,last,name,detail]. */
@@ -354,7 +356,8 @@ static void space_data(struct space *space, const struct pgw_region *region, con
 	html_string(to, name, strlen(name));
 	fprintf(to,
 		",\"root\":\"0x%016" PRIx64 "\",\"format\":\"%s\",\"region\":\"%s\","
-		"\"first\":\"0x%016" PRIx64 "\",\"last\":\"0x%016" PRIx64 "\",\"actors\":[\"%s\",\"%s\"]",
+		"\"first\":\"0x%016" PRIx64 "\",\"last\":\"0x%016" PRIx64
+		"\",\"actors\":[\"%s\",\"%s\"]",
 		space->report.root_pa, pgw_format_name(format), region->name, region->first,
 		region->last, report_actor(format, 0),
 		report_actor(format, 1) ? report_actor(format, 1) : "");
@@ -396,16 +399,20 @@ static void space_row(struct html_table *table, const struct space *space,
 
 static bool uses_table(const struct space *space, FILE *to)
 {
-	static const struct html_column columns[] = {
-		{ "use", "Used for", HTML_WORD },      { "first", "First", HTML_ADDRESS },
-		{ "last", "Last", HTML_ADDRESS },      { "ranges", "Ranges", HTML_COUNT },
-		{ "r", "Read only", HTML_BYTES },      { "rw", "Writable", HTML_BYTES },
-		{ "rx", "Executable", HTML_BYTES },    { "wx", "W+X", HTML_BYTES },
+	static const struct html_about columns = {
+		.id = "uses",
+		.caption = "What the kernel uses its addresses for",
+		.max_shown = UINT64_MAX,
+		.columns = {
+		{ "use", "Used for", HTML_WORD },   { "first", "First", HTML_ADDRESS },
+		{ "last", "Last", HTML_ADDRESS },   { "ranges", "Ranges", HTML_COUNT },
+		{ "r", "Read only", HTML_BYTES },   { "rw", "Writable", HTML_BYTES },
+		{ "rx", "Executable", HTML_BYTES }, { "wx", "W+X", HTML_BYTES },
+		},
 	};
 	struct html_table table;
 
-	if (!html_table_begin(&table, to, "uses", "What the kernel uses its addresses for", columns,
-			      sizeof(columns) / sizeof(columns[0]), UINT64_MAX))
+	if (!html_table_begin(&table, to, &columns))
 		return false;
 	for (size_t i = 0; i < space->nr_sums; i++) {
 		const struct use_sums *sums = &space->sums[i];
@@ -419,7 +426,7 @@ static bool uses_table(const struct space *space, FILE *to)
 			html_cell(&table, sums->bytes[use]);
 		html_row_end(&table);
 	}
-	return html_table_end(&table, "uses");
+	return html_table_end(&table);
 }
 
 static void space_free(struct space *space)
@@ -560,37 +567,38 @@ static int spaces_all(struct spaces *spaces)
 
 static bool spaces_begin(struct spaces *spaces)
 {
-	static const struct html_column columns[] = {
-		{ "space", "Address space", HTML_NAME },
-		{ "root", "Root", HTML_ADDRESS },
-		{ "region", "Region", HTML_WORD },
-		{ "ranges", "Ranges", HTML_COUNT },
-		{ "lines", "Lines", HTML_COUNT },
-		{ "bytes", "Mapped", HTML_BYTES },
-		{ "r", "Read only", HTML_BYTES },
-		{ "rw", "Writable", HTML_BYTES },
-		{ "rx", "Executable", HTML_BYTES },
-		{ "wx", "W+X", HTML_BYTES },
-		{ "malformed", "Bad", HTML_COUNT },
-		{ "unreadable", "Missing", HTML_COUNT },
+	static const struct html_about columns = {
+		.id = "spaces",
+		.caption = "Address spaces",
+		.max_shown = PAGE_SHOWN,
+		.columns = {
+		{ "space", "Address space", HTML_NAME }, { "root", "Root", HTML_ADDRESS },
+		{ "region", "Region", HTML_WORD },       { "ranges", "Ranges", HTML_COUNT },
+		{ "lines", "Lines", HTML_COUNT },        { "bytes", "Mapped", HTML_BYTES },
+		{ "r", "Read only", HTML_BYTES },        { "rw", "Writable", HTML_BYTES },
+		{ "rx", "Executable", HTML_BYTES },      { "wx", "W+X", HTML_BYTES },
+		{ "malformed", "Bad", HTML_COUNT },      { "unreadable", "Missing", HTML_COUNT },
 		{ "whole", "Looked at", HTML_WORD },
+		},
 	};
-	static const struct html_column range_columns[] = {
-		{ "first", "First", HTML_ADDRESS },    { "last", "Last", HTML_ADDRESS },
-		{ "pa", "Physical", HTML_ADDRESS },    { "size", "Size", HTML_BYTES },
-		{ "leaf", "Page", HTML_BYTES },        { "rights", "Rights", HTML_WORD },
-		{ "attrs", "Attributes", HTML_WORD },  { "use", "Used for", HTML_WORD },
+	static const struct html_about range_columns = {
+		.id = "first-ranges",
+		.caption = "The first ranges of the first address space",
+		.max_shown = PAGE_SHOWN,
+		.columns = {
+		{ "first", "First", HTML_ADDRESS },   { "last", "Last", HTML_ADDRESS },
+		{ "pa", "Physical", HTML_ADDRESS },   { "size", "Size", HTML_BYTES },
+		{ "leaf", "Page", HTML_BYTES },       { "rights", "Rights", HTML_WORD },
+		{ "attrs", "Attributes", HTML_WORD }, { "use", "Used for", HTML_WORD },
+		},
 	};
 	struct html *part = spaces->page->part;
 
-	if (!html_table_begin(&spaces->table, part[PAGE_MAP].to, "spaces", "Address spaces", columns,
-			      sizeof(columns) / sizeof(columns[0]), PAGE_SHOWN))
+	if (!html_table_begin(&spaces->table, part[PAGE_MAP].to, &columns))
 		return false;
-	if (html_table_begin(&spaces->ranges, part[PAGE_RANGES].to, "first-ranges",
-			     "The first ranges of the first address space", range_columns,
-			     sizeof(range_columns) / sizeof(range_columns[0]), PAGE_SHOWN))
+	if (html_table_begin(&spaces->ranges, part[PAGE_RANGES].to, &range_columns))
 		return true;
-	html_table_end(&spaces->table, "spaces");
+	html_table_end(&spaces->table);
 	return false;
 }
 
@@ -625,9 +633,9 @@ int page_spaces(struct page *page)
 	if (!spaces_begin(&spaces))
 		return -PGW_ENOMEM;
 	err = spaces_all(&spaces);
-	is_whole = html_table_end(&spaces.table, "spaces");
+	is_whole = html_table_end(&spaces.table);
 	spaces_met(&spaces);
-	is_whole &= html_table_end(&spaces.ranges, "first-ranges");
+	is_whole &= html_table_end(&spaces.ranges);
 	if (spaces.uses.to && html_done(&spaces.uses))
 		fwrite(spaces.uses.bytes, 1, spaces.uses.size, page->part[PAGE_MAP].to);
 	html_free(&spaces.uses);

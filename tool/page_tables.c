@@ -65,8 +65,9 @@ static void mix_bar(FILE *to, const char *owner, const char *region, const uint6
 	fprintf(to, "<li%s><span class=\"who\"><bdi>",
 		strcmp(owner, "kernel") == 0 ? " class=\"first\"" : "");
 	html_text(to, owner, strlen(owner));
-	fprintf(to, "</bdi> <small>%s</small></span><svg class=\"mix\" viewBox=\"0 0 1000 20\" "
-		    "preserveAspectRatio=\"none\" aria-hidden=\"true\">",
+	fprintf(to,
+		"</bdi> <small>%s</small></span><svg class=\"mix\" viewBox=\"0 0 1000 20\" "
+		"preserveAspectRatio=\"none\" aria-hidden=\"true\">",
 		region);
 	for (unsigned lg2 = 0; lg2 < 64; lg2++) {
 		double width = 1000 * (double)leaf_bytes[lg2] / all;
@@ -83,7 +84,8 @@ static void mix_bar(FILE *to, const char *owner, const char *region, const uint6
 			continue;
 		fprintf(to, "<span><i class=\"key size%u\"></i>", size_color(lg2));
 		html_size(to, UINT64_C(1) << lg2);
-		fprintf(to, " <b>%.*f&#160;%%</b></span> ", (double)leaf_bytes[lg2] < all / 100 ? 2 : 0,
+		fprintf(to, " <b>%.*f&#160;%%</b></span> ",
+			(double)leaf_bytes[lg2] < all / 100 ? 2 : 0,
 			100 * (double)leaf_bytes[lg2] / all);
 	}
 	fputs("</span></li>\n", to);
@@ -207,17 +209,31 @@ static int stats_direct(struct stats_tables *tables)
 
 static bool stats_begin(struct stats_tables *tables, struct html parts[2])
 {
-	static const struct html_column mix[] = {
-		{ "root", "Root", HTML_ADDRESS }, { "owner", "Whose", HTML_NAME },
+	static const struct html_about mix = {
+		.id = "sizes-table",
+		.caption = "What pages of each size map",
+		.max_shown = PAGE_SHOWN,
+		.columns = {
+		{ "root", "Root", HTML_ADDRESS },  { "owner", "Whose", HTML_NAME },
 		{ "region", "Region", HTML_WORD }, { "size", "Page size", HTML_BYTES },
 		{ "leaves", "Pages", HTML_COUNT }, { "bytes", "Mapped", HTML_BYTES },
+		},
 	};
-	static const struct html_column levels[] = {
+	static const struct html_about levels = {
+		.id = "levels",
+		.caption = "Tables by level",
+		.max_shown = PAGE_SHOWN,
+		.columns = {
 		{ "root", "Root", HTML_ADDRESS },  { "region", "Region", HTML_WORD },
 		{ "at", "Level", HTML_WORD },      { "tables", "Tables", HTML_COUNT },
 		{ "bytes", "Memory", HTML_BYTES }, { "private", "Private", HTML_COUNT },
+		},
 	};
-	static const struct html_column regions[] = {
+	static const struct html_about regions = {
+		.id = "regions",
+		.caption = "What roots map",
+		.max_shown = PAGE_SHOWN,
+		.columns = {
 		{ "root", "Root", HTML_ADDRESS },
 		{ "owner", "Whose", HTML_NAME },
 		{ "region", "Region", HTML_WORD },
@@ -229,17 +245,16 @@ static bool stats_begin(struct stats_tables *tables, struct html parts[2])
 		{ "malformed", "Malformed", HTML_COUNT },
 		{ "unreadable", "Unreadable", HTML_COUNT },
 		{ "shared", "Shared", HTML_WORD },
+		},
 	};
 	bool has_mix, has_levels, has_regions;
 
 	if (!html_begin(&parts[0]) || !html_begin(&parts[1]))
 		return false;
-	has_mix = html_table_begin(&tables->mix, parts[0].to, "sizes-table",
-				   "What pages of each size map", mix, NR(mix), PAGE_SHOWN);
-	has_levels = html_table_begin(&tables->levels, parts[1].to, "levels", "Tables by level",
-				      levels, NR(levels), PAGE_SHOWN);
-	has_regions = html_table_begin(&tables->regions, tables->page->part[PAGE_ROOTS].to,
-				       "regions", "What roots map", regions, NR(regions), PAGE_SHOWN);
+	has_mix = html_table_begin(&tables->mix, parts[0].to, &mix);
+	has_levels = html_table_begin(&tables->levels, parts[1].to, &levels);
+	has_regions =
+		html_table_begin(&tables->regions, tables->page->part[PAGE_ROOTS].to, &regions);
 	return has_mix && has_levels && has_regions;
 }
 
@@ -265,19 +280,23 @@ static void roots_table(const struct page *page, struct html_table *table)
 
 static bool page_roots(struct page *page)
 {
-	static const struct html_column columns[] = {
-		{ "root", "Root", HTML_ADDRESS },   { "format", "Format", HTML_WORD },
-		{ "state", "State", HTML_WORD },    { "owner", "Whose", HTML_NAME },
-		{ "proof", "Self-map", HTML_WORD }, { "cpus", "CPUs", HTML_COUNT },
+	static const struct html_about columns = {
+		.id = "roots-table",
+		.caption = "Roots",
+		.max_shown = PAGE_SHOWN,
+		.columns = {
+		{ "root", "Root", HTML_ADDRESS },      { "format", "Format", HTML_WORD },
+		{ "state", "State", HTML_WORD },       { "owner", "Whose", HTML_NAME },
+		{ "proof", "Self-map", HTML_WORD },    { "cpus", "CPUs", HTML_COUNT },
 		{ "twin", "KPTI twin", HTML_ADDRESS }, { "missing", "Missing", HTML_COUNT },
+		},
 	};
 	struct html_table table;
 
-	if (!html_table_begin(&table, page->part[PAGE_ROOTS].to, "roots-table", "Roots", columns,
-			      NR(columns), PAGE_SHOWN))
+	if (!html_table_begin(&table, page->part[PAGE_ROOTS].to, &columns))
 		return false;
 	roots_table(page, &table);
-	return html_table_end(&table, "roots-table");
+	return html_table_end(&table);
 }
 
 static void stats_sums(struct page *page, const struct pgw_stats_sums *sums, int err)
@@ -290,10 +309,12 @@ static void stats_sums(struct page *page, const struct pgw_stats_sums *sums, int
 	page->has_stats = true;
 	page->is_cut |= err != 0 || sums->nr_unreadable;
 	if (err == -PGW_E2BIG)
-		page_note(to, "There are more tables than the budget: nothing is said of single roots",
+		page_note(to,
+			  "There are more tables than the budget: nothing is said of single roots",
 			  NULL);
 	if (sums->nr_unreadable)
-		fprintf(to, "<p class=\"notice\">Of %" PRIu64 " tables the image lacks bytes.</p>\n",
+		fprintf(to,
+			"<p class=\"notice\">Of %" PRIu64 " tables the image lacks bytes.</p>\n",
 			sums->nr_unreadable);
 }
 
@@ -309,8 +330,8 @@ int page_stats(struct page *page)
 
 	if (page_roots(page) && stats_begin(&tables, parts)) {
 		fputs("<ul class=\"mixes\">\n", to);
-		err = pgw_stats(page->target->image, page->roots, page->nr_roots, budget, stats_root,
-				&tables, &sums);
+		err = pgw_stats(page->target->image, page->roots, page->nr_roots, budget,
+				stats_root, &tables, &sums);
 		stats_sums(page, &sums, err);
 		if (err == -PGW_E2BIG)
 			err = 0;
@@ -318,8 +339,8 @@ int page_stats(struct page *page)
 			err = stats_direct(&tables);
 		fputs("</ul>\n", to);
 	}
-	if (!(html_table_end(&tables.mix, "sizes-table") & html_table_end(&tables.levels, "levels") &
-	      html_table_end(&tables.regions, "regions")) &&
+	if (!(html_table_end(&tables.mix) & html_table_end(&tables.levels) &
+	      html_table_end(&tables.regions)) &&
 	    !err)
 		err = -PGW_ENOMEM;
 	for (size_t i = 0; i < NR(parts); i++) {
@@ -377,26 +398,33 @@ static int audit_finding(const struct pgw_audit_finding *finding, void *arg)
 
 static bool audit_begin(struct audit_tables *tables, struct html *unchecked)
 {
-	static const struct html_column findings[] = {
-		{ "level", "Level", HTML_WORD },      { "rule", "Rule", HTML_WORD },
-		{ "text", "What", HTML_TEXT },        { "root", "Root", HTML_ADDRESS },
-		{ "region", "Region", HTML_WORD },    { "first", "First", HTML_ADDRESS },
-		{ "last", "Last", HTML_ADDRESS },     { "count", "Entries", HTML_COUNT },
-		{ "pa", "Physical", HTML_ADDRESS },   { "entry", "Entry", HTML_ADDRESS },
-		{ "roots", "In roots", HTML_COUNT },  { "suspect", "Suspect root", HTML_WORD },
+	static const struct html_about findings = {
+		.id = "findings-table",
+		.caption = "Findings",
+		.max_shown = PAGE_SHOWN,
+		.columns = {
+		{ "level", "Level", HTML_WORD },     { "rule", "Rule", HTML_WORD },
+		{ "text", "What", HTML_TEXT },       { "root", "Root", HTML_ADDRESS },
+		{ "region", "Region", HTML_WORD },   { "first", "First", HTML_ADDRESS },
+		{ "last", "Last", HTML_ADDRESS },    { "count", "Entries", HTML_COUNT },
+		{ "pa", "Physical", HTML_ADDRESS },  { "entry", "Entry", HTML_ADDRESS },
+		{ "roots", "In roots", HTML_COUNT }, { "suspect", "Suspect root", HTML_WORD },
 		{ "detail", "Detail", HTML_WORD },
+		},
 	};
-	static const struct html_column not_checked[] = {
+	static const struct html_about not_checked = {
+		.id = "unchecked",
+		.caption = "Rules that were not checked, or not for all",
+		.max_shown = UINT64_MAX,
+		.columns = {
 		{ "rule", "Rule", HTML_WORD },
 		{ "why", "Why it was not checked", HTML_TEXT },
+		},
 	};
 
-	return html_table_begin(&tables->findings, tables->page->part[PAGE_AUDIT].to,
-				"findings-table", "Findings", findings, NR(findings), PAGE_SHOWN) &&
+	return html_table_begin(&tables->findings, tables->page->part[PAGE_AUDIT].to, &findings) &&
 	       html_begin(unchecked) &&
-	       html_table_begin(&tables->unchecked, unchecked->to, "unchecked",
-				"Rules that were not checked, or not for all", not_checked,
-				NR(not_checked), UINT64_MAX);
+	       html_table_begin(&tables->unchecked, unchecked->to, &not_checked);
 }
 
 /* Why the rules that found something matter, and what is normal. */
@@ -425,7 +453,8 @@ static void audit_met(struct page *page, const struct pgw_audit_sums *sums)
 	if (sums->full_rules)
 		page_note(to, "A rule found more than are kept: there is more than this", NULL);
 	if (sums->nr_unreadable)
-		fprintf(to, "<p class=\"notice\">Of %" PRIu64 " tables the image lacks bytes.</p>\n",
+		fprintf(to,
+			"<p class=\"notice\">Of %" PRIu64 " tables the image lacks bytes.</p>\n",
 			sums->nr_unreadable);
 	page->is_cut |= sums->truncated || sums->full_rules || sums->nr_unreadable;
 }
@@ -451,9 +480,7 @@ int page_audit(struct page *page)
 
 	if (audit_begin(&tables, &unchecked))
 		err = pgw_audit(&args, &sums);
-	if (!(html_table_end(&tables.findings, "findings-table") &
-	      html_table_end(&tables.unchecked, "unchecked")) &&
-	    !err)
+	if (!(html_table_end(&tables.findings) & html_table_end(&tables.unchecked)) && !err)
 		err = -PGW_ENOMEM;
 	if (!err) {
 		audit_rules(to, tables.rules);
@@ -529,13 +556,18 @@ static void processes_met(struct page *page)
 
 int page_processes(struct page *page)
 {
-	static const struct html_column columns[] = {
-		{ "pid", "PID", HTML_COUNT },        { "name", "Name", HTML_NAME },
+	static const struct html_about columns = {
+		.id = "processes-table",
+		.caption = "Processes",
+		.max_shown = PAGE_SHOWN,
+		.columns = {
+		{ "pid", "PID", HTML_COUNT },         { "name", "Name", HTML_NAME },
 		{ "threads", "Threads", HTML_COUNT }, { "ppid", "Parent", HTML_COUNT },
-		{ "uid", "User", HTML_COUNT },       { "state", "State", HTML_WORD },
-		{ "root", "Root", HTML_ADDRESS },    { "rss", "RSS", HTML_BYTES },
+		{ "uid", "User", HTML_COUNT },        { "state", "State", HTML_WORD },
+		{ "root", "Root", HTML_ADDRESS },     { "rss", "RSS", HTML_BYTES },
 		{ "counted", "Counted", HTML_BYTES }, { "swap", "Swap", HTML_BYTES },
-		{ "tables", "Tables", HTML_BYTES },  { "odd", "Odd", HTML_TEXT },
+		{ "tables", "Tables", HTML_BYTES },   { "odd", "Odd", HTML_TEXT },
+		},
 	};
 	FILE *to = page->part[PAGE_PROCESSES].to;
 	struct html_table table;
@@ -545,11 +577,10 @@ int page_processes(struct page *page)
 		page_note(to, "Processes are not known", page->no_tasks);
 		return 0;
 	}
-	if (!html_table_begin(&table, to, "processes-table", "Processes", columns, NR(columns),
-			      PAGE_SHOWN))
+	if (!html_table_begin(&table, to, &columns))
 		return -PGW_ENOMEM;
 	err = process_rows(page, &table);
-	if (!html_table_end(&table, "processes-table") && !err)
+	if (!html_table_end(&table) && !err)
 		err = -PGW_ENOMEM;
 	processes_met(page);
 	return err;
@@ -589,27 +620,35 @@ static int device_row(struct page *page, struct html_table *table, const struct 
 
 static int device_rows(struct page *page, const struct pgw_foreign *list, size_t nr)
 {
-	static const struct html_column columns[] = {
-		{ "kind", "Kind", HTML_WORD },           { "id", "Which", HTML_WORD },
-		{ "through", "Goes through", HTML_WORD }, { "domain", "Domain", HTML_COUNT },
-		{ "root", "Root", HTML_ADDRESS },        { "format", "Format", HTML_WORD },
-		{ "readable", "Can read", HTML_BYTES },  { "writable", "Can write", HTML_BYTES },
-		{ "found", "Found by", HTML_WORD },      { "evidence", "At", HTML_ADDRESS },
+	static const struct html_about columns = {
+		.id = "devices-table",
+		.caption = "Virtual machines, and devices behind an IOMMU",
+		.max_shown = PAGE_SHOWN,
+		.columns = {
+		{ "kind", "Kind", HTML_WORD },
+		{ "id", "Which", HTML_WORD },
+		{ "through", "Goes through", HTML_WORD },
+		{ "domain", "Domain", HTML_COUNT },
+		{ "root", "Root", HTML_ADDRESS },
+		{ "format", "Format", HTML_WORD },
+		{ "readable", "Can read", HTML_BYTES },
+		{ "writable", "Can write", HTML_BYTES },
+		{ "found", "Found by", HTML_WORD },
+		{ "evidence", "At", HTML_ADDRESS },
 		{ "whole", "Looked at", HTML_WORD },
+		},
 	};
 	struct html_table table;
 	int err = 0;
 
-	if (!html_table_begin(&table, page->part[PAGE_DEVICES].to, "devices-table",
-			      "Virtual machines, and devices behind an IOMMU", columns, NR(columns),
-			      PAGE_SHOWN))
+	if (!html_table_begin(&table, page->part[PAGE_DEVICES].to, &columns))
 		return -PGW_ENOMEM;
 	for (size_t i = 0; i < nr && !err; i++) {
 		page->nr_vms += list[i].is_guest;
 		page->nr_devices += !list[i].is_guest;
 		err = device_row(page, &table, &list[i]);
 	}
-	if (!html_table_end(&table, "devices-table") && !err)
+	if (!html_table_end(&table) && !err)
 		err = -PGW_ENOMEM;
 	return err;
 }
@@ -624,7 +663,8 @@ int page_devices(struct page *page)
 
 	target_progress_end(page->target);
 	if (err == -PGW_EOPNOTSUPP) {
-		page_note(to, "Virtual machines and devices are not looked for while a machine runs",
+		page_note(to,
+			  "Virtual machines and devices are not looked for while a machine runs",
 			  NULL);
 		return 0;
 	}
@@ -636,7 +676,9 @@ int page_devices(struct page *page)
 			  "No tables of an IOMMU and no virtual machine were found by their looks",
 			  NULL);
 	if (nr_blocked)
-		fprintf(to, "<p class=\"notice\">Of %" PRIu64 " devices all accesses are refused.</p>\n",
+		fprintf(to,
+			"<p class=\"notice\">Of %" PRIu64
+			" devices all accesses are refused.</p>\n",
 			nr_blocked);
 	return nr ? device_rows(page, list, nr) : 0;
 }

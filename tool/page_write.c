@@ -10,16 +10,17 @@ static const struct section {
 	const char *id, *title, *about;
 } sections[PAGE_DATA] = {
 	[PAGE_MAP] = { "map", "Address space",
-		       "What each address may be used for. Rows of equal neighbours are one range." },
+		       "What each address may be used for. Rows of equal neighbours are one "
+		       "range." },
 	[PAGE_SIZES] = { "sizes", "Page sizes",
 			 "How much of what is mapped is mapped by pages of each size, as "
 			 "<code>pagewalk stats</code> counts it." },
 	[PAGE_AUDIT] = { "findings", "Audit",
-			 "What should not be in page tables, as <code>pagewalk audit</code> finds it." },
+			 "What should not be in page tables, as <code>pagewalk audit</code> finds "
+			 "it." },
 	[PAGE_RANGES] = { "ranges", "Ranges",
 			  "What is mapped, as <code>pagewalk dump</code> prints it." },
-	[PAGE_PROCESSES] = { "processes", "Processes",
-			     "As <code>pagewalk ps</code> lists them." },
+	[PAGE_PROCESSES] = { "processes", "Processes", "As <code>pagewalk ps</code> lists them." },
 	[PAGE_DEVICES] = { "devices", "Devices", "As <code>pagewalk devices</code> lists them." },
 	[PAGE_ROOTS] = { "roots", "Roots",
 			 "Where translation starts, as <code>pagewalk roots</code> lists it." },
@@ -81,14 +82,16 @@ static void tile(FILE *to, const char *id, const char *label, const char *href)
 
 static void tile_findings(const struct page *page, FILE *to)
 {
-	static const char *const signs[] = {
-		[PGW_AUDIT_ERROR] = "&#9650;", [PGW_AUDIT_WARNING] = "&#9670;", [PGW_AUDIT_NOTE] = "&#9679;"
-	};
+	static const char *const signs[] = { [PGW_AUDIT_ERROR] = "&#9650;",
+					     [PGW_AUDIT_WARNING] = "&#9670;",
+					     [PGW_AUDIT_NOTE] = "&#9679;" };
 
 	tile(to, "findings", "Findings", "findings");
 	for (int level = PGW_AUDIT_ERROR; level >= 0; level--)
-		fprintf(to, "<span class=\"level %s\"><i aria-hidden=\"true\">%s</i> <data value=\"%" PRIu64
-			    "\">%" PRIu64 "</data><span class=\"hidden\"> %ss </span></span> ",
+		fprintf(to,
+			"<span class=\"level %s\"><i aria-hidden=\"true\">%s</i> <data "
+			"value=\"%" PRIu64 "\">%" PRIu64
+			"</data><span class=\"hidden\"> %ss </span></span> ",
 			report_audit_level((enum pgw_audit_level)level), signs[level],
 			page->nr_levels[level], page->nr_levels[level],
 			report_audit_level((enum pgw_audit_level)level));
@@ -118,7 +121,8 @@ static void write_tiles(const struct page *page, FILE *to)
 	tile_number(to, page->nr_tables);
 	fputs("<small>", to);
 	html_size(to, page->table_bytes);
-	fprintf(to, " under %zu root%s</small></a>\n", page->nr_roots, page->nr_roots == 1 ? "" : "s");
+	fprintf(to, " under %zu root%s</small></a>\n", page->nr_roots,
+		page->nr_roots == 1 ? "" : "s");
 	tile(to, "processes", "Processes", "processes");
 	if (page->tasks) {
 		tile_number(to, page->nr_processes);
@@ -175,23 +179,28 @@ static void write_warnings(const struct page *page, FILE *to)
 	const struct pgw_image_info *info = pgw_image_get_info(page->target->image);
 
 	if (info->truncated)
-		page_note(to, "The file is cut short or damaged: what is missing in it is missing here",
+		page_note(to,
+			  "The file is cut short or damaged: what is missing in it is missing here",
 			  NULL);
 	if (report_is_guess(page->target->image))
 		page_note(to, "Where some of the memory is, is a guess", NULL);
 	if (!page->nr_roots)
 		page_note(to, "No page-table root was found in the image", NULL);
 	else if (page->is_cut)
-		page_note(to, "Not all could be looked at, or something does not hold together: the parts say what",
+		page_note(to,
+			  "Not all could be looked at, or something does not hold together: the "
+			  "parts say what",
 			  NULL);
-	fputs("<noscript><p class=\"notice\">Without its script this page shows the first rows of its "
-	      "tables; the map, searching, sorting and the other rows need it. It asks nothing of any "
+	fputs("<noscript><p class=\"notice\">Without its script this page shows the first rows of "
+	      "its "
+	      "tables; the map, searching, sorting and the other rows need it. It asks nothing of "
+	      "any "
 	      "network.</p></noscript>\n",
 	      to);
 }
 
-static int put_html(const struct html *html,
-		    int (*put)(const void *bytes, size_t size, void *arg), void *arg)
+static int put_html(const struct html *html, int (*put)(const void *bytes, size_t size, void *arg),
+		    void *arg)
 {
 	return put(html->bytes, html->size, arg);
 }

@@ -84,7 +84,8 @@ static void test_html_text__what_is_not_seen_is_shown(void **state)
 
 static void test_html_base64__is_rfc_4648s(void **state)
 {
-	static const char *const expected[] = { "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
+	static const char *const expected[] = { "",         "Zg==",     "Zm8=",    "Zm9v",
+						"Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
 
 	(void)state;
 	for (size_t len = 0; len < sizeof(expected) / sizeof(expected[0]); len++) {
@@ -100,15 +101,20 @@ static void test_html_base64__is_rfc_4648s(void **state)
 
 static void test_html_table__shows_its_first_rows_and_has_all(void **state)
 {
-	static const struct html_column columns[] = {
-		{ "name", "Name", HTML_NAME }, { "at", "At", HTML_ADDRESS }, { "size", "Size", HTML_BYTES }
+	static const struct html_about columns = {
+		.id = "t",
+		.caption = "T",
+		.max_shown = 1,
+		.columns = { { "name", "Name", HTML_NAME },
+			     { "at", "At", HTML_ADDRESS },
+			     { "size", "Size", HTML_BYTES } },
 	};
 	struct html_table table;
 	struct html html;
 
 	(void)state;
 	assert_true(html_begin(&html));
-	assert_true(html_table_begin(&table, html.to, "t", "T", columns, 3, 1));
+	assert_true(html_table_begin(&table, html.to, &columns));
 	html_row(&table);
 	html_cell_text(&table, "<a>");
 	html_cell(&table, 16);
@@ -119,7 +125,7 @@ static void test_html_table__shows_its_first_rows_and_has_all(void **state)
 	html_cell_none(&table);
 	html_cell(&table, 1536);
 	html_row_end(&table);
-	assert_true(html_table_end(&table, "t"));
+	assert_true(html_table_end(&table));
 	assert_true(html_done(&html));
 	assert_non_null(strstr(html.bytes, "<bdi>&#60;a&#62;</bdi>"));
 	assert_null(strstr(html.bytes, "<bdi>second"));

@@ -61,12 +61,14 @@ static bool is_shown(uint32_t c)
 	static const struct {
 		uint32_t first, last;
 	} hidden[] = {
-		{ 0, 0x1f },         { 0x7f, 0x9f },       { 0xad, 0xad },       { 0x34f, 0x34f },
-		{ 0x61c, 0x61c },    { 0x115f, 0x1160 },   { 0x17b4, 0x17b5 },   { 0x180b, 0x180f },
-		{ 0x200b, 0x200f },  { 0x2028, 0x202e },   { 0x2060, 0x206f },   { 0x3164, 0x3164 },
-		{ 0xe000, 0xf8ff },  { 0xfdd0, 0xfdef },   { 0xfe00, 0xfe0f },   { 0xfeff, 0xfeff },
-		{ 0xffa0, 0xffa0 },  { 0xfff0, 0xfffb },   { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a },
-		{ 0xe0000, 0xe0fff }, { 0xf0000, 0x10ffff },
+		{ 0, 0x1f },           { 0x7f, 0x9f },       { 0xad, 0xad },
+		{ 0x34f, 0x34f },      { 0x61c, 0x61c },     { 0x115f, 0x1160 },
+		{ 0x17b4, 0x17b5 },    { 0x180b, 0x180f },   { 0x200b, 0x200f },
+		{ 0x2028, 0x202e },    { 0x2060, 0x206f },   { 0x3164, 0x3164 },
+		{ 0xe000, 0xf8ff },    { 0xfdd0, 0xfdef },   { 0xfe00, 0xfe0f },
+		{ 0xfeff, 0xfeff },    { 0xffa0, 0xffa0 },   { 0xfff0, 0xfffb },
+		{ 0x1bca0, 0x1bca3 },  { 0x1d173, 0x1d17a }, { 0xe0000, 0xe0fff },
+		{ 0xf0000, 0x10ffff },
 	};
 
 	if ((c & 0xfffe) == 0xfffe)
@@ -111,7 +113,8 @@ static void put_text(FILE *to, const char *text, size_t len, bool is_json)
 		} else {
 			size = size ? size : 1;
 			for (size_t i = 0; i < size; i++)
-				fprintf(to, is_json ? "\\\\x%02x" : "\\x%02x", (unsigned char)text[i]);
+				fprintf(to, is_json ? "\\\\x%02x" : "\\x%02x",
+					(unsigned char)text[i]);
 		}
 		text += size;
 		len -= size;
@@ -151,22 +154,28 @@ void html_size(FILE *to, uint64_t bytes)
 	for (; value >= 999.5 && unit < sizeof(units) / sizeof(units[0]) - 1; unit++)
 		value /= 1024;
 	fprintf(to, "<data value=\"%" PRIu64 "\">%.*f&#160;%s</data>", bytes,
-		unit && value < 9.995 ? 2 : unit && value < 99.95 ? 1 : 0, value, units[unit]);
+		unit && value < 9.995   ? 2
+		: unit && value < 99.95 ? 1
+					: 0,
+		value, units[unit]);
 }
 
 void html_base64(FILE *to, const uint8_t *bytes, size_t size)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	char text[4 * 1024];
 	size_t len = 0;
 
 	for (size_t i = 0; i < size; i += 3) {
 		size_t n = size - i < 3 ? size - i : 3;
-		uint32_t word = (uint32_t)bytes[i] << 16 | (n > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
+		uint32_t word = (uint32_t)bytes[i] << 16 |
+				(n > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
 				(n > 2 ? bytes[i + 2] : 0);
 
 		for (size_t digit = 0; digit < 4; digit++)
-			text[len++] = digit <= n ? digits[word >> (18 - 6 * digit) & 63] : '=';
+			text[len++] =
+				(char)(digit <= n ? digits[word >> (18 - 6 * digit) & 63] : '=');
 		if (len == sizeof(text)) {
 			fwrite(text, 1, len, to);
 			len = 0;
@@ -180,30 +189,31 @@ static const char *const kind_names[] = {
 	[HTML_ADDRESS] = "address", [HTML_COUNT] = "count", [HTML_BYTES] = "bytes",
 };
 
-bool html_table_begin(struct html_table *table, FILE *to, const char *id, const char *caption,
-		      const struct html_column *columns, size_t nr_columns, uint64_t max_shown)
+bool html_table_begin(struct html_table *table, FILE *to, const struct html_about *about)
 {
-	*table = (struct html_table){
-		.to = to, .columns = columns, .nr_columns = nr_columns, .max_shown = max_shown
-	};
+	const struct html_column *column;
+
+	*table = (struct html_table){ .to = to, .about = about };
 	if (!html_begin(&table->rows))
 		return false;
-	fprintf(to, "<div class=\"table\" id=\"%s\"><table><caption>%s</caption><thead><tr>", id,
-		caption);
-	fprintf(table->rows.to, "{\"table\":\"%s\",\"caption\":\"%s\",\"columns\":[", id, caption);
-	for (size_t i = 0; i < nr_columns; i++) {
-		fprintf(to, "<th scope=\"col\" class=\"%s\">%s</th>", kind_names[columns[i].kind],
-			columns[i].label);
-		fprintf(table->rows.to, "%s[\"%s\",\"%s\",\"%s\"]", i ? "," : "", columns[i].key,
-			columns[i].label, kind_names[columns[i].kind]);
+	fprintf(to, "<div class=\"table\" id=\"%s\"><table><caption>%s</caption><thead><tr>",
+		about->id, about->caption);
+	fprintf(table->rows.to, "{\"caption\":\"%s\",\"columns\":[", about->caption);
+	for (column = about->columns; column->key; column++) {
+		const char *kind = kind_names[column->kind];
+
+		fprintf(to, "<th scope=\"col\" class=\"%s\">%s</th>", kind, column->label);
+		fprintf(table->rows.to, "%s[\"%s\",\"%s\",\"%s\"]",
+			column == about->columns ? "" : ",", column->key, column->label, kind);
 	}
 	fputs("</tr></thead><tbody>\n", to);
 	fputs("],\"rows\":[", table->rows.to);
 	return true;
 }
 
-bool html_table_end(struct html_table *table, const char *id)
+bool html_table_end(struct html_table *table)
 {
+	const struct html_about *about = table->about;
 	bool is_whole;
 
 	if (!table->rows.to)
@@ -211,12 +221,13 @@ bool html_table_end(struct html_table *table, const char *id)
 	fputs("]}", table->rows.to);
 	is_whole = html_done(&table->rows);
 	fputs("</tbody></table>", table->to);
-	if (table->nr_rows > table->max_shown)
+	if (table->nr_rows > about->max_shown)
 		fprintf(table->to,
 			"<p class=\"more\">These are the first %" PRIu64 " rows of %" PRIu64
 			". All are in this page, and its script shows them.</p>",
-			table->max_shown, table->nr_rows);
-	fprintf(table->to, "<script type=\"application/json\" class=\"rows\" data-for=\"%s\">", id);
+			about->max_shown, table->nr_rows);
+	fprintf(table->to, "<script type=\"application/json\" class=\"rows\" data-for=\"%s\">",
+		about->id);
 	if (is_whole)
 		fwrite(table->rows.bytes, 1, table->rows.size, table->to);
 	fputs("</script></div>\n", table->to);
@@ -226,7 +237,7 @@ bool html_table_end(struct html_table *table, const char *id)
 
 static bool is_row_shown(const struct html_table *table)
 {
-	return table->nr_rows <= table->max_shown;
+	return table->nr_rows <= table->about->max_shown;
 }
 
 void html_row(struct html_table *table)
@@ -246,16 +257,16 @@ void html_row_end(struct html_table *table)
 
 static enum html_kind cell_begin(struct html_table *table)
 {
-	enum html_kind kind = table->columns[table->column].kind;
+	const struct html_column *column = &table->about->columns[table->column];
 
 	if (table->column)
 		fputc(',', table->rows.to);
 	/* The label is what the cell goes by where rows are stacked. */
 	if (is_row_shown(table))
-		fprintf(table->to, "<td class=\"%s\" data-label=\"%s\">", kind_names[kind],
-			table->columns[table->column].label);
+		fprintf(table->to, "<td class=\"%s\" data-label=\"%s\">", kind_names[column->kind],
+			column->label);
 	table->column++;
-	return kind;
+	return column->kind;
 }
 
 static void cell_end(struct html_table *table)
@@ -269,7 +280,10 @@ void html_cell(struct html_table *table, uint64_t value)
 	enum html_kind kind = cell_begin(table);
 	bool is_string = kind == HTML_ADDRESS || value >> 53;
 
-	fprintf(table->rows.to, kind == HTML_ADDRESS ? "\"0x%016" PRIx64 "\"" : is_string ? "\"%" PRIu64 "\"" : "%" PRIu64,
+	fprintf(table->rows.to,
+		kind == HTML_ADDRESS ? "\"0x%016" PRIx64 "\""
+		: is_string          ? "\"%" PRIu64 "\""
+				     : "%" PRIu64,
 		value);
 	if (!is_row_shown(table))
 		return;

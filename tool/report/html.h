@@ -56,30 +56,37 @@ struct html_column {
 	enum html_kind kind;
 };
 
+#define HTML_MAX_COLUMNS 15
+
+/** What a table is; all strings are ours. */
+struct html_about {
+	const char *id; /**< the element's */
+	const char *caption;
+	uint64_t max_shown; /**< rows that are there without a script */
+	struct html_column columns[HTML_MAX_COLUMNS + 1]; /**< a NULL key ends them */
+};
+
 /**
  * A table, twice: its first rows as HTML, and all of them as JSON in a script element behind it:
- * {"table":"ps","columns":[["pid","PID","count"],...],"rows":[[812,"init"],...]}. Addresses are
- * strings of sixteen digits with 0x before them, counts and bytes numbers, or strings of digits
+ * {"caption":"Processes","columns":[["pid","PID","count"],...],"rows":[[812,"init"],...]}. Addresses
+ * are strings of sixteen digits with 0x before them, counts and bytes numbers, or strings of digits
  * past 2^53; what is not known is null.
  */
 struct html_table {
 	FILE *to;
-	const struct html_column *columns;
-	size_t nr_columns;
+	const struct html_about *about;
 	size_t column; /**< the next cell's */
 	uint64_t nr_rows;
-	uint64_t max_shown;
 	struct html rows;
 };
 
 /**
- * @param id of ours: the element's
+ * @param about stays until html_table_end()
  * @return false: there is no memory, and nothing may be put into it
  */
-bool html_table_begin(struct html_table *table, FILE *to, const char *id, const char *caption,
-		      const struct html_column *columns, size_t nr_columns, uint64_t max_shown);
+bool html_table_begin(struct html_table *table, FILE *to, const struct html_about *about);
 /** @return false: there was no memory, also for its begin */
-bool html_table_end(struct html_table *table, const char *id);
+bool html_table_end(struct html_table *table);
 void html_row(struct html_table *table);
 void html_row_end(struct html_table *table);
 /** A cell each, of the next column's kind. */
