@@ -31,5 +31,6 @@ const struct command cmd_convert = {
 		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 2,
 	.max_args = 2,
+	.output = 1,
 	.run = convert_run,
 };

@@ -443,5 +443,6 @@ const struct command cmd_diff = {
 		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 2,
 	.max_args = 2,
+	.nr_more_images = 1,
 	.run = diff_run,
 };

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "command.h"
+#include "confine.h"
 #include "report/report.h"
 #include "target.h"
 
@@ -58,7 +59,8 @@ static int info_report(struct target *target, const struct options *opts, struct
 		.out = out,
 		.is_guess = report_is_guess(target->image),
 	};
-	struct report_info info = { .file = target->file, .image = target->image };
+	struct report_info info = { .file = target->file, .image = target->image,
+				    .sandbox = confine_describe() };
 	enum pgw_vmcoreinfo_fit *fit = NULL;
 	int err;
 

@@ -27,5 +27,6 @@ const struct command cmd_snapshot = {
 		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 2,
 	.max_args = 2,
+	.output = 1,
 	.run = snapshot_run,
 };

@@ -29,5 +29,6 @@ const struct command cmd_trim = {
 		   OPT_BIT(OPT_HELP),
 	.min_args = 2,
 	.max_args = 2,
+	.output = 1,
 	.run = trim_run,
 };

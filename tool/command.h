@@ -14,6 +14,9 @@ struct command {
 	uint64_t options;        /**< bits of enum option_id */
 	int min_args;
 	int max_args; /**< -1 = any number */
+	/** Of the arguments, those that are images beyond the first, and the one that is written; 0: none. */
+	unsigned nr_more_images;
+	unsigned output;
 	/** What the argument can be, if it is no file; NULL ends them. */
 	const char *const *words;
 	/** @return enum tool_status */

@@ -7,6 +7,7 @@
 #include <pagewalk/pagewalk.h>
 
 #include "command.h"
+#include "confine.h"
 #include "target.h"
 #include "watch.h"
 
@@ -84,6 +85,7 @@ static int command_run(const struct command *command, int argc, char **argv)
 	}
 	if (option_given(&opts, OPT_HELP))
 		return print_command_help(command);
+	confine_begin(command, &opts);
 	/* Lines of stats belong to the line that is above them. */
 	if (option_given(&opts, OPT_WATCH) && command != &cmd_top)
 		return watch_run(command, &opts, command != &cmd_stats);

@@ -441,6 +441,8 @@ static const struct option_spec option_specs[] = {
 			option_watch },
 	[OPT_WATCH_COUNT] = { "watch-count", "N", "a number above 0",
 			      "with --watch: ask so many times", option_watch_count },
+	[OPT_NO_SANDBOX] = { "no-sandbox", NULL, NULL,
+			     "keep all rights of the process while files are read", NULL },
 	[OPT_ROOT] = { "root", "ROOT",
 		       "kernel, cpuN, @NAME or a hexadecimal address",
 		       "the root to start from: its physical address, cpuN for" HELP_NEXT

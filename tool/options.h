@@ -20,6 +20,7 @@ enum option_id {
 	OPT_KERNEL,
 	OPT_VMCOREINFO,
 	OPT_REGISTER,
+	OPT_NO_SANDBOX,
 	OPT_CONSISTENT,
 	OPT_MAX_PAUSE,
 	OPT_WATCH,
@@ -73,7 +74,7 @@ enum option_id {
 #define OPTIONS_IMAGE                                                                              \
 	(OPT_BIT(OPT_RAM) | OPT_BIT(OPT_PART) | OPT_BIT(OPT_UNPACK_MAX) | OPT_BIT(OPT_ZERO_FILL) | \
 	 OPT_BIT(OPT_ENCRYPTION) | OPT_BIT(OPT_KERNEL) | OPT_BIT(OPT_VMCOREINFO) |                 \
-	 OPT_BIT(OPT_REGISTER) | OPT_BIT(OPT_VM))
+	 OPT_BIT(OPT_REGISTER) | OPT_BIT(OPT_VM) | OPT_BIT(OPT_NO_SANDBOX))
 
 /** And what looks at a machine that may run. */
 #define OPTIONS_LIVE (OPTIONS_IMAGE | OPT_BIT(OPT_CONSISTENT) | OPT_BIT(OPT_MAX_PAUSE))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "target.h"
 
+#include "confine.h"
 #include "foreign.h"
 
 #include <errno.h>
@@ -437,6 +438,8 @@ int target_open(struct target *target, const struct options *opts)
 		ret = foreign_enter(target, opts, &image_opts);
 	if (ret == TOOL_DONE)
 		ret = give_registers(target, opts);
+	if (ret == TOOL_DONE)
+		confine_image_opened(opts);
 	return ret != TOOL_DONE ? ret : check_kernel(target, opts);
 }
 

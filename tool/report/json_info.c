@@ -372,6 +372,7 @@ void json_info(struct report *report, const struct report_info *info)
 	json_close(&json, ']');
 	json_kernels(&json, info);
 	json_roots(&json, &info->kernel);
+	json_str(&json, "sandbox", info->sandbox);
 	json_end(&json);
 	json_info_summary(&json, pgw_image_get_info(info->image));
 }

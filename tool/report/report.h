@@ -34,6 +34,7 @@ struct report_info {
 	size_t nr_kernels;
 	bool are_all; /**< memory was looked through: there are no more kernels */
 	struct report_root kernel;
+	const char *sandbox; /**< what the command has given up */
 };
 
 /** What `pagewalk roots` sums up. */

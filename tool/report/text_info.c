@@ -604,4 +604,7 @@ void text_info(struct report *report, const struct report_info *info)
 	}
 	text_kernels(out, info);
 	text_default_root(out, &info->kernel);
+	text_label(out, "sandbox");
+	out_str(out, info->sandbox);
+	out_char(out, '\n');
 }
