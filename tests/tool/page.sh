@@ -1,11 +1,38 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # page.sh: what pagewalk report writes, as a browser shows it: the numbers of other commands, for
-# keyboards, at two widths, in light and dark, and nothing is asked of a network. Prints TAP.
+# keyboards, at two widths, in light and dark, and nothing is asked of a network.
+# page.sh IMAGE: of this shared image, the numbers alone. Prints TAP.
 set -eu
 # shellcheck source=tests/tool/lib.sh
 . "$(dirname "$0")/lib.sh"
 make_tmp
+
+# look ARGUMENT...: what page_check.py finds in Chromium.
+look() {
+	command -v chromium >/dev/null || {
+		echo "$me: Chromium is not there" >&2
+		[ "${tap_failed:-0}" -eq 0 ] || exit 1
+		exit 77
+	}
+	/usr/bin/python3 "$root/tests/tool/page_check.py" "$@" >"$tmp/tap" 2>"$tmp/err" || :
+	grep -q '^1\.\.[1-9]' "$tmp/tap" || { echo 'no plan'; cat "$tmp/err"; } >>"$tmp/tap"
+	grep '^ok ' "$tmp/tap" | sed 's/^ok [0-9]* - //' >"$tmp/passed"
+	grep -v '^ok \|^1\.\.' "$tmp/tap" >"$tmp/log" || :
+	while read -r passed; do
+		tap_ok "$passed"
+	done <"$tmp/passed"
+	tap_empty 'in Chromium' "$tmp/log"
+	tap_done
+}
+
+if [ $# -gt 0 ]; then
+	image=$(shared "$1.elf") || exit $?
+	run report "$image" -o "$tmp/page.html"
+	check 'a page is written' test "$status" -le 1
+	look "$image" "$tmp/page.html"
+	exit
+fi
 
 small=$root/tests/data/x86_64-la48-pti.small.elf
 page=$tmp/page.html
@@ -48,19 +75,5 @@ symbols=$root/tests/data/linux-7.2-amd64.tasks.map
 zstd -q -d -o "$tmp/devices.elf" "$root/tests/data/virt/vtd61.elf.zst"
 run report "$tmp/<img src=x>&'.elf" --symbols="$symbols" -o "$tmp/hostile.html"
 run report "$tmp/devices.elf" -o "$tmp/devices.html"
-command -v chromium >/dev/null || {
-	echo "$me: Chromium is not there" >&2
-	[ "${tap_failed:-0}" -eq 0 ] || exit 1
-	exit 77
-}
-/usr/bin/python3 "$root/tests/tool/page_check.py" "$small" "$page" \
-	"$tmp/<img src=x>&'.elf" "$tmp/hostile.html" "$symbols" \
-	"$tmp/devices.elf" "$tmp/devices.html" >"$tmp/tap" 2>"$tmp/err" || :
-grep -q '^1\.\.[1-9]' "$tmp/tap" || { echo 'no plan'; cat "$tmp/err"; } >>"$tmp/tap"
-grep '^ok ' "$tmp/tap" | sed 's/^ok [0-9]* - //' >"$tmp/passed"
-grep -v '^ok \|^1\.\.' "$tmp/tap" >"$tmp/log" || :
-while read -r passed; do
-	tap_ok "$passed"
-done <"$tmp/passed"
-tap_empty 'in Chromium' "$tmp/log"
-tap_done
+look "$small" "$page" "$tmp/<img src=x>&'.elf" "$tmp/hostile.html" "$symbols" \
+	"$tmp/devices.elf" "$tmp/devices.html"

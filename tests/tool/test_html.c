@@ -137,6 +137,34 @@ static void test_html_table__shows_its_first_rows_and_has_all(void **state)
 	html_free(&html);
 }
 
+static void test_html_size__has_three_digits_and_halves_go_up(void **state)
+{
+	static const struct {
+		uint64_t bytes;
+		const char *text;
+	} cases[] = {
+		{ 0, ">0&#160;B<" },
+		{ 999, ">999&#160;B<" },
+		{ 1000, ">0.98&#160;KiB<" },
+		{ 4096, ">4.00&#160;KiB<" },
+		{ UINT64_C(1664) << 10, ">1.63&#160;MiB<" }, /* 1.625 */
+		{ UINT64_C(10) << 20, ">10.0&#160;MiB<" },
+		{ UINT64_C(999) << 20, ">999&#160;MiB<" },
+		{ UINT64_MAX, ">16.0&#160;EiB<" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct html html;
+
+		assert_true(html_begin(&html));
+		html_size(html.to, cases[i].bytes);
+		assert_true(html_done(&html));
+		assert_non_null(strstr(html.bytes, cases[i].text));
+		html_free(&html);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +172,7 @@ int main(void)
 		cmocka_unit_test(test_html_text__utf8_stays),
 		cmocka_unit_test(test_html_text__what_is_no_utf8_is_shown),
 		cmocka_unit_test(test_html_text__what_is_not_seen_is_shown),
+		cmocka_unit_test(test_html_size__has_three_digits_and_halves_go_up),
 		cmocka_unit_test(test_html_base64__is_rfc_4648s),
 		cmocka_unit_test(test_html_table__shows_its_first_rows_and_has_all),
 	};

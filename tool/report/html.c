@@ -149,15 +149,17 @@ void html_size(FILE *to, uint64_t bytes)
 {
 	static const char units[][4] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
 	double value = (double)bytes;
+	unsigned digits, scale = 1;
 	size_t unit = 0;
 
 	for (; value >= 999.5 && unit < sizeof(units) / sizeof(units[0]) - 1; unit++)
 		value /= 1024;
-	fprintf(to, "<data value=\"%" PRIu64 "\">%.*f&#160;%s</data>", bytes,
-		unit && value < 9.995   ? 2
-		: unit && value < 99.95 ? 1
-					: 0,
-		value, units[unit]);
+	digits = unit && value < 9.995 ? 2 : unit && value < 99.95 ? 1 : 0;
+	for (unsigned i = 0; i < digits; i++)
+		scale *= 10;
+	/* Halves go up, as the page's script has them, and not to even as printf() has them. */
+	fprintf(to, "<data value=\"%" PRIu64 "\">%.*f&#160;%s</data>", bytes, (int)digits,
+		(double)(uint64_t)(value * scale + 0.5) / scale, units[unit]);
 }
 
 void html_base64(FILE *to, const uint8_t *bytes, size_t size)
