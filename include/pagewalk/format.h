@@ -123,6 +123,14 @@ enum pgw_control_arm64 {
 	PGW_CTL_ARM64_XNX = 1 << 7, /**< FEAT_XNX: XN has two bits, for EL1 and for EL0 */
 };
 
+/** arm, 32 bits: bits of SCTLR. */
+enum pgw_control_arm {
+	PGW_CTL_ARM_WXN = 1 << 0,  /**< SCTLR.WXN: nobody executes what he may write */
+	PGW_CTL_ARM_UWXN = 1 << 8, /**< SCTLR.UWXN: PL1 executes nothing that PL0 may write */
+	PGW_CTL_ARM_AFE = 1 << 9,  /**< SCTLR.AFE: AP[0] of short descriptors is an access flag */
+	PGW_CTL_ARM_TRE = 1 << 10, /**< SCTLR.TRE: TEX[0], C, B choose a type from PRRR and NMRR */
+};
+
 /** Intel's EPT: VM-execution controls, the EPTP, and what the CPU can. */
 enum pgw_control_ept {
 	PGW_CTL_EPT_XO = 1 << 0, /**< IA32_VMX_EPT_VPID_CAP: what may only be executed is no error */
@@ -179,6 +187,7 @@ enum pgw_control_loongarch {
 
 /** Which other members of struct pgw_control are meant: of every architecture that has them. */
 enum pgw_control_member {
+	PGW_CTL_ARM_DOMAINS = 1 << 27,  /**< domains */
 	PGW_CTL_MEMORY_TYPES = 1 << 28, /**< memory_types */
 	/** encryption_bit: it is known, be it that there is none */
 	PGW_CTL_X86_ENCRYPTION = 1 << 29,
@@ -199,13 +208,18 @@ struct pgw_control {
 	uint32_t known;        /**< the format's control bits whose state is known */
 	uint32_t set;          /**< of these, the ones that are set; others must be 0 */
 	uint8_t pa_bits;       /**< physical address width (x86 MAXPHYADDR), 0 = not known */
-	uint64_t memory_types; /**< arm64: MAIR_EL1, if PGW_CTL_MEMORY_TYPES is in known */
+	/**
+	 * arm64: MAIR_EL1; arm: MAIR0 and, 32 bits up, MAIR1, which short descriptors know as PRRR and
+	 * NMRR. If PGW_CTL_MEMORY_TYPES is in known
+	 */
+	uint64_t memory_types;
 	/**
 	 * x86-64: the bit of an entry, PGW_ENCRYPTION_BIT_MIN to _MAX, that says whether memory is
 	 * encrypted and is no part of its address: AMD's C-bit (APM vol. 2, 7.10 and 15.34) or Intel's shared
 	 * bit of a TDX guest (TDX module specification, "Shared GPA"). 0 = none. CR3 may have it, too.
 	 */
 	uint8_t encryption_bit;
+	uint32_t domains; /**< arm: DACR, if PGW_CTL_ARM_DOMAINS is in known */
 };
 
 /** The bits that can be struct pgw_control's encryption_bit. */
@@ -308,9 +322,11 @@ PGW_API bool pgw_format_is_split(const struct pgw_format *format);
  * The memory type of a leaf, e.g. "device-nGnRE" (arm64, by MAIR_EL1) or "io"
  * (riscv Svpbmt); static. NULL if the entry, the format or the control bits do not say.
  * @param control a complete one, see pgw_control_assume()
+ * @param level   of the table that holds it
  */
 PGW_API const char *pgw_format_memory_type(const struct pgw_format *format,
-					   const struct pgw_control *control, uint64_t entry);
+					   const struct pgw_control *control, uint64_t entry,
+					   unsigned level);
 
 /**
  * Whether what an entry leads to is encrypted: "encrypted" or "shared", by the bit that the

@@ -454,14 +454,19 @@ enum pgw_cpu_known {
 	PGW_CPU_ARM64_TTBR1 = 1 << 6,  /**< ttbr1 and tcr: T1SZ and TG1 */
 	/** No CPU's: the root of tables that the file has apart from memory (FreeBSD's minidumps) */
 	PGW_CPU_IN_FILE = 1 << 7,
-	PGW_CPU_ARM64_EL1 = 1 << 8,  /**< ttbr0, mair, sctlr, and all of tcr */
-	PGW_CPU_RISCV_SATP = 1 << 9, /**< satp */
-	PGW_CPU_PPC64_PIDR = 1 << 10, /**< pidr */
-	PGW_CPU_PPC64_PTCR = 1 << 11, /**< ptcr */
-	PGW_CPU_PPC64_IAMR = 1 << 12, /**< iamr */
+	PGW_CPU_ARM64_EL1 = 1 << 8,      /**< ttbr0, mair, sctlr, and all of tcr */
+	PGW_CPU_RISCV_SATP = 1 << 9,     /**< satp */
+	PGW_CPU_PPC64_PIDR = 1 << 10,    /**< pidr */
+	PGW_CPU_PPC64_PTCR = 1 << 11,    /**< ptcr */
+	PGW_CPU_PPC64_IAMR = 1 << 12,    /**< iamr */
 	PGW_CPU_LOONGARCH_PGD = 1 << 13, /**< pgdl, pgdh */
 	PGW_CPU_LOONGARCH_PWC = 1 << 14, /**< pwcl, pwch */
 	PGW_CPU_LOONGARCH_DMW = 1 << 15, /**< dmw */
+	PGW_CPU_ARM_TTBR0 = 1 << 16,     /**< arm: ttbr0, and TTBCR in tcr */
+	PGW_CPU_ARM_TTBR1 = 1 << 17,     /**< arm: ttbr1 */
+	PGW_CPU_ARM_SCTLR = 1 << 18,     /**< arm: sctlr */
+	PGW_CPU_ARM_DACR = 1 << 19,      /**< dacr */
+	PGW_CPU_ARM_MAIR = 1 << 20,      /**< arm: MAIR0 in mair, and mair1 */
 };
 
 /** The registers of one CPU, as far as paging needs them. */
@@ -482,18 +487,20 @@ struct pgw_cpu {
 	uint64_t idt_base;
 	uint32_t cs_flags; /**< as QEMU writes it; bit 21 is CS.L, bits 14:13 the DPL */
 	uint64_t efer;
-	uint64_t ttbr1; /**< TTBR1_EL1 */
-	uint64_t tcr;   /**< TCR_EL1 */
-	uint64_t ttbr0; /**< TTBR0_EL1 */
-	uint64_t mair;  /**< MAIR_EL1 */
-	uint64_t sctlr; /**< SCTLR_EL1 */
+	uint64_t ttbr1; /**< TTBR1_EL1; arm: TTBR1 */
+	uint64_t tcr;   /**< TCR_EL1; arm: TTBCR */
+	uint64_t ttbr0; /**< TTBR0_EL1; arm: TTBR0 */
+	uint64_t mair;  /**< MAIR_EL1; arm: MAIR0, or PRRR */
+	uint64_t sctlr; /**< SCTLR_EL1; arm: SCTLR */
 	uint64_t satp;
 	uint64_t pidr; /**< ppc64: the process whose tables are used; gdb calls it PID */
 	uint64_t ptcr; /**< where the partition table is; 0 in a guest */
 	uint64_t iamr;
-	uint64_t pgdl, pgdh; /**< loongarch64: the roots of both halves */
-	uint64_t pwcl, pwch; /**< ... the shape of tables */
+	uint64_t pgdl, pgdh;                 /**< loongarch64: the roots of both halves */
+	uint64_t pwcl, pwch;                 /**< ... the shape of tables */
 	uint64_t dmw[PGW_LOONGARCH_WINDOWS]; /**< ... addresses that are in no table */
+	uint64_t dacr;                       /**< arm: DACR */
+	uint64_t mair1;                      /**< arm: MAIR1, or NMRR */
 };
 
 /**
@@ -517,10 +524,10 @@ struct pgw_window {
 	const char *name; /**< of the register: "DMW1"; static */
 	uint64_t first;   /**< inclusive, as last */
 	uint64_t last;
-	uint64_t pa_mask; /**< these bits of an address are the physical one */
-	uint8_t rights;   /**< enum pgw_right; 0: it is not used */
+	uint64_t pa_mask;        /**< these bits of an address are the physical one */
+	uint8_t rights;          /**< enum pgw_right; 0: it is not used */
 	const char *memory_type; /**< as pgw_format_memory_type(); static, or NULL */
-	bool is_assumed; /**< the register is not known: so Linux has it */
+	bool is_assumed;         /**< the register is not known: so Linux has it */
 };
 
 /**
@@ -625,7 +632,8 @@ enum pgw_root_found {
 	PGW_ROOT_FROM_VMCOREINFO_RAM = 1 << 3,  /**< the same, in a VMCOREINFO found in memory */
 	PGW_ROOT_FROM_SELF_MAP = 1 << 4,        /**< it maps swapper_pg_dir where that is */
 	PGW_ROOT_FROM_TABLE_BITS =
-		1 << 5, /**< arm64, i386, s390x: its entries have the bits that Linux gives them */
+		1
+		<< 5, /**< arm64, arm, i386, s390x: its entries have the bits that Linux gives them */
 	PGW_ROOT_FROM_LEVEL3 = 1 << 6, /**< x86_64: it holds what looks like level3_kernel_pgt */
 	PGW_ROOT_FROM_IMAGE_HEADER =
 		1 << 7, /**< riscv64: it maps the kernel's Image header where Linux has it */

@@ -38,6 +38,10 @@ static PGW_ALWAYS_INLINE PGW_MAYBE_UNUSED uint64_t pt_empty(unsigned level)
 #define PT_GUARD (UINT64_C(0x6472617567) << 8) /* "guard" */
 #endif
 
+#ifndef PT_RUN_OF_COPIES
+#define PT_RUN_OF_COPIES 0
+#endif
+
 #ifndef pt_is_table
 static PGW_ALWAYS_INLINE PGW_MAYBE_UNUSED bool pt_is_table(const struct pt_env *env, uint64_t entry,
 							   unsigned level)

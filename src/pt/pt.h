@@ -204,10 +204,12 @@ struct pgw_format {
 	uint32_t control_bits;                  /* all of those, and enum pgw_control_member */
 	uint32_t control_assume;                /* of these, the ones assumed to be set */
 	uint64_t assume_memory_types;           /* of struct pgw_control, if not known */
+	uint32_t assume_domains;                /* the same of domains */
 	uint8_t min_pa_bits;                    /* the least that a CPU of this architecture has */
 	uint8_t assume_pa_bits;                 /* if not known; 0: the most that the format can hold */
 	/* The name of a leaf's memory type, or NULL; static. NULL if the format cannot say. */
-	const char *(*memory_type)(const struct pgw_control *control, uint64_t entry);
+	const char *(*memory_type)(const struct pgw_control *control, uint64_t entry,
+				   unsigned level);
 	/* The bits of a pointer that are a tag; the bit below them is what they would be without. */
 	uint64_t (*tag_bits)(const struct pgw_geometry *geo, const struct pgw_control *control,
 			     uint64_t va);

@@ -52,6 +52,7 @@
  *   PT_SPAN_LG2       log2 of what an item of a level spans
  *   pt_empty          the entry that stands for nothing at a level: 0
  *   pt_is_table       plainly a whole table, for looking at many; pt_entry_kind() says the rest
+ *   PT_RUN_OF_COPIES  1: the items of a leaf of several are all the same
  *   PT_GUARD          what stands in the item of a guarded page, at level 0: not valid, not zero
  *   pt_table_slots    the slots that the table has which a table entry points to: all
  *   pt_table_level    the level of that table: the next lower one. Of a lower one, which has the first
@@ -117,6 +118,7 @@ struct pt_env {
 	unsigned addr_shift;   /* ... so many up */
 	const uint8_t *rights; /* x86-64: see x86_64_pt_rights() */
 	uint32_t ctl;          /* control bits, complete */
+	uint32_t domains;      /* arm-short: DACR */
 	bool wide;             /* arm64: addresses have more than 48 bits */
 };
 

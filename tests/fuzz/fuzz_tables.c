@@ -166,6 +166,7 @@ static void take_choices(struct fuzz_input *input, struct memory *memory, struct
 	ret->control.set = (uint32_t)fuzz_take(input, 4) & ret->control.known;
 	ret->control.pa_bits = (uint8_t)fuzz_take(input, 1);
 	ret->control.memory_types = fuzz_take(input, 8);
+	ret->control.domains = (uint32_t)ret->control.memory_types;
 	table = geo->root_align_lg2 ? BIT(geo->root_align_lg2) : pt_table_size(geo, geo->top_level);
 	ret->root.pa = fuzz_take(input, 8) & low_bits(geo->max_pa_bits) & -table;
 	/* All of it must have addresses. */

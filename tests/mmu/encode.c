@@ -43,8 +43,10 @@ static uint64_t table_align(const struct space *space, unsigned level, uint64_t 
 {
 	const struct pgw_geometry *geo = space->geo;
 
-	if (level == geo->top_level && geo->root_align_lg2)
+	if (level == geo->top_level && geo->root_align_lg2 && !space->machine->has_whole_roots)
 		return BIT(geo->root_align_lg2);
+	if (level == geo->top_level && space->machine->has_whole_roots)
+		return size;
 	return size < BIT(geo->granule_lg2) ? size : BIT(geo->granule_lg2);
 }
 
@@ -61,7 +63,7 @@ uint64_t encode_table(struct space *space, unsigned level)
 	start += space->machine->ram_pa;
 	for (uint64_t slot = 0; slot < nr; slot++)
 		item_set(space, start + (slot << space->geo->item_lg2),
-			 space->machine->encoder->empty(level));
+			 space->encoder->empty(level));
 	return start;
 }
 
@@ -71,27 +73,21 @@ static uint64_t table_below(struct space *space, uint64_t item_pa, unsigned leve
 	uint64_t table_pa = encode_table(space, level - 1);
 
 	if (table_pa)
-		item_set(space, item_pa, space->machine->encoder->table(level, table_pa));
+		item_set(space, item_pa, space->encoder->table(level, table_pa));
 	return table_pa;
 }
 
-int encode_leaf(struct space *space, uint64_t root_pa, const struct pgw_leaf *leaf, uint64_t bits)
+/* The table of the leaf's level, made where there is none. @return as encode_leaf() */
+static int leaf_table(struct space *space, uint64_t root_pa, const struct pgw_leaf *leaf,
+		      uint64_t *ret)
 {
-	const struct encoder *encoder = space->machine->encoder;
-	uint64_t table_pa = root_pa, entry, item_pa;
+	const struct encoder *encoder = space->encoder;
+	uint64_t table_pa = root_pa;
 
-	if (!encoder->leaf(&space->setting, leaf->level, leaf->pa, leaf->attrs | bits, &entry))
-		return -PGW_EOPNOTSUPP;
-	for (unsigned level = space->geo->top_level;; level--) {
-		uint64_t found;
+	for (unsigned level = space->geo->top_level; level > leaf->level; level--) {
+		uint64_t item_pa = item_pa_of(space, table_pa, leaf->va, level);
+		uint64_t found = item_get(space, item_pa);
 
-		item_pa = item_pa_of(space, table_pa, leaf->va, level);
-		found = item_get(space, item_pa);
-		if (level == leaf->level) {
-			if (found != encoder->empty(level))
-				return -PGW_EEXIST;
-			break;
-		}
 		if (found == encoder->empty(level))
 			table_pa = table_below(space, item_pa, level);
 		else if (!encoder->leads_to(&space->setting, level, found, &table_pa))
@@ -99,6 +95,41 @@ int encode_leaf(struct space *space, uint64_t root_pa, const struct pgw_leaf *le
 		if (!table_pa)
 			return -PGW_ENOMEM;
 	}
-	item_set(space, item_pa, entry);
+	*ret = table_pa;
 	return 0;
+}
+
+/* The items that make a leaf: those of a run, if it is one. */
+static unsigned leaf_items(const struct space *space, const struct pgw_leaf *leaf)
+{
+	const struct machine *machine = space->machine;
+	uint64_t run_bit = machine->run_bit_of ? machine->run_bit_of(&space->setting) : 0;
+
+	if (!(leaf->attrs & run_bit))
+		return 1;
+	return 1u << (machine->run_lg2(&space->setting, leaf->level) -
+		      space->geo->span_lg2[leaf->level]);
+}
+
+int encode_leaf(struct space *space, uint64_t root_pa, const struct pgw_leaf *leaf, uint64_t bits)
+{
+	const struct encoder *encoder = space->encoder;
+	unsigned nr = leaf_items(space, leaf), level = leaf->level;
+	uint64_t span = BIT(space->geo->span_lg2[level]), table_pa, entry;
+	int err = leaf_table(space, root_pa, leaf, &table_pa);
+
+	for (unsigned i = 0; i < nr && !err; i++) {
+		if (!encoder->leaf(&space->setting, level, leaf->pa + i * span, leaf->attrs | bits,
+				   &entry))
+			err = -PGW_EOPNOTSUPP;
+		else if (item_get(space, item_pa_of(space, table_pa, leaf->va + i * span, level)) !=
+			 encoder->empty(level))
+			err = -PGW_EEXIST;
+	}
+	for (unsigned i = 0; i < nr && !err; i++) {
+		encoder->leaf(&space->setting, level, leaf->pa + i * span, leaf->attrs | bits,
+			      &entry);
+		item_set(space, item_pa_of(space, table_pa, leaf->va + i * span, level), entry);
+	}
+	return err;
 }

@@ -20,6 +20,7 @@
 #define GUEST_RAM_ARM64 0x40000000
 #define GUEST_RAM_RISCV64 0x80000000
 #define GUEST_RAM_S390X 0
+#define GUEST_RAM_ARM 0
 
 /* The x86 stub is the firmware: two pages of it run under the tables. */
 #define GUEST_X86_USER_CODE 0xffffe000
@@ -61,6 +62,12 @@
 #define ARM64_REG_TCR 2
 #define ARM64_REG_MAIR 3
 #define ARM64_REG_SCTLR 4
+#define ARM_REG_TTBR0 0
+#define ARM_REG_TTBR1 1
+#define ARM_REG_TTBCR 2
+#define ARM_REG_DACR 3
+#define ARM_REG_MAIR 4 /* MAIR0, and above it MAIR1 */
+#define ARM_REG_SCTLR 5
 #define RISCV_REG_SATP 0
 #define RISCV_REG_MENVCFG 1
 #define RISCV_REG_MSTATUS 2
@@ -70,6 +77,11 @@
 
 /* The vector of the trap that ends what the x86 stubs were told to do. */
 #define X86_TRAP 0x30
+
+/* Above the status of a fault, which of two it is; and what an SVC comes to. */
+#define ARM_FETCH_FAULT 0x10000
+#define ARM_DATA_FAULT 0x20000
+#define ARM_TRAP 0x30000
 
 /* No program-interruption code: an SVC. */
 #define S390X_TRAP 0x100

@@ -44,6 +44,8 @@ struct setting {
 	const struct pgw_format *format;
 	struct pgw_control control; /* complete */
 	uint64_t dice; /* for what must make no difference: ASIDs, PCIDs, global pages */
+	/* of the address that outcome(), is_visible() and qemu_differs() are asked about */
+	const struct pgw_path *path;
 };
 
 /** Pages that the stub needs to be where they are. */
@@ -95,10 +97,18 @@ struct machine {
 	uint64_t leaf_rights; /* bits of a leaf that say rights */
 	uint64_t leaf_needs;  /* bits without which no leaf works */
 	uint64_t run_bit;     /* of leaves that make a larger one */
+	/** Roots are aligned to their size, though a format lets those of fewer items be less. */
+	bool has_whole_roots;
 	/** gva2gpa looks as the CPU does at what is malformed; if not, only at what is there. */
 	bool gva2gpa_is_the_mmu;
 
 	uint8_t (*pa_bits)(const struct pgw_format *format, uint64_t dice);
+	/** Members of the control that are no bits: each run has others. May be NULL. */
+	void (*control)(const struct pgw_format *format, uint64_t dice, struct pgw_control *ret);
+	/* Instead of encoder, leaf_rights, table_rights and run_bit, where they depend on more; or NULL. */
+	const struct encoder *(*encoder_of)(const struct pgw_format *format);
+	uint64_t (*rights)(const struct setting *setting, unsigned level, bool is_leaf);
+	uint64_t (*run_bit_of)(const struct setting *setting);
 	/** The highest level that has leaves. */
 	unsigned (*max_leaf_level)(const struct setting *setting);
 	/** Bits for a new leaf, besides its rights and run_bit. */
@@ -128,7 +138,7 @@ struct machine {
 };
 
 extern const struct machine machine_x86_64, machine_arm64, machine_riscv64, machine_i386,
-	machine_s390x;
+	machine_s390x, machine_arm;
 
 static inline bool setting_has(const struct setting *setting, uint32_t bit)
 {

@@ -62,6 +62,16 @@ static bool is_table_memory(const struct space *space, uint64_t pa)
 	       pa < space->machine->ram_pa + GUEST_RAM_SIZE;
 }
 
+/* The bits of an entry that say rights. */
+static uint64_t rights_bits(const struct space *space, unsigned level, bool is_leaf)
+{
+	const struct machine *machine = space->machine;
+
+	if (machine->rights)
+		return machine->rights(&space->setting, level, is_leaf);
+	return is_leaf ? machine->leaf_rights : machine->table_rights;
+}
+
 /* Remember the items that map va, and that they are neighbours of others. */
 static void keep_path(struct space *space, enum pgw_region_kind region, uint64_t va)
 {
@@ -106,9 +116,8 @@ static int map_support_page(struct space *space, enum pgw_region_kind region,
 		.attrs = space->machine->leaf_needs,
 	};
 
-	return space->machine->encoder
-		       ? encode_leaf(space, space->root[region], &leaf, support->rights)
-		       : pgw_mm_map_leaf(space->owned[region], &leaf);
+	return space->encoder ? encode_leaf(space, space->root[region], &leaf, support->rights)
+			      : pgw_mm_map_leaf(space->owned[region], &leaf);
 }
 
 static void map_support_in(struct space *space, enum pgw_region_kind region)
@@ -163,8 +172,8 @@ static void init_encoded(struct space *space)
 	}
 	attach(space);
 	map_support_in(space, PGW_REGION_USER);
-	/* A kernel whose addresses are apart needs its own. */
-	if (is_split)
+	/* A kernel that has the same addresses, but apart, needs its own. */
+	if (is_split && pgw_mm_region(space->seen[PGW_REGION_KERNEL])->first == 0)
 		map_support_in(space, PGW_REGION_KERNEL);
 }
 
@@ -192,6 +201,8 @@ void space_init(struct space *space, const struct machine *machine, const struct
 {
 	*space = (struct space){
 		.machine = machine,
+		.encoder = machine->encoder_of ? machine->encoder_of(setting->format)
+					       : machine->encoder,
 		.setting = *setting,
 		.geo = pgw_format_geometry(setting->format),
 		.random = random,
@@ -209,7 +220,7 @@ void space_init(struct space *space, const struct machine *machine, const struct
 	space->platform.table_offset = (uint64_t)(uintptr_t)ram - machine->ram_pa;
 	assert_int_equal(pgw_phys_memory_init(&space->memory, machine->ram_pa, ram, GUEST_RAM_SIZE),
 			 0);
-	if (machine->encoder)
+	if (space->encoder)
 		init_encoded(space);
 	else
 		init_owned(space);
@@ -275,6 +286,12 @@ static uint64_t random_va(struct space *space, uint64_t first, uint64_t last, ui
 	}
 }
 
+static uint64_t run_bit(const struct space *space)
+{
+	return space->machine->run_bit_of ? space->machine->run_bit_of(&space->setting)
+					  : space->machine->run_bit;
+}
+
 /* What a leaf of this level maps, or a run of them; log2, 0 if there are none. */
 static unsigned shape_lg2(const struct space *space, unsigned level, bool is_run)
 {
@@ -306,7 +323,7 @@ static struct pgw_leaf random_leaf(struct space *space, enum pgw_region_kind hal
 	struct pgw_leaf leaf = { .level = (uint8_t)level };
 
 	leaf.attrs = space->machine->attrs(&space->setting, level, test_random(space->random)) |
-		     (is_run ? space->machine->run_bit : 0);
+		     (is_run ? run_bit(space) : 0);
 	mapped_range(space, half, &first, &last);
 	leaf.va = random_va(space, first, last, size) & ~(size - 1);
 	pa = r & 1 ? random_target(space)
@@ -328,7 +345,7 @@ static void check_leaf(struct space *space, enum pgw_region_kind half, const str
 	assert_int_equal(t.va_last, leaf->va | low_bits(size_lg2));
 	assert_int_equal(t.pa, leaf->pa + inside);
 	/* Those of an encoder's leaf are bits: the MMU tells what they mean. */
-	if (!space->machine->encoder)
+	if (!space->encoder)
 		assert_int_equal(t.rights, leaf->rights);
 }
 
@@ -342,9 +359,9 @@ static int map_with_some_rights(struct space *space, enum pgw_region_kind half,
 {
 	uint64_t start = test_random(space->random);
 
-	if (space->machine->encoder)
+	if (space->encoder)
 		return encode_leaf(space, space->root[half], leaf,
-				   start & space->machine->leaf_rights);
+				   start & rights_bits(space, leaf->level, true));
 	for (uint64_t i = 0; i <= _PGW_RIGHT_ALL; i++) {
 		int err;
 
@@ -382,7 +399,8 @@ static void map_every_shape(struct space *space, unsigned max_level)
 
 		if (!shape_lg2(space, level, is_run))
 			continue;
-		while (!map_one(space, PGW_REGION_KERNEL, level, is_run)) {
+		/* A leaf of the top level may have all of the kernel's part. */
+		while (!map_one(space, regions[1 - tries % 2], level, is_run)) {
 			if (++tries == 1000)
 				fail_msg("level %u, %s: cannot be mapped", level,
 					 is_run ? "run" : "single");
@@ -414,7 +432,7 @@ void space_seal(struct space *space)
 	unsigned char *kernel =
 		space->ram + (space->root[PGW_REGION_KERNEL] - space->machine->ram_pa);
 
-	if (space->machine->encoder)
+	if (space->encoder)
 		return;
 	/* One root for both halves: as kernels do, its upper half is a copy. */
 	if (!pgw_format_is_split(space->setting.format)) {
@@ -485,8 +503,7 @@ void space_spoil(struct space *space, size_t nr)
 {
 	for (size_t i = 0; i < nr && space->nr_leaves; i++) {
 		struct pgw_step step = random_step(space);
-		uint64_t rights = step.kind == PGW_ENTRY_LEAF ? space->machine->leaf_rights
-							      : space->machine->table_rights;
+		uint64_t rights = rights_bits(space, step.level, step.kind == PGW_ENTRY_LEAF);
 
 		if (!is_table_memory(space, step.item_pa))
 			continue;
@@ -519,7 +536,7 @@ static uint64_t deposit(uint64_t n, uint64_t mask)
 
 static uint64_t rights_mask(const struct space *space, unsigned level, unsigned leaf_level)
 {
-	return level == leaf_level ? space->machine->leaf_rights : space->machine->table_rights;
+	return rights_bits(space, level, level == leaf_level);
 }
 
 unsigned space_nr_combinations(const struct space *space, unsigned level, unsigned leaf_level)

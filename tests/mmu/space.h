@@ -19,6 +19,7 @@ struct space_leaf {
 
 struct space {
 	const struct machine *machine;
+	const struct encoder *encoder; /* of tables of the format; NULL: pagewalk's own */
 	struct setting setting;
 	const struct pgw_geometry *geo;
 	uint64_t *random;

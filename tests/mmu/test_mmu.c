@@ -60,7 +60,7 @@ struct test {
 };
 
 static const struct machine *const machines[] = { &machine_x86_64, &machine_arm64, &machine_riscv64,
-						  &machine_i386, &machine_s390x };
+						  &machine_i386,   &machine_s390x, &machine_arm };
 static const struct machine *the_machine;
 static const char *the_stub; /* NULL = it could not be built */
 static uint64_t the_seed;
@@ -117,6 +117,8 @@ static struct setting choose_setting(struct test *test, unsigned n)
 	for (uint32_t left = test->cpu->toggles; left; left &= left - 1, n >>= 1)
 		control.set |= n & 1 ? left & -left : 0;
 	control.pa_bits = test->machine->pa_bits(test->format, test_random(&test->random));
+	if (test->machine->control)
+		test->machine->control(test->format, test_random(&test->random), &control);
 	setting.control = pgw_control_assume(test->format, &control);
 	return setting;
 }
@@ -166,6 +168,7 @@ static void add_command(struct test *test, uint64_t va, unsigned op)
 
 	va = (va & ~UINT64_C(15)) | ((op & 3) == OP_LOAD ? 0 : 8);
 	space_translate(&test->space, va, op & OP_USER, &expected->t, &path, &canonical);
+	test->space.setting.path = &path;
 	offset = expected->t.pa - target_pa(test);
 	expected->outcome =
 		test->machine->outcome(&test->space.setting, &expected->t, op, canonical);
@@ -284,6 +287,7 @@ static void check_gva2gpa(struct test *test)
 		char what[80];
 
 		space_translate(&test->space, test->va[i], false, &t, &path, &canonical);
+		test->space.setting.path = &path;
 		mapped = machine->is_visible(&test->space.setting, &t);
 		if (t.kind == PGW_ENTRY_UNREADABLE ||
 		    machine->qemu_differs(&test->space.setting, &t, OP_LOAD) ||

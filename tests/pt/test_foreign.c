@@ -200,7 +200,7 @@ static void test_foreign_decode__rows_of_the_manuals(void **state)
 		assert_non_null(format);
 		control = row_control(format, row);
 		pgw_entry_decode(format, &control, row->entry, row->level, &got);
-		type = got.kind == LEAF ? pgw_format_memory_type(format, &control, row->entry)
+		type = got.kind == LEAF ? pgw_format_memory_type(format, &control, row->entry, row->level)
 					: NULL;
 		if (got.kind != row->kind || got.pa != row->pa || got.size_lg2 != row->size_lg2 ||
 		    got.rights != row->rights || !type != !row->type ||

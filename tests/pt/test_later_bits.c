@@ -45,7 +45,9 @@ static uint64_t plain_entry(const struct pgw_format *format, unsigned level, boo
 		return is_leaf ? (level ? 1u : 3u) | BITS(7, 6) | BIT(10) : 3;
 	if (strcmp(arch, "riscv-g") == 0)
 		return is_leaf ? 0xd7 : 1;
-	if (strcmp(arch, "arm64") == 0) /* valid, AP[1], AF */
+	if (strcmp(arch, "arm") == 0 && pgw_format_geometry(format)->item_lg2 == 2) /* AP = 011 */
+		return is_leaf ? 2 | (level ? BITS(11, 10) : BITS(5, 4)) : 1;
+	if (strcmp(arch, "arm64") == 0 || strcmp(arch, "arm") == 0) /* valid, AP[1], AF */
 		return is_leaf ? (level ? 1u : 3u) | BIT(6) | BIT(10) : 3;
 	assert_string_equal(arch, "riscv64"); /* V R W U A D */
 	return is_leaf ? 0xd7 : 1;
@@ -87,6 +89,8 @@ static void check_meaning(const struct pgw_later_bits *later, const struct pgw_e
 		assert_int_equal(found->rights & write, 0);
 	else if (says(later, "execute-disable"))
 		assert_int_equal(found->kind == PGW_ENTRY_LEAF ? found->rights & exec : 0, 0);
+	else if (says(later, "privileged execute-never"))
+		assert_int_equal(found->rights, plain->rights & ~PGW_KERNEL_X);
 	else if (says(later, "executable"))
 		assert_int_equal(found->kind == PGW_ENTRY_LEAF ? found->rights : exec, exec);
 	else if (says(later, "address"))

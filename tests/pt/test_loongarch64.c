@@ -169,7 +169,7 @@ static void test_loongarch64_memory_type__is_mat(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
-		const char *got = pgw_format_memory_type(format, &control, P | V | MAT(i));
+		const char *got = pgw_format_memory_type(format, &control, P | V | MAT(i), 0);
 
 		if (types[i])
 			assert_string_equal(got, types[i]);

@@ -189,7 +189,7 @@ static void test_ppc64_memory_type__is_att(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
-		const char *got = pgw_format_memory_type(format, &control, V | L | ATT(i));
+		const char *got = pgw_format_memory_type(format, &control, V | L | ATT(i), 0);
 
 		if (types[i])
 			assert_string_equal(got, types[i]);

@@ -15,11 +15,14 @@ import struct
 import sys
 KIND, FORMAT, FILE = sys.argv[1:]
 BASE, STEP, LEVELS = 0x40000000, 0x10000, 5
-MACHINE = {'x86_64': 62, 'arm64': 183, 'riscv': 243}[FORMAT.split('-')[0]]
+MACHINE = {'x86_64': 62, 'arm64': 183, 'riscv': 243, 'arm': 40}[FORMAT.split('-')[0]]
+ITEM = {'arm-short': '<I'}.get(FORMAT, '<Q')
 def to(pa):
-    return {62: pa | 7, 183: pa | 0x403, 243: pa >> 2 | 1}[MACHINE]
+    if FORMAT == 'arm-short':
+        return pa | 1
+    return {62: pa | 7, 183: pa | 0x403, 243: pa >> 2 | 1, 40: pa | 3}[MACHINE]
 def table(entry):
-    return struct.pack('<Q', entry) * (STEP // 8)
+    return struct.pack(ITEM, entry) * (STEP // struct.calcsize(ITEM))
 tables = [BASE + i * STEP for i in range(LEVELS)]
 memory = {
     # every slot of every table to the table itself, to the one above, to one below
@@ -75,7 +78,8 @@ found() {
 	fi
 }
 
-for format in x86_64-la48 x86_64-la57 arm64-4k-48 arm64-16k-47 arm64-64k-48 riscv-sv39 riscv-sv57; do
+for format in x86_64-la48 x86_64-la57 arm64-4k-48 arm64-16k-47 arm64-64k-48 riscv-sv39 riscv-sv57 \
+	arm-lpae arm-short; do
 	options="--format $format --root 40000000 --half user"
 	for kind in self parent one; do
 		make $kind $format "$tmp/core"
@@ -91,6 +95,8 @@ for format in x86_64-la48 x86_64-la57 arm64-4k-48 arm64-16k-47 arm64-64k-48 risc
 				grep -Eq '; [1-5] table visits; [0-9]* malformed, 0 unreadable$' "$tmp/last"
 			check "$format: $kind: dump: a line and the summary" test "$(wc -l <"$tmp/out")" -eq 2
 			bounded dump $options --budget 100 --style ptdump --markers /dev/null "$tmp/core"
+			# Of 32-bit arm there is no such style.
+			[ "${format%%-*}" != arm ] || status=$((status - 2))
 			check "$format: $kind: dump --style ptdump: ends" \
 				test "$status" -le 1 -a "$(wc -l <"$tmp/out")" -le 100
 			bounded stats --format $format --root 40000000 "$tmp/core"
@@ -100,6 +106,8 @@ for format in x86_64-la48 x86_64-la57 arm64-4k-48 arm64-16k-47 arm64-64k-48 risc
 		check "$format: $kind: translate" test "$status" -le 1
 	done
 	for kind in ones outside cut; do
+		# Short descriptors of ones are leaves, all of them.
+		[ "$kind-$format" != ones-arm-short ] || continue
 		make $kind $format "$tmp/core"
 		# shellcheck disable=SC2086 # words
 		bounded dump $options --budget 100000 "$tmp/core"

@@ -120,6 +120,6 @@ check 'real mode: the CPU says so' grep -q 'CR0=0x60000010 .*(real mode)' "$tmp/
 complains 'real mode: dump' 3 'on all of them paging is off' dump "$tmp/real-mode"
 
 says 'LoongArch: info names it' 1 'of a machine of type LoongArch (ELF machine 258)' info "$tmp/loongarch"
-complains 'LoongArch: dump' 3 'LoongArch: the roots of x86_64, i386, arm64, riscv64 and s390x machines can be found' \
+complains 'LoongArch: dump' 3 'LoongArch: the roots of x86_64, i386, arm64, arm, riscv64 and s390x machines can be found' \
 	dump "$tmp/loongarch"
 tap_done

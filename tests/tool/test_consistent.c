@@ -132,7 +132,8 @@ static int check_extent(const struct pgw_extent *extent, void *arg)
 	bool is_device;
 
 	assert_int_equal(extent->kind, PGW_ENTRY_LEAF);
-	type = pgw_format_memory_type(pgw_mm_format(s->mm), pgw_mm_control(s->mm), extent->entry);
+	type = pgw_format_memory_type(pgw_mm_format(s->mm), pgw_mm_control(s->mm), extent->entry,
+				      extent->level);
 	is_device = strncmp(type, "device", 6) == 0;
 	/* Memory is mapped as memory, and nothing else is. */
 	assert_int_equal(is_memory(s, extent->pa, extent->pa + size - 1), !is_device);

@@ -488,6 +488,10 @@ static const struct {
 	{ "amdvi-3", AMDVI(38) },
 	{ "amdvi-4", AMDVI(47) },
 	{ "amdvi-5", AMDVI(52) },
+	{ "arm-short", LG2(12) | LG2(16) | LG2(20) | LG2(24) },
+	{ "arm-lpae", LG2(12) | LG2(16) | LG2(21) | LG2(25) | LG2(30) },
+	{ "arm-lpae-31", LG2(12) | LG2(16) | LG2(21) | LG2(25) | LG2(30) },
+	{ "arm-lpae-30", LG2(12) | LG2(16) | LG2(21) | LG2(25) },
 };
 
 /* --level goes by what the formats say. */

@@ -251,11 +251,17 @@ static void json_control(struct json *json, const struct report_root *kernel)
 		json_close(json, '}');
 	}
 	if (control.known & PGW_CTL_MEMORY_TYPES) {
-		json_open(json, "MAIR_EL1", '{');
+		json_open(json, report_memory_types_name(root->format), '{');
 		json_hex(json, "value", control.memory_types);
 		json_bool(json, "known",
 			  kernel->mair_is_given || ((root->control.known & PGW_CTL_MEMORY_TYPES) &&
 						    root->state != PGW_ROOT_FIRMWARE));
+		json_close(json, '}');
+	}
+	if (control.known & PGW_CTL_ARM_DOMAINS) {
+		json_open(json, "DACR", '{');
+		json_hex(json, "value", control.domains);
+		json_bool(json, "known", root->control.known & PGW_CTL_ARM_DOMAINS);
 		json_close(json, '}');
 	}
 	if (control.known & PGW_CTL_X86_ENCRYPTION)

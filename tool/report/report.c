@@ -86,7 +86,7 @@ const char *report_attr_names(struct report *report, uint64_t entry, unsigned le
 	for (const struct pgw_attr *attr = pgw_format_attrs(report->format); attr->name; attr++)
 		if (attr_applies(report, attr, bits, level))
 			attrs_add(attrs, attr->name, quote, separator);
-	type = pgw_format_memory_type(report->format, report->control, bits);
+	type = pgw_format_memory_type(report->format, report->control, bits, level);
 	if (type)
 		attrs_add(attrs, type, quote, separator);
 	if (type && report->assumes_memory_types && !*quote)
@@ -259,6 +259,13 @@ const char *report_encryption_found(enum pgw_encryption_found found)
 	};
 
 	return names[found];
+}
+
+const char *report_memory_types_name(const struct pgw_format *format)
+{
+	if (strcmp(pgw_format_arch(format), "arm") != 0)
+		return "MAIR_EL1";
+	return pgw_format_geometry(format)->item_lg2 == 2 ? "NMRR:PRRR" : "MAIR1:MAIR0";
 }
 
 bool report_later_is_known(const struct pgw_later_bits *later, const struct pgw_control *control)

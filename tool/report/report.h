@@ -290,6 +290,8 @@ extern const struct report_bit report_root_found[];
 /** How the bit was found that says whether memory is encrypted, e.g. "vmcoreinfo"; "assumed" if it was not. */
 const char *report_encryption_found(enum pgw_encryption_found found);
 /** Does a control bit that is known say whether the CPU has the extension? */
+/** The registers that struct pgw_control's memory_types are. */
+const char *report_memory_types_name(const struct pgw_format *format);
 bool report_later_is_known(const struct pgw_later_bits *later, const struct pgw_control *control);
 /** What is made of the bits: "reserved" where it is known that the CPU lacks the extension. */
 const char *report_later_taken_for(const struct pgw_later_bits *later,

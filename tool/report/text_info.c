@@ -424,6 +424,8 @@ static const char *memory_types_ground(const struct report_root *kernel)
 		return " (--mair) ";
 	if (!(root->control.known & PGW_CTL_MEMORY_TYPES))
 		return " (assumed: Linux's order) ";
+	if (strcmp(pgw_format_arch(root->format), "arm") == 0)
+		return " (known) ";
 	return root->state == PGW_ROOT_FIRMWARE ? " (assumed: EDK2's order) "
 						: " (Linux's, by what is memory) ";
 }
@@ -453,9 +455,15 @@ static void text_control(struct out *out, const struct report_root *kernel)
 		out_str(out, root->control.known & bit->bit ? "(known) " : "(assumed) ");
 	}
 	if (control.known & PGW_CTL_MEMORY_TYPES) {
-		out_str(out, "MAIR_EL1=");
+		out_str(out, report_memory_types_name(root->format));
+		out_char(out, '=');
 		out_hex_short(out, control.memory_types);
 		out_str(out, memory_types_ground(kernel));
+	}
+	if (control.known & PGW_CTL_ARM_DOMAINS) {
+		text_register(out, "DACR=", control.domains);
+		out_str(out,
+			root->control.known & PGW_CTL_ARM_DOMAINS ? " (known) " : " (assumed) ");
 	}
 	if (control.known & PGW_CTL_X86_ENCRYPTION)
 		text_encryption(out, &kernel->encryption);

@@ -15,8 +15,9 @@ const struct pgw_control_bit arm64_controls[] = {
 };
 
 /* D24 MAIR_EL1: the byte that AttrIndx chooses. */
-const char *arm64_memory_type(const struct pgw_control *control, uint64_t entry)
+const char *arm64_memory_type(const struct pgw_control *control, uint64_t entry, unsigned level)
 {
+	(void)level;
 	unsigned index = (unsigned)((entry & ARM64_ATTRINDX) >> 2);
 	uint8_t attr = (uint8_t)(control->memory_types >> (8 * index));
 
@@ -71,8 +72,9 @@ const struct pgw_control_bit arm64_s2_controls[] = {
  * D8.5.5: MemAttr[3] is 0 with FWB (but for FEAT_MTE_PERM), and without it 1 of all that is cached
  * within and outside. So where it is 1, it is read as without.
  */
-const char *arm64_s2_memory_type(const struct pgw_control *control, uint64_t entry)
+const char *arm64_s2_memory_type(const struct pgw_control *control, uint64_t entry, unsigned level)
 {
+	(void)level;
 	static const char *const device[] = { "device-nGnRnE", "device-nGnRE", "device-nGRE",
 					      "device-GRE" };
 	static const char *const forced[] = { "reserved", "normal-nc", "normal", "stage1" };

@@ -178,9 +178,14 @@ static PGW_ALWAYS_INLINE uint64_t arm64_pt_leaf_pa(const struct pt_env *env, uin
 	return (arm64_addr_get(env, entry) & ~span) | (va & span);
 }
 
+/* The highest level that has contiguous runs, at 4K. */
+#ifndef ARM64_4K_CONT_LEVEL
+#define ARM64_4K_CONT_LEVEL 2
+#endif
+
 /* D8.6.1: the items of a contiguous run; 0 where the bit means nothing. */
 #define ARM64_CONT_LG2(level)                                                                      \
-	(ARM64_GRANULE_LG2 == 12   ? ((level) <= 2 ? 4 : 0)                                        \
+	(ARM64_GRANULE_LG2 == 12   ? ((level) <= ARM64_4K_CONT_LEVEL ? 4 : 0)                      \
 	 : ARM64_GRANULE_LG2 == 14 ? ((level) == 0   ? 7                                           \
 				      : (level) == 1 ? 5                                           \
 						     : 0)                                          \
@@ -497,7 +502,7 @@ static const struct pgw_attr arm64_attrs_lpa2[] = {
 #define ARM64_ATTR_MASK (ARM64_ATTR_MASK_LPA2 | ARM64_SH)
 
 /* arm64.c: what all granules have in common, and nobody needs inline. */
-const char *arm64_memory_type(const struct pgw_control *control, uint64_t entry);
+const char *arm64_memory_type(const struct pgw_control *control, uint64_t entry, unsigned level);
 extern const struct pgw_control_bit arm64_controls[];
 uint64_t arm64_tag_bits(const struct pgw_geometry *geo, const struct pgw_control *control,
 			uint64_t va);

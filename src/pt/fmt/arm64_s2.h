@@ -164,7 +164,7 @@ static const struct pgw_attr arm64_s2_attrs_lpa2[] = {
 #define ARM64_S2_ATTR_MASK (ARM64_S2_ATTR_MASK_LPA2 | ARM64_SH)
 
 /* arm64.c */
-const char *arm64_s2_memory_type(const struct pgw_control *control, uint64_t entry);
+const char *arm64_s2_memory_type(const struct pgw_control *control, uint64_t entry, unsigned level);
 extern const struct pgw_control_bit arm64_s2_controls[];
 
 /* XNX and FWB are assumed: what they take is 0 or reserved without them. */

@@ -187,8 +187,9 @@ static const struct pgw_attr ept_attrs[] = {
 	 EPT_SPP | EPT_SUPPRESS_VE)
 
 static PGW_MAYBE_UNUSED const char *ept_memory_type(const struct pgw_control *control,
-						    uint64_t entry)
+						    uint64_t entry, unsigned level)
 {
+	(void)level;
 	static const char *const names[] = { "uc", "wc", "reserved", "reserved",
 					     "wt", "wp", "wb",       "reserved" };
 

@@ -263,8 +263,9 @@ static const struct pgw_later_bits la64_later_bits[] = {
 
 /* MAT; coherent cached is what goes without saying. */
 static PGW_MAYBE_UNUSED const char *la64_memory_type(const struct pgw_control *control,
-						     uint64_t entry)
+						     uint64_t entry, unsigned level)
 {
+	(void)level;
 	static const char *const names[] = { "suc", NULL, "wuc", "reserved" };
 
 	(void)control;

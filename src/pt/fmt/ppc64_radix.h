@@ -240,8 +240,8 @@ static PGW_ALWAYS_INLINE uint8_t ppc64_pt_rights(const struct pt_env *env, pt_ac
 			      PPC64_SPAN_LG2(3) },                                                 \
 		.slots_lg2 = { PPC64_PAGE_SLOTS_LG2, PPC64_SLOTS_LG2, PPC64_SLOTS_LG2,             \
 			       PPC64_ROOT_SLOTS_LG2 },                                             \
-		.leaf_sizes = BIT(PPC64_SPAN_LG2(0)) | BIT(PPC64_SPAN_LG2(1)) |                    \
-			      BIT(PPC64_SPAN_LG2(2)),                                              \
+		.leaf_sizes =                                                                      \
+			BIT(PPC64_SPAN_LG2(0)) | BIT(PPC64_SPAN_LG2(1)) | BIT(PPC64_SPAN_LG2(2)),  \
 	}
 
 /* Quadrants 0 and 3. */
@@ -278,8 +278,9 @@ static const struct pgw_later_bits ppc64_later_bits[] = {
 
 /* ATT; "normal" is what goes without saying. */
 static PGW_MAYBE_UNUSED const char *ppc64_memory_type(const struct pgw_control *control,
-						      uint64_t entry)
+						      uint64_t entry, unsigned level)
 {
+	(void)level;
 	static const char *const names[] = { NULL, "sao", "io", "io-tolerant" };
 
 	(void)control;

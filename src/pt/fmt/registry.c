@@ -76,6 +76,10 @@ static const struct pgw_format *const formats[] = {
 	&pt_format_amdvi_3,
 	&pt_format_amdvi_4,
 	&pt_format_amdvi_5,
+	&pt_format_arm_short,
+	&pt_format_arm_lpae,
+	&pt_format_arm_lpae_31,
+	&pt_format_arm_lpae_30,
 };
 
 const struct pgw_format *pgw_format_at(size_t index)
@@ -207,9 +211,10 @@ const char *pgw_format_encryption(const struct pgw_format *format,
 }
 
 const char *pgw_format_memory_type(const struct pgw_format *format,
-				   const struct pgw_control *control, uint64_t entry)
+				   const struct pgw_control *control, uint64_t entry,
+				   unsigned level)
 {
-	return format->memory_type ? format->memory_type(control, entry) : NULL;
+	return format->memory_type ? format->memory_type(control, entry, level) : NULL;
 }
 
 uint64_t pgw_address_untag(const struct pgw_format *format, const struct pgw_control *control,
@@ -240,6 +245,7 @@ struct pgw_control pgw_control_assume(const struct pgw_format *format,
 		ret.memory_types = control->memory_types;
 	else
 		ret.memory_types = format->assume_memory_types;
+	ret.domains = known & PGW_CTL_ARM_DOMAINS ? control->domains : format->assume_domains;
 	/* Of a number that cannot be, nothing is kept. */
 	if ((known & PGW_CTL_X86_ENCRYPTION) && control->encryption_bit >= PGW_ENCRYPTION_BIT_MIN &&
 	    control->encryption_bit <= PGW_ENCRYPTION_BIT_MAX)

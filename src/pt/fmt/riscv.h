@@ -426,8 +426,9 @@ static const struct pgw_later_bits riscv_later_bits[] = {
 #define RISCV_ATTR_MASK (RISCV_ATTR_BITS | RISCV_R | RISCV_W | RISCV_X | RISCV_U)
 
 static PGW_MAYBE_UNUSED const char *riscv_memory_type(const struct pgw_control *control,
-						      uint64_t entry)
+						      uint64_t entry, unsigned level)
 {
+	(void)level;
 	/* PBMT 0: what the platform says of the address, as without the extension. */
 	static const char *const names[] = { NULL, "nc", "io", "reserved" };
 

@@ -54,7 +54,8 @@ static PGW_ONE_COPY int scan_entry(struct pt_scan *s, const struct pt_scan_at *a
 		.rights = pt_rights_at(env, at->acc, entry, level),
 	};
 	/* In some formats a leaf's size is in the address: then the next item is of another size. */
-	if (pt_kind_at(env, entry + step, level) == PGW_ENTRY_LEAF &&
+	if (!(PT_RUN_OF_COPIES && extent.leaf_lg2 > PT_SPAN_LG2(level)) &&
+	    pt_kind_at(env, entry + step, level) == PGW_ENTRY_LEAF &&
 	    pt_leaf_lg2(env, entry + step, level) == extent.leaf_lg2)
 		*nr = scan_long_run(s, items, n, entry, step);
 	pt_scan_clip(at, PT_SPAN_LG2(level), index, *nr, &extent);

@@ -23,6 +23,7 @@ enum image_arch_id {
 	IMAGE_ARCH_S390X,
 	IMAGE_ARCH_PPC64,
 	IMAGE_ARCH_LOONGARCH64,
+	IMAGE_ARCH_ARM,
 	_IMAGE_ARCH_MAX,
 };
 
@@ -136,6 +137,7 @@ extern const struct image_arch_ops image_i386_ops;
 extern const struct image_arch_ops image_s390x_ops;
 extern const struct image_arch_ops image_ppc64_ops;
 extern const struct image_arch_ops image_loongarch64_ops;
+extern const struct image_arch_ops image_arm_ops;
 
 /* cpu_roots.c: what CPUs have loaded */
 

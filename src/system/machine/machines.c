@@ -10,4 +10,5 @@ const struct image_arch image_archs[_IMAGE_ARCH_MAX] = {
 	{ IMAGE_ARCH_S390X, 22, "s390x", &image_s390x_ops },                    /* EM_S390 */
 	{ IMAGE_ARCH_PPC64, 21, "ppc64", &image_ppc64_ops },                    /* EM_PPC64 */
 	{ IMAGE_ARCH_LOONGARCH64, 258, "loongarch64", &image_loongarch64_ops }, /* EM_LOONGARCH */
+	{ IMAGE_ARCH_ARM, 40, "arm", &image_arm_ops },                          /* EM_ARM */
 };

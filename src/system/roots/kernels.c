@@ -301,7 +301,7 @@ static int fail_unknown_machine(const struct pgw_image *image, struct pgw_error 
 	if (image->info.machine) {
 		source_fail_kind(
 			err, SOURCE_ELF_MACHINE, image->info.machine,
-			"the roots of x86_64, i386, arm64, riscv64 and s390x machines can be "
+			"the roots of x86_64, i386, arm64, arm, riscv64 and s390x machines can be "
 			"found");
 		if (err)
 			err->status = -PGW_ENOENT;
@@ -309,7 +309,7 @@ static int fail_unknown_machine(const struct pgw_image *image, struct pgw_error 
 	}
 	return source_fail_at(err, -PGW_ENOENT, SOURCE_ELF_MACHINE, image->info.elf_machine,
 			      "a machine whose roots can be found: x86_64 (62), i386 (3), arm64 "
-			      "(183), riscv64 (243), s390x (22)");
+			      "(183), arm (40), riscv64 (243), s390x (22)");
 }
 
 static const char *sought(struct pgw_image *image)
