@@ -490,8 +490,10 @@ static int space_add(struct spaces *spaces, const struct pgw_region *region, boo
 		err = space_dump(space, region, &sums);
 	if (err == STOP_MEMORY || !html_done(&space->repeats))
 		err = -PGW_ENOMEM;
-	if (err == -PGW_E2BIG)
+	if (err < 0 && err != -PGW_ENOMEM) {
+		sums.scan.truncated = true;
 		err = 0;
+	}
 	if (!err && (space->nr_rows || is_kernels || sums.scan.truncated)) {
 		page_owner(page, &page->target->root, name, sizeof(name));
 		space_row(&spaces->table, space, region, name, &sums);
@@ -620,7 +622,8 @@ static void spaces_met(const struct spaces *spaces)
 	if (spaces->nr_truncated)
 		fprintf(to,
 			"<p class=\"notice\">Of %" PRIu64
-			" address spaces not all is here: a budget ran out.</p>\n",
+			" address spaces not all is here: a budget ran out, or a root cannot be "
+			"where it is said.</p>\n",
 			spaces->nr_truncated);
 }
 

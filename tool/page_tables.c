@@ -24,6 +24,16 @@ void page_note(FILE *to, const char *text, const char *why)
 	fputs(".</p>\n", to);
 }
 
+/* A part that fails does not keep the others from being told. @return what ends all of them, or 0 */
+static int part_fails(struct page *page, FILE *to, int err)
+{
+	if (err >= 0 || err == -PGW_ENOMEM)
+		return err;
+	page->is_cut = true;
+	page_note(to, "This could not be looked at, or not all of it", pgw_status_text(err));
+	return 0;
+}
+
 void page_owner(const struct page *page, const struct pgw_root_info *root, char *ret, size_t size)
 {
 	struct pgw_root_owner owner;
@@ -196,12 +206,6 @@ static int stats_direct(struct stats_tables *tables)
 		     : -PGW_ENOMEM;
 	if (!err && direct->is_found)
 		mix_rows(tables, target->root.root.pa, "kernel", "direct map", direct->leaf_bytes);
-	if (err == -PGW_E2BIG) {
-		tables->page->is_cut = true;
-		page_note(tables->page->part[PAGE_SIZES].to,
-			  "The budget of table visits ran out in the kernel's direct map", NULL);
-		err = 0;
-	}
 	free(direct);
 	target_detach(target);
 	return err;
@@ -326,18 +330,18 @@ int page_stats(struct page *page)
 	struct html parts[2] = { 0 };
 	struct pgw_stats_sums sums = { 0 };
 	FILE *to = page->part[PAGE_SIZES].to;
-	int err = -PGW_ENOMEM;
+	int err = -PGW_ENOMEM, direct_err;
 
 	if (page_roots(page) && stats_begin(&tables, parts)) {
 		fputs("<ul class=\"mixes\">\n", to);
 		err = pgw_stats(page->target->image, page->roots, page->nr_roots, budget,
 				stats_root, &tables, &sums);
-		stats_sums(page, &sums, err);
-		if (err == -PGW_E2BIG)
-			err = 0;
-		if (!err)
-			err = stats_direct(&tables);
+		direct_err = err <= 0 ? stats_direct(&tables) : 0;
 		fputs("</ul>\n", to);
+		stats_sums(page, &sums, err);
+		err = part_fails(page, to, err == -PGW_E2BIG ? 0 : err);
+		if (!err)
+			err = part_fails(page, to, direct_err);
 	}
 	if (!(html_table_end(&tables.mix) & html_table_end(&tables.levels) &
 	      html_table_end(&tables.regions)) &&
@@ -482,6 +486,7 @@ int page_audit(struct page *page)
 		err = pgw_audit(&args, &sums);
 	if (!(html_table_end(&tables.findings) & html_table_end(&tables.unchecked)) && !err)
 		err = -PGW_ENOMEM;
+	err = part_fails(page, to, err);
 	if (!err) {
 		audit_rules(to, tables.rules);
 		audit_met(page, &sums);
@@ -583,7 +588,7 @@ int page_processes(struct page *page)
 	if (!html_table_end(&table) && !err)
 		err = -PGW_ENOMEM;
 	processes_met(page);
-	return err;
+	return part_fails(page, to, err);
 }
 
 static int device_row(struct page *page, struct html_table *table, const struct pgw_foreign *found)
@@ -669,7 +674,7 @@ int page_devices(struct page *page)
 		return 0;
 	}
 	if (err)
-		return err;
+		return part_fails(page, to, err);
 	page->has_devices = true;
 	if (!nr)
 		page_note(to,
@@ -680,5 +685,5 @@ int page_devices(struct page *page)
 			"<p class=\"notice\">Of %" PRIu64
 			" devices all accesses are refused.</p>\n",
 			nr_blocked);
-	return nr ? device_rows(page, list, nr) : 0;
+	return nr ? part_fails(page, to, device_rows(page, list, nr)) : 0;
 }

@@ -43,6 +43,7 @@ complains 'what is there is not replaced' 2 'such a file already' report "$small
 check '... and stays' cmp -s "$page" "$tmp/before"
 ends '--force replaces it' 0 report --force --json "$small" -o "$page"
 check '... with the same' cmp -s "$page" "$tmp/before"
+check '... and --json sums it up' grep -q '^{"summary":{"spaces":7,"ranges":295,"rows":295,"roots":13,' "$tmp/out"
 complains 'no place to write to' 2 'says where the page goes' report "$small"
 cp "$small" "$tmp/image"
 complains 'the image is never replaced' 2 'the input itself' report --force "$tmp/image" -o "$tmp/image"
