@@ -51,6 +51,75 @@ static int info_find_kernel(struct target *target, const struct options *opts,
 	return err == -PGW_E2BIG ? 0 : err;
 }
 
+static int add_wx(const struct pgw_extent *extent, void *arg)
+{
+	const uint8_t wx = PGW_KERNEL_W | PGW_KERNEL_X;
+
+	if (extent->kind == PGW_ENTRY_LEAF && (extent->rights & wx) == wx)
+		*(uint64_t *)arg += extent->va_last - extent->va_first + 1;
+	return 0;
+}
+
+/* Of a region that is mapped where it is. */
+static int count_wx(struct pgw_mm *mm, const struct pgw_efi_region *region, uint64_t *bytes)
+{
+	const struct pgw_region *all = pgw_mm_region(mm);
+	struct pgw_scan_stats stats;
+
+	if (region->first < all->first || region->last > all->last)
+		return 0;
+	return pgw_scan(mm, region->first, region->last, add_wx, bytes, &stats);
+}
+
+/* Memory by type; of code that an operating system goes on to call, whether it is kept from change. */
+static int info_efi_map(struct target *target, const struct pgw_root_info *root,
+			struct report_firmware *ret)
+{
+	const struct pgw_mm_attach_args args = {
+		.platform = pgw_hosted_platform(),
+		.format = root->format,
+		.phys = pgw_image_phys(target->image),
+		.root = root->root,
+		.control = root->control,
+		.region = PGW_REGION_USER,
+	};
+	const struct pgw_efi_region *list;
+	size_t nr;
+	struct pgw_mm *mm;
+	int err = pgw_image_efi_map(target->image, &list, &nr);
+
+	if (err)
+		return err == -PGW_ENOENT ? 0 : err;
+	err = pgw_mm_attach(&args, &mm);
+	if (err)
+		return err;
+	ret->nr_regions = nr;
+	for (size_t i = 0; i < nr && !err; i++) {
+		bool is_named = list[i].type < REPORT_EFI_TYPES - 1;
+
+		ret->bytes[is_named ? list[i].type : REPORT_EFI_TYPES - 1] +=
+			list[i].last - list[i].first + 1;
+		if (list[i].type == PGW_EFI_RUNTIME_CODE)
+			err = count_wx(mm, &list[i], &ret->runtime_wx);
+	}
+	pgw_mm_free(mm);
+	return err;
+}
+
+static int info_firmware(struct target *target, struct report_info *info)
+{
+	struct report_firmware *firmware = &info->firmware;
+	int err;
+
+	if (!info->kernel.is_found || info->kernel.info.state != PGW_ROOT_FIRMWARE)
+		return 0;
+	err = pgw_image_firmware(target->image, &firmware->says);
+	if (err)
+		return err == -PGW_ENOENT ? 0 : err;
+	firmware->is_there = true;
+	return info_efi_map(target, &info->kernel.info, firmware);
+}
+
 static int info_report(struct target *target, const struct options *opts, struct out *out,
 		       void *arg)
 {
@@ -71,6 +140,8 @@ static int info_report(struct target *target, const struct options *opts, struct
 		fit = calloc(info.nr_vmcoreinfo + 1, sizeof(*fit));
 		err = fit ? info_find_kernel(target, opts, &info) : -PGW_ENOMEM;
 	}
+	if (!err)
+		err = info_firmware(target, &info);
 	if (err) {
 		free(fit);
 		return target_fail(target, err);

@@ -519,6 +519,40 @@ PGW_API int pgw_image_refresh_cpus(struct pgw_image *image);
 /** @param index below nr_cpus @return 0 or -PGW_EINVAL */
 PGW_API int pgw_image_cpu(const struct pgw_image *image, unsigned index, struct pgw_cpu *ret);
 
+/** What UEFI firmware says of itself. */
+struct pgw_firmware {
+	uint64_t system_table; /**< its physical address */
+	uint16_t major, minor; /**< of the UEFI specification: 2 and 70 */
+	char vendor[64];       /**< printable ASCII, '?' for what is not; "" if the image lacks it */
+	uint32_t revision;     /**< the vendor's own */
+};
+
+/**
+ * The UEFI firmware that runs the machine: no operating system has taken over.
+ * @return 0, -PGW_ENOENT (there is none), -PGW_EIO or -PGW_ENOMEM
+ */
+PGW_API int pgw_image_firmware(struct pgw_image *image, struct pgw_firmware *ret);
+
+#define PGW_EFI_RUNTIME_CODE 5 /**< EFI_MEMORY_TYPE: EfiRuntimeServicesCode */
+
+/** Memory of one type, as firmware has it. */
+struct pgw_efi_region {
+	uint64_t first; /**< physical, inclusive, as last */
+	uint64_t last;
+	uint32_t type; /**< EFI_MEMORY_TYPE, see pgw_efi_type_name() */
+};
+
+/**
+ * The memory map of UEFI firmware that runs the machine, if it is EDK II.
+ * @param ret_list ascending, without overlap; the image's
+ * @return 0, -PGW_ENOENT (none was found), -PGW_EIO or -PGW_ENOMEM
+ */
+PGW_API int pgw_image_efi_map(struct pgw_image *image, const struct pgw_efi_region **ret_list,
+			      size_t *ret_nr);
+
+/** "runtime-code", "free"; static; NULL for types that the specification does not name. */
+PGW_API const char *pgw_efi_type_name(uint32_t type);
+
 /** Addresses that the CPU takes for physical ones, by a register and not by tables. */
 struct pgw_window {
 	const char *name; /**< of the register: "DMW1"; static */
@@ -704,6 +738,8 @@ struct pgw_root_info {
 	 * PGW_ROOT_FROM_PROCESS_TABLE, the table's entry.
 	 */
 	uint64_t evidence;
+	/** It maps so many bytes of addresses to themselves, and no other; 0: that is not so, or not known */
+	uint64_t identity_bytes;
 	bool has_pidr; /**< ppc64: it is known which process's it is, to the CPU */
 	uint32_t pidr; /**< its number in the process table; 0 is the kernel. No pid of Linux's */
 };

@@ -123,6 +123,7 @@ void pgw_image_close(struct pgw_image *image)
 	for (size_t i = 0; i < image->nr_markers; i++)
 		free((char *)(uintptr_t)image->markers[i].name);
 	free(image->markers);
+	free(image->efi_map);
 	linux_symbols_free(image->symbols);
 	linux_types_free(image->types);
 	free(image->btf);
@@ -147,6 +148,8 @@ void image_forget(struct pgw_image *image)
 		free((char *)(uintptr_t)image->markers[i].name);
 	free(image->markers);
 	free(image->roots);
+	free(image->efi_map);
+	image->efi_map = NULL;
 	image->markers = NULL;
 	image->roots = NULL;
 	image->nr_markers = image->nr_roots = 0;

@@ -45,6 +45,8 @@ struct pgw_image {
 	struct pgw_kernel *kernel_list[2]; /* as the public has it, by is_surveyed */
 
 	uint64_t efi_system_table; /* if firmware runs the machine */
+	struct pgw_efi_region *efi_map; /* of firmware that runs, or NULL */
+	size_t nr_efi_map;
 	bool has_efi;
 	bool firmware_searched;
 

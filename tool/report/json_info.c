@@ -138,6 +138,28 @@ static void json_windows(struct json *json, const struct pgw_image *image)
 	json_close(json, ']');
 }
 
+static void json_firmware(struct json *json, const struct report_firmware *firmware)
+{
+	if (!firmware->is_there)
+		return;
+	json_open(json, "firmware", '{');
+	json_dec(json, "uefi_major", firmware->says.major);
+	json_dec(json, "uefi_minor", firmware->says.minor);
+	json_str(json, "vendor", firmware->says.vendor);
+	json_hex(json, "revision", firmware->says.revision);
+	json_hex(json, "system_table", firmware->says.system_table);
+	json_open(json, "memory", '{');
+	for (uint32_t type = 0; type < REPORT_EFI_TYPES; type++) {
+		const char *name = pgw_efi_type_name(type);
+
+		if (firmware->bytes[type])
+			json_dec(json, name ? name : "other", firmware->bytes[type]);
+	}
+	json_close(json, '}');
+	json_dec(json, "runtime_code_wx", firmware->runtime_wx);
+	json_close(json, '}');
+}
+
 static void json_missing_registers(struct json *json, const struct pgw_image *image)
 {
 	struct pgw_register now;
@@ -372,6 +394,7 @@ void json_info(struct report *report, const struct report_info *info)
 	json_cpus(&json, info);
 	json_missing_registers(&json, info->image);
 	json_windows(&json, info->image);
+	json_firmware(&json, &info->firmware);
 	json_open(&json, "vmcoreinfo", '[');
 	for (size_t i = 0; i < info->nr_vmcoreinfo; i++)
 		json_vmcoreinfo(&json, &info->vmcoreinfo[i], info->fit[i]);

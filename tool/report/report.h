@@ -23,6 +23,17 @@ struct report_root {
 	struct pgw_error err;           /**< if it was not found */
 };
 
+#define REPORT_EFI_TYPES 17 /* the last stands for those that have no name */
+
+/** What UEFI firmware says, that runs the machine. */
+struct report_firmware {
+	bool is_there;
+	struct pgw_firmware says;
+	size_t nr_regions; /* of its memory map; 0: that was not found */
+	uint64_t bytes[REPORT_EFI_TYPES];
+	uint64_t runtime_wx; /* of runtime code: bytes that are mapped writable and executable */
+};
+
 /** What `pagewalk info` knows. */
 struct report_info {
 	const char *file;
@@ -35,6 +46,7 @@ struct report_info {
 	bool are_all; /**< memory was looked through: there are no more kernels */
 	struct report_root kernel;
 	const char *sandbox; /**< what the command has given up */
+	struct report_firmware firmware;
 };
 
 /** What `pagewalk roots` sums up. */

@@ -589,10 +589,68 @@ static void text_default_root(struct out *out, const struct report_root *kernel)
 	out_char(out, '\n');
 	if (root->proof == PGW_PROOF_PARTIAL)
 		text_partial(out, root);
+	if (root->identity_bytes) {
+		text_label(out, "");
+		out_str(out, "maps ");
+		out_size(out, root->identity_bytes, 0);
+		out_str(out, " of addresses to themselves, and no other\n");
+	}
 	text_control(out, kernel);
 	text_later_bits(out, root);
 	if (kernel->integrity.nr_tables)
 		text_integrity(out, &kernel->integrity);
+}
+
+static void text_efi_map(struct out *out, const struct report_firmware *firmware)
+{
+	const char *before = "";
+
+	text_label(out, "memory map");
+	text_count(out, "", firmware->nr_regions, "regions: ");
+	for (uint32_t type = 0; type < REPORT_EFI_TYPES; type++) {
+		const char *name = pgw_efi_type_name(type);
+
+		if (!firmware->bytes[type])
+			continue;
+		out_str(out, before);
+		out_str(out, name ? name : "other");
+		out_char(out, ' ');
+		out_size(out, firmware->bytes[type], 0);
+		before = ", ";
+	}
+	out_char(out, '\n');
+	if (!firmware->bytes[PGW_EFI_RUNTIME_CODE])
+		return;
+	text_label(out, "");
+	out_str(out, "of runtime-code ");
+	out_size(out, firmware->runtime_wx, 0);
+	out_str(out, " writable and executable\n");
+}
+
+static void text_firmware(struct out *out, const struct report_firmware *firmware)
+{
+	const struct pgw_firmware *says = &firmware->says;
+
+	if (!firmware->is_there)
+		return;
+	text_label(out, "firmware");
+	out_str(out, "UEFI ");
+	out_dec(out, says->major);
+	out_char(out, '.');
+	out_dec(out, says->minor / 10);
+	if (says->minor % 10) {
+		out_char(out, '.');
+		out_dec(out, says->minor % 10);
+	}
+	out_str(out, *says->vendor ? ", " : "");
+	out_str(out, says->vendor);
+	out_str(out, " revision ");
+	out_hex_short(out, says->revision);
+	out_str(out, "; system table at ");
+	out_hex_short(out, says->system_table);
+	out_char(out, '\n');
+	if (firmware->nr_regions)
+		text_efi_map(out, firmware);
 }
 
 void text_info(struct report *report, const struct report_info *info)
@@ -611,6 +669,7 @@ void text_info(struct report *report, const struct report_info *info)
 		out_str(out, "none in notes or memory\n");
 	}
 	text_kernels(out, info);
+	text_firmware(out, &info->firmware);
 	text_default_root(out, &info->kernel);
 	text_label(out, "sandbox");
 	out_str(out, info->sandbox);

@@ -96,6 +96,7 @@ int image_firmware_look(struct pgw_image *image)
 struct identity {
 	const struct pgw_image *image;
 	uint64_t bytes;   /* of memory that it maps */
+	uint64_t mapped;  /* of addresses, whether there is memory or not */
 	uint64_t nr_runs; /* of memory that were looked at for that */
 	uint64_t max_runs;
 };
@@ -130,6 +131,7 @@ static int identity_extent(const struct pgw_extent *extent, void *arg)
 		return 0;
 	if (extent->va_first != extent->pa)
 		return 1;
+	identity->mapped += extent->va_last - extent->va_first + 1;
 	return identity_add(identity, extent->va_first, extent->va_last);
 }
 
@@ -138,7 +140,7 @@ static int identity_extent(const struct pgw_extent *extent, void *arg)
  * them? If so, how much memory? The high half of addresses has no memory, and
  * of a root of one half it is not looked at.
  */
-static bool root_is_identity(const struct pgw_image *image, const struct pgw_root_info *root,
+static bool root_is_identity(const struct pgw_image *image, struct pgw_root_info *root,
 			     uint64_t *budget, uint64_t *ret_bytes)
 {
 	struct identity identity = { .image = image };
@@ -164,6 +166,7 @@ static bool root_is_identity(const struct pgw_image *image, const struct pgw_roo
 		*budget -= spent < *budget ? spent : *budget;
 	}
 	*ret_bytes = identity.bytes;
+	root->identity_bytes = status ? 0 : identity.mapped;
 	return !status;
 }
 
