@@ -149,7 +149,7 @@ static struct pgw_thread *current(void *ctx)
 	struct pgw_thread *thread = hosted->current(ctx);
 
 	if (self && self->has_profile)
-		note_held(self, thread->nr_held != 0);
+		note_held(self, thread->held != 0);
 	return thread;
 }
 

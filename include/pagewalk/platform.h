@@ -33,24 +33,32 @@ enum pgw_lock_mode {
 /** The most locks that one thread may hold at once. */
 #define PGW_MAX_HELD 8
 
+/** Threads that read are told apart by so many classes: who wants to write looks at some of them. */
+#define PGW_THREAD_CLASSES 32
+
 /**
  * What the library knows about a thread: the locks it holds, and whether it is
  * a reader of what may be freed. One for each thread, all zero at first, owned
- * by the embedder; only its thread writes it. Its memory must stay until
- * pgw_thread_exit() has returned.
+ * by the embedder; private to the library. Its memory must stay until
+ * pgw_thread_exit() has returned. Best aligned to a cache line (64 bytes), and
+ * in lines that no other thread writes.
  */
 struct pgw_thread {
-	struct {
-		const struct pgw_mmap_lock *lock;
-		enum pgw_lock_mode mode;
-		uint32_t rank; /**< in the order of locks */
-	} held[PGW_MAX_HELD];
-	uint32_t nr_held;
-	uint32_t nr_readers; /**< pgw_reader_enter() calls that have not been left */
+	/**
+	 * The locks it holds: their addresses, and how in the lowest two bits. By this a reader announces
+	 * itself, so that it need not write to the lock. Others look at it, and may change the bits
+	 */
+	uintptr_t slot[PGW_MAX_HELD];
+	uint32_t held;              /**< bit n: slot n is in use */
+	uint8_t mode[PGW_MAX_HELD]; /**< by slot: enum pgw_lock_mode */
+	uint8_t rank[PGW_MAX_HELD]; /**< by slot: in the order of locks */
+	uint32_t class_bit;         /**< of the locks' state, while the thread is known; else 0 */
+	uint32_t nr_readers;        /**< pgw_reader_enter() calls that have not been left */
+	uint32_t reserved;
 	/** 0: not a reader; else the epoch that it entered. Others look at it */
 	uint64_t reader_epoch;
-	struct pgw_epoch *epoch; /**< where the thread is known, or NULL */
-	struct pgw_thread *next; /**< in the epoch's list; guarded by its guard */
+	struct pgw_epoch *epoch;                 /**< where the thread is known, or NULL */
+	struct pgw_thread *next, *next_of_class; /**< in the epoch's lists; guarded by its guard */
 };
 
 /** Something to be done once all who are readers now have left. Part of the object concerned. */
@@ -67,8 +75,11 @@ struct pgw_epoch {
 	uint64_t now;                /* from 1; changed with the guard */
 	uint32_t guard;              /* of all; a sleeping lock */
 	uint32_t nr_emptying;        /* bags taken whose deferred calls are not done */
-	struct pgw_thread *threads;  /* all that ever entered and did not exit */
+	struct pgw_thread *threads;  /* all that are known */
 	struct pgw_deferred *bag[2]; /* by epoch */
+	struct pgw_thread *of_class[PGW_THREAD_CLASSES]; /* the same threads, by their class_bit */
+	uint32_t nr_joined; /* threads that have become known: the next one's class */
+	uint32_t reserved;
 };
 
 /**
@@ -226,7 +237,10 @@ struct pgw_platform {
 	/** The calling thread's struct pgw_thread; never NULL. */
 	struct pgw_thread *(*current)(void *ctx);
 
-	/** Reclamation's state, for all threads that current() knows. */
+	/**
+	 * The list of all threads that current() knows, and reclamation's state. With an RCU of the
+	 * embedder's own (below) it may be NULL; then readers of the mmap lock share its word.
+	 */
 	struct pgw_epoch *epoch;
 	/**
 	 * An embedder's own RCU in place of the library's epochs: all four or

@@ -32,14 +32,18 @@ static uint64_t epoch_now(struct pgw_epoch *epoch)
 	return now ? now : EPOCH_FIRST;
 }
 
-/* Put the thread into the list, once. */
-static PGW_NOINLINE void thread_join(const struct pgw_platform *platform, struct pgw_thread *thread)
+PGW_NOINLINE void epoch_join(const struct pgw_platform *platform, struct pgw_thread *thread)
 {
 	struct pgw_epoch *epoch = platform->epoch;
+	unsigned class;
 
 	mutex_lock(&epoch->guard, platform);
+	class = epoch->nr_joined++ % PGW_THREAD_CLASSES;
 	thread->next = epoch->threads;
 	epoch->threads = thread;
+	thread->next_of_class = epoch->of_class[class];
+	epoch->of_class[class] = thread;
+	thread->class_bit = UINT32_C(1) << class;
 	thread->epoch = epoch;
 	mutex_unlock(&epoch->guard, platform);
 }
@@ -48,9 +52,11 @@ void pgw_thread_exit(const struct pgw_platform *platform)
 {
 	struct pgw_thread *thread = platform->current(platform->ctx);
 	struct pgw_epoch *epoch = thread->epoch;
+	unsigned class;
 
 	if (!epoch)
 		return;
+	class = (unsigned)__builtin_ctz(thread->class_bit);
 	mutex_lock(&epoch->guard, platform);
 	for (struct pgw_thread **at = &epoch->threads; *at; at = &(*at)->next) {
 		if (*at == thread) {
@@ -58,9 +64,16 @@ void pgw_thread_exit(const struct pgw_platform *platform)
 			break;
 		}
 	}
+	for (struct pgw_thread **at = &epoch->of_class[class]; *at; at = &(*at)->next_of_class) {
+		if (*at == thread) {
+			*at = thread->next_of_class;
+			break;
+		}
+	}
 	mutex_unlock(&epoch->guard, platform);
 	thread->epoch = NULL;
-	thread->next = NULL;
+	thread->class_bit = 0;
+	thread->next = thread->next_of_class = NULL;
 }
 
 void pgw_reader_enter(const struct pgw_platform *platform)
@@ -75,7 +88,7 @@ void pgw_reader_enter(const struct pgw_platform *platform)
 	if (thread->nr_readers++)
 		return;
 	if (pgw_unlikely(!thread->epoch))
-		thread_join(platform, thread);
+		epoch_join(platform, thread);
 	/* Stale by the time it is written? Then the epoch waits for this reader the sooner. */
 	step_exchange_n(&thread->reader_epoch, epoch_now(thread->epoch), __ATOMIC_ACQ_REL);
 }

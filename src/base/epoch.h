@@ -17,6 +17,9 @@
 void epoch_defer(const struct pgw_platform *platform, struct pgw_deferred *deferred,
 		 void (*fn)(const struct pgw_platform *platform, struct pgw_deferred *deferred));
 
+/** Put the calling thread, which is not known, into the platform's lists. */
+void epoch_join(const struct pgw_platform *platform, struct pgw_thread *thread);
+
 /** Is the calling thread a reader? Always true under an embedder's own RCU. */
 bool epoch_is_reader(const struct pgw_platform *platform);
 

@@ -32,7 +32,7 @@ static struct pgw_epoch epoch;
 
 /** What a thread has of its own; all zero at first. */
 static _Thread_local struct {
-	struct pgw_thread thread;
+	_Alignas(64) struct pgw_thread thread;
 	bool is_registered; /* thread_end() will be called */
 } self;
 

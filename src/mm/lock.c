@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/mutex.h"
 #include "base/step.h"
+#include "mm/lock_slots.h"
 
 /*
  * The lock is *closed* when it has a queue, no holder, and is not open. Who changes the state:
@@ -20,13 +21,14 @@
  * closed it, or puts the first thread into the queue, before MMAP_LOCK_QUEUED says so. So who has
  * closed the lock may look at the head without the guard.
  *
+ * MMAP_LOCK_CLASSES: readers that are not counted: see lock_slots.h. None with MMAP_LOCK_WRITER or
+ * MMAP_LOCK_QUEUED.
+ *
  * MMAP_LOCK_OPEN: the head is awake, or has not been told yet that it is the head and will be
  * woken for that. It looks at the state now and then, and before it goes to sleep it sets
  * MMAP_LOCK_DEMAND, or finds the lock open and takes it. With MMAP_LOCK_DEMAND, and with a reader
  * as the head, nobody opens: the lock is handed over, and who gets it is woken.
  */
-#define READER UINT32_C(1)
-
 /* No lock has a higher rank: whoever asks with it may hold any lock. */
 #define RANK_HIGHEST (~0U)
 
@@ -52,25 +54,26 @@ struct mmap_waiter {
 /* ---- the state word ---- */
 
 /** What a thread that takes the lock adds to the state. */
-static PGW_ALWAYS_INLINE uint32_t mode_step(enum pgw_lock_mode mode)
+static PGW_ALWAYS_INLINE uint64_t mode_step(enum pgw_lock_mode mode)
 {
-	return mode == PGW_LOCK_WRITE ? MMAP_LOCK_WRITER : READER;
+	return mode == PGW_LOCK_WRITE ? MMAP_LOCK_WRITER : MMAP_LOCK_READER;
 }
 
-/** The holders that keep a thread from the lock. */
-static PGW_ALWAYS_INLINE uint32_t mode_conflicts(enum pgw_lock_mode mode)
+/** The holders that keep a thread from the lock, and the classes that may have some. */
+static PGW_ALWAYS_INLINE uint64_t mode_conflicts(enum pgw_lock_mode mode)
 {
-	return mode == PGW_LOCK_WRITE ? MMAP_LOCK_WRITER | MMAP_LOCK_READERS : MMAP_LOCK_WRITER;
+	return mode == PGW_LOCK_WRITE ? MMAP_LOCK_WRITER | MMAP_LOCK_READERS | MMAP_LOCK_CLASSES
+				      : MMAP_LOCK_WRITER;
 }
 
 /** May a newcomer not have the lock? */
-static PGW_ALWAYS_INLINE bool state_blocks(uint32_t state, enum pgw_lock_mode mode)
+static PGW_ALWAYS_INLINE bool state_blocks(uint64_t state, enum pgw_lock_mode mode)
 {
 	return (state & (mode_conflicts(mode) | MMAP_LOCK_QUEUED)) && !(state & MMAP_LOCK_OPEN);
 }
 
 /* The lock was just taken. From an open one nobody else has it: there is a queue. */
-static PGW_ALWAYS_INLINE void count_pass(struct pgw_mmap_lock *lock, uint32_t state)
+static PGW_ALWAYS_INLINE void count_pass(struct pgw_mmap_lock *lock, uint64_t state)
 {
 	if (pgw_unlikely(state & MMAP_LOCK_OPEN))
 		lock->passes++;
@@ -79,7 +82,7 @@ static PGW_ALWAYS_INLINE void count_pass(struct pgw_mmap_lock *lock, uint32_t st
 /** Take the lock if nobody holds it against us and nobody waits, or if it is open. */
 static PGW_ALWAYS_INLINE bool state_take(struct pgw_mmap_lock *lock, enum pgw_lock_mode mode)
 {
-	uint32_t state = step_load_n(&lock->state, __ATOMIC_RELAXED);
+	uint64_t state = step_load_n(&lock->state, __ATOMIC_RELAXED);
 
 	do {
 		if (state_blocks(state, mode))
@@ -94,21 +97,29 @@ static PGW_ALWAYS_INLINE bool state_take(struct pgw_mmap_lock *lock, enum pgw_lo
 /**
  * Take the lock, or else say that the queue is not empty. These are one step,
  * so that the holder who is in the way sees the queue when it releases.
+ * @param ret_classes those whose bits this has cleared: it has also counted the caller as a reader,
+ *        until token_drop()
  */
-static bool state_take_or_queue(struct pgw_mmap_lock *lock, enum pgw_lock_mode mode)
+static bool state_take_or_queue(struct pgw_mmap_lock *lock, enum pgw_lock_mode mode,
+				uint64_t *ret_classes)
 {
-	uint32_t state = step_load_n(&lock->state, __ATOMIC_RELAXED);
+	uint64_t state = step_load_n(&lock->state, __ATOMIC_RELAXED);
+	uint64_t classes, next;
 	bool blocks;
-	uint32_t next;
 
 	do {
 		blocks = state_blocks(state, mode);
-		next = blocks ? state | MMAP_LOCK_QUEUED
-			      : (state & ~MMAP_LOCK_OPEN) + mode_step(mode);
-	} while (!step_compare_exchange_n(&lock->state, &state, next, true, __ATOMIC_ACQ_REL,
+		classes = blocks ? state & MMAP_LOCK_CLASSES : 0;
+		if (blocks)
+			next = (state | MMAP_LOCK_QUEUED) - classes +
+			       (classes ? MMAP_LOCK_READER : 0);
+		else
+			next = (state & ~MMAP_LOCK_OPEN) + mode_step(mode);
+	} while (!step_compare_exchange_n(&lock->state, &state, next, true, __ATOMIC_SEQ_CST,
 					  __ATOMIC_RELAXED));
 	if (!blocks)
 		count_pass(lock, state);
+	*ret_classes = classes;
 	return !blocks;
 }
 
@@ -128,7 +139,7 @@ static struct grants queue_take(struct pgw_mmap_lock *lock)
 {
 	struct grants grants = { .first = lock->head };
 	struct mmap_waiter *last = NULL;
-	uint32_t over;
+	uint64_t over;
 
 	while (lock->head) {
 		enum pgw_lock_mode mode = lock->head->mode;
@@ -190,7 +201,7 @@ static PGW_NOINLINE void queue_grant(struct pgw_mmap_lock *lock,
 }
 
 /** Has a closed lock to be handed to the head of the queue? */
-static bool head_is_next(const struct pgw_mmap_lock *lock, uint32_t state)
+static bool head_is_next(const struct pgw_mmap_lock *lock, uint64_t state)
 {
 	const struct mmap_waiter *head = lock->head;
 	uint32_t passes = step_load_n(&head->next, __ATOMIC_RELAXED) ? MMAP_LOCK_PASSES_MANY
@@ -205,7 +216,7 @@ static bool head_is_next(const struct pgw_mmap_lock *lock, uint32_t state)
  */
 static PGW_NOINLINE void queue_pass(struct pgw_mmap_lock *lock, const struct pgw_platform *platform)
 {
-	uint32_t state = step_load_n(&lock->state, __ATOMIC_ACQUIRE);
+	uint64_t state = step_load_n(&lock->state, __ATOMIC_ACQUIRE);
 
 	do {
 		if (head_is_next(lock, state)) {
@@ -216,23 +227,63 @@ static PGW_NOINLINE void queue_pass(struct pgw_mmap_lock *lock, const struct pgw
 					  __ATOMIC_RELEASE, __ATOMIC_ACQUIRE));
 }
 
+/** Has nobody the lock, and somebody waits? Then who has released it has to see to that. */
+static PGW_ALWAYS_INLINE bool state_is_closed(uint64_t state)
+{
+	return (state & ~MMAP_LOCK_DEMAND) == MMAP_LOCK_QUEUED;
+}
+
 static PGW_ALWAYS_INLINE void state_release(struct pgw_mmap_lock *lock,
 					    const struct pgw_platform *platform,
 					    enum pgw_lock_mode mode)
 {
-	uint32_t step = mode_step(mode);
-	uint32_t state = step_fetch_sub(&lock->state, step, __ATOMIC_RELEASE) - step;
+	uint64_t step = mode_step(mode);
+	uint64_t state = step_fetch_sub(&lock->state, step, __ATOMIC_RELEASE) - step;
 
-	/* Free, and somebody waits. Otherwise that was the last look at the lock. */
-	if (pgw_unlikely((state & ~MMAP_LOCK_DEMAND) == MMAP_LOCK_QUEUED))
+	/* Otherwise that was the last look at the lock. */
+	if (pgw_unlikely(state_is_closed(state)))
 		queue_pass(lock, platform);
+}
+
+/* ---- readers that nobody has counted ---- */
+
+/* Not counted as a reader any more. Who waits now has waited for that: it is not opened. */
+static void token_drop(struct pgw_mmap_lock *lock, const struct pgw_platform *platform)
+{
+	uint64_t state = step_fetch_sub(&lock->state, MMAP_LOCK_READER, __ATOMIC_RELEASE);
+
+	if (state_is_closed(state - MMAP_LOCK_READER))
+		queue_grant(lock, platform);
+}
+
+/**
+ * Take the lock for write if nobody has it, and nobody whose class may have it without being
+ * counted has.
+ */
+static PGW_NOINLINE bool state_take_counting(struct pgw_mmap_lock *lock,
+					     const struct pgw_platform *platform)
+{
+	uint64_t state = step_load_n(&lock->state, __ATOMIC_RELAXED);
+	uint64_t alone = MMAP_LOCK_READER;
+
+	if (!state || (state & ~MMAP_LOCK_CLASSES) ||
+	    !step_compare_exchange_n(&lock->state, &state, alone, false, __ATOMIC_SEQ_CST,
+				     __ATOMIC_RELAXED))
+		return false;
+	slots_count(lock, platform, state);
+	/* Others may have come, and have their classes' bits set again. */
+	if (step_compare_exchange_n(&lock->state, &alone, MMAP_LOCK_WRITER, false, __ATOMIC_ACQUIRE,
+				    __ATOMIC_RELAXED))
+		return true;
+	token_drop(lock, platform);
+	return false;
 }
 
 /* ---- waiting ---- */
 
 /** Join the queue. @return false: the lock was taken instead */
 static bool queue_join(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
-		       struct mmap_waiter *self)
+		       struct mmap_waiter *self, uint64_t *ret_classes)
 {
 	bool is_head, waits;
 
@@ -243,7 +294,7 @@ static bool queue_join(struct pgw_mmap_lock *lock, const struct pgw_platform *pl
 		self->word = MMAP_WAITER_HEADS;
 		lock->head = self;
 	}
-	waits = !state_take_or_queue(lock, self->mode);
+	waits = !state_take_or_queue(lock, self->mode, ret_classes);
 	if (!waits && is_head)
 		lock->head = NULL;
 	if (waits && !is_head)
@@ -255,10 +306,10 @@ static bool queue_join(struct pgw_mmap_lock *lock, const struct pgw_platform *pl
 }
 
 /* The head closes the lock for itself if it is open, or else sets flags. @return whether it has closed it */
-static bool state_close_or_set(struct pgw_mmap_lock *lock, uint32_t flags)
+static bool state_close_or_set(struct pgw_mmap_lock *lock, uint64_t flags)
 {
-	uint32_t state = step_load_n(&lock->state, __ATOMIC_RELAXED);
-	uint32_t next;
+	uint64_t state = step_load_n(&lock->state, __ATOMIC_RELAXED);
+	uint64_t next;
 
 	do {
 		next = state & MMAP_LOCK_OPEN ? state & ~MMAP_LOCK_OPEN : state | flags;
@@ -273,7 +324,7 @@ static bool state_close_or_set(struct pgw_mmap_lock *lock, uint32_t flags)
  * @return whether it was open
  */
 static PGW_NOINLINE bool head_ask(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
-				  const struct mmap_waiter *self, uint32_t flags)
+				  const struct mmap_waiter *self, uint64_t flags)
 {
 	struct grants grants = { .first = NULL };
 
@@ -311,9 +362,14 @@ static PGW_NOINLINE void queue_wait(struct pgw_mmap_lock *lock, const struct pgw
 				    enum pgw_lock_mode mode)
 {
 	struct mmap_waiter self = { .mode = mode };
+	uint64_t classes;
 
-	if (!queue_join(lock, platform, &self))
+	if (!queue_join(lock, platform, &self, &classes))
 		return;
+	if (classes) {
+		slots_count(lock, platform, classes);
+		token_drop(lock, platform);
+	}
 	while (waiter_word(&self) == MMAP_WAITER_WAITS)
 		platform->park(platform->ctx, &self.word, MMAP_WAITER_WAITS);
 	if (head_spin(lock, platform, &self, HEAD_SPINS, HEAD_SPINS_MANY) ||
@@ -331,54 +387,77 @@ static struct pgw_thread *current_thread(const struct pgw_platform *platform)
 	return platform->current(platform->ctx);
 }
 
-/** The index of a lock in the thread's list; nr_held if it is not there. */
-static uint32_t held_find(const struct pgw_thread *thread, const struct pgw_mmap_lock *lock)
+/** Where the thread's list has a lock; PGW_MAX_HELD if it is not there. */
+static PGW_ALWAYS_INLINE unsigned held_find(const struct pgw_thread *thread,
+					    const struct pgw_mmap_lock *lock)
 {
-	uint32_t i = 0;
+	for (uint32_t held = thread->held; held; held &= held - 1) {
+		unsigned i = (unsigned)__builtin_ctz(held);
+		uintptr_t slot = step_load_n(&thread->slot[i], __ATOMIC_RELAXED);
 
-	while (i < thread->nr_held && thread->held[i].lock != lock)
-		i++;
-	return i;
+		if ((slot & ~SLOT_BITS) == (uintptr_t)lock)
+			return i;
+	}
+	return PGW_MAX_HELD;
 }
 
-static bool held_is(const struct pgw_thread *thread, uint32_t i, enum pgw_lock_mode mode)
+static PGW_ALWAYS_INLINE enum pgw_lock_mode held_mode(const struct pgw_thread *thread, unsigned i)
 {
-	return i < thread->nr_held && thread->held[i].mode == mode;
+	return i < PGW_MAX_HELD ? (enum pgw_lock_mode)thread->mode[i] : PGW_LOCK_NONE;
 }
 
 /** May the thread wait for the lock? Not if it holds it, or one that comes after it. */
-static int held_check(const struct pgw_thread *thread, const struct pgw_mmap_lock *lock,
-		      unsigned rank)
+static PGW_ALWAYS_INLINE int held_check(const struct pgw_thread *thread,
+					const struct pgw_mmap_lock *lock, unsigned rank)
 {
-	int err = thread->nr_held < PGW_MAX_HELD ? 0 : -PGW_E2BIG;
+	int err = 0;
 
-	for (uint32_t i = 0; i < thread->nr_held; i++) {
-		if (thread->held[i].lock == lock)
-			return -PGW_EDEADLK;
-		if (thread->held[i].rank > rank)
+	if (pgw_likely(!thread->held))
+		return 0;
+	if (held_find(thread, lock) < PGW_MAX_HELD)
+		return -PGW_EDEADLK;
+	if (thread->held == BIT(PGW_MAX_HELD) - 1)
+		err = -PGW_E2BIG;
+	for (uint32_t held = thread->held; held; held &= held - 1) {
+		if (thread->rank[__builtin_ctz(held)] > rank)
 			err = -PGW_EINVAL;
 	}
 	return err;
 }
 
-static void held_add(struct pgw_thread *thread, const struct pgw_mmap_lock *lock, unsigned rank,
-		     enum pgw_lock_mode mode)
+/** A slot that is not in use. Those that are stay where they are: others look at them. */
+static PGW_ALWAYS_INLINE unsigned held_free(const struct pgw_thread *thread)
 {
-	thread->held[thread->nr_held].lock = lock;
-	thread->held[thread->nr_held].mode = mode;
-	thread->held[thread->nr_held].rank = rank;
-	thread->nr_held++;
+	return (unsigned)__builtin_ctz(~thread->held);
 }
 
-static void held_remove(struct pgw_thread *thread, uint32_t i)
+static PGW_ALWAYS_INLINE void held_add(struct pgw_thread *thread, unsigned i, unsigned rank,
+				       enum pgw_lock_mode mode)
 {
-	uint32_t last = --thread->nr_held;
+	thread->mode[i] = (uint8_t)mode;
+	thread->rank[i] = (uint8_t)rank;
+	thread->held |= UINT32_C(1) << i;
+}
 
-	if (i != last)
-		thread->held[i] = thread->held[last];
+static PGW_ALWAYS_INLINE void held_remove(struct pgw_thread *thread, unsigned i)
+{
+	thread->held &= ~(UINT32_C(1) << i);
 }
 
 /* ---- the lock ---- */
+
+/* The state counts the thread. */
+static PGW_ALWAYS_INLINE void lock_taken(struct pgw_mmap_lock *lock,
+					 const struct pgw_platform *platform,
+					 struct pgw_thread *thread, unsigned i,
+					 enum pgw_lock_mode mode)
+{
+	if (mode == PGW_LOCK_READ)
+		slot_allow(lock, platform, thread);
+	else if (step_load_n(&lock->nr_reads, __ATOMIC_RELAXED))
+		step_store_n(&lock->nr_reads, 0, __ATOMIC_RELAXED);
+	step_store_n(&thread->slot[i], (uintptr_t)lock | SLOT_COUNTED, __ATOMIC_RELEASE);
+}
 
 static PGW_ALWAYS_INLINE int lock_take(struct pgw_mmap_lock *lock,
 				       const struct pgw_platform *platform, unsigned rank,
@@ -386,12 +465,16 @@ static PGW_ALWAYS_INLINE int lock_take(struct pgw_mmap_lock *lock,
 {
 	struct pgw_thread *thread = current_thread(platform);
 	int err = held_check(thread, lock, rank);
+	unsigned i = held_free(thread);
 
 	if (pgw_unlikely(err))
 		return err;
-	if (pgw_unlikely(!state_take(lock, mode)))
-		queue_wait(lock, platform, mode);
-	held_add(thread, lock, rank, mode);
+	if (mode != PGW_LOCK_READ || !slot_announce(lock, platform, thread, i)) {
+		if (pgw_unlikely(!state_take(lock, mode)))
+			queue_wait(lock, platform, mode);
+		lock_taken(lock, platform, thread, i, mode);
+	}
+	held_add(thread, i, rank, mode);
 	return 0;
 }
 
@@ -402,12 +485,17 @@ static PGW_ALWAYS_INLINE int lock_try(struct pgw_mmap_lock *lock,
 {
 	struct pgw_thread *thread = current_thread(platform);
 	int err = held_check(thread, lock, RANK_HIGHEST);
+	unsigned i = held_free(thread);
 
 	if (pgw_unlikely(err))
 		return err;
-	if (!state_take(lock, mode))
-		return -PGW_EBUSY;
-	held_add(thread, lock, rank, mode);
+	if (mode != PGW_LOCK_READ || !slot_announce(lock, platform, thread, i)) {
+		if (!state_take(lock, mode) &&
+		    (mode == PGW_LOCK_READ || !state_take_counting(lock, platform)))
+			return -PGW_EBUSY;
+		lock_taken(lock, platform, thread, i, mode);
+	}
+	held_add(thread, i, rank, mode);
 	return 0;
 }
 
@@ -442,23 +530,26 @@ int mmap_lock_write_try(struct pgw_mmap_lock *lock, const struct pgw_platform *p
 int mmap_lock_read_unlock(struct pgw_mmap_lock *lock, const struct pgw_platform *platform)
 {
 	struct pgw_thread *thread = current_thread(platform);
-	uint32_t i = held_find(thread, lock);
+	unsigned i = held_find(thread, lock);
+	enum pgw_lock_mode mode = held_mode(thread, i);
 
-	if (!held_is(thread, i, PGW_LOCK_READ) && !held_is(thread, i, PGW_LOCK_DOWNGRADED))
+	if (mode != PGW_LOCK_READ && mode != PGW_LOCK_DOWNGRADED)
 		return -PGW_EPERM;
 	held_remove(thread, i);
-	state_release(lock, platform, PGW_LOCK_READ);
+	if (slot_leave(thread, i))
+		state_release(lock, platform, PGW_LOCK_READ);
 	return 0;
 }
 
 int mmap_lock_write_unlock(struct pgw_mmap_lock *lock, const struct pgw_platform *platform)
 {
 	struct pgw_thread *thread = current_thread(platform);
-	uint32_t i = held_find(thread, lock);
+	unsigned i = held_find(thread, lock);
 
-	if (!held_is(thread, i, PGW_LOCK_WRITE))
+	if (held_mode(thread, i) != PGW_LOCK_WRITE)
 		return -PGW_EPERM;
 	held_remove(thread, i);
+	step_store_n(&thread->slot[i], 0, __ATOMIC_RELEASE);
 	state_release(lock, platform, PGW_LOCK_WRITE);
 	return 0;
 }
@@ -466,13 +557,13 @@ int mmap_lock_write_unlock(struct pgw_mmap_lock *lock, const struct pgw_platform
 int mmap_lock_downgrade(struct pgw_mmap_lock *lock, const struct pgw_platform *platform)
 {
 	struct pgw_thread *thread = current_thread(platform);
-	uint32_t i = held_find(thread, lock);
-	uint32_t state;
+	unsigned i = held_find(thread, lock);
+	uint64_t state;
 
-	if (!held_is(thread, i, PGW_LOCK_WRITE))
+	if (held_mode(thread, i) != PGW_LOCK_WRITE)
 		return -PGW_EPERM;
-	thread->held[i].mode = PGW_LOCK_DOWNGRADED;
-	state = step_fetch_sub(&lock->state, MMAP_LOCK_WRITER - READER, __ATOMIC_RELEASE);
+	thread->mode[i] = PGW_LOCK_DOWNGRADED;
+	state = step_fetch_sub(&lock->state, MMAP_LOCK_WRITER - MMAP_LOCK_READER, __ATOMIC_RELEASE);
 	if (state & MMAP_LOCK_QUEUED)
 		queue_grant(lock, platform);
 	return 0;
@@ -482,14 +573,15 @@ enum pgw_lock_mode mmap_lock_mode(const struct pgw_mmap_lock *lock,
 				  const struct pgw_platform *platform)
 {
 	const struct pgw_thread *thread = current_thread(platform);
-	uint32_t i = held_find(thread, lock);
 
-	return i < thread->nr_held ? thread->held[i].mode : PGW_LOCK_NONE;
+	return held_mode(thread, held_find(thread, lock));
 }
 
-bool mmap_lock_is_taken(const struct pgw_mmap_lock *lock)
+bool mmap_lock_is_taken(const struct pgw_mmap_lock *lock, const struct pgw_platform *platform)
 {
-	uint32_t state = step_load_n(&lock->state, __ATOMIC_RELAXED);
+	uint64_t state = step_load_n(&lock->state, __ATOMIC_RELAXED);
+	uint64_t classes = state & MMAP_LOCK_CLASSES;
 
-	return state & (MMAP_LOCK_WRITER | MMAP_LOCK_READERS);
+	return (state & (MMAP_LOCK_WRITER | MMAP_LOCK_READERS)) ||
+	       (classes && slots_announced(lock, platform, classes));
 }

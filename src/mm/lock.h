@@ -9,16 +9,18 @@
  * What it guarantees: docs/locking.md.
  */
 
+#include "base/bits.h"
 #include "base/step.h"
 
 #include <pagewalk/platform.h>
 
 /** Bits of the state word. */
-#define MMAP_LOCK_WRITER (UINT32_C(1) << 31)     /* a thread holds it for write */
-#define MMAP_LOCK_QUEUED (UINT32_C(1) << 30)     /* the queue is not empty */
-#define MMAP_LOCK_OPEN (UINT32_C(1) << 29)       /* free, though there is a queue */
-#define MMAP_LOCK_DEMAND (UINT32_C(1) << 28)     /* the head of the queue wants to be next */
-#define MMAP_LOCK_READERS (MMAP_LOCK_DEMAND - 1) /* how many hold it for read or downgraded */
+#define MMAP_LOCK_WRITER BIT(63)       /* a thread holds it for write */
+#define MMAP_LOCK_QUEUED BIT(62)       /* the queue is not empty */
+#define MMAP_LOCK_OPEN BIT(61)         /* free, though there is a queue */
+#define MMAP_LOCK_DEMAND BIT(60)       /* the head of the queue wants to be next */
+#define MMAP_LOCK_READERS BITS(59, 32) /* how many hold it for read or downgraded and are counted */
+#define MMAP_LOCK_CLASSES BITS(31, 0)  /* whose threads need not be counted: lock_slots.h */
 
 /** So often newcomers may take the lock past who is the first to wait: alone; before others. */
 #define MMAP_LOCK_PASSES STEP_LIMIT(64)
@@ -39,11 +41,12 @@ enum { MMAP_WAITER_WAITS, MMAP_WAITER_HEADS, MMAP_WAITER_GRANTED };
 
 /** All zero is a free lock; there is nothing to destroy. */
 struct pgw_mmap_lock {
-	uint32_t state;           /* MMAP_LOCK_*, atomic; see lock.c for who may change it */
-	uint32_t guard;           /* of the queue; base/mutex.h */
+	uint64_t state;           /* MMAP_LOCK_*, atomic; see lock.c for who may change it */
 	struct mmap_waiter *head; /* the queue, first come first; see lock.c */
 	struct mmap_waiter *tail; /* guarded by guard; valid while head is not NULL */
+	uint32_t guard;           /* of the queue; base/mutex.h */
 	uint32_t passes;          /* newcomers since there is this head; who holds the lock alone */
+	uint32_t nr_reads;        /* counted ones since the last write, atomic; may lose some */
 };
 
 /**
@@ -78,6 +81,6 @@ enum pgw_lock_mode mmap_lock_mode(const struct pgw_mmap_lock *lock,
 				  const struct pgw_platform *platform);
 
 /** Does any thread hold it? By the time the caller looks at the answer it may have changed. */
-bool mmap_lock_is_taken(const struct pgw_mmap_lock *lock);
+bool mmap_lock_is_taken(const struct pgw_mmap_lock *lock, const struct pgw_platform *platform);
 
 #endif

@@ -83,7 +83,7 @@ static int report(const struct pgw_platform *platform, const struct pgw_mmap_loc
 	violation->rule_name = rules[rule].name;
 	violation->rule_text = rules[rule].text;
 	violation->mode = mmap_lock_mode(lock, platform);
-	violation->lock_taken = mmap_lock_is_taken(lock);
+	violation->lock_taken = mmap_lock_is_taken(lock, platform);
 	platform->violation(platform->ctx, violation);
 	return rule == PGW_RULE_MMAP_RECURSION || rule == PGW_RULE_MMAP_ORDER ||
 			       rule == PGW_RULE_HOTPLUG_ORDER || rule == PGW_RULE_I_MMAP_RECURSION

@@ -168,9 +168,9 @@ void arena_init(struct arena *arena, size_t size)
 void arena_fini(struct arena *arena)
 {
 	pgw_reclaim_barrier(&arena->platform);
-	if (arena->nr_tables || arena->nr_objs || arena->thread.nr_held) {
+	if (arena->nr_tables || arena->nr_objs || arena->thread.held) {
 		fprintf(stderr, "left behind: %ld tables, %ld objects, %u locks\n",
-			arena->nr_tables, arena->nr_objs, arena->thread.nr_held);
+			arena->nr_tables, arena->nr_objs, arena->thread.held);
 		abort();
 	}
 	munmap(arena->mapping, mapping_size(arena));

@@ -161,7 +161,7 @@ static void test_vmap__40_promotion_frees_empty_lower_tables(void **state)
 
 static void promote_beside_a_reader(struct world *w, const struct range *r)
 {
-	struct pgw_thread other = { .nr_held = 0 };
+	struct pgw_thread other = { .held = 0 };
 	long before;
 
 	leave_tables(w, r);
@@ -174,6 +174,7 @@ static void promote_beside_a_reader(struct world *w, const struct range *r)
 	assert_int_equal(nr_tables(w), before - 2);
 	world_become(w, &other);
 	assert_int_equal(pgw_mmap_read_unlock(w->mm), 0);
+	pgw_thread_exit(w->platform);
 	world_become(w, NULL);
 }
 
@@ -185,7 +186,7 @@ static void test_vmap__40_beside_a_reader_it_promotes(void **state)
 
 static void fall_back_beside_a_writer(struct world *w, const struct range *r)
 {
-	struct pgw_thread other = { .nr_held = 0 };
+	struct pgw_thread other = { .held = 0 };
 	size_t nr = 7;
 	long before;
 
@@ -212,6 +213,7 @@ static void fall_back_beside_a_writer(struct world *w, const struct range *r)
 	assert_int_equal(nr_tables(w), before - 2);
 	world_become(w, &other);
 	assert_int_equal(pgw_mmap_read_unlock(w->mm), 0);
+	pgw_thread_exit(w->platform);
 	world_become(w, NULL);
 }
 

@@ -22,6 +22,7 @@
 #include "common/limit.h"
 #include "base/bits.h"
 #include "common/arena.h"
+#include "mm/lock_slots.h"
 #include "mm/mm_priv.h"
 
 /* ---- the platform under test: hosted, but breaches are recorded and sleeping is watched ---- */
@@ -98,23 +99,29 @@ static int setup(void **state)
 	return 0;
 }
 
+/** Whoever holds it and waits, but for which readers need not be counted. */
+static uint64_t state_of(const struct fixture *f)
+{
+	return __atomic_load_n(&f->mm.lock.state, __ATOMIC_RELAXED) & ~MMAP_LOCK_CLASSES;
+}
+
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
-	bool clean = !this_thread()->nr_held && !f->mm.lock.state && !f->mm.lock.head;
+	bool clean = !this_thread()->held && !state_of(f) && !f->mm.lock.head;
 
 	free(f);
 	return clean ? 0 : -1;
 }
 
-static uint32_t nr_readers(const struct fixture *f)
+static uint64_t nr_readers(const struct fixture *f)
 {
-	return f->mm.lock.state & MMAP_LOCK_READERS;
+	return (state_of(f) & MMAP_LOCK_READERS) / MMAP_LOCK_READER;
 }
 
 static bool has_writer(const struct fixture *f)
 {
-	return f->mm.lock.state & MMAP_LOCK_WRITER;
+	return (state_of(f) & MMAP_LOCK_WRITER) != 0;
 }
 
 /* ---- one thread: every operation in every mode ---- */
@@ -217,16 +224,16 @@ static void check_transition(struct fixture *f, enum pgw_lock_mode mode, size_t 
 {
 	const char *outcome = outcomes[mode][op];
 	bool is_recursion = !strcmp(outcome, "mmap-recursion");
-	uint32_t word;
+	uint64_t word;
 	int status;
 
 	enter_mode(&f->mm, mode);
-	word = f->mm.lock.state;
+	word = state_of(f);
 	f->nr_violations = 0;
 	status = ops[op].fn(&f->mm);
 	if (is_breach(outcome)) {
 		assert_int_equal(status, is_recursion ? -PGW_EDEADLK : -PGW_EPERM);
-		assert_int_equal(f->mm.lock.state, word);
+		assert_int_equal(state_of(f), word);
 		check_breach(f, ops[op].name, mode, outcome);
 	} else {
 		enum pgw_lock_mode after = pgw_mmap_lock_mode(&f->mm);
@@ -234,10 +241,11 @@ static void check_transition(struct fixture *f, enum pgw_lock_mode mode, size_t 
 		assert_int_equal(status, 0);
 		assert_int_equal(f->nr_violations, 0);
 		assert_string_equal(pgw_lock_mode_name(after), outcome);
-		assert_int_equal(mmap_lock_is_taken(&f->mm.lock), after != PGW_LOCK_NONE);
+		assert_int_equal(mmap_lock_is_taken(&f->mm.lock, &f->platform),
+				 after != PGW_LOCK_NONE);
 	}
 	leave_mode(&f->mm);
-	assert_int_equal(f->mm.lock.state, 0);
+	assert_int_equal(state_of(f), 0);
 }
 
 /* G6, G7, G12, G13 */
@@ -305,8 +313,8 @@ static void test_mmap_lock__snapshot_counts_as_held_and_does_nothing(void **stat
 		for (size_t op = 0; op < PGW_ARRAY_SIZE(ops); op++) {
 			assert_int_equal(ops[op].fn(&f->mm), 0);
 			assert_int_equal(pgw_mmap_lock_mode(&f->mm), PGW_LOCK_WRITE);
-			assert_int_equal(f->mm.lock.state, 0);
-			assert_int_equal(this_thread()->nr_held, 0);
+			assert_int_equal(state_of(f), 0);
+			assert_int_equal(this_thread()->held, 0);
 		}
 	}
 	assert_int_equal(mm_assert_locked(&f->mm, PGW_RULE_NOVMA_KERNEL_READ, "f"), 0);
@@ -345,7 +353,7 @@ static void test_mmap_lock__user_after_kernel_is_refused(void **state)
 		f->nr_violations = 0;
 		assert_int_equal(pgw_mmap_write_lock(&f->mm), -PGW_EDEADLK);
 		check_breach(f, "pgw_mmap_write_lock", PGW_LOCK_NONE, "mmap-order");
-		assert_int_equal(f->mm.lock.state, 0);
+		assert_int_equal(state_of(f), 0);
 		leave_mode(&kernel);
 	}
 	assert_int_equal(pgw_mmap_read_lock(&f->mm), 0);
@@ -456,8 +464,7 @@ static void test_mmap_lock__next_writer_finds_vma_writes_ended(void **state)
 	assert_int_equal(pgw_mmap_write_lock(&f->mm), 0);
 	before = f->mm.vma_seq;
 	assert_int_equal(pthread_create(&a.thread, NULL, look_at_seq, &a), 0);
-	while (!(__atomic_load_n((uint32_t *)&f->mm.lock.state, __ATOMIC_RELAXED) &
-		 MMAP_LOCK_QUEUED))
+	while (!(__atomic_load_n(&f->mm.lock.state, __ATOMIC_RELAXED) & MMAP_LOCK_QUEUED))
 		sched_yield();
 	assert_int_equal(pgw_mmap_write_unlock(&f->mm), 0);
 	assert_int_equal(pthread_join(a.thread, NULL), 0);
@@ -482,7 +489,7 @@ static void test_mmap_lock__one_lock_too_many_is_refused(void **state)
 		f->nr_violations = 0;
 		assert_int_equal(ops[op].fn(&f->mm), -PGW_EPERM);
 		check_breach(f, ops[op].name, PGW_LOCK_NONE, "mmap-too-many");
-		assert_int_equal(f->mm.lock.state, 0);
+		assert_int_equal(state_of(f), 0);
 	}
 	/* One that it holds is recursion all the same; and any one given back makes room. */
 	assert_int_equal(pgw_mmap_read_lock(&mms[3]), -PGW_EDEADLK);
@@ -771,18 +778,24 @@ static void *attempt_main(void *arg)
 	return NULL;
 }
 
-static void check_attempt(struct fixture *f, int read, int write)
+static void check_attempt_only(struct fixture *f, int read, int write)
 {
 	struct attempt a = { .mm = &f->mm };
-	uint32_t word = f->mm.lock.state;
 	pthread_t thread;
 
 	assert_int_equal(pthread_create(&thread, NULL, attempt_main, &a), 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_int_equal(a.read, read);
 	assert_int_equal(a.write, write);
-	assert_int_equal(f->mm.lock.state, word);
 	assert_int_equal(f->nr_violations, 0);
+}
+
+static void check_attempt(struct fixture *f, int read, int write)
+{
+	uint64_t word = state_of(f);
+
+	check_attempt_only(f, read, write);
+	assert_int_equal(state_of(f), word);
 }
 
 /*
@@ -811,6 +824,77 @@ static void test_mmap_lock__trylock_succeeds_only_beside_holders_that_allow_it(v
 	check_attempt(f, 0, 0);
 }
 
+/** Let readers of this thread be found by their slots. */
+static void announce(struct pgw_mm *mm)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(pgw_mmap_read_lock(mm), 0);
+		assert_int_equal(pgw_mmap_read_unlock(mm), 0);
+	}
+}
+
+/* G1, G9, G13: a reader that nobody has counted is a holder as any. */
+static void test_mmap_lock__reader_in_a_slot_keeps_writers_out(void **state)
+{
+	struct fixture *f = *state;
+	struct actor writer;
+
+	announce(&f->mm);
+	assert_int_equal(pgw_mmap_read_lock(&f->mm), 0);
+	assert_int_equal(state_of(f), 0);
+	assert_true(mmap_lock_is_taken(&f->mm.lock, &f->platform));
+	check_attempt_only(f, 0, -PGW_EBUSY);
+	/* It was counted by who tried, and is not counted again. */
+	assert_int_equal(nr_readers(f), 1);
+	check_attempt(f, 0, -PGW_EBUSY);
+	actor_queue(&writer, f, true);
+	assert_int_equal(nr_readers(f), 1);
+	assert_false(writer.is_inside);
+	assert_int_equal(pgw_mmap_read_unlock(&f->mm), 0);
+	limit_wait(&writer.entered);
+	actor_leave(&writer);
+	assert_false(mmap_lock_is_taken(&f->mm.lock, &f->platform));
+}
+
+/* G6, G7, G10: locks held in slots, given back in any order. */
+static void test_mmap_lock__slots_are_given_back_in_any_order(void **state)
+{
+	struct fixture *f = *state;
+	struct pgw_mm mms[PGW_MAX_HELD];
+
+	memset(mms, 0, sizeof(mms));
+	for (unsigned i = 0; i < PGW_MAX_HELD; i++) {
+		mms[i].platform = &f->platform;
+		announce(&mms[i]);
+	}
+	for (unsigned i = 0; i < PGW_MAX_HELD; i++)
+		assert_int_equal(pgw_mmap_read_lock(&mms[i]), 0);
+	for (unsigned k = 0; k < PGW_MAX_HELD; k++) {
+		unsigned i = (k * 3 + 1) % PGW_MAX_HELD;
+
+		assert_int_equal(pgw_mmap_read_lock(&mms[i]), -PGW_EDEADLK);
+		assert_int_equal(pgw_mmap_read_unlock(&mms[i]), 0);
+		assert_int_equal(pgw_mmap_lock_mode(&mms[i]), PGW_LOCK_NONE);
+		assert_false(mmap_lock_is_taken(&mms[i].lock, &f->platform));
+		assert_int_equal(pgw_mmap_write_lock(&mms[i]), 0);
+		assert_int_equal(pgw_mmap_write_unlock(&mms[i]), 0);
+	}
+}
+
+/* An embedder's RCU and no list of threads: readers share the lock's word. */
+static void test_mmap_lock__without_an_epoch_readers_are_counted(void **state)
+{
+	struct fixture *f = *state;
+
+	f->platform.epoch = NULL;
+	announce(&f->mm);
+	assert_int_equal(pgw_mmap_read_lock(&f->mm), 0);
+	assert_int_equal(nr_readers(f), 1);
+	assert_int_equal(f->mm.lock.state & MMAP_LOCK_CLASSES, 0);
+	check_attempt(f, 0, -PGW_EBUSY);
+	assert_int_equal(pgw_mmap_read_unlock(&f->mm), 0);
+}
+
 /* G7, G12: that somebody else holds the lock is no excuse. */
 static void test_mmap_lock__held_by_another_thread_does_not_count(void **state)
 {
@@ -828,7 +912,7 @@ static void test_mmap_lock__held_by_another_thread_does_not_count(void **state)
 		assert_string_equal(f->violation.rule_name, outcomes[PGW_LOCK_NONE][op]);
 		assert_int_equal(f->violation.mode, PGW_LOCK_NONE);
 		assert_true(f->violation.lock_taken);
-		assert_int_equal(f->mm.lock.state, MMAP_LOCK_WRITER);
+		assert_int_equal(state_of(f), MMAP_LOCK_WRITER);
 	}
 	pgw_violation_format(&f->violation, line, sizeof(line));
 	assert_non_null(strstr(line, "(owned user mm, lock held: none; another thread holds it)"));
@@ -875,8 +959,7 @@ static void test_mmap_lock__queue_busy_newcomers_sleep_and_wake_each_other(void 
 		limit_wait(&actors[i].guarded);
 	}
 	/* The guard orders nothing, so those who wait for it may be thought to write at the same time. */
-	assert_false(__atomic_load_n((uint32_t *)&f->mm.lock.state, __ATOMIC_RELAXED) &
-		     MMAP_LOCK_QUEUED);
+	assert_false(__atomic_load_n(&f->mm.lock.state, __ATOMIC_RELAXED) & MMAP_LOCK_QUEUED);
 	guard_drop(f);
 	for (unsigned i = 0; i < PGW_ARRAY_SIZE(actors); i++)
 		limit_wait(&actors[i].queued);
@@ -1079,6 +1162,9 @@ int main(void)
 		LOCK_TEST(test_mmap_lock__downgrade_lets_readers_in_but_no_writer),
 		LOCK_TEST(test_mmap_lock__downgrade_with_a_writer_in_front_lets_nobody_in),
 		LOCK_TEST(test_mmap_lock__trylock_succeeds_only_beside_holders_that_allow_it),
+		LOCK_TEST(test_mmap_lock__reader_in_a_slot_keeps_writers_out),
+		LOCK_TEST(test_mmap_lock__slots_are_given_back_in_any_order),
+		LOCK_TEST(test_mmap_lock__without_an_epoch_readers_are_counted),
 		LOCK_TEST(test_mmap_lock__held_by_another_thread_does_not_count),
 		LOCK_TEST(test_mmap_lock__park_returns_early_and_order_is_kept),
 		LOCK_TEST(test_mmap_lock__queue_busy_newcomers_sleep_and_wake_each_other),

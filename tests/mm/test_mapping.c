@@ -83,7 +83,7 @@ static void fixture_free(struct fixture *f)
 {
 	check(f);
 	assert_int_equal(f->arena.nr_violations, 0);
-	assert_int_equal(f->arena.thread.nr_held, 0);
+	assert_int_equal(f->arena.thread.held, 0);
 	for (size_t i = 0; i < NR_MMS; i++)
 		pgw_mm_free(f->mm[i]);
 	assert_int_equal(f->file.mapping->nr_vmas, 0);
@@ -822,7 +822,7 @@ static void test_mapping__collapse_keeps_to_one_vma_of_a_file(void **state)
 	assert_int_equal(pgw_mmap_write_lock(f->mm[0]), 0);
 	assert_int_equal(pgw_mm_collapse(f->mm[0], va, (uint8_t)lg2), 0);
 	assert_int_equal(pgw_mmap_write_unlock(f->mm[0]), 0);
-	assert_int_equal(f->arena.thread.nr_held, 0);
+	assert_int_equal(f->arena.thread.held, 0);
 	assert_int_equal(file_mapped(&f->file), (long)large);
 	/* Two VMAs of one file, and alike otherwise. */
 	assert_int_equal(pgw_mm_mprotect(f->mm[0], va, va + f->page, PGW_VMA_READ), 0);

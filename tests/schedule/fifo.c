@@ -10,15 +10,19 @@
 #include "mm/lock.h"
 #include "schedule/coroutine.h"
 
-void fifo_add(struct fifo *fifo, const struct pgw_mmap_lock *lock, const char *name)
+void fifo_add(struct fifo *fifo, const struct pgw_mmap_lock *lock, const uint32_t *registry,
+	      const char *name)
 {
 	if (fifo->nr_queues == FIFO_LOCKS)
 		abort();
-	fifo->queue[fifo->nr_queues++] =
-		(struct fifo_queue){ .lock = lock, .name = name, .guard = SCHEDULE_NONE };
+	fifo->queue[fifo->nr_queues++] = (struct fifo_queue){ .lock = lock,
+							      .registry = registry,
+							      .name = name,
+							      .guard = SCHEDULE_NONE,
+							      .registrar = SCHEDULE_NONE };
 }
 
-static uint32_t holders(uint32_t state)
+static uint64_t holders(uint64_t state)
 {
 	return state & (MMAP_LOCK_WRITER | MMAP_LOCK_READERS);
 }
@@ -75,24 +79,39 @@ static void holder_comes(struct fifo_queue *q)
 		waiter_learns(q, self);
 }
 
-static void state_changes(struct fifo_queue *q, uint32_t value)
+/*
+ * Who clears classes' bits is counted as a reader from then on, until it has counted others, as the
+ * one that has the registry's guard: none of these is a holder that comes.
+ */
+static bool is_counting(const struct fifo_queue *q, uint64_t value)
 {
-	uint32_t before = q->lock->state;
+	return (q->lock->state & ~value & MMAP_LOCK_CLASSES) || q->registrar == schedule_thread();
+}
 
-	if (value == (before | MMAP_LOCK_QUEUED))
+static void state_changes(struct fifo_queue *q, uint64_t value)
+{
+	uint64_t before = q->lock->state, cleared = before & ~value & MMAP_LOCK_CLASSES;
+
+	if ((value & ~before & MMAP_LOCK_CLASSES) &&
+	    (value & (MMAP_LOCK_WRITER | MMAP_LOCK_QUEUED)))
+		schedule_fail("%s: readers need not be counted, though somebody waits or writes",
+			      q->name);
+	if ((value & MMAP_LOCK_QUEUED) && (cleared || value == (before | MMAP_LOCK_QUEUED)))
 		waiter_comes(q);
-	else if (holders(value) > holders(before) && (before & MMAP_LOCK_OPEN))
+	else if (holders(value) <= holders(before) || is_counting(q, value))
+		return;
+	else if (before & MMAP_LOCK_OPEN)
 		newcomer_comes(q);
-	else if (holders(value) > holders(before))
+	else
 		holder_comes(q);
 }
 
-static void guard_changes(struct fifo_queue *q, uint32_t value)
+static void guard_changes(const uint32_t *guard, unsigned *holder, uint64_t value)
 {
-	if (value == MUTEX_FREE)
-		q->guard = SCHEDULE_NONE;
-	else if (q->lock->guard == MUTEX_FREE)
-		q->guard = schedule_thread();
+	if ((uint32_t)value == MUTEX_FREE)
+		*holder = SCHEDULE_NONE;
+	else if (*guard == MUTEX_FREE)
+		*holder = schedule_thread();
 }
 
 void fifo_before_write(struct fifo *fifo, const volatile void *at, uint64_t value)
@@ -106,9 +125,11 @@ void fifo_before_write(struct fifo *fifo, const volatile void *at, uint64_t valu
 		struct fifo_queue *q = &fifo->queue[i];
 
 		if (at == &q->lock->state)
-			state_changes(q, (uint32_t)value);
+			state_changes(q, value);
 		else if (at == &q->lock->guard)
-			guard_changes(q, (uint32_t)value);
+			guard_changes(&q->lock->guard, &q->guard, value);
+		else if (at == q->registry)
+			guard_changes(q->registry, &q->registrar, value);
 		else if (is_told)
 			waiter_learns(q, thread);
 	}

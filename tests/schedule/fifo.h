@@ -22,8 +22,10 @@ struct pgw_mmap_lock;
 
 struct fifo_queue {
 	const struct pgw_mmap_lock *lock;
+	const uint32_t *registry; /* the guard of the list of threads */
 	const char *name;
 	unsigned guard;                   /* the thread that has the lock's guard; SCHEDULE_NONE */
+	unsigned registrar;               /* the same of the list of threads */
 	uint8_t waiter[SCHEDULE_THREADS]; /* threads that have not been told, by arrival */
 	unsigned nr_waiters, nr_admitted; /* the first of them, that the lock was given to */
 	unsigned nr_passes;               /* that overtook the first to whom it was not */
@@ -34,7 +36,9 @@ struct fifo {
 	unsigned nr_queues;
 };
 
-void fifo_add(struct fifo *fifo, const struct pgw_mmap_lock *lock, const char *name);
+/** @param registry the guard of the list of threads */
+void fifo_add(struct fifo *fifo, const struct pgw_mmap_lock *lock, const uint32_t *registry,
+	      const char *name);
 /** The current thread is about to make a value visible. */
 void fifo_before_write(struct fifo *fifo, const volatile void *at, uint64_t value);
 

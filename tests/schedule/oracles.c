@@ -74,7 +74,7 @@ static void check_mm(struct pgw_mm *mm)
 
 static void check_lock(const struct pgw_mmap_lock *lock, const char *name)
 {
-	if (lock->state || lock->guard || lock->head)
+	if ((lock->state & ~MMAP_LOCK_CLASSES) || lock->guard || lock->head)
 		schedule_fail("%s is not free at the end", name);
 }
 

@@ -179,10 +179,10 @@ static void make_mms(struct world *w)
 
 static void watch_locks(struct world *w)
 {
-	fifo_add(&w->fifo, &w->mm->lock, "the mmap lock");
-	fifo_add(&w->fifo, &w->kernel_mm->lock, "the kernel's mmap lock");
-	fifo_add(&w->fifo, &w->kernel_mm->hotplug, "the hotplug lock");
-	fifo_add(&w->fifo, &w->mapping->lock, "the i_mmap lock");
+	fifo_add(&w->fifo, &w->mm->lock, &w->epoch.guard, "the mmap lock");
+	fifo_add(&w->fifo, &w->kernel_mm->lock, &w->epoch.guard, "the kernel's mmap lock");
+	fifo_add(&w->fifo, &w->kernel_mm->hotplug, &w->epoch.guard, "the hotplug lock");
+	fifo_add(&w->fifo, &w->mapping->lock, &w->epoch.guard, "the i_mmap lock");
 }
 
 struct world *world_make(const struct operation *const *operation, unsigned nr_threads)
@@ -232,7 +232,7 @@ static void run_thread(void *arg, unsigned thread)
 		mmu_check_pages(w, operation->flushed, deed->begin, operation->name);
 	if (operation->frees)
 		pgw_reclaim_barrier(&world_platform);
-	if (w->thread[thread].nr_held || w->thread[thread].nr_readers)
+	if (w->thread[thread].held || w->thread[thread].nr_readers)
 		schedule_fail("%s has kept a lock", operation->name);
 }
 
