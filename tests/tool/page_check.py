@@ -395,13 +395,14 @@ def check_palette(browser, theme):
     same(f'{theme}: colours of the map are told apart by any eye', alike, [])
 
 
-BOXES = '''(() => {
+# Of a phone, innerWidth grows with what is too wide.
+BOXES = '''(width => {
     const box = e => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; };
     const out = [], over = [];
     for (const e of document.querySelectorAll('body *')) {
         const [left, , right] = box(e);
         if (e.checkVisibility() && right > left && !e.closest('svg, .hidden, .ruler, .skip') &&
-            (left < -0.5 || right > innerWidth + 0.5))
+            (left < -0.5 || right > width + 0.5))
             out.push(e.tagName + '.' + e.className);
     }
     const apart = list => list.every(([a, e], i) => list.every(([b], k) => k <= i ||
@@ -412,14 +413,14 @@ BOXES = '''(() => {
             over.push(parent.tagName + '.' + parent.className + ' ' + parent.textContent.slice(0, 40));
     }
     const tops = new Set(Array.from(document.querySelectorAll('.tile'), e => Math.round(box(e)[1])));
-    return [document.documentElement.scrollWidth <= innerWidth, [...new Set(out)], [...new Set(over)],
+    return [document.documentElement.scrollWidth <= width && innerWidth <= width, [...new Set(out)], [...new Set(over)],
         tops.size, Array.from(document.querySelectorAll('section'), e => e.id)];
-})()'''
+})(%d)'''
 
 
 def check_layout(browser, width, rows, has_script):
     """Bounding boxes: nothing is cut off, nothing lies on something else."""
-    fits, out, over, tiles, sections = browser.run(BOXES)
+    fits, out, over, tiles, sections = browser.run(BOXES % width)
     name = f'{width} pixels{"" if has_script else ", no script"}'
     check(f'{name}: no scrolling to the side', fits)
     # Without the script a wide table scrolls by itself.
