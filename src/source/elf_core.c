@@ -409,6 +409,7 @@ static int elf_open(struct source *source, const struct pgw_image_options *optio
 	if (status)
 		return status;
 	source->has_machine = source->has_places = true;
+	source->is_32 = load.table.form.is_32;
 	source->info.shift = (int64_t)elf_find_shift(source, &load.layout);
 	/* Bounded by the size of the file, which holds the headers. */
 	load.segments = calloc(load.table.nr, sizeof(*load.segments));

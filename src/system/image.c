@@ -12,8 +12,11 @@
 static const struct image_arch *arch_find(const struct pgw_image *image, unsigned elf_machine)
 {
 	for (unsigned id = 0; id < _IMAGE_ARCH_MAX; id++) {
-		if (image->archs[id].elf_machine == elf_machine)
-			return &image->archs[id];
+		const struct image_arch *arch = &image->archs[id];
+
+		if (arch->elf_machine == elf_machine &&
+		    (!arch->elf_bits || (arch->elf_bits == 32) == image->source.is_32))
+			return arch;
 	}
 	return NULL;
 }

@@ -138,7 +138,7 @@ struct machine {
 };
 
 extern const struct machine machine_x86_64, machine_arm64, machine_riscv64, machine_i386,
-	machine_s390x, machine_arm;
+	machine_s390x, machine_arm, machine_riscv32;
 
 static inline bool setting_has(const struct setting *setting, uint32_t bit)
 {

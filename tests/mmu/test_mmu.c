@@ -60,7 +60,8 @@ struct test {
 };
 
 static const struct machine *const machines[] = { &machine_x86_64, &machine_arm64, &machine_riscv64,
-						  &machine_i386,   &machine_s390x, &machine_arm };
+						  &machine_i386,   &machine_s390x, &machine_arm,
+						  &machine_riscv32 };
 static const struct machine *the_machine;
 static const char *the_stub; /* NULL = it could not be built */
 static uint64_t the_seed;

@@ -49,7 +49,8 @@ static uint64_t plain_entry(const struct pgw_format *format, unsigned level, boo
 		return is_leaf ? 2 | (level ? BITS(11, 10) : BITS(5, 4)) : 1;
 	if (strcmp(arch, "arm64") == 0 || strcmp(arch, "arm") == 0) /* valid, AP[1], AF */
 		return is_leaf ? (level ? 1u : 3u) | BIT(6) | BIT(10) : 3;
-	assert_string_equal(arch, "riscv64"); /* V R W U A D */
+	if (strcmp(arch, "riscv32") != 0)
+		assert_string_equal(arch, "riscv64"); /* V R W U A D */
 	return is_leaf ? 0xd7 : 1;
 }
 

@@ -249,9 +249,45 @@ static void test_riscv_untag__pmlen_bits_are_sign_extended(void **state)
 	check_untag(tagged, PGW_ARRAY_SIZE(tagged));
 }
 
+/* 4.3.1, figure "Sv32 page table entry": all 32 bits have a meaning, and none is reserved but in pointers. */
+static void test_riscv_sv32__rows_of_the_manual(void **state)
+{
+	static const struct row sv32_rows[] = {
+		{ 0, 0, PGW_ENTRY_EMPTY, 0, 0, 0 },
+		{ 0xfffffffe, 1, PGW_ENTRY_ABSENT, 0, 0, 0 },
+		{ 0xffffffff, 0, PGW_ENTRY_LEAF, BITS(33, 12), 12, 0 },
+		{ V | R | 0xfff00000, 1, PGW_ENTRY_LEAF, BITS(33, 22), 22, 0 },
+		{ V | R | 0xfff00400, 1, PGW_ENTRY_MALFORMED, 0, 0, 0 },
+		{ V | PPN(0x312345000), 1, PGW_ENTRY_TABLE, 0x312345000, 0, 0 },
+		{ V | G | RSW | PPN(0x12345000), 1, PGW_ENTRY_TABLE, 0x12345000, 0, 0 },
+		{ V | PPN(0x12345000), 0, PGW_ENTRY_MALFORMED, 0, 0, 0 },
+		{ V | A | PPN(0x12345000), 1, PGW_ENTRY_MALFORMED, 0, 0, 0 },
+		{ V | D | PPN(0x12345000), 1, PGW_ENTRY_MALFORMED, 0, 0, 0 },
+		{ V | U | PPN(0x12345000), 1, PGW_ENTRY_MALFORMED, 0, 0, 0 },
+		{ V | W | X, 0, PGW_ENTRY_MALFORMED, 0, 0, 0 },
+		{ V | W, 0, PGW_ENTRY_LEAF, 0, 12, 0 },
+		{ V | W, 0, PGW_ENTRY_MALFORMED, 0, 0, SSE },
+	};
+	const struct pgw_format *format = pgw_format_by_name("riscv-sv32");
+
+	(void)state;
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(sv32_rows); i++) {
+		const struct row *row = &sv32_rows[i];
+		struct pgw_control known = { .known = row->without };
+		struct pgw_control control = pgw_control_assume(format, &known);
+		struct pgw_entry got;
+
+		pgw_entry_decode(format, &control, row->entry, row->level, &got);
+		if (got.kind != row->kind || got.pa != row->pa || got.size_lg2 != row->size_lg2)
+			fail_msg("row %zu: kind %d pa %#llx size 2^%u", i, (int)got.kind,
+				 (unsigned long long)got.pa, got.size_lg2);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_riscv_sv32__rows_of_the_manual),
 		cmocka_unit_test(test_riscv_untag__pmlen_bits_are_sign_extended),
 		cmocka_unit_test(test_riscv_decode__rows_of_the_manual),
 		cmocka_unit_test(test_riscv_decode__high_bits_without_each_extension),

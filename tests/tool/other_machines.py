@@ -10,6 +10,7 @@ firmware: UEFI's boot services at work, memory mapped where it is and with it 4 
 firmware-left: the same after ExitBootServices(), when the firmware's root is not its own any more.
 arm64-firmware: UEFI's, with no register in the file: 16 MiB of RAM and some devices.
 arm64-identity: the same, without UEFI's tables.
+riscv32-bare: the same of 32 bits, an ELF file of that class: one leaf of 4 MiB.
 riscv-bare: a machine with one leaf of 1 GiB in an Sv39 root, and no note at all.
 """
 import struct
@@ -140,6 +141,17 @@ def riscv_bare(path):
     write_core(path, EM_RISCV, memory)
 
 
+def riscv32_bare(path):
+    memory = bytearray(4 << 20)
+    struct.pack_into('<I', memory, 0x100000 + 4 * (0x80000000 >> 22), 0x80000000 >> 2 | 0xcf)
+    at = 52 + 32
+    header = struct.pack('<16sHHIIIIIHHHHHH', b'\x7fELF\1\1\1', 4, EM_RISCV, 1, 0, 52, 0, 0, 52,
+                         32, 1, 0, 0, 0)
+    header += struct.pack('<8I', PT_LOAD, at, 0x80000000, 0x80000000, len(memory), len(memory), 0, 0)
+    with open(path, 'wb') as file:
+        file.write(header + memory)
+
+
 def sme(path):
     """Pages of 4K in a row, of which the third and fourth are shared: AMD's C-bit is 47."""
     c_bit = 1 << 47
@@ -216,6 +228,7 @@ KINDS = {
     'arm64-firmware': arm64_firmware,
     'arm64-identity': arm64_identity,
     'riscv-bare': riscv_bare,
+    'riscv32-bare': riscv32_bare,
 }
 
 if __name__ == '__main__':

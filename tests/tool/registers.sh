@@ -37,6 +37,12 @@ check 'translate --register: by the leaf of 1 GiB' grep -q \
 ends 'the last of one name counts' 0 translate --register satp=0 --register "satp=$satp" "$image" \
 	80000123
 
+python3 "$root/tests/tool/other_machines.py" riscv32-bare "$tmp/riscv32" || die 'no image'
+ends 'riscv32: translate --register' 0 translate --register satp=80080100 "$tmp/riscv32" 80000123
+check 'riscv32: by the leaf of 4 MiB' grep -q '^0x0*80000123  0x0*80000123 .* 4M ' "$tmp/out"
+ends 'riscv32: dump --format' 0 dump --format riscv-sv32 --root 80100000 "$tmp/riscv32"
+check 'riscv32: the same' grep -q '^0x0*80000000-0x0*803fffff  0x0*80000000 .* 4M ' "$tmp/out"
+
 complains 'a register that it does not have' 2 \
 	"--register: riscv64 has no register 'cr3' that tables go by; it has satp$" \
 	info --register cr3=1000 "$image"

@@ -492,6 +492,7 @@ static const struct {
 	{ "arm-lpae", LG2(12) | LG2(16) | LG2(21) | LG2(25) | LG2(30) },
 	{ "arm-lpae-31", LG2(12) | LG2(16) | LG2(21) | LG2(25) | LG2(30) },
 	{ "arm-lpae-30", LG2(12) | LG2(16) | LG2(21) | LG2(25) },
+	{ "riscv-sv32", LG2(12) | LG2(22) },
 };
 
 /* --level goes by what the formats say. */

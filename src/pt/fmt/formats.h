@@ -48,6 +48,7 @@ extern const struct pgw_format pt_format_arm_short;
 extern const struct pgw_format pt_format_arm_lpae;
 extern const struct pgw_format pt_format_arm_lpae_31;
 extern const struct pgw_format pt_format_arm_lpae_30;
+extern const struct pgw_format pt_format_riscv_sv32;
 extern const struct pgw_format pt_format_npt_48;
 extern const struct pgw_format pt_format_npt_57;
 extern const struct pgw_format pt_format_ept_4;

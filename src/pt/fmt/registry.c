@@ -80,6 +80,7 @@ static const struct pgw_format *const formats[] = {
 	&pt_format_arm_lpae,
 	&pt_format_arm_lpae_31,
 	&pt_format_arm_lpae_30,
+	&pt_format_riscv_sv32,
 };
 
 const struct pgw_format *pgw_format_at(size_t index)

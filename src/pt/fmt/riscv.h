@@ -4,7 +4,8 @@
 
 /*
  * RISC-V Sv39, Sv48, Sv57 with Svnapot, Svpbmt, Svrsw60t59b and the shadow
- * stacks of Zicfiss.
+ * stacks of Zicfiss; and Sv32, whose entries of 4 bytes end with bit 31, if the includer
+ * defines RISCV_XLEN as 32: addresses have 34 bits there, tables 1024 items.
  *
  * Source: The RISC-V Instruction Set Manual, volume II: chapter "Supervisor-
  * Level ISA", 4.3.1 to 4.3.2 (the entry and the translation process, by Sv32),
@@ -39,8 +40,12 @@
 #define RISCV_G BIT(5)
 #define RISCV_A BIT(6)
 #define RISCV_D BIT(7)
-#define RISCV_PPN BITS(53, 10)
-#define RISCV_RESERVED BITS(58, 54)
+#ifndef RISCV_XLEN
+#define RISCV_XLEN 64
+#endif
+#define RISCV_PPN (RISCV_XLEN == 32 ? BITS(31, 10) : BITS(53, 10))
+/* Of Sv32 it is what no item has. */
+#define RISCV_RESERVED (RISCV_XLEN == 32 ? BITS(58, 32) : BITS(58, 54))
 #define RISCV_RSW_HIGH BITS(60, 59)
 #define RISCV_PBMT BITS(62, 61)
 #define RISCV_PBMT_NC (UINT64_C(1) << 61)
@@ -48,8 +53,8 @@
 #define RISCV_N BIT(63)
 
 #define RISCV_GRANULE_LG2 12
-#define RISCV_SLOTS_LG2 9
-#define RISCV_PA_BITS 56
+#define RISCV_SLOTS_LG2 (RISCV_XLEN == 32 ? 10 : 9)
+#define RISCV_PA_BITS (RISCV_XLEN == 32 ? 34 : 56)
 #define RISCV_PPN_SHIFT 2 /* from bit 10 of the entry to bit 12 of the address */
 #define RISCV_NAPOT_LG2 16
 #define RISCV_NAPOT_MASK (BITS(3, 0) << 10) /* PPN[3:0], which say the size */
@@ -342,7 +347,8 @@ static PGW_ALWAYS_INLINE uint64_t riscv_pt_frozen(void)
 
 #define PT_GRANULE_LG2 RISCV_GRANULE_LG2
 #define PT_SLOTS_LG2 RISCV_SLOTS_LG2
-#define PT_MAX_TOP_LEVEL 4
+#define PT_MAX_TOP_LEVEL (RISCV_XLEN == 32 ? 1 : 4)
+#define PT_ITEM_LG2 (RISCV_XLEN == 32 ? 2 : 3)
 
 /* Leaves at every level, and the runs of Svnapot. */
 #define RISCV_LEAF_SIZES                                                                           \

@@ -24,6 +24,7 @@ enum image_arch_id {
 	IMAGE_ARCH_PPC64,
 	IMAGE_ARCH_LOONGARCH64,
 	IMAGE_ARCH_ARM,
+	IMAGE_ARCH_RISCV32,
 	_IMAGE_ARCH_MAX,
 };
 
@@ -123,6 +124,7 @@ struct image_arch_ops {
 struct image_arch {
 	enum image_arch_id id;
 	unsigned elf_machine;
+	unsigned elf_bits; /* 32, 64: files of this class; 0: any */
 	const char *name; /* as pgw_format_arch() */
 	const struct image_arch_ops *ops;
 };
@@ -138,6 +140,7 @@ extern const struct image_arch_ops image_s390x_ops;
 extern const struct image_arch_ops image_ppc64_ops;
 extern const struct image_arch_ops image_loongarch64_ops;
 extern const struct image_arch_ops image_arm_ops;
+extern const struct image_arch_ops image_riscv32_ops;
 
 /* cpu_roots.c: what CPUs have loaded */
 

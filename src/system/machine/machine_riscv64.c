@@ -87,6 +87,32 @@ static bool riscv64_cpu_root(const struct pgw_image *image, const struct pgw_cpu
 	return true;
 }
 
+/* 4.1.11 satp, of 32 bits: MODE, ASID, PPN. */
+static bool riscv32_cpu_root(const struct pgw_image *image, const struct pgw_cpu *cpu,
+			     struct pgw_root_info *ret)
+{
+	if (!(cpu->known & PGW_CPU_RISCV_SATP) || !(cpu->satp & BIT(31)))
+		return false;
+	*ret = (struct pgw_root_info){
+		.root = { .pa = (cpu->satp & BITS(21, 0)) << 12 },
+		.format = image_format_of(image, 12, 32),
+	};
+	return ret->format != NULL;
+}
+
+/* Nothing is known by its looks. */
+static unsigned riscv32_page_kinds(const uint8_t *page)
+{
+	(void)page;
+	return 0;
+}
+
+static bool riscv32_kernel_search(struct pgw_image *image, struct image_swapper *ret)
+{
+	(void)image, (void)ret;
+	return false;
+}
+
 static const uint64_t bases[] = { UINT64_C(0x80000000), UINT64_C(0x40000000), 0 };
 
 static const struct image_register registers[] = {
@@ -105,4 +131,16 @@ const struct image_arch_ops image_riscv64_ops = {
 	.kernel_partial = image_shared_kernel_partial,
 	.process_roots = image_shared_process_roots,
 	.cpu_root = riscv64_cpu_root,
+};
+
+const struct image_arch_ops image_riscv32_ops = {
+	.registers = registers,
+	.bases = bases,
+	.nr_bases = PGW_ARRAY_SIZE(bases),
+	.sought = "a VMCOREINFO in a note or in memory, or a CPU's satp (--register)",
+	.page_kinds = riscv32_page_kinds,
+	.swapper = riscv64_swapper,
+	.kernel_search = riscv32_kernel_search,
+	.process_roots = image_shared_process_roots,
+	.cpu_root = riscv32_cpu_root,
 };
