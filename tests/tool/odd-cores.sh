@@ -119,7 +119,7 @@ says 'real mode: no root, and why' 1 'expected a CPU that uses page tables: on a
 check 'real mode: the CPU says so' grep -q 'CR0=0x60000010 .*(real mode)' "$tmp/out"
 complains 'real mode: dump' 3 'on all of them paging is off' dump "$tmp/real-mode"
 
-says 'LoongArch: info names it' 1 'of a machine of type LoongArch (ELF machine 258)' info "$tmp/loongarch"
-complains 'LoongArch: dump' 3 'LoongArch: the roots of x86_64, i386, arm64, arm, riscv64 and s390x machines can be found' \
-	dump "$tmp/loongarch"
+says 'MIPS: info names it' 1 'of a machine of type MIPS (ELF machine 8)' info "$tmp/mips"
+complains 'MIPS: dump' 3 'MIPS: the roots of x86_64, i386, arm64, arm, riscv, s390x, ppc64 and loongarch64 machines can be found' \
+	dump "$tmp/mips"
 tap_done

@@ -75,4 +75,4 @@ struct.pack_into('<%dQ' % pages, many, 0x20000, *(0x200007 + i * 0x1000 for i in
 struct.pack_into('<%dQ' % (pages * 512), many, 0x200000, *(0x10000007 + i * 0x1000 for i in range(pages * 512)))
 core('many-missing', [(0, 8 << 30, len(many), 0, 0)], many)
 core('real-mode', [whole], bytes(SIZE), qemu_note(0x60000010))
-core('loongarch', [whole], memory, b'', machine=258)
+core('mips', [whole], memory, b'', machine=8)

@@ -299,17 +299,17 @@ static int fail_unknown_machine(const struct pgw_image *image, struct pgw_error 
 	if (cpus_are_unpaged(image))
 		return fail_unpaged(err);
 	if (image->info.machine) {
-		source_fail_kind(
-			err, SOURCE_ELF_MACHINE, image->info.machine,
-			"the roots of x86_64, i386, arm64, arm, riscv64 and s390x machines can be "
-			"found");
+		source_fail_kind(err, SOURCE_ELF_MACHINE, image->info.machine,
+				 "the roots of x86_64, i386, arm64, arm, riscv, s390x, ppc64 and "
+				 "loongarch64 machines can be found");
 		if (err)
 			err->status = -PGW_ENOENT;
 		return -PGW_ENOENT;
 	}
 	return source_fail_at(err, -PGW_ENOENT, SOURCE_ELF_MACHINE, image->info.elf_machine,
 			      "a machine whose roots can be found: x86_64 (62), i386 (3), arm64 "
-			      "(183), arm (40), riscv64 (243), s390x (22)");
+			      "(183), arm (40), riscv (243), s390x (22), ppc64 (21), loongarch64 "
+			      "(258)");
 }
 
 static const char *sought(struct pgw_image *image)
