@@ -1112,7 +1112,8 @@ class AddressMap {
 		context.font = '11px ui-monospace, monospace';
 		context.fillStyle = this.colors.soft;
 		for (let k = 0; k <= count; k++) {
-			const x = k * this.width / count, unit = this.unit_(this.at_(x - (k === count ? 1e-6 * this.width : 0)));
+			const x = k * this.width / count;
+			const unit = this.unit_(this.at_(x)) - (k === count && this.scale.value === 'plain' ? 1 : 0);
 
 			context.textAlign = k === 0 ? 'left' : k === count ? 'right' : 'center';
 			context.fillText(hex(clamp(unit, 0, 2 ** 52 - 1)), x, 12);
