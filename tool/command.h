@@ -31,6 +31,7 @@ extern const struct command cmd_dump;
 extern const struct command cmd_stats;
 extern const struct command cmd_top;
 extern const struct command cmd_diff;
+extern const struct command cmd_sql;
 extern const struct command cmd_symbols;
 extern const struct command cmd_audit;
 extern const struct command cmd_devices;

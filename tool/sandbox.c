@@ -172,6 +172,8 @@ static const int refused[] = {
 static bool filter_fill(scmp_filter_ctx filter)
 {
 	const uint32_t eperm = SCMP_ACT_ERRNO(EPERM);
+	const struct scmp_arg_cmp of_others = { 0, SCMP_CMP_NE, (scmp_datum_t)getpid(), 0 };
+	const struct scmp_arg_cmp of_process = { 0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0 };
 
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		if (lib.add(filter, eperm, refused[i], 0))
@@ -179,10 +181,8 @@ static bool filter_fill(scmp_filter_ctx filter)
 	}
 	/* Signals to itself alone; threads, but no processes. What cannot be looked into is not there: libc
 	 * goes on without clone3. */
-	return !lib.add(filter, eperm, SCMP_SYS(kill), 1,
-				 SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getpid())) &&
-	       !lib.add(filter, eperm, SCMP_SYS(clone), 1,
-				 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)) &&
+	return !lib.add(filter, eperm, SCMP_SYS(kill), 1, of_others) &&
+	       !lib.add(filter, eperm, SCMP_SYS(clone), 1, of_process) &&
 	       !lib.add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""sql_check.py TOOL IMAGE: what `pagewalk sql` says of each table is what the command for it says. Prints TAP."""
+import json
+import subprocess
+import sys
+
+
+def run(*args, stdin=None):
+    return subprocess.run([TOOL, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, input=stdin,
+                          timeout=120, encoding='utf-8', errors='surrogateescape')
+
+
+def records(*args):
+    """The records of a command, without its summary."""
+    return [r for r in map(json.loads, run(*args, '--json', IMAGE).stdout.splitlines()) if 'summary' not in r]
+
+
+def rows(statement):
+    done = run('sql', '--json', IMAGE, statement)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return [tuple(r.values()) for r in lines if 'summary' not in r], lines[-1]['summary']
+
+
+def check(name, is_fine, *why):
+    global NR, FAILED
+    NR += 1
+    FAILED += not is_fine
+    print('ok' if is_fine else 'not ok', NR, '-', name)
+    for line in why if not is_fine else ():
+        print('#', line)
+
+
+def same(name, ours, theirs):
+    check(f'{name}: {len(theirs)} rows', ours == theirs, f'{len(ours)} rows',
+          *[f'{a} {b}' for a, b in zip(ours, theirs) if a != b][:3])
+
+
+def rights(record):
+    return tuple(int(letter != '-') for letter in record['kernel'] + record['user'])
+
+
+def extents(table, root, half, *options):
+    """The rows of a half of a root, and dump's records of it."""
+    columns = 'first, pa, bytes, level, entry, kernel_r, kernel_w, kernel_x, user_r, user_w, user_x'
+    ours, _ = rows(f"select {columns} from {table} where root = '{root}' and region = '{half}'")
+    theirs = records('dump', *options, '--no-fold', '--root', root, '--half', half)
+    return ours, [(r['va'], r['pa'], r['size'], r['level'], r['entry'], *rights(r)) for r in theirs if 'pa' in r]
+
+
+def tables_of_roots():
+    roots = [r for r in records('roots') if r['state'] != 'guest']
+    same('roots', rows('select root, format, state, proof, kpti, twin, missing from roots')[0],
+         [(r['root'], r['format'], r['state'], r['proof'], r['kpti'], r['twin'], r['missing'])
+          for r in records('roots')])
+    for root in roots[:6]:
+        for half in root['halves']:
+            same(f"ranges of {root['root']}, {half}", *extents('ranges', root['root'], half))
+            if half == 'user' or root['state'] == 'kernel':
+                same(f"leaves of {root['root']}, {half}", *extents('leaves', root['root'], half, '--leaves'))
+    return roots
+
+
+def limits(root):
+    """What is left out by a constraint is what SQLite would leave out of all."""
+    everything = rows(f"select first, level, kernel_w from ranges where root = '{root}'")
+    all_rows, middle = everything[0], everything[0][len(everything[0]) // 2][0]
+    for op, keep in (('>=', lambda a: a >= middle), ('>', lambda a: a > middle), ('<', lambda a: a < middle),
+                     ('<=', lambda a: a <= middle), ('=', lambda a: a == middle)):
+        for value in (f"'{middle}'", middle):
+            same(f'ranges with first {op} {value}',
+                 rows(f"select first, level, kernel_w from ranges where root = '{root}' and first {op} {value}")[0],
+                 [r for r in all_rows if keep(r[0])])
+    same('ranges that may be written', rows(f"select first, level, kernel_w from ranges where root = '{root}'"
+                                            ' and kernel_w = 1')[0], [r for r in all_rows if r[2]])
+    same('ranges of level 0', rows(f"select first, level, kernel_w from ranges where root = '{root}' and level < 1")[0],
+         [r for r in all_rows if r[1] == 0])
+    same('no range is at what is no address', rows("select * from ranges where first = 'x'")[0], [])
+    few = rows(f"select * from ranges where root = '{root}' and first = '{middle}'")[1]['tables']
+    check(f"an address needs few of {everything[1]['tables']} tables", 0 < few < max(everything[1]['tables'] // 2, 12),
+          f'{few} tables')
+    plan = run('sql', IMAGE, f"explain query plan select * from leaves where root = '{root}' and first > 0").stdout
+    check('the plan says what is narrowed', 'root=,first>' in plan, plan)
+
+
+def tables_of_linux():
+    tasks = [r for r in records('ps') if 'pid' in r and r['pid'] == r['tid']]
+    same('processes', rows('select pid, ppid, uid, name, state, kernel, threads, task from processes')[0],
+         [(t['pid'], t['ppid'], t['uid'], t['name'], t['state'], int(t['kernel']), t['threads'], t['task'])
+          for t in tasks])
+    for pid in [t['pid'] for t in tasks if 'mm' in t][:4]:
+        same(f'areas of process {pid}', rows(f'select first, last, perms, inode, name from vmas where pid = {pid}')[0],
+             [(a['va_first'], a['va_last'], a['rights'], a.get('inode', 0), a.get('name', '')) for a in records('maps', '--pid', str(pid)) if 'va_first' in a])
+    symbols = [(s['va'], s['letter'], s['name']) for s in records('symbols') if s['record'] == 'symbol'
+               and 'module' not in s]
+    same('symbols', rows('select va, letter, name from symbols')[0], symbols)
+
+
+def others():
+    devices = records('devices')
+    same('devices', rows('select root, format, found, evidence from devices')[0],
+         [(d['root'], d['format'], d['found'], d['evidence']) for d in devices])
+    same('findings', rows('select rule, root, count, pa, entry from findings')[0],
+         [(f['rule'], f['root'], f.get('count'), f.get('pa'), f.get('entry')) for f in records('audit') if f['record'] == 'finding'])
+
+
+def manners():
+    for statement in ("attach 'x.db' as x", 'create table x(a)', 'pragma writable_schema=1', "select load_extension('x')",
+                      'delete from roots', 'vacuum into \'x.db\'', 'insert into roots values (1)'):
+        done = run('sql', IMAGE, statement)
+        check(f'refused: {statement}', done.returncode == 2 and done.stderr.count('\n') == 1, done.stderr)
+    done = run('sql', IMAGE, 'select colour from roots')
+    check('what is no column is said', done.returncode == 2 and 'no such column' in done.stderr, done.stderr)
+    done = run('sql', IMAGE, stdin="select 1;\nselect 'a' ||\n 'b';\nselect 2")
+    check('statements of standard input', done.stdout.splitlines()[1::2] == ['1', 'ab', '2'], done.stdout)
+    done = run('sql', IMAGE, "select 'a' || char(27) || char(9) || char(10) as x")
+    check('text is escaped', done.stdout.count('\n') == 2 and '\x1b' not in done.stdout, repr(done.stdout))
+    done = run('sql', '--json', IMAGE, 'select 1.5 as a, null as b, -1 as "c""d", x\'ff41\' as e')
+    check('values of JSON', json.loads(done.stdout.splitlines()[0]) == {'a': 1.5, 'b': None, 'c_d': -1, 'e': '\xffA'},
+          done.stdout)
+
+
+def main(has_linux):
+    roots = tables_of_roots()
+    limits(next(r['root'] for r in roots if r['state'] in ('kernel', 'running', 'trampoline')))
+    if has_linux:
+        tables_of_linux()
+    others()
+    manners()
+    print(f'1..{NR}')
+    sys.exit(1 if FAILED else 0)
+
+
+if __name__ == '__main__':
+    NR, FAILED = 0, 0
+    TOOL, IMAGE = sys.argv[1:3]
+    main(len(sys.argv) > 3)

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "report/json_put.h"
+#include "sql.h"
+
+SQLITE_EXTENSION_INIT3
+
+#define LINE_MAX_BYTES ((size_t)1 << 20) /* of a statement that is read */
+
+struct query {
+	struct sql sql;
+	struct out *out;
+	bool is_json;
+	uint64_t nr_rows;
+};
+
+/* A name that a statement gives a column is its writer's; only what ends it in JSON has to go. */
+static void column_name(sqlite3_stmt *statement, int column, char *ret, size_t size)
+{
+	snprintf(ret, size, "%s", sqlite3_column_name(statement, column));
+	for (char *c = ret; *c; c++) {
+		if (*c == '"' || *c == '\\' || (unsigned char)*c < ' ' || (unsigned char)*c > '~')
+			*c = '_';
+	}
+}
+
+static void put_text(struct out *out, sqlite3_stmt *statement, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(statement, column);
+
+	if (column)
+		out_char(out, '\t');
+	if (text)
+		out_untrusted(out, text, (size_t)sqlite3_column_bytes(statement, column));
+}
+
+static void put_json(struct json *json, sqlite3_stmt *statement, int column)
+{
+	const char *text;
+	char name[128];
+
+	column_name(statement, column, name, sizeof(name));
+	switch (sqlite3_column_type(statement, column)) {
+	case SQLITE_INTEGER:
+		json_int(json, name, sqlite3_column_int64(statement, column));
+		break;
+	case SQLITE_NULL:
+		json_null(json, name);
+		break;
+	case SQLITE_FLOAT:
+		/* As SQLite prints it; infinity is none of JSON's. */
+		text = (const char *)sqlite3_column_text(statement, column);
+		json_raw(json, name, text && !strpbrk(text, "Ii") ? text : "null");
+		break;
+	default:
+		text = (const char *)sqlite3_column_text(statement, column);
+		json_untrusted(json, name, text ? text : "",
+			       (size_t)sqlite3_column_bytes(statement, column));
+	}
+}
+
+static void put_row(struct query *query, sqlite3_stmt *statement)
+{
+	struct json json = { .out = query->out };
+	int nr = sqlite3_column_count(statement);
+
+	query->nr_rows++;
+	if (query->is_json)
+		json_open(&json, NULL, '{');
+	for (int i = 0; i < nr; i++) {
+		if (query->is_json)
+			put_json(&json, statement, i);
+		else
+			put_text(query->out, statement, i);
+	}
+	if (query->is_json)
+		json_end(&json);
+	else
+		out_char(query->out, '\n');
+}
+
+static void put_header(const struct query *query, sqlite3_stmt *statement)
+{
+	char name[128];
+
+	for (int i = 0; i < sqlite3_column_count(statement) && !query->is_json; i++) {
+		column_name(statement, i, name, sizeof(name));
+		out_str(query->out, i ? "\t" : "");
+		out_str(query->out, name);
+	}
+	if (!query->is_json)
+		out_char(query->out, '\n');
+}
+
+/* What a table could not give was said, or is said here. */
+static int fail(struct query *query, int status)
+{
+	const struct sql *sql = &query->sql;
+
+	out_flush(query->out);
+	if (status == SQLITE_INTERRUPT)
+		return TOOL_FINDING;
+	if (sql->status == -PGW_ENOENT)
+		return TOOL_UNREADABLE;
+	if (sql->status)
+		return target_fail(sql->target, sql->status);
+	message("sql: %s", sqlite3_errmsg(sql->db));
+	return TOOL_USAGE;
+}
+
+static int run_statement(struct query *query, const char *text, const char **ret_rest)
+{
+	sqlite3_stmt *statement = NULL;
+	int status = sqlite3_prepare_v2(query->sql.db, text, -1, &statement, ret_rest);
+
+	if (status != SQLITE_OK)
+		return fail(query, status);
+	if (!statement) /* a comment, or nothing */
+		return TOOL_DONE;
+	query->nr_rows = 0;
+	query->sql.status = 0;
+	put_header(query, statement);
+	while ((status = sqlite3_step(statement)) == SQLITE_ROW && !out_failed(query->out))
+		put_row(query, statement);
+	status = status == SQLITE_DONE || out_failed(query->out) ? TOOL_DONE : fail(query, status);
+	sqlite3_finalize(statement);
+	return status;
+}
+
+/* @return that of the first statement that failed */
+static int run_text(struct query *query, const char *text)
+{
+	int status = TOOL_DONE;
+
+	while (*text && status == TOOL_DONE)
+		status = run_statement(query, text, &text);
+	return status;
+}
+
+/* Statements come in lines, and end with a semicolon; one that fails is no reason not to go on. */
+static int run_lines(struct query *query)
+{
+	bool is_terminal = isatty(STDIN_FILENO);
+	char *line = NULL, *text = calloc(1, LINE_MAX_BYTES + 1);
+	size_t size = 0, len = 0;
+	int first = TOOL_DONE;
+
+	while (text && !interrupt_signal() && !out_failed(query->out)) {
+		ssize_t got;
+
+		out_flush(query->out);
+		if (is_terminal)
+			fputs(len ? "     ...> " : "pagewalk> ", stderr);
+		got = getline(&line, &size, stdin);
+		if (got < 0)
+			break;
+		if ((size_t)got > LINE_MAX_BYTES - len) {
+			message("sql: a statement is longer than 1 MiB");
+			first = TOOL_USAGE;
+			break;
+		}
+		memcpy(text + len, line, (size_t)got + 1);
+		len += (size_t)got;
+		if (sqlite3_complete(text)) {
+			int status = run_text(query, text);
+
+			first = first == TOOL_DONE ? status : first;
+			len = 0;
+		}
+	}
+	if (text && len && first == TOOL_DONE)
+		first = run_text(query, text);
+	free(line);
+	free(text);
+	return first;
+}
+
+static void summary(struct query *query)
+{
+	struct json json = { .out = query->out };
+
+	if (!query->is_json)
+		return;
+	json_open(&json, NULL, '{');
+	json_open(&json, "summary", '{');
+	json_dec(&json, "rows", query->nr_rows);
+	json_dec(&json, "tables", query->sql.nr_tables);
+	json_bool(&json, "truncated", query->sql.is_cut);
+	json_close(&json, '}');
+	json_end(&json);
+}
+
+static int sql_report(struct target *target, const struct options *opts, struct out *out, void *arg)
+{
+	struct query query = { .out = out, .is_json = option_given(opts, OPT_JSON) };
+	int status = sql_open(&query.sql, target, opts);
+
+	(void)arg;
+	interrupt_catch();
+	if (status == TOOL_DONE)
+		status = opts->nr_args > 1 && strcmp(opts->args[1], "-") != 0
+				 ? run_text(&query, opts->args[1])
+				 : run_lines(&query);
+	summary(&query);
+	out_flush(out);
+	if (query.sql.is_cut)
+		message("%s: not all could be looked at: tables are missing or broken in the image, "
+			"or a budget ran out",
+			target->file);
+	if (status == TOOL_DONE && query.sql.is_cut)
+		status = TOOL_FINDING;
+	sql_close(&query.sql);
+	return status;
+}
+
+static int sql_run(const struct options *opts)
+{
+	const struct target_job job = { .holding = HOLD_IF_LIVE, .report = sql_report };
+
+	return target_run(opts, &job);
+}
+
+const struct command cmd_sql = {
+	.name = "sql",
+	.args = "IMAGE [STATEMENT]",
+	.summary = "ask an image by SQL",
+	.description =
+		"Runs STATEMENT, in SQLite's language, or the statements of standard input, over\n"
+		"tables that are made of IMAGE while they are asked: roots, ranges, leaves,\n"
+		"processes, vmas, symbols, devices, findings. Addresses are text, 0x and sixteen\n"
+		"digits, and in order as they are. Nothing but reading is allowed.\n",
+	.examples =
+		"  pagewalk sql vmcore 'select * from roots'\n"
+		"  pagewalk sql vmcore \"select first, last from ranges where kernel_w and kernel_x\"\n"
+		"  pagewalk sql vmcore \"select p.pid, p.name, sum(r.bytes) from processes p\n"
+		"      join ranges r on r.root = p.root where r.region = 'user' group by p.pid\"\n",
+	.options = OPTIONS_IMAGE | OPT_BIT(OPT_SYMBOLS) | OPT_BIT(OPT_MAX_PAUSE) |
+		   OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+	.min_args = 1,
+	.max_args = 2,
+	.run = sql_run,
+};

@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sql.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+
+SQLITE_EXTENSION_INIT1
+
+/* ---- the library ---- */
+
+static int take_functions(sqlite3 *db, char **err, const sqlite3_api_routines *api)
+{
+	(void)db;
+	(void)err;
+	SQLITE_EXTENSION_INIT2(api);
+	return SQLITE_OK;
+}
+
+/* Its functions come by the way that extensions have: a database that is opened hands them over. */
+static bool library_open(sqlite3 **ret)
+{
+#ifdef PGW_WITH_SQLITE
+	int (*open)(const char *name, sqlite3 **db, int flags, const char *vfs) = NULL;
+	int (*extend)(void (*entry)(void)) = NULL;
+	void *library = dlopen(PGW_WITH_SQLITE, RTLD_NOW | RTLD_LOCAL), *symbol;
+
+	symbol = library ? dlsym(library, "sqlite3_open_v2") : NULL;
+	memcpy(&open, &symbol, sizeof(symbol));
+	symbol = library ? dlsym(library, "sqlite3_auto_extension") : NULL;
+	memcpy(&extend, &symbol, sizeof(symbol));
+	return open && extend && extend((void (*)(void))take_functions) == SQLITE_OK &&
+	       open(":memory:", ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) ==
+		       SQLITE_OK &&
+	       sqlite3_api;
+#else
+	(void)ret;
+	(void)take_functions;
+	return false;
+#endif
+}
+
+/* ---- constraints ---- */
+
+struct vtab {
+	sqlite3_vtab base;
+	struct sql *sql;
+	const struct sql_table *table;
+};
+
+/* How a plan has them: "root=,first>=," between best_index and filter, and for who has it explained. */
+static const struct {
+	int op;
+	const char *text;
+} ops[] = {
+	{ SQLITE_INDEX_CONSTRAINT_EQ, "=" },  { SQLITE_INDEX_CONSTRAINT_GE, ">=" },
+	{ SQLITE_INDEX_CONSTRAINT_GT, ">" },  { SQLITE_INDEX_CONSTRAINT_LE, "<=" },
+	{ SQLITE_INDEX_CONSTRAINT_LT, "<" },
+};
+
+static const char *op_text(int op)
+{
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		if (ops[i].op == op)
+			return ops[i].text;
+	}
+	return "?";
+}
+
+/* The next constraint of a plan. */
+static const char *plan_next(const char *plan, const struct sql_table *table,
+			     const struct sql_column **ret_column, int *ret_op)
+{
+	size_t name = strcspn(plan, "=<>"), op = strspn(plan + name, "=<>");
+
+	*ret_column = table->columns;
+	while ((*ret_column)->name && (strlen((*ret_column)->name) != name ||
+				       strncmp((*ret_column)->name, plan, name) != 0))
+		++*ret_column;
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		if (strlen(ops[i].text) == op && strncmp(ops[i].text, plan + name, op) == 0)
+			*ret_op = ops[i].op;
+	}
+	return plan + name + op + (plan[name + op] == ',');
+}
+
+/* Does a constraint narrow what is looked at? */
+static bool is_taken(const struct sql_column *column, int op)
+{
+	switch (op) {
+	case SQLITE_INDEX_CONSTRAINT_EQ:
+		return column->limit != SQL_LIMIT_NONE;
+	case SQLITE_INDEX_CONSTRAINT_GE:
+	case SQLITE_INDEX_CONSTRAINT_GT:
+	case SQLITE_INDEX_CONSTRAINT_LE:
+	case SQLITE_INDEX_CONSTRAINT_LT:
+		return column->limit != SQL_LIMIT_NONE && column->limit != SQL_LIMIT_RIGHT;
+	default:
+		return false;
+	}
+}
+
+static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
+{
+	const struct vtab *vtab = (struct vtab *)base;
+	double cost = 1e9;
+	int nr = 0;
+	sqlite3_str *plan = sqlite3_str_new(vtab->sql->db);
+
+	for (int i = 0; i < info->nConstraint; i++) {
+		const struct sql_column *column;
+
+		if (!info->aConstraint[i].usable || info->aConstraint[i].iColumn < 0)
+			continue;
+		column = &vtab->table->columns[info->aConstraint[i].iColumn];
+		if (!is_taken(column, info->aConstraint[i].op))
+			continue;
+		info->aConstraintUsage[i].argvIndex = ++nr;
+		/* Addresses are compared here alone: SQLite has them as text. */
+		info->aConstraintUsage[i].omit = column->type[0] == '\0';
+		sqlite3_str_appendf(plan, "%s%s%s", nr > 1 ? "," : "", column->name,
+				    op_text(info->aConstraint[i].op));
+		cost /= info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_EQ ? 100 : 10;
+	}
+	info->idxNum = nr;
+	info->idxStr = sqlite3_str_finish(plan);
+	info->needToFreeIdxStr = 1;
+	info->estimatedCost = cost;
+	return SQLITE_OK;
+}
+
+/* A number, or an address in text. @return false: neither, which no address is equal to */
+static bool number_of(sqlite3_value *value, uint64_t *ret)
+{
+	const char *text;
+
+	if (sqlite3_value_type(value) == SQLITE_INTEGER) {
+		*ret = (uint64_t)sqlite3_value_int64(value);
+		return true;
+	}
+	text = (const char *)sqlite3_value_text(value);
+	return sqlite3_value_type(value) == SQLITE_TEXT && text && parse_hex(text, ret);
+}
+
+static void narrow(uint64_t *first, uint64_t *last, int op, uint64_t value)
+{
+	bool is_upper = op == SQLITE_INDEX_CONSTRAINT_LE || op == SQLITE_INDEX_CONSTRAINT_LT ||
+			op == SQLITE_INDEX_CONSTRAINT_EQ;
+	bool is_lower = op == SQLITE_INDEX_CONSTRAINT_GE || op == SQLITE_INDEX_CONSTRAINT_GT ||
+			op == SQLITE_INDEX_CONSTRAINT_EQ;
+
+	if ((op == SQLITE_INDEX_CONSTRAINT_GT && value++ == UINT64_MAX) ||
+	    (op == SQLITE_INDEX_CONSTRAINT_LT && value-- == 0)) {
+		*first = UINT64_MAX;
+		*last = 0;
+		return;
+	}
+	if (is_lower && value > *first)
+		*first = value;
+	if (is_upper && value < *last)
+		*last = value;
+}
+
+static void limits_take(struct sql_limits *limits, const struct sql_column *column, int op,
+			uint64_t value)
+{
+	switch (column->limit) {
+	case SQL_LIMIT_ROOT:
+		narrow(&limits->root_first, &limits->root_last, op, value);
+		break;
+	case SQL_LIMIT_FIRST:
+		narrow(&limits->va_first, &limits->va_last, op, value);
+		break;
+	case SQL_LIMIT_LEVEL:
+		narrow(&limits->level_first, &limits->level_last, op, value);
+		break;
+	case SQL_LIMIT_PID:
+		narrow(&limits->pid_first, &limits->pid_last, op, value);
+		break;
+	case SQL_LIMIT_RIGHT:
+		if (value)
+			limits->rights_on |= column->right;
+		else
+			limits->rights_off |= column->right;
+		break;
+	case SQL_LIMIT_NONE:
+	default:
+		break;
+	}
+}
+
+/* ---- a cursor ---- */
+
+static void items_drop(struct sql_cursor *cursor)
+{
+	for (size_t i = 0; i < cursor->nr && cursor->table->release; i++)
+		cursor->table->release((char *)cursor->items + i * cursor->table->item_size);
+	cursor->nr = cursor->at = 0;
+}
+
+void *sql_item_new(struct sql_cursor *cursor)
+{
+	size_t size = cursor->table->item_size;
+	void *item;
+
+	if (cursor->nr == cursor->capacity) {
+		size_t capacity = cursor->capacity ? 2 * cursor->capacity : 64;
+		void *grown = realloc(cursor->items, capacity * size);
+
+		if (!grown)
+			return NULL;
+		cursor->items = grown;
+		cursor->capacity = capacity;
+	}
+	item = (char *)cursor->items + cursor->nr++ * size;
+	memset(item, 0, size);
+	return item;
+}
+
+static void mm_drop(struct sql_cursor *cursor)
+{
+	if (cursor->mm)
+		pgw_mmap_read_unlock(cursor->mm);
+	pgw_mm_free(cursor->mm);
+	cursor->mm = NULL;
+}
+
+/* No address is in no range but that of all. */
+static bool is_outside(const struct sql_value *value, uint64_t first, uint64_t last)
+{
+	if (value->kind != SQL_HEX)
+		return first != 0 || last != UINT64_MAX;
+	return value->number < first || value->number > last;
+}
+
+/* What a table hands over may lie outside of the limits; addresses are compared by nobody else. */
+static bool is_within(struct sql_cursor *cursor)
+{
+	const char *item = (char *)cursor->items + cursor->at * cursor->table->item_size;
+	const struct sql_limits *limits = &cursor->limits;
+	const struct sql_column *columns = cursor->table->columns;
+
+	for (unsigned i = 0; columns[i].name; i++) {
+		struct sql_value value = { 0 };
+
+		if (columns[i].limit != SQL_LIMIT_ROOT && columns[i].limit != SQL_LIMIT_FIRST)
+			continue;
+		cursor->table->value(cursor, item, i, &value);
+		if (columns[i].limit == SQL_LIMIT_ROOT
+			    ? is_outside(&value, limits->root_first, limits->root_last)
+			    : is_outside(&value, limits->va_first, limits->va_last))
+			return false;
+	}
+	return true;
+}
+
+static void step(struct sql_cursor *cursor)
+{
+	char *item = (char *)cursor->items + cursor->at * cursor->table->item_size;
+
+	if (!cursor->table->step || !cursor->table->step(cursor, item))
+		cursor->at++;
+}
+
+/* Go on to an item within the limits, and get more if these were all. @return of SQLite */
+static int refill(struct sql_cursor *cursor)
+{
+	int status;
+
+	for (;;) {
+		while (cursor->at < cursor->nr && cursor->has_limits && !is_within(cursor))
+			step(cursor);
+		if (cursor->at < cursor->nr || cursor->is_end)
+			return SQLITE_OK;
+		items_drop(cursor);
+		status = cursor->table->fill(cursor);
+		if (!status)
+			continue;
+		cursor->sql->status = status;
+		return status > 0 ? SQLITE_INTERRUPT
+		       : status == -PGW_ENOMEM ? SQLITE_NOMEM
+					       : SQLITE_ERROR;
+	}
+}
+
+static int cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret)
+{
+	const struct vtab *vtab = (struct vtab *)base;
+	struct sql_cursor *cursor = calloc(1, sizeof(*cursor));
+
+	if (!cursor)
+		return SQLITE_NOMEM;
+	cursor->sql = vtab->sql;
+	cursor->table = vtab->table;
+	*ret = &cursor->base;
+	return SQLITE_OK;
+}
+
+static int cursor_close(sqlite3_vtab_cursor *base)
+{
+	struct sql_cursor *cursor = (struct sql_cursor *)base;
+
+	items_drop(cursor);
+	mm_drop(cursor);
+	free(cursor->items);
+	free(cursor);
+	return SQLITE_OK;
+}
+
+static int filter(sqlite3_vtab_cursor *base, int nr, const char *plan, int argc,
+		  sqlite3_value **argv)
+{
+	struct sql_cursor *cursor = (struct sql_cursor *)base;
+	const uint64_t max = UINT64_MAX;
+
+	(void)nr;
+	items_drop(cursor);
+	mm_drop(cursor);
+	cursor->limits = (struct sql_limits){ 0, max, 0, max, 0, max, 0, max, 0, 0 };
+	cursor->is_end = false;
+	cursor->rowid = cursor->next = cursor->half = 0;
+	cursor->next_va = 0;
+	cursor->has_limits = argc > 0;
+	for (int i = 0; i < argc; i++) {
+		const struct sql_column *column;
+		uint64_t value;
+		int op = 0;
+
+		plan = plan_next(plan, cursor->table, &column, &op);
+		if (number_of(argv[i], &value))
+			limits_take(&cursor->limits, column, op, value);
+		else
+			cursor->is_end |= column->type[0] == '\0';
+	}
+	return refill(cursor);
+}
+
+static int next(sqlite3_vtab_cursor *base)
+{
+	struct sql_cursor *cursor = (struct sql_cursor *)base;
+
+	step(cursor);
+	cursor->rowid++;
+	return refill(cursor);
+}
+
+static int eof(sqlite3_vtab_cursor *base)
+{
+	const struct sql_cursor *cursor = (struct sql_cursor *)base;
+
+	return cursor->at == cursor->nr && cursor->is_end;
+}
+
+static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index)
+{
+	struct sql_cursor *cursor = (struct sql_cursor *)base;
+	const char *item = (char *)cursor->items + cursor->at * cursor->table->item_size;
+	struct sql_value value = { 0 };
+
+	cursor->table->value(cursor, item, (unsigned)index, &value);
+	if (value.kind == SQL_HEX) {
+		snprintf(cursor->text, sizeof(cursor->text), "0x%016llx",
+			 (unsigned long long)value.number);
+		sqlite3_result_text(context, cursor->text, -1, SQLITE_TRANSIENT);
+	} else if (value.kind == SQL_INT) {
+		sqlite3_result_int64(context, (sqlite3_int64)value.number);
+	} else if (value.kind == SQL_TEXT && value.text) {
+		sqlite3_result_text(context, value.text, -1, SQLITE_TRANSIENT);
+	}
+	return SQLITE_OK;
+}
+
+static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret)
+{
+	*ret = (sqlite3_int64)((struct sql_cursor *)base)->rowid;
+	return SQLITE_OK;
+}
+
+/* ---- a table ---- */
+
+struct binding {
+	struct sql *sql;
+	const struct sql_table *table;
+};
+
+static int declare(sqlite3 *db, const struct sql_table *table)
+{
+	sqlite3_str *text = sqlite3_str_new(db);
+	char *sql;
+	int status;
+
+	sqlite3_str_appendall(text, "create table x(");
+	for (const struct sql_column *c = table->columns; c->name; c++)
+		sqlite3_str_appendf(text, "%s\"%w\" %s", c == table->columns ? "" : ", ", c->name,
+				    c->type);
+	sqlite3_str_appendall(text, ")");
+	sql = sqlite3_str_finish(text);
+	if (!sql)
+		return SQLITE_NOMEM;
+	status = sqlite3_declare_vtab(db, sql);
+	sqlite3_free(sql);
+	return status;
+}
+
+static int connect(sqlite3 *db, void *arg, int argc, const char *const *argv, sqlite3_vtab **ret,
+		   char **err)
+{
+	const struct binding *binding = arg;
+	struct vtab *vtab = calloc(1, sizeof(*vtab));
+	int status = vtab ? declare(db, binding->table) : SQLITE_NOMEM;
+
+	(void)argc;
+	(void)argv;
+	(void)err;
+	if (status != SQLITE_OK) {
+		free(vtab);
+		return status;
+	}
+	vtab->sql = binding->sql;
+	vtab->table = binding->table;
+	*ret = &vtab->base;
+	return SQLITE_OK;
+}
+
+static int disconnect(sqlite3_vtab *base)
+{
+	free((struct vtab *)base);
+	return SQLITE_OK;
+}
+
+/* Without xCreate: the tables are there, and no others can be made of them. */
+static const sqlite3_module module = {
+	.iVersion = 1,
+	.xConnect = connect,
+	.xBestIndex = best_index,
+	.xDisconnect = disconnect,
+	.xOpen = cursor_open,
+	.xClose = cursor_close,
+	.xFilter = filter,
+	.xNext = next,
+	.xEof = eof,
+	.xColumn = column,
+	.xRowid = rowid,
+};
+
+/* ---- the database ---- */
+
+/* Statements read: no file is opened by one, and no table is made. */
+static int authorize(void *arg, int action, const char *a, const char *b, const char *c,
+		     const char *d)
+{
+	(void)arg;
+	(void)a;
+	(void)c;
+	(void)d;
+	switch (action) {
+	case SQLITE_SELECT:
+	case SQLITE_READ:
+	case SQLITE_RECURSIVE:
+		return SQLITE_OK;
+	case SQLITE_FUNCTION:
+		return b && strcmp(b, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
+	default:
+		return SQLITE_DENY;
+	}
+}
+
+static int stop_if_asked(void *arg)
+{
+	(void)arg;
+	return interrupt_signal() != 0;
+}
+
+/* Its columns are declared by a statement that makes a table, which is not allowed any more after this. */
+static bool table_connect(struct sql *sql, const struct sql_table *table)
+{
+	char *text = sqlite3_mprintf("select * from %s limit 0", table->name);
+	sqlite3_stmt *statement = NULL;
+	bool is_done;
+
+	is_done = text && sqlite3_prepare_v2(sql->db, text, -1, &statement, NULL) == SQLITE_OK;
+	sqlite3_finalize(statement);
+	sqlite3_free(text);
+	return is_done;
+}
+
+int sql_open(struct sql *sql, struct target *target, const struct options *opts)
+{
+	*sql = (struct sql){ .target = target, .opts = opts };
+	if (!library_open(&sql->db)) {
+		message("sql: the SQLite library (libsqlite3) is not there, or not in this build");
+		return TOOL_UNREADABLE;
+	}
+	for (const struct sql_table *table = sql_tables; table->name; table++) {
+		struct binding *binding = malloc(sizeof(*binding));
+
+		if (!binding) {
+			message("%s", pgw_status_text(-PGW_ENOMEM));
+			return TOOL_UNREADABLE;
+		}
+		*binding = (struct binding){ sql, table };
+		if (sqlite3_create_module_v2(sql->db, table->name, &module, binding, free) !=
+			    SQLITE_OK ||
+		    !table_connect(sql, table)) {
+			message("sql: %s", sqlite3_errmsg(sql->db));
+			return TOOL_UNREADABLE;
+		}
+	}
+	sqlite3_set_authorizer(sql->db, authorize, NULL);
+	sqlite3_progress_handler(sql->db, 10000, stop_if_asked, NULL);
+	return TOOL_DONE;
+}
+
+void sql_close(struct sql *sql)
+{
+	if (sql->db && sqlite3_api)
+		sqlite3_close_v2(sql->db);
+	sql_tables_close(sql);
+}

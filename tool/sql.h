@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TOOL_SQL_H
+#define TOOL_SQL_H
+
+/*
+ * An image as tables of SQLite. Their rows are made while a query asks for them: a table fills a cursor with
+ * some rows at a time, within limits that the query's constraints come to.
+ *
+ * Addresses are text of sixteen digits after 0x, which is in order as they are; a number of SQLite's has a
+ * sign, and the kernel's half would come before the user's. Where a constraint is on an address, a number
+ * is taken for one, too.
+ */
+
+#include "target.h"
+
+/* With it the functions of SQLite are those of a library that is loaded when it is needed. */
+#include <sqlite3ext.h>
+
+enum sql_kind {
+	SQL_NULL,
+	SQL_INT,  /**< number, which has no sign */
+	SQL_HEX,  /**< number, an address */
+	SQL_TEXT, /**< text, which lasts as long as the item; NULL: as SQL_NULL. May be any bytes */
+};
+
+struct sql_value {
+	enum sql_kind kind;
+	uint64_t number;
+	const char *text;
+};
+
+/** What a column's constraints narrow. */
+enum sql_limit {
+	SQL_LIMIT_NONE,
+	SQL_LIMIT_ROOT,
+	SQL_LIMIT_FIRST, /**< addresses: of the first of an item */
+	SQL_LIMIT_LEVEL,
+	SQL_LIMIT_PID,
+	SQL_LIMIT_RIGHT, /**< 0 or 1; the right is the column's */
+};
+
+struct sql_column {
+	const char *name;
+	const char *type; /**< of SQL; "": none, for addresses */
+	enum sql_limit limit;
+	uint8_t right; /**< enum pgw_right */
+};
+
+/** What is asked for: items outside of it may be left out, and need not. Ends are inclusive. */
+struct sql_limits {
+	uint64_t root_first, root_last;
+	uint64_t va_first, va_last;
+	uint64_t level_first, level_last;
+	uint64_t pid_first, pid_last;
+	uint8_t rights_on, rights_off;
+};
+
+struct sql;
+
+struct sql_cursor {
+	sqlite3_vtab_cursor base;
+	struct sql *sql;
+	const struct sql_table *table;
+	struct sql_limits limits;
+	bool has_limits;
+	/* Items that are there now; the table's kind. */
+	void *items;
+	size_t nr, at, capacity;
+	uint64_t rowid;
+	bool is_end; /**< nothing comes after these */
+	/* Where the table is. */
+	size_t next;      /* root, process */
+	unsigned half;    /* of a root */
+	struct pgw_mm *mm; /* locked for read */
+	uint64_t next_va; /* of it */
+	char text[32];    /* of a value, until the next is asked for */
+};
+
+struct sql_table {
+	const char *name;
+	const struct sql_column *columns; /**< one without a name ends them */
+	size_t item_size;
+	/**
+	 * Add the next items, at least one, or set is_end.
+	 * @return 0, positive if a signal ended it, or negative: the library's
+	 */
+	int (*fill)(struct sql_cursor *cursor);
+	void (*value)(struct sql_cursor *cursor, const void *item, unsigned column,
+		      struct sql_value *ret);
+	/** Of a run of items in one: let it begin with the next. @return false: it was the last. May be NULL */
+	bool (*step)(struct sql_cursor *cursor, void *item);
+	void (*release)(void *item); /**< what an item holds; may be NULL */
+};
+
+/** All of them; one without a name ends them. */
+extern const struct sql_table sql_tables[];
+
+/** An image, and what its tables have found. */
+struct sql {
+	struct target *target;
+	const struct options *opts;
+	sqlite3 *db;
+	const struct pgw_root_info *roots;
+	size_t nr_roots;
+	struct pgw_tasks *tasks;
+	bool has_roots, has_tasks;
+	uint64_t nr_tables; /**< visits of page tables by scans */
+	bool is_cut;        /**< something could not be looked at, or not all; a message said it */
+	int status;         /**< of a table that failed, as fill returned it; else 0 */
+};
+
+/** Room for one more item. @return NULL: no memory */
+void *sql_item_new(struct sql_cursor *cursor);
+
+/** A database in memory with the tables of an image. @return enum tool_status; to be closed either way */
+int sql_open(struct sql *sql, struct target *target, const struct options *opts);
+void sql_close(struct sql *sql);
+/** What tables have found. */
+void sql_tables_close(struct sql *sql);
+
+#endif
