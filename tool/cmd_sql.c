@@ -237,7 +237,7 @@ const struct command cmd_sql = {
 		"digits, and in order as they are. Nothing but reading is allowed.\n",
 	.examples =
 		"  pagewalk sql vmcore 'select * from roots'\n"
-		"  pagewalk sql vmcore \"select first, last from ranges where kernel_w and kernel_x\"\n"
+		"  pagewalk sql vmcore \"select first from ranges where kernel_w and kernel_x\"\n"
 		"  pagewalk sql vmcore \"select p.pid, p.name, sum(r.bytes) from processes p\n"
 		"      join ranges r on r.root = p.root where r.region = 'user' group by p.pid\"\n",
 	.options = OPTIONS_IMAGE | OPT_BIT(OPT_SYMBOLS) | OPT_BIT(OPT_MAX_PAUSE) |

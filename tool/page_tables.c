@@ -331,6 +331,7 @@ int page_stats(struct page *page)
 	struct pgw_stats_sums sums = { 0 };
 	FILE *to = page->part[PAGE_SIZES].to;
 	int err = -PGW_ENOMEM, direct_err;
+	bool is_done;
 
 	if (page_roots(page) && stats_begin(&tables, parts)) {
 		fputs("<ul class=\"mixes\">\n", to);
@@ -343,9 +344,11 @@ int page_stats(struct page *page)
 		if (!err)
 			err = part_fails(page, to, direct_err);
 	}
-	if (!(html_table_end(&tables.mix) & html_table_end(&tables.levels) &
-	      html_table_end(&tables.regions)) &&
-	    !err)
+	/* All of them end, whatever becomes of one. */
+	is_done = html_table_end(&tables.mix);
+	is_done = html_table_end(&tables.levels) && is_done;
+	is_done = html_table_end(&tables.regions) && is_done;
+	if (!is_done && !err)
 		err = -PGW_ENOMEM;
 	for (size_t i = 0; i < NR(parts); i++) {
 		if (html_done(&parts[i]) && !err)
@@ -481,10 +484,13 @@ int page_audit(struct page *page)
 	FILE *to = page->part[PAGE_AUDIT].to;
 	struct html unchecked = { 0 };
 	int err = -PGW_ENOMEM;
+	bool is_done;
 
 	if (audit_begin(&tables, &unchecked))
 		err = pgw_audit(&args, &sums);
-	if (!(html_table_end(&tables.findings) & html_table_end(&tables.unchecked)) && !err)
+	is_done = html_table_end(&tables.findings);
+	is_done = html_table_end(&tables.unchecked) && is_done;
+	if (!is_done && !err)
 		err = -PGW_ENOMEM;
 	err = part_fails(page, to, err);
 	if (!err) {
