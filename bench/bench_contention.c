@@ -937,7 +937,7 @@ static void measure_sharing(const struct bench *bench)
 			       "mm / an mm each)\n",
 			       walks ? "walk of 1 page" : "lock pair");
 		for (unsigned width = 0; width < NR_SHARER_WIDTHS; width++) {
-			unsigned ms = bench->is_smoke ? 1 : RUN_MS << (width > 1);
+			unsigned ms = bench->is_smoke ? 1u : (unsigned)RUN_MS << (width > 1);
 
 			for (unsigned round = 0; round < bench->nr_rounds; round++) {
 				for (unsigned how = 0; how < NR_SHARINGS; how++)
