@@ -87,17 +87,23 @@ static const char *plan_next(const char *plan, const struct sql_table *table,
 	return plan + name + op + (plan[name + op] == ',');
 }
 
-/* Does a constraint narrow what is looked at? */
+static bool is_address(const struct sql_column *column)
+{
+	return column->type[0] == '\0';
+}
+
+/* Does a constraint narrow what is looked at, or is it on an address? */
 static bool is_taken(const struct sql_column *column, int op)
 {
+	if (op != SQLITE_INDEX_CONSTRAINT_EQ && column->limit == SQL_LIMIT_RIGHT)
+		return false;
 	switch (op) {
 	case SQLITE_INDEX_CONSTRAINT_EQ:
-		return column->limit != SQL_LIMIT_NONE;
 	case SQLITE_INDEX_CONSTRAINT_GE:
 	case SQLITE_INDEX_CONSTRAINT_GT:
 	case SQLITE_INDEX_CONSTRAINT_LE:
 	case SQLITE_INDEX_CONSTRAINT_LT:
-		return column->limit != SQL_LIMIT_NONE && column->limit != SQL_LIMIT_RIGHT;
+		return column->limit != SQL_LIMIT_NONE || is_address(column);
 	default:
 		return false;
 	}
@@ -120,7 +126,7 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 			continue;
 		info->aConstraintUsage[i].argvIndex = ++nr;
 		/* Addresses are compared here alone: SQLite has them as text. */
-		info->aConstraintUsage[i].omit = column->type[0] == '\0';
+		info->aConstraintUsage[i].omit = is_address(column);
 		sqlite3_str_appendf(plan, "%s%s%s", nr > 1 ? "," : "", column->name,
 				    op_text(info->aConstraint[i].op));
 		cost /= info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_EQ ? 100 : 10;
@@ -228,30 +234,20 @@ static void mm_drop(struct sql_cursor *cursor)
 	cursor->mm = NULL;
 }
 
-/* No address is in no range but that of all. */
-static bool is_outside(const struct sql_value *value, uint64_t first, uint64_t last)
-{
-	if (value->kind != SQL_HEX)
-		return first != 0 || last != UINT64_MAX;
-	return value->number < first || value->number > last;
-}
-
-/* What a table hands over may lie outside of the limits; addresses are compared by nobody else. */
+/* What a table hands over may lie outside of what is asked for. */
 static bool is_within(struct sql_cursor *cursor)
 {
 	const char *item = (char *)cursor->items + cursor->at * cursor->table->item_size;
-	const struct sql_limits *limits = &cursor->limits;
 	const struct sql_column *columns = cursor->table->columns;
 
 	for (unsigned i = 0; columns[i].name; i++) {
+		const uint64_t first = cursor->asked[i].first, last = cursor->asked[i].last;
 		struct sql_value value = { 0 };
 
-		if (columns[i].limit != SQL_LIMIT_ROOT && columns[i].limit != SQL_LIMIT_FIRST)
+		if (!is_address(&columns[i]) || (first == 0 && last == UINT64_MAX))
 			continue;
 		cursor->table->value(cursor, item, i, &value);
-		if (columns[i].limit == SQL_LIMIT_ROOT
-			    ? is_outside(&value, limits->root_first, limits->root_last)
-			    : is_outside(&value, limits->va_first, limits->va_last))
+		if (value.kind != SQL_HEX || value.number < first || value.number > last)
 			return false;
 	}
 	return true;
@@ -324,16 +320,24 @@ static int filter(sqlite3_vtab_cursor *base, int nr, const char *plan, int argc,
 	cursor->rowid = cursor->next = cursor->half = 0;
 	cursor->next_va = 0;
 	cursor->has_limits = argc > 0;
+	for (unsigned i = 0; i < SQL_MAX_COLUMNS; i++) {
+		cursor->asked[i].first = 0;
+		cursor->asked[i].last = max;
+	}
 	for (int i = 0; i < argc; i++) {
 		const struct sql_column *column;
 		uint64_t value;
 		int op = 0;
 
 		plan = plan_next(plan, cursor->table, &column, &op);
-		if (number_of(argv[i], &value))
-			limits_take(&cursor->limits, column, op, value);
-		else
-			cursor->is_end |= column->type[0] == '\0';
+		if (!number_of(argv[i], &value)) {
+			cursor->is_end |= is_address(column);
+			continue;
+		}
+		limits_take(&cursor->limits, column, op, value);
+		if (is_address(column))
+			narrow(&cursor->asked[column - cursor->table->columns].first,
+			       &cursor->asked[column - cursor->table->columns].last, op, value);
 	}
 	return refill(cursor);
 }
@@ -509,6 +513,8 @@ int sql_open(struct sql *sql, struct target *target, const struct options *opts)
 			return TOOL_UNREADABLE;
 		}
 	}
+	/* What is sorted stays in memory: files cannot be made any more. */
+	sqlite3_exec(sql->db, "pragma temp_store = memory", NULL, NULL, NULL);
 	sqlite3_set_authorizer(sql->db, authorize, NULL);
 	sqlite3_progress_handler(sql->db, 10000, stop_if_asked, NULL);
 	return TOOL_DONE;

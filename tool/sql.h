@@ -57,11 +57,17 @@ struct sql_limits {
 
 struct sql;
 
+#define SQL_MAX_COLUMNS 16
+
 struct sql_cursor {
 	sqlite3_vtab_cursor base;
 	struct sql *sql;
 	const struct sql_table *table;
 	struct sql_limits limits;
+	/** Of columns of addresses: what is asked for; SQLite, to which they are text, does not compare them. */
+	struct {
+		uint64_t first, last;
+	} asked[SQL_MAX_COLUMNS];
 	bool has_limits;
 	/* Items that are there now; the table's kind. */
 	void *items;

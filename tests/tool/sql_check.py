@@ -79,6 +79,10 @@ def limits(root):
     few = rows(f"select * from ranges where root = '{root}' and first = '{middle}'")[1]['tables']
     check(f"an address needs few of {everything[1]['tables']} tables", 0 < few < max(everything[1]['tables'] // 2, 12),
           f'{few} tables')
+    pa = rows(f"select pa from ranges where root = '{root}'")[0][-1][0]
+    same('an address is one without quotes, too', rows(f"select pa from ranges where root = '{root}' and pa = {pa}")[0],
+         rows(f"select pa from ranges where root = '{root}' and pa = '{pa}'")[0])
+    check('what is sorted', rows('select root, count(*) from leaves group by root order by 2')[0])
     plan = run('sql', IMAGE, f"explain query plan select * from leaves where root = '{root}' and first > 0").stdout
     check('the plan says what is narrowed', 'root=,first>' in plan, plan)
 
