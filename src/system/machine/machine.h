@@ -58,6 +58,8 @@ struct image_arch_ops {
 	bool has_e820;
 	/** What the kernel's root is found by, if it is not found: "a VMCOREINFO ...". */
 	const char *sought;
+	/** The same where it shows that the kernel has tables of a kind that is not read; or NULL. Optional. */
+	const char *(*sought_instead)(const struct pgw_image *image);
 	/** Bits of enum image_page_kind for a page; the address plays no part. */
 	unsigned (*page_kinds)(const uint8_t *page);
 	/**

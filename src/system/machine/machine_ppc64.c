@@ -27,6 +27,8 @@
 #define PROCESS_TABLE_MAX (UINT64_C(1) << 24)
 #define PROCESS_TABLE_ALIGN (UINT64_C(1) << 16)
 
+#define ROOT_SIZE (UINT64_C(8) << 13)
+
 #define IAMR_KUEP BIT(62) /* key 0: no execution */
 /* Linux: PAGE_OFFSET, where memory is mapped. */
 #define LINUX_LINEAR_MAP BITS(63, 62)
@@ -142,6 +144,23 @@ static bool ppc64_kernel_search(struct pgw_image *image, struct image_swapper *r
 	return false;
 }
 
+/*
+ * With hash page tables Linux keeps trees for itself, whose tables have addresses of the kernel's in
+ * them (__pgtable_ptr_val()); a CPU that walks radix trees has no leaf in a root.
+ */
+static bool is_hash_tree(const struct pgw_image *image, uint64_t root_pa)
+{
+	uint64_t dword;
+
+	for (uint64_t at = 0; at < ROOT_SIZE; at += 8) {
+		if (!read_dword(image, root_pa + at, &dword))
+			return false;
+		if (dword)
+			return (dword & ~BITS(55, 0)) == LINUX_LINEAR_MAP;
+	}
+	return false;
+}
+
 /* Memory is mapped from LINUX_LINEAR_MAP on, the kernel's image with it, wherever that is. */
 static bool ppc64_swapper(const struct pgw_image *image, const struct pgw_vmcoreinfo *info,
 			  struct image_swapper *ret)
@@ -158,7 +177,8 @@ static bool ppc64_swapper(const struct pgw_image *image, const struct pgw_vmcore
 	    (va & LINUX_LINEAR_MAP) != LINUX_LINEAR_MAP)
 		return true;
 	ret->root.format = image_format_of(image, (unsigned)__builtin_ctzll(page_size), 52);
-	if (ret->root.format && !image_root_is_aligned(&ret->root))
+	if (ret->root.format &&
+	    (!image_root_is_aligned(&ret->root) || is_hash_tree(image, ret->root.root.pa)))
 		ret->root.format = NULL;
 	return true;
 }
@@ -284,6 +304,18 @@ static bool ppc64_cpu_user_root(const struct pgw_image *image, const struct pgw_
 	return true;
 }
 
+static const char *ppc64_sought_instead(const struct pgw_image *image)
+{
+	uint64_t va;
+
+	for (size_t i = 0; i < image->nr_texts; i++) {
+		if (pgw_vmcoreinfo_symbol(&image->texts[i], "swapper_pg_dir", &va) &&
+		    is_hash_tree(image, va & ~LINUX_LINEAR_MAP))
+			return "radix trees: this kernel has hash page tables, which are not read";
+	}
+	return NULL;
+}
+
 static const uint64_t bases[] = { 0 };
 
 static const struct image_register registers[] = {
@@ -297,9 +329,8 @@ const struct image_arch_ops image_ppc64_ops = {
 	.registers = registers,
 	.bases = bases,
 	.nr_bases = PGW_ARRAY_SIZE(bases),
-	.sought =
-		"a VMCOREINFO in a note or in memory, or a process table of radix trees (hash page "
-		"tables are not read)",
+	.sought = "a VMCOREINFO in a note or in memory, or a process table of radix trees",
+	.sought_instead = ppc64_sought_instead,
 	.page_kinds = ppc64_page_kinds,
 	.swapper = ppc64_swapper,
 	.kernel_search = ppc64_kernel_search,
