@@ -316,7 +316,11 @@ static const char *sought(struct pgw_image *image)
 {
 	const struct image_kernels *kernels = image_kernels(image);
 	const struct pgw_root_info *root = &kernels->list[0].swapper.root;
+	const struct image_arch_ops *ops = image->arch->ops;
+	const char *instead = ops->sought_instead ? ops->sought_instead(image) : NULL;
 
+	if (instead)
+		return instead;
 	if (!kernels->nr)
 		return image->nr_texts ? "a root that maps swapper_pg_dir where VMCOREINFO has it"
 				       : image->arch->ops->sought;
