@@ -15,10 +15,12 @@ struct edit {
 	struct pt_edit pt;
 };
 
-static void edit_begin(struct edit *edit, const struct pgw_mm *mm, enum pt_policy policy)
+static const struct pt_edit *edit_begin(struct edit *edit, const struct pgw_mm *mm,
+					enum pt_policy policy)
 {
 	gather_init(&edit->gather, &mm->pt, policy);
 	edit->pt = (struct pt_edit){ &mm->pt, policy, &edit->gather };
+	return &edit->pt;
 }
 
 static int edit_end(struct edit *edit, int err)
@@ -128,6 +130,8 @@ int pgw_mm_unmap(struct pgw_mm *mm, uint64_t first, uint64_t last, enum pgw_unma
 
 int pgw_mm_protect(struct pgw_mm *mm, uint64_t first, uint64_t last, uint8_t rights)
 {
+	const struct pt_edit_ops *ops;
+	const struct pt_edit *pt;
 	struct edit edit;
 	int err;
 
@@ -136,8 +140,17 @@ int pgw_mm_protect(struct pgw_mm *mm, uint64_t first, uint64_t last, uint8_t rig
 	err = edit_check_range(mm, first, last, __func__);
 	if (err)
 		return err;
-	edit_begin(&edit, mm, mm_policy(mm));
-	return edit_end(&edit, mm->pt.format->edit->protect(&edit.pt, first, last, rights));
+	ops = mm->pt.format->edit;
+	pt = edit_begin(&edit, mm, mm_policy(mm));
+	if (!ops->can_protect(&mm->pt, rights))
+		err = -PGW_EOPNOTSUPP;
+	if (!err)
+		err = ops->split_at(pt, first);
+	if (!err)
+		err = ops->split_at(pt, last + 1);
+	if (!err)
+		err = ops->protect(pt, first, last, rights);
+	return edit_end(&edit, err);
 }
 
 int pgw_mm_split(struct pgw_mm *mm, uint64_t first, uint64_t last, uint8_t max_lg2)

@@ -102,10 +102,7 @@ struct pt_edit_ops {
 	int (*split_at)(const struct pt_edit *edit, uint64_t va);
 	/** Can protect() give a leaf these rights? */
 	bool (*can_protect)(const struct pt *pt, uint8_t rights);
-	/**
-	 * Splits leaves that stick out of the range; after an error nothing else has changed.
-	 * @return 0, -PGW_EOPNOTSUPP, or of split_at(): not where that was called for both ends
-	 */
+	/** Leaves must not stick out of the range: see split_at(). @return 0 or -PGW_EOPNOTSUPP */
 	int (*protect)(const struct pt_edit *edit, uint64_t first, uint64_t last, uint8_t rights);
 	/** @return as pgw_mm_split() */
 	int (*split)(const struct pt_edit *edit, uint64_t first, uint64_t last, uint8_t max_lg2);

@@ -457,7 +457,9 @@ static void step_protect(struct fixture *f)
 		err = pgw_mm_protect(f->mm, first, last, rights);
 	} else {
 		edit = edit_begin(f, &gather);
-		err = ops->protect(&edit, first, last, rights);
+		err = ops->split_at(&edit, first);
+		err = err ? err : ops->split_at(&edit, last + 1);
+		err = err ? err : ops->protect(&edit, first, last, rights);
 		edit_end(f, &gather);
 	}
 	if (err == -PGW_ENOMEM && f->arena.fail_after < 0)

@@ -306,18 +306,6 @@ static bool cursor_leaf(struct edit_cursor *c, uint64_t va, uint64_t *ret_first,
 	return true;
 }
 
-/*
- * The leaf that maps va, if more of it than a smallest one may lie outside of a range that begins
- * or ends at va: ranges are aligned to the granule, so nothing sticks out of a lowest table's
- * leaves but where these can be contiguous runs.
- */
-static bool cursor_large_leaf(struct edit_cursor *c, uint64_t va, uint64_t *ret_first,
-			      uint64_t *ret_last)
-{
-	cursor_find(c, va, 0);
-	return (c->level || pt_contig_lg2(c->env, 0)) && cursor_leaf(c, va, ret_first, ret_last);
-}
-
 /* Items of the cursor's table, side by side. */
 struct edit_row {
 	uint64_t va; /* of the first */

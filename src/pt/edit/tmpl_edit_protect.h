@@ -5,7 +5,6 @@
 /* Other rights for leaves that exist, and which rights there are. */
 
 #include "pt/edit/tmpl_edit.h"
-#include "pt/edit/tmpl_edit_split.h"
 
 struct edit_protect {
 	struct edit_cursor c;
@@ -97,14 +96,10 @@ static bool pt_can_protect(const struct pt *pt, uint8_t rights)
 static int pt_protect(const struct pt_edit *edit, uint64_t first, uint64_t last, uint8_t rights)
 {
 	struct edit_protect p;
-	int err;
 
 	cursor_init(&p.c, edit, first);
 	if (!protect_bits(edit->pt, p.c.env, rights, &p.bits))
 		return -PGW_EOPNOTSUPP;
-	err = edit_split_ends(&p.c, first, last);
-	if (err)
-		return err;
 	edit_each(&p.c, first, last, protect_items);
 	return 0;
 }

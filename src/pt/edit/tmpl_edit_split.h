@@ -174,21 +174,13 @@ static int edit_split_at(struct edit_cursor *c, uint64_t va)
 
 	if (!va)
 		return 0; /* the end of all addresses, or their beginning */
-	while (cursor_large_leaf(c, va, &first, &last) && first < va) {
+	while (cursor_leaf(c, va, &first, &last) && first < va) {
 		unsigned lg2 = (unsigned)__builtin_ctzll(last - first + 1);
 
 		if (edit_split_once(c, lg2 - 1) == EDIT_STOPPED)
 			return c->err;
 	}
 	return 0;
-}
-
-/* Split what sticks out of first..last. */
-static int edit_split_ends(struct edit_cursor *c, uint64_t first, uint64_t last)
-{
-	int err = edit_split_at(c, first);
-
-	return err ? err : edit_split_at(c, last + 1);
 }
 
 static int pt_split_at(const struct pt_edit *edit, uint64_t va)

@@ -153,12 +153,15 @@ static int unmap_bounds(struct edit_cursor *c, uint64_t *first, uint64_t *last,
 			enum pgw_unmap_how how)
 {
 	uint64_t leaf_first, leaf_last, from = *first, to = *last;
+	int err;
 
-	if (how == PGW_UNMAP_SPLIT)
-		return edit_split_ends(c, from, to);
-	if (cursor_large_leaf(c, from, &leaf_first, &leaf_last))
+	if (how == PGW_UNMAP_SPLIT) {
+		err = edit_split_at(c, from);
+		return err ? err : edit_split_at(c, to + 1);
+	}
+	if (cursor_leaf(c, from, &leaf_first, &leaf_last))
 		*first = leaf_first;
-	if (cursor_large_leaf(c, to, &leaf_first, &leaf_last))
+	if (cursor_leaf(c, to, &leaf_first, &leaf_last))
 		*last = leaf_last;
 	return how == PGW_UNMAP_EXACT && (*first != from || *last != to) ? -PGW_EINVAL : 0;
 }
