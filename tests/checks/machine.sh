@@ -85,7 +85,7 @@ for paths in '' scalar nomemo threads=2; do
 		PAGEWALK_PATHS=$paths say "$there" $arguments "$image" >"$tmp/there"
 		same "$arguments${paths:+ ($paths)}, as here" "$tmp/here" "$tmp/there"
 	done <<-'ARGUMENTS'
-		info
+		info --no-sandbox
 		roots --json
 		dump --leaves
 		dump --style ptdump
