@@ -104,6 +104,8 @@ static int page_put(struct page *page, struct new_file *file, struct out *out)
 	out_flush(out);
 	if (!page->nr_roots)
 		target_explain_no_root(target);
+	else if (page->is_cut || pgw_image_get_info(target->image)->truncated)
+		message("%s: some of it could not be looked at; the page says what", target->file);
 	return page->is_cut || !page->nr_roots || pgw_image_get_info(target->image)->truncated
 		       ? TOOL_FINDING
 		       : TOOL_DONE;

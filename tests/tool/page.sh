@@ -51,7 +51,8 @@ check '... and stays' cmp -s "$small" "$tmp/image"
 complains 'a folder that is not there' 3 'No such file' report "$small" -o "$tmp/none/page.html"
 run report --budget 60 "$small" -o "$tmp/cut.html"
 check 'a budget runs out: status 1, which is said' sh -c \
-	"test $status -eq 1 && grep -q '  truncated\$' $tmp/out && grep -q 'address spaces not all is here' $tmp/cut.html"
+	"test $status -eq 1 && grep -q '  truncated\$' $tmp/out && grep -q 'the page says what' $tmp/err &&
+	grep -q 'address spaces not all is here' $tmp/cut.html"
 head -c 3000 "$small" >"$tmp/cut"
 run report "$tmp/cut" -o "$tmp/none.html"
 check 'a file that is cut: status 1, no root, which is said' sh -c \
