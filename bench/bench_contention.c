@@ -524,8 +524,8 @@ static void print_width(const struct bench *bench, const struct contention *c, u
 	}
 	printf("  x %.2f +- %.2f (%.2f to %.2f), x %.2f of one writer", ratio.median, ratio.away,
 	       ratio.least, ratio.most, to_one.median);
-	if (width == 1 && c->goal > 0)
-		printf(", goal %.1f%s", c->goal, ratio.median < c->goal ? ": MISSED" : "");
+	if (width == 1)
+		bench_print_goal(bench, ratio.median, c->goal, true);
 	printf("\n");
 }
 
@@ -907,9 +907,11 @@ static void print_sharing(const struct bench *bench, bool walks, unsigned nr_thr
 		       walks ? "walk1" : "pair", nr_threads, median[SHARE_MM],
 		       median[SHARE_NOTHING], median[SHARE_RWLOCK], of_own);
 	else
-		printf("  %7u  %8.2f  %8.2f  %8.2f  x %.2f%s\n", nr_threads, median[SHARE_MM] / 1e6,
-		       median[SHARE_NOTHING] / 1e6, median[SHARE_RWLOCK] / 1e6, of_own,
-		       nr_threads == 2 && of_own < SHARING_GOAL ? ", goal 0.95: MISSED" : "");
+		printf("  %7u  %8.2f  %8.2f  %8.2f  x %.2f", nr_threads, median[SHARE_MM] / 1e6,
+		       median[SHARE_NOTHING] / 1e6, median[SHARE_RWLOCK] / 1e6, of_own);
+	bench_print_goal(bench, of_own, nr_threads == 2 ? SHARING_GOAL : 0, true);
+	if (!bench->is_json)
+		printf("\n");
 }
 
 static void measure_sharing(const struct bench *bench)

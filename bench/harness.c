@@ -181,6 +181,15 @@ double bench_deviation(const double *values, unsigned nr, double middle)
 	return bench_median(away, nr);
 }
 
+void bench_print_goal(const struct bench *bench, double ratio, double goal, bool at_least)
+{
+	bool is_met = at_least ? ratio >= goal : ratio <= goal;
+
+	if (!bench->is_json && goal > 0)
+		printf(", goal %s %.2f: %s", at_least ? ">=" : "<=", goal,
+		       is_met ? "met" : "MISSED");
+}
+
 static void print_case(const struct bench *bench, const struct bench_set *set, unsigned index,
 		       struct sample *sample)
 {
@@ -202,8 +211,7 @@ static void print_case(const struct bench *bench, const struct bench_set *set, u
 	else
 		printf("  %-28s %11.2f ns/%s +- %.2f (%.2f to %.2f)  x %.2f", c->name, ns,
 		       set->unit, away, least, most, ratio);
-	if (!bench->is_json && goal > 0)
-		printf(", goal %.2f%s", goal, ratio > goal ? ": MISSED" : "");
+	bench_print_goal(bench, ratio, goal, false);
 	if (!bench->is_json)
 		printf("\n");
 }

@@ -53,6 +53,12 @@ int bench_init(struct bench *bench, int argc, char **argv);
 /** Measure and print. */
 void bench_run(struct bench *bench, const struct bench_set *set);
 
+/**
+ * Print in text, behind a ratio, what was wanted and whether it is met: at most this, or, of things
+ * that are to be as fast as several, at least. Nothing if goal is 0.
+ */
+void bench_print_goal(const struct bench *bench, double ratio, double goal, bool at_least);
+
 /** The median; the values are sorted. */
 double bench_median(double *values, unsigned nr);
 /** The median absolute deviation: half of the values are no farther from the median. */
