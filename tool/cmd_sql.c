@@ -9,6 +9,8 @@
 #include "report/json_put.h"
 #include "sql.h"
 
+#include <sqlite3ext.h>
+
 SQLITE_EXTENSION_INIT3
 
 #define LINE_MAX_BYTES ((size_t)1 << 20) /* of a statement that is read */

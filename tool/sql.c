@@ -8,6 +8,9 @@
 
 #include "parse.h"
 
+/* With it the functions of SQLite are those of a library that is loaded when it is needed. */
+#include <sqlite3ext.h>
+
 SQLITE_EXTENSION_INIT1
 
 /* ---- the library ---- */
@@ -87,11 +90,6 @@ static const char *plan_next(const char *plan, const struct sql_table *table,
 	return plan + name + op + (plan[name + op] == ',');
 }
 
-static bool is_address(const struct sql_column *column)
-{
-	return column->type[0] == '\0';
-}
-
 /* Does a constraint narrow what is looked at, or is it on an address? */
 static bool is_taken(const struct sql_column *column, int op)
 {
@@ -103,7 +101,7 @@ static bool is_taken(const struct sql_column *column, int op)
 	case SQLITE_INDEX_CONSTRAINT_GT:
 	case SQLITE_INDEX_CONSTRAINT_LE:
 	case SQLITE_INDEX_CONSTRAINT_LT:
-		return column->limit != SQL_LIMIT_NONE || is_address(column);
+		return column->limit != SQL_LIMIT_NONE || sql_is_address(column);
 	default:
 		return false;
 	}
@@ -126,7 +124,7 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 			continue;
 		info->aConstraintUsage[i].argvIndex = ++nr;
 		/* Addresses are compared here alone: SQLite has them as text. */
-		info->aConstraintUsage[i].omit = is_address(column);
+		info->aConstraintUsage[i].omit = sql_is_address(column);
 		sqlite3_str_appendf(plan, "%s%s%s", nr > 1 ? "," : "", column->name,
 				    op_text(info->aConstraint[i].op));
 		cost /= info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_EQ ? 100 : 10;
@@ -200,130 +198,53 @@ static void limits_take(struct sql_limits *limits, const struct sql_column *colu
 
 /* ---- a cursor ---- */
 
-static void items_drop(struct sql_cursor *cursor)
+struct vtab_cursor {
+	sqlite3_vtab_cursor base;
+	struct sql_cursor rows;
+};
+
+static struct sql_cursor *rows_of(sqlite3_vtab_cursor *base)
 {
-	for (size_t i = 0; i < cursor->nr && cursor->table->release; i++)
-		cursor->table->release((char *)cursor->items + i * cursor->table->item_size);
-	cursor->nr = cursor->at = 0;
+	return &((struct vtab_cursor *)base)->rows;
 }
 
-void *sql_item_new(struct sql_cursor *cursor)
+/* What a step of a cursor returned. @return of SQLite */
+static int status_of(const struct sql_cursor *cursor, int status)
 {
-	size_t size = cursor->table->item_size;
-	void *item;
-
-	if (cursor->nr == cursor->capacity) {
-		size_t capacity = cursor->capacity ? 2 * cursor->capacity : 64;
-		void *grown = realloc(cursor->items, capacity * size);
-
-		if (!grown)
-			return NULL;
-		cursor->items = grown;
-		cursor->capacity = capacity;
-	}
-	item = (char *)cursor->items + cursor->nr++ * size;
-	memset(item, 0, size);
-	return item;
-}
-
-static void mm_drop(struct sql_cursor *cursor)
-{
-	if (cursor->mm)
-		pgw_mmap_read_unlock(cursor->mm);
-	pgw_mm_free(cursor->mm);
-	cursor->mm = NULL;
-}
-
-/* What a table hands over may lie outside of what is asked for. */
-static bool is_within(struct sql_cursor *cursor)
-{
-	const char *item = (char *)cursor->items + cursor->at * cursor->table->item_size;
-	const struct sql_column *columns = cursor->table->columns;
-
-	for (unsigned i = 0; columns[i].name; i++) {
-		const uint64_t first = cursor->asked[i].first, last = cursor->asked[i].last;
-		struct sql_value value = { 0 };
-
-		if (!is_address(&columns[i]) || (first == 0 && last == UINT64_MAX))
-			continue;
-		cursor->table->value(cursor, item, i, &value);
-		if (value.kind != SQL_HEX || value.number < first || value.number > last)
-			return false;
-	}
-	return true;
-}
-
-static void step(struct sql_cursor *cursor)
-{
-	char *item = (char *)cursor->items + cursor->at * cursor->table->item_size;
-
-	if (!cursor->table->step || !cursor->table->step(cursor, item))
-		cursor->at++;
-}
-
-/* Go on to an item within the limits, and get more if these were all. @return of SQLite */
-static int refill(struct sql_cursor *cursor)
-{
-	int status;
-
-	for (;;) {
-		while (cursor->at < cursor->nr && cursor->has_limits && !is_within(cursor))
-			step(cursor);
-		if (cursor->at < cursor->nr || cursor->is_end)
-			return SQLITE_OK;
-		items_drop(cursor);
-		status = cursor->table->fill(cursor);
-		if (!status)
-			continue;
-		cursor->sql->status = status;
-		return status > 0 ? SQLITE_INTERRUPT
-		       : status == -PGW_ENOMEM ? SQLITE_NOMEM
-					       : SQLITE_ERROR;
-	}
+	if (!status)
+		return SQLITE_OK;
+	cursor->sql->status = status;
+	return status > 0 ? SQLITE_INTERRUPT : status == -PGW_ENOMEM ? SQLITE_NOMEM : SQLITE_ERROR;
 }
 
 static int cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret)
 {
 	const struct vtab *vtab = (struct vtab *)base;
-	struct sql_cursor *cursor = calloc(1, sizeof(*cursor));
+	struct vtab_cursor *cursor = calloc(1, sizeof(*cursor));
 
 	if (!cursor)
 		return SQLITE_NOMEM;
-	cursor->sql = vtab->sql;
-	cursor->table = vtab->table;
+	cursor->rows.sql = vtab->sql;
+	cursor->rows.table = vtab->table;
 	*ret = &cursor->base;
 	return SQLITE_OK;
 }
 
 static int cursor_close(sqlite3_vtab_cursor *base)
 {
-	struct sql_cursor *cursor = (struct sql_cursor *)base;
-
-	items_drop(cursor);
-	mm_drop(cursor);
-	free(cursor->items);
-	free(cursor);
+	sql_cursor_close(rows_of(base));
+	free((struct vtab_cursor *)base);
 	return SQLITE_OK;
 }
 
 static int filter(sqlite3_vtab_cursor *base, int nr, const char *plan, int argc,
 		  sqlite3_value **argv)
 {
-	struct sql_cursor *cursor = (struct sql_cursor *)base;
-	const uint64_t max = UINT64_MAX;
+	struct sql_cursor *cursor = rows_of(base);
 
 	(void)nr;
-	items_drop(cursor);
-	mm_drop(cursor);
-	cursor->limits = (struct sql_limits){ 0, max, 0, max, 0, max, 0, max, 0, 0 };
-	cursor->is_end = false;
-	cursor->rowid = cursor->next = cursor->half = 0;
-	cursor->next_va = 0;
+	sql_cursor_begin(cursor);
 	cursor->has_limits = argc > 0;
-	for (unsigned i = 0; i < SQL_MAX_COLUMNS; i++) {
-		cursor->asked[i].first = 0;
-		cursor->asked[i].last = max;
-	}
 	for (int i = 0; i < argc; i++) {
 		const struct sql_column *column;
 		uint64_t value;
@@ -331,40 +252,35 @@ static int filter(sqlite3_vtab_cursor *base, int nr, const char *plan, int argc,
 
 		plan = plan_next(plan, cursor->table, &column, &op);
 		if (!number_of(argv[i], &value)) {
-			cursor->is_end |= is_address(column);
+			cursor->is_end |= sql_is_address(column);
 			continue;
 		}
 		limits_take(&cursor->limits, column, op, value);
-		if (is_address(column))
+		if (sql_is_address(column))
 			narrow(&cursor->asked[column - cursor->table->columns].first,
 			       &cursor->asked[column - cursor->table->columns].last, op, value);
 	}
-	return refill(cursor);
+	return status_of(cursor, sql_cursor_fill(cursor));
 }
 
 static int next(sqlite3_vtab_cursor *base)
 {
-	struct sql_cursor *cursor = (struct sql_cursor *)base;
+	struct sql_cursor *cursor = rows_of(base);
 
-	step(cursor);
-	cursor->rowid++;
-	return refill(cursor);
+	return status_of(cursor, sql_cursor_next(cursor));
 }
 
 static int eof(sqlite3_vtab_cursor *base)
 {
-	const struct sql_cursor *cursor = (struct sql_cursor *)base;
-
-	return cursor->at == cursor->nr && cursor->is_end;
+	return sql_cursor_at_end(rows_of(base));
 }
 
 static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index)
 {
-	struct sql_cursor *cursor = (struct sql_cursor *)base;
-	const char *item = (char *)cursor->items + cursor->at * cursor->table->item_size;
+	struct sql_cursor *cursor = rows_of(base);
 	struct sql_value value = { 0 };
 
-	cursor->table->value(cursor, item, (unsigned)index, &value);
+	cursor->table->value(cursor, sql_cursor_item(cursor), (unsigned)index, &value);
 	if (value.kind == SQL_HEX) {
 		snprintf(cursor->text, sizeof(cursor->text), "0x%016llx",
 			 (unsigned long long)value.number);
@@ -379,7 +295,7 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index
 
 static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret)
 {
-	*ret = (sqlite3_int64)((struct sql_cursor *)base)->rowid;
+	*ret = (sqlite3_int64)rows_of(base)->rowid;
 	return SQLITE_OK;
 }
 

@@ -3,8 +3,9 @@
 #define TOOL_SQL_H
 
 /*
- * An image as tables of SQLite. Their rows are made while a query asks for them: a table fills a cursor with
- * some rows at a time, within limits that the query's constraints come to.
+ * An image as tables. Their rows are made while somebody asks for them: a table fills a cursor with some rows
+ * at a time, within limits. Tables of SQLite are made of them (sql.c), where the limits are what a query's
+ * constraints come to, and files (export.h).
  *
  * Addresses are text of sixteen digits after 0x, which is in order as they are; a number of SQLite's has a
  * sign, and the kernel's half would come before the user's. Where a constraint is on an address, a number
@@ -12,9 +13,6 @@
  */
 
 #include "target.h"
-
-/* With it the functions of SQLite are those of a library that is loaded when it is needed. */
-#include <sqlite3ext.h>
 
 enum sql_kind {
 	SQL_NULL,
@@ -60,7 +58,6 @@ struct sql;
 #define SQL_MAX_COLUMNS 16
 
 struct sql_cursor {
-	sqlite3_vtab_cursor base;
 	struct sql *sql;
 	const struct sql_table *table;
 	struct sql_limits limits;
@@ -105,7 +102,7 @@ extern const struct sql_table sql_tables[];
 struct sql {
 	struct target *target;
 	const struct options *opts;
-	sqlite3 *db;
+	struct sqlite3 *db; /**< after sql_open() */
 	const struct pgw_root_info *roots;
 	size_t nr_roots;
 	struct pgw_tasks *tasks;
@@ -117,6 +114,31 @@ struct sql {
 
 /** Room for one more item. @return NULL: no memory */
 void *sql_item_new(struct sql_cursor *cursor);
+
+/** Before the first row, without limits. Pre: sql and table are set, and all else is 0 or was used */
+void sql_cursor_begin(struct sql_cursor *cursor);
+/** Go on to a row within the limits, if this is none, or to the end. @return as sql_table.fill */
+int sql_cursor_fill(struct sql_cursor *cursor);
+/** The same for the row after this one. */
+int sql_cursor_next(struct sql_cursor *cursor);
+void sql_cursor_close(struct sql_cursor *cursor);
+
+static inline bool sql_cursor_at_end(const struct sql_cursor *cursor)
+{
+	return cursor->at == cursor->nr && cursor->is_end;
+}
+
+/** The row's item. Pre: it is not at the end */
+static inline void *sql_cursor_item(const struct sql_cursor *cursor)
+{
+	return (char *)cursor->items + cursor->at * cursor->table->item_size;
+}
+
+/** Is it a column of addresses? */
+static inline bool sql_is_address(const struct sql_column *column)
+{
+	return column->type[0] == '\0';
+}
 
 /** A database in memory with the tables of an image. @return enum tool_status; to be closed either way */
 int sql_open(struct sql *sql, struct target *target, const struct options *opts);
