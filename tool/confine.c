@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "confine.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +12,9 @@
 
 struct rules {
 	struct sandbox_rule list[MAX_RULES];
-	char folders[MAX_RULES][PATH_MAX];
+	char *owned[MAX_RULES]; /* names that are not from the command line */
 	size_t nr;
+	size_t nr_owned;
 };
 
 static struct {
@@ -43,15 +43,25 @@ static void add(struct rules *rules, const char *path, enum sandbox_access acces
 		rules->list[rules->nr++] = (struct sandbox_rule){ path, access };
 }
 
+/* The first LEN bytes of a name. What there is no memory for stays forbidden. */
+static void add_part(struct rules *rules, const char *name, size_t len, enum sandbox_access access)
+{
+	char *part = rules->nr < MAX_RULES ? strndup(name, len) : NULL;
+
+	if (!part)
+		return;
+	rules->owned[rules->nr_owned++] = part;
+	add(rules, part, access);
+}
+
 static void add_folder(struct rules *rules, const char *path, enum sandbox_access access)
 {
 	const char *slash = path ? strrchr(path, '/') : NULL;
-	char *folder = rules->folders[rules->nr];
 
-	if (!path || rules->nr == MAX_RULES)
-		return;
-	snprintf(folder, PATH_MAX, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-	add(rules, folder, access);
+	if (slash)
+		add_part(rules, path, (size_t)(slash - path) + 1, access);
+	else if (path)
+		add(rules, ".", access);
 }
 
 /* Folders that the user has the loader look into. */
@@ -59,14 +69,11 @@ static void add_library_path(struct rules *rules)
 {
 	const char *path = getenv("LD_LIBRARY_PATH");
 
-	while (path && *path && rules->nr < MAX_RULES) {
+	while (path && *path) {
 		size_t len = strcspn(path, ":");
-		char *folder = rules->folders[rules->nr];
 
-		if (len && len < PATH_MAX) {
-			snprintf(folder, PATH_MAX, "%.*s", (int)len, path);
-			add(rules, folder, SANDBOX_READ);
-		}
+		if (len)
+			add_part(rules, path, len, SANDBOX_READ);
 		path += len + (path[len] == ':');
 	}
 }
@@ -117,17 +124,16 @@ static void add_inputs(struct rules *rules, const struct options *opts)
 
 static void enter(const struct options *opts, bool has_inputs)
 {
-	struct rules *rules = calloc(1, sizeof(*rules));
+	struct rules rules = { .nr = 0 };
 	struct sandbox_state state;
 
-	if (!rules)
-		return;
-	add_named(rules, opts);
-	add_outputs(rules, opts);
+	add_named(&rules, opts);
+	add_outputs(&rules, opts);
 	if (has_inputs)
-		add_inputs(rules, opts);
-	state = sandbox_enter(rules->list, rules->nr);
-	free(rules);
+		add_inputs(&rules, opts);
+	state = sandbox_enter(rules.list, rules.nr);
+	while (rules.nr_owned)
+		free(rules.owned[--rules.nr_owned]);
 	if (state.landlock)
 		snprintf(confined.text, sizeof(confined.text), "Landlock (version %d)%s",
 			 state.landlock, state.seccomp ? " and seccomp" : "");

@@ -2,10 +2,8 @@
 #define _GNU_SOURCE /* O_PATH, syscall */
 #include "sandbox.h"
 
-#include <dlfcn.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
+#include <linux/seccomp.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -13,9 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifdef PGW_WITH_SECCOMP
-#include <seccomp.h>
-#endif
+#include "sandbox_filter.h"
 
 /* ---- Landlock: include/uapi/linux/landlock.h of Linux 7.2; that of the build may be older ---- */
 
@@ -100,109 +96,21 @@ static int landlock_enter(const struct sandbox_rule *rules, size_t nr)
 
 /* ---- seccomp ---- */
 
-#ifdef PGW_WITH_SECCOMP
-/* What is used of the library, which is loaded if it is there. */
-static struct {
-	scmp_filter_ctx (*init)(uint32_t action);
-	int (*add)(scmp_filter_ctx filter, uint32_t action, int call, unsigned nr, ...);
-	int (*load)(const scmp_filter_ctx filter);
-	void (*release)(scmp_filter_ctx filter);
-} lib;
-
-static bool library_load(void)
-{
-	const struct {
-		const char *name;
-		void *to;
-	} symbols[] = {
-		{ "seccomp_init", &lib.init },
-		{ "seccomp_rule_add", &lib.add },
-		{ "seccomp_load", &lib.load },
-		{ "seccomp_release", &lib.release },
-	};
-	void *library = dlopen(PGW_WITH_SECCOMP, RTLD_NOW | RTLD_LOCAL);
-
-	for (size_t i = 0; library && i < sizeof(symbols) / sizeof(symbols[0]); i++) {
-		void *symbol = dlsym(library, symbols[i].name);
-
-		if (!symbol)
-			return false;
-		memcpy(symbols[i].to, &symbol, sizeof(symbol));
-	}
-	return library;
-}
-
-/* No command makes these. What opens, reads and maps files is Landlock's to decide. */
-static const int refused[] = {
-	SCMP_SYS(execve),
-	SCMP_SYS(execveat),
-	SCMP_SYS(ptrace),
-	SCMP_SYS(process_vm_readv),
-	SCMP_SYS(process_vm_writev),
-	SCMP_SYS(pidfd_open),
-	SCMP_SYS(pidfd_getfd),
-	SCMP_SYS(pidfd_send_signal),
-	SCMP_SYS(socket),
-	SCMP_SYS(connect),
-	SCMP_SYS(bind),
-	SCMP_SYS(listen),
-	SCMP_SYS(mount),
-	SCMP_SYS(umount2),
-	SCMP_SYS(pivot_root),
-	SCMP_SYS(chroot),
-	SCMP_SYS(setns),
-	SCMP_SYS(unshare),
-	SCMP_SYS(bpf),
-	SCMP_SYS(perf_event_open),
-	SCMP_SYS(userfaultfd),
-	SCMP_SYS(io_uring_setup),
-	SCMP_SYS(open_by_handle_at),
-	SCMP_SYS(keyctl),
-	SCMP_SYS(add_key),
-	SCMP_SYS(request_key),
-	SCMP_SYS(init_module),
-	SCMP_SYS(finit_module),
-	SCMP_SYS(kexec_load),
-	SCMP_SYS(kexec_file_load),
-	SCMP_SYS(reboot),
-	SCMP_SYS(fork),
-	SCMP_SYS(vfork),
-};
-
-static bool filter_fill(scmp_filter_ctx filter)
-{
-	const uint32_t eperm = SCMP_ACT_ERRNO(EPERM);
-	const struct scmp_arg_cmp of_others = { 0, SCMP_CMP_NE, (scmp_datum_t)getpid(), 0 };
-	const struct scmp_arg_cmp of_process = { 0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0 };
-
-	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		if (lib.add(filter, eperm, refused[i], 0))
-			return false;
-	}
-	/* Signals to itself alone; threads, but no processes. What cannot be looked into is not there: libc
-	 * goes on without clone3. */
-	return !lib.add(filter, eperm, SCMP_SYS(kill), 1, of_others) &&
-	       !lib.add(filter, eperm, SCMP_SYS(clone), 1, of_process) &&
-	       !lib.add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-}
-
+/* Only the numbers of processes are not known when a command is built. */
 static bool seccomp_enter(void)
 {
-	scmp_filter_ctx filter = library_load() ? lib.init(SCMP_ACT_ALLOW) : NULL;
-	bool is_in_force;
+	struct sock_filter code[BPF_MAXINSNS];
+	struct sock_fprog program = { .len = sandbox_filter_nr, .filter = code };
 
-	if (!filter)
+	if (!sandbox_filter_nr || sandbox_filter_nr > BPF_MAXINSNS)
 		return false;
-	is_in_force = filter_fill(filter) && lib.load(filter) == 0;
-	lib.release(filter);
-	return is_in_force;
+	memcpy(code, sandbox_filter, sandbox_filter_nr * sizeof(*code));
+	for (unsigned i = 0; i < sandbox_filter_nr; i++) {
+		if (code[i].k == sandbox_filter_own_pid)
+			code[i].k = (uint32_t)getpid();
+	}
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
-#else
-static bool seccomp_enter(void)
-{
-	return false;
-}
-#endif
 
 struct sandbox_state sandbox_enter(const struct sandbox_rule *rules, size_t nr)
 {
@@ -212,7 +120,6 @@ struct sandbox_state sandbox_enter(const struct sandbox_rule *rules, size_t nr)
 	/* Both want it of those who are not root. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return state;
-	/* First, as its library is a file. */
 	has_seccomp = has_seccomp || seccomp_enter();
 	state.seccomp = has_seccomp;
 	state.landlock = landlock_enter(rules, nr);
