@@ -8,8 +8,8 @@
  * tables themselves. Those of VMAs are in vma.h; what kernels do with their own
  * tables and must be careful with, in kernel.h.
  *
- * Locking, all functions here: a user mm's mmap lock for write; a kernel mm's
- * for read suffices if the caller owns the range: nobody else may change
+ * Locking, all functions here: a user mm's mmap lock for write; a kernel mm's, or a foreign one's
+ * (a guest's, a device's), for read suffices if the caller owns the range: nobody else may change
  * anything in it, others may change other ranges of the same tables, and look.
  * An mm of PGW_POLICY_SINGLE must not be looked at by anybody else meanwhile.
  *
@@ -86,8 +86,8 @@ PGW_API int pgw_mm_split(struct pgw_mm *mm, uint64_t first, uint64_t last, uint8
 /**
  * Put one leaf or run of 2^size_lg2 bytes in the place of those that map va's
  * aligned range, if they are consecutive and alike (accessed and dirty bits
- * apart, which are combined), and free the tables below it. User mms and
- * PGW_POLICY_SINGLE only; kernel mms: kernel.h.
+ * apart, which are combined), and free the tables below it. User and foreign mms, for which it
+ * needs the lock for write, and PGW_POLICY_SINGLE only; kernel mms: kernel.h.
  * @return 0, -PGW_ENOENT (a hole), -PGW_EBUSY (not alike, not consecutive; a file's
  *         VMA begins or ends in it),
  *         -PGW_EINVAL (no such size), -PGW_EOPNOTSUPP, -PGW_EPERM

@@ -147,7 +147,7 @@ PGW_API enum pgw_lock_mode pgw_mmap_lock_mode(const struct pgw_mm *mm);
 /**
  * Map one leaf of an owned mm, making the tables above it.
  *
- * Locking: a user mm's mmap lock for write; a kernel mm's for read suffices if
+ * Locking: a user mm's mmap lock for write; a kernel or foreign mm's for read suffices if
  * the caller owns the range (tables are installed by compare-and-swap).
  * @return 0, -PGW_EEXIST (something that is not empty is in the way; nothing
  *         changed but tables that now exist), -PGW_ENOMEM, -PGW_EINVAL,

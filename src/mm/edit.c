@@ -29,7 +29,7 @@ static int edit_end(struct edit *edit, int err)
 	return err;
 }
 
-/* What every edit needs: an owned mm; a user mm's lock for write, a kernel mm's for read. */
+/* What every edit needs: an owned mm; a user mm's lock for write, any other's for read. */
 static int edit_check(const struct pgw_mm *mm, uint64_t first, uint64_t last, const char *function)
 {
 	if (!mm || !mm_covers(mm, first, last))
@@ -209,6 +209,9 @@ int pgw_mm_collapse(struct pgw_mm *mm, uint64_t va, uint8_t size_lg2)
 	struct edit edit;
 	int err = size_lg2 > 63 ? -PGW_EINVAL : edit_check(mm, va, va, __func__);
 
+	/* Who walks the tables that it frees holds the lock for read, and is no reader. */
+	if (!err && mm->pt.region.kind == PGW_REGION_FOREIGN)
+		err = mm_assert_write_locked(mm, PGW_RULE_MMAP_WRITE_LOCKED, __func__);
 	if (err)
 		return err;
 	policy = mm->policy == PGW_POLICY_SINGLE ? PT_SINGLE : PT_SHARED;

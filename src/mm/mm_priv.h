@@ -70,7 +70,10 @@ int mm_assert_locked(const struct pgw_mm *mm, enum pgw_rule rule, const char *fu
 /* ... for write; a downgraded lock does not count. */
 int mm_assert_write_locked(const struct pgw_mm *mm, enum pgw_rule rule, const char *function);
 
-/* The novma rule: a user mm needs its lock for write, a kernel mm at least for read. */
+/*
+ * The novma rule: a user mm needs its lock for write, a kernel mm at least for read; so does a
+ * foreign one whose tables are ours, else for write, as its owner's lock cannot be seen.
+ */
 int mm_assert_novma(const struct pgw_mm *mm, const char *function);
 
 /* pgw_scan_part() by blocks. */

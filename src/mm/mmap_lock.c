@@ -160,6 +160,8 @@ int mm_assert_novma(const struct pgw_mm *mm, const char *function)
 {
 	if (mm->pt.region.kind == PGW_REGION_KERNEL)
 		return mm_assert_locked(mm, PGW_RULE_NOVMA_KERNEL_READ, function);
+	if (mm->pt.region.kind == PGW_REGION_FOREIGN && mm->kind == PGW_MM_OWNED)
+		return mm_assert_locked(mm, PGW_RULE_MMAP_LOCKED, function);
 	return mm_assert_write_locked(mm, PGW_RULE_NOVMA_USER_WRITE, function);
 }
 

@@ -216,8 +216,25 @@ const struct pgw_format *test_editable_format(size_t index)
 	const struct pgw_format *format;
 
 	for (size_t i = 0; (format = pgw_format_at(i)); i++) {
-		if (pgw_format_is_editable(format) && index-- == 0)
+		if (pgw_format_is_editable(format) && pgw_format_region(format, PGW_REGION_USER) &&
+		    index-- == 0)
 			return format;
+	}
+	return NULL;
+}
+
+const struct pgw_region *test_owned_region(size_t index, const struct pgw_format **ret_format)
+{
+	const struct pgw_format *format;
+
+	for (size_t i = 0; (format = pgw_format_at(i)); i++) {
+		const struct pgw_region *region = pgw_format_regions(format);
+
+		for (; pgw_format_is_editable(format) && region->name; region++) {
+			*ret_format = format;
+			if (index-- == 0)
+				return region;
+		}
 	}
 	return NULL;
 }

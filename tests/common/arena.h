@@ -38,8 +38,14 @@ void arena_init(struct arena *arena, size_t size);
 /** Asserts that nothing was left behind, after what is deferred is done. */
 void arena_fini(struct arena *arena);
 
-/** The format with this index among those whose tables can be owned; NULL past the last. */
+/**
+ * The format with this index among those whose tables can be owned, and that have a user's and
+ * a kernel's region; NULL past the last.
+ */
 const struct pgw_format *test_editable_format(size_t index);
+
+/** The region with this index, of all formats whose tables can be owned; NULL past the last. */
+const struct pgw_region *test_owned_region(size_t index, const struct pgw_format **ret_format);
 
 /** A 64-bit pseudo-random number; the seed is printed once by test_seed(). */
 uint64_t test_random(uint64_t *state);

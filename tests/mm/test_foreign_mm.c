@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <pagewalk/edit.h>
 #include <pagewalk/hosted.h>
 #include <pagewalk/mm.h>
 #include <pagewalk/scan.h>
@@ -85,11 +86,105 @@ static void test_arm64_s2_root__has_no_addresses_behind_its_items(void **state)
 	pgw_mm_free(mm);
 }
 
+/* ---- tables that are ours ---- */
+
+static enum pgw_rule broken;
+
+static void note_rule(void *ctx, const struct pgw_violation *violation)
+{
+	(void)ctx;
+	broken = violation->rule;
+}
+
+/* Nobody frees its tables under the lock for read, so that is enough, as for a kernel mm. */
+static void test_owned_guest__is_edited_and_translated_under_the_lock_for_read(void **state)
+{
+	struct pgw_platform platform = *pgw_hosted_platform();
+	const struct pgw_mm_new_args args = { .platform = &platform,
+					      .format = pgw_format_by_name("riscv-sv39x4"),
+					      .region = PGW_REGION_FOREIGN };
+	const struct pgw_map_args map = { .first = BIT(40),
+					  .last = BIT(40) + BIT(21) - 1,
+					  .pa = BIT(31),
+					  .rights = PGW_KERNEL_R | PGW_KERNEL_W,
+					  .sizes = BIT(12) };
+	struct pgw_translation got;
+	struct pgw_mm *mm;
+
+	(void)state;
+	platform.violation = note_rule;
+	assert_int_equal(pgw_mm_new(&args, &mm), 0);
+	assert_int_equal(pgw_mm_map(mm, &map), -PGW_EPERM);
+	assert_int_equal(broken, PGW_RULE_MMAP_LOCKED);
+	broken = _PGW_RULE_MAX;
+	assert_int_equal(pgw_translate(mm, BIT(40), &got), -PGW_EPERM);
+	assert_int_equal(broken, PGW_RULE_MMAP_LOCKED);
+
+	assert_int_equal(pgw_mmap_read_lock(mm), 0);
+	assert_int_equal(pgw_mm_map(mm, &map), 0);
+	assert_int_equal(pgw_translate(mm, BIT(40) + 0x1234, &got), 0);
+	assert_int_equal(got.pa, BIT(31) + 0x1234);
+	assert_int_equal(got.rights, PGW_KERNEL_R | PGW_KERNEL_W);
+	/* What frees tables wants the lock for write. */
+	broken = _PGW_RULE_MAX;
+	assert_int_equal(pgw_mm_collapse(mm, BIT(40), 21), -PGW_EPERM);
+	assert_int_equal(broken, PGW_RULE_MMAP_WRITE_LOCKED);
+	assert_int_equal(pgw_mmap_read_unlock(mm), 0);
+	assert_int_equal(pgw_mmap_write_lock(mm), 0);
+	assert_int_equal(pgw_mm_collapse(mm, BIT(40), 21), 0);
+	assert_int_equal(pgw_translate(mm, BIT(40) + 0x1234, &got), 0);
+	assert_int_equal(got.leaf_lg2, 21);
+	assert_int_equal(pgw_mmap_write_unlock(mm), 0);
+	pgw_mm_free(mm);
+}
+
+/* Hypervisor extension: a G-stage leaf is a user page, G is 0; readable is what can be executed. */
+static void test_owned_guest__entries_are_as_the_manual_wants_them(void **state)
+{
+	const struct pgw_mm_new_args args = { .platform = pgw_hosted_platform(),
+					      .format = pgw_format_by_name("riscv-sv48x4"),
+					      .region = PGW_REGION_FOREIGN };
+	static const struct {
+		uint8_t rights, bits; /* V, R, W, X, U; 0: cannot be said */
+	} rows[] = {
+		{ 0, 0 },
+		{ PGW_KERNEL_R, 0x13 },
+		{ PGW_KERNEL_R | PGW_KERNEL_W, 0x17 },
+		{ PGW_KERNEL_R | PGW_KERNEL_X, 0x1b },
+		{ PGW_KERNEL_R | PGW_KERNEL_W | PGW_KERNEL_X, 0x1f },
+		{ PGW_KERNEL_W, 0 },
+		{ PGW_KERNEL_X, 0 },
+		{ PGW_KERNEL_R | PGW_USER_R, 0 },
+	};
+	struct pgw_leaf leaf = { .pa = 0x80000000, .attrs = 0xc0 };
+	struct pgw_mm *mm;
+	uint64_t entry;
+
+	(void)state;
+	assert_int_equal(pgw_mm_new(&args, &mm), 0);
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(rows); i++) {
+		leaf.rights = rows[i].rights;
+		if (!rows[i].bits) {
+			assert_int_equal(pgw_mm_leaf_encode(mm, &leaf, &entry), -PGW_EOPNOTSUPP);
+			continue;
+		}
+		assert_int_equal(pgw_mm_leaf_encode(mm, &leaf, &entry), 0);
+		assert_int_equal(entry, 0x80000u << 10 | 0xc0 | rows[i].bits);
+	}
+	leaf.rights = PGW_KERNEL_R;
+	leaf.attrs = 0x20; /* G */
+	assert_int_equal(pgw_mm_leaf_encode(mm, &leaf, &entry), -PGW_EOPNOTSUPP);
+	pgw_mm_free(mm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_amdvi_skip__below_what_callbacks_are_for),
 		cmocka_unit_test(test_arm64_s2_root__has_no_addresses_behind_its_items),
+		cmocka_unit_test(
+			test_owned_guest__is_edited_and_translated_under_the_lock_for_read),
+		cmocka_unit_test(test_owned_guest__entries_are_as_the_manual_wants_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@ struct fixture {
 	struct arena arena;
 	const struct pgw_format *format;
 	const struct pgw_geometry *geo;
+	const struct pgw_region *region;
 	struct pgw_mm *mm; /* under test: owned, or attached */
 	struct pgw_mm *owned;
 	uint64_t random;
@@ -42,9 +43,9 @@ static uint64_t page_size(const struct fixture *f)
 
 static void map(struct fixture *f, uint64_t first, uint64_t bytes, uint64_t sizes)
 {
-	const uint8_t rights = f->first >> 63
-				       ? PGW_KERNEL_R | PGW_KERNEL_W
-				       : PGW_KERNEL_R | PGW_KERNEL_W | PGW_USER_R | PGW_USER_W;
+	const uint8_t rights = f->region->kind == PGW_REGION_USER
+				       ? PGW_KERNEL_R | PGW_KERNEL_W | PGW_USER_R | PGW_USER_W
+				       : PGW_KERNEL_R | PGW_KERNEL_W;
 	struct pgw_map_args args = {
 		.first = first,
 		.last = first + (bytes - 1),
@@ -64,12 +65,10 @@ static void map(struct fixture *f, uint64_t first, uint64_t bytes, uint64_t size
 static void map_all(struct fixture *f)
 {
 	const uint64_t table = BIT(f->geo->span_lg2[1]);
-	uint64_t half_first, half_last, at;
+	uint64_t at;
 
-	pgw_format_region_range(f->format, f->first >> 63 ? PGW_REGION_KERNEL : PGW_REGION_USER,
-				&half_first, &half_last);
-	f->first =
-		half_first + (f->geo->top_level > 1 ? BIT(f->geo->span_lg2[2]) : 2 * table) - table;
+	f->first = f->region->first +
+		   (f->geo->top_level > 1 ? BIT(f->geo->span_lg2[2]) : 2 * table) - table;
 	f->last = f->first + 2 * table - 1;
 	for (at = f->first; at < f->last; at += table)
 		map(f, at, table, page_size(f));
@@ -87,8 +86,8 @@ static void map_all(struct fixture *f)
 	at += f->geo->top_level > 1 ? 2 * BIT(f->geo->span_lg2[2]) : table;
 	map(f, at, page_size(f), page_size(f));
 	f->odd[f->nr_odd++] = at + 4;
-	f->odd[f->nr_odd++] = half_last;
-	f->odd[f->nr_odd++] = UINT64_C(0x4000000000000000); /* in no half */
+	f->odd[f->nr_odd++] = f->region->last;
+	f->odd[f->nr_odd++] = UINT64_C(0x4000000000000000); /* in no region */
 }
 
 /* The table entry above va's lowest table takes rights away, where the format has that. */
@@ -184,7 +183,7 @@ static void check_attached(struct fixture *f, uint32_t set)
 		.format = f->format,
 		.phys = &f->memory.phys,
 		.root = pgw_mm_root(f->owned),
-		.region = f->first >> 63 ? PGW_REGION_KERNEL : PGW_REGION_USER,
+		.region = f->region->kind,
 		.control = { .known = set, .set = set },
 	};
 
@@ -196,11 +195,11 @@ static void check_attached(struct fixture *f, uint32_t set)
 	f->mm = f->owned;
 }
 
-static void check_format(const struct pgw_format *format, enum pgw_region_kind half,
+static void check_format(const struct pgw_format *format, const struct pgw_region *region,
 			 uint32_t features, uint64_t seed)
 {
 	static struct fixture f;
-	struct pgw_mm_new_args args = { .format = format, .region = half };
+	struct pgw_mm_new_args args = { .format = format, .region = region->kind };
 
 	memset(&f, 0, sizeof(f));
 	arena_init(&f.arena, 16 << 20);
@@ -208,7 +207,7 @@ static void check_format(const struct pgw_format *format, enum pgw_region_kind h
 	f.format = format;
 	f.geo = pgw_format_geometry(format);
 	f.random = seed;
-	f.first = half == PGW_REGION_KERNEL ? UINT64_MAX : 0;
+	f.region = region;
 	args.platform = &f.arena.platform;
 	CHECK_EQUAL(pgw_mm_new(&args, &f.owned), 0);
 	f.mm = f.owned;
@@ -225,8 +224,9 @@ static void check_format(const struct pgw_format *format, enum pgw_region_kind h
 		uint64_t page = plain_address(&f) & ~(page_size(&f) - 1);
 
 		CHECK_EQUAL(pgw_mm_protect(f.owned, page, page + page_size(&f) - 1,
-					   half == PGW_REGION_KERNEL ? PGW_KERNEL_R
-								     : PGW_KERNEL_R | PGW_USER_R),
+					   region->kind == PGW_REGION_USER
+						   ? PGW_KERNEL_R | PGW_USER_R
+						   : PGW_KERNEL_R),
 			    0);
 	}
 	check_mm(&f);
@@ -239,13 +239,12 @@ static void check_format(const struct pgw_format *format, enum pgw_region_kind h
 
 static void check_formats(uint32_t features)
 {
+	const struct pgw_region *region;
 	const struct pgw_format *format;
 	uint64_t seed = test_seed();
 
-	for (size_t i = 0; (format = test_editable_format(i)) != NULL; i++) {
-		for (int half = 0; half <= PGW_REGION_KERNEL; half++)
-			check_format(format, (enum pgw_region_kind)half, features, seed + i);
-	}
+	for (size_t i = 0; (region = test_owned_region(i, &format)) != NULL; i++)
+		check_format(format, region, features, seed + i);
 }
 
 static void test_translate_batch__vectors_say_what_each_address_means(void)

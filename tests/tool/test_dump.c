@@ -509,7 +509,7 @@ static void test_dump__formats_name_the_sizes_that_can_be_mapped(void **state)
 
 		print_message("%s\n", leaf_sizes[i].format);
 		assert_true(geo->leaf_sizes == leaf_sizes[i].sizes);
-		if (!pgw_format_is_editable(format))
+		if (!pgw_format_is_editable(format) || !pgw_format_region(format, PGW_REGION_USER))
 			continue;
 		for (unsigned level = 0; level <= geo->top_level; level++) {
 			const struct pgw_attr *attr = pgw_format_attrs(format);

@@ -128,7 +128,7 @@ static void for_each_format(test_fn *fn)
 	for (size_t i = 0; (format = pgw_format_at(i)); i++) {
 		struct fixture f;
 
-		if (!pgw_format_is_editable(format))
+		if (!pgw_format_is_editable(format) || !pgw_format_region(format, PGW_REGION_USER))
 			continue;
 		fixture_init(&f, format);
 		fn(&f);

@@ -11,6 +11,7 @@ extern const struct pt_edit_ops pt_edit_arm64_4k;
 extern const struct pt_edit_ops pt_edit_arm64_16k;
 extern const struct pt_edit_ops pt_edit_arm64_64k;
 extern const struct pt_edit_ops pt_edit_riscv;
+extern const struct pt_edit_ops pt_edit_riscv_g;
 
 extern const struct pgw_format pt_format_x86_64_la48;
 extern const struct pgw_format pt_format_x86_64_la57;

@@ -16,6 +16,7 @@
 #include "pt/fmt/riscv.h"
 
 #define RISCV_G_ROOT_SLOTS_LG2 (RISCV_SLOTS_LG2 + 2)
+#define RISCV_G_RIGHTS (PGW_KERNEL_R | PGW_KERNEL_W | PGW_KERNEL_X) /* the guest's */
 
 static PGW_ALWAYS_INLINE uint8_t riscv_g_pt_rights(const struct pt_env *env, pt_acc_t acc,
 						   uint64_t entry, unsigned level)
@@ -26,8 +27,22 @@ static PGW_ALWAYS_INLINE uint8_t riscv_g_pt_rights(const struct pt_env *env, pt_
 _Static_assert(PGW_USER_R >> 3 == PGW_KERNEL_R && PGW_USER_X >> 3 == PGW_KERNEL_X,
 	       "users' rights, which are the guest's");
 
+/* As of a page of U-mode's, which S-mode with SUM may read and write, too. */
+static PGW_ALWAYS_INLINE bool riscv_g_pt_leaf_encode(const struct pt_env *env,
+						     const struct pgw_leaf *leaf, uint64_t *ret)
+{
+	struct pgw_leaf page = *leaf;
+
+	if ((leaf->rights & ~RISCV_G_RIGHTS) || (leaf->attrs & RISCV_G))
+		return false;
+	page.rights = (uint8_t)(leaf->rights << 3 | (leaf->rights & ~PGW_KERNEL_X));
+	return riscv_pt_leaf_encode(env, &page, ret);
+}
+
 #undef pt_rights
+#undef pt_leaf_encode
 #define pt_rights riscv_g_pt_rights
+#define pt_leaf_encode riscv_g_pt_leaf_encode
 
 #define RISCV_G_SLOTS_AT(top, level) ((level) == (top) ? RISCV_G_ROOT_SLOTS_LG2 : RISCV_SLOTS_LG2)
 

@@ -27,6 +27,7 @@ static const struct pgw_control_bit riscv_g_controls[] = {
 		.control_assume = RISCV_G_CONTROL, .tag_bits = foreign_tag_bits,                   \
 		.min_pa_bits = 32, .memory_type = riscv_memory_type, .decode = pt_decode,          \
 		.advance = pt_advance, .env_init = pt_env_fill, .ops = &pt_format_ops,             \
+		.edit = &pt_edit_riscv_g,                                                          \
 	}
 
 const struct pgw_format pt_format_riscv_sv39x4 = RISCV_G_FORMAT("riscv-sv39x4", 2);
