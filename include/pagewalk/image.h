@@ -189,6 +189,25 @@ struct pgw_image_options {
 PGW_API int pgw_image_open(const char *source, const struct pgw_image_options *opts,
 			   struct pgw_image **ret, struct pgw_error *err);
 
+/**
+ * An image of memory that the caller reads: what another tool has open, a probe.
+ *
+ * Only what phys->ops->next_range lists is looked through; all is read. So of memory whose ranges are
+ * not known it may list none: what a VMCOREINFO says is found then (opts->vmcoreinfo, opts->arch).
+ *
+ * @param phys    borrowed until the image is closed. Of a machine that runs, its pause and resume are
+ *                used, where it has both; else nothing stops the machine, and locks for write are refused
+ * @param is_live the machine runs: tables are re-read and checked, see mm.h
+ * @param opts    as pgw_image_open() takes them; ram and parts say nothing. Without arch the machine is
+ *                the one whose kernel root proves itself, if one does. Or NULL
+ * @param ret     to be closed with pgw_image_close()
+ * @param err     detail on failure; may be NULL
+ * @return 0, -PGW_EINVAL (no phys, no such opts->arch), -PGW_EIO, -PGW_ENOMEM
+ */
+PGW_API int pgw_image_open_phys(const struct pgw_phys *phys, bool is_live,
+				const struct pgw_image_options *opts, struct pgw_image **ret,
+				struct pgw_error *err);
+
 /** Close an image and free all that its functions returned. NULL is fine. */
 PGW_API void pgw_image_close(struct pgw_image *image);
 
@@ -211,7 +230,7 @@ enum pgw_image_placement {
 /** What the file says of itself. */
 struct pgw_image_info {
 	/**
-	 * "guest" (pgw_image_open_guest()), "elf-core", "kdump", "lime", "avml", "qemu-migration", "libvirt-save", "xen", "vmware",
+	 * "guest" (pgw_image_open_guest()), "lent" (pgw_image_open_phys()), "elf-core", "kdump", "lime", "avml", "qemu-migration", "libvirt-save", "xen", "vmware",
 	 * "windows", "freebsd-minidump", "other" (see reader), "raw", or "raw-map"
 	 */
 	const char *kind;

@@ -216,9 +216,11 @@ void source_close(struct source *source);
 /**
  * A source whose memory is what somebody else reads, who stays until it is closed: a guest's, which lies
  * in its host's. What of info the source does not know is the caller's to say.
- * @param phys with next_range
+ * @param phys    with next_range; if the machine runs, its pause and resume are used, where it has both
+ * @param is_live the machine runs
+ * @return 0 or -PGW_ENOMEM
  */
-void source_open_guest(struct source *source, const struct pgw_phys *phys, unsigned elf_machine);
+int source_open_lent(struct source *source, const struct pgw_phys *phys, bool is_live);
 
 /** As source_ops.next_range. */
 static inline bool source_next_range(const struct source *source, enum source_extent extent,

@@ -102,6 +102,42 @@ int image_open(const struct image_kinds *kinds, const char *path,
 	return 0;
 }
 
+static int open_phys(struct pgw_image *image, const struct pgw_phys *phys, bool is_live,
+		     struct pgw_error *err)
+{
+	int status = source_open_lent(&image->source, phys, is_live);
+
+	if (!status)
+		status = image_vmcoreinfo_add_given(image);
+	if (status)
+		return source_fail(err, status, NULL);
+	status = image_take_source(image, err);
+	if (!status)
+		image_encryption_learn(image);
+	return status;
+}
+
+int pgw_image_open_phys(const struct pgw_phys *phys, bool is_live,
+			const struct pgw_image_options *opts, struct pgw_image **ret,
+			struct pgw_error *err)
+{
+	struct pgw_image *image;
+	int status;
+
+	if (!phys || !ret)
+		return source_fail(err, -PGW_EINVAL, "memory to read");
+	image = image_new(opts);
+	if (!image)
+		return source_fail(err, -PGW_ENOMEM, NULL);
+	status = open_phys(image, phys, is_live, err);
+	if (status) {
+		pgw_image_close(image);
+		return status;
+	}
+	*ret = image;
+	return 0;
+}
+
 int image_tell_look(const struct pgw_image *image, const struct pgw_look *now)
 {
 	const struct pgw_image_options *options = &image->options;

@@ -7,10 +7,14 @@ static int guest_open(struct pgw_image *image, struct pgw_image *host, const str
 		      const struct pgw_nested *nested, struct pgw_error *err)
 {
 	struct source *source = &image->source;
-	int status;
+	int status = source_open_lent(source, pgw_nested_phys(nested), false);
 
+	if (status)
+		return source_fail(err, status, NULL);
 	image->host = host;
-	source_open_guest(source, pgw_nested_phys(nested), host->info.elf_machine);
+	source->has_machine = true;
+	source->info.elf_machine = host->info.elf_machine;
+	source->info.kind = "guest";
 	source->info.writer = host->info.writer;
 	source->info.file_size = host->info.file_size;
 	source->info.unreadable_bytes = nested_missing(nested);
