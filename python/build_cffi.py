@@ -26,9 +26,10 @@ struct pgw_error {
 struct pgw_region { const char *name; uint64_t first; uint64_t last; enum pgw_region_kind kind; ...; };
 struct pgw_geometry { uint8_t top_level; uint8_t granule_lg2; uint8_t va_bits; ...; };
 struct pgw_control { uint32_t known; uint32_t set; uint8_t pa_bits; ...; };
+struct pgw_vmcoreinfo { const char *text; size_t size; ...; };
 struct pgw_image_options {
     const char *arch; bool zero_fill; const char *kernel; const char *symbols;
-    const struct pgw_scan_workers *workers; ...;
+    const struct pgw_scan_workers *workers; const struct pgw_vmcoreinfo *vmcoreinfo; ...;
 };
 struct pgw_scan_workers { unsigned n; ...; };
 struct pgw_image_info {
@@ -83,12 +84,20 @@ const struct pgw_region *pgw_format_region_of(const struct pgw_format *format, u
 
 int pgw_image_open(const char *source, const struct pgw_image_options *opts, struct pgw_image **ret,
                    struct pgw_error *err);
+int pgw_image_open_phys(const struct pgw_phys *phys, bool is_live, const struct pgw_image_options *opts,
+                        struct pgw_image **ret, struct pgw_error *err);
 void pgw_image_close(struct pgw_image *image);
 const struct pgw_phys *pgw_image_phys(const struct pgw_image *image);
 const struct pgw_image_info *pgw_image_get_info(const struct pgw_image *image);
 int pgw_image_roots(struct pgw_image *image, const struct pgw_root_info **ret_list, size_t *ret_nr);
 int pgw_image_kernel_root(struct pgw_image *image, struct pgw_root_info *ret, struct pgw_error *err);
 int pgw_image_cpu_root(struct pgw_image *image, unsigned index, struct pgw_root_info *ret);
+
+enum pgw_vmcoreinfo_fit { PGW_FIT_UNKNOWN, PGW_FIT_YES, PGW_FIT_NO, ... };
+int pgw_vmcoreinfo_read(const void *bytes, size_t size, struct pgw_vmcoreinfo *ret);
+int pgw_image_vmcoreinfo(struct pgw_image *image, const struct pgw_vmcoreinfo **ret_list, size_t *ret_nr);
+enum pgw_vmcoreinfo_fit pgw_image_vmcoreinfo_fit(struct pgw_image *image,
+                                                 const struct pgw_vmcoreinfo *info);
 
 int pgw_mm_attach(const struct pgw_mm_attach_args *args, struct pgw_mm **ret);
 void pgw_mm_free(struct pgw_mm *mm);
@@ -119,6 +128,7 @@ struct pgwpy_batch {
     bool is_whole; uint64_t next; uint64_t nr_tables;
 };
 int pgwpy_scan(struct pgw_mm *mm, uint64_t first, uint64_t last, struct pgwpy_batch *batch);
+bool pgwpy_next_range(const struct pgw_phys *phys, uint64_t pa, uint64_t *first, uint64_t *last);
 int pgwpy_read(const struct pgw_phys *phys, uint64_t pa, void *buf, size_t len);
 struct pgwpy_phys { struct pgw_phys phys; void *handle; };
 void pgwpy_phys_init(struct pgwpy_phys *phys, void *handle);
@@ -173,6 +183,11 @@ static int pgwpy_scan(struct pgw_mm *mm, uint64_t first, uint64_t last, struct p
 static int pgwpy_read(const struct pgw_phys *phys, uint64_t pa, void *buf, size_t len)
 {
     return pgw_phys_read(phys, pa, buf, len);
+}
+
+static bool pgwpy_next_range(const struct pgw_phys *phys, uint64_t pa, uint64_t *first, uint64_t *last)
+{
+    return phys->ops->next_range(phys, pa, first, last);
 }
 
 /* Memory that Python reads. */

@@ -35,6 +35,8 @@ list_sources() {
 		$3 != "Debian" || $4 != "main" || $2 ~ /backports|proposed/ { next }
 		{
 			suffix = match($2, /-(security|updates)$/) ? substr($2, RSTART) : ""
+			if (suffix && release == "sid")
+				next # which has neither
 			line = "deb " $1 " " release suffix " main"
 		}
 		!seen[line]++ { print line }' "$tmp/targets"

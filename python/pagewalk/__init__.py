@@ -301,7 +301,7 @@ class Mm:
         args.region = int(region)
         args.root.pa = root
         if info is not None:
-            args.root = info.root
+            args.root.nr_items = info.root.nr_items
             args.control = info.control
         if isinstance(source, Phys):
             args.phys = ffi.addressof(source._c, 'phys')
@@ -328,10 +328,20 @@ class Mm:
         return _Lock(self._use(), self._is_live, self.region != Region.KERNEL)
 
     def _raise(self, status: int) -> None:
-        if isinstance(self._source, Phys):
-            self._source._check()
+        phys = self._source if isinstance(self._source, Phys) else self._source._phys
+        if phys is not None:
+            phys._check()
         if status < 0:
             raise _fail(status)
+
+    def __iter__(self) -> Iterator[Extent]:
+        """All that is mapped, one by one. For speed, see extents().
+
+        >>> image = Image(EXAMPLE)
+        >>> next(extent for extent in image.mm() if extent.rights == 'rw-/---').leaf_size
+        4096
+        """
+        return (extent for extents in self.extents() for extent in extents if extent.kind == 'leaf')
 
     def extents(self, first: Optional[int] = None, last: Optional[int] = None,
                 batch: int = 16384) -> Iterator[Extents]:
@@ -466,12 +476,27 @@ class Image:
     >>> with Image(EXAMPLE) as image:
     ...     image.kind, image.machine, len(image.roots())
     ('elf-core', 'x86-64', 13)
+
+    Instead of a path, a Phys: memory that you read yourself. Only what its ranges() list is looked
+    through; where that is nothing, arch ('x86_64') and vmcoreinfo (that text, as bytes) lead to the
+    kernel's root. is_live: it is the memory of a machine that runs.
+
+    >>> class Lent(Phys):
+    ...     image = Image(EXAMPLE)
+    ...     def read(self, pa, length):
+    ...         return self.image.read(pa, length)
+    ...     def ranges(self):
+    ...         return self.image.ranges()
+    >>> Image(Lent()).kernel_root().format
+    'x86_64-la48'
     """
 
-    def __init__(self, path: Union[str, 'os.PathLike[str]'], *, arch: Optional[str] = None,
-                 kernel: Optional[str] = None, symbols: Optional[str] = None, zero_fill: bool = False):
+    def __init__(self, path: Union[str, 'os.PathLike[str]', Phys], *, arch: Optional[str] = None,
+                 kernel: Optional[str] = None, symbols: Optional[str] = None, zero_fill: bool = False,
+                 vmcoreinfo: Optional[bytes] = None, is_live: bool = False):
         self._image = ffi.NULL
-        self.path = os.fspath(path)
+        self._phys = path if isinstance(path, Phys) else None
+        self.path = os.fspath(path) if not isinstance(path, Phys) else repr(path)
         self._tasks: Any = None
         self._kept = [ffi.new('char[]', os.fsencode(text)) if text is not None else ffi.NULL
                       for text in (arch, kernel, symbols)]
@@ -479,19 +504,38 @@ class Image:
         options = ffi.new('struct pgw_image_options *')
         options.arch, options.kernel, options.symbols = self._kept
         options.zero_fill = zero_fill
-        options.workers = self._workers
+        if vmcoreinfo is not None:
+            options.vmcoreinfo = self._keep_vmcoreinfo(vmcoreinfo)
         ret, error = ffi.new('struct pgw_image **'), ffi.new('struct pgw_error *')
-        status = lib.pgw_image_open(os.fsencode(self.path), options, ret, error)
-        if status:
-            raise _fail(status, error, self.path)
+        if self._phys is None:
+            options.workers = self._workers  # what Python reads is read by one thread
+            status = lib.pgw_image_open(os.fsencode(self.path), options, ret, error)
+        else:
+            phys = ffi.addressof(self._phys._c, 'phys')
+            status = lib.pgw_image_open_phys(phys, is_live, options, ret, error)
         self._image = ret[0]
+        self._raise(status, error)
         info = lib.pgw_image_get_info(self._image)
         self.kind = ffi.string(info.kind).decode()
         self.machine = ffi.string(info.machine).decode() if info.machine != ffi.NULL else None
+        self.arch = ffi.string(info.arch).decode() if info.arch != ffi.NULL else None
         self.is_live = bool(info.is_live)
         self.truncated = bool(info.truncated)
         self.readable_bytes, self.unreadable_bytes = info.readable_bytes, info.unreadable_bytes
         self.nr_cpus = info.nr_cpus
+
+    def _keep_vmcoreinfo(self, text: bytes) -> Any:
+        kept, info = ffi.new('char[]', text), ffi.new('struct pgw_vmcoreinfo *')
+        if lib.pgw_vmcoreinfo_read(kept, len(text), info):
+            raise Error(22, 'not a VMCOREINFO')
+        self._kept += [kept, info]
+        return info
+
+    def _raise(self, status: int, error: Any = None) -> None:
+        if self._phys is not None:
+            self._phys._check()
+        if status:
+            raise _fail(status, error, self.path)
 
     def __enter__(self) -> 'Image':
         return self
@@ -520,37 +564,65 @@ class Image:
         """Physical memory; where it is not there, Error."""
         buffer = ffi.new('char[]', max(length, 1))
         status = lib.pgwpy_read(lib.pgw_image_phys(self._open()), pa, buffer, length) if length else 0
-        if status:
-            raise _fail(status, name=self.path)
+        self._raise(status)
         return bytes(ffi.buffer(buffer, length))
+
+    def ranges(self) -> List[Tuple[int, int]]:
+        """The physical memory that can be read, as (first, last), both inclusive, ascending.
+
+        >>> [(hex(first), hex(last)) for first, last in Image(EXAMPLE).ranges()][:2]
+        [('0x9c000', '0x9cfff'), ('0x100000', '0x140fff')]
+        """
+        first, last = ffi.new('uint64_t *'), ffi.new('uint64_t *')
+        phys, ranges, pa = lib.pgw_image_phys(self._open()), [], 0
+        while lib.pgwpy_next_range(phys, pa, first, last):
+            ranges.append((first[0], last[0]))
+            pa = last[0] + 1
+        return ranges
+
+    def vmcoreinfo(self) -> bytes:
+        """What the kernel's VMCOREINFO says, KEY=VALUE lines; Error if there is none.
+
+        >>> Image(EXAMPLE).vmcoreinfo().split(b'\\n')[0]
+        b'OSRELEASE=6.1.192'
+        """
+        ret, nr = ffi.new('struct pgw_vmcoreinfo **'), ffi.new('size_t *')
+        self.kernel_root()
+        self._raise(lib.pgw_image_vmcoreinfo(self._open(), ffi.cast('const struct pgw_vmcoreinfo **', ret), nr))
+        infos = [ffi.addressof(ret[0], i) for i in range(nr[0])]
+        fits = [lib.pgw_image_vmcoreinfo_fit(self._image, info) for info in infos]
+        for wanted in (lib.PGW_FIT_YES, lib.PGW_FIT_UNKNOWN):
+            if wanted in fits:
+                info = infos[fits.index(wanted)]
+                return bytes(ffi.buffer(info.text, info.size))
+        raise Error(2, 'no VMCOREINFO of this kernel', self.path)
 
     def roots(self) -> List[Root]:
         """All roots of page tables, ascending by address."""
         ret, nr = ffi.new('struct pgw_root_info **'), ffi.new('size_t *')
         status = lib.pgw_image_roots(self._open(), ffi.cast('const struct pgw_root_info **', ret), nr)
-        if status:
-            raise _fail(status, name=self.path)
+        self._raise(status)
         return [_root(ret[0][i]) for i in range(nr[0])]
 
     def kernel_root(self) -> Root:
         """The kernel's own root, without looking for all others."""
         ret, error = ffi.new('struct pgw_root_info *'), ffi.new('struct pgw_error *')
         status = lib.pgw_image_kernel_root(self._open(), ret, error)
-        if status:
-            raise _fail(status, error, self.path)
+        self._raise(status, error)
         return _root(ret[0])
 
     def cpu_root(self, cpu: int) -> Root:
         """The root that a CPU runs on."""
         ret = ffi.new('struct pgw_root_info *')
         status = lib.pgw_image_cpu_root(self._open(), cpu, ret)
-        if status:
-            raise _fail(status, name=self.path)
+        self._raise(status)
         return _root(ret[0])
 
-    def mm(self, root: Optional[Root] = None, region: Region = Region.KERNEL) -> Mm:
-        """The tables of a root; without one, of the kernel's."""
-        root = self.kernel_root() if root is None else root
+    def mm(self, root: Union[Root, int, None] = None, region: Region = Region.KERNEL) -> Mm:
+        """The tables of a root; without one, of the kernel's; of an address, in the kernel's format."""
+        if root is None or isinstance(root, int):
+            like = self.kernel_root()
+            return Mm(self, like.format, like.pa if root is None else root, region, like.info)
         return Mm(self, root.format, root.pa, region, root.info)
 
     def tasks(self) -> List[Task]:
@@ -558,8 +630,7 @@ class Image:
         if self._tasks is None:
             ret, error = ffi.new('struct pgw_tasks **'), ffi.new('struct pgw_error *')
             status = lib.pgw_tasks_open(self._open(), ret, error)
-            if status:
-                raise _fail(status, error, self.path)
+            self._raise(status, error)
             self._tasks = ret[0]
         self._open()
         nr = ffi.new('size_t *')
@@ -578,8 +649,7 @@ class Image:
         status = lib.pgw_task_areas(self._tasks, owner, True, lib.pgwpy_area, handle, met)
         if status == -2:
             return []
-        if status:
-            raise _fail(status, name=self.path)
+        self._raise(status)
         if met.nr_torn or met.nr_unreadable or met.truncated:
             raise Error(5, f'{len(areas)} areas were read, others are torn or not in the image', self.path)
         return areas
@@ -587,8 +657,7 @@ class Image:
     def _symbols(self) -> Any:
         ret, error = ffi.new('struct pgw_symbols **'), ffi.new('struct pgw_error *')
         status = lib.pgw_image_symbols(self._open(), ffi.cast('const struct pgw_symbols **', ret), error)
-        if status:
-            raise _fail(status, error, self.path)
+        self._raise(status, error)
         return ret[0]
 
     def symbol(self, name: str) -> Symbol:

@@ -157,6 +157,46 @@ def memory_in_python():
         assert mm.translate(0xffffffff80000000) == image.mm(root).translate(0xffffffff80000000)
 
 
+class Lent(Reader):
+    def ranges(self):
+        return self.image.ranges()
+
+
+class Unlisted(Reader):
+    def ranges(self):
+        return []
+
+
+@test
+def image_of_memory_in_python():
+    with Image(SMALL) as image:
+        kinds = [(root.pa, root.format, root.state) for root in image.roots() if not root.cpus]
+        lent = Image(Lent(image))
+        assert lent.kind == 'lent' and lent.arch == 'x86_64' and lent.ranges() == image.ranges()
+        ours = [(root.pa, root.format, root.state) for root in lent.roots()]
+        assert set(kinds) <= set(ours), (kinds, ours)
+        assert list(lent.mm()) == list(image.mm()) and len(list(lent.mm())) == 87
+        blind = Image(Unlisted(image), arch='x86_64', vmcoreinfo=image.vmcoreinfo())
+        assert blind.kernel_root().pa == image.kernel_root().pa and blind.vmcoreinfo() == image.vmcoreinfo()
+        live = Image(Unlisted(image), arch='x86_64', vmcoreinfo=image.vmcoreinfo(), is_live=True)
+        assert live.is_live and list(live.mm()) == list(image.mm())
+        for wrong in (lambda: Image(Unlisted(image), arch='no such'),
+                      lambda: Image(Unlisted(image), arch='x86_64').kernel_root(),
+                      lambda: Image(Unlisted(image), vmcoreinfo=b'')):
+            try:
+                wrong()
+                assert False
+            except pagewalk.Error as failed:
+                assert failed.errno > 0
+        broken = Unlisted(image)
+        broken.error = ZeroDivisionError('of the reader')
+        try:
+            Image(broken, arch='x86_64', vmcoreinfo=image.vmcoreinfo()).kernel_root()
+            assert False
+        except ZeroDivisionError:
+            pass
+
+
 @test
 def errors():
     with tempfile.NamedTemporaryFile() as file:
