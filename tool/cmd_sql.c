@@ -127,6 +127,7 @@ static int run_statement(struct query *query, const char *text, const char **ret
 		return TOOL_DONE;
 	query->nr_rows = 0;
 	query->sql.status = 0;
+	query->sql.truth = sql_truth_of(query->sql.db, text, (size_t)(*ret_rest - text));
 	put_header(query, statement);
 	while ((status = sqlite3_step(statement)) == SQLITE_ROW && !out_failed(query->out))
 		put_row(query, statement);
@@ -235,8 +236,9 @@ const struct command cmd_sql = {
 	.description =
 		"Runs STATEMENT, in SQLite's language, or the statements of standard input, over\n"
 		"tables that are made of IMAGE while they are asked: roots, ranges, leaves,\n"
-		"processes, vmas, symbols, devices, findings. Addresses are text, 0x and sixteen\n"
-		"digits, and in order as they are. Nothing but reading is allowed.\n",
+		"tables (page tables), processes, vmas, symbols, devices, findings. Addresses are\n"
+		"text, 0x and sixteen digits, and in order as they are. Nothing but reading is\n"
+		"allowed.\n",
 	.examples =
 		"  pagewalk sql vmcore 'select * from roots'\n"
 		"  pagewalk sql vmcore \"select first from ranges where kernel_w and kernel_x\"\n"

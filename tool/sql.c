@@ -54,14 +54,19 @@ struct vtab {
 	const struct sql_table *table;
 };
 
-/* How a plan has them: "root=,first>=," between best_index and filter, and for who has it explained. */
+/*
+ * How a plan has them: "root=,first>=,(pa=)" between best_index and filter, and for who has it explained.
+ * Those in brackets are compared here, and narrow nothing. No column is NULL that is not an address, so IS
+ * is as =.
+ */
 static const struct {
 	int op;
 	const char *text;
 } ops[] = {
 	{ SQLITE_INDEX_CONSTRAINT_EQ, "=" },  { SQLITE_INDEX_CONSTRAINT_GE, ">=" },
 	{ SQLITE_INDEX_CONSTRAINT_GT, ">" },  { SQLITE_INDEX_CONSTRAINT_LE, "<=" },
-	{ SQLITE_INDEX_CONSTRAINT_LT, "<" },
+	{ SQLITE_INDEX_CONSTRAINT_LT, "<" },  { SQLITE_INDEX_CONSTRAINT_NE, "!=" },
+	{ SQLITE_INDEX_CONSTRAINT_IS, "=" },  { SQLITE_INDEX_CONSTRAINT_ISNOT, "!=" },
 };
 
 static const char *op_text(int op)
@@ -73,38 +78,56 @@ static const char *op_text(int op)
 	return "?";
 }
 
+#define OP_LETTERS "!=<>"
+
 /* The next constraint of a plan. */
 static const char *plan_next(const char *plan, const struct sql_table *table,
 			     const struct sql_column **ret_column, int *ret_op)
 {
-	size_t name = strcspn(plan, "=<>"), op = strspn(plan + name, "=<>");
+	size_t name, op;
 
+	plan += *plan == '(';
+	name = strcspn(plan, OP_LETTERS);
+	op = strspn(plan + name, OP_LETTERS);
 	*ret_column = table->columns;
 	while ((*ret_column)->name && (strlen((*ret_column)->name) != name ||
 				       strncmp((*ret_column)->name, plan, name) != 0))
 		++*ret_column;
-	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+	for (size_t i = sizeof(ops) / sizeof(ops[0]); i-- > 0;) {
 		if (strlen(ops[i].text) == op && strncmp(ops[i].text, plan + name, op) == 0)
 			*ret_op = ops[i].op;
 	}
-	return plan + name + op + (plan[name + op] == ',');
+	return plan + name + op + strspn(plan + name + op, "),");
 }
 
-/* Does a constraint narrow what is looked at, or is it on an address? */
-static bool is_taken(const struct sql_column *column, int op)
+static bool narrows(const struct sql_column *column, int op)
 {
-	if (op != SQLITE_INDEX_CONSTRAINT_EQ && column->limit == SQL_LIMIT_RIGHT)
-		return false;
 	switch (op) {
 	case SQLITE_INDEX_CONSTRAINT_EQ:
-	case SQLITE_INDEX_CONSTRAINT_GE:
-	case SQLITE_INDEX_CONSTRAINT_GT:
+		return column->limit != SQL_LIMIT_NONE;
 	case SQLITE_INDEX_CONSTRAINT_LE:
 	case SQLITE_INDEX_CONSTRAINT_LT:
-		return column->limit != SQL_LIMIT_NONE || sql_is_address(column);
+		return column->limit != SQL_LIMIT_NONE;
+	case SQLITE_INDEX_CONSTRAINT_GE:
+	case SQLITE_INDEX_CONSTRAINT_GT:
+		return column->limit != SQL_LIMIT_NONE && column->limit != SQL_LIMIT_LAST;
+	case SQLITE_INDEX_CONSTRAINT_IS:
+		return column->limit != SQL_LIMIT_NONE && !sql_is_address(column);
+	case SQLITE_INDEX_CONSTRAINT_NE:
+	case SQLITE_INDEX_CONSTRAINT_ISNOT:
+		return column->limit == SQL_LIMIT_RIGHT;
 	default:
 		return false;
 	}
+}
+
+/* Addresses are compared here alone, in ways that are of an order: SQLite has them as text. */
+static bool is_compared(const struct sql_column *column, int op)
+{
+	return sql_is_address(column) &&
+	       (op == SQLITE_INDEX_CONSTRAINT_EQ || op == SQLITE_INDEX_CONSTRAINT_GE ||
+		op == SQLITE_INDEX_CONSTRAINT_GT || op == SQLITE_INDEX_CONSTRAINT_LE ||
+		op == SQLITE_INDEX_CONSTRAINT_LT);
 }
 
 static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
@@ -115,19 +138,21 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 	sqlite3_str *plan = sqlite3_str_new(vtab->sql->db);
 
 	for (int i = 0; i < info->nConstraint; i++) {
+		const int op = info->aConstraint[i].op;
 		const struct sql_column *column;
+		bool is_narrow;
 
 		if (!info->aConstraint[i].usable || info->aConstraint[i].iColumn < 0)
 			continue;
 		column = &vtab->table->columns[info->aConstraint[i].iColumn];
-		if (!is_taken(column, info->aConstraint[i].op))
+		is_narrow = narrows(column, op);
+		if (!is_narrow && !is_compared(column, op))
 			continue;
 		info->aConstraintUsage[i].argvIndex = ++nr;
-		/* Addresses are compared here alone: SQLite has them as text. */
 		info->aConstraintUsage[i].omit = sql_is_address(column);
-		sqlite3_str_appendf(plan, "%s%s%s", nr > 1 ? "," : "", column->name,
-				    op_text(info->aConstraint[i].op));
-		cost /= info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_EQ ? 100 : 10;
+		sqlite3_str_appendf(plan, "%s%s%s%s%s", nr > 1 ? "," : "", is_narrow ? "" : "(",
+				    column->name, op_text(op), is_narrow ? "" : ")");
+		cost /= !is_narrow ? 2 : op == SQLITE_INDEX_CONSTRAINT_EQ ? 100 : 10;
 	}
 	info->idxNum = nr;
 	info->idxStr = sqlite3_str_finish(plan);
@@ -136,15 +161,17 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 	return SQLITE_OK;
 }
 
-/* A number, or an address in text. @return false: neither, which no address is equal to */
-static bool number_of(sqlite3_value *value, uint64_t *ret)
+/* A number, or of an address text. @return false: neither, which no address is equal to */
+static bool number_of(const struct sql_column *column, sqlite3_value *value, uint64_t *ret)
 {
 	const char *text;
 
 	if (sqlite3_value_type(value) == SQLITE_INTEGER) {
 		*ret = (uint64_t)sqlite3_value_int64(value);
-		return true;
+		return sql_is_address(column) || sqlite3_value_int64(value) >= 0;
 	}
+	if (!sql_is_address(column))
+		return false;
 	text = (const char *)sqlite3_value_text(value);
 	return sqlite3_value_type(value) == SQLITE_TEXT && text && parse_hex(text, ret);
 }
@@ -168,15 +195,36 @@ static void narrow(uint64_t *first, uint64_t *last, int op, uint64_t value)
 		*last = value;
 }
 
+/* A right is 0 or 1; where it can be neither, nothing has it and has it not. */
+static void right_take(struct sql_limits *limits, uint8_t right, int op, uint64_t value)
+{
+	uint64_t first = 0, last = 1;
+
+	if (op != SQLITE_INDEX_CONSTRAINT_NE)
+		narrow(&first, &last, op, value);
+	else if (value == 0)
+		first = 1;
+	else if (value == 1)
+		last = 0;
+	limits->rights_on |= first > 0 ? right : 0;
+	limits->rights_off |= last < 1 ? right : 0;
+}
+
 static void limits_take(struct sql_limits *limits, const struct sql_column *column, int op,
 			uint64_t value)
 {
+	uint64_t none = 0;
+
 	switch (column->limit) {
 	case SQL_LIMIT_ROOT:
 		narrow(&limits->root_first, &limits->root_last, op, value);
 		break;
 	case SQL_LIMIT_FIRST:
+	case SQL_LIMIT_END:
 		narrow(&limits->va_first, &limits->va_last, op, value);
+		break;
+	case SQL_LIMIT_LAST:
+		narrow(&none, &limits->va_last, op, value);
 		break;
 	case SQL_LIMIT_LEVEL:
 		narrow(&limits->level_first, &limits->level_last, op, value);
@@ -185,14 +233,24 @@ static void limits_take(struct sql_limits *limits, const struct sql_column *colu
 		narrow(&limits->pid_first, &limits->pid_last, op, value);
 		break;
 	case SQL_LIMIT_RIGHT:
-		if (value)
-			limits->rights_on |= column->right;
-		else
-			limits->rights_off |= column->right;
+		right_take(limits, column->right, op, value);
 		break;
 	case SQL_LIMIT_NONE:
 	default:
 		break;
+	}
+}
+
+static void truths_take(struct sql_cursor *cursor)
+{
+	const struct sql_truth *truth = &cursor->sql->truth;
+	const struct sql_column *columns = cursor->table->columns;
+
+	for (unsigned i = 0; columns[i].name; i++) {
+		if (columns[i].limit != SQL_LIMIT_RIGHT)
+			continue;
+		cursor->limits.rights_on |= truth->on >> i & 1 ? columns[i].right : 0;
+		cursor->limits.rights_off |= truth->off >> i & 1 ? columns[i].right : 0;
 	}
 }
 
@@ -245,13 +303,14 @@ static int filter(sqlite3_vtab_cursor *base, int nr, const char *plan, int argc,
 	(void)nr;
 	sql_cursor_begin(cursor);
 	cursor->has_limits = argc > 0;
+	truths_take(cursor);
 	for (int i = 0; i < argc; i++) {
 		const struct sql_column *column;
 		uint64_t value;
 		int op = 0;
 
 		plan = plan_next(plan, cursor->table, &column, &op);
-		if (!number_of(argv[i], &value)) {
+		if (!number_of(column, argv[i], &value)) {
 			cursor->is_end |= sql_is_address(column);
 			continue;
 		}

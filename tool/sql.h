@@ -32,6 +32,8 @@ enum sql_limit {
 	SQL_LIMIT_NONE,
 	SQL_LIMIT_ROOT,
 	SQL_LIMIT_FIRST, /**< addresses: of the first of an item */
+	SQL_LIMIT_LAST,  /**< of the last of one: only what it is at most narrows */
+	SQL_LIMIT_END,   /**< of the last of one that is met by any of its addresses */
 	SQL_LIMIT_LEVEL,
 	SQL_LIMIT_PID,
 	SQL_LIMIT_RIGHT, /**< 0 or 1; the right is the column's */
@@ -71,11 +73,16 @@ struct sql_cursor {
 	size_t nr, at, capacity;
 	uint64_t rowid;
 	bool is_end; /**< nothing comes after these */
+	const struct pgw_root_info *roots; /**< of them, those that may be asked for */
+	size_t nr_roots;
+	struct pgw_root_info kernel_root; /**< that one, if it is the only one */
 	/* Where the table is. */
 	size_t next;      /* root, process */
 	unsigned half;    /* of a root */
 	struct pgw_mm *mm; /* locked for read */
 	uint64_t next_va; /* of it */
+	bool is_at_edge;  /* what is there goes on beyond what is asked for */
+	struct pgw_tables *walk;
 	char text[32];    /* of a value, until the next is asked for */
 };
 
@@ -98,6 +105,11 @@ struct sql_table {
 /** All of them; one without a name ends them. */
 extern const struct sql_table sql_tables[];
 
+/** Columns that a row has to be true in, or false, else nothing is done with it: bits. */
+struct sql_truth {
+	uint32_t on, off;
+};
+
 /** An image, and what its tables have found. */
 struct sql {
 	struct target *target;
@@ -107,12 +119,15 @@ struct sql {
 	size_t nr_roots;
 	struct pgw_tasks *tasks;
 	bool has_roots, has_tasks;
+	struct pgw_table_users *users; /**< NULL: not asked for yet, or has_no_users */
+	bool has_no_users;
+	struct sql_truth truth; /**< of the statement that runs */
 	uint64_t nr_tables; /**< visits of page tables by scans */
 	bool is_cut;        /**< something could not be looked at, or not all; a message said it */
 	int status;         /**< of a table that failed, as fill returned it; else 0 */
 };
 
-/** Room for one more item. @return NULL: no memory */
+/** Room for one more item, of which nothing is set. @return NULL: no memory */
 void *sql_item_new(struct sql_cursor *cursor);
 
 /** Before the first row, without limits. Pre: sql and table are set, and all else is 0 or was used */
@@ -139,6 +154,9 @@ static inline bool sql_is_address(const struct sql_column *column)
 {
 	return column->type[0] == '\0';
 }
+
+/** What is so of a statement over one table; of others, and where it cannot be told, nothing. */
+struct sql_truth sql_truth_of(struct sqlite3 *db, const char *statement, size_t len);
 
 /** A database in memory with the tables of an image. @return enum tool_status; to be closed either way */
 int sql_open(struct sql *sql, struct target *target, const struct options *opts);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdlib.h>
-#include <string.h>
 
 #include "sql.h"
 
@@ -19,7 +18,6 @@ void *sql_item_new(struct sql_cursor *cursor)
 		cursor->capacity = capacity;
 	}
 	item = (char *)cursor->items + cursor->nr++ * size;
-	memset(item, 0, size);
 	return item;
 }
 
@@ -30,8 +28,10 @@ static void items_drop(struct sql_cursor *cursor)
 	cursor->nr = cursor->at = 0;
 }
 
-static void mm_drop(struct sql_cursor *cursor)
+static void walk_drop(struct sql_cursor *cursor)
 {
+	pgw_tables_close(cursor->walk);
+	cursor->walk = NULL;
 	if (cursor->mm)
 		pgw_mmap_read_unlock(cursor->mm);
 	pgw_mm_free(cursor->mm);
@@ -43,11 +43,12 @@ void sql_cursor_begin(struct sql_cursor *cursor)
 	const uint64_t max = UINT64_MAX;
 
 	items_drop(cursor);
-	mm_drop(cursor);
+	walk_drop(cursor);
 	cursor->limits = (struct sql_limits){ 0, max, 0, max, 0, max, 0, max, 0, 0 };
 	cursor->is_end = cursor->has_limits = false;
 	cursor->rowid = cursor->next = cursor->half = 0;
 	cursor->next_va = 0;
+	cursor->roots = NULL;
 	for (unsigned i = 0; i < SQL_MAX_COLUMNS; i++) {
 		cursor->asked[i].first = 0;
 		cursor->asked[i].last = max;
@@ -105,7 +106,7 @@ int sql_cursor_next(struct sql_cursor *cursor)
 void sql_cursor_close(struct sql_cursor *cursor)
 {
 	items_drop(cursor);
-	mm_drop(cursor);
+	walk_drop(cursor);
 	free(cursor->items);
 	cursor->items = NULL;
 }

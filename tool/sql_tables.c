@@ -37,6 +37,45 @@ static int roots_get(struct sql *sql)
 	return err;
 }
 
+/* Is it the root of a kernel that is known without looking through memory? */
+static bool kernel_root_find(struct sql *sql, uint64_t pa, struct pgw_root_info *ret)
+{
+	const struct pgw_kernel *kernels = NULL;
+	size_t nr = 0;
+	bool is_all;
+
+	if (sql->opts->kernel ||
+	    pgw_image_kernels_known(sql->target->image, &kernels, &nr, &is_all) != 0)
+		return false;
+	for (size_t i = 0; i < nr; i++) {
+		if (kernels[i].root.root.pa != pa)
+			continue;
+		*ret = kernels[i].root;
+		return true;
+	}
+	return false;
+}
+
+/* The roots that a cursor goes over. */
+static int cursor_roots(struct sql_cursor *cursor)
+{
+	struct sql *sql = cursor->sql;
+	int err;
+
+	if (cursor->roots)
+		return 0;
+	if (!sql->has_roots && cursor->limits.root_first == cursor->limits.root_last &&
+	    kernel_root_find(sql, cursor->limits.root_first, &cursor->kernel_root)) {
+		cursor->roots = &cursor->kernel_root;
+		cursor->nr_roots = 1;
+		return 0;
+	}
+	err = roots_get(sql);
+	cursor->roots = sql->roots;
+	cursor->nr_roots = sql->nr_roots;
+	return err;
+}
+
 /* An item that is a pointer to what stays. @return 0 or -PGW_ENOMEM */
 static int item_add(struct sql_cursor *cursor, const void *to)
 {
@@ -109,7 +148,7 @@ static const struct sql_column extent_columns[] = {
 	[COLUMN_ROOT] = { "root", "", SQL_LIMIT_ROOT, 0 },
 	[COLUMN_REGION] = { "region", "TEXT", SQL_LIMIT_NONE, 0 },
 	[COLUMN_FIRST] = { "first", "", SQL_LIMIT_FIRST, 0 },
-	[COLUMN_LAST] = { "last", "", SQL_LIMIT_NONE, 0 },
+	[COLUMN_LAST] = { "last", "", SQL_LIMIT_LAST, 0 },
 	[COLUMN_PA] = { "pa", "", SQL_LIMIT_NONE, 0 },
 	[COLUMN_BYTES] = { "bytes", "INTEGER", SQL_LIMIT_NONE, 0 },
 	[COLUMN_SIZE] = { "size", "INTEGER", SQL_LIMIT_NONE, 0 },
@@ -124,34 +163,21 @@ static const struct sql_column extent_columns[] = {
 	{ 0 },
 };
 
-static bool extent_wanted(const struct pgw_extent *extent, void *arg)
-{
-	const struct sql_limits *limits = &((struct sql_cursor *)arg)->limits;
-
-	return extent->kind == PGW_ENTRY_LEAF && extent->level >= limits->level_first &&
-	       extent->level <= limits->level_last &&
-	       (extent->rights & limits->rights_on) == limits->rights_on &&
-	       !(extent->rights & limits->rights_off);
-}
-
-static int extents_met(const struct pgw_extent *extents, size_t nr, void *arg)
+static int extent_met(const struct pgw_extent *extent, void *arg)
 {
 	struct sql_cursor *cursor = arg;
+	struct pgw_extent *item;
 
-	for (size_t i = 0; i < nr; i++) {
-		struct pgw_extent *item;
-
-		if (!extent_wanted(&extents[i], cursor))
-			continue;
-		item = sql_item_new(cursor);
-		if (!item)
-			return -PGW_ENOMEM;
-		*item = extents[i];
-	}
-	cursor->next_va = extents[nr - 1].va_last;
 	if (interrupt_signal())
 		return TARGET_STOPPED;
-	return cursor->nr >= CHUNK || cursor->next_va >= cursor->limits.va_last ? ENOUGH : 0;
+	if (extent->kind != PGW_ENTRY_LEAF)
+		return 0;
+	item = sql_item_new(cursor);
+	if (!item)
+		return -PGW_ENOMEM;
+	*item = *extent;
+	cursor->next_va = extent->va_last;
+	return cursor->nr >= CHUNK || cursor->is_at_edge ? ENOUGH : 0;
 }
 
 static int extents_attach(struct sql_cursor *cursor, const struct pgw_root_info *root,
@@ -177,71 +203,118 @@ static int extents_attach(struct sql_cursor *cursor, const struct pgw_root_info 
 		return err;
 	}
 	region = pgw_mm_region(cursor->mm);
+	cursor->is_at_edge = false;
 	/* One before, so that what begins there is told from what goes on there. */
 	cursor->next_va = cursor->limits.va_first > region->first ? cursor->limits.va_first - 1
 								   : region->first;
 	return 0;
 }
 
-/* The next half of a root that is asked for. @return 0 with no mm: there is none left */
-static int extents_next_half(struct sql_cursor *cursor)
+/* The next half of a root that is asked for: cursor->half is its kind, plus 1. @return NULL: there is none left */
+static const struct pgw_root_info *next_half(struct sql_cursor *cursor)
 {
-	struct sql *sql = cursor->sql;
 	const struct sql_limits *limits = &cursor->limits;
 
-	for (; cursor->next < sql->nr_roots; cursor->next++, cursor->half = 0) {
-		const struct pgw_root_info *root = &sql->roots[cursor->next];
+	for (; cursor->next < cursor->nr_roots; cursor->next++, cursor->half = 0) {
+		const struct pgw_root_info *root = &cursor->roots[cursor->next];
 
 		/* A guest's is an address in the guest's memory. */
 		if (root->root.pa < limits->root_first || root->root.pa > limits->root_last ||
 		    root->state == PGW_ROOT_GUEST)
 			continue;
 		while (cursor->half < _PGW_REGION_MAX) {
-			const struct pgw_region *region =
-				pgw_format_region(root->format, (enum pgw_region_kind)cursor->half);
 			bool has = cursor->half++ == PGW_REGION_USER ? root->has_user
 								     : root->has_kernel;
 
-			if (!region || !has || region->last < limits->va_first ||
-			    region->first > limits->va_last)
-				continue;
-			return extents_attach(cursor, root, region->kind);
+			if (has && pgw_format_region(root->format,
+						     (enum pgw_region_kind)(cursor->half - 1)))
+				return root;
 		}
+	}
+	return NULL;
+}
+
+/* @return 0 with no mm: there is none left that is asked for */
+static int extents_next_half(struct sql_cursor *cursor)
+{
+	const struct sql_limits *limits = &cursor->limits;
+	const struct pgw_root_info *root;
+
+	while ((root = next_half(cursor))) {
+		const struct pgw_region *region = pgw_format_region(
+			root->format, (enum pgw_region_kind)(cursor->half - 1));
+
+		if (region->last >= limits->va_first && region->first <= limits->va_last)
+			return extents_attach(cursor, root, region->kind);
 	}
 	return 0;
 }
 
-static void extents_done(struct sql_cursor *cursor)
+/* Which extents are met; false: none. */
+static bool extents_filter(const struct sql_cursor *cursor, struct pgw_dump_filter *ret)
 {
-	pgw_mmap_read_unlock(cursor->mm);
-	pgw_mm_free(cursor->mm);
-	cursor->mm = NULL;
+	const struct sql_limits *limits = &cursor->limits;
+
+	*ret = (struct pgw_dump_filter){ .rights_all = limits->rights_on,
+					 .rights_none = limits->rights_off };
+	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++) {
+		if (level >= limits->level_first && level <= limits->level_last)
+			ret->levels |= (uint8_t)(1 << level);
+	}
+	return ret->levels != 0;
+}
+
+/* Does the last one go on where the addresses end that are asked for? It is looked at again then, as a whole. */
+static bool extents_are_cut(struct sql_cursor *cursor, uint64_t last)
+{
+	const struct pgw_extent *items = cursor->items;
+
+	if (cursor->is_at_edge || !cursor->nr || items[cursor->nr - 1].va_last != last ||
+	    last == pgw_mm_region(cursor->mm)->last)
+		return false;
+	cursor->next_va = items[--cursor->nr].va_first;
+	cursor->is_at_edge = true;
+	return true;
 }
 
 /* All that an mm has within the limits, or CHUNK extents of it. */
 static int extents_scan(struct sql_cursor *cursor)
 {
-	const struct pgw_scan_ops ops = { .extents = extents_met, .wanted = extent_wanted };
-	const uint64_t last = pgw_mm_region(cursor->mm)->last;
-	struct pgw_scan_stats stats = { 0 };
-	int err;
+	const uint64_t end = pgw_mm_region(cursor->mm)->last;
+	struct pgw_dump_args args = {
+		.mm = cursor->mm,
+		.first = cursor->next_va,
+		.last = cursor->is_at_edge || cursor->limits.va_last > end ? end
+									    : cursor->limits.va_last,
+		/* Only of equal entries those that follow can be told. */
+		.merge = cursor->table->step ? PGW_DUMP_RUNS : PGW_DUMP_RANGES,
+		.fn = extent_met,
+		.arg = cursor,
+	};
+	struct pgw_dump_summary sums = { 0 };
+	int err = 0;
 
-	err = pgw_scan_with(cursor->mm, cursor->next_va, last, &ops, cursor, &stats);
-	cursor->sql->nr_tables += stats.nr_tables;
-	cursor->sql->is_cut |= err == -PGW_E2BIG || stats.nr_unreadable;
-	if (err == ENOUGH && cursor->next_va < cursor->limits.va_last && cursor->next_va != last) {
+	if (extents_filter(cursor, &args.filter))
+		err = pgw_dump(&args, &sums);
+	cursor->sql->nr_tables += sums.scan.nr_tables;
+	cursor->sql->is_cut |= err == -PGW_E2BIG || sums.scan.nr_unreadable;
+	if (err && err != -PGW_E2BIG && err != ENOUGH)
+		return err;
+	if (err != -PGW_E2BIG && extents_are_cut(cursor, args.last))
+		return 0;
+	if (err == ENOUGH && !cursor->is_at_edge && cursor->next_va < args.last) {
 		cursor->next_va++;
 		return 0;
 	}
-	if (err && err != -PGW_E2BIG && err != ENOUGH)
-		return err;
-	extents_done(cursor);
+	pgw_mmap_read_unlock(cursor->mm);
+	pgw_mm_free(cursor->mm);
+	cursor->mm = NULL;
 	return 0;
 }
 
 static int extents_fill(struct sql_cursor *cursor)
 {
-	int err = roots_get(cursor->sql);
+	int err = cursor_roots(cursor);
 
 	if (!err && !cursor->mm)
 		err = extents_next_half(cursor);
@@ -266,7 +339,7 @@ static uint64_t leaf_last(const struct pgw_extent *extent)
 /* A run of leaves loses its first. */
 static bool leaves_step(struct sql_cursor *cursor, void *item)
 {
-	const struct pgw_root_info *root = &cursor->sql->roots[cursor->next];
+	const struct pgw_root_info *root = &cursor->roots[cursor->next];
 	struct pgw_extent *extent = item;
 	uint64_t last = leaf_last(extent);
 
@@ -282,7 +355,7 @@ static bool leaves_step(struct sql_cursor *cursor, void *item)
 static void extent_value(struct sql_cursor *cursor, const struct pgw_extent *extent, uint64_t last,
 			 unsigned column, struct sql_value *ret)
 {
-	const struct pgw_root_info *root = &cursor->sql->roots[cursor->next];
+	const struct pgw_root_info *root = &cursor->roots[cursor->next];
 
 	switch (column) {
 	case COLUMN_ROOT:
@@ -331,6 +404,168 @@ static void leaves_value(struct sql_cursor *cursor, const void *item, unsigned c
 			 struct sql_value *ret)
 {
 	extent_value(cursor, item, leaf_last(item), column, ret);
+}
+
+/* ---- page tables ---- */
+
+struct table_item {
+	const struct pgw_root_info *root;
+	const char *region;
+	struct pgw_table table;
+};
+
+enum table_column {
+	TABLE_ROOT,
+	TABLE_REGION,
+	TABLE_LEVEL,
+	TABLE_NAME,
+	TABLE_PA,
+	TABLE_FIRST,
+	TABLE_LAST,
+	TABLE_SLOTS,
+	TABLE_TABLES,
+	TABLE_LEAVES,
+	TABLE_ABSENT,
+	TABLE_MALFORMED,
+	TABLE_UNREADABLE,
+	TABLE_PARENT,
+	TABLE_ENTRY,
+	TABLE_ROOTS,
+};
+
+static const struct sql_column table_columns[] = {
+	[TABLE_ROOT] = { "root", "", SQL_LIMIT_ROOT, 0 },
+	[TABLE_REGION] = { "region", "TEXT", SQL_LIMIT_NONE, 0 },
+	[TABLE_LEVEL] = { "level", "INTEGER", SQL_LIMIT_LEVEL, 0 },
+	[TABLE_NAME] = { "name", "TEXT", SQL_LIMIT_NONE, 0 },
+	[TABLE_PA] = { "pa", "", SQL_LIMIT_NONE, 0 },
+	[TABLE_FIRST] = { "first", "", SQL_LIMIT_FIRST, 0 },
+	[TABLE_LAST] = { "last", "", SQL_LIMIT_END, 0 },
+	[TABLE_SLOTS] = { "slots", "INTEGER", SQL_LIMIT_NONE, 0 },
+	[TABLE_TABLES] = { "tables", "INTEGER", SQL_LIMIT_NONE, 0 },
+	[TABLE_LEAVES] = { "leaves", "INTEGER", SQL_LIMIT_NONE, 0 },
+	[TABLE_ABSENT] = { "absent", "INTEGER", SQL_LIMIT_NONE, 0 },
+	[TABLE_MALFORMED] = { "malformed", "INTEGER", SQL_LIMIT_NONE, 0 },
+	[TABLE_UNREADABLE] = { "unreadable", "INTEGER", SQL_LIMIT_NONE, 0 },
+	[TABLE_PARENT] = { "parent", "", SQL_LIMIT_NONE, 0 },
+	[TABLE_ENTRY] = { "entry", "", SQL_LIMIT_NONE, 0 },
+	[TABLE_ROOTS] = { "roots", "INTEGER", SQL_LIMIT_NONE, 0 },
+	{ 0 },
+};
+
+/* The next region of a root that is asked for. @return 0 with no walk: there is none left */
+static int tables_next_half(struct sql_cursor *cursor)
+{
+	const struct sql_limits *limits = &cursor->limits;
+	const struct pgw_root_info *root = next_half(cursor);
+	const uint8_t level_last = PGW_MAX_LEVELS - 1;
+	struct pgw_tables_args args = {
+		.image = cursor->sql->target->image,
+		.root = root,
+		.region = (enum pgw_region_kind)(cursor->half - 1),
+		.first = limits->va_first,
+		.last = limits->va_last,
+		.level_last = level_last,
+		.budget = cursor->sql->opts->budget,
+	};
+
+	if (!root || limits->level_first > level_last)
+		return 0;
+	args.level_first = (uint8_t)limits->level_first;
+	if (limits->level_last < level_last)
+		args.level_last = (uint8_t)limits->level_last;
+	return pgw_tables_open(&args, &cursor->walk);
+}
+
+/* Some of the tables of a region. */
+static int tables_walk(struct sql_cursor *cursor)
+{
+	const struct pgw_root_info *root = &cursor->roots[cursor->next];
+	const enum pgw_region_kind kind = (enum pgw_region_kind)(cursor->half - 1);
+	struct table_item item = { .root = root, .region = pgw_format_region(root->format, kind)->name };
+	const uint64_t before = pgw_tables_visited(cursor->walk);
+	bool is_end = false;
+	int err = 0;
+
+	while (!err && !is_end && cursor->nr < CHUNK) {
+		struct table_item *to;
+
+		err = pgw_tables_next(cursor->walk, &item.table, &is_end);
+		if (is_end)
+			continue;
+		to = sql_item_new(cursor);
+		if (!to)
+			return -PGW_ENOMEM;
+		*to = item;
+		cursor->sql->is_cut |= item.table.nr_unreadable != 0;
+	}
+	cursor->sql->nr_tables += pgw_tables_visited(cursor->walk) - before;
+	cursor->sql->is_cut |= err == -PGW_E2BIG;
+	if (is_end) {
+		pgw_tables_close(cursor->walk);
+		cursor->walk = NULL;
+	}
+	return err == -PGW_E2BIG ? 0 : err;
+}
+
+static int tables_fill(struct sql_cursor *cursor)
+{
+	int err = cursor_roots(cursor);
+
+	if (!err && !cursor->walk)
+		err = tables_next_half(cursor);
+	/* No tables can be where it says: no other root is worse for that. */
+	if (err == -PGW_EINVAL) {
+		cursor->sql->is_cut = true;
+		return 0;
+	}
+	if (err)
+		return err;
+	cursor->is_end = !cursor->walk;
+	return cursor->walk ? tables_walk(cursor) : 0;
+}
+
+/* How many roots lead to it; all tables are read for that, once. */
+static struct sql_value table_roots(struct sql *sql, const struct table_item *item)
+{
+	uint64_t budget = sql->opts->budget ? sql->opts->budget : MAX_TABLES;
+
+	if (!sql->users && !sql->has_no_users) {
+		sql->has_no_users = roots_get(sql) != 0 ||
+				    pgw_table_users_new(sql->target->image, sql->roots, sql->nr_roots,
+							budget, &sql->users) != 0;
+		sql->is_cut |= sql->has_no_users;
+	}
+	if (!sql->users)
+		return text(NULL);
+	return number(SQL_INT, pgw_table_users_of(sql->users, item->root, &item->table));
+}
+
+static void tables_value(struct sql_cursor *cursor, const void *of, unsigned column,
+			 struct sql_value *ret)
+{
+	const struct table_item *item = of;
+	const struct pgw_table *table = &item->table;
+	const bool is_root = table->parent == 0 && table->pa == item->root->root.pa;
+	const struct sql_value values[] = {
+		[TABLE_ROOT] = number(SQL_HEX, item->root->root.pa),
+		[TABLE_REGION] = text(item->region),
+		[TABLE_LEVEL] = number(SQL_INT, table->level),
+		[TABLE_NAME] = text(pgw_format_table_name(item->root->format, table->level)),
+		[TABLE_PA] = number(SQL_HEX, table->pa),
+		[TABLE_FIRST] = number(SQL_HEX, table->va_first),
+		[TABLE_LAST] = number(SQL_HEX, table->va_last),
+		[TABLE_SLOTS] = number(SQL_INT, table->slot_last - table->slot_first + UINT64_C(1)),
+		[TABLE_TABLES] = number(SQL_INT, table->nr_tables),
+		[TABLE_LEAVES] = number(SQL_INT, table->nr_leaves),
+		[TABLE_ABSENT] = number(SQL_INT, table->nr_absent),
+		[TABLE_MALFORMED] = number(SQL_INT, table->nr_malformed),
+		[TABLE_UNREADABLE] = number(SQL_INT, table->nr_unreadable),
+		[TABLE_PARENT] = is_root ? text(NULL) : number(SQL_HEX, table->parent),
+		[TABLE_ENTRY] = is_root ? text(NULL) : number(SQL_HEX, table->entry),
+	};
+
+	*ret = column == TABLE_ROOTS ? table_roots(cursor->sql, item) : values[column];
 }
 
 /* ---- processes and their areas ---- */
@@ -668,6 +903,7 @@ const struct sql_table sql_tables[] = {
 	{ "ranges", extent_columns, sizeof(struct pgw_extent), extents_fill, ranges_value, NULL, NULL },
 	{ "leaves", extent_columns, sizeof(struct pgw_extent), extents_fill, leaves_value, leaves_step,
 	  NULL },
+	{ "tables", table_columns, sizeof(struct table_item), tables_fill, tables_value, NULL, NULL },
 	{ "processes", process_columns, sizeof(void *), processes_fill, processes_value, NULL, NULL },
 	{ "vmas", area_columns, sizeof(struct area_item), areas_fill, areas_value, NULL, area_release },
 	{ "symbols", symbol_columns, sizeof(struct pgw_symbol), symbols_fill, symbols_value, NULL, NULL },
@@ -680,4 +916,5 @@ const struct sql_table sql_tables[] = {
 void sql_tables_close(struct sql *sql)
 {
 	pgw_tasks_close(sql->tasks);
+	pgw_table_users_free(sql->users);
 }

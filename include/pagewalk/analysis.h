@@ -534,6 +534,78 @@ PGW_API int pgw_find_index_open(const char *path, const struct pgw_find_args *ar
 /** NULL is fine. */
 PGW_API void pgw_find_index_close(struct pgw_find_index *index);
 
+/** A page table, at one of the addresses where its root has it. */
+struct pgw_table {
+	uint64_t pa;
+	uint64_t parent; /**< the table that leads to it; 0: it is the root's own */
+	uint64_t entry;  /**< ... by this raw entry */
+	/** What it translates there; of the root's own, all of the root's regions. Inclusive. */
+	uint64_t va_first, va_last;
+	uint32_t slot_first, slot_last; /**< its slots that there are, inclusive */
+	/* Of its slots, those that are not empty. */
+	uint32_t nr_tables; /**< lead to tables */
+	uint32_t nr_leaves; /**< a contiguous run is as many as it has slots */
+	uint32_t nr_absent;
+	uint32_t nr_malformed;
+	uint32_t nr_unreadable; /**< the image lacks their bytes */
+	uint8_t level;
+};
+
+/** Which tables to list. */
+struct pgw_tables_args {
+	const struct pgw_image *image;
+	const struct pgw_root_info *root; /**< not a guest's; stays, as the image does */
+	enum pgw_region_kind region;
+	/** Tables that translate some of these addresses, inclusive; the root's own is always looked at. */
+	uint64_t first, last;
+	uint8_t level_first, level_last; /**< of these levels, inclusive; none below is looked at */
+	uint64_t budget;                 /**< table visits; 0: PGW_BUDGET_DEFAULT */
+};
+
+struct pgw_tables;
+
+/**
+ * List the tables of a region of a root, by address, each before those that it leads to: one that several
+ * entries lead to is there as often. The root's own is in the first region that it has.
+ * Takes some KiB, however many there are. Of one thread at a time.
+ *
+ * @param ret to be closed with pgw_tables_close()
+ * @return 0, -PGW_EINVAL (no root can be there, or it has no such region), -PGW_ENOMEM
+ */
+PGW_API int pgw_tables_open(const struct pgw_tables_args *args, struct pgw_tables **ret);
+/**
+ * The next one.
+ * @param ret_is_end there is none: *ret is as it was. Set also on failure, after which there are no more
+ * @return 0, the value of the image's look(), -PGW_E2BIG: the budget ran out
+ */
+PGW_API int pgw_tables_next(struct pgw_tables *tables, struct pgw_table *ret, bool *ret_is_end);
+/** Visits of tables until now. */
+PGW_API uint64_t pgw_tables_visited(const struct pgw_tables *tables);
+/** NULL is fine. */
+PGW_API void pgw_tables_close(struct pgw_tables *tables);
+
+struct pgw_table_users;
+
+/**
+ * Find out how many roots lead to each table. Each distinct table is read once. Constant then; any
+ * threads may use it.
+ *
+ * @param budget distinct tables that may be looked at, at most 2^31
+ * @param ret    to be freed with pgw_table_users_free(); the image and the list must stay until then
+ * @return as pgw_stats()
+ */
+PGW_API int pgw_table_users_new(const struct pgw_image *image, const struct pgw_root_info *roots,
+				size_t nr, uint64_t budget, struct pgw_table_users **ret);
+/**
+ * How many do, of which the two of a KPTI pair count as one. 0: none of them has it.
+ * @param root one that has the table, of the list
+ */
+PGW_API uint32_t pgw_table_users_of(const struct pgw_table_users *users,
+				    const struct pgw_root_info *root,
+				    const struct pgw_table *table);
+/** NULL is fine. */
+PGW_API void pgw_table_users_free(struct pgw_table_users *users);
+
 /** What a trim kept. */
 struct pgw_trim_summary {
 	size_t nr_roots;

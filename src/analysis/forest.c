@@ -30,17 +30,27 @@ static bool controls_read_alike(const struct pgw_format *format, const struct pg
 	       a->memory_types == b->memory_types && a->encryption_bit == b->encryption_bit;
 }
 
+/* @return the index, or -1 */
+static int reading_find(const struct forest *f, const struct pgw_format *format,
+			const struct pgw_control *control)
+{
+	for (unsigned i = 0; i < f->nr_readings; i++) {
+		if (f->readings[i].format == format &&
+		    controls_read_alike(format, &f->readings[i].control, control))
+			return (int)i;
+	}
+	return -1;
+}
+
 /* @return the index, or negative */
 static int reading_of(struct forest *f, const struct pgw_root_info *root)
 {
 	struct pgw_control control = pgw_control_assume(root->format, &root->control);
+	int found = reading_find(f, root->format, &control);
 	void *grown;
 
-	for (unsigned i = 0; i < f->nr_readings; i++) {
-		if (f->readings[i].format == root->format &&
-		    controls_read_alike(root->format, &f->readings[i].control, &control))
-			return (int)i;
-	}
+	if (found >= 0)
+		return found;
 	if (f->nr_readings == MAX_READINGS)
 		return -PGW_E2BIG;
 	grown = reallocarray(f->readings, f->nr_readings + 1, sizeof(f->readings[0]));
@@ -223,6 +233,19 @@ int forest_add(struct forest *f, const struct pgw_root_info *root, uint32_t *ret
 		f->tables[next].edge = f->nr_edges;
 	f->look.nr_done += !status;
 	return status;
+}
+
+int64_t forest_find(const struct forest *f, const struct pgw_root_info *root,
+		    const struct forest_table *table)
+{
+	struct pgw_control control = pgw_control_assume(root->format, &root->control);
+	struct forest_table sought = *table;
+	int reading = reading_find(f, root->format, &control);
+
+	if (reading < 0 || !f->seen)
+		return -1;
+	sought.reading = (uint8_t)reading;
+	return (int64_t)*seen_find(f, &sought) - 1;
 }
 
 void forest_fini(struct forest *f)

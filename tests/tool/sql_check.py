@@ -61,6 +61,67 @@ def tables_of_roots():
     return roots
 
 
+def span(first, last, slots):
+    """What one slot of a table translates."""
+    return (int(last, 16) - int(first, 16) + 1) // slots
+
+
+def page_tables(roots):
+    """Each table of each root, as stats counts them and translate goes through them."""
+    columns = 'level, pa, first, last, slots, leaves, absent, malformed, roots, parent'
+    stats = {(r['root'], r['region']): r for r in records('stats') if r['record'] == 'root'}
+    for (root, half), expected in list(stats.items())[:12]:
+        # Several entries can lead to one: stats counts it once.
+        met = {(level, pa): rest for level, pa, *rest in reversed(rows(
+            f"select {columns} from tables where root = '{root}' and region = '{half}'")[0])}
+        below = [(level, rest) for (level, _), rest in met.items() if rest[7] is not None]
+        name = f'tables of {root}, {half}: '
+        if 'tables' in expected:
+            same(name + 'levels, and how many no other root has',
+                 [(level, sum(at == level for at, _ in met),
+                   sum(at == level and rest[6] == 1 for (at, _), rest in met.items()))
+                  for level in sorted({level for level, _ in met}, reverse=True)],
+                 [(t['level'], t['tables'], t['private']) for t in expected['tables']])
+        same(name + 'shared by others', [bool(below) and all(rest[6] > 1 for _, rest in below)], [expected['shared']])
+        same(name + 'leaves, absent, malformed',
+             [(sum(rest[3] * span(*rest[:3]) for rest in met.values()), sum(rest[4] for rest in met.values()),
+               sum(rest[5] for rest in met.values()))],
+             [tuple(expected[key] for key in ('bytes', 'absent', 'malformed'))])
+    kernel = json.loads(run('info', '--json', IMAGE).stdout.splitlines()[0]).get('kernel_root')
+    if kernel:
+        same('tables of the kernel root, both halves: as info',
+             rows('select count(*), sum(malformed) from (select distinct level, pa, malformed from tables'
+                  f" where root = '{kernel['root']}')")[0],
+             [(kernel['integrity']['tables'], kernel['integrity']['malformed'])])
+    for root in roots[-1:]:
+        way(root['root'])
+
+
+def way(root):
+    """The tables that an address goes through."""
+    first = rows(f"select first from leaves where root = '{root}' limit 1 offset 5")[0]
+    for va in [va for va, in first] + ['0x0000000000001000']:
+        ours, summary = rows(f"select level, pa, entry from tables where root = '{root}' and first <= '{va}'"
+                             f" and last >= '{va}'")
+        path = json.loads(run('translate', '--json', '--root', root, IMAGE, va).stdout.splitlines()[0])['path']
+        same(f'tables on the way of {root} to {va}',
+             [(level, pa[:-4], entry) for level, pa, entry in ours],
+             [(step['level'], step['item'][:-4], above) for step, above in
+              zip(path, [None] + [step['entry'] for step in path])])
+        check('... and no others are looked at', summary['tables'] == len(path), summary)
+    everything, seen = rows(f"select level, pa, first, last from tables where root = '{root}'")
+    if len(everything) < 3:
+        return
+    _, _, first, last = everything[len(everything) // 2]
+    for condition, keep in ((f"first > '{first}'", lambda r: r[2] > first), (f"last < '{last}'", lambda r: r[3] < last),
+                            (f"last >= '{last}' and first < '{last}'", lambda r: r[3] >= last and r[2] < last),
+                            ('level between 1 and 2', lambda r: 1 <= r[0] <= 2), ('level > -1', lambda r: True),
+                            ('level = 9', lambda r: False)):
+        ours, summary = rows(f"select level, pa, first, last from tables where root = '{root}' and {condition}")
+        same(f'tables with {condition}', ours, [r for r in everything if keep(r)])
+        check(f"... for which {summary['tables']} were looked at", summary['tables'] <= seen['tables'])
+
+
 def limits(root):
     """What is left out by a constraint is what SQLite would leave out of all."""
     everything = rows(f"select first, level, kernel_w from ranges where root = '{root}'")
@@ -73,6 +134,22 @@ def limits(root):
                  [r for r in all_rows if keep(r[0])])
     same('ranges that may be written', rows(f"select first, level, kernel_w from ranges where root = '{root}'"
                                             ' and kernel_w = 1')[0], [r for r in all_rows if r[2]])
+    for condition, keep in (('kernel_w', lambda w: w), ('not kernel_w', lambda w: not w), ('kernel_w != 0', lambda w: w),
+                            ('kernel_w is not 1', lambda w: not w), ('kernel_w > 0', lambda w: w),
+                            ('kernel_w >= -1', lambda w: True), ('kernel_w = 2', lambda w: False),
+                            ('kernel_w or level > -1', lambda w: True), ('+kernel_w', lambda w: w)):
+        same(f'ranges with {condition}', rows(f"select first, level, kernel_w from ranges where root = '{root}'"
+                                              f' and ({condition})')[0], [r for r in all_rows if keep(r[2])])
+    same('... of which none is left out that is counted', rows(
+        "select count(*), sum(kernel_w and kernel_x), count(case when kernel_w then 1 end), min(kernel_w)"
+        f" from ranges where root = '{root}'")[0], rows(
+            f"select count(*), (select count(*) from ranges where root = '{root}' and kernel_w and kernel_x),"
+            f" (select count(*) from ranges where root = '{root}' and kernel_w), min(+kernel_w)"
+            f" from ranges where root = '{root}'")[0])
+    same('... nor of two tables', rows("select count(*) from ranges a join ranges b on a.root = b.root and a.first = b.first"
+                                       f" where a.root = '{root}' and a.kernel_w and not b.kernel_w")[0], [(0,)])
+    same(f'ranges that end by {middle}', rows(f"select first from ranges where root = '{root}' and last <= '{middle}'")[0],
+         [r[:1] for r in rows(f"select first, last from ranges where root = '{root}'")[0] if r[1] <= middle])
     same('ranges of level 0', rows(f"select first, level, kernel_w from ranges where root = '{root}' and level < 1")[0],
          [r for r in all_rows if r[1] == 0])
     same('no range is at what is no address', rows("select * from ranges where first = 'x'")[0], [])
@@ -85,6 +162,10 @@ def limits(root):
     check('what is sorted', rows('select root, count(*) from leaves group by root order by 2')[0])
     plan = run('sql', IMAGE, f"explain query plan select * from leaves where root = '{root}' and first > 0").stdout
     check('the plan says what is narrowed', 'root=,first>' in plan, plan)
+    plan = run('sql', IMAGE, "explain query plan select * from tables where level > 1 and pa = 1 and last < 5").stdout
+    check('... and what is compared', all(part in plan for part in ('level>', '(pa=)', ',last<')), plan)
+    plan = run('sql', IMAGE, "explain query plan select * from ranges where kernel_w <> 0 and last > 5").stdout
+    check('... of rights', 'kernel_w!=' in plan and '(last>)' in plan, plan)
 
 
 def tables_of_linux():
@@ -126,6 +207,7 @@ def manners():
 
 def main(has_linux):
     roots = tables_of_roots()
+    page_tables(roots)
     limits(next(r['root'] for r in roots if r['state'] in ('kernel', 'running', 'trampoline')))
     if has_linux:
         tables_of_linux()

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* What is counted of a tree, each table once, in cores with tables of every format. */
+/* What is counted of a tree, each table once, and the list of its tables, in cores with tables of every format. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -93,18 +93,28 @@ static void chain(struct fixture *f)
 		store(f, table_pa(f, level), 0, entry_to(f, table_pa(f, level - 1)));
 }
 
-static struct pgw_integrity check(struct fixture *f, uint64_t budget, int expected)
+static void image_open(struct fixture *f)
 {
-	struct pgw_integrity met = { 0 };
-
 	mkelf_init(&f->elf, is_arch(f, "x86_64")  ? MKELF_X86_64
 			    : is_arch(f, "arm64") ? MKELF_AARCH64
 						  : MACHINE_RISCV);
 	mkelf_segment(&f->elf, TABLES_PA, f->bytes, f->size, f->described);
 	assert_int_equal(pgw_image_open(mkelf_save(&f->elf), NULL, &f->image, NULL), 0);
-	assert_int_equal(pgw_integrity(f->image, &f->root, budget, &met), expected);
+}
+
+static void image_close(struct fixture *f)
+{
 	pgw_image_close(f->image);
 	mkelf_fini(&f->elf);
+}
+
+static struct pgw_integrity check(struct fixture *f, uint64_t budget, int expected)
+{
+	struct pgw_integrity met = { 0 };
+
+	image_open(f);
+	assert_int_equal(pgw_integrity(f->image, &f->root, budget, &met), expected);
+	image_close(f);
 	return met;
 }
 
@@ -310,6 +320,171 @@ static void test_integrity__every_table_of_many_counts_once(void **state)
 	fixture_fini(&f);
 }
 
+/* ---- the list ---- */
+
+#define MAX_LISTED 16
+
+struct listed {
+	struct pgw_table tables[MAX_LISTED];
+	uint64_t nr_visits;
+	unsigned nr;
+	int status;
+};
+
+static struct pgw_tables_args all_of(const struct fixture *f)
+{
+	return (struct pgw_tables_args){
+		.image = f->image,
+		.root = &f->root,
+		.region = pgw_format_regions(f->root.format)->kind,
+		.last = UINT64_MAX,
+		.level_last = PGW_MAX_LEVELS - 1,
+	};
+}
+
+static void list(const struct pgw_tables_args *args, struct listed *ret)
+{
+	struct pgw_tables *tables;
+	bool is_end = false;
+
+	*ret = (struct listed){ 0 };
+	assert_int_equal(pgw_tables_open(args, &tables), 0);
+	while (ret->nr < MAX_LISTED) {
+		ret->status = pgw_tables_next(tables, &ret->tables[ret->nr], &is_end);
+		if (is_end)
+			break;
+		ret->nr++;
+	}
+	ret->nr_visits = pgw_tables_visited(tables);
+	pgw_tables_close(tables);
+}
+
+/* Two leaves at the far end of a chain, and a second way to the lowest table. */
+static void listing(struct fixture *f)
+{
+	const struct pgw_region *region = pgw_format_regions(f->root.format);
+	const unsigned top = f->geo->top_level;
+	const uint64_t span = UINT64_C(1) << f->geo->span_lg2[1];
+	struct pgw_tables_args args;
+	struct listed listed;
+
+	chain(f);
+	store(f, table_pa(f, 0), 3, page_at(f, TABLES_PA));
+	store(f, table_pa(f, 0), 4, page_at(f, TABLES_PA));
+	store(f, table_pa(f, 1), 2, entry_to(f, table_pa(f, 0)));
+	image_open(f);
+	args = all_of(f);
+	list(&args, &listed);
+	assert_int_equal(listed.status, 0);
+	assert_int_equal(listed.nr, top + 2);
+	for (unsigned i = 0; i <= top; i++) {
+		const struct pgw_table *table = &listed.tables[i];
+		const unsigned level = top - i;
+
+		assert_int_equal(table->pa, table_pa(f, level));
+		assert_int_equal(table->level, level);
+		assert_int_equal(table->va_first, region->first);
+		assert_int_equal(table->parent, i ? table_pa(f, level + 1) : 0);
+		assert_int_equal(table->nr_tables, level == 1 ? 2 : level > 0);
+		assert_int_equal(table->nr_leaves, level ? 0 : 2);
+		assert_int_equal(table->slot_last, nr_slots(f, level) - 1);
+	}
+	assert_int_equal(listed.tables[top + 1].pa, table_pa(f, 0));
+	assert_int_equal(listed.tables[top + 1].va_first, region->first + 2 * span);
+	assert_int_equal(listed.tables[top + 1].va_last, region->first + 3 * span - 1);
+
+	args.first = args.last = region->first + 2 * span + 5;
+	list(&args, &listed);
+	assert_int_equal(listed.nr, top + 1);
+	assert_int_equal(listed.tables[top].va_first, region->first + 2 * span);
+	args.level_first = args.level_last = 1;
+	list(&args, &listed);
+	assert_int_equal(listed.nr, 1);
+	assert_int_equal(listed.nr_visits, top);
+	assert_int_equal(listed.tables[0].pa, table_pa(f, 1));
+	image_close(f);
+}
+
+static void test_tables__are_listed_where_they_are_asked_for(void **state)
+{
+	(void)state;
+	for_each_format(listing);
+}
+
+static void without_end(struct fixture *f)
+{
+	struct pgw_tables_args args;
+	struct pgw_tables *tables;
+	struct pgw_table table;
+	bool is_end = false;
+	unsigned nr = 0;
+	int status = 0;
+
+	for (unsigned slot = 0; slot < nr_slots(f, f->geo->top_level); slot++)
+		store(f, TABLES_PA, slot, entry_to(f, TABLES_PA));
+	image_open(f);
+	args = all_of(f);
+	args.budget = 1000;
+	assert_int_equal(pgw_tables_open(&args, &tables), 0);
+	for (; !is_end; nr += !is_end)
+		status = pgw_tables_next(tables, &table, &is_end);
+	/* A tree of two levels ends before. */
+	assert_true(status == -PGW_E2BIG ? nr == 1000 : nr < 1000);
+	pgw_tables_close(tables);
+	args.root = &(struct pgw_root_info){ .root.pa = TABLES_PA + 4, .format = f->root.format };
+	assert_int_equal(pgw_tables_open(&args, &tables), -PGW_EINVAL);
+	image_close(f);
+}
+
+static void test_tables__a_tree_without_end_ends_with_the_budget(void **state)
+{
+	(void)state;
+	for_each_format(without_end);
+}
+
+/* Two roots, of which the second leads to the first one's lowest table alone. */
+static void users(struct fixture *f)
+{
+	const unsigned top = f->geo->top_level;
+	struct pgw_root_info roots[2] = { f->root, f->root };
+	struct pgw_table_users *users;
+	struct pgw_tables_args args;
+	struct listed listed;
+
+	if (top != 2)
+		return;
+	chain(f);
+	roots[1].root.pa = spare_pa(f) + TABLE_MAX;
+	roots[0].has_user = roots[1].has_user = true;
+	store(f, roots[1].root.pa, 0, entry_to(f, spare_pa(f)));
+	store(f, spare_pa(f), 1, entry_to(f, table_pa(f, 0)));
+	image_open(f);
+	args = all_of(f);
+	list(&args, &listed);
+	assert_int_equal(pgw_table_users_new(f->image, roots, 2, 6, &users), 0);
+	assert_int_equal(pgw_table_users_of(users, &roots[0], &listed.tables[0]), 1);
+	assert_int_equal(pgw_table_users_of(users, &roots[0], &listed.tables[1]), 1);
+	assert_int_equal(pgw_table_users_of(users, &roots[1], &listed.tables[2]), 2);
+	listed.tables[0].pa += TABLE_MAX;
+	assert_int_equal(pgw_table_users_of(users, &roots[0], &listed.tables[0]), 0);
+	pgw_table_users_free(users);
+	/* A pair is one. */
+	roots[0].has_twin = roots[1].has_twin = true;
+	roots[0].twin = roots[1].root;
+	roots[1].twin = roots[0].root;
+	assert_int_equal(pgw_table_users_new(f->image, roots, 2, 6, &users), 0);
+	assert_int_equal(pgw_table_users_of(users, &roots[1], &listed.tables[2]), 1);
+	pgw_table_users_free(users);
+	assert_int_equal(pgw_table_users_new(f->image, roots, 2, 4, &users), -PGW_E2BIG);
+	image_close(f);
+}
+
+static void test_tables__know_how_many_roots_lead_to_them(void **state)
+{
+	(void)state;
+	for_each_format(users);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +496,9 @@ int main(void)
 		cmocka_unit_test(test_integrity__the_budget_ends_it_and_it_says_so),
 		cmocka_unit_test(test_integrity__a_root_where_none_can_be_is_refused),
 		cmocka_unit_test(test_integrity__every_table_of_many_counts_once),
+		cmocka_unit_test(test_tables__are_listed_where_they_are_asked_for),
+		cmocka_unit_test(test_tables__a_tree_without_end_ends_with_the_budget),
+		cmocka_unit_test(test_tables__know_how_many_roots_lead_to_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
