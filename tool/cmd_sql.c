@@ -128,6 +128,7 @@ static int run_statement(struct query *query, const char *text, const char **ret
 	query->nr_rows = 0;
 	query->sql.status = 0;
 	query->sql.truth = sql_truth_of(query->sql.db, text, (size_t)(*ret_rest - text));
+	query->sql.has_no_tasks = false;
 	put_header(query, statement);
 	while ((status = sqlite3_step(statement)) == SQLITE_ROW && !out_failed(query->out))
 		put_row(query, statement);

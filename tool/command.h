@@ -17,6 +17,7 @@ struct command {
 	/** Of the arguments, those that are images beyond the first, and the one that is written; 0: none. */
 	unsigned nr_more_images;
 	unsigned output;
+	bool makes_folders; /**< where --output says */
 	/** What the argument can be, if it is no file; NULL ends them. */
 	const char *const *words;
 	/** @return enum tool_status */
@@ -36,6 +37,7 @@ extern const struct command cmd_symbols;
 extern const struct command cmd_audit;
 extern const struct command cmd_devices;
 extern const struct command cmd_report;
+extern const struct command cmd_export;
 extern const struct command cmd_find;
 extern const struct command cmd_translate;
 extern const struct command cmd_trim;

@@ -56,10 +56,14 @@ static void add_part(struct rules *rules, const char *name, size_t len, enum san
 
 static void add_folder(struct rules *rules, const char *path, enum sandbox_access access)
 {
-	const char *slash = path ? strrchr(path, '/') : NULL;
+	size_t len = path ? strlen(path) : 0;
 
-	if (slash)
-		add_part(rules, path, (size_t)(slash - path) + 1, access);
+	while (len > 1 && path[len - 1] == '/') /* "a/b/" is the folder "b" */
+		len--;
+	while (len && path[len - 1] != '/')
+		len--;
+	if (len)
+		add_part(rules, path, len, access);
 	else if (path)
 		add(rules, ".", access);
 }
@@ -101,7 +105,8 @@ static void add_outputs(struct rules *rules, const struct options *opts)
 {
 	if (confined.command->output)
 		add_folder(rules, opts->args[confined.command->output], SANDBOX_WRITE);
-	add_folder(rules, opts->output, SANDBOX_WRITE);
+	add_folder(rules, opts->output,
+		   confined.command->makes_folders ? SANDBOX_MAKE : SANDBOX_WRITE);
 	add_folder(rules, opts->write_baseline, SANDBOX_WRITE);
 	add_folder(rules, opts->index, SANDBOX_WRITE);
 }

@@ -14,7 +14,8 @@
 const struct command *const commands[] = {
 	&cmd_info,    &cmd_roots,   &cmd_ps,       &cmd_maps,       &cmd_dump,
 	&cmd_devices, &cmd_find,    &cmd_stats,    &cmd_top,        &cmd_audit,
-	&cmd_report,  &cmd_diff,    &cmd_symbols, &cmd_sql,  &cmd_translate,  &cmd_trim,
+	&cmd_report,  &cmd_diff,    &cmd_symbols,  &cmd_sql,
+	&cmd_export,  &cmd_translate, &cmd_trim,
 	&cmd_convert, &cmd_extract, &cmd_snapshot, &cmd_completion, NULL,
 };
 

@@ -9,6 +9,7 @@
 #include "audit_policy.h"
 #include "command.h"
 #include "message.h"
+#include "sql.h"
 
 /* FILE[@OFFSET[+SIZE]]. What exists under the whole name is a file, whatever its name looks like. */
 static void ram_cut_part(struct pgw_image_ram *ram)
@@ -353,6 +354,47 @@ static bool option_form(struct options *opts, const char *text)
 	return choice >= 0;
 }
 
+static const char *const export_words[] = { [EXPORT_CSV] = "csv", [EXPORT_JSONL] = "jsonl",
+					    [EXPORT_AVRO] = "avro", [EXPORT_SQLITE] = "sqlite", NULL };
+
+static bool option_export_format(struct options *opts, const char *text)
+{
+	int choice = option_choice(text, export_words);
+
+	if (choice >= 0)
+		opts->export_format = (enum export_choice)choice;
+	return choice >= 0;
+}
+
+static const char *table_word(size_t index)
+{
+	return sql_tables[index].name;
+}
+
+/* TABLE or TABLE,TABLE,... */
+static bool option_tables(struct options *opts, const char *text)
+{
+	for (;;) {
+		size_t len = strcspn(text, ","), i = 0;
+
+		while (sql_tables[i].name && (strlen(sql_tables[i].name) != len ||
+					      strncmp(sql_tables[i].name, text, len) != 0))
+			i++;
+		if (!sql_tables[i].name)
+			return false;
+		opts->tables |= UINT64_C(1) << i;
+		if (!text[len])
+			return true;
+		text += len + 1;
+	}
+}
+
+static bool option_machine(struct options *opts, const char *text)
+{
+	opts->machine = text;
+	return *text != '\0';
+}
+
 static const char *const pages_words[] = { [PAGES_ALL] = "all", [PAGES_TABLES] = "tables", NULL };
 
 static bool option_pages(struct options *opts, const char *text)
@@ -562,6 +604,12 @@ static const struct option_spec option_specs[] = {
 			       "what the kernel keeps of each page that is found: type," HELP_NEXT
 			       "flags, references, whose memory it is",
 			       NULL },
+	[OPT_EXPORT_FORMAT] = { "format", "FORM", "csv, jsonl, avro or sqlite", "csv, jsonl, avro or sqlite",
+				option_export_format },
+	[OPT_TABLE] = { "table", "TABLE[,TABLE]", "a table of sql, or several with commas",
+			"these tables alone (default: all but leaves)", option_tables },
+	[OPT_MACHINE] = { "machine", "NAME", "a name",
+			  "whose image it is (default: the file's name)", option_machine },
 	[OPT_OUTPUT] = { "output", "FILE", "a file",
 			 "write it to FILE, also -o FILE; nothing that is there is" HELP_NEXT
 			 "replaced without --force",
@@ -630,6 +678,7 @@ static const struct {
 	[OPT_TAGS].at = tags_word,      [OPT_STYLE].list = style_words,
 	[OPT_FORM].list = form_words,   [OPT_PAGES].list = pages_words,
 	[OPT_COLOR].list = color_words, [OPT_RULE].at = rule_word,
+	[OPT_EXPORT_FORMAT].list = export_words, [OPT_TABLE].at = table_word,
 };
 
 struct option_about option_about(enum option_id id)

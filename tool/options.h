@@ -59,6 +59,9 @@ enum option_id {
 	OPT_FORM,
 	OPT_PAGES,
 	OPT_PAGE_STRUCTS,
+	OPT_EXPORT_FORMAT,
+	OPT_TABLE,
+	OPT_MACHINE,
 	OPT_OUTPUT,
 	OPT_FORCE,
 	OPT_JSON,
@@ -96,6 +99,13 @@ enum dump_style {
 enum pages_choice {
 	PAGES_ALL, /**< the default */
 	PAGES_TABLES,
+};
+
+enum export_choice {
+	EXPORT_CSV,
+	EXPORT_JSONL,
+	EXPORT_AVRO,
+	EXPORT_SQLITE,
 };
 
 enum color_choice {
@@ -154,6 +164,9 @@ struct options {
 	const char *policy;  /**< paths */
 	const char *baseline;
 	const char *write_baseline;
+	enum export_choice export_format;
+	uint64_t tables;     /**< of --table: bits, by the index in sql_tables; 0 = not given */
+	const char *machine; /**< NULL: not given */
 	const char *output; /**< path of what is written */
 	unsigned cpu;             /**< of --cpu */
 	enum pgw_image_form form; /**< of the file that is written */

@@ -25,7 +25,9 @@
 #define FS_WRITE_FILE (1u << 1)
 #define FS_READ_FILE (1u << 2)
 #define FS_READ_DIR (1u << 3)
+#define FS_REMOVE_DIR (1u << 4)
 #define FS_REMOVE_FILE (1u << 5)
+#define FS_MAKE_DIR (1u << 7)
 #define FS_MAKE_REG (1u << 8)
 #define FS_REFER (1u << 13)    /* version 2 */
 #define FS_TRUNCATE (1u << 14) /* version 3 */
@@ -63,8 +65,10 @@ static void rule_add(int ruleset, const struct sandbox_rule *rule, uint64_t hand
 
 	if (what.fd < 0)
 		return;
-	if (rule->access == SANDBOX_WRITE)
+	if (rule->access != SANDBOX_READ)
 		allowed |= FS_WRITE_FILE | FS_REMOVE_FILE | FS_MAKE_REG | FS_REFER | FS_TRUNCATE;
+	if (rule->access == SANDBOX_MAKE)
+		allowed |= FS_MAKE_DIR | FS_REMOVE_DIR;
 	if (fstat(what.fd, &st) == 0 && !S_ISDIR(st.st_mode))
 		allowed &= FS_OF_FILE;
 	what.allowed = allowed & handled;

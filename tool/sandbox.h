@@ -17,6 +17,7 @@
 enum sandbox_access {
 	SANDBOX_READ,  /**< a file, or all below a folder */
 	SANDBOX_WRITE, /**< new files in a folder, and those that are there; reading too */
+	SANDBOX_MAKE,  /**< the same, and new folders */
 };
 
 /** What stays allowed. */

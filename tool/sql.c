@@ -24,7 +24,7 @@ static int take_functions(sqlite3 *db, char **err, const sqlite3_api_routines *a
 }
 
 /* Its functions come by the way that extensions have: a database that is opened hands them over. */
-static bool library_open(sqlite3 **ret)
+bool sql_library_open(const char *path, sqlite3 **ret)
 {
 #ifdef PGW_WITH_SQLITE
 	int (*open)(const char *name, sqlite3 **db, int flags, const char *vfs) = NULL;
@@ -36,10 +36,11 @@ static bool library_open(sqlite3 **ret)
 	symbol = library ? dlsym(library, "sqlite3_auto_extension") : NULL;
 	memcpy(&extend, &symbol, sizeof(symbol));
 	return open && extend && extend((void (*)(void))take_functions) == SQLITE_OK &&
-	       open(":memory:", ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) ==
+	       open(path, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) ==
 		       SQLITE_OK &&
 	       sqlite3_api;
 #else
+	(void)path;
 	(void)ret;
 	(void)take_functions;
 	return false;
@@ -469,7 +470,7 @@ static bool table_connect(struct sql *sql, const struct sql_table *table)
 int sql_open(struct sql *sql, struct target *target, const struct options *opts)
 {
 	*sql = (struct sql){ .target = target, .opts = opts };
-	if (!library_open(&sql->db)) {
+	if (!sql_library_open(":memory:", &sql->db)) {
 		message("sql: the SQLite library (libsqlite3) is not there, or not in this build");
 		return TOOL_UNREADABLE;
 	}

@@ -100,6 +100,7 @@ struct sql_table {
 	/** Of a run of items in one: let it begin with the next. @return false: it was the last. May be NULL */
 	bool (*step)(struct sql_cursor *cursor, void *item);
 	void (*release)(void *item); /**< what an item holds; may be NULL */
+	bool is_by_root; /**< the first column is the root, and rows of one follow each other */
 };
 
 /** All of them; one without a name ends them. */
@@ -122,6 +123,7 @@ struct sql {
 	struct pgw_table_users *users; /**< NULL: not asked for yet, or has_no_users */
 	bool has_no_users;
 	struct sql_truth truth; /**< of the statement that runs */
+	bool has_no_tasks;  /**< a message said why, and is not repeated */
 	uint64_t nr_tables; /**< visits of page tables by scans */
 	bool is_cut;        /**< something could not be looked at, or not all; a message said it */
 	int status;         /**< of a table that failed, as fill returned it; else 0 */
@@ -158,6 +160,8 @@ static inline bool sql_is_address(const struct sql_column *column)
 /** What is so of a statement over one table; of others, and where it cannot be told, nothing. */
 struct sql_truth sql_truth_of(struct sqlite3 *db, const char *statement, size_t len);
 
+/** Open a database by SQLite's library. @return false: there is none, or it cannot */
+bool sql_library_open(const char *path, struct sqlite3 **ret);
 /** A database in memory with the tables of an image. @return enum tool_status; to be closed either way */
 int sql_open(struct sql *sql, struct target *target, const struct options *opts);
 void sql_close(struct sql *sql);

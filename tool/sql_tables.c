@@ -582,10 +582,10 @@ static int tasks_get(struct sql *sql)
 {
 	if (sql->has_tasks)
 		return 0;
-	if (tasks_open(sql->target, &sql->tasks) != TOOL_DONE)
-		return -PGW_ENOENT;
-	sql->has_tasks = true;
-	return 0;
+	if (!sql->has_no_tasks)
+		sql->has_no_tasks = tasks_open(sql->target, &sql->tasks) != TOOL_DONE;
+	sql->has_tasks = !sql->has_no_tasks;
+	return sql->has_tasks ? 0 : -PGW_ENOENT;
 }
 
 static const struct pgw_task *task_with_mm(const struct sql *sql, const struct pgw_task *task)
@@ -899,17 +899,23 @@ static void findings_value(struct sql_cursor *cursor, const void *item, unsigned
 /* ---- all of them ---- */
 
 const struct sql_table sql_tables[] = {
-	{ "roots", root_columns, sizeof(void *), roots_fill, roots_value, NULL, NULL },
-	{ "ranges", extent_columns, sizeof(struct pgw_extent), extents_fill, ranges_value, NULL, NULL },
+	{ "roots", root_columns, sizeof(void *), roots_fill, roots_value, NULL, NULL, false },
+	{ "ranges", extent_columns, sizeof(struct pgw_extent), extents_fill, ranges_value, NULL, NULL,
+	  true },
 	{ "leaves", extent_columns, sizeof(struct pgw_extent), extents_fill, leaves_value, leaves_step,
-	  NULL },
-	{ "tables", table_columns, sizeof(struct table_item), tables_fill, tables_value, NULL, NULL },
-	{ "processes", process_columns, sizeof(void *), processes_fill, processes_value, NULL, NULL },
-	{ "vmas", area_columns, sizeof(struct area_item), areas_fill, areas_value, NULL, area_release },
-	{ "symbols", symbol_columns, sizeof(struct pgw_symbol), symbols_fill, symbols_value, NULL, NULL },
-	{ "devices", device_columns, sizeof(void *), devices_fill, devices_value, NULL, NULL },
+	  NULL, true },
+	{ "tables", table_columns, sizeof(struct table_item), tables_fill, tables_value, NULL, NULL,
+	  true },
+	{ "processes", process_columns, sizeof(void *), processes_fill, processes_value, NULL, NULL,
+	  false },
+	{ "vmas", area_columns, sizeof(struct area_item), areas_fill, areas_value, NULL, area_release,
+	  false },
+	{ "symbols", symbol_columns, sizeof(struct pgw_symbol), symbols_fill, symbols_value, NULL, NULL,
+	  false },
+	{ "devices", device_columns, sizeof(void *), devices_fill, devices_value, NULL, NULL,
+	  false },
 	{ "findings", finding_columns, sizeof(struct sql_finding), findings_fill, findings_value, NULL,
-	  NULL },
+	  NULL, false },
 	{ 0 },
 };
 

@@ -309,7 +309,7 @@ for command in info roots dump translate find stats audit diff; do
 	done <"$tmp/examples"
 done
 ends '--help: status 0' 0 --help
-check '--help: names the commands' sh -c "grep -c '^  \(info\|roots\|dump\|translate\|find\|stats\|top\|audit\|diff\|trim\|convert\|extract\|snapshot\|ps\|maps\|symbols\|completion\|report\|sql\) ' $tmp/out | grep -qx 19"
+check '--help: names the commands' sh -c "grep -c '^  \(info\|roots\|dump\|translate\|find\|stats\|top\|audit\|diff\|trim\|convert\|extract\|snapshot\|ps\|maps\|symbols\|completion\|report\|sql\|export\) ' $tmp/out | grep -qx 20"
 ends '--version: status 0' 0 --version
 check '--version: name and number' grep -Eqx 'pagewalk [0-9]+\.[0-9]+\.[0-9]+' "$tmp/out"
 

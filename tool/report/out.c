@@ -143,6 +143,16 @@ static char *dec_digits(uint64_t value, char *end)
 	return value < 10 ? end + 1 : end;
 }
 
+char *out_dec_at(char *to, uint64_t value)
+{
+	char text[OUT_NUMBER];
+	char *end = text + sizeof(text);
+	const char *start = dec_digits(value, end);
+
+	memcpy(to, start, (size_t)(end - start));
+	return to + (end - start);
+}
+
 static void out_right(struct out *out, const char *text, size_t len, size_t width)
 {
 	if (len < width)

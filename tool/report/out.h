@@ -109,6 +109,12 @@ static inline char *out_copy_at(char *to, const char *from, size_t len)
 	return to + len;
 }
 
+/** The most that out_dec_at() writes. */
+#define OUT_DEC ((size_t)20)
+
+/** As many digits as it takes, into OUT_DEC bytes at a place. @return the place after them */
+char *out_dec_at(char *to, uint64_t value);
+
 /** Sixteen digits with 0x before them. */
 void out_hex(struct out *out, uint64_t value);
 /** As many digits as it takes, with 0x before them. */
