@@ -132,16 +132,16 @@ def dumps_count(image, expected):
 def is_partitioned(folder):
     """Each root has a file in a folder of its own, and in it nothing of others."""
     return all(set(re.findall('"root":"(.*?)"', path.read_text('utf-8'))) == {path.parent.name.removeprefix('root=')}
-               for table in ('ranges', 'leaves') for path in parts(folder, table, 'jsonl'))
+               for table in ('ranges', 'leaves', 'tables') for path in parts(folder, table, 'jsonl'))
 
 
 def image_check(image, options):
     name, sql, counts = os.path.basename(image), Sql(image, *options), commands_count(image, options)
-    expected = {table: sql.rows(table) for table in (*counts, 'ranges')}
+    expected = {table: sql.rows(table) for table in (*counts, 'ranges', 'tables')}
     expected['leaves'] = sql.rows('leaves') if sum(r['bytes'] // r['size'] for r in expected['ranges']) < MANY else []
     sums = list(dumps_count(image, expected))
     check(f'{name}: as many ranges and leaves as dump says of roots', all(a == b for a, b in sums), sums)
-    counts.update({table: len(expected[table]) for table in ('ranges', 'leaves')})
+    counts.update({table: len(expected[table]) for table in ('ranges', 'leaves', 'tables')})
     for form, read in FORMATS.items():
         out = os.path.join(FOLDER, f'export.{form}')
         # Which are many, and made as ranges are.
