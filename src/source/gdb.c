@@ -154,8 +154,8 @@ static int find_memory(struct source *source)
 static int find_cpus(struct source *source, struct pgw_error *err)
 {
 	struct gdb_live *live = source->state;
-	unsigned elf_machine = 0;
-	int status = gdb_stub_registers(live->stub, source, &elf_machine);
+	const struct gdb_machine *machine;
+	int status = gdb_stub_registers(live->stub, source, &machine);
 
 	if (status == -PGW_EOPNOTSUPP)
 		return source_fail(err, status,
@@ -166,11 +166,12 @@ static int find_cpus(struct source *source, struct pgw_error *err)
 				   status == -PGW_ENOMEM
 					   ? NULL
 					   : "a gdb stub that describes its registers and CPUs");
-	if (!elf_machine)
+	if (!machine)
 		return source_fail(err, -PGW_EOPNOTSUPP,
-				   "a machine of x86, arm64, riscv64 or s390x");
-	source->info.elf_machine = elf_machine;
-	source->info.machine = source_machine_name(elf_machine);
+				   "a machine of x86, Arm, riscv, s390x, ppc64 or loongarch64");
+	source->info.elf_machine = machine->elf_machine;
+	source->info.machine = source_machine_name(machine->elf_machine);
+	source->is_32 = machine->is_32;
 	source->has_machine = true;
 	return 0;
 }
@@ -362,7 +363,7 @@ static int gdb_resume(const struct source *source)
 static int gdb_refresh(struct source *source)
 {
 	struct gdb_live *live = source->state;
-	unsigned elf_machine;
+	const struct gdb_machine *machine;
 	int status = 0;
 
 	free(source->cpus);
@@ -370,7 +371,7 @@ static int gdb_refresh(struct source *source)
 	source->nr_cpus = 0;
 	if (!live->stub)
 		status = connect_stub(source, NULL);
-	return status ? status : gdb_stub_registers(live->stub, source, &elf_machine);
+	return status ? status : gdb_stub_registers(live->stub, source, &machine);
 }
 
 const struct source_ops source_gdb_ops = {

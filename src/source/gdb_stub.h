@@ -17,6 +17,21 @@ enum gdb_before {
 	GDB_BEFORE_STOOD,
 };
 
+/** In which order a stub tells the bytes of a register. */
+enum gdb_order {
+	GDB_ORDER_LITTLE,
+	GDB_ORDER_BIG,
+	GDB_ORDER_MSR, /* as the guest has it, which ppc64's machine state register says */
+};
+
+/** A machine whose stubs are known. */
+struct gdb_machine {
+	const char *arch; /* how its target descriptions begin the name of its architecture */
+	unsigned elf_machine;
+	bool is_32;
+	enum gdb_order order;
+};
+
 struct gdb_stub;
 
 /**
@@ -47,11 +62,12 @@ int gdb_stub_be_physical(struct gdb_stub *stub);
 /** QEMU: what its monitor says to a line. @param ret the caller's to free() @return as gdb_ask() */
 int gdb_stub_monitor(struct gdb_stub *stub, const char *line, char **ret);
 /**
- * Add the registers of each CPU to source->cpus, by the target description.
- * @param ret_elf_machine that it is of; 0: none that is known
+ * gdb_registers.c: add the registers of each CPU to source->cpus, by the target description.
+ * @param ret of which machine they are; NULL: of none that is known
  * @return 0, -PGW_ENOENT (it does not describe itself), -PGW_EIO, -PGW_EOPNOTSUPP (no library that
  *         reads XML), -PGW_ENOMEM
  */
-int gdb_stub_registers(struct gdb_stub *stub, struct source *source, unsigned *ret_elf_machine);
+int gdb_stub_registers(struct gdb_stub *stub, struct source *source,
+		       const struct gdb_machine **ret);
 
 #endif

@@ -59,7 +59,7 @@ static int take_registers(struct source *source, const char *name)
 	struct pgw_cpu *cpus = source->cpus;
 	size_t nr_cpus = source->nr_cpus;
 	struct gdb_stub *stub;
-	unsigned elf_machine;
+	const struct gdb_machine *machine;
 	/* The monitor stopped the machine, and lets it run. */
 	int status = gdb_stub_open(name, GDB_BEFORE_STOOD, &stub, NULL);
 
@@ -67,9 +67,9 @@ static int take_registers(struct source *source, const char *name)
 		return status;
 	source->cpus = NULL;
 	source->nr_cpus = 0;
-	status = gdb_stub_registers(stub, source, &elf_machine);
+	status = gdb_stub_registers(stub, source, &machine);
 	gdb_stub_close(stub);
-	if (!status && elf_machine == source->info.elf_machine) {
+	if (!status && machine && machine->elf_machine == source->info.elf_machine) {
 		free(cpus);
 		return 0;
 	}

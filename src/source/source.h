@@ -167,7 +167,7 @@ struct source {
 	struct pgw_phys phys; /* its memory */
 	void *state;          /* the kind's own */
 	bool has_machine;     /* it says which machine's it is */
-	bool is_32;           /* an ELF file of the class of 32 bits */
+	bool is_32;           /* an ELF file of the class of 32 bits, or a machine of so many */
 	bool has_places; /* it says where memory is; else bytes have their offsets for addresses */
 	/* If it does not: pieces, as machines usually have them of the kind that the file names. */
 	struct source_segment usual[SOURCE_MAX_USUAL];

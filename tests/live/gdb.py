@@ -20,45 +20,14 @@ import threading
 import time
 
 from machines import (
-    PAGEWALK, QEMU, QUESTIONS, TMP, Machine, ask_both, check, file_backend, finish, ram_of, run,
-    run_tests, stopped,
+    PAGEWALK, QEMU, QUESTIONS, TMP, Machine, Stub, ask_both, check, file_backend, finish, packet, ram_of,
+    run, run_tests, stopped,
 )  # fmt: skip
 
 MAKE_DUMPS, GUEST, STUB_ARM64, STUB_RISCV64 = sys.argv[1:5]
 KILLS = int(os.environ.get("PGW_LIVE_KILLS", "8"))
 
 PAGE = 4096
-
-
-def packet(text):
-    return b"$%s#%02x" % (text, sum(text) & 255)
-
-
-class Stub:
-    """A client that is none of pagewalk's."""
-
-    def __init__(self, machine):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(machine.gdb)
-        self.socket.settimeout(20)
-        self.file = self.socket.makefile("rb")
-
-    def ask(self, text):
-        self.socket.sendall(b"+" + packet(text))
-        while True:
-            while self.file.read(1) != b"$":
-                pass
-            answer = b""
-            while (byte := self.file.read(1)) != b"#":
-                answer += byte
-            self.file.read(2)
-            self.socket.sendall(b"+")
-            if answer[:1] not in b"TO" or answer == b"OK":
-                return answer
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
 
 
 def mode(machine):
@@ -452,6 +421,43 @@ def test_good_peer():
         check("%.20s: one line" % name, status in (2, 3) and err.count("\n") == 1, err)
 
 
+def described(arch, registers, order):
+    """What a stub says of a machine that has these registers: in which order it tells their bytes."""
+    lines = "".join('<reg name="%s" bitsize="64"/>' % name for name in registers)
+    target = "l<target><architecture>%s</architecture><feature name='f'>%s</feature></target>" % (arch, lines)
+    script = {b"qXfer": target.encode(), b"qRcmd": b"", b"m": b"E01"}
+    for i, value in enumerate(registers.values()):
+        script[b"p%x" % i] = value.to_bytes(8, order).hex().encode()
+    return script
+
+
+PPC64 = {"pid": 5, "ptcr": 0x1230000, "iamr": 1 << 62}
+ORDERS = (
+    ("ppc64 big", "powerpc:common64", {"msr": 9 << 60, **PPC64}, "big", "PID=0x5 PTCR=0x1230000 IAMR=0x4"),
+    ("ppc64 little", "powerpc:common64", {"msr": 9 << 60 | 1, **PPC64}, "little", "PID=0x5 PTCR=0x1230000 IAMR=0x4"),
+    ("s390x", "s390:64-bit", {"cr0": 0x800000, "cr1": 0x1003, "cr7": 0x2003, "cr13": 0x3003}, "big",
+     "CR0=0x800000 CR1=0x1003 CR7=0x2003 CR13=0x3003"),
+    ("s390x without one", "s390:64-bit", {"cr0": 1, "cr1": 1, "cr7": 1}, "big", "registers unknown"),
+    ("arm64", "aarch64", {"TTBR0_EL1": 1, "TTBR1_EL1": 2, "TCR_EL1": 3, "MAIR_EL1": 4, "SCTLR": 5}, "little",
+     "TTBR1_EL1=0x2 TCR_EL1=0x3 TTBR0_EL1=0x1 MAIR_EL1=0x4 SCTLR_EL1=0x5"),
+    ("arm64 without TCR", "aarch64", {"TTBR0_EL1": 1, "TTBR1_EL1": 2, "MAIR_EL1": 4, "SCTLR_EL1": 5}, "little",
+     "registers unknown"),
+    ("loongarch64", "Loongarch64", {"r1": 1}, "little", "registers unknown"),
+)  # fmt: skip
+
+
+def test_orders():
+    for name, arch, registers, order, words in ORDERS:
+        path = os.path.join(TMP, name.replace(" ", "-"))
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
+        threading.Thread(target=serve, args=(listener, described(arch, registers, order)), daemon=True).start()
+        status, out, err = run("info", "gdb:" + path)
+        check("%s: its registers" % name, words in out, (status, out, err))
+        listener.close()
+
+
 def test_farewell():
     """Told to run, also if it does not let addresses be virtual again, or says that it does not run."""
     for name, script in (
@@ -485,6 +491,7 @@ def main():
         return 77
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     test_good_peer()
+    test_orders()
     test_hostile()
     test_farewell()
     test_x86_64()

@@ -109,8 +109,39 @@ class Machine:
         self.qemu.wait()
 
 
-def ram_of(elf, path, size):
-    """The memory of an ELF core below size, in a file."""
+def packet(text):
+    return b"$%s#%02x" % (text, sum(text) & 255)
+
+
+class Stub:
+    """A client that is none of pagewalk's."""
+
+    def __init__(self, machine):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(machine.gdb)
+        self.socket.settimeout(20)
+        self.file = self.socket.makefile("rb")
+
+    def ask(self, text):
+        self.socket.sendall(b"+" + packet(text))
+        while True:
+            while self.file.read(1) != b"$":
+                pass
+            answer = b""
+            while (byte := self.file.read(1)) != b"#":
+                answer += byte
+            self.file.read(2)
+            self.socket.sendall(b"+")
+            if answer[:1] not in b"TO" or answer == b"OK":
+                return answer
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+def ram_of(elf, path, size, base=0):
+    """The memory of an ELF core from base on, so many bytes, in a file."""
     with open(elf, "rb") as file:
         data = file.read()
     offset, nr_headers = struct.unpack_from("<Q", data, 32)[0], struct.unpack_from("<H", data, 56)[0]
@@ -118,13 +149,13 @@ def ram_of(elf, path, size):
         file.truncate(size)
         for i in range(nr_headers):
             kind, _, at, _, pa, there = struct.unpack_from("<IIQQQQ", data, offset + 56 * i)
-            if kind == 1 and pa + there <= size:
-                file.seek(pa)
+            if kind == 1 and base <= pa and pa + there <= base + size:
+                file.seek(pa - base)
                 file.write(data[at : at + there])
 
 
-def file_backend(path):
-    return "memory-backend-file,id=m0,size=64M,share=on,mem-path=" + path
+def file_backend(path, size="64M"):
+    return "memory-backend-file,id=m0,size=%s,share=on,mem-path=%s" % (size, path)
 
 
 def stopped(name, board, *memory, **more):
