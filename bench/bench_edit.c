@@ -10,11 +10,16 @@
 #include <pagewalk/hosted.h>
 
 #include "harness.h"
+#include "mm/mm_priv.h"
 
 #define PAGE UINT64_C(4096)
 #define VA UINT64_C(0xffff900000000000)
 #define NR_ONE_BY_ONE 256
 #define NR_MOST 262144 /* 1 GiB */
+/* Times a store and a clearing: of a page a call; others may change the same range, or what is beside it. */
+#define GOAL_ALONE 20
+#define GOAL_BESIDE 30
+#define GOAL_PROTECT 20
 
 struct edit_bench {
 	struct pgw_mm *mm;
@@ -100,14 +105,97 @@ static uint64_t protect_all(void *arg)
 	return protect_pages(b, 0, b->nr_pages) ? b->nr_pages : 0;
 }
 
-static void measure(struct bench *bench, const char *name, uint64_t nr_pages,
-		    enum pgw_edit_policy policy)
+/* As faults and dontneed() change pages, with their table's lock; a reader all along. */
+
+static struct pt_edit shared_edit(const struct edit_bench *b)
+{
+	return (struct pt_edit){ .pt = &b->mm->pt, .policy = PT_SHARED };
+}
+
+static uint64_t map_each_shared(void *arg)
+{
+	const struct edit_bench *b = arg;
+	const struct pt_edit_ops *ops = b->mm->pt.format->edit;
+	const struct pt_edit edit = shared_edit(b);
+	int err = 0;
+
+	for (uint64_t i = 0; i < b->nr_pages; i++) {
+		struct pgw_map_args args = { .first = VA + i * PAGE,
+					     .last = VA + (i + 1) * PAGE - 1,
+					     .pa = i * PAGE,
+					     .rights = PGW_KERNEL_R | PGW_KERNEL_W,
+					     .sizes = PAGE };
+
+		err |= ops->map_page(&edit, &args);
+	}
+	for (uint64_t i = 0; i < b->nr_pages; i++)
+		err |= ops->unmap_page(&edit, VA + i * PAGE);
+	return err ? 0 : b->nr_pages;
+}
+
+static uint64_t protect_each_shared(void *arg)
+{
+	struct edit_bench *b = arg;
+	const struct pt_edit_ops *ops = b->mm->pt.format->edit;
+	const struct pt_edit edit = shared_edit(b);
+	int err = 0;
+
+	b->rights ^= PGW_KERNEL_W;
+	for (uint64_t i = 0; i < b->nr_pages; i++)
+		err |= ops->protect_page(&edit, VA + (NR_MOST + i) * PAGE, b->rights);
+	return err ? 0 : b->nr_pages;
+}
+
+static void bench_begin(struct edit_bench *b, enum pgw_edit_policy policy)
 {
 	struct pgw_mm_new_args args = { .platform = pgw_hosted_platform(),
 					.format = pgw_format_by_name("x86_64-la48"),
 					.region = PGW_REGION_KERNEL,
 					.policy = policy };
-	struct edit_bench b = { .nr_pages = nr_pages, .rights = PGW_KERNEL_R | PGW_KERNEL_W };
+
+	b->rights = PGW_KERNEL_R | PGW_KERNEL_W;
+	b->words = calloc(b->nr_pages, sizeof(*b->words));
+	bench_require(b->words && !pgw_mm_new(&args, &b->mm), "no memory");
+	pgw_mmap_write_lock(b->mm);
+	/* All tables are there. */
+	bench_require(map_pages(b, 0, b->nr_pages) && unmap_pages(b, 0, b->nr_pages) &&
+			      map_pages(b, NR_MOST, b->nr_pages),
+		      "cannot map");
+}
+
+static void bench_end(const struct edit_bench *b)
+{
+	pgw_mmap_write_unlock(b->mm);
+	pgw_mm_free(b->mm);
+	free(b->words);
+}
+
+static void measure_shared(struct bench *bench)
+{
+	struct edit_bench b = { .nr_pages = NR_ONE_BY_ONE };
+	const struct bench_set set = {
+		.name = "bench_edit__x86_64_shared_256",
+		.unit = "page",
+		.nr_cases = 3,
+		.cases = {
+			{ "store and clear a word", plain_stores, &b },
+			{ "map, unmap: a page a call", map_each_shared, &b },
+			{ "protect: a page a call", protect_each_shared, &b },
+		},
+		.goal = { 0, GOAL_BESIDE, GOAL_PROTECT },
+	};
+
+	bench_begin(&b, PGW_POLICY_RANGE);
+	pgw_reader_enter(pgw_hosted_platform());
+	bench_run(bench, &set);
+	pgw_reader_leave(pgw_hosted_platform());
+	bench_end(&b);
+}
+
+static void measure(struct bench *bench, const char *name, uint64_t nr_pages,
+		    enum pgw_edit_policy policy)
+{
+	struct edit_bench b = { .nr_pages = nr_pages };
 	bool one_by_one = nr_pages <= NR_ONE_BY_ONE;
 	struct bench_set set = {
 		.name = name,
@@ -121,16 +209,13 @@ static void measure(struct bench *bench, const char *name, uint64_t nr_pages,
 			{ "protect: a page a call", one_by_one ? protect_each : NULL, &b },
 			{ "protect: one call", protect_all, &b },
 		},
+		.goal = { 0, policy == PGW_POLICY_SINGLE ? GOAL_ALONE : GOAL_BESIDE, 0,
+			  GOAL_PROTECT },
 	};
 
-	b.words = calloc(nr_pages, sizeof(*b.words));
-	bench_require(b.words && !pgw_mm_new(&args, &b.mm), "no memory");
-	pgw_mmap_write_lock(b.mm);
-	bench_require(map_pages(&b, NR_MOST, nr_pages), "cannot map");
+	bench_begin(&b, policy);
 	bench_run(bench, &set);
-	pgw_mmap_write_unlock(b.mm);
-	pgw_mm_free(b.mm);
-	free(b.words);
+	bench_end(&b);
 }
 
 int main(int argc, char **argv)
@@ -140,6 +225,7 @@ int main(int argc, char **argv)
 	bench_init(&bench, argc, argv);
 	measure(&bench, "bench_edit__x86_64_range_256", NR_ONE_BY_ONE, PGW_POLICY_RANGE);
 	measure(&bench, "bench_edit__x86_64_single_256", NR_ONE_BY_ONE, PGW_POLICY_SINGLE);
+	measure_shared(&bench);
 	measure(&bench, "bench_edit__x86_64_range_1g", NR_MOST, PGW_POLICY_RANGE);
 	measure(&bench, "bench_edit__x86_64_single_1g", NR_MOST, PGW_POLICY_SINGLE);
 	return bench_done(&bench);

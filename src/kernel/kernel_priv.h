@@ -48,7 +48,8 @@ struct kernel_edit {
 static inline void kernel_edit_begin(struct kernel_edit *edit, const struct pgw_mm *mm)
 {
 	gather_init(&edit->gather, &mm->pt, mm_policy(mm));
-	edit->pt = (struct pt_edit){ &mm->pt, mm_policy(mm), &edit->gather };
+	edit->pt =
+		(struct pt_edit){ .pt = &mm->pt, .policy = mm_policy(mm), .gather = &edit->gather };
 	edit->ops = mm->pt.format->edit;
 }
 

@@ -19,7 +19,7 @@ static const struct pt_edit *edit_begin(struct edit *edit, const struct pgw_mm *
 					enum pt_policy policy)
 {
 	gather_init(&edit->gather, &mm->pt, policy);
-	edit->pt = (struct pt_edit){ &mm->pt, policy, &edit->gather };
+	edit->pt = (struct pt_edit){ .pt = &mm->pt, .policy = policy, .gather = &edit->gather };
 	return &edit->pt;
 }
 
@@ -29,31 +29,46 @@ static int edit_end(struct edit *edit, int err)
 	return err;
 }
 
-/* What every edit needs: an owned mm; a user mm's lock for write, any other's for read. */
-static int edit_check(const struct pgw_mm *mm, uint64_t first, uint64_t last, const char *function)
+static PGW_NOINLINE int edit_violation(const struct pgw_mm *mm, const char *function)
 {
-	if (!mm || !mm_covers(mm, first, last))
-		return -PGW_EINVAL;
-	if (mm->kind != PGW_MM_OWNED)
-		return -PGW_EOPNOTSUPP;
-	if (mm->pt.region.kind == PGW_REGION_USER)
-		return mm_assert_write_locked(mm, PGW_RULE_MMAP_WRITE_LOCKED, function);
-	return mm_assert_locked(mm, PGW_RULE_MMAP_LOCKED, function);
+	return mm_violation(mm,
+			    mm->pt.region.kind == PGW_REGION_USER ? PGW_RULE_MMAP_WRITE_LOCKED
+								  : PGW_RULE_MMAP_LOCKED,
+			    function);
 }
 
-/* The same for a range, which must be aligned, and for changes to what is there. */
-static int edit_check_range(const struct pgw_mm *mm, uint64_t first, uint64_t last,
-			    const char *function)
+/* What every edit needs: an owned mm; a user mm's lock for write, any other's for read. */
+static PGW_ALWAYS_INLINE int edit_check(const struct pgw_mm *mm, uint64_t first, uint64_t last,
+					const char *function)
 {
-	int err;
+	enum pgw_lock_mode mode;
 
-	if (!mm || ((first | (last + 1)) & low_bits(mm->pt.format->geometry.granule_lg2)))
+	if (pgw_unlikely(!mm || !mm_covers(mm, first, last)))
 		return -PGW_EINVAL;
-	err = edit_check(mm, first, last, function);
-	if (!err && mm->pt.region.kind == PGW_REGION_KERNEL &&
-	    mm_root_leaf_is_shared(mm, first, last))
-		err = -PGW_EBUSY;
-	return err;
+	if (pgw_unlikely(mm->kind != PGW_MM_OWNED))
+		return -PGW_EOPNOTSUPP;
+	mode = mmap_lock_mode(&mm->lock, mm->platform);
+	if (pgw_likely(mode == PGW_LOCK_WRITE ||
+		       (mode != PGW_LOCK_NONE && mm->pt.region.kind != PGW_REGION_USER)))
+		return 0;
+	return edit_violation(mm, function);
+}
+
+/* The same for a range, which must be aligned. */
+static PGW_ALWAYS_INLINE int edit_check_range(const struct pgw_mm *mm, uint64_t first,
+					      uint64_t last, const char *function)
+{
+	if (pgw_unlikely(!mm || ((first | (last + 1)) & mm->pt.page_mask)))
+		return -PGW_EINVAL;
+	return edit_check(mm, first, last, function);
+}
+
+/* What is there may be a leaf in the root. */
+static int edit_check_root(const struct pgw_mm *mm, uint64_t first, uint64_t last)
+{
+	return mm->pt.region.kind == PGW_REGION_KERNEL && mm_root_leaf_is_shared(mm, first, last)
+		       ? -PGW_EBUSY
+		       : 0;
 }
 
 int pgw_mm_leaf_encode(const struct pgw_mm *mm, const struct pgw_leaf *leaf, uint64_t *ret)
@@ -88,59 +103,47 @@ int pgw_mm_unmap_leaf(struct pgw_mm *mm, uint64_t va)
 	struct edit edit;
 	int err = edit_check(mm, va, va, __func__);
 
-	if (!err && mm->pt.region.kind == PGW_REGION_KERNEL && mm_root_leaf_is_shared(mm, va, va))
-		err = -PGW_EBUSY;
+	if (!err)
+		err = edit_check_root(mm, va, va);
 	if (err)
 		return err;
 	edit_begin(&edit, mm, mm_policy(mm));
 	return edit_end(&edit, mm->pt.format->edit->unmap_leaf(&edit.pt, va));
 }
 
-int pgw_mm_map(struct pgw_mm *mm, const struct pgw_map_args *args)
+/* The operations for ranges; those for a page, which have less to do, do not pay for their gather. */
+
+static PGW_NOINLINE int map_range(const struct pgw_mm *mm, const struct pgw_map_args *args)
 {
 	struct edit edit;
-	uint64_t granule;
-	int err;
 
-	if (!mm || !args || (args->rights & ~_PGW_RIGHT_ALL))
-		return -PGW_EINVAL;
-	granule = low_bits(mm->pt.format->geometry.granule_lg2);
-	if ((args->first | args->pa | (args->last + 1)) & granule)
-		return -PGW_EINVAL;
-	err = edit_check(mm, args->first, args->last, __func__);
-	if (err)
-		return err;
 	edit_begin(&edit, mm, mm_policy(mm));
 	return edit_end(&edit, mm->pt.format->edit->map(&edit.pt, args));
 }
 
-int pgw_mm_unmap(struct pgw_mm *mm, uint64_t first, uint64_t last, enum pgw_unmap_how how)
+static PGW_NOINLINE int unmap_range(const struct pgw_mm *mm, uint64_t first, uint64_t last,
+				    enum pgw_unmap_how how)
 {
 	struct edit edit;
-	int err;
+	int err = edit_check_root(mm, first, last);
 
-	if (how != PGW_UNMAP_EXACT && how != PGW_UNMAP_SPLIT && how != PGW_UNMAP_WHOLE)
-		return -PGW_EINVAL;
-	err = edit_check_range(mm, first, last, __func__);
 	if (err)
 		return err;
 	edit_begin(&edit, mm, mm_policy(mm));
 	return edit_end(&edit, mm->pt.format->edit->unmap(&edit.pt, first, last, how));
 }
 
-int pgw_mm_protect(struct pgw_mm *mm, uint64_t first, uint64_t last, uint8_t rights)
+/* What sticks out of the range is split. */
+static PGW_NOINLINE int protect_range(const struct pgw_mm *mm, uint64_t first, uint64_t last,
+				      uint8_t rights)
 {
-	const struct pt_edit_ops *ops;
+	const struct pt_edit_ops *ops = mm->pt.format->edit;
 	const struct pt_edit *pt;
 	struct edit edit;
-	int err;
+	int err = edit_check_root(mm, first, last);
 
-	if (rights & ~_PGW_RIGHT_ALL)
-		return -PGW_EINVAL;
-	err = edit_check_range(mm, first, last, __func__);
 	if (err)
 		return err;
-	ops = mm->pt.format->edit;
 	pt = edit_begin(&edit, mm, mm_policy(mm));
 	if (!ops->can_protect(&mm->pt, rights))
 		err = -PGW_EOPNOTSUPP;
@@ -153,11 +156,56 @@ int pgw_mm_protect(struct pgw_mm *mm, uint64_t first, uint64_t last, uint8_t rig
 	return edit_end(&edit, err);
 }
 
+int pgw_mm_map(struct pgw_mm *mm, const struct pgw_map_args *args)
+{
+	int err;
+
+	if (pgw_unlikely(!mm || !args || (args->rights & ~_PGW_RIGHT_ALL) ||
+			 (args->pa & mm->pt.page_mask)))
+		return -PGW_EINVAL;
+	err = edit_check_range(mm, args->first, args->last, __func__);
+	if (!err && args->last - args->first == mm->pt.page_mask)
+		err = mm->pt.format->edit->map_page(&mm->page_edit, args);
+	else if (!err)
+		err = PT_OTHERWISE;
+	return err == PT_OTHERWISE ? map_range(mm, args) : err;
+}
+
+int pgw_mm_unmap(struct pgw_mm *mm, uint64_t first, uint64_t last, enum pgw_unmap_how how)
+{
+	int err;
+
+	if (how != PGW_UNMAP_EXACT && how != PGW_UNMAP_SPLIT && how != PGW_UNMAP_WHOLE)
+		return -PGW_EINVAL;
+	err = edit_check_range(mm, first, last, __func__);
+	if (!err && last - first == mm->pt.page_mask)
+		err = mm->pt.format->edit->unmap_page(&mm->page_edit, first);
+	else if (!err)
+		err = PT_OTHERWISE;
+	return err == PT_OTHERWISE ? unmap_range(mm, first, last, how) : err;
+}
+
+int pgw_mm_protect(struct pgw_mm *mm, uint64_t first, uint64_t last, uint8_t rights)
+{
+	int err;
+
+	if (rights & ~_PGW_RIGHT_ALL)
+		return -PGW_EINVAL;
+	err = edit_check_range(mm, first, last, __func__);
+	if (!err && last - first == mm->pt.page_mask)
+		err = mm->pt.format->edit->protect_page(&mm->page_edit, first, rights);
+	else if (!err)
+		err = PT_OTHERWISE;
+	return err == PT_OTHERWISE ? protect_range(mm, first, last, rights) : err;
+}
+
 int pgw_mm_split(struct pgw_mm *mm, uint64_t first, uint64_t last, uint8_t max_lg2)
 {
 	struct edit edit;
 	int err = edit_check_range(mm, first, last, __func__);
 
+	if (!err)
+		err = edit_check_root(mm, first, last);
 	if (err)
 		return err;
 	edit_begin(&edit, mm, mm_policy(mm));

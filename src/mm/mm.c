@@ -128,7 +128,7 @@ static int share_kernel_region(struct pgw_mm *mm)
 	if (!kernel_mm || pgw_format_is_split(mm->pt.format))
 		return 0;
 	err = kernel_mm->pt.format->edit->fill_root(
-		&(struct pt_edit){ &kernel_mm->pt, mm_policy(kernel_mm), NULL });
+		&(struct pt_edit){ .pt = &kernel_mm->pt, .policy = mm_policy(kernel_mm) });
 	if (err)
 		return err;
 	step_fetch_add(&kernel_mm->nr_root_users, 1, __ATOMIC_RELAXED);
@@ -213,6 +213,9 @@ int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret)
 	mm->pt.mm = mm;
 	mm->pt.root_pa = (uint64_t)(uintptr_t)table - mm->pt.host_offset;
 	pt_prepare(&mm->pt);
+	mm->pt.pages = &mm->pages;
+	args->format->edit->prepare_pages(&mm->pt, &mm->pages);
+	mm->page_edit = (struct pt_edit){ .pt = &mm->pt, .policy = mm_policy(mm) };
 	err = share_kernel_region(mm);
 	if (err) {
 		args->platform->table_free(args->platform->ctx, table,

@@ -18,7 +18,10 @@ struct pgw_mm {
 	enum pgw_edit_policy policy;
 	enum pgw_rules rules;
 	struct pt pt;
-	struct pt_recall recall; /* a snapshot's: where its translations ended */
+	struct pt_edit
+		page_edit; /* of an owned mm: by the caller alone; of pages, that need no gather */
+	struct pt_pages pages;
+	struct pt_recall recall;  /* a snapshot's: where its translations ended */
 	struct pgw_mm *kernel_mm; /* of a user mm, or NULL */
 	struct pgw_mmap_lock lock;
 	/* of a kernel mm: against those who free its tables; see kernel.h */

@@ -23,6 +23,14 @@
 /** log2 of the slots of a table below the top. */
 #define PT_SLOTS_LG2_AT(level) (PT_SPAN_LG2((level) + 1) - PT_SPAN_LG2(level))
 
+/** The item of a table below the top for va. */
+static PGW_ALWAYS_INLINE PGW_MAYBE_UNUSED uint64_t translate_item_pa(uint64_t table_pa, uint64_t va,
+								     unsigned level)
+{
+	return table_pa + ((va >> (PT_SPAN_LG2(level) - PT_ITEM_LG2)) &
+			   (low_bits(PT_SLOTS_LG2_AT(level)) << PT_ITEM_LG2));
+}
+
 #ifndef pt_empty
 static PGW_ALWAYS_INLINE PGW_MAYBE_UNUSED uint64_t pt_empty(unsigned level)
 {

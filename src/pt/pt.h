@@ -65,7 +65,19 @@ struct pt_edit {
 	const struct pt *pt;
 	enum pt_policy policy;
 	struct pt_gather *gather; /* what the edit leaves to be flushed, freed and released */
+	/* Asked with the table's lock held before a leaf is put there; NULL: yes. */
+	bool (*may_map)(const struct pt_edit *edit);
+	void *arg; /* may_map's */
 };
+
+/** What an owner's tree knows of smallest pages. */
+struct pt_pages {
+	/* Leaves that map address 0, by rights; 0: the format cannot say these */
+	uint64_t entry[_PGW_RIGHT_ALL + 1];
+};
+
+/** Do it by the operation for ranges. */
+#define PT_OTHERWISE 1
 
 /** What a leaf is to map instead. */
 struct pt_remap {
@@ -104,6 +116,18 @@ struct pt_edit_ops {
 	bool (*can_protect)(const struct pt *pt, uint8_t rights);
 	/** Leaves must not stick out of the range: see split_at(). @return 0 or -PGW_EOPNOTSUPP */
 	int (*protect)(const struct pt_edit *edit, uint64_t first, uint64_t last, uint8_t rights);
+
+	/** Of a new tree: before the operations on a page. */
+	void (*prepare_pages)(const struct pt *pt, struct pt_pages *ret);
+	/**
+	 * map(), unmap() and protect() of one smallest page, flushed, where its table exists and
+	 * nothing else is there than such a page or nothing. No gather is needed.
+	 * @return as these, or PT_OTHERWISE: not that simple, or an error that they tell; nothing has changed
+	 */
+	int (*map_page)(const struct pt_edit *edit, const struct pgw_map_args *args);
+	int (*unmap_page)(const struct pt_edit *edit, uint64_t va);
+	int (*protect_page)(const struct pt_edit *edit, uint64_t va, uint8_t rights);
+
 	/** @return as pgw_mm_split() */
 	int (*split)(const struct pt_edit *edit, uint64_t first, uint64_t last, uint8_t max_lg2);
 	/**
@@ -206,7 +230,7 @@ struct pgw_format {
 	uint64_t assume_memory_types;           /* of struct pgw_control, if not known */
 	uint32_t assume_domains;                /* the same of domains */
 	uint8_t min_pa_bits;                    /* the least that a CPU of this architecture has */
-	uint8_t assume_pa_bits;                 /* if not known; 0: the most that the format can hold */
+	uint8_t assume_pa_bits; /* if not known; 0: the most that the format can hold */
 	/* The name of a leaf's memory type, or NULL; static. NULL if the format cannot say. */
 	const char *(*memory_type)(const struct pgw_control *control, uint64_t entry,
 				   unsigned level);
@@ -236,9 +260,11 @@ struct pt {
 	const struct pgw_platform *platform; /* reader: where a scan's memo comes from, or NULL */
 	struct pt_recall *recall;            /* reader: where translations ended, or NULL */
 	const struct pgw_mm *mm;             /* owner: whose tree it is, for the platform's hooks */
+	const struct pt_pages *pages;        /* owner: by pt_edit_ops' prepare_pages() */
 
 	/* Made by pt_prepare(). */
-	bool is_native; /* an item is a word of the host, and an entry as it is */
+	uint64_t page_mask; /* the bits of an address inside a smallest page */
+	bool is_native;     /* an item is a word of the host, and an entry as it is */
 	struct pt_env env;
 	const struct pt_ops *ops;
 	/* The byte of the root that an address's item begins at: va >> top_shift & top_mask. */

@@ -89,7 +89,7 @@ static int promote_by_the_old_rule(struct race *r)
 {
 	struct pgw_mm *mm = r->c->w.mm;
 	struct pt_gather gather;
-	struct pt_edit edit = { &mm->pt, PT_RANGE, &gather };
+	struct pt_edit edit = { .pt = &mm->pt, .policy = PT_RANGE, .gather = &gather };
 
 	gather_init(&gather, &mm->pt, PT_RANGE);
 	mm->pt.format->edit->free_range(&edit, r->first, r->last, r->first, r->last);

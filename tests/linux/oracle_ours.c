@@ -230,8 +230,9 @@ static int host_split(void *ctx, uint64_t *slot, unsigned level, uint64_t va)
 	int err;
 
 	gather_init(&gather, pt, PT_SHARED);
-	err = pt->format->edit->split_item(&(struct pt_edit){ pt, PT_SHARED, &gather }, table,
-					   level, va);
+	err = pt->format->edit->split_item(
+		&(struct pt_edit){ .pt = pt, .policy = PT_SHARED, .gather = &gather }, table, level,
+		va);
 	gather_flush(&gather);
 	return err;
 }
@@ -248,8 +249,8 @@ static int host_make_table(void *ctx, uint64_t *slot, unsigned level)
 	/* What is nowhere, and must stay of zeroes. */
 	if (!world_physical(w, slot))
 		return 0;
-	return pt->format->edit->make_table(&(struct pt_edit){ pt, PT_SHARED, NULL }, table, level,
-					    va);
+	return pt->format->edit->make_table(&(struct pt_edit){ .pt = pt, .policy = PT_SHARED },
+					    table, level, va);
 }
 
 static bool host_differs(void *ctx, enum oracle_switch sw)

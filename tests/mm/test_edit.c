@@ -305,7 +305,7 @@ static struct pt_edit edit_begin(struct fixture *f, struct pt_gather *gather)
 	f->released.nr = 0;
 	if (f->policy == PT_SHARED)
 		pgw_reader_enter(&f->arena.platform);
-	return (struct pt_edit){ &f->mm->pt, f->policy, gather };
+	return (struct pt_edit){ .pt = &f->mm->pt, .policy = f->policy, .gather = gather };
 }
 
 static void edit_end(struct fixture *f, struct pt_gather *gather)
@@ -343,12 +343,33 @@ static void random_range(struct fixture *f, uint64_t *ret_first, uint64_t *ret_l
 		*ret_last = f->last;
 }
 
+/* Shall one page be changed by what is for one page? */
+static bool use_page(struct fixture *f, uint64_t first, uint64_t last)
+{
+	return last - first == bits_below(f->geo->granule_lg2) && test_random(&f->random) % 2;
+}
+
+static int map_any(struct fixture *f, const struct pgw_map_args *args)
+{
+	int err = PT_OTHERWISE;
+	struct pt_gather gather;
+	struct pt_edit edit;
+
+	if (use_public(f))
+		return pgw_mm_map(f->mm, args);
+	edit = edit_begin(f, &gather);
+	if (use_page(f, args->first, args->last))
+		err = f->format->edit->map_page(&edit, args);
+	if (err == PT_OTHERWISE)
+		err = f->format->edit->map(&edit, args);
+	edit_end(f, &gather);
+	return err;
+}
+
 static void step_map(struct fixture *f)
 {
 	uint64_t r = test_random(&f->random), granule = f->geo->granule_lg2;
 	struct pgw_map_args args = { .rights = f->rights[r % f->nr_rights] };
-	struct pt_gather gather;
-	struct pt_edit edit;
 	int err;
 
 	random_range(f, &args.first, &args.last);
@@ -358,13 +379,7 @@ static void step_map(struct fixture *f)
 	args.pa = (UINT64_C(0x40000000) << ((r >> 12) % 2)) + (args.first & bits_below(30));
 	if ((r >> 16) % 3 == 0)
 		args.pa += (1 + (r >> 24) % 64) << granule;
-	if (use_public(f)) {
-		err = pgw_mm_map(f->mm, &args);
-	} else {
-		edit = edit_begin(f, &gather);
-		err = f->format->edit->map(&edit, &args);
-		edit_end(f, &gather);
-	}
+	err = map_any(f, &args);
 	if (err == -PGW_ENOMEM && f->arena.fail_after < 0)
 		return;
 	if (args.sizes &&
@@ -404,14 +419,33 @@ static void check_released(struct fixture *f, uint64_t first, uint64_t last)
 	}
 }
 
+/* @param ret_quiet nobody was told which frames */
+static int unmap_any(struct fixture *f, uint64_t first, uint64_t last, enum pgw_unmap_how how,
+		     bool *ret_quiet)
+{
+	int err = PT_OTHERWISE;
+	struct pt_gather gather;
+	struct pt_edit edit;
+
+	*ret_quiet = use_public(f);
+	if (*ret_quiet)
+		return pgw_mm_unmap(f->mm, first, last, how);
+	edit = edit_begin(f, &gather);
+	if (use_page(f, first, last))
+		err = f->format->edit->unmap_page(&edit, first);
+	*ret_quiet = err != PT_OTHERWISE;
+	if (err == PT_OTHERWISE)
+		err = f->format->edit->unmap(&edit, first, last, how);
+	edit_end(f, &gather);
+	return err;
+}
+
 static void step_unmap(struct fixture *f)
 {
 	enum pgw_unmap_how how = test_random(&f->random) % 3;
-	bool is_public = use_public(f);
 	struct pgw_translation low, high;
 	uint64_t first, last, from, to;
-	struct pt_gather gather;
-	struct pt_edit edit;
+	bool is_quiet;
 	int err;
 
 	random_range(f, &first, &last);
@@ -419,13 +453,7 @@ static void step_unmap(struct fixture *f)
 	high = translate(f, last);
 	from = low.kind == PGW_ENTRY_LEAF ? low.va_first : first;
 	to = high.kind == PGW_ENTRY_LEAF ? high.va_last : last;
-	if (is_public) {
-		err = pgw_mm_unmap(f->mm, first, last, how);
-	} else {
-		edit = edit_begin(f, &gather);
-		err = f->format->edit->unmap(&edit, first, last, how);
-		edit_end(f, &gather);
-	}
+	err = unmap_any(f, first, last, how, &is_quiet);
 	if (how == PGW_UNMAP_SPLIT && err == -PGW_ENOMEM && f->arena.fail_after < 0)
 		return;
 	if (how == PGW_UNMAP_EXACT && (from != first || to != last)) {
@@ -435,33 +463,43 @@ static void step_unmap(struct fixture *f)
 	assert_int_equal(err, 0);
 	from = how == PGW_UNMAP_WHOLE ? from : first;
 	to = how == PGW_UNMAP_WHOLE ? to : last;
-	if (is_public)
+	if (is_quiet)
 		forget_dirty(f, from, to, true);
 	else
 		check_released(f, from, to);
 	model_remove(&f->model, from, to);
 }
 
+static int protect_any(struct fixture *f, uint64_t first, uint64_t last, uint8_t rights)
+{
+	const struct pt_edit_ops *ops = f->format->edit;
+	int err = PT_OTHERWISE;
+	struct pt_gather gather;
+	struct pt_edit edit;
+
+	if (use_public(f))
+		return pgw_mm_protect(f->mm, first, last, rights);
+	edit = edit_begin(f, &gather);
+	if (use_page(f, first, last))
+		err = ops->protect_page(&edit, first, rights);
+	if (err == PT_OTHERWISE) {
+		err = ops->split_at(&edit, first);
+		err = err ? err : ops->split_at(&edit, last + 1);
+		err = err ? err : ops->protect(&edit, first, last, rights);
+	}
+	edit_end(f, &gather);
+	return err;
+}
+
 static void step_protect(struct fixture *f)
 {
 	uint8_t rights = f->rights[test_random(&f->random) % f->nr_rights];
-	const struct pt_edit_ops *ops = f->format->edit;
-	struct pt_gather gather;
 	uint64_t first, last;
-	struct pt_edit edit;
 	size_t i, end;
 	int err;
 
 	random_range(f, &first, &last);
-	if (use_public(f)) {
-		err = pgw_mm_protect(f->mm, first, last, rights);
-	} else {
-		edit = edit_begin(f, &gather);
-		err = ops->split_at(&edit, first);
-		err = err ? err : ops->split_at(&edit, last + 1);
-		err = err ? err : ops->protect(&edit, first, last, rights);
-		edit_end(f, &gather);
-	}
+	err = protect_any(f, first, last, rights);
 	if (err == -PGW_ENOMEM && f->arena.fail_after < 0)
 		return;
 	assert_int_equal(err, 0);

@@ -54,7 +54,7 @@ static struct fixture *fixture_new(const char *format, enum pt_policy policy, ui
 	assert_int_equal(pgw_mmap_write_lock(f->mm), 0);
 	f->ops = args.format->edit;
 	gather_init(&f->gather, &f->mm->pt, policy);
-	f->edit = (struct pt_edit){ &f->mm->pt, policy, &f->gather };
+	f->edit = (struct pt_edit){ .pt = &f->mm->pt, .policy = policy, .gather = &f->gather };
 	return f;
 }
 
@@ -1050,6 +1050,46 @@ static void test_user_rights__never_give_the_user_more_than_read_in_addition(voi
 	}
 }
 
+/* ---- one page, where its table is ---- */
+
+static void check_page_refused(struct fixture *f, uint64_t pa, uint8_t rights, uint64_t attrs)
+{
+	const struct pgw_map_args args = {
+		.last = KIB(4) - 1, .pa = pa, .rights = rights, .attrs = attrs
+	};
+
+	assert_int_equal(pgw_mm_map(f->mm, &args), -PGW_EOPNOTSUPP);
+	assert_true(f->ops->validate(&f->mm->pt));
+}
+
+static void test_page__what_no_leaf_can_say_is_refused(void **state)
+{
+	struct fixture *f = fixture_new("x86_64-la48", PT_RANGE, 0);
+	struct pgw_map_args args = { .last = KIB(4) - 1, .rights = USER_RW };
+	struct pgw_translation t;
+
+	(void)state;
+	assert_int_equal(pgw_mm_map(f->mm, &args), 0);
+	assert_int_equal(pgw_mm_map(f->mm, &args), -PGW_EEXIST);
+	assert_int_equal(pgw_mm_unmap(f->mm, 0, KIB(4) - 1, PGW_UNMAP_EXACT), 0);
+	assert_int_equal(pgw_mm_unmap(f->mm, 0, KIB(4) - 1, PGW_UNMAP_EXACT), 0);
+	for (unsigned bit = 52; bit < 64; bit++)
+		check_page_refused(f, UINT64_C(1) << bit, USER_RW, 0);
+	check_page_refused(f, UINT64_MAX & ~(KIB(4) - 1), USER_RW, 0);
+	check_page_refused(f, 0, PGW_USER_W, 0);
+	check_page_refused(f, 0, USER_RW, UINT64_C(1) << 9);
+	args.sizes = KIB(2048);
+	assert_int_equal(pgw_mm_map(f->mm, &args), -PGW_EINVAL);
+	args.sizes = KIB(4);
+	args.pa = (UINT64_C(1) << 52) - KIB(4);
+	args.attrs = UINT64_C(1) << 6; /* dirty */
+	assert_int_equal(pgw_mm_map(f->mm, &args), 0);
+	assert_int_equal(pgw_mm_protect(f->mm, 0, KIB(4) - 1, PGW_USER_W), -PGW_EOPNOTSUPP);
+	assert_int_equal(pgw_translate(f->mm, 0, &t), 0);
+	assert_true(t.pa == args.pa && t.rights == USER_RW && (t.entry & args.attrs));
+	fixture_free(f);
+}
+
 /* ---- the public functions' own checks ---- */
 
 static void test_edit__arguments_and_locks_are_checked(void **state)
@@ -1127,6 +1167,7 @@ int main(void)
 		cmocka_unit_test(test_gather__tables_are_freed_after_the_flush),
 		cmocka_unit_test(test_validate__finds_what_is_wrong),
 		cmocka_unit_test(test_user_rights__never_give_the_user_more_than_read_in_addition),
+		cmocka_unit_test(test_page__what_no_leaf_can_say_is_refused),
 		cmocka_unit_test(test_edit__arguments_and_locks_are_checked),
 	};
 

@@ -96,7 +96,7 @@ static struct pt_edit begin(struct shared *s, struct pt_gather *gather)
 {
 	gather_init(gather, &s->mm->pt, s->policy);
 	pgw_reader_enter(pgw_hosted_platform());
-	return (struct pt_edit){ &s->mm->pt, s->policy, gather };
+	return (struct pt_edit){ .pt = &s->mm->pt, .policy = s->policy, .gather = gather };
 }
 
 static void end(struct pt_gather *gather)

@@ -294,7 +294,7 @@ static void test_walk_install__38_install_pte_has_its_tables_lock(void **state)
 static void drop_new_table(struct fixture *f, enum pgw_step_point point)
 {
 	struct pt_gather gather;
-	const struct pt_edit edit = { &f->mm->pt, PT_SHARED, &gather };
+	const struct pt_edit edit = { .pt = &f->mm->pt, .policy = PT_SHARED, .gather = &gather };
 
 	if (point != PGW_STEP_PTE_MAPPED || f->times++)
 		return;

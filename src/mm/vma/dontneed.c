@@ -21,7 +21,7 @@ struct dontneed {
 static void dontneed_init(struct dontneed *d, struct pgw_mm *mm)
 {
 	d->mm = mm;
-	d->edit = (struct pt_edit){ &mm->pt, PT_SHARED, &d->gather };
+	d->edit = (struct pt_edit){ .pt = &mm->pt, .policy = PT_SHARED, .gather = &d->gather };
 	gather_init(&d->gather, &mm->pt, PT_SHARED);
 }
 

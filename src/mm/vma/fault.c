@@ -174,10 +174,9 @@ static bool answer_leaf(const struct fault *f, const struct pgw_fault *answer, s
 }
 
 /* By one leaf of just this size: attributes cannot make a run of it that sticks out of the VMA. */
-static int map_answer(const struct fault *f, const struct pgw_leaf *leaf, enum pt_policy policy,
-		      struct pt_gather *gather)
+static int map_answer(const struct fault *f, const struct pgw_leaf *leaf,
+		      const struct pt_edit *edit)
 {
-	const struct pt_edit edit = { &f->mm->pt, policy, gather };
 	uint64_t size = BIT(leaf_lg2(f, leaf->level));
 	const struct pgw_map_args args = {
 		.first = leaf->va,
@@ -192,25 +191,28 @@ static int map_answer(const struct fault *f, const struct pgw_leaf *leaf, enum p
 
 	/* A lowest table that is empty may be unlinked before the leaf is in it. */
 	pgw_reader_enter(f->mm->platform);
-	err = f->mm->pt.format->edit->map(&edit, &args);
+	err = f->mm->pt.format->edit->map(edit, &args);
 	pgw_reader_leave(f->mm->platform);
 	return err;
 }
 
 /* Under the table's lock: may what the owner answered still be mapped? */
-static bool fault_may_map(struct pt_gather *gather)
+static bool fault_may_map(const struct pt_edit *edit)
 {
-	const struct fault *f = gather->arg;
+	const struct fault *f = edit->arg;
 
 	return mapping_may_map(f->vma->mapping, f->nr_unmaps);
 }
 
-static void fault_gather(struct fault *f, struct pt_gather *gather, enum pt_policy policy)
+static struct pt_edit fault_edit(struct fault *f, enum pt_policy policy, struct pt_gather *gather)
 {
 	gather_init(gather, &f->mm->pt, policy);
 	gather->arg = f;
-	if (f->vma->mapping)
-		gather->may_map = fault_may_map;
+	return (struct pt_edit){ .pt = &f->mm->pt,
+				 .policy = policy,
+				 .gather = gather,
+				 .may_map = f->vma->mapping ? fault_may_map : NULL,
+				 .arg = f };
 }
 
 /* A page was mapped, or not. Who cleared it a moment ago may not have flushed it yet. */
@@ -227,14 +229,15 @@ static int fault_fill(struct fault *f)
 	struct pgw_fault answer;
 	struct pt_gather gather;
 	struct pgw_leaf leaf;
+	struct pt_edit edit;
 	int err = fault_ask(f, &answer);
 
 	if (err)
 		return err;
-	fault_gather(f, &gather, PT_SHARED);
+	edit = fault_edit(f, PT_SHARED, &gather);
 	err = -PGW_EFAULT;
 	if (answer_leaf(f, &answer, &leaf))
-		err = map_answer(f, &leaf, PT_SHARED, &gather);
+		err = map_answer(f, &leaf, &edit);
 	fault_flush(f, &gather, err);
 	if (err)
 		give_back(f, &answer);
@@ -257,7 +260,7 @@ static int replace_frame(const struct fault *f, const struct pgw_leaf *leaf, str
 
 	ops->unmap(edit, leaf->va, leaf->va | span, PGW_UNMAP_WHOLE);
 	gather_flush(edit->gather); /* break, then make */
-	return map_answer(f, leaf, edit->policy, edit->gather);
+	return map_answer(f, leaf, edit);
 }
 
 /* The right to the frame that is there; a file's may be gone by now, which nobody was told. */
@@ -281,7 +284,7 @@ static int fault_replace(struct fault *f)
 	const struct pt_edit_ops *ops = f->mm->pt.format->edit;
 	struct pgw_fault answer;
 	struct pt_gather gather;
-	struct pt_edit edit = { &f->mm->pt, f->vma->mapping ? PT_SHARED : PT_RANGE, &gather };
+	struct pt_edit edit;
 	struct pgw_leaf leaf;
 	uint64_t span;
 	bool is_same;
@@ -291,7 +294,7 @@ static int fault_replace(struct fault *f)
 		return err;
 	span = low_bits(leaf_lg2(f, answer.level));
 	is_same = answer.pa == (f->at.pa & ~span);
-	fault_gather(f, &gather, edit.policy);
+	edit = fault_edit(f, f->vma->mapping ? PT_SHARED : PT_RANGE, &gather);
 	gather.release = release_replaced;
 	err = answer_leaf(f, &answer, &leaf) ? 0 : -PGW_EFAULT;
 	if (!err)

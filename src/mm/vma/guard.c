@@ -90,7 +90,7 @@ static int install_alone(struct pgw_vma *vma, uint64_t start, uint64_t end)
 static int remove_in_vma(struct pgw_vma *vma, uint64_t start, uint64_t end)
 {
 	struct pt_gather gather;
-	const struct pt_edit edit = { &vma->mm->pt, PT_SHARED, &gather };
+	const struct pt_edit edit = { .pt = &vma->mm->pt, .policy = PT_SHARED, .gather = &gather };
 
 	gather_init(&gather, &vma->mm->pt, PT_SHARED);
 	pgw_reader_enter(vma->mm->platform);

@@ -308,7 +308,7 @@ static void unmap_in_vma(struct pgw_vma *vma, uint64_t start, uint64_t end)
 {
 	struct pgw_mm *mm = vma->mm;
 	struct pt_gather gather;
-	const struct pt_edit edit = { &mm->pt, PT_SHARED, &gather };
+	const struct pt_edit edit = { .pt = &mm->pt, .policy = PT_SHARED, .gather = &gather };
 
 	gather_init(&gather, &mm->pt, PT_SHARED);
 	if (vma->ops && vma->ops->release && !(vma->flags & PGW_VMA_PFNMAP))

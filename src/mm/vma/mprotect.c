@@ -125,7 +125,7 @@ static int mprotect_locked(struct mprotect *p)
 	if (!mm_vma_rights(p->mm, p->flags, &full) ||
 	    !mm_vma_rights(p->mm, p->flags & ~(uint32_t)PGW_VMA_WRITE, &rights))
 		return -PGW_EOPNOTSUPP;
-	p->edit = (struct pt_edit){ &p->mm->pt, PT_RANGE, &p->gather };
+	p->edit = (struct pt_edit){ .pt = &p->mm->pt, .policy = PT_RANGE, .gather = &p->gather };
 	gather_init(&p->gather, &p->mm->pt, PT_RANGE);
 	vma_change_begin(&p->change, p->mm);
 	err = mprotect_prepare(p);

@@ -160,7 +160,7 @@ static int mremap_elsewhere(struct mremap *r)
 {
 	int err;
 
-	r->edit = (struct pt_edit){ &r->mm->pt, PT_RANGE, &r->gather };
+	r->edit = (struct pt_edit){ .pt = &r->mm->pt, .policy = PT_RANGE, .gather = &r->gather };
 	gather_init(&r->gather, &r->mm->pt, PT_RANGE);
 	r->gather.release = mremap_release;
 	r->gather.arg = r;

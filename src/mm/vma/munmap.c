@@ -70,7 +70,7 @@ static void munmap_init(struct munmap *m, struct pgw_mm *mm, uint64_t start, uin
 	m->mm = mm;
 	m->start = start;
 	m->end = end;
-	m->edit = (struct pt_edit){ &mm->pt, PT_SHARED, &m->gather };
+	m->edit = (struct pt_edit){ .pt = &mm->pt, .policy = PT_SHARED, .gather = &m->gather };
 	gather_init(&m->gather, &mm->pt, PT_RANGE);
 	m->gather.release = munmap_release;
 	m->gather.arg = m;

@@ -124,7 +124,7 @@ static uint64_t edit_sizes(const struct edit_cursor *c, unsigned max_level)
 
 static uint64_t pt_sizes(const struct pt *pt)
 {
-	const struct pt_edit edit = { pt, PT_SHARED, NULL };
+	const struct pt_edit edit = { .pt = pt, .policy = PT_SHARED };
 	struct edit_cursor c;
 
 	cursor_init(&c, &edit, 0);
@@ -133,7 +133,7 @@ static uint64_t pt_sizes(const struct pt *pt)
 
 static uint64_t *pt_find_item(const struct pt *pt, uint64_t va, unsigned size_lg2)
 {
-	const struct pt_edit edit = { pt, PT_SHARED, NULL };
+	const struct pt_edit edit = { .pt = pt, .policy = PT_SHARED };
 	struct edit_cursor c;
 	unsigned level;
 	bool run;
@@ -220,11 +220,9 @@ static int map_choose(struct edit_map *m, uint64_t va, struct edit_map_row *ret)
 }
 
 /* What was there or came meanwhile may be in the way, without being in the slots. */
-static bool map_may(const struct edit_cursor *c)
+static PGW_ALWAYS_INLINE bool edit_may_map(const struct pt_edit *edit)
 {
-	struct pt_gather *gather = c->edit->gather;
-
-	return pgw_likely(!gather->may_map) || gather->may_map(gather);
+	return pgw_likely(!edit->may_map) || edit->may_map(edit);
 }
 
 /* Map a row of leaves of one size. *ret_bytes is 0 if it has to be tried again. */
@@ -242,7 +240,7 @@ static int edit_map_some(struct edit_map *m, uint64_t va, uint64_t *ret_bytes)
 		return 0;
 	entry = pt_entry_advance(c->env, m->entry, 0, va - m->first);
 	err = -PGW_EEXIST;
-	if (map_may(c))
+	if (edit_may_map(c->edit))
 		err = edit_put(c, row.nr, pt_leaf_resize(c->env, entry, 0, va, c->level, row.run));
 	*ret_bytes = (uint64_t)row.nr << c->geo->span_lg2[c->level];
 	cursor_unlock(c);

@@ -12,7 +12,6 @@ void gather_init(struct pt_gather *gather, const struct pt *pt, enum pt_policy p
 	gather->last = 0;
 	gather->tables = NULL;
 	gather->release = NULL;
-	gather->may_map = NULL;
 	gather->arg = NULL;
 	gather->nr_frames = 0;
 	gather->nr_flushes = 0;
@@ -62,10 +61,7 @@ static void free_deferred(const struct pgw_platform *platform, struct pgw_deferr
 
 void gather_flush_now(struct pt_gather *gather, uint64_t first, uint64_t last)
 {
-	const struct pgw_platform *platform = gather->pt->platform;
-
-	if (platform->tlb_flush)
-		platform->tlb_flush(platform->ctx, gather->pt->mm, first, last);
+	pt_flush(gather->pt, first, last);
 	gather->nr_flushes++;
 }
 

@@ -20,9 +20,7 @@ struct pt_gather {
 	struct pgw_ptdesc *tables; /* unlinked, each with its desc's next */
 	/* Who wants the frames, or NULL; called after the flush. */
 	void (*release)(struct pt_gather *gather, const struct pgw_frames *frames);
-	/* Asked with the table's lock held before a leaf is put there; NULL: yes. */
-	bool (*may_map)(struct pt_gather *gather);
-	void *arg; /* release's and may_map's */
+	void *arg; /* release's */
 	unsigned nr_frames;
 	struct pgw_frames frames[PT_GATHER_FRAMES]; /* runs; flushed when full */
 	uint64_t nr_flushes, nr_tables, nr_splits; /* so far; splits that others did not do first */
@@ -44,6 +42,15 @@ void gather_table(struct pt_gather *gather, struct pgw_ptdesc *desc, uint64_t fi
  * deferred call for all tables. The gather is empty then and can be used again.
  */
 void gather_flush(struct pt_gather *gather);
+
+/** Let all TLBs forget these addresses. */
+static inline void pt_flush(const struct pt *pt, uint64_t first, uint64_t last)
+{
+	const struct pgw_platform *platform = pt->platform;
+
+	if (platform->tlb_flush)
+		platform->tlb_flush(platform->ctx, pt->mm, first, last);
+}
 
 /** Flush these addresses and nothing else, at once: for break-before-make. Locks may be held. */
 void gather_flush_now(struct pt_gather *gather, uint64_t first, uint64_t last);

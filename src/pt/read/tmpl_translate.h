@@ -128,13 +128,6 @@ static PGW_ONE_COPY int translate_long(const struct pt *pt, uint64_t va,
 	return translate_end(env, va, found.entry, found.acc, found.level, ret);
 }
 
-/* The item of a table below the top for va. */
-static PGW_ALWAYS_INLINE uint64_t translate_item_pa(uint64_t table_pa, uint64_t va, unsigned level)
-{
-	return table_pa + ((va >> (PT_SPAN_LG2(level) - PT_ITEM_LG2)) &
-			   (low_bits(PT_SLOTS_LG2_AT(level)) << PT_ITEM_LG2));
-}
-
 static PGW_ALWAYS_INLINE bool translate_is_near(const struct pt *pt, uint64_t item_pa)
 {
 	/* Both ends are whole items. */

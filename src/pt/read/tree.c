@@ -39,6 +39,7 @@ void pt_prepare(struct pt *pt)
 {
 	const struct pgw_geometry *geo = &pt->format->geometry;
 
+	pt->page_mask = low_bits(geo->granule_lg2);
 	pt->is_native = is_native(geo);
 	pt->format->env_init(pt->format, &pt->control, &pt->env);
 	pt->ops = pt->format->ops;

@@ -8,7 +8,7 @@
 static enum walk_outcome make_table(struct pt_walk *w, const struct walk_at *at)
 {
 	const struct pt *pt = w->pt;
-	const struct pt_edit edit = { pt, PT_SHARED, NULL };
+	const struct pt_edit edit = { .pt = pt, .policy = PT_SHARED };
 	int err = pt->format->edit->make_table(&edit, pt_host_table(pt, at->table_pa), at->level,
 					       at->addr);
 
@@ -79,8 +79,9 @@ enum walk_outcome pt_walk_split(struct pt_walk *w, const struct walk_at *at)
 	if (!has_entry_below(w, at->level))
 		return WALK_ON;
 	gather_init(&gather, pt, PT_SHARED);
-	err = pt->format->edit->split_item(&(struct pt_edit){ pt, PT_SHARED, &gather },
-					   pt_host_table(pt, at->table_pa), at->level, at->addr);
+	err = pt->format->edit->split_item(
+		&(struct pt_edit){ .pt = pt, .policy = PT_SHARED, .gather = &gather },
+		pt_host_table(pt, at->table_pa), at->level, at->addr);
 	gather_flush(&gather);
 	if (err)
 		return walk_stop_if(w, err);
