@@ -37,6 +37,7 @@ COMMANDS = {
     "report": "all of it as one page for a browser (-o FILE)",
     "symbols": "the kernel's own names of its addresses",
     "sql": "all of it as tables of SQLite",
+    "export": "the same tables as files (NEW)",
     "trim": "write page tables alone into a file (NEW)",
     "convert": "write memory into a file (NEW)",
     "extract": "write the memory of a virtual machine inside into a file (--vm N NEW)",

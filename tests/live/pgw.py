@@ -624,7 +624,7 @@ TESTS = {
 QEMUS = ("x86_64", "i386", "aarch64", "arm", "riscv64", "riscv32", "s390x")
 COMMANDS = (
     "info", "roots", "ps", "maps", "dump", "translate", "find", "stats", "audit", "devices", "report", "symbols",
-    "sql", "trim", "convert", "extract",
+    "sql", "export", "trim", "convert", "extract",
 )  # fmt: skip
 
 
