@@ -42,6 +42,19 @@ monitor() {
 		-display none -serial none -monitor stdio | tr -d '\r' | grep -v '^(qemu)\|^QEMU'
 }
 
+# in_gdb RELEASE MACHINE LINE...: what gdb-multiarch says, connected to qemu-system-MACHINE, which stands.
+in_gdb() {
+	release=$1
+	machine=$2
+	shift 2
+	printf '%s\n' 'target remote stub' "$@" disconnect >"$tmp/$release/lines"
+	chroot "$tmp/$release" sh -c "rm -f stub
+		qemu-system-$machine -nodefaults -display none -S -gdb unix:stub,server=on,wait=off 2>/dev/null &
+		for i in 1 2 3 4 5 6 7 8 9; do [ -S stub ] || sleep 1; done
+		gdb-multiarch -nx -q -batch -x lines 2>&1
+		kill \$!"
+}
+
 # expect NAME EXPECTED ACTUAL
 expect() {
 	if [ "$2" != "$3" ]; then
