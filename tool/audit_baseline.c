@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "foreign.h"
 #include "message.h"
 
 #define MAX_BASELINE ((size_t)64 << 20)
@@ -100,11 +101,14 @@ void audit_baseline_key(const struct pgw_symbols *symbols, const struct pgw_audi
 			char key[BASELINE_KEY])
 {
 	const char *id = pgw_audit_rule_info(finding->rule)->id;
-	const char *region = finding->region ? finding->region->name : "-";
+	char region[BASELINE_KEY / 2], whose[FOREIGN_ID];
 	uint64_t size = finding->va_last - finding->va_first + 1, offset;
 	struct pgw_symbol symbol;
 
-	if (symbols && finding->region &&
+	/* The kernel has no names for what a device's or a virtual machine's address is. */
+	snprintf(region, sizeof(region), "%s%s%s", finding->region ? finding->region->name : "-",
+		 finding->foreign ? ":" : "", foreign_whose(finding->foreign, whose));
+	if (symbols && finding->region && !finding->foreign &&
 	    pgw_symbols_at(symbols, finding->va_first, &symbol, &offset))
 		snprintf(key, BASELINE_KEY, "%s %s @%s+0x%" PRIx64 "+0x%" PRIx64, id, region,
 			 symbol.name, offset, size);

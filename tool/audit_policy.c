@@ -36,7 +36,7 @@ static bool is_of_symbol(const struct pgw_symbols *symbols, const char *name,
 	struct pgw_symbol first, last;
 	uint64_t offset;
 
-	return symbols && pgw_symbols_at(symbols, finding->va_first, &first, &offset) &&
+	return symbols && !finding->foreign && pgw_symbols_at(symbols, finding->va_first, &first, &offset) &&
 	       pgw_symbols_at(symbols, finding->va_last, &last, &offset) &&
 	       strcmp(first.name, name) == 0 && strcmp(last.name, name) == 0 &&
 	       first.va == last.va;

@@ -7,6 +7,7 @@
 
 #include <pagewalk/pagewalk.h>
 
+#include "foreign.h"
 #include "report/report.h"
 
 /* SARIF 2.1.0, 3.27.10: the same words. */
@@ -124,9 +125,11 @@ void sarif_unchecked(struct sarif *sarif, enum pgw_audit_rule rule, const char *
 static void put_location(struct sarif *sarif, const struct pgw_audit_finding *finding)
 {
 	struct json *json = &sarif->json;
-	char name[128];
+	char name[128], whose[FOREIGN_ID];
+	const char *what = !finding->foreign ? "" : finding->foreign->is_guest ? "vm " : "device ";
 
-	snprintf(name, sizeof(name), "root 0x%" PRIx64 ": 0x%016" PRIx64 "-0x%016" PRIx64,
+	snprintf(name, sizeof(name), "%s%s%sroot 0x%" PRIx64 ": 0x%016" PRIx64 "-0x%016" PRIx64, what,
+		 foreign_whose(finding->foreign, whose), finding->foreign ? ", " : "",
 		 finding->root->root.pa, finding->va_first, finding->va_last);
 	json_open(json, "locations", '[');
 	json_open(json, NULL, '{');
@@ -145,7 +148,12 @@ static void put_location(struct sarif *sarif, const struct pgw_audit_finding *fi
 
 static void put_properties(struct json *json, const struct pgw_audit_finding *finding)
 {
+	char whose[FOREIGN_ID];
+
 	json_open(json, "properties", '{');
+	if (finding->foreign)
+		json_str(json, finding->foreign->is_guest ? "vm" : "device",
+			 foreign_whose(finding->foreign, whose));
 	json_hex(json, "root", finding->root->root.pa);
 	json_str(json, "state", report_root_state(finding->root->state));
 	json_dec(json, "roots", finding->nr_roots);

@@ -5,6 +5,7 @@
 #include "audit_policy.h"
 #include "audit_sarif.h"
 #include "command.h"
+#include "foreign.h"
 #include "names.h"
 #include "report/record.h"
 #include "report/report.h"
@@ -61,6 +62,17 @@ static int audit_unchecked(enum pgw_audit_rule rule, const char *why, void *arg)
 	return audit_goes_on(audit);
 }
 
+/* Whose tables they are, if not the host's own. */
+static void finding_foreign(struct record *record, const struct pgw_foreign *foreign)
+{
+	char id[FOREIGN_ID];
+
+	if (foreign->is_guest)
+		record_dec(record, "vm", foreign->id);
+	else
+		record_str(record, "device", foreign_id(foreign, id));
+}
+
 static void finding_record(struct record *record, const struct pgw_audit_finding *finding,
 			   const struct sarif_standing *standing)
 {
@@ -70,7 +82,12 @@ static void finding_record(struct record *record, const struct pgw_audit_finding
 	record_str(record, "rule", info->id);
 	record_str(record, "level", report_audit_level(standing->level));
 	record_bool(record, "known", standing->is_known);
-	record_hex(record, "root", finding->root->root.pa);
+	if (finding->foreign)
+		finding_foreign(record, finding->foreign);
+	if (finding->foreign && finding->foreign->domain != PGW_DOMAIN_TABLES)
+		record_str(record, "root", NULL);
+	else
+		record_hex(record, "root", finding->root->root.pa);
 	record_str(record, "state", report_root_state(finding->root->state));
 	record_dec(record, "roots", finding->nr_roots);
 	if (finding->region) {
@@ -158,6 +175,7 @@ static void audit_summary(const struct target *target, struct audit *audit,
 	record_begin_summary(record);
 	record_dec(record, "roots", sums->nr_roots);
 	record_dec(record, "suspect_roots", sums->nr_suspects);
+	record_dec(record, "foreign", sums->nr_foreign);
 	record_dec(record, "tables", sums->nr_tables);
 	record_dec(record, "errors", audit->nr_levels[PGW_AUDIT_ERROR]);
 	record_dec(record, "warnings", audit->nr_levels[PGW_AUDIT_WARNING]);

@@ -15,6 +15,14 @@ const char *foreign_id(const struct pgw_foreign *found, char buf[FOREIGN_ID])
 	return buf;
 }
 
+const char *foreign_whose(const struct pgw_foreign *found, char buf[FOREIGN_ID])
+{
+	buf[0] = '\0';
+	if (found && found->is_guest)
+		snprintf(buf, FOREIGN_ID, "%" PRIu32, found->id);
+	return found && !found->is_guest ? foreign_id(found, buf) : buf;
+}
+
 const char *foreign_source(enum pgw_foreign_source source)
 {
 	static const char *const names[_PGW_FOREIGN_SOURCE_MAX] = {

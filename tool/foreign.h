@@ -10,6 +10,8 @@
 
 /** "00:02.0", or a stream id as "0x10"; @return buf */
 const char *foreign_id(const struct pgw_foreign *found, char buf[FOREIGN_ID]);
+/** The same, and of a virtual machine its number; "" of NULL. @return buf */
+const char *foreign_whose(const struct pgw_foreign *found, char buf[FOREIGN_ID]);
 /** Where it was found: "vmcb", "vtd-context". */
 const char *foreign_source(enum pgw_foreign_source source);
 /** "tables", "pass-through". */

@@ -382,6 +382,7 @@ static int audit_finding(const struct pgw_audit_finding *finding, void *arg)
 	bool has_place = finding->region != NULL;
 	struct audit_tables *tables = arg;
 	struct html_table *table = &tables->findings;
+	char id[FOREIGN_ID], whose[FOREIGN_ID + 8];
 
 	tables->page->nr_levels[finding->level]++;
 	tables->rules |= UINT32_C(1) << finding->rule;
@@ -390,7 +391,10 @@ static int audit_finding(const struct pgw_audit_finding *finding, void *arg)
 	html_cell_text(table, info->id);
 	html_cell_text(table, info->text);
 	html_cell(table, finding->root->root.pa);
-	html_cell_text(table, has_place ? finding->region->name : NULL);
+	if (finding->foreign)
+		snprintf(whose, sizeof(whose), "%s %s", finding->foreign->is_guest ? "vm" : "device",
+			 foreign_whose(finding->foreign, id));
+	html_cell_text(table, finding->foreign ? whose : has_place ? finding->region->name : NULL);
 	cell_if(table, has_place, finding->va_first);
 	cell_if(table, has_place, finding->va_last);
 	cell_if(table, has_place, finding->count);

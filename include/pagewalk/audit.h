@@ -15,6 +15,7 @@
 
 #include <pagewalk/image.h>
 #include <pagewalk/platform.h>
+#include <pagewalk/virt.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -43,6 +44,11 @@ enum pgw_audit_rule {
 	PGW_AUDIT_NO_WP,      /**< x86: read-only does not bind the kernel */
 	PGW_AUDIT_FIRMWARE_WX, /**< tables of firmware have memory that is writable and executable */
 	PGW_AUDIT_USER_WX,     /**< a program may write and execute a leaf */
+	PGW_AUDIT_FOREIGN_CODE,   /**< a device or a virtual machine may write the kernel's code */
+	PGW_AUDIT_FOREIGN_TABLE,  /**< ... or a page table of the host */
+	PGW_AUDIT_FOREIGN_FREED,  /**< ... or memory that the kernel takes for free */
+	PGW_AUDIT_FOREIGN_SHARED, /**< two virtual machines, or one and another's device, share memory */
+	PGW_AUDIT_DEVICE_IDENTITY, /**< a device's addresses are physical ones, for all or most memory */
 	_PGW_AUDIT_RULE_MAX,
 };
 
@@ -71,13 +77,19 @@ struct pgw_audit_finding {
 	enum pgw_audit_rule rule;
 	enum pgw_audit_level level;
 	const struct pgw_root_info *root; /**< the first one that has it; there during the call */
+	/**
+	 * NULL: it is about the host's own tables. Else a virtual machine or device of
+	 * pgw_image_foreign() that has it, the first one if several have its tables: root is its root, of
+	 * PGW_ROOT_UNKNOWN, and addresses are those that it uses.
+	 */
+	const struct pgw_foreign *foreign;
 	const struct pgw_region *region;  /**< NULL: of no region, but of the root as a whole */
 	uint64_t va_first;                /**< 0 to 0 without a region */
 	uint64_t va_last;                 /**< inclusive */
 	uint64_t pa;                      /**< of the first leaf, table or frame that it is about */
 	uint64_t entry;                   /**< the first one, raw; 0: there is none */
 	uint64_t count;  /**< how many leaves, entries or frames from va_first to va_last are so */
-	size_t nr_roots; /**< roots that have it, at least 1 */
+	size_t nr_roots; /**< roots that have it, or virtual machines and devices; at least 1 */
 	const char *detail; /**< what more is known, a static text; or NULL */
 	/** It is about tables that only look like a process's: no CPU, task or symbol names them. */
 	bool is_suspect;
@@ -108,6 +120,7 @@ struct pgw_audit_args {
 struct pgw_audit_sums {
 	uint64_t nr_roots;      /**< that were looked at */
 	uint64_t nr_suspects;   /**< of these, roots that are known by their looks alone */
+	uint64_t nr_foreign;    /**< tables of virtual machines and devices, and domains without any */
 	uint64_t nr_tables;     /**< distinct ones */
 	uint64_t nr_unreadable; /**< of these, tables of which the image lacks bytes; and roots where none can be */
 	uint64_t nr_findings;   /**< calls of finding */
@@ -120,7 +133,8 @@ struct pgw_audit_sums {
  * Audit the roots of an image. A table is read once for each rule's needs, whatever number of
  * roots has it; a half that processes have in common with the kernel's root is looked at there. A
  * guest's root (PGW_ROOT_GUEST) and roots of other kernels than the one that is meant are passed
- * over. Findings come in the order of rules, then of addresses; what several roots have is one.
+ * over. Virtual machines and devices that the image has (pgw_image_foreign()) are looked at for what they
+ * can reach of the host. Findings come in the order of rules, then of addresses; what several roots have is one.
  *
  * Locks: none; the image must stand still (a file, or held by pgw_image_hold()).
  * @param ret set also on failure

@@ -141,6 +141,8 @@ int pgw_audit(const struct pgw_audit_args *args, struct pgw_audit_sums *ret)
 		status = audit_leaves(&a);
 	if (!status)
 		status = audit_machine(&a);
+	if (!status)
+		status = audit_foreign(&a);
 	/* Ended from outside: what was found until then is told. */
 	if (status > 0)
 		ret->truncated = true;
@@ -150,6 +152,7 @@ int pgw_audit(const struct pgw_audit_args *args, struct pgw_audit_sums *ret)
 		status = told ? told : status;
 	}
 	free(a.findings);
+	free(a.foreign_trees);
 	free(a.tables);
 	free(a.marks);
 	free(a.roots);

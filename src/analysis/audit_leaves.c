@@ -505,7 +505,8 @@ static void unchecked_say(struct audit *a)
 		audit_uncheck(a, PGW_AUDIT_TABLE_MARK, facts->marks.why_not);
 	if (facts->arch == AUDIT_OTHER) {
 		for (int rule = 0; rule < _PGW_AUDIT_RULE_MAX; rule++) {
-			if (rule != PGW_AUDIT_USER_TABLE && !is_about_tables(rule))
+			if (rule < PGW_AUDIT_FOREIGN_CODE && rule != PGW_AUDIT_USER_TABLE &&
+			    !is_about_tables(rule))
 				audit_uncheck(a, (enum pgw_audit_rule)rule,
 					      "what is normal on this architecture is not known");
 		}

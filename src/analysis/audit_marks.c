@@ -16,6 +16,9 @@
 #define NEW_TABLE UINT32_C(0xf2000000)
 #define NEW_MASK UINT32_C(0xff000000)
 
+/* Blocks of free pages have 2^order of them; no machine has larger ones (64 KiB pages: 13). */
+#define MAX_ORDER 13u
+
 /* OFFSET(name), SIZE(name): decimal. */
 static bool number_of(const struct pgw_vmcoreinfo *info, const char *key, uint64_t *ret)
 {
@@ -52,6 +55,7 @@ static bool scheme_find(struct audit_marks *marks, const struct pgw_vmcoreinfo *
 	} else {
 		return false;
 	}
+	marks->buddy = (uint32_t)buddy;
 	if (marks->levels > geo->top_level)
 		marks->levels = geo->top_level;
 	return true;
@@ -101,12 +105,21 @@ void audit_marks_find(struct audit_marks *marks, const struct pgw_vmcoreinfo *in
 		marks->why_not = "how struct page says that it is a table's is not known";
 	else if (!place_find(marks, info, memory, vmemmap_base))
 		marks->why_not = "nothing says where struct pages are";
+	if (!marks->why_not && (!number_of(info, "OFFSET(page.private)", &marks->order) ||
+				marks->order >= marks->page_size))
+		marks->order = 0;
+}
+
+/* Where a page's struct page is. */
+static uint64_t page_va(const struct audit_marks *marks, uint64_t pa)
+{
+	return marks->page0 + (pa >> marks->granule_lg2) * marks->page_size;
 }
 
 enum audit_mark audit_mark_of(const struct audit_marks *marks, struct linux_memory *memory,
 			      uint64_t pa)
 {
-	uint64_t va = marks->page0 + (pa >> marks->granule_lg2) * marks->page_size + marks->offset;
+	uint64_t va = page_va(marks, pa) + marks->offset;
 	uint64_t type;
 
 	if (!linux_memory_pa(memory, va, &type))
@@ -114,4 +127,33 @@ enum audit_mark audit_mark_of(const struct audit_marks *marks, struct linux_memo
 	if (linux_memory_number(memory, va, 4, &type))
 		return AUDIT_MARK_UNREADABLE;
 	return ((uint32_t)type & marks->mask) == marks->table ? AUDIT_MARK_TABLE : AUDIT_MARK_OTHER;
+}
+
+/* Bytes of the free block that begins with a page; 0: none does. */
+static uint64_t block_size(const struct audit_marks *marks, struct linux_memory *memory,
+			   uint64_t pa)
+{
+	uint64_t va = page_va(marks, pa), type, order;
+
+	if (linux_memory_number(memory, va + marks->offset, 4, &type) ||
+	    ((uint32_t)type & marks->mask) != marks->buddy ||
+	    linux_memory_number(memory, va + marks->order, 8, &order) || order > MAX_ORDER)
+		return 0;
+	return UINT64_C(1) << (marks->granule_lg2 + order);
+}
+
+uint64_t audit_mark_free(const struct audit_marks *marks, struct linux_memory *memory, uint64_t pa,
+			 bool is_inside)
+{
+	uint64_t head_before = pa + 1;
+
+	for (unsigned order = 0; order <= (is_inside ? 0 : MAX_ORDER); order++) {
+		uint64_t head = pa & ~low_bits(marks->granule_lg2 + order);
+		uint64_t size = head == head_before ? 0 : block_size(marks, memory, head);
+
+		if (size > pa - head)
+			return size - (pa - head);
+		head_before = head;
+	}
+	return 0;
 }

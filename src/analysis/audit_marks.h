@@ -2,7 +2,7 @@
 #ifndef ANALYSIS_AUDIT_MARKS_H
 #define ANALYSIS_AUDIT_MARKS_H
 
-/* What the kernel says of a page in its struct page: whether it is a table. */
+/* What the kernel says of a page in its struct page: whether it is a table, or free. */
 
 #include <pagewalk/image.h>
 
@@ -14,6 +14,8 @@ struct audit_marks {
 	uint64_t page_size;   /* of a struct page */
 	uint64_t offset;      /* of its type in it, 32 bits */
 	uint32_t mask, table; /* the type of a table's page is this */
+	uint32_t buddy;       /* of the first page of a free block */
+	uint64_t order;       /* where that page has the block's size, 64 bits; 0: not known */
 	uint8_t granule_lg2;
 	uint8_t levels; /* tables below this level have the mark, from 0 on */
 };
@@ -35,5 +37,22 @@ enum audit_mark {
 /* Pre: they can be read. */
 enum audit_mark audit_mark_of(const struct audit_marks *marks, struct linux_memory *memory,
 			      uint64_t pa);
+
+/* Is it known which pages are free? */
+static inline bool audit_marks_tell_free(const struct audit_marks *marks)
+{
+	return !marks->why_not && marks->order;
+}
+
+/*
+ * How many bytes from a page on are of one free block. Pages that wait to be free again on a CPU's own
+ * list are not marked.
+ * Pre: audit_marks_tell_free()
+ * @param pa        a page's
+ * @param is_inside no block that begins before it has it
+ * @return 0: it is not free, or cannot be read
+ */
+uint64_t audit_mark_free(const struct audit_marks *marks, struct linux_memory *memory, uint64_t pa,
+			 bool is_inside);
 
 #endif

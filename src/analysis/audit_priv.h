@@ -4,7 +4,8 @@
 
 /*
  * An audit: what is known (audit_facts.h), then the tables (audit_tables.c), then the leaves
- * (audit_leaves.c), then what holds for the machine as a whole (audit_machine.c). Findings are
+ * (audit_leaves.c), then what holds for the machine as a whole (audit_machine.c), and what virtual
+ * machines and devices can reach of it (audit_foreign.c). Findings are
  * kept, made one where several roots have the same, and told at the end.
  */
 
@@ -67,6 +68,7 @@ struct audit {
 		const char *why;
 	} unchecked[AUDIT_MAX_UNCHECKED];
 	size_t nr_unchecked;
+	void *foreign_trees; /* has the roots of findings of audit_foreign() */
 
 	/* Of the kernel's own leaves. */
 	bool has_nx, has_global_kernel, has_private_kernel;
@@ -105,6 +107,7 @@ static inline int audit_visit(struct audit *audit)
 int audit_tables(struct audit *audit);
 int audit_leaves(struct audit *audit);
 int audit_machine(struct audit *audit);
+int audit_foreign(struct audit *audit);
 
 /* Slots of a region in a root's table, inclusive. */
 struct audit_slots {

@@ -95,6 +95,34 @@ static const struct pgw_audit_rule_info rules[_PGW_AUDIT_RULE_MAX] = {
 				"A program that is made to write there runs what was written.",
 				"A program's choice: compilers at run time ask for it.",
 				PGW_AUDIT_NOTE },
+	[PGW_AUDIT_FOREIGN_CODE] = { "foreign-code",
+				     "a device or a virtual machine may write code or read-only "
+				     "data of the kernel",
+				     "Who commands it runs code as the host's kernel.",
+				     "Their tables lead to buffers and to guests' memory.",
+				     PGW_AUDIT_ERROR },
+	[PGW_AUDIT_FOREIGN_TABLE] = { "foreign-table",
+				      "a device or a virtual machine may write a page table of the "
+				      "host",
+				      "Who commands it can map any memory of the host.",
+				      "No table is a buffer, nor a guest's memory.",
+				      PGW_AUDIT_ERROR },
+	[PGW_AUDIT_FOREIGN_FREED] = { "foreign-freed",
+				      "a device or a virtual machine may write memory that is free",
+				      "Whoever gets the memory next has it changed under them.",
+				      "What is mapped for them is freed after it is unmapped.",
+				      PGW_AUDIT_ERROR },
+	[PGW_AUDIT_FOREIGN_SHARED] = { "foreign-shared",
+				       "two virtual machines have memory in common that one may "
+				       "write, or a device of one has memory of another",
+				       "One guest can change or watch the other one.",
+				       "Guests share only what somebody made them share, as "
+				       "ivshmem, or pages that none may write.",
+				       PGW_AUDIT_WARNING },
+	[PGW_AUDIT_DEVICE_IDENTITY] = { "device-identity", "a device reaches all memory as it is",
+					"Its IOMMU protects nothing from it.",
+					"A choice, for speed: iommu.passthrough=1, or of a driver.",
+					PGW_AUDIT_NOTE },
 };
 
 const struct pgw_audit_rule_info *pgw_audit_rule_info(enum pgw_audit_rule rule)
