@@ -175,7 +175,6 @@ static void audit_summary(const struct target *target, struct audit *audit,
 	record_begin_summary(record);
 	record_dec(record, "roots", sums->nr_roots);
 	record_dec(record, "suspect_roots", sums->nr_suspects);
-	record_dec(record, "foreign", sums->nr_foreign);
 	record_dec(record, "tables", sums->nr_tables);
 	record_dec(record, "errors", audit->nr_levels[PGW_AUDIT_ERROR]);
 	record_dec(record, "warnings", audit->nr_levels[PGW_AUDIT_WARNING]);
@@ -183,6 +182,7 @@ static void audit_summary(const struct target *target, struct audit *audit,
 	record_dec(record, "allowed", audit->nr_allowed);
 	record_dec(record, "known", audit->nr_known);
 	record_dec(record, "unchecked", audit->nr_unchecked);
+	record_dec(record, "foreign", sums->nr_foreign);
 	record_bool(record, "placement_guessed", report_is_guess(target->image));
 	record_bool(record, "truncated", is_cut);
 	record_dec(record, "unreadable", sums->nr_unreadable);

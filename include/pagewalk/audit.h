@@ -15,7 +15,6 @@
 
 #include <pagewalk/image.h>
 #include <pagewalk/platform.h>
-#include <pagewalk/virt.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -71,6 +70,8 @@ struct pgw_audit_rule_info {
 
 /** @return NULL if there is no such rule */
 PGW_API const struct pgw_audit_rule_info *pgw_audit_rule_info(enum pgw_audit_rule rule);
+
+struct pgw_foreign; /* pagewalk/virt.h */
 
 /** Something that a rule found. */
 struct pgw_audit_finding {

@@ -10,6 +10,7 @@
 
 #include <pagewalk/analysis.h>
 #include <pagewalk/scan.h>
+#include <pagewalk/virt.h>
 
 #include "base/bits.h"
 
