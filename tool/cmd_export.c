@@ -80,6 +80,10 @@ static bool part_file(struct job *job, const struct sql_table *table)
 
 static bool part_begin(struct job *job, const struct sql_table *table)
 {
+	struct export *export = &job->export;
+
+	for (export->nr_columns = 0; table->columns[export->nr_columns].name;)
+		export->nr_columns++;
 	if (!job->export.format->is_one_file && !part_file(job, table))
 		return false;
 	job->is_open = true;
@@ -98,17 +102,29 @@ static bool table_begin(struct job *job, const struct sql_table *table)
 }
 
 /* Where roots have files of their own, the one of the row's. */
-static bool part_of_row(struct job *job, struct sql_cursor *cursor)
+static bool part_of_row(struct job *job, const struct sql_cursor *cursor)
 {
-	struct sql_value root = { 0 };
+	uint64_t root = job->export.values[0].number;
 
 	if (!cursor->table->is_by_root || job->export.format->is_one_file)
 		return true;
-	cursor->table->value(cursor, sql_cursor_item(cursor), 0, &root);
-	if (job->is_open && root.number == job->root)
+	if (job->is_open && root == job->root)
 		return true;
-	job->root = root.number;
+	job->root = root;
 	return part_end(job) && part_begin(job, cursor->table);
+}
+
+static void values_get(struct export *export, struct sql_cursor *cursor)
+{
+	const struct sql_table *table = cursor->table;
+	const void *item = sql_cursor_item(cursor);
+
+	if (table->row) {
+		table->row(cursor, item, export->values);
+		return;
+	}
+	for (unsigned i = 0; table->columns[i].name; i++)
+		table->value(cursor, item, i, &export->values[i]);
 }
 
 /* @return false after a message, or if a signal came */
@@ -116,7 +132,8 @@ static bool rows_export(struct job *job, struct sql_cursor *cursor, uint64_t *re
 			int *ret_status)
 {
 	while (!*ret_status && !sql_cursor_at_end(cursor)) {
-		if (!part_of_row(job, cursor) || !job->export.format->row(&job->export, cursor))
+		values_get(&job->export, cursor);
+		if (!part_of_row(job, cursor) || !job->export.format->row(&job->export))
 			return false;
 		if (++*ret_nr % ROWS_AT_ONCE == 0 && is_stopped())
 			return false;
@@ -268,8 +285,14 @@ static bool name_machine(struct export *export)
 {
 	const char *name = export->opts->machine ? export->opts->machine : export->sql.target->file;
 	const char *slash = export->opts->machine ? NULL : strrchr(name, '/');
-	const char *text = export_text(export, slash ? slash + 1 : name, &export->machine_len);
+	const char *text;
 
+	name = slash ? slash + 1 : name;
+	if (strlen(name) > EXPORT_MAX_MACHINE) {
+		message("export: the machine's name is longer than %d bytes", EXPORT_MAX_MACHINE);
+		return false;
+	}
+	text = export_text(export, name, &export->machine_len);
 	export->machine = text ? strdup(text) : NULL;
 	if (text && !export->machine)
 		message("%s", pgw_status_text(-PGW_ENOMEM));
@@ -288,7 +311,9 @@ static int export_report(struct target *target, const struct options *opts, stru
 	interrupt_catch();
 	if (export->format->is_one_file && !write_spares_input(target, opts, &job->file))
 		status = TOOL_USAGE;
-	else if (name_machine(export))
+	else if (!name_machine(export))
+		status = TOOL_USAGE;
+	else
 		status = job_run(job, out);
 	sql_tables_close(&export->sql);
 	free(export->machine);

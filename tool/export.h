@@ -17,6 +17,10 @@
 
 struct export_format;
 
+/** The longest name of a machine, and what a row of lines begins with then: five bytes for each, and a key. */
+#define EXPORT_MAX_MACHINE 255
+#define EXPORT_ROW (5 * EXPORT_MAX_MACHINE + 32)
+
 /** What stands before a value in a line. */
 struct export_before {
 	char text[OUT_COPY];
@@ -31,12 +35,16 @@ struct export
 	const char *path; /**< what is written, as the user has it, for messages */
 	char *machine;    /**< whose image it is, after export_text() */
 	size_t machine_len;
+	struct sql_value values[SQL_MAX_COLUMNS];
+	unsigned nr_columns;
 	/* Room that export_text() fills. */
 	char *text;
 	size_t text_size;
 	/* Of formats that are lines. */
 	struct out out;
 	struct export_before before[SQL_MAX_COLUMNS];
+	char row[EXPORT_ROW];
+	size_t row_len;
 	void *state; /**< the format's */
 };
 
@@ -48,8 +56,8 @@ struct export_format {
 	bool (*open)(struct export *export, const char *path);
 	/** Begin a part of a table. @param fd of its file, which stays the caller's; -1 with is_one_file */
 	bool (*begin)(struct export *export, const struct sql_table *table, int fd);
-	/** A row of it. */
-	bool (*row)(struct export *export, struct sql_cursor *cursor);
+	/** A row of it: the export's values, of its first nr_columns columns. */
+	bool (*row)(struct export *export);
 	/** All of the part is written. Also after a failure. */
 	bool (*end)(struct export *export);
 	/**

@@ -208,21 +208,15 @@ static bool put_value(struct export *export, const struct sql_value *value)
 	return text && put_string(state, text, len);
 }
 
-static bool avro_row(struct export *export, struct sql_cursor *cursor)
+static bool avro_row(struct export *export)
 {
 	struct state *state = export->state;
-	const struct sql_table *table = cursor->table;
-	const void *item = sql_cursor_item(cursor);
 	bool has_memory;
 
 	state->len = 0;
 	has_memory = put_string(state, export->machine, export->machine_len);
-	for (unsigned i = 0; table->columns[i].name && has_memory; i++) {
-		struct sql_value value = { 0 };
-
-		table->value(cursor, item, i, &value);
-		has_memory = put_value(export, &value);
-	}
+	for (unsigned i = 0; i < export->nr_columns && has_memory; i++)
+		has_memory = put_value(export, &export->values[i]);
 	if (!has_memory)
 		return avro_failed(export, pgw_status_text(-PGW_ENOMEM));
 	if (lib.append(state->writer, state->row, (int64_t)state->len) != 0)

@@ -109,17 +109,12 @@ static int bind(struct export *export, int at, const struct sql_value *value)
 		    : SQLITE_NOMEM;
 }
 
-static bool sqlite_row(struct export *export, struct sql_cursor *cursor)
+static bool sqlite_row(struct export *export)
 {
 	struct state *state = export->state;
-	const struct sql_table *table = cursor->table;
-	const void *item = sql_cursor_item(cursor);
 
-	for (unsigned i = 0; table->columns[i].name; i++) {
-		struct sql_value value = { 0 };
-
-		table->value(cursor, item, i, &value);
-		if (bind(export, (int)i + 2, &value) != SQLITE_OK)
+	for (unsigned i = 0; i < export->nr_columns; i++) {
+		if (bind(export, (int)i + 2, &export->values[i]) != SQLITE_OK)
 			return sqlite_failed(export);
 	}
 	if (sqlite3_step(state->insert) != SQLITE_DONE)

@@ -92,10 +92,13 @@ static bool lines_end(struct export *export)
 	return !out_failed(&export->out) || lines_failed(export);
 }
 
+/* Text that is copied without a look at how long it is. */
+#define MAX_SHORT 32
+
 /* Does it look like the begin of a formula to a spreadsheet, or like what is put before one? */
 static bool is_formula(const char *text)
 {
-	return *text && strchr("=+-@'", *text);
+	return *text == '=' || *text == '+' || *text == '-' || *text == '@' || *text == '\'';
 }
 
 /* RFC 4180: in quotes, and a quote in it twice. */
@@ -144,17 +147,29 @@ struct lines {
 	const char *quote; /* of addresses; at most one character */
 	const char *null;
 	const char *end;
+	bool has_keys; /* before values */
 };
 
-/* What is before each value. */
-static void put_before(struct export *export, const struct sql_table *table, const char *before,
-		       bool has_key, const char *after)
+/* What each row begins with, and what is before each value. */
+static void lines_begin(struct export *export, const struct sql_table *table, int fd,
+			const struct lines *lines)
 {
-	for (unsigned i = 0; table->columns[i].name; i++) {
-		struct export_before *to = &export->before[i];
+	struct out *out = &export->out;
 
-		to->len = (size_t)snprintf(to->text, sizeof(to->text), "%s%s%s", before,
-					   has_key ? table->columns[i].name : "", after);
+	out_init(out, fd, false);
+	out_str(out, lines->begin);
+	lines->text(out, export->machine, export->machine_len);
+	/* No more than EXPORT_ROW, which is not written before there is a block. */
+	memcpy(export->row, out->buf, out->len);
+	export->row_len = out->len;
+	out->len = 0;
+	for (unsigned i = 0; i < export->nr_columns; i++) {
+		struct export_before *to = &export->before[i];
+		int len = lines->has_keys ? snprintf(to->text, sizeof(to->text),
+						     ",\"%s\":", table->columns[i].name)
+					  : snprintf(to->text, sizeof(to->text), ",");
+
+		to->len = (size_t)len;
 	}
 }
 
@@ -187,49 +202,64 @@ static bool put_text(struct export *export, const struct lines *lines, const cha
 	return text;
 }
 
-static bool lines_row(struct export *export, struct sql_cursor *cursor, const struct lines *lines)
+/* Text that is short and is the same in all forms. @return the place after it; NULL: it is none */
+static char *short_at(char *to, const char *text)
 {
-	const struct sql_table *table = cursor->table;
-	const void *item = sql_cursor_item(cursor);
+	if (is_formula(text))
+		return NULL;
+	*to++ = '"';
+	for (unsigned i = 0; i < MAX_SHORT; i++) {
+		if (!text[i]) {
+			*to = '"';
+			return to + 1;
+		}
+		if (text[i] < ' ' || text[i] > '~' || text[i] == '"' || text[i] == '\\')
+			return NULL;
+		*to++ = text[i];
+	}
+	return NULL;
+}
+
+static inline bool lines_row(struct export *export, const struct lines *lines)
+{
 	struct out *out = &export->out;
 
-	out_str(out, lines->begin);
-	lines->text(out, export->machine, export->machine_len);
-	for (unsigned i = 0; table->columns[i].name; i++) {
-		char *to = out_room(out, sizeof(export->before[i].text) + OUT_HEX + 2);
-		struct sql_value value = { 0 };
+	memcpy(out_room(out, EXPORT_ROW), export->row, export->row_len);
+	out->len += export->row_len;
+	for (unsigned i = 0; i < export->nr_columns; i++) {
+		const struct sql_value *value = &export->values[i];
+		char *to = out_room(out, OUT_COPY + MAX_SHORT + OUT_DEC), *end = NULL;
 
-		table->value(cursor, item, i, &value);
 		to = out_copy_at(to, export->before[i].text, export->before[i].len);
-		if (value.kind == SQL_HEX || value.kind == SQL_INT)
-			to = number_at(to, &value, lines->quote);
-		out_end(out, to);
-		if ((value.kind == SQL_TEXT || value.kind == SQL_NULL) &&
-		    !put_text(export, lines, value.text))
+		if (value->kind == SQL_HEX || value->kind == SQL_INT)
+			end = number_at(to, value, lines->quote);
+		else if (value->text)
+			end = short_at(to, value->text);
+		out_end(out, end ? end : to);
+		if (!end && !put_text(export, lines, value->text))
 			return false;
 	}
 	out_str(out, lines->end);
 	return !out_failed(out) || lines_failed(export);
 }
 
+static const struct lines csv = { csv_text, "", "", "", "\n", false };
+
 static bool csv_begin(struct export *export, const struct sql_table *table, int fd)
 {
-	out_init(&export->out, fd, false);
+	lines_begin(export, table, fd, &csv);
 	out_str(&export->out, EXPORT_MACHINE);
-	for (const struct sql_column *column = table->columns; column->name; column++) {
+	for (unsigned i = 0; i < export->nr_columns; i++) {
 		out_char(&export->out, ',');
-		out_str(&export->out, column->name);
+		out_str(&export->out, table->columns[i].name);
 	}
 	out_char(&export->out, '\n');
-	put_before(export, table, ",", false, "");
 	return true;
 }
 
-static bool csv_row(struct export *export, struct sql_cursor *cursor)
+static bool csv_row(struct export *export)
 {
-	static const struct lines lines = { csv_text, "", "", "", "\n" };
-
-	return lines_row(export, cursor, &lines);
+	return lines_row(export, &csv);
 }
 
 const struct export_format export_csv = {
@@ -239,19 +269,18 @@ const struct export_format export_csv = {
 	.end = lines_end,
 };
 
+static const struct lines jsonl = { jsonl_text, "{\"" EXPORT_MACHINE "\":", "\"", "null", "}\n",
+				    true };
+
 static bool jsonl_begin(struct export *export, const struct sql_table *table, int fd)
 {
-	out_init(&export->out, fd, false);
-	put_before(export, table, ",\"", true, "\":");
+	lines_begin(export, table, fd, &jsonl);
 	return true;
 }
 
-static bool jsonl_row(struct export *export, struct sql_cursor *cursor)
+static bool jsonl_row(struct export *export)
 {
-	static const struct lines lines = { jsonl_text, "{\"" EXPORT_MACHINE "\":", "\"", "null",
-					    "}\n" };
-
-	return lines_row(export, cursor, &lines);
+	return lines_row(export, &jsonl);
 }
 
 const struct export_format export_jsonl = {

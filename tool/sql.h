@@ -101,6 +101,8 @@ struct sql_table {
 	bool (*step)(struct sql_cursor *cursor, void *item);
 	void (*release)(void *item); /**< what an item holds; may be NULL */
 	bool is_by_root; /**< the first column is the root, and rows of one follow each other */
+	/** All values of a row at once, where that is quicker than one by one; may be NULL. */
+	void (*row)(struct sql_cursor *cursor, const void *item, struct sql_value *ret);
 };
 
 /** All of them; one without a name ends them. */

@@ -139,6 +139,7 @@ enum extent_column {
 	COLUMN_LEVEL,
 	COLUMN_ENTRY,
 	COLUMN_RIGHTS, /* and five more */
+	NR_EXTENT_COLUMNS = COLUMN_RIGHTS + 6,
 };
 
 static const uint8_t rights[] = { PGW_KERNEL_R, PGW_KERNEL_W, PGW_KERNEL_X,
@@ -352,7 +353,7 @@ static bool leaves_step(struct sql_cursor *cursor, void *item)
 	return true;
 }
 
-static void extent_value(struct sql_cursor *cursor, const struct pgw_extent *extent, uint64_t last,
+static inline void extent_value(struct sql_cursor *cursor, const struct pgw_extent *extent, uint64_t last,
 			 unsigned column, struct sql_value *ret)
 {
 	const struct pgw_root_info *root = &cursor->roots[cursor->next];
@@ -404,6 +405,27 @@ static void leaves_value(struct sql_cursor *cursor, const void *item, unsigned c
 			 struct sql_value *ret)
 {
 	extent_value(cursor, item, leaf_last(item), column, ret);
+}
+
+/* Each column's case is known when this is compiled. */
+static inline void extent_row(struct sql_cursor *cursor, const struct pgw_extent *extent,
+			      uint64_t last, struct sql_value *ret)
+{
+#pragma GCC unroll 16
+	for (unsigned column = 0; column < NR_EXTENT_COLUMNS; column++)
+		extent_value(cursor, extent, last, column, &ret[column]);
+}
+
+static void ranges_row(struct sql_cursor *cursor, const void *item, struct sql_value *ret)
+{
+	const struct pgw_extent *extent = item;
+
+	extent_row(cursor, extent, extent->va_last, ret);
+}
+
+static void leaves_row(struct sql_cursor *cursor, const void *item, struct sql_value *ret)
+{
+	extent_row(cursor, item, leaf_last(item), ret);
 }
 
 /* ---- page tables ---- */
@@ -899,23 +921,23 @@ static void findings_value(struct sql_cursor *cursor, const void *item, unsigned
 /* ---- all of them ---- */
 
 const struct sql_table sql_tables[] = {
-	{ "roots", root_columns, sizeof(void *), roots_fill, roots_value, NULL, NULL, false },
+	{ "roots", root_columns, sizeof(void *), roots_fill, roots_value, NULL, NULL, false, NULL },
 	{ "ranges", extent_columns, sizeof(struct pgw_extent), extents_fill, ranges_value, NULL, NULL,
-	  true },
+	  true, ranges_row },
 	{ "leaves", extent_columns, sizeof(struct pgw_extent), extents_fill, leaves_value, leaves_step,
-	  NULL, true },
+	  NULL, true, leaves_row },
 	{ "tables", table_columns, sizeof(struct table_item), tables_fill, tables_value, NULL, NULL,
-	  true },
+	  true, NULL },
 	{ "processes", process_columns, sizeof(void *), processes_fill, processes_value, NULL, NULL,
-	  false },
+	  false, NULL },
 	{ "vmas", area_columns, sizeof(struct area_item), areas_fill, areas_value, NULL, area_release,
-	  false },
+	  false, NULL },
 	{ "symbols", symbol_columns, sizeof(struct pgw_symbol), symbols_fill, symbols_value, NULL, NULL,
-	  false },
+	  false, NULL },
 	{ "devices", device_columns, sizeof(void *), devices_fill, devices_value, NULL, NULL,
-	  false },
+	  false, NULL },
 	{ "findings", finding_columns, sizeof(struct sql_finding), findings_fill, findings_value, NULL,
-	  NULL, false },
+	  NULL, false, NULL },
 	{ 0 },
 };
 
