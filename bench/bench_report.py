@@ -21,13 +21,13 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'tests' / 'tool'))
 
 from chromium import Browser  # noqa: E402
+from made_core import write_core  # noqa: E402
 
 NR, ROUNDS = 1 << 20, 5
 ROOT, PUDS, PMDS, PTES = 0x1000, 0x2000, 0x10000, 0x100000
 
 
 def write_image(path):
-    """As QEMU dumps a machine: the CPU's registers in a note, and its memory."""
     choose = random.Random(1)
     memory = bytearray(PTES + 8 * NR)
     rights = {True: 1 << 63 | 0x61, False: 1 << 63 | 0x63}  # read only and writable, not executable
@@ -36,17 +36,7 @@ def write_image(path):
     struct.pack_into(f'<{NR >> 9}Q', memory, PMDS, *(PTES + (i << 12) | 0x63 for i in range(NR >> 9)))
     struct.pack_into(f'<{NR}Q', memory, PTES, *(
         choose.randrange(1 << 28) << 12 | (0x63 if i % 50021 == 3 else rights[i % 2 == 0]) for i in range(NR)))
-    state = bytearray(440)
-    struct.pack_into('<II', state, 0, 1, len(state))
-    struct.pack_into('<5Q', state, 392, 0x80050033, 0, 0, ROOT, 0x20)
-    notes = struct.pack('<III', 5, len(state), 0) + b'QEMU\0\0\0\0' + bytes(state)
-    with open(path, 'wb') as file:
-        file.write(b'\x7fELF\x02\x01\x01' + bytes(9) +
-                   struct.pack('<HHIQQQIHHHHHH', 4, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0))
-        file.write(struct.pack('<IIQQQQQQ', 4, 0, 176, 0, 0, len(notes), len(notes), 0))
-        file.write(struct.pack('<IIQQQQQQ', 1, 7, 4096, 0, 0, len(memory), len(memory), 4096))
-        file.write(notes.ljust(4096 - 176, b'\0'))
-        file.write(memory)
+    write_core(path, memory, ROOT)
 
 
 def write_page(image, page):
