@@ -351,7 +351,7 @@ static void test_split_item__makes_a_table_of_what_is_there(void **state)
 
 /* ---- accessed and dirty ---- */
 
-static const char *const ad_formats[] = { "x86_64-la48", "riscv-sv48", "riscv-sv39x4" };
+static const char *const ad_formats[] = { "x86_64-la48", "riscv-sv48", "riscv-sv39x4", "npt-48" };
 
 struct harvested {
 	unsigned nr;

@@ -138,43 +138,80 @@ static void test_owned_guest__is_edited_and_translated_under_the_lock_for_read(v
 	pgw_mm_free(mm);
 }
 
-/* Hypervisor extension: a G-stage leaf is a user page, G is 0; readable is what can be executed. */
-static void test_owned_guest__entries_are_as_the_manual_wants_them(void **state)
+/** What a leaf of these rights is, by the manual; 0: it cannot be said. */
+struct leaf_row {
+	const char *format;
+	uint8_t rights;
+	uint64_t entry; /* of MEMORY_PA, accessed and dirty */
+};
+
+#define MEMORY_PA 0x80000000
+
+static const struct leaf_row leaf_rows[] = {
+	/* Hypervisor extension: a G-stage leaf is a user page; what can be executed can be read. */
+	{ "riscv-sv48x4", 0, 0 },
+	{ "riscv-sv48x4", PGW_KERNEL_R, 0x200000d3 },
+	{ "riscv-sv48x4", PGW_KERNEL_R | PGW_KERNEL_W, 0x200000d7 },
+	{ "riscv-sv48x4", PGW_KERNEL_R | PGW_KERNEL_X, 0x200000db },
+	{ "riscv-sv48x4", PGW_KERNEL_R | PGW_KERNEL_W | PGW_KERNEL_X, 0x200000df },
+	{ "riscv-sv48x4", PGW_KERNEL_W, 0 },
+	{ "riscv-sv48x4", PGW_KERNEL_X, 0 },
+	{ "riscv-sv48x4", PGW_KERNEL_R | PGW_USER_R, 0 },
+	/* APM vol. 2, 15.25.5: all accesses are users'; bit 63 is NX. */
+	{ "npt-48", 0, 0 },
+	{ "npt-48", PGW_KERNEL_R, 0x8000000080000065 },
+	{ "npt-48", PGW_KERNEL_R | PGW_KERNEL_W, 0x8000000080000067 },
+	{ "npt-48", PGW_KERNEL_R | PGW_KERNEL_X, 0x80000065 },
+	{ "npt-48", PGW_KERNEL_R | PGW_KERNEL_W | PGW_KERNEL_X, 0x80000067 },
+	{ "npt-48", PGW_KERNEL_W, 0 },
+	{ "npt-48", PGW_KERNEL_X, 0 },
+	{ "npt-48", PGW_KERNEL_R | PGW_USER_R, 0 },
+};
+
+static int encode(const char *format, const struct pgw_leaf *leaf, uint64_t *ret)
 {
 	const struct pgw_mm_new_args args = { .platform = pgw_hosted_platform(),
-					      .format = pgw_format_by_name("riscv-sv48x4"),
+					      .format = pgw_format_by_name(format),
 					      .region = PGW_REGION_FOREIGN };
-	static const struct {
-		uint8_t rights, bits; /* V, R, W, X, U; 0: cannot be said */
-	} rows[] = {
-		{ 0, 0 },
-		{ PGW_KERNEL_R, 0x13 },
-		{ PGW_KERNEL_R | PGW_KERNEL_W, 0x17 },
-		{ PGW_KERNEL_R | PGW_KERNEL_X, 0x1b },
-		{ PGW_KERNEL_R | PGW_KERNEL_W | PGW_KERNEL_X, 0x1f },
-		{ PGW_KERNEL_W, 0 },
-		{ PGW_KERNEL_X, 0 },
-		{ PGW_KERNEL_R | PGW_USER_R, 0 },
-	};
-	struct pgw_leaf leaf = { .pa = 0x80000000, .attrs = 0xc0 };
 	struct pgw_mm *mm;
+	int err;
+
+	assert_int_equal(pgw_mm_new(&args, &mm), 0);
+	err = pgw_mm_leaf_encode(mm, leaf, ret);
+	pgw_mm_free(mm);
+	return err;
+}
+
+static void test_owned_guest__entries_are_as_the_manuals_want_them(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(leaf_rows); i++) {
+		const struct leaf_row *row = &leaf_rows[i];
+		bool is_riscv = row->format[0] == 'r';
+		struct pgw_leaf leaf = { .pa = MEMORY_PA,
+					 .rights = row->rights,
+					 .attrs = is_riscv ? 0xc0 : 0x60 }; /* A, D */
+		uint64_t entry = 0;
+
+		assert_int_equal(encode(row->format, &leaf, &entry),
+				 row->entry ? 0 : -PGW_EOPNOTSUPP);
+		assert_true(entry == row->entry);
+	}
+}
+
+/* G is the hart's own tables' alone; so is bit 8 of x86. A mark for MMIO is no leaf. */
+static void test_owned_guest__bits_that_mean_nothing_there_are_refused(void **state)
+{
+	struct pgw_leaf leaf = { .rights = PGW_KERNEL_R, .attrs = 0x20 };
 	uint64_t entry;
 
 	(void)state;
-	assert_int_equal(pgw_mm_new(&args, &mm), 0);
-	for (size_t i = 0; i < PGW_ARRAY_SIZE(rows); i++) {
-		leaf.rights = rows[i].rights;
-		if (!rows[i].bits) {
-			assert_int_equal(pgw_mm_leaf_encode(mm, &leaf, &entry), -PGW_EOPNOTSUPP);
-			continue;
-		}
-		assert_int_equal(pgw_mm_leaf_encode(mm, &leaf, &entry), 0);
-		assert_int_equal(entry, 0x80000u << 10 | 0xc0 | rows[i].bits);
-	}
-	leaf.rights = PGW_KERNEL_R;
-	leaf.attrs = 0x20; /* G */
-	assert_int_equal(pgw_mm_leaf_encode(mm, &leaf, &entry), -PGW_EOPNOTSUPP);
-	pgw_mm_free(mm);
+	assert_int_equal(encode("riscv-sv48x4", &leaf, &entry), -PGW_EOPNOTSUPP);
+	leaf.attrs = BIT(8);
+	assert_int_equal(encode("npt-48", &leaf, &entry), -PGW_EOPNOTSUPP);
+	leaf.attrs = 0;
+	leaf.pa = BIT(51);
+	assert_int_equal(encode("npt-48", &leaf, &entry), -PGW_EOPNOTSUPP);
 }
 
 int main(void)
@@ -184,7 +221,8 @@ int main(void)
 		cmocka_unit_test(test_arm64_s2_root__has_no_addresses_behind_its_items),
 		cmocka_unit_test(
 			test_owned_guest__is_edited_and_translated_under_the_lock_for_read),
-		cmocka_unit_test(test_owned_guest__entries_are_as_the_manual_wants_them),
+		cmocka_unit_test(test_owned_guest__entries_are_as_the_manuals_want_them),
+		cmocka_unit_test(test_owned_guest__bits_that_mean_nothing_there_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@ extern const struct pt_edit_ops pt_edit_x86_64;
 extern const struct pt_edit_ops pt_edit_arm64_4k;
 extern const struct pt_edit_ops pt_edit_arm64_16k;
 extern const struct pt_edit_ops pt_edit_arm64_64k;
+extern const struct pt_edit_ops pt_edit_npt;
 extern const struct pt_edit_ops pt_edit_riscv;
 extern const struct pt_edit_ops pt_edit_riscv_g;
 

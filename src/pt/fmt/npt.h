@@ -46,10 +46,48 @@ static PGW_ALWAYS_INLINE uint8_t npt_pt_rights(const struct pt_env *env, pt_acc_
 			 (all & X86_XD ? PGW_KERNEL_X : 0u));
 }
 
+/* All accesses are users'. */
+static PGW_ALWAYS_INLINE uint64_t npt_pt_table_encode(const struct pt_env *env, uint64_t pa,
+						      enum pgw_region_kind kind)
+{
+	(void)kind;
+	return x86_64_pt_table_encode(env, pa, PGW_REGION_USER);
+}
+
+static PGW_ALWAYS_INLINE uint64_t npt_attr_bits(unsigned level)
+{
+	return X86_PWT | X86_PCD | X86_A | X86_D | (level == 0 ? X86_PAT_SMALL : X86_PAT_LARGE);
+}
+
+/* Neither the host's CR0.WP nor its CR4.SMEP plays a part. */
+static PGW_ALWAYS_INLINE bool npt_pt_leaf_encode(const struct pt_env *env,
+						 const struct pgw_leaf *leaf, uint64_t *ret)
+{
+	unsigned level = leaf->level;
+	uint64_t entry = leaf->pa | leaf->attrs | X86_P | X86_US | (level ? X86_PS : 0) |
+			 (leaf->rights & PGW_KERNEL_W ? X86_RW : 0) |
+			 (leaf->rights & PGW_KERNEL_X ? 0 : X86_XD);
+
+	if (level > X86_MAX_LEAF_LEVEL || (leaf->attrs & ~npt_attr_bits(level)) ||
+	    (leaf->pa & ~x86_64_pt_addr_mask(env, level)))
+		return false;
+	/* What cannot be said comes out different from what was asked for. */
+	if (npt_pt_entry_kind(env, entry, level) != PGW_ENTRY_LEAF ||
+	    npt_pt_rights(env, x86_64_pt_acc_root(env, PGW_REGION_FOREIGN), entry, level) !=
+		    leaf->rights)
+		return false;
+	*ret = entry;
+	return true;
+}
+
 #undef pt_entry_kind
 #undef pt_rights
+#undef pt_table_encode
+#undef pt_leaf_encode
 #define pt_entry_kind npt_pt_entry_kind
 #define pt_rights npt_pt_rights
+#define pt_table_encode npt_pt_table_encode
+#define pt_leaf_encode npt_pt_leaf_encode
 
 static const struct pgw_attr npt_attrs[] = {
 	{ .name = "a", .mask = X86_A, .value = X86_A, .level_last = 4 },

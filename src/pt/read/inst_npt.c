@@ -23,7 +23,7 @@ static const struct pgw_control_bit npt_controls[] = {
 		.control_assume = PGW_CTL_X86_NXE, .tag_bits = foreign_tag_bits,                   \
 		.min_pa_bits = X86_MIN_PA_BITS, .assume_pa_bits = NPT_ASSUME_PA_BITS,              \
 		.decode = pt_decode, .advance = pt_advance, .env_init = pt_env_fill,               \
-		.ops = &pt_format_ops,                                                             \
+		.ops = &pt_format_ops, .edit = &pt_edit_npt,                                       \
 	}
 
 const struct pgw_format pt_format_npt_48 = NPT_FORMAT("npt-48", 3);
