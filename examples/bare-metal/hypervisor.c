@@ -1,44 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * A hypervisor of one guest, on riscv64 with the hypervisor extension: the library makes the tables of
- * the second stage (hgatp), and changes them while the guest lives: its memory comes when it is written
- * to, what it writes to is logged, and a device is emulated. Each fault of the guest is held beside
- * what the library says of its address. The hypervisor's own addresses are not translated here.
- *
- * Privileged Architecture, "H" Extension: hstatus, hgatp, htval, "Hypervisor Memory-Management Fence".
+ * A hypervisor of one guest, by AMD's SVM or the hypervisor extension of riscv64: the library makes the
+ * tables of the second stage, and changes them while the guest lives: its memory comes when it is
+ * written to, what it writes to is logged, and a device is emulated. Each fault of the guest is held
+ * beside what the library says of its address.
  */
 
-#include "guest.h"
 #include "metal.h"
+#include "vm.h"
 
-#define HGATP_SV39X4 (UINT64_C(8) << 60)
-#define CAUSE_ECALL_FROM_VS 10
-#define CAUSE_GUEST_FETCH 20
-#define CAUSE_GUEST_LOAD 21
-#define CAUSE_GUEST_STORE 23
-#define BLOCK_LG2 21
-
-enum { RA = 1, A0 = 10, A7 = 17 };
-
-struct vcpu {
-	uint64_t x[32];
-	uint64_t pc;
-	uint64_t host_sp; /* guest.S's */
-};
-
-_Static_assert(offsetof(struct vcpu, pc) == VCPU_PC &&
-		       offsetof(struct vcpu, host_sp) == VCPU_HOST_SP,
-	       "guest.S knows them");
-
-void guest_run(struct vcpu *vcpu);
-extern unsigned char guest_code[];
+enum { BLOCK_LG2 = 21 };
 
 static unsigned char block[1 << BLOCK_LG2] __attribute__((aligned(1 << BLOCK_LG2)));
 
 static struct {
 	struct pgw_mm *mm; /* the guest's addresses */
-	struct vcpu vcpu;
 	bool is_logging;
 	unsigned nr_faults, nr_different;
 } vm;
@@ -94,11 +71,10 @@ static void print_tables(const char *when)
 	require(pgw_mmap_read_unlock(vm.mm), "lock");
 }
 
-/* HFENCE.GVMA, of all that any guest has. */
 void metal_flush(uint64_t first, uint64_t last)
 {
 	(void)first, (void)last;
-	__asm__ volatile(".4byte 0x62000073" : : : "memory");
+	vm_flush();
 }
 
 /* ---- why the guest was left ---- */
@@ -124,14 +100,13 @@ static void end_log(void)
 }
 
 /* @return false: the guest has ended */
-static bool call(void)
+static bool call(unsigned nr)
 {
-	vm.vcpu.pc += 4;
-	if (vm.vcpu.x[A7] == CALL_LOG)
+	if (nr == CALL_LOG)
 		start_log();
-	else if (vm.vcpu.x[A7] == CALL_LOGGED)
+	else if (nr == CALL_LOGGED)
 		end_log();
-	return vm.vcpu.x[A7] != CALL_END;
+	return nr != CALL_END;
 }
 
 static void store_fault(uint64_t gpa, const struct pgw_translation *t)
@@ -139,8 +114,7 @@ static void store_fault(uint64_t gpa, const struct pgw_translation *t)
 	uint64_t page = gpa & ~(PAGE_SIZE - 1);
 
 	if (gpa == GUEST_UART) {
-		machine_put((char)vm.vcpu.x[A0]);
-		vm.vcpu.pc += 4;
+		machine_put(vm_stored_byte());
 		return;
 	}
 	print("a store to %x: %s", gpa,
@@ -169,19 +143,19 @@ static void check(uint64_t gpa, const struct pgw_translation *t, uint8_t right)
 	print("%x: library %s, CPU faults: DIFFERENT\n", gpa, rights_text(t->rights));
 }
 
-static void fault(uint64_t cause, uint64_t gpa)
+static void fault(enum vm_exit why, uint64_t gpa)
 {
 	struct pgw_translation t = translate(gpa);
 
-	if (cause == CAUSE_GUEST_STORE) {
+	if (why == VM_STORE) {
 		check(gpa, &t, PGW_KERNEL_W);
 		store_fault(gpa, &t);
-	} else if (cause == CAUSE_GUEST_FETCH) {
+	} else if (why == VM_FETCH) {
 		check(gpa, &t, PGW_KERNEL_X);
 		print("a fetch from %x: %s, goes back\n", gpa, rights_text(t.rights));
-		vm.vcpu.pc = vm.vcpu.x[RA];
+		vm_return();
 	} else {
-		print("trap %u at %x\n", cause, gpa);
+		print("left at %x, because %u\n", gpa, (uint64_t)why);
 		die("the guest does what it should not");
 	}
 }
@@ -189,16 +163,12 @@ static void fault(uint64_t cause, uint64_t gpa)
 static void run(void)
 {
 	for (;;) {
-		uint64_t cause, htval, stval;
+		uint64_t gpa;
+		enum vm_exit why = vm_run(&gpa);
 
-		guest_run(&vm.vcpu);
-		__asm__ volatile("csrr %0, scause" : "=r"(cause));
-		__asm__ volatile("csrr %0, 0x643"
-				 : "=r"(htval)); /* htval: the address, two bits down */
-		__asm__ volatile("csrr %0, stval" : "=r"(stval));
-		if (cause != CAUSE_ECALL_FROM_VS)
-			fault(cause, htval << 2 | (stval & 3));
-		else if (!call())
+		if (why != VM_CALL)
+			fault(why, gpa);
+		else if (!call(vm_call()))
 			return;
 	}
 }
@@ -210,10 +180,10 @@ static void check_memory(void)
 	     gpa += PAGE_SIZE) {
 		struct pgw_translation t = translate(gpa);
 
-		if (t.kind != PGW_ENTRY_LEAF || *(const uint64_t *)(uintptr_t)t.pa != gpa)
+		if (t.kind != PGW_ENTRY_LEAF || *(const uint32_t *)(uintptr_t)t.pa != gpa)
 			vm.nr_different++;
 	}
-	if (*(const uint64_t *)(const void *)(block + 5 * PAGE_SIZE + 8) !=
+	if (*(const uint32_t *)(const void *)(block + 5 * PAGE_SIZE + 8) !=
 	    GUEST_BLOCK + 5 * PAGE_SIZE)
 		vm.nr_different++;
 }
@@ -221,7 +191,7 @@ static void check_memory(void)
 _Noreturn void metal_main(void)
 {
 	const struct pgw_mm_new_args args = { .platform = metal_platform(),
-					      .format = pgw_format_by_name("riscv-sv39x4"),
+					      .format = pgw_format_by_name(vm_format),
 					      .region = PGW_REGION_FOREIGN,
 					      .control = machine.control };
 
@@ -229,9 +199,7 @@ _Noreturn void metal_main(void)
 	map(GUEST_CODE, (uintptr_t)guest_code, PAGE_SIZE, PGW_KERNEL_R | PGW_KERNEL_X);
 	map(GUEST_BLOCK, (uintptr_t)block, sizeof(block), PGW_KERNEL_R | PGW_KERNEL_W);
 	print_tables("in the beginning");
-	__asm__ volatile("csrw 0x680, %0" : : "r"(HGATP_SV39X4 | pgw_mm_root(vm.mm).pa >> 12));
-	metal_flush(0, UINT64_MAX);
-	vm.vcpu.pc = GUEST_CODE;
+	vm_init(pgw_mm_root(vm.mm).pa);
 	run();
 	check_memory();
 	print("the guest has ended: %u faults, %u differences\n", (uint64_t)vm.nr_faults,

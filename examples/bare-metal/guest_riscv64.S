@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The guest of hypervisor.c, in VS-mode, its own translation off, and how to get there and back.
+ * The guest, in VS-mode, its own translation off, and how to get there and back.
  */
 
 #include "guest.h"
@@ -24,7 +24,7 @@ guest_run:
 	.endr
 	csrr	t0, stvec
 	sd	t0, 104(sp)
-	sd	sp, VCPU_HOST_SP(a0)
+	sd	sp, RISCV64_VCPU_HOST_SP(a0)
 	csrw	sscratch, a0
 	lla	t0, guest_trap
 	csrw	stvec, t0
@@ -33,7 +33,7 @@ guest_run:
 	csrs	CSR_HSTATUS, t0
 	li	t0, SSTATUS_SPP
 	csrs	sstatus, t0
-	ld	t0, VCPU_PC(a0)
+	ld	t0, RISCV64_VCPU_PC(a0)
 	csrw	sepc, t0
 	.irp	n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
 	ld	x\n, 8 * \n(a0)
@@ -50,8 +50,8 @@ guest_trap:
 	csrr	t0, sscratch
 	sd	t0, 8 * 10(a0)
 	csrr	t0, sepc
-	sd	t0, VCPU_PC(a0)
-	ld	sp, VCPU_HOST_SP(a0)
+	sd	t0, RISCV64_VCPU_PC(a0)
+	ld	sp, RISCV64_VCPU_HOST_SP(a0)
 	ld	t0, 104(sp)
 	csrw	stvec, t0
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
@@ -97,5 +97,5 @@ guest_code:
 	li	a7, CALL_END
 	ecall
 
-hello:	.asciz	"guest: this is VS-mode\n"
+hello:	.asciz	"guest: hello\n"
 	.balign	4096
