@@ -8,6 +8,7 @@
 #include "command.h"
 #include "report/json_put.h"
 #include "sql.h"
+#include "sql_prompt.h"
 
 #include <sqlite3ext.h>
 
@@ -19,8 +20,12 @@ struct query {
 	struct sql sql;
 	struct out *out;
 	bool is_json;
+	bool is_over; /* no more is wanted */
 	uint64_t nr_rows;
 };
+
+/* Where statements come from, if not from the command line. */
+enum input { INPUT_FILE, INPUT_TERMINAL, INPUT_EDITED };
 
 /* A name that a statement gives a column is its writer's; only what ends it in JSON has to go. */
 static void column_name(sqlite3_stmt *statement, int column, char *ret, size_t size)
@@ -147,40 +152,160 @@ static int run_text(struct query *query, const char *text)
 	return status;
 }
 
+/* What is asked of the tables themselves. */
+static void put_schema(struct query *query, const struct sql_table *table)
+{
+	struct json json = { .out = query->out };
+
+	if (query->is_json) {
+		json_open(&json, NULL, '{');
+		json_str(&json, "table", table->name);
+		json_open(&json, "columns", '[');
+		for (const struct sql_column *c = table->columns; c->name; c++)
+			json_str(&json, NULL, c->name);
+		json_close(&json, ']');
+		json_end(&json);
+		return;
+	}
+	out_str(query->out, "create table ");
+	out_str(query->out, table->name);
+	for (const struct sql_column *c = table->columns; c->name; c++) {
+		out_str(query->out, c == table->columns ? "(" : ", ");
+		out_str(query->out, c->name);
+		out_str(query->out, c->type[0] ? " " : "");
+		out_str(query->out, c->type);
+	}
+	out_str(query->out, ");\n");
+}
+
+static const char help[] =
+	"A statement ends with a semicolon, and may have several lines. Addresses are text:\n"
+	"0x and sixteen digits.\n"
+	"  .tables         the names of the tables\n"
+	"  .schema [TABLE] the columns of all tables, or of one\n"
+	"  .help           this\n"
+	"  .quit           end, as Ctrl-D does\n";
+
+/* Is it the command, alone or with one word, which *ret_word is then? */
+static bool is_dot(const char *text, const char *command, char *ret_word, size_t size)
+{
+	size_t len = strlen(command), end;
+
+	if (strncmp(text, command, len) != 0 || !strchr(" \t\r\n;", text[len]))
+		return false;
+	text += len + strspn(text + len, " \t");
+	end = strcspn(text, " \t\r\n;");
+	if (end >= size || text[end + strspn(text + end, " \t\r\n;")])
+		return false;
+	memcpy(ret_word, text, end);
+	ret_word[end] = '\0';
+	return true;
+}
+
+/* A line that begins with a dot is none of SQL's. */
+static int run_dot(struct query *query, const char *line)
+{
+	char word[64] = "";
+	bool is_found = false;
+
+	if (is_dot(line, ".quit", word, 1) || is_dot(line, ".exit", word, 1)) {
+		query->is_over = true;
+	} else if (is_dot(line, ".help", word, 1)) {
+		out_str(query->out, query->is_json ? "" : help);
+	} else if (is_dot(line, ".tables", word, 1)) {
+		for (const struct sql_table *table = sql_tables; table->name; table++) {
+			if (query->is_json) {
+				put_schema(query, table);
+				continue;
+			}
+			out_str(query->out, table->name);
+			out_char(query->out, '\n');
+		}
+	} else if (is_dot(line, ".schema", word, sizeof(word))) {
+		for (const struct sql_table *table = sql_tables; table->name; table++) {
+			if (word[0] && strcmp(word, table->name) != 0)
+				continue;
+			is_found = true;
+			put_schema(query, table);
+		}
+		if (!is_found)
+			message("sql: no such table: %s", word);
+		return is_found ? TOOL_DONE : TOOL_USAGE;
+	} else {
+		message("sql: only .help, .quit, .schema and .tables are known");
+		return TOOL_USAGE;
+	}
+	return TOOL_DONE;
+}
+
+/* The next line, with its newline. @return to be freed; NULL: there is none */
+static char *read_line(enum input input, bool is_first)
+{
+	const char *prompt = is_first ? "pagewalk> " : "     ...> ";
+	char *line = NULL;
+	size_t size = 0;
+
+	if (input == INPUT_EDITED)
+		return sql_prompt_read(prompt);
+	if (input == INPUT_TERMINAL)
+		fputs(prompt, stderr);
+	if (getline(&line, &size, stdin) < 0) {
+		free(line);
+		return NULL;
+	}
+	return line;
+}
+
+/* A line more of a statement, which is run if it is complete. */
+static int run_line(struct query *query, const char *line, char *text, size_t *len)
+{
+	const size_t got = strlen(line);
+	int status;
+
+	if (!*len && line[0] == '.')
+		return run_dot(query, line);
+	if (got > LINE_MAX_BYTES - *len) {
+		message("sql: a statement is longer than 1 MiB");
+		query->is_over = true;
+		return TOOL_USAGE;
+	}
+	memcpy(text + *len, line, got + 1);
+	*len += got;
+	if (!sqlite3_complete(text))
+		return TOOL_DONE;
+	status = run_text(query, text);
+	*len = 0;
+	return status;
+}
+
 /* Statements come in lines, and end with a semicolon; one that fails is no reason not to go on. */
 static int run_lines(struct query *query)
 {
-	bool is_terminal = isatty(STDIN_FILENO);
-	char *line = NULL, *text = calloc(1, LINE_MAX_BYTES + 1);
-	size_t size = 0, len = 0;
+	const enum input input = !isatty(STDIN_FILENO) ? INPUT_FILE
+				 : sql_prompt_open()   ? INPUT_EDITED
+						       : INPUT_TERMINAL;
+	char *text = calloc(1, LINE_MAX_BYTES + 1), *line;
 	int first = TOOL_DONE;
+	size_t len = 0;
 
-	while (text && !interrupt_signal() && !out_failed(query->out)) {
-		ssize_t got;
+	if (input != INPUT_FILE)
+		fputs("Statements end with a semicolon; .help says more.\n", stderr);
+	while (text && !interrupt_signal() && !out_failed(query->out) && !query->is_over) {
+		int status;
 
 		out_flush(query->out);
-		if (is_terminal)
-			fputs(len ? "     ...> " : "pagewalk> ", stderr);
-		got = getline(&line, &size, stdin);
-		if (got < 0)
+		line = read_line(input, !len);
+		if (!line)
 			break;
-		if ((size_t)got > LINE_MAX_BYTES - len) {
-			message("sql: a statement is longer than 1 MiB");
-			first = TOOL_USAGE;
-			break;
-		}
-		memcpy(text + len, line, (size_t)got + 1);
-		len += (size_t)got;
-		if (sqlite3_complete(text)) {
-			int status = run_text(query, text);
-
-			first = first == TOOL_DONE ? status : first;
-			len = 0;
-		}
+		status = run_line(query, line, text, &len);
+		free(line);
+		first = first == TOOL_DONE ? status : first;
 	}
-	if (text && len && first == TOOL_DONE)
+	/* A person who ends the input does not want what was not finished. */
+	if (text && len && first == TOOL_DONE && input == INPUT_FILE && !query->is_over)
 		first = run_text(query, text);
-	free(line);
+	if (input != INPUT_FILE && !query->is_over)
+		fputs("\n", stderr);
 	free(text);
 	return first;
 }
@@ -209,7 +334,8 @@ static int sql_report(struct target *target, const struct options *opts, struct 
 	interrupt_catch();
 	if (status == TOOL_DONE)
 		status = opts->nr_args > 1 && strcmp(opts->args[1], "-") != 0
-				 ? run_text(&query, opts->args[1])
+				 ? opts->args[1][0] == '.' ? run_dot(&query, opts->args[1])
+							   : run_text(&query, opts->args[1])
 				 : run_lines(&query);
 	summary(&query);
 	out_flush(out);
@@ -239,7 +365,8 @@ const struct command cmd_sql = {
 		"tables that are made of IMAGE while they are asked: roots, ranges, leaves,\n"
 		"tables (page tables), processes, vmas, symbols, devices, findings. Addresses are\n"
 		"text, 0x and sixteen digits, and in order as they are. Nothing but reading is\n"
-		"allowed.\n",
+		"allowed. The STATEMENT .schema lists the tables' columns; at a terminal, lines\n"
+		"can be changed and completed.\n",
 	.examples =
 		"  pagewalk sql vmcore 'select * from roots'\n"
 		"  pagewalk sql vmcore \"select first from ranges where kernel_w and kernel_x\"\n"

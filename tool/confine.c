@@ -98,6 +98,11 @@ static void add_named(struct rules *rules, const struct options *opts)
 	add(rules, "/lib64", SANDBOX_READ);
 	add(rules, "/etc/ld.so.cache", SANDBOX_READ);
 	add_library_path(rules);
+	/* What libedit knows terminals by; also /lib/terminfo. */
+	if (confined.command == &cmd_sql) {
+		add(rules, "/usr/share/terminfo", SANDBOX_READ);
+		add(rules, "/etc/terminfo", SANDBOX_READ);
+	}
 }
 
 /* A new file is written under another name beside its own. */
