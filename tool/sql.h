@@ -57,7 +57,7 @@ struct sql_limits {
 
 struct sql;
 
-#define SQL_MAX_COLUMNS 16
+#define SQL_MAX_COLUMNS 20
 
 struct sql_cursor {
 	struct sql *sql;

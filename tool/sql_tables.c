@@ -452,6 +452,7 @@ enum table_column {
 	TABLE_UNREADABLE,
 	TABLE_PARENT,
 	TABLE_ENTRY,
+	TABLE_TIMES,
 	TABLE_ROOTS,
 };
 
@@ -471,6 +472,7 @@ static const struct sql_column table_columns[] = {
 	[TABLE_UNREADABLE] = { "unreadable", "INTEGER", SQL_LIMIT_NONE, 0 },
 	[TABLE_PARENT] = { "parent", "", SQL_LIMIT_NONE, 0 },
 	[TABLE_ENTRY] = { "entry", "", SQL_LIMIT_NONE, 0 },
+	[TABLE_TIMES] = { "times", "INTEGER", SQL_LIMIT_NONE, 0 },
 	[TABLE_ROOTS] = { "roots", "INTEGER", SQL_LIMIT_NONE, 0 },
 	{ 0 },
 };
@@ -585,6 +587,7 @@ static void tables_value(struct sql_cursor *cursor, const void *of, unsigned col
 		[TABLE_UNREADABLE] = number(SQL_INT, table->nr_unreadable),
 		[TABLE_PARENT] = is_root ? text(NULL) : number(SQL_HEX, table->parent),
 		[TABLE_ENTRY] = is_root ? text(NULL) : number(SQL_HEX, table->entry),
+		[TABLE_TIMES] = number(SQL_INT, table->nr_times),
 	};
 
 	*ret = column == TABLE_ROOTS ? table_roots(cursor->sql, item) : values[column];

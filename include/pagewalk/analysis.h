@@ -534,7 +534,10 @@ PGW_API int pgw_find_index_open(const char *path, const struct pgw_find_args *ar
 /** NULL is fine. */
 PGW_API void pgw_find_index_close(struct pgw_find_index *index);
 
-/** A page table, at one of the addresses where its root has it. */
+/**
+ * A page table, at an address where its root has it. Where neighbouring slots of a table lead to it by the same
+ * entry it is one with the addresses of them all, and what is below it is told at those of the first.
+ */
 struct pgw_table {
 	uint64_t pa;
 	uint64_t parent; /**< the table that leads to it; 0: it is the root's own */
@@ -542,6 +545,7 @@ struct pgw_table {
 	/** What it translates there; of the root's own, all of the root's regions. Inclusive. */
 	uint64_t va_first, va_last;
 	uint32_t slot_first, slot_last; /**< its slots that there are, inclusive */
+	uint32_t nr_times; /**< neighbouring slots that lead to it; of the root's own 1 */
 	/* Of its slots, those that are not empty. */
 	uint32_t nr_tables; /**< lead to tables */
 	uint32_t nr_leaves; /**< a contiguous run is as many as it has slots */
@@ -565,8 +569,8 @@ struct pgw_tables_args {
 struct pgw_tables;
 
 /**
- * List the tables of a region of a root, by address, each before those that it leads to: one that several
- * entries lead to is there as often. The root's own is in the first region that it has.
+ * List the tables of a region of a root, by address, each before those that it leads to: one to which
+ * entries lead that are not neighbours is there several times. The root's own is in the first region that it has.
  * Takes some KiB, however many there are. Of one thread at a time.
  *
  * @param ret to be closed with pgw_tables_close()

@@ -13,6 +13,8 @@
 struct step {
 	struct pt_iter it;
 	uint64_t va; /* of its slot 0, were that in the region; modulo 2^64 */
+	unsigned told; /* slots before this one were told with one before them */
+	unsigned end;  /* after its last slot */
 };
 
 /*
@@ -117,6 +119,7 @@ static int root_visit(struct pgw_tables *tables, struct pgw_table *ret)
 	struct pgw_table table = { .pa = root->root.pa,
 				   .level = geo->top_level,
 				   .slot_last = nr_items - 1,
+				   .nr_times = 1,
 				   .va_first = tables->region->first,
 				   .va_last = tables->region->last };
 	unsigned nr, first = pt_region_slots(geo, tables->region, &nr);
@@ -127,6 +130,8 @@ static int root_visit(struct pgw_tables *tables, struct pgw_table *ret)
 		nr = 0;
 	else if (nr > nr_items - first)
 		nr = nr_items - first;
+	step->told = 0;
+	step->end = first + nr;
 	pt_iter_begin(&step->it, &tables->pt, table.pa, table.level, first, nr);
 	if (pgw_format_is_split(root->format))
 		return table_visit(tables, &table, ret);
@@ -137,39 +142,64 @@ static int root_visit(struct pgw_tables *tables, struct pgw_table *ret)
 	return tables->region == regions ? table_visit(tables, &table, ret) : 0;
 }
 
-/* Is a slot, which spans so much, of the addresses that are asked for? */
-static bool is_asked(const struct pgw_tables *tables, uint64_t va, unsigned span_lg2)
+/*
+ * How many slots from the step's on have the same entry. What Linux has for empty slots of loongarch64, or
+ * for a shadow of memory that is not there, is one table in thousands of them.
+ */
+static unsigned run_of(const struct pgw_tables *tables, const struct step *step)
 {
-	return va <= tables->args.last && (va | low_bits(span_lg2)) >= tables->args.first;
+	const unsigned next = step->it.slot + 1;
+	unsigned nr = 1;
+	struct pt_iter it;
+
+	pt_iter_begin(&it, &tables->pt, step->it.table_pa, step->it.level, next, step->end - next);
+	while (pt_iter_next(&it) && !it.nr_unreadable && it.slot == step->it.slot + nr &&
+	       it.entry == step->it.entry)
+		nr++;
+	return nr;
+}
+
+static void step_into(struct pgw_tables *tables, const struct pgw_table *table)
+{
+	struct step *step = &tables->steps[tables->nr_steps++];
+	unsigned nr = table->slot_last - table->slot_first + 1;
+
+	/* What is below is of no interest. */
+	if (table->level <= tables->args.level_first)
+		nr = 0;
+	step->va = table->va_first;
+	step->told = 0;
+	step->end = table->slot_first + nr;
+	pt_iter_begin(&step->it, &tables->pt, table->pa, table->level, table->slot_first, nr);
 }
 
 /* The slot at which the last step stands. @return as table_visit() */
 static int slot_visit(struct pgw_tables *tables, struct pgw_table *ret)
 {
-	const struct step *step = &tables->steps[tables->nr_steps - 1];
+	struct step *step = &tables->steps[tables->nr_steps - 1];
 	const struct pgw_geometry *geo = tables->geo;
-	uint64_t va = step->va + ((uint64_t)step->it.slot << geo->span_lg2[step->it.level]);
+	const unsigned span_lg2 = geo->span_lg2[step->it.level];
+	uint64_t va = step->va + ((uint64_t)step->it.slot << span_lg2);
 	struct pgw_table table = { .parent = step->it.table_pa, .entry = step->it.entry };
 	struct pgw_entry entry;
-	struct step *below;
 
-	if (step->it.nr_unreadable || !is_asked(tables, va, geo->span_lg2[step->it.level]))
+	if (step->it.nr_unreadable || step->it.slot < step->told || va > tables->args.last)
 		return 0;
 	pt_iter_decode(&step->it, &entry);
 	if (entry.kind != PGW_ENTRY_TABLE || entry.table_level < tables->args.level_first)
 		return 0;
+	table.nr_times = run_of(tables, step);
+	step->told = step->it.slot + table.nr_times;
 	table.pa = entry.pa;
 	table.level = entry.table_level;
 	table.slot_first = entry.slot_first;
 	table.slot_last = entry.slot_last;
 	table.va_first = va;
-	table.va_last = va | low_bits(geo->span_lg2[table.level] + geo->slots_lg2[table.level]);
-	below = &tables->steps[tables->nr_steps++];
-	below->va = va;
-	pt_iter_begin(&below->it, &tables->pt, table.pa, table.level, table.slot_first,
-		      table.level > tables->args.level_first
-			      ? table.slot_last - table.slot_first + 1u
-			      : 0);
+	table.va_last = (va | low_bits(geo->span_lg2[table.level] + geo->slots_lg2[table.level])) +
+			((uint64_t)(table.nr_times - 1) << span_lg2);
+	if (table.va_last < tables->args.first)
+		return 0;
+	step_into(tables, &table);
 	return table_visit(tables, &table, ret);
 }
 

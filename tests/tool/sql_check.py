@@ -61,31 +61,31 @@ def tables_of_roots():
     return roots
 
 
-def span(first, last, slots):
+def span(first, last, slots, times):
     """What one slot of a table translates."""
-    return (int(last, 16) - int(first, 16) + 1) // slots
+    return (int(last, 16) - int(first, 16) + 1) // slots // times
 
 
 def page_tables(roots):
     """Each table of each root, as stats counts them and translate goes through them."""
-    columns = 'level, pa, first, last, slots, leaves, absent, malformed, roots, parent'
+    columns = 'level, pa, first, last, slots, times, leaves, absent, malformed, roots, parent'
     stats = {(r['root'], r['region']): r for r in records('stats') if r['record'] == 'root'}
     for (root, half), expected in list(stats.items())[:12]:
         # Several entries can lead to one: stats counts it once.
         met = {(level, pa): rest for level, pa, *rest in reversed(rows(
             f"select {columns} from tables where root = '{root}' and region = '{half}'")[0])}
-        below = [(level, rest) for (level, _), rest in met.items() if rest[7] is not None]
+        below = [(level, rest) for (level, _), rest in met.items() if rest[8] is not None]
         name = f'tables of {root}, {half}: '
         if 'tables' in expected:
             same(name + 'levels, and how many no other root has',
                  [(level, sum(at == level for at, _ in met),
-                   sum(at == level and rest[6] == 1 for (at, _), rest in met.items()))
+                   sum(at == level and rest[7] == 1 for (at, _), rest in met.items()))
                   for level in sorted({level for level, _ in met}, reverse=True)],
                  [(t['level'], t['tables'], t['private']) for t in expected['tables']])
-        same(name + 'shared by others', [bool(below) and all(rest[6] > 1 for _, rest in below)], [expected['shared']])
+        same(name + 'shared by others', [bool(below) and all(rest[7] > 1 for _, rest in below)], [expected['shared']])
         same(name + 'leaves, absent, malformed',
-             [(sum(rest[3] * span(*rest[:3]) for rest in met.values()), sum(rest[4] for rest in met.values()),
-               sum(rest[5] for rest in met.values()))],
+             [(sum(rest[4] * span(*rest[:4]) for rest in met.values()), sum(rest[5] for rest in met.values()),
+               sum(rest[6] for rest in met.values()))],
              [tuple(expected[key] for key in ('bytes', 'absent', 'malformed'))])
     kernel = json.loads(run('info', '--json', IMAGE).stdout.splitlines()[0]).get('kernel_root')
     if kernel:
