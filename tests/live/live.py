@@ -12,6 +12,7 @@ import json
 import mmap
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -98,6 +99,32 @@ def may_read(pid):
     return subprocess.run([sys.executable, "-c", script], stderr=subprocess.DEVNULL).returncode == 0
 
 
+# Of a page, what does not say what CPUs run: those of a machine that was not started run nothing.
+PAGE_DATA = '<script type="application/json" class="(?:rows" data-for="(?:spaces|uses|sizes-table|levels|regions)|space)".*?</script>'
+
+
+def page_of(image):
+    """The page that report makes: status, summary, error, and its data."""
+    page = os.path.join(TMP, "page.html")
+    status, out, err = run("report", "--force", "--json", image, "-o", page)
+    with open(page, encoding="utf-8") as file:
+        data = re.findall(PAGE_DATA, file.read().replace("running root", "mapped root"), re.S)
+    return status, json.loads(out)["summary"], err, data
+
+
+def test_report(machine, dump):
+    """A page, and SQL, of a machine that stands are those of a dump of its memory."""
+    live, dumped = page_of(machine.name()), page_of(dump)
+    check("report of a machine: the page's numbers are the dump's", live[:2] == dumped[:2] and live[1]["roots"] == 2,
+          (live[:3], dumped[:3]))
+    odd = [(a, b) for a, b in zip(live[3], dumped[3]) if a != b]
+    check("... and its tables and maps", not odd and len(live[3]) == len(dumped[3]) == 7, odd)
+    for table in ("ranges", "tables"):
+        question = "select * from " + table
+        a, b = run("sql", machine.name(), question), run("sql", dump, question)
+        check("SQL: " + table, a[:2] == b[:2] and a[1].count("\n") > 2, (a, b))
+
+
 def test_standing():
     subprocess.run([MAKE_DUMPS, TMP], check=True)
     dump = os.path.join(TMP, "core.elf")
@@ -135,6 +162,7 @@ def test_standing():
     for pid in (1, os.getpid(), 999999999):
         status, out, err = run("dump", "qemu:%d" % pid)
         check("a process that has no monitor: one line", status == 3 and err.count("\n") == 1, err)
+    test_report(machine, dump)
     machine.end()
     test_inherited(ram, dump)
     # Private memory of the process: the loader puts the same into it.
@@ -270,6 +298,11 @@ def test_running():
     check("a user's half is read while it stands", status == 0 and "stood still for" in err, err)
     status, out, err = run("translate", "--root", "cpu0", machine.name(), "%x" % FIXED)
     check("translate", status == 0 and "200000" in out, (out, err))
+    status, summary, err, data = page_of(machine.name())
+    is_ok = status == 0 and summary["roots"] and summary["ranges"] and "stood still for" in err and machine.runs()
+    check("a report is of a copy, and the machine runs on", is_ok, (status, summary, err))
+    status, out, err = run("sql", machine.name(), "select count(*) from leaves")
+    check("SQL is of a copy", status == 0 and "stood still for" in err and machine.runs(), (status, out, err))
     tables = os.path.join(TMP, "running.tables")
     status, out, err = run("snapshot", machine.name(), tables)
     status2, records, err2 = leaves("--half", "both", tables)
