@@ -159,7 +159,10 @@ class Browser:
     def type(self, text):
         self.call('Input.insertText', text=text)
 
+    def picture(self, whole=False):
+        """A PNG, as text of base64."""
+        return self.call('Page.captureScreenshot', format='png', captureBeyondViewport=whole)['data']
+
     def screenshot(self, whole=False):
         """A PNG's bytes."""
-        return base64.b64decode(self.call('Page.captureScreenshot', format='png',
-                                          captureBeyondViewport=whole)['data'])
+        return base64.b64decode(self.picture(whole))

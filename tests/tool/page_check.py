@@ -11,6 +11,7 @@ import threading
 from fractions import Fraction
 
 from chromium import Browser
+from page_layout import check_layout_kept
 
 SMALL, PAGE, HOSTILE, HOSTILE_PAGE, SYMBOLS, DEVICES, DEVICES_PAGE = (sys.argv[1:] + 5 * [''])[:7]
 nr_checks = 0
@@ -498,6 +499,7 @@ def main():
         check_layout(browser, 390, 3, True)
         check_drawn(browser)
         check_no_script(browser)
+        check_layout_kept(browser, PAGE, check)
 
         load_tables(browser, HOSTILE_PAGE)
         browser.open(HOSTILE_PAGE)
