@@ -50,6 +50,7 @@ check-long:
 	@PGW_MMU_ROUNDS=$${PGW_MMU_ROUNDS:-20} meson test -C $(BUILD) --no-rebuild --suite mmu -t 20
 	@PGW_LIVE_KILLS=$${PGW_LIVE_KILLS:-1000} PGW_LIVE_CAPTURES=$${PGW_LIVE_CAPTURES:-200} meson test -C $(BUILD) --no-rebuild --suite live -t 20
 	@scripts/check-libraries
+	@scripts/check-sql
 	@scripts/check-makers $(MAKERS)
 	@scripts/check-schedules --long $(BUILD)
 

@@ -6,7 +6,8 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 case $1 in
-*.elf) image=$root/tests/data/$1 ;;
+*.small.elf) image=$root/tests/data/$1 ;;
+*.*) image=$(shared "$1") || exit $? ;;
 *) image=$(shared "$1.elf") || exit $? ;;
 esac
 python3 "$root/tests/tool/sql_check.py" "$PGW_TOOL" "$image" ${2+"$2"}
