@@ -17,6 +17,14 @@ run_check() {
 		gcc -shared -fPIC -fvisibility=hidden -I"$copy" -o "$tmp/lib.so" "$copy/lib.c"
 		set -- "$tmp/lib.so" "$copy"
 		;;
+	hardening)
+		# shellcheck disable=SC2046 # words
+		gcc $(cat "$copy/flags") -o "$copy/program" "$copy/program.c"
+		# shellcheck disable=SC2046 # words
+		gcc $(cat "$copy/flags") -c -o "$copy/object.o" "$copy/program.c"
+		ar rc "$copy/objects.a" "$copy/object.o"
+		set -- --fortified "$copy/program" "$copy/objects.a"
+		;;
 	docs)
 		chmod +x "$copy/build/hello"
 		"$root/tests/checks/docs.py" "$copy" "$copy/build" >"$tmp/log" 2>&1
@@ -141,6 +149,20 @@ assertions)
 		"sed -i 's/__48_/__/' tests/tool/test_ptdump.c"
 	breach 'a test of an assertion that does not exist' 'there is no assertion 49' \
 		"sed -i 's/__48_/__48_49_/' tests/tool/test_ptdump.c"
+	;;
+hardening)
+	# What is not this machine's is no breach of it.
+	case $(uname -m) in x86_64) branch=-fcf-protection ;; aarch64) branch=-mbranch-protection ;; *) branch= ;; esac
+	case $branch in -f*) all=full ;; *) all=standard ;; esac
+	begin '' "
+		printf '#include <stdio.h>\\nint main(int n, char **v){char b[9];sprintf(b,\"%%s\",v[n-1]);return puts(b);}\\n' >program.c
+		echo '-w -O2 -fPIE -pie -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -Wl,-z,now,-z,noexecstack ${branch:+$branch=$all}' >flags"
+	breach 'a place of its own' 'no position independence' "sed -i 's/-fPIE -pie/-no-pie/' flags"
+	breach 'lazy binding' 'no immediate binding' "sed -i 's/-z,now/-z,lazy/' flags"
+	breach 'a stack with execution' 'no stack without execution' "sed -i 's/noexecstack/execstack/' flags"
+	breach 'no guard' 'no guard of stacks' "sed -i 's/-fstack-protector-strong/-fno-stack-protector/' flags"
+	breach 'nothing checked' 'no function of libc that checks' "sed -i 's/-D_FORTIFY_SOURCE=2//' flags"
+	[ -z "$branch" ] || breach 'no marks' 'no mark: .*object.o' "sed -i 's/protection=$all/protection=none/' flags"
 	;;
 spdx)
 	begin 'include src'
