@@ -4,15 +4,17 @@
 
 In each Markdown file of the source tree, or in the given ones:
 - a `console` block holds commands of the build folder, "$ build/...", each followed by
-  exactly what it prints; a line "..." stands for any lines;
+  exactly what it prints; a line "..." stands for any lines; $TMPDIR is a folder that is gone afterwards;
 - a `c` block that is marked <!-- from FILE --> is found in that file, word for word;
 - a link to a file leads to one.
 """
+import os
 import pathlib
 import re
 import shlex
 import subprocess
 import sys
+import tempfile
 
 BLOCK = re.compile(r'^(?:<!-- from (\S+) -->\n)?```(\w*)\n(.*?)^```$', re.M | re.S)
 LINK = re.compile(r'\]\(([^)#:]+)(?:#[^)]*)?\)')
@@ -34,14 +36,14 @@ def commands(block):
     return found
 
 
-def output_of(command, source, build):
+def output_of(command, source, build, folder):
     """What a command of the build folder prints, on both streams."""
     first, *rest = command.split(' ', 1)
     if not first.startswith('build/'):
         return f'not a command of the build folder: {first}'
     program = shlex.quote(str(build / first.removeprefix('build/')))
     run = subprocess.run(' '.join([program, *rest]), shell=True, cwd=source, timeout=60,
-                         check=False, stdin=subprocess.DEVNULL,
+                         check=False, stdin=subprocess.DEVNULL, env={**os.environ, 'TMPDIR': folder},
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     # Said only where unpacking a file takes long: on a busy machine.
     return re.sub(r'^pagewalk: .*(: unpacking it into a temporary file|: it came to ).*\n', '',
@@ -54,13 +56,13 @@ def matches(expected, output):
     return re.fullmatch(pattern, output + '\n' if output else '') is not None
 
 
-def breaches(path, source, build):
+def breaches(path, source, build, folder):
     """What is not as the document says, as lines."""
     text = path.read_text(encoding='utf-8')
     for origin, language, block in BLOCK.findall(text):
         if language == 'console':
             for command, expected in commands(block):
-                output = output_of(command, source, build)
+                output = output_of(command, source, build, folder)
                 if not matches(expected, output):
                     yield f'$ {command}\n{output}'
         elif origin and normal(block) not in normal((source / origin).read_text(encoding='utf-8')):
@@ -77,7 +79,8 @@ def main(source, build, *files):
         for path in (source / folder).glob('*.md' if folder == '.' else '**/*.md'))
     failed = 0
     for number, path in enumerate(paths, 1):
-        found = list(breaches(path, source, build))
+        with tempfile.TemporaryDirectory() as folder:
+            found = list(breaches(path, source, build, folder))
         failed += bool(found)
         print(f'{"not ok" if found else "ok"} {number} - {path.name} is true')
         for line in '\n'.join(found).splitlines():
