@@ -123,6 +123,25 @@ bool pgw_symbols_find(const struct pgw_symbols *symbols, const char *name, struc
 bool pgw_symbols_at(const struct pgw_symbols *symbols, uint64_t va, struct pgw_symbol *ret,
                     uint64_t *ret_offset);
 
+struct pgw_audit_rule_info { const char *id; const char *text; ...; };
+const struct pgw_audit_rule_info *pgw_audit_rule_info(int rule);
+struct pgw_audit_finding {
+    int rule; int level; const struct pgw_root_info *root; const struct pgw_region *region;
+    uint64_t va_first; uint64_t va_last; uint64_t pa; uint64_t entry; uint64_t count; size_t nr_roots;
+    const char *detail; bool is_suspect;
+};
+typedef int pgw_audit_fn(const struct pgw_audit_finding *finding, void *arg);
+typedef int pgw_audit_unchecked_fn(int rule, const char *why, void *arg);
+struct pgw_audit_args {
+    const struct pgw_platform *platform; struct pgw_image *image; const struct pgw_root_info *roots;
+    size_t nr_roots; uint64_t max_tables; uint64_t max_findings; pgw_audit_fn *finding;
+    pgw_audit_unchecked_fn *unchecked; void *arg; ...;
+};
+struct pgw_audit_sums {
+    uint64_t nr_unreadable; bool truncated; uint32_t full_rules; ...;
+};
+int pgw_audit(const struct pgw_audit_args *args, struct pgw_audit_sums *ret);
+
 struct pgwpy_batch {
     struct pgw_extent *extents; size_t capacity; size_t nr;
     bool is_whole; uint64_t next; uint64_t nr_tables;
@@ -134,6 +153,8 @@ struct pgwpy_phys { struct pgw_phys phys; void *handle; };
 void pgwpy_phys_init(struct pgwpy_phys *phys, void *handle);
 
 extern "Python" int pgwpy_area(const struct pgw_area *area, void *handle);
+extern "Python" int pgwpy_finding(const struct pgw_audit_finding *finding, void *handle);
+extern "Python" int pgwpy_unchecked(int rule, const char *why, void *handle);
 extern "Python" int pgwpy_phys_read(void *handle, uint64_t pa, void *buf, size_t len);
 extern "Python" bool pgwpy_phys_range(void *handle, uint64_t pa, uint64_t *first, uint64_t *last);
 """

@@ -24,11 +24,13 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Type,
 
 from ._pagewalk import ffi, lib
 
-__all__ = ['Area', 'Error', 'Extent', 'Extents', 'Image', 'Mm', 'Phys', 'Region', 'Root', 'Step',
+__all__ = ['Area', 'Audit', 'Error', 'Extent', 'Extents', 'Finding', 'Image', 'Mm', 'Phys', 'Region', 'Root', 'Step',
            'Symbol', 'Task', 'Translation', 'formats', 'rights_text']
 
 KINDS = ('empty', 'absent', 'table', 'leaf', 'malformed', 'unreadable', 'torn', 'noncanonical')
 STATES = ('kernel', 'running', 'mapped', 'empty', 'trampoline', 'firmware', 'guest', 'unknown')
+MAX_TABLES, MAX_FINDINGS = 1 << 22, 1000  # of an audit, as of the command
+LEVELS = ('note', 'warning', 'error')
 PROOFS = ('none', 'passed', 'failed', 'partial')
 EXTENT_DTYPE = [('va_first', '<u8'), ('va_last', '<u8'), ('pa', '<u8'), ('entry', '<u8'),
                 ('kind', '<u4'), ('level', 'u1'), ('leaf_lg2', 'u1'), ('rights', 'u1'), ('', '|V1')]
@@ -49,7 +51,8 @@ class Region(enum.IntEnum):
 class Error(OSError):
     """What the library answers, with its error number as errno.
 
-    offset: of the byte in the file that is wrong, or None. level: of the table, or None.
+    offset: of the byte in the file that is wrong, or None. level: of the table where a walk ended, if
+    one did (0 is the last), or None.
 
     >>> Image('/nonexistent')
     Traceback (most recent call last):
@@ -343,6 +346,40 @@ class Mm:
         """
         return (extent for extents in self.extents() for extent in extents if extent.kind == 'leaf')
 
+    def read(self, va: int, length: int) -> bytes:
+        """Memory by its virtual addresses; where it is not mapped or not there, Error, with the level.
+
+        Rights are not looked at. Of a machine that runs, each leaf is read by itself.
+
+        >>> image = Image(EXAMPLE)
+        >>> image.mm().read(0xffff969d0da0a000, 4096) == image.read(0xda0a000, 4096)
+        True
+        >>> try:
+        ...     image.mm().read(0xffffffff00000000, 8)
+        ... except Error as failed:
+        ...     print(failed, failed.level)
+        [Errno 14] not mapped: 0xffffffff00000000 is empty 2
+        """
+        parts = []
+        while length:
+            leaf = self.translate(va)
+            if leaf.kind != 'leaf':
+                failed = Error(14, f'not mapped: {va:#x} is {leaf.kind}')
+                failed.level = leaf.level
+                raise failed
+            part = min(length, leaf.size - va % leaf.size)
+            parts.append(self._read_leaf(leaf, part))
+            va, length = va + part, length - part
+        return b''.join(parts)
+
+    def _read_leaf(self, leaf: Translation, length: int) -> bytes:
+        try:
+            return self._source.read(leaf.pa, length)
+        except (LookupError, OSError) as lacking:
+            failed = Error(5, f'{leaf.pa:#x} cannot be read')
+            failed.level = leaf.level
+            raise failed from lacking
+
     def extents(self, first: Optional[int] = None, last: Optional[int] = None,
                 batch: int = 16384) -> Iterator[Extents]:
         """All that a range maps, inclusive, in ascending order; by default of the whole region.
@@ -455,6 +492,30 @@ class Task(NamedTuple):
     c: Any  # the library's own struct
 
 
+class Finding(NamedTuple):
+    """What a rule of an audit found; the manual of `pagewalk audit` has the rules."""
+    rule: str
+    level: str  # 'note', 'warning', 'error'
+    root: int  # the first one that has it
+    nr_roots: int
+    region: Optional[str]  # None: it is about the root as a whole, and the next five are 0
+    va_first: int
+    va_last: int  # inclusive
+    pa: int
+    entry: int
+    nr: int  # leaves, entries or frames from va_first to va_last that are so
+    text: str
+    detail: Optional[str]
+    is_suspect: bool  # about tables that only look like a process's
+
+
+class Audit(NamedTuple):
+    """What an audit found, and what it could not look at."""
+    findings: List[Finding]
+    unchecked: List[Tuple[str, str]]  # rules, and why not
+    is_whole: bool  # all is told, and no table was missing
+
+
 class Symbol(NamedTuple):
     """A name of the kernel."""
     address: int
@@ -467,6 +528,25 @@ def pgwpy_area(area: Any, handle: Any) -> int:
     ffi.from_handle(handle).append(
         Area(area.start, area.end, area.flags, area.offset, area.inode,
              os.fsdecode(ffi.string(area.name)), area.rss, area.swap))
+    return 0
+
+
+@ffi.def_extern()  # type: ignore[misc]
+def pgwpy_finding(found: Any, handle: Any) -> int:
+    info = lib.pgw_audit_rule_info(found.rule)
+    ffi.from_handle(handle).findings.append(
+        Finding(ffi.string(info.id).decode(), LEVELS[found.level], found.root.root.pa, found.nr_roots,
+                ffi.string(found.region.name).decode() if found.region != ffi.NULL else None,
+                found.va_first, found.va_last, found.pa, found.entry, found.count,
+                ffi.string(info.text).decode(),
+                ffi.string(found.detail).decode() if found.detail != ffi.NULL else None, found.is_suspect))
+    return 0
+
+
+@ffi.def_extern()  # type: ignore[misc]
+def pgwpy_unchecked(rule: int, why: Any, handle: Any) -> int:
+    ffi.from_handle(handle).unchecked.append(
+        (ffi.string(lib.pgw_audit_rule_info(rule).id).decode(), ffi.string(why).decode()))
     return 0
 
 
@@ -653,6 +733,28 @@ class Image:
         if met.nr_torn or met.nr_unreadable or met.truncated:
             raise Error(5, f'{len(areas)} areas were read, others are torn or not in the image', self.path)
         return areas
+
+    def audit(self, max_findings: int = MAX_FINDINGS) -> Audit:
+        """What should not be in the tables of the image's roots. max_findings: of each rule.
+
+        >>> audit = Image(EXAMPLE).audit()
+        >>> [(finding.rule, finding.level) for finding in audit.findings][0]
+        ('user-wx', 'note')
+        >>> audit.unchecked[0]
+        ('table-mark', 'nothing says where struct pages are')
+        """
+        if self.is_live:
+            raise Error(95, 'an audit needs a machine that stands still: a dump, a snapshot', self.path)
+        ret, nr = ffi.new('struct pgw_root_info **'), ffi.new('size_t *')
+        self._raise(lib.pgw_image_roots(self._open(), ffi.cast('const struct pgw_root_info **', ret), nr))
+        found = Audit([], [], True)
+        handle, sums = ffi.new_handle(found), ffi.new('struct pgw_audit_sums *')
+        args = ffi.new('struct pgw_audit_args *', {
+            'platform': lib.pgw_hosted_platform(), 'image': self._image, 'roots': ret[0], 'nr_roots': nr[0],
+            'max_tables': MAX_TABLES, 'max_findings': max_findings, 'finding': lib.pgwpy_finding,
+            'unchecked': lib.pgwpy_unchecked, 'arg': handle})
+        self._raise(lib.pgw_audit(args, sums))
+        return found._replace(is_whole=not (sums.truncated or sums.full_rules or sums.nr_unreadable))
 
     def _symbols(self) -> Any:
         ret, error = ffi.new('struct pgw_symbols **'), ffi.new('struct pgw_error *')

@@ -134,15 +134,10 @@ def add_kernel_memory(prog: drgn.Program) -> None:
     tables = kernel_mm(prog)
 
     def read(address: int, count: int, offset: int, physical: bool) -> bytes:
-        parts = []
-        while count:
-            leaf = tables.translate(address)
-            if leaf.kind != 'leaf':
-                raise drgn.FaultError(f'not mapped: {leaf.kind}', address)
-            length = min(count, leaf.size - address % leaf.size)
-            parts.append(prog.read(leaf.pa, length, True))
-            address, count = address + length, count - length
-        return b''.join(parts)
+        try:
+            return tables.read(address, count)
+        except Error as failed:
+            raise drgn.FaultError(str(failed), address) from failed
     prog.add_memory_segment(tables.first, tables.last - tables.first + 1, read, False)
 
 

@@ -243,6 +243,32 @@ def processes():
 
 
 @test
+def findings():
+    planted = str(ROOT / 'tests/data/x86_64-la48-pti.after.elf.zst')
+    with Image(planted) as image:
+        audit = image.audit()
+    theirs = command('audit', planted)
+    assert [(f.rule, f.level, f.root, f.va_first, f.va_last, f.nr, f.pa, f.nr_roots) for f in audit.findings] == [
+        (r['rule'], r['level'], number(r['root']), number(r['first']), number(r['last']), r['count'],
+         number(r['pa']), r['roots']) for r in theirs if 'first' in r]
+    assert audit.unchecked == [(r['rule'], r['why']) for r in theirs if 'why' in r] and audit.is_whole
+    assert ('kernel-wx', 0xffffffff88c00000) in [(f.rule, f.va_first) for f in audit.findings]
+
+
+@test
+def memory_by_its_addresses():
+    with Image(SMALL) as image:
+        mm = image.mm()
+        assert mm.read(0xffff969d0da0a000, 0x2000) == image.read(0xda0a000, 0x2000)
+        for wrong, errno, level in ((0xffffffff00000000, 14, 2), (0xffffffff88c00000, 5, 1)):
+            try:
+                mm.read(wrong, 8)
+                assert False
+            except pagewalk.Error as failed:
+                assert (failed.errno, failed.level) == (errno, level), (failed, failed.level)
+
+
+@test
 def names():
     with Image(TASKS, symbols=NAMES) as image:
         ours = [(symbol.address, symbol.letter, symbol.name) for symbol in image.symbols()]
