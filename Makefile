@@ -25,7 +25,7 @@ deb:
 	@scripts/deb
 
 # Not part of check: the Python module beside each drgn. make check-drgn RELEASE=sid
-check-drgn:
+check-drgn: all
 	@scripts/check-drgn
 
 # Not part of check: a thousand machines in ClickHouse, and what is asked of them.
