@@ -24,6 +24,7 @@ if importlib.util.find_spec('drgn') is None:
     print('ok 1 - drgn # SKIP drgn is not there\n1..1')
     sys.exit(0)
 
+import _drgn  # noqa: E402
 import drgn  # noqa: E402
 import pagewalk.drgn  # noqa: E402
 from drgn.helpers.linux import mm as helpers  # noqa: E402
@@ -72,6 +73,11 @@ def task_at(prog, address):
 def tasks():
     with Image(TASKS, symbols=NAMES) as image:
         return {task.pid: (task.address, task.root) for task in image.tasks()}
+
+
+def follow(prog, task, va):
+    """Where drgn's own walk leads: as follow_phys(), whose type of the answer only debugging symbols have."""
+    return _drgn._linux_helper_follow_phys(prog, task.mm.pgd, va)
 
 
 def rss(pid):
@@ -138,11 +144,11 @@ def drgn_walks_to_the_same_memory():
     task = task_at(prog, tasks()[88][0])
     for extent in pagewalk.drgn.mm(task):
         for va, pa in ((extent.va_first, extent.pa), (extent.va_last, extent.pa + extent.va_last - extent.va_first)):
-            assert helpers.follow_phys(task.mm, va).value_() == pa, extent
-    fails(drgn.FaultError, lambda: helpers.follow_phys(task.mm, 0x1000))
+            assert follow(prog, task, va) == pa, extent
+    fails(drgn.FaultError, lambda: follow(prog, task, 0x1000))
 
 
-if hasattr(helpers, 'follow_phys'):  # drgn 0.0.23
+if hasattr(_drgn, '_linux_helper_follow_phys'):  # drgn 0.0.23
     test(drgn_walks_to_the_same_memory)
 
 
@@ -202,7 +208,7 @@ def physical_memory_of_an_image():
 
 @test
 def a_program_of_an_image():
-    image = Image(TASKS)
+    image = Image(TASKS, zero_fill=True)
     if not hasattr(drgn.Program, 'set_linux_kernel_custom'):
         assert '0.3' in str(fails(NotImplementedError, lambda: pagewalk.drgn.program(image)))
         return
@@ -214,7 +220,7 @@ def a_program_of_an_image():
     mm = pagewalk.drgn.mm(task_at(prog, address))  # and back again
     assert mm.root == root
     for extent in mm:
-        assert helpers.follow_phys(task_at(prog, address).mm, extent.va_first).value_() == extent.pa
+        assert follow(prog, task_at(prog, address), extent.va_first) == extent.pa
     fails(drgn.FaultError, lambda: prog.read(0x1000, 8))
     running = drgn.Program(pagewalk.drgn.platform(image))
     pagewalk.drgn.add_memory(running, image)
