@@ -270,6 +270,62 @@ PGW_API int pgw_translate_path(struct pgw_mm *mm, uint64_t va, struct pgw_transl
 PGW_API size_t pgw_translate_batch(struct pgw_mm *mm, const uint64_t *va,
 				   struct pgw_translation *ret, size_t n) PGW_REQUIRES_SHARED(mm);
 
+/** Levels whose tables a struct pgw_translate_cursor remembers. */
+#define PGW_CURSOR_LEVELS 2
+
+/** Where a translation ended; private to the library. */
+struct pgw_translate_end {
+	uint64_t stretch;
+	uint64_t acc, value;
+	uint32_t end;
+	uint32_t reserved;
+	void *slot;
+};
+
+/**
+ * The way to an address, for translating others after it, in any order: the next address in the same
+ * lowest table needs one item, one in the same table above that two, and others begin at the root.
+ *
+ * The caller's memory. It owns nothing, and may be dropped at any time while the mm lives. It is one
+ * thread's: whoever hands it on prepares it anew. Any number of them may be at one mm.
+ *
+ * What it remembers are tables, never leaves or holes: each call reads the last item anew.
+ * - Snapshots: nothing changes. Of memory that changes all the same (map of struct pgw_phys_ops) a
+ *   table that was replaced is noticed after pgw_translate_cursor_init().
+ * - Owned tables: once the mm has unlinked or moved any table, under whatever lock and by whomever,
+ *   the next call begins at the root. So a cursor outlives the lock and edits, its owner's and
+ *   others'. Who changes an item above the lowest level by other means than this library's calls has
+ *   to call pgw_translate_cursor_init().
+ * - Live mms: nothing is remembered.
+ */
+struct pgw_translate_cursor {
+	struct pgw_mm *mm;
+	/* All else is private to the library. By level: a table, what it is for, rights on the way. */
+	uint64_t span[PGW_CURSOR_LEVELS]; /* the upper bits of addresses; UINT64_MAX: no table */
+	const void *table[PGW_CURSOR_LEVELS];
+	uint64_t acc[PGW_CURSOR_LEVELS];
+	uint64_t nr_unlinked;            /* tables of the mm, when these were found */
+	const struct pgw_thread *thread; /* who had the mm's lock when it was looked for */
+	uint32_t held_slot;              /* where */
+	uint32_t reserved;
+	struct pgw_translate_end end;
+};
+
+/**
+ * Prepare a cursor, or let it forget what it knows. Needs no lock and reads nothing.
+ * @param mm borrowed until the cursor's last use
+ * @return 0, or -PGW_EINVAL: an argument is NULL
+ */
+PGW_API int pgw_translate_cursor_init(struct pgw_translate_cursor *cursor, struct pgw_mm *mm);
+
+/**
+ * Translate one address of the cursor's mm: says what pgw_translate() would say, and
+ * asserts what it would. Of an owned mm, by the thread that holds its lock, in each call.
+ * @return as pgw_translate()
+ */
+PGW_API int pgw_translate_by(struct pgw_translate_cursor *cursor, uint64_t va,
+			     struct pgw_translation *ret);
+
 #ifdef __cplusplus
 }
 #endif

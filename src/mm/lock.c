@@ -577,6 +577,11 @@ enum pgw_lock_mode mmap_lock_mode(const struct pgw_mmap_lock *lock,
 	return held_mode(thread, held_find(thread, lock));
 }
 
+unsigned mmap_lock_held_slot(const struct pgw_mmap_lock *lock, const struct pgw_thread *thread)
+{
+	return held_find(thread, lock);
+}
+
 bool mmap_lock_is_taken(const struct pgw_mmap_lock *lock, const struct pgw_platform *platform)
 {
 	uint64_t state = step_load_n(&lock->state, __ATOMIC_RELAXED);

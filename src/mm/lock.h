@@ -80,6 +80,9 @@ int mmap_lock_downgrade(struct pgw_mmap_lock *lock, const struct pgw_platform *p
 enum pgw_lock_mode mmap_lock_mode(const struct pgw_mmap_lock *lock,
 				  const struct pgw_platform *platform);
 
+/** In which of its slots the thread, the calling one, holds the lock; PGW_MAX_HELD: in none. */
+unsigned mmap_lock_held_slot(const struct pgw_mmap_lock *lock, const struct pgw_thread *thread);
+
 /** Does any thread hold it? By the time the caller looks at the answer it may have changed. */
 bool mmap_lock_is_taken(const struct pgw_mmap_lock *lock, const struct pgw_platform *platform);
 

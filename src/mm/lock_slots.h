@@ -49,6 +49,14 @@ static PGW_ALWAYS_INLINE bool slot_announce(const struct pgw_mmap_lock *lock,
 					__ATOMIC_ACQUIRE);
 }
 
+/** Does the thread, the one that asks, hold the lock in this slot, which is 0 while it is not in use? */
+static PGW_ALWAYS_INLINE bool slot_holds(const struct pgw_thread *thread, unsigned i,
+					 const struct pgw_mmap_lock *lock)
+{
+	/* Others change the bits of a slot that is in use, and nothing else. */
+	return (step_load_n(&thread->slot[i], __ATOMIC_RELAXED) & ~SLOT_BITS) == (uintptr_t)lock;
+}
+
 /** Take the slot back. @return whether the thread is counted, and has to be taken off */
 static PGW_ALWAYS_INLINE bool slot_leave(struct pgw_thread *thread, unsigned i)
 {

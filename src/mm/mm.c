@@ -211,6 +211,7 @@ int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret)
 	mm->pt.host_offset = args->platform->table_offset;
 	mm->pt.platform = args->platform;
 	mm->pt.mm = mm;
+	mm->pt.nr_unlinked = &mm->nr_unlinked;
 	mm->pt.root_pa = (uint64_t)(uintptr_t)table - mm->pt.host_offset;
 	pt_prepare(&mm->pt);
 	mm->pt.pages = &mm->pages;

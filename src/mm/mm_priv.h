@@ -42,6 +42,7 @@ struct pgw_mm {
 	 * for read, and not flushed yet; atomic. See mm_flush_begin().
 	 */
 	uint32_t nr_unflushed;
+	uint64_t nr_unlinked; /* tables so far, or moved; atomic. Those who remember ways ask */
 	/* of a kernel mm: user mms with its root's entries in theirs; atomic */
 	uint32_t nr_root_users;
 };

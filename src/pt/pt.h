@@ -39,6 +39,9 @@ struct pt_ops {
 	/** The same for n addresses. */
 	void (*translate_batch)(const struct pt *pt, const uint64_t *va,
 				struct pgw_translation *ret, size_t n);
+	/** translate() from where the cursor is, without a path; its mm is not looked at. @return 0 */
+	int (*translate_by)(const struct pt *pt, struct pgw_translate_cursor *cursor, uint64_t va,
+			    struct pgw_translation *ret);
 	/** What an entry, which is no table, of a table of this level says of va. @return 0 */
 	int (*translate_end)(const struct pt_env *env, uint64_t va, uint64_t entry, pt_acc_t acc,
 			     unsigned level, struct pgw_translation *ret);
@@ -261,6 +264,7 @@ struct pt {
 	struct pt_recall *recall;            /* reader: where translations ended, or NULL */
 	const struct pgw_mm *mm;             /* owner: whose tree it is, for the platform's hooks */
 	const struct pt_pages *pages;        /* owner: by pt_edit_ops' prepare_pages() */
+	uint64_t *nr_unlinked;               /* owner: tables that are not where they were; atomic */
 
 	/* Made by pt_prepare(). */
 	uint64_t page_mask; /* the bits of an address inside a smallest page */

@@ -298,6 +298,29 @@ static void check_path(struct pgw_mm *mm, uint64_t va, const struct pgw_translat
 	}
 }
 
+/* Cursors that come from elsewhere say this of va, and again. */
+static void check_cursors(struct pgw_mm *const mms[2], uint64_t va,
+			  const struct pgw_translation *expected)
+{
+	const struct pgw_region *region = pgw_mm_region(mms[0]);
+	const uint64_t far = va ^ UINT64_C(1) << 30, near = va ^ UINT64_C(1) << 21;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct pgw_translate_cursor cursor;
+		struct pgw_translation at;
+
+		FUZZ_CHECK(pgw_translate_cursor_init(&cursor, mms[i]) == 0);
+		if (far >= region->first && far <= region->last)
+			FUZZ_CHECK(pgw_translate_by(&cursor, far, &at) == 0);
+		if (near >= region->first && near <= region->last)
+			FUZZ_CHECK(pgw_translate_by(&cursor, near, &at) == 0);
+		for (unsigned again = 0; again < 2; again++) {
+			FUZZ_CHECK(pgw_translate_by(&cursor, va, &at) == 0);
+			check_same(&at, expected);
+		}
+	}
+}
+
 /* Both ways to read, and the path, say this of va. */
 static struct pgw_translation translate(struct pgw_mm *const mms[2], uint64_t va)
 {
@@ -307,6 +330,7 @@ static struct pgw_translation translate(struct pgw_mm *const mms[2], uint64_t va
 	FUZZ_CHECK(pgw_translate(mms[1], va, &other) == 0);
 	FUZZ_CHECK(one.va_first <= va && va <= one.va_last);
 	check_same(&one, &other);
+	check_cursors(mms, va, &one);
 	check_path(mms[0], va, &one);
 	return one;
 }

@@ -24,6 +24,7 @@
 
 #include "base/bits.h"
 #include "common/shared_images.h"
+#include "common/ways.h"
 
 /* What lies beside an image, and what is known of it. README.md there has the numbers. */
 struct known {
@@ -157,6 +158,7 @@ struct state {
 	const struct known *known;
 	struct pgw_image *image;
 	struct pgw_mm *mm[_PGW_REGION_MAX];
+	struct pgw_translate_cursor cursor[_PGW_REGION_MAX];
 };
 
 static const char *find_file(const struct known *known, const char *suffix)
@@ -191,6 +193,7 @@ static void attach(struct state *state, enum pgw_region_kind region, uint64_t ro
 	};
 
 	assert_int_equal(pgw_mm_attach(&args, &state->mm[region]), 0);
+	assert_int_equal(pgw_translate_cursor_init(&state->cursor[region], state->mm[region]), 0);
 }
 
 static int setup(void **arg)
@@ -262,7 +265,7 @@ static bool translate(struct state *state, enum pgw_region_kind mode, uint64_t v
 
 		if (va < region->first || va > region->last)
 			continue;
-		assert_int_equal(pgw_translate(state->mm[kinds[i]], va, ret), 0);
+		assert_true(ways_agree(state->mm[kinds[i]], &state->cursor[kinds[i]], va, ret));
 		return true;
 	}
 	return translate_window(state, va, ret);
@@ -302,6 +305,9 @@ static void set_domains(struct state *state, enum pgw_region_kind mode)
 
 		pgw_mm_free(state->mm[kinds[i]]);
 		assert_int_equal(pgw_mm_attach(&args, &state->mm[kinds[i]]), 0);
+		assert_int_equal(
+			pgw_translate_cursor_init(&state->cursor[kinds[i]], state->mm[kinds[i]]),
+			0);
 	}
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mm/ops_fixture.h"
 
+#include "common/ways.h"
+
 static struct fixture *fixture_of(const struct pgw_vma *vma)
 {
 	return ((struct kind *)vma->private_data)->f;
@@ -325,7 +327,7 @@ static void check_va(struct fixture *f, uint64_t va)
 	pgw_format_region_range(f->format, PGW_REGION_USER, &first, &last);
 	if (va > last)
 		return;
-	assert_int_equal(pgw_translate(f->mm, va, &t), 0);
+	assert_true(ways_agree(f->mm, &f->cursor, va, &t));
 	if (!leaf) {
 		assert_int_equal(t.kind, PGW_ENTRY_EMPTY);
 		return;
@@ -465,6 +467,7 @@ struct fixture *fixture_new(const struct pgw_format *format, uint64_t seed)
 	make_places(f);
 	args.platform = &f->arena.platform;
 	assert_int_equal(pgw_mm_new(&args, &f->mm), 0);
+	assert_int_equal(pgw_translate_cursor_init(&f->cursor, f->mm), 0);
 	return f;
 }
 

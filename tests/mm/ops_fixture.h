@@ -60,6 +60,7 @@ struct fixture {
 	const struct pgw_format *format;
 	const struct pgw_geometry *geo;
 	struct pgw_mm *mm;
+	struct pgw_translate_cursor cursor; /* kept while VMAs and tables come and go */
 	uint64_t random;
 	uint64_t page, young_bit;
 

@@ -435,9 +435,11 @@ static void test_live_translate__wants_the_way_to_hold(void **state)
 	struct machine *machine = machine_new(PGW_REGION_KERNEL);
 	uint64_t va = map_some(machine), both[2] = { va, va + GIB(2) };
 	struct pgw_translation at, batch[2];
+	struct pgw_translate_cursor cursor;
 	struct pgw_path path;
 
 	(void)state;
+	assert_int_equal(pgw_translate_cursor_init(&cursor, machine->live), 0);
 	assert_int_equal(pgw_mmap_read_lock(machine->live), 0);
 	for (unsigned level = 0; level < 4; level++) {
 		make_restless(machine, va, level);
@@ -445,6 +447,8 @@ static void test_live_translate__wants_the_way_to_hold(void **state)
 		assert_int_equal(at.kind, PGW_ENTRY_TORN);
 		assert_int_equal(at.pa, 0);
 		assert_int_equal(pgw_translate_path(machine->live, va, &at, &path), 0);
+		assert_int_equal(at.kind, PGW_ENTRY_TORN);
+		assert_int_equal(pgw_translate_by(&cursor, va, &at), 0);
 		assert_int_equal(at.kind, PGW_ENTRY_TORN);
 		if (level < 2) {
 			assert_int_equal(pgw_translate_batch(machine->live, both, batch, 2), 2);
@@ -455,6 +459,8 @@ static void test_live_translate__wants_the_way_to_hold(void **state)
 		settle(machine);
 	}
 	assert_int_equal(pgw_translate(machine->live, va + KIB(4) + 5, &at), 0);
+	assert_int_equal(at.pa, MIB(1) + KIB(4) + 5);
+	assert_int_equal(pgw_translate_by(&cursor, va + KIB(4) + 5, &at), 0);
 	assert_int_equal(at.pa, MIB(1) + KIB(4) + 5);
 	assert_int_equal(pgw_mmap_read_unlock(machine->live), 0);
 	machine_free(machine);

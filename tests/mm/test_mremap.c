@@ -8,12 +8,14 @@
 #include "walk_fixture.h"
 
 #include "base/bits.h"
+#include "common/ways.h"
 #include "mm/mm_priv.h"
 
 static struct fixture *current;
 static uint64_t nr_released; /* pages */
 static int nr_open;
-static bool is_small; /* faults map small pages */
+static bool is_small;                      /* faults map small pages */
+static struct pgw_translate_cursor cursor; /* of current, kept over all that happens */
 
 /* The frame says which page of the VMA's object it is. */
 static int fault(struct pgw_vma *vma, struct pgw_fault *fault)
@@ -87,7 +89,7 @@ static struct pgw_translation at_va(struct fixture *f, uint64_t va)
 	struct pgw_translation at;
 
 	assert_int_equal(pgw_mmap_write_lock(f->mm), 0);
-	assert_int_equal(pgw_translate(f->mm, va, &at), 0);
+	assert_true(ways_agree(f->mm, &cursor, va, &at));
 	assert_int_equal(pgw_mmap_write_unlock(f->mm), 0);
 	return at;
 }
@@ -100,6 +102,7 @@ static bool is_empty(struct fixture *f, uint64_t va)
 static void setup(struct fixture *f)
 {
 	current = f;
+	assert_int_equal(pgw_translate_cursor_init(&cursor, f->mm), 0);
 	nr_released = 0;
 	nr_open = 0;
 	is_small = false;
@@ -119,7 +122,10 @@ static void whole_tables(struct fixture *f)
 	assert_int_equal(pgw_mm_fault(f->mm, from + 3 * p, PGW_VMA_READ), 0);
 	assert_int_equal(pgw_mm_fault(f->mm, from + s + 5 * p, PGW_VMA_READ), 0);
 	desc = desc_of(f, slot_at(f, from + 3 * p, 0), 0);
+	/* The cursor is at the table. */
+	assert_int_equal(at_va(f, from + 3 * p).pa, from + 3 * p);
 	assert_int_equal(move(f, from, from + 2 * s, to), 0);
+	assert_true(is_empty(f, from + 3 * p));
 	check_mm(f);
 	assert_ptr_equal(desc_of(f, slot_at(f, to + 3 * p, 0), 0), desc);
 	assert_int_equal(pa_of(f, to + 3 * p), from + 3 * p);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pagewalk/scan.h>
 
+#include "mm/lock_slots.h"
 #include "mm/mm_priv.h"
 #include "pt/read/live.h"
 
@@ -143,6 +144,84 @@ int pgw_translate_path(struct pgw_mm *mm, uint64_t va, struct pgw_translation *r
 		       struct pgw_path *ret_path)
 {
 	return translate(mm, va, ret, ret_path, __func__);
+}
+
+/* Holds no lock. */
+static const struct pgw_thread nobody;
+
+static void cursor_forget(struct pgw_translate_cursor *cursor)
+{
+	for (unsigned level = 0; level < PGW_CURSOR_LEVELS; level++)
+		cursor->span[level] = UINT64_MAX;
+}
+
+int pgw_translate_cursor_init(struct pgw_translate_cursor *cursor, struct pgw_mm *mm)
+{
+	if (!cursor || !mm)
+		return -PGW_EINVAL;
+	*cursor = (struct pgw_translate_cursor){ .mm = mm, .thread = &nobody };
+	cursor_forget(cursor);
+	return 0;
+}
+
+/* Does the thread still hold the lock where it was found last, in a mode that will do? */
+static PGW_ALWAYS_INLINE bool cursor_is_locked(const struct pgw_translate_cursor *cursor,
+					       const struct pgw_mm *mm)
+{
+	const struct pgw_thread *thread = cursor->thread;
+
+	return slot_holds(thread, cursor->held_slot, &mm->lock) &&
+	       (mm->pt.region.kind == PGW_REGION_KERNEL ||
+		thread->mode[cursor->held_slot] == PGW_LOCK_WRITE);
+}
+
+/* Nothing has to be asked or found out before the next translation. */
+static PGW_ALWAYS_INLINE bool cursor_is_ready(const struct pgw_translate_cursor *cursor,
+					      const struct pgw_mm *mm, uint64_t va)
+{
+	const struct pgw_region *region = &mm->pt.region;
+
+	return va - region->first <= region->last - region->first &&
+	       (mm->kind == PGW_MM_SNAPSHOT ||
+		(mm->kind == PGW_MM_OWNED && cursor_is_locked(cursor, mm) &&
+		 cursor->nr_unlinked == step_load_n(&mm->nr_unlinked, __ATOMIC_RELAXED)));
+}
+
+static PGW_ALWAYS_INLINE int cursor_translate(struct pgw_translate_cursor *cursor, uint64_t va,
+					      struct pgw_translation *ret)
+{
+	const struct pt *pt = &cursor->mm->pt;
+
+	return pt->recall ? pt_recall_translate_by(pt, &cursor->end, va, ret)
+			  : pt_ops(pt)->translate_by(pt, cursor, va, ret);
+}
+
+/* An address in no region of the mm, a live mm, or a lock and tables that may not be what they were. */
+static PGW_NOINLINE int cursor_translate_slowly(struct pgw_translate_cursor *cursor, uint64_t va,
+						struct pgw_translation *ret, const char *function)
+{
+	struct pgw_mm *mm = cursor->mm;
+	int err;
+
+	if (mm->kind != PGW_MM_OWNED || !mm_covers(mm, va, va))
+		return translate(mm, va, ret, NULL, function);
+	err = mm_assert_novma(mm, function);
+	if (err)
+		return err;
+	cursor->thread = mm->platform->current(mm->platform->ctx);
+	cursor->held_slot = mmap_lock_held_slot(&mm->lock, cursor->thread);
+	cursor->nr_unlinked = step_load_n(&mm->nr_unlinked, __ATOMIC_RELAXED);
+	cursor_forget(cursor);
+	return cursor_translate(cursor, va, ret);
+}
+
+int pgw_translate_by(struct pgw_translate_cursor *cursor, uint64_t va, struct pgw_translation *ret)
+{
+	if (pgw_unlikely(!cursor || !ret))
+		return -PGW_EINVAL;
+	if (pgw_unlikely(!cursor_is_ready(cursor, cursor->mm, va)))
+		return cursor_translate_slowly(cursor, va, ret, __func__);
+	return cursor_translate(cursor, va, ret);
 }
 
 /* How many of the addresses, from the first on, are in the mm's region? */

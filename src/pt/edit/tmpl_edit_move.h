@@ -116,6 +116,7 @@ static void pt_move(const struct pt_edit *edit, uint64_t first, uint64_t last, u
 
 	move_init(&m, edit, first, last, to);
 	move_each(&m, false);
+	gather_forget_ways(edit->gather);
 }
 
 #endif

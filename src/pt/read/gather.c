@@ -3,6 +3,7 @@
 
 #include "base/bits.h"
 #include "base/epoch.h"
+#include "base/step.h"
 
 void gather_init(struct pt_gather *gather, const struct pt *pt, enum pt_policy policy)
 {
@@ -36,8 +37,15 @@ void gather_frames(struct pt_gather *gather, const struct pgw_frames *frames)
 		gather->frames[gather->nr_frames++] = *frames;
 }
 
+void gather_forget_ways(const struct pt_gather *gather)
+{
+	/* The lock that is held orders it: who could be on such a way takes that lock later. */
+	step_fetch_add(gather->pt->nr_unlinked, 1, __ATOMIC_RELAXED);
+}
+
 void gather_table(struct pt_gather *gather, struct pgw_ptdesc *desc, uint64_t first, uint64_t last)
 {
+	gather_forget_ways(gather);
 	gather_range(gather, first, last);
 	desc->next = gather->tables;
 	gather->tables = desc;

@@ -34,6 +34,9 @@ void gather_range(struct pt_gather *gather, uint64_t first, uint64_t last);
 /** These frames were unmapped; their addresses need a flush too. Flushes before if it is full. */
 void gather_frames(struct pt_gather *gather, const struct pgw_frames *frames);
 
+/** Tables were unlinked, or linked elsewhere: who remembers the ways to them has to look again. */
+void gather_forget_ways(const struct pt_gather *gather);
+
 /** A table was unlinked, that spans these addresses. */
 void gather_table(struct pt_gather *gather, struct pgw_ptdesc *desc, uint64_t first, uint64_t last);
 

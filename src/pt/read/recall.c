@@ -7,14 +7,6 @@
 #define END_LEVEL_SHIFT 16
 #define END_BLOCK_MASK UINT32_C(0xffff)
 
-/* A slot as it was at one moment. */
-struct seen {
-	uint64_t stretch; /* 0: none */
-	uint64_t acc, value;
-	uint32_t end;
-	struct recall_slot *slot;
-};
-
 /* The number of va's stretch, never 0. */
 static uint64_t stretch_of(const struct pt *pt, uint64_t va)
 {
@@ -60,7 +52,7 @@ static struct recall_memory *memory_of(const struct pt *pt)
 
 /* @return false: the slot is another stretch's, or being filled in */
 static PGW_ALWAYS_INLINE bool slot_read(struct recall_slot *slot, uint64_t stretch,
-					struct seen *ret)
+					struct pgw_translate_end *ret)
 {
 	uint32_t seq = step_load_n(&slot->seq, __ATOMIC_ACQUIRE);
 
@@ -75,7 +67,7 @@ static PGW_ALWAYS_INLINE bool slot_read(struct recall_slot *slot, uint64_t stret
 }
 
 static PGW_ALWAYS_INLINE bool slot_find(struct recall_memory *memory, uint64_t stretch,
-					struct seen *ret)
+					struct pgw_translate_end *ret)
 {
 	struct recall_slot *slot = &memory->slot[slot_of(stretch)];
 
@@ -164,7 +156,8 @@ static unsigned block_choose(struct recall_memory *memory, uint64_t pa, bool *re
 }
 
 /* Get the items of a slot that is in use into a block, unless there is no place now. */
-static void block_want(const struct pt *pt, struct recall_memory *memory, struct seen *seen)
+static void block_want(const struct pt *pt, struct recall_memory *memory,
+		       struct pgw_translate_end *seen)
 {
 	struct recall_slot *slot = seen->slot;
 	bool is_there;
@@ -192,7 +185,7 @@ static void block_want(const struct pt *pt, struct recall_memory *memory, struct
 
 /* The entry that va leads to, by a slot of its stretch. @return false: it cannot be read */
 static PGW_ALWAYS_INLINE bool entry_by(const struct pt *pt, struct recall_memory *memory,
-				       struct seen *seen, uint64_t va, uint64_t *ret)
+				       struct pgw_translate_end *seen, uint64_t va, uint64_t *ret)
 {
 	struct recall_block *block;
 	unsigned nr = seen->end & END_BLOCK_MASK, index;
@@ -211,8 +204,8 @@ static PGW_ALWAYS_INLINE bool entry_by(const struct pt *pt, struct recall_memory
 }
 
 /* @param seen of an address before, or nothing; of this one then */
-static PGW_ALWAYS_INLINE void translate_by(const struct pt *pt, struct seen *seen, uint64_t va,
-					   struct pgw_translation *ret)
+static PGW_ALWAYS_INLINE void translate_by(const struct pt *pt, struct pgw_translate_end *seen,
+					   uint64_t va, struct pgw_translation *ret)
 {
 	struct recall_memory *memory = memory_of(pt);
 	uint64_t stretch = stretch_of(pt, va), entry;
@@ -228,9 +221,16 @@ static PGW_ALWAYS_INLINE void translate_by(const struct pt *pt, struct seen *see
 	pt_ops(pt)->translate(pt, va, ret, NULL);
 }
 
+int pt_recall_translate_by(const struct pt *pt, struct pgw_translate_end *seen, uint64_t va,
+			   struct pgw_translation *ret)
+{
+	translate_by(pt, seen, va, ret);
+	return 0;
+}
+
 int pt_recall_translate(const struct pt *pt, uint64_t va, struct pgw_translation *ret)
 {
-	struct seen seen = { .stretch = 0 };
+	struct pgw_translate_end seen = { .stretch = 0 };
 
 	translate_by(pt, &seen, va, ret);
 	return 0;
@@ -239,7 +239,7 @@ int pt_recall_translate(const struct pt *pt, uint64_t va, struct pgw_translation
 void pt_recall_translate_batch(const struct pt *pt, const uint64_t *va, struct pgw_translation *ret,
 			       size_t n)
 {
-	struct seen seen = { .stretch = 0 };
+	struct pgw_translate_end seen = { .stretch = 0 };
 
 	for (size_t i = 0; i < n; i++)
 		translate_by(pt, &seen, va[i], &ret[i]);

@@ -75,6 +75,12 @@ struct pt_found {
 
 /** translate() of struct pt_ops, without a path. Pre: pt->recall */
 int pt_recall_translate(const struct pt *pt, uint64_t va, struct pgw_translation *ret);
+/**
+ * The same after another address.
+ * @param seen the slot of that one, as it was at one moment; with a stretch of 0: nothing
+ */
+int pt_recall_translate_by(const struct pt *pt, struct pgw_translate_end *seen, uint64_t va,
+			   struct pgw_translation *ret);
 /** translate_batch() of struct pt_ops. Pre: pt->recall */
 void pt_recall_translate_batch(const struct pt *pt, const uint64_t *va, struct pgw_translation *ret,
 			       size_t n);

@@ -14,6 +14,7 @@
 #include "pt/read/tmpl_scan.h"
 #include "pt/read/tmpl_translate.h"
 #include "pt/read/tmpl_batch.h"
+#include "pt/read/tmpl_cursor.h"
 #include "pt/read/tmpl_walk.h"
 
 static uint64_t pt_addr_mask_at(const struct pt_env *env, unsigned level)
@@ -28,6 +29,7 @@ static const struct pt_ops pt_format_ops = {
 	.addr_mask = pt_addr_mask_at,
 	.translate = pt_translate,
 	.translate_batch = pt_translate_batch,
+	.translate_by = pt_translate_by,
 	.translate_end = translate_end,
 	.walk = pt_walk,
 };

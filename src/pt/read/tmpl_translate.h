@@ -16,24 +16,20 @@ static PGW_ALWAYS_INLINE void translate_result(const struct pt_env *env, uint64_
 					       enum pgw_entry_kind kind,
 					       struct pgw_translation *ret)
 {
-	uint64_t span = low_bits(PT_SPAN_LG2(level));
+	/* Stored at once: what is stored one by one might be what is loaded next, to the compiler. */
+	struct pgw_translation result = { .kind = kind, .level = (uint8_t)level };
+	unsigned span_lg2 = PT_SPAN_LG2(level);
 
-	ret->kind = kind;
-	ret->level = (uint8_t)level;
-	ret->leaf_lg2 = 0;
-	ret->rights = 0;
-	ret->pa = 0;
-	ret->entry = found->entry;
+	result.entry = found->entry;
 	if (pgw_likely(kind == PGW_ENTRY_LEAF)) {
-		unsigned leaf_lg2 = pt_leaf_lg2(env, found->entry, level);
-
-		span = low_bits(leaf_lg2);
-		ret->leaf_lg2 = (uint8_t)leaf_lg2;
-		ret->rights = pt_rights(env, found->acc, found->entry, level);
-		ret->pa = pt_leaf_pa(env, found->entry, level, va);
+		span_lg2 = pt_leaf_lg2(env, found->entry, level);
+		result.leaf_lg2 = (uint8_t)span_lg2;
+		result.rights = pt_rights(env, found->acc, found->entry, level);
+		result.pa = pt_leaf_pa(env, found->entry, level, va);
 	}
-	ret->va_first = va & ~span;
-	ret->va_last = va | span;
+	result.va_first = va & ~low_bits(span_lg2);
+	result.va_last = va | low_bits(span_lg2);
+	*ret = result;
 }
 
 /* The same where the level is not known to be 0. @return 0: the short way ends by it */
