@@ -38,6 +38,36 @@ static uint64_t translate_owned(void *arg)
 	return translate(job, job->subject->owned);
 }
 
+static uint64_t translate_by(const struct job *job, struct pgw_mm *mm)
+{
+	struct pgw_translate_cursor cursor;
+	struct pgw_translation translation;
+	uint64_t nr = 0;
+
+	if (pgw_translate_cursor_init(&cursor, mm))
+		return 0;
+	for (uint64_t i = 0; i < job->subject->nr_addresses; i++) {
+		if (pgw_translate_by(&cursor, job->addresses[i], &translation))
+			return 0;
+		nr += translation.kind == PGW_ENTRY_LEAF;
+	}
+	return nr;
+}
+
+static uint64_t translate_by_attached(void *arg)
+{
+	const struct job *job = arg;
+
+	return translate_by(job, job->subject->attached);
+}
+
+static uint64_t translate_by_owned(void *arg)
+{
+	const struct job *job = arg;
+
+	return translate_by(job, job->subject->owned);
+}
+
 static uint64_t translate_batch(void *arg)
 {
 	enum { BATCH = 256 };
@@ -77,24 +107,30 @@ static uint64_t plain_read(void *arg)
 	return job->subject->nr_addresses;
 }
 
-static void measure_order(struct bench *bench, struct job *job, const char *order)
+static void measure_order(struct bench *bench, struct job *job, bool in_order)
 {
+	bool is_made = job->subject->owned;
+	double batch = is_made ? 0 : in_order ? 0.12 : 0.2;
 	char name[128];
 	struct bench_set set = {
 		.name = name,
 		.unit = "address",
 		.reference = 0,
-		.nr_cases = 5,
+		.nr_cases = 7,
 		.cases = {
 			{ "naive translation", naive, job },
 			{ "translate, attached", translate_attached, job },
-			{ "translate batch, attached", translate_batch, job },
-			{ "translate, owned", job->subject->owned ? translate_owned : NULL, job },
+			{ "by a cursor, attached", translate_by_attached, job },
+			{ "batch, attached", translate_batch, job },
+			{ "translate, owned", is_made ? translate_owned : NULL, job },
+			{ "by a cursor, owned", is_made ? translate_by_owned : NULL, job },
 			{ "plain read of a word", plain_read, job },
 		},
+		.goal = { 0, 0.25, 0.25, batch, 0.25, 0.25, 0 },
 	};
 
-	snprintf(name, sizeof(name), "bench_translate_%s__%s", order, job->subject->name);
+	snprintf(name, sizeof(name), "bench_translate_%s__%s", in_order ? "ascending" : "random",
+		 job->subject->name);
 	bench_run(bench, &set);
 }
 
@@ -102,9 +138,9 @@ static void measure(struct subject *subject, void *arg)
 {
 	struct job job = { .subject = subject, .addresses = subject->addresses };
 
-	measure_order(arg, &job, "ascending");
+	measure_order(arg, &job, true);
 	job.addresses = subject->shuffled;
-	measure_order(arg, &job, "random");
+	measure_order(arg, &job, false);
 }
 
 int main(int argc, char **argv)

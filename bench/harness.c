@@ -13,7 +13,6 @@
 
 #define QUICK_ROUNDS 3
 #define MIN_NS 10e6
-#define MAX_CASES 6
 
 #if defined(__clang__)
 #define COMPILER "clang " __clang_version__
@@ -218,7 +217,7 @@ static void print_case(const struct bench *bench, const struct bench_set *set, u
 
 void bench_run(struct bench *bench, const struct bench_set *set)
 {
-	struct sample samples[MAX_CASES] = { 0 };
+	struct sample samples[BENCH_MAX_CASES] = { 0 };
 
 	for (unsigned i = 0; i < set->nr_cases; i++) {
 		if (!set->cases[i].fn)

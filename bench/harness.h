@@ -16,6 +16,9 @@
 /** The most rounds; the number of them that is usual. */
 #define BENCH_MAX_ROUNDS 15
 
+/** The most cases of a set. */
+#define BENCH_MAX_CASES 8
+
 /** Does the work once. @return how many units it did, 0 = it failed */
 typedef uint64_t bench_fn(void *arg);
 
@@ -32,8 +35,8 @@ struct bench_set {
 	bool has_children;  /**< other processes work for it: their CPU time counts too */
 	unsigned reference; /* index of a case */
 	unsigned nr_cases;
-	struct bench_case cases[6];
-	double goal[6]; /**< of a case: the ratio that is wanted at most; 0 = none */
+	struct bench_case cases[BENCH_MAX_CASES];
+	double goal[BENCH_MAX_CASES]; /**< of a case: the ratio that is wanted at most; 0 = none */
 };
 
 struct bench {
