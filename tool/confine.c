@@ -97,6 +97,8 @@ static void add_named(struct rules *rules, const struct options *opts)
 	add(rules, "/lib", SANDBOX_READ);
 	add(rules, "/lib64", SANDBOX_READ);
 	add(rules, "/etc/ld.so.cache", SANDBOX_READ);
+	/* How much of what is mapped is resident: source/resident.c asks. */
+	add(rules, "/proc/self/statm", SANDBOX_READ);
 	add_library_path(rules);
 	/* What libedit knows terminals by; also /lib/terminfo. */
 	if (confined.command == &cmd_sql) {
