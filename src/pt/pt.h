@@ -110,6 +110,12 @@ struct pt_edit_ops {
 	int (*unmap)(const struct pt_edit *edit, uint64_t first, uint64_t last,
 		     enum pgw_unmap_how how);
 	/**
+	 * Clear a range that nobody can reach any more, nor changes; no leaf sticks out of it. Tables
+	 * that lie in it may go to the gather, too. Frames go to it, which wants them, or are
+	 * released once they are flushed, in order. PT_SHARED: as unmap(PGW_UNMAP_WHOLE).
+	 */
+	void (*zap)(const struct pt_edit *edit, uint64_t first, uint64_t last);
+	/**
 	 * No leaf crosses va - 1 to va any more: allocates what an unmap or protect
 	 * from or up to there would have to split. va == first of the region, or 0, is fine.
 	 * @return 0 or -PGW_ENOMEM

@@ -419,9 +419,12 @@ static void check_released(struct fixture *f, uint64_t first, uint64_t last)
 	}
 }
 
-/* @param ret_quiet nobody was told which frames */
+/*
+ * @param may_zap no leaf sticks out
+ * @param ret_quiet nobody was told which frames
+ */
 static int unmap_any(struct fixture *f, uint64_t first, uint64_t last, enum pgw_unmap_how how,
-		     bool *ret_quiet)
+		     bool may_zap, bool *ret_quiet)
 {
 	int err = PT_OTHERWISE;
 	struct pt_gather gather;
@@ -434,6 +437,10 @@ static int unmap_any(struct fixture *f, uint64_t first, uint64_t last, enum pgw_
 	if (use_page(f, first, last))
 		err = f->format->edit->unmap_page(&edit, first);
 	*ret_quiet = err != PT_OTHERWISE;
+	if (err == PT_OTHERWISE && may_zap && test_random(&f->random) % 2) {
+		f->format->edit->zap(&edit, first, last);
+		err = 0;
+	}
 	if (err == PT_OTHERWISE)
 		err = f->format->edit->unmap(&edit, first, last, how);
 	edit_end(f, &gather);
@@ -453,7 +460,7 @@ static void step_unmap(struct fixture *f)
 	high = translate(f, last);
 	from = low.kind == PGW_ENTRY_LEAF ? low.va_first : first;
 	to = high.kind == PGW_ENTRY_LEAF ? high.va_last : last;
-	err = unmap_any(f, first, last, how, &is_quiet);
+	err = unmap_any(f, first, last, how, from == first && to == last, &is_quiet);
 	if (how == PGW_UNMAP_SPLIT && err == -PGW_ENOMEM && f->arena.fail_after < 0)
 		return;
 	if (how == PGW_UNMAP_EXACT && (from != first || to != last)) {

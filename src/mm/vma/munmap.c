@@ -144,7 +144,7 @@ static void munmap_zap(struct munmap *m)
 		uint64_t end = vma->end < m->end ? vma->end : m->end;
 
 		pgw_reader_enter(m->mm->platform);
-		ops->unmap(&m->edit, start, end - 1, PGW_UNMAP_WHOLE);
+		ops->zap(&m->edit, start, end - 1);
 		if (has_file) /* with locks it leaves guards, and these go with their VMA */
 			ops->clear_guards(&m->edit, start, end - 1);
 		pgw_reader_leave(m->mm->platform);

@@ -20,16 +20,18 @@
 #include "pt/edit/tmpl_edit_remap.h"
 #include "pt/edit/tmpl_edit_split.h"
 #include "pt/edit/tmpl_edit_unmap.h"
+#include "pt/edit/tmpl_edit_zap.h"
 
 #define PT_EDIT_OPS                                                                                \
 	{                                                                                          \
 		.map_leaf = pt_map_leaf, .unmap_leaf = pt_unmap_leaf, .map = pt_map,               \
 		.prepare_pages = pt_prepare_pages, .map_page = pt_map_page,                        \
 		.unmap_page = pt_unmap_page, .protect_page = pt_protect_page, .unmap = pt_unmap,   \
-		.split_at = pt_split_at, .can_protect = pt_can_protect, .protect = pt_protect,     \
-		.split = pt_split, .split_item = pt_split_item, .collapse = pt_collapse,           \
-		.harvest = pt_harvest, .free_range = pt_free_range, .trim_table = pt_trim_table,   \
-		.fill_root = pt_fill_root, .free_tables = pt_free_tables, .validate = pt_validate, \
+		.zap = pt_zap, .split_at = pt_split_at, .can_protect = pt_can_protect,             \
+		.protect = pt_protect, .split = pt_split, .split_item = pt_split_item,             \
+		.collapse = pt_collapse, .harvest = pt_harvest, .free_range = pt_free_range,       \
+		.trim_table = pt_trim_table, .fill_root = pt_fill_root,                            \
+		.free_tables = pt_free_tables, .validate = pt_validate,                            \
 		.freeze_item = pt_freeze_item, .remap_item = pt_remap_item,                        \
 		.put_item = pt_put_item, .remap_breaks = pt_remap_breaks,                          \
 		.user_rights = pt_user_rights, .make_table = pt_make_table, .encode = pt_encode,   \

@@ -327,12 +327,12 @@ static bool edit_gather_is_full(const struct edit_cursor *c)
 }
 
 /*
- * Call fn for all items of a range that are no tables, in order, a row of a
- * table at a time. Releasing frames waits until no lock is held.
+ * Call fn for all items of a range that are no tables, or tables of a level to_level - 1, in order,
+ * a row of a table at a time. Releasing frames waits until no lock is held.
  * @return EDIT_DONE, or with what else fn has ended it
  */
-static enum edit_outcome edit_each(struct edit_cursor *c, uint64_t first, uint64_t last,
-				   edit_items_fn *fn)
+static enum edit_outcome edit_each_above(struct edit_cursor *c, uint64_t first, uint64_t last,
+					 unsigned to_level, edit_items_fn *fn)
 {
 	struct edit_row row = { .va = first };
 
@@ -341,7 +341,7 @@ static enum edit_outcome edit_each(struct edit_cursor *c, uint64_t first, uint64
 		unsigned span_lg2;
 		uint64_t left;
 
-		cursor_find(c, row.va, 0);
+		cursor_find(c, row.va, to_level);
 		if (!cursor_lock(c))
 			continue;
 		span_lg2 = c->geo->span_lg2[c->level];
@@ -361,6 +361,13 @@ static enum edit_outcome edit_each(struct edit_cursor *c, uint64_t first, uint64
 			return EDIT_DONE;
 		row.va += (uint64_t)row.nr << span_lg2;
 	}
+}
+
+/* All items that are no tables. */
+static enum edit_outcome edit_each(struct edit_cursor *c, uint64_t first, uint64_t last,
+				   edit_items_fn *fn)
+{
+	return edit_each_above(c, first, last, 0, fn);
 }
 
 /*

@@ -47,6 +47,11 @@ void gather_table(struct pt_gather *gather, struct pgw_ptdesc *desc, uint64_t fi
 {
 	gather_forget_ways(gather);
 	gather_range(gather, first, last);
+	gather_table_flushed(gather, desc);
+}
+
+void gather_table_flushed(struct pt_gather *gather, struct pgw_ptdesc *desc)
+{
 	desc->next = gather->tables;
 	gather->tables = desc;
 	gather->nr_tables++;

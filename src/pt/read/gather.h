@@ -40,6 +40,9 @@ void gather_forget_ways(const struct pt_gather *gather);
 /** A table was unlinked, that spans these addresses. */
 void gather_table(struct pt_gather *gather, struct pgw_ptdesc *desc, uint64_t first, uint64_t last);
 
+/** The same, and the TLBs have forgotten them already. */
+void gather_table_flushed(struct pt_gather *gather, struct pgw_ptdesc *desc);
+
 /**
  * Flush, release, free: at once (PT_SINGLE) or when readers have left, as one
  * deferred call for all tables. The gather is empty then and can be used again.
