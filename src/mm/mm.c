@@ -216,6 +216,7 @@ int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret)
 	pt_prepare(&mm->pt);
 	mm->pt.pages = &mm->pages;
 	args->format->edit->prepare_pages(&mm->pt, &mm->pages);
+	mm_prepare_vma_rights(mm);
 	mm->page_edit = (struct pt_edit){ .pt = &mm->pt, .policy = mm_policy(mm) };
 	err = share_kernel_region(mm);
 	if (err) {

@@ -27,6 +27,9 @@ struct pgw_mm {
 	/* of a kernel mm: against those who free its tables; see kernel.h */
 	struct pgw_mmap_lock hotplug;
 
+	/* of an owned user mm, for mm_vma_rights(): by PGW_VMA_READ, WRITE and EXEC */
+	uint8_t vma_rights[8];
+
 	/* VMAs: an owned user mm's, or those that a snapshot was given; empty in others. */
 	/* the tree, see vma_tree.h; read by readers, published under the write lock */
 	struct vma_node *vma_root;
@@ -107,7 +110,14 @@ bool mm_root_leaf_is_shared(const struct pgw_mm *mm, uint64_t first, uint64_t la
 int mm_check_vmas(const struct pgw_mm *mm, uint64_t start, uint64_t end);
 
 /* What users may do with the leaves of a VMA with these flags. @return false: the format cannot say it */
-bool mm_vma_rights(const struct pgw_mm *mm, uint32_t flags, uint8_t *ret);
+static inline bool mm_vma_rights(const struct pgw_mm *mm, uint32_t flags, uint8_t *ret)
+{
+	*ret = mm->vma_rights[flags & (PGW_VMA_READ | PGW_VMA_WRITE | PGW_VMA_EXEC)];
+	return *ret <= _PGW_RIGHT_ALL;
+}
+
+/* Of a new owned mm. */
+void mm_prepare_vma_rights(struct pgw_mm *mm);
 
 /*
  * Drop the leaves of a part of a VMA, and flush; the mmap lock is held.

@@ -239,10 +239,30 @@ static void replaced(struct fixture *f)
 	check_mm(f);
 }
 
+/* The frame stays, and all of it may be written: each item of a contiguous run. */
+static void granted(struct fixture *f)
+{
+	uint64_t item = UINT64_C(1) << f->geo->span_lg2[level_of(f)];
+
+	make_huge(f);
+	assert_int_equal(pgw_mm_fault(f->mm, base, PGW_VMA_READ), 0);
+	assert_int_equal(pgw_mm_fault(f->mm, base + huge - page(f), PGW_VMA_WRITE), 0);
+	for (uint64_t va = base; va < base + huge; va += item) {
+		struct pgw_translation at = at_va(f, va);
+
+		assert_int_equal(at.leaf_lg2, lg2);
+		assert_int_equal(at.pa, huge + (va - base));
+		assert_true(at.rights & PGW_USER_W);
+	}
+	assert_int_equal(nr_released, 0);
+	check_mm(f);
+}
+
 static void test_hugetlb__faults_map_pages_of_that_size(void **state)
 {
 	(void)state;
 	for_each_format_and_size(faults);
+	for_each_format_and_size(granted);
 	for_each_format_and_size(replaced);
 }
 

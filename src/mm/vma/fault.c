@@ -174,11 +174,11 @@ static bool answer_leaf(const struct fault *f, const struct pgw_fault *answer, s
 }
 
 /* By one leaf of just this size: attributes cannot make a run of it that sticks out of the VMA. */
-static int map_answer(const struct fault *f, const struct pgw_leaf *leaf,
-		      const struct pt_edit *edit)
+static struct pgw_map_args leaf_args(const struct fault *f, const struct pgw_leaf *leaf)
 {
 	uint64_t size = BIT(leaf_lg2(f, leaf->level));
-	const struct pgw_map_args args = {
+
+	return (struct pgw_map_args){
 		.first = leaf->va,
 		.last = leaf->va + (size - 1),
 		.pa = leaf->pa,
@@ -186,12 +186,17 @@ static int map_answer(const struct fault *f, const struct pgw_leaf *leaf,
 		.attrs = leaf->attrs,
 		.sizes = size,
 	};
+}
 
+/* map() or map_page(), as a reader: a lowest table that is empty may be unlinked before the leaf is in it. */
+static int map_answer(const struct fault *f, const struct pt_edit *edit,
+		      const struct pgw_map_args *args,
+		      int (*map)(const struct pt_edit *edit, const struct pgw_map_args *args))
+{
 	int err;
 
-	/* A lowest table that is empty may be unlinked before the leaf is in it. */
 	pgw_reader_enter(f->mm->platform);
-	err = f->mm->pt.format->edit->map(edit, &args);
+	err = map(edit, args);
 	pgw_reader_leave(f->mm->platform);
 	return err;
 }
@@ -204,10 +209,11 @@ static bool fault_may_map(const struct pt_edit *edit)
 	return mapping_may_map(f->vma->mapping, f->nr_unmaps);
 }
 
+/* @param gather NULL: there will be nothing to gather */
 static struct pt_edit fault_edit(struct fault *f, enum pt_policy policy, struct pt_gather *gather)
 {
-	gather_init(gather, &f->mm->pt, policy);
-	gather->arg = f;
+	if (gather)
+		gather_init(gather, &f->mm->pt, policy);
 	return (struct pt_edit){ .pt = &f->mm->pt,
 				 .policy = policy,
 				 .gather = gather,
@@ -216,29 +222,44 @@ static struct pt_edit fault_edit(struct fault *f, enum pt_policy policy, struct 
 }
 
 /* A page was mapped, or not. Who cleared it a moment ago may not have flushed it yet. */
-static void fault_flush(const struct fault *f, struct pt_gather *gather, int err)
+static void fault_flush(const struct fault *f, int err)
 {
-	if (!err && step_load_n(&f->mm->nr_unflushed, __ATOMIC_ACQUIRE))
-		gather_range(gather, f->va, f->va | low_bits(fault_geometry(f)->granule_lg2));
-	gather_flush(gather);
+	if (pgw_unlikely(!err && step_load_n(&f->mm->nr_unflushed, __ATOMIC_ACQUIRE)))
+		pt_flush(&f->mm->pt, f->va, f->va | f->mm->pt.page_mask);
+}
+
+/* Whatever the answer is, and whatever is missing above it. */
+static PGW_NOINLINE int fill_any(struct fault *f, const struct pgw_map_args *args)
+{
+	struct pt_gather gather;
+	const struct pt_edit edit = fault_edit(f, PT_SHARED, &gather);
+	int err = map_answer(f, &edit, args, f->mm->pt.format->edit->map);
+
+	gather_flush(&gather);
+	return err;
 }
 
 /* Fill a hole. @return -PGW_EEXIST: look again */
 static int fault_fill(struct fault *f)
 {
+	const struct pt_edit page = fault_edit(f, PT_SHARED, NULL);
 	struct pgw_fault answer;
-	struct pt_gather gather;
 	struct pgw_leaf leaf;
-	struct pt_edit edit;
 	int err = fault_ask(f, &answer);
 
 	if (err)
 		return err;
-	edit = fault_edit(f, PT_SHARED, &gather);
 	err = -PGW_EFAULT;
-	if (answer_leaf(f, &answer, &leaf))
-		err = map_answer(f, &leaf, &edit);
-	fault_flush(f, &gather, err);
+	if (answer_leaf(f, &answer, &leaf)) {
+		const struct pgw_map_args args = leaf_args(f, &leaf);
+
+		err = PT_OTHERWISE;
+		if (args.last - args.first == f->mm->pt.page_mask)
+			err = map_answer(f, &page, &args, f->mm->pt.format->edit->map_page);
+		if (err == PT_OTHERWISE)
+			err = fill_any(f, &args);
+	}
+	fault_flush(f, err);
 	if (err)
 		give_back(f, &answer);
 	return err;
@@ -256,17 +277,17 @@ static void release_replaced(struct pt_gather *gather, const struct pgw_frames *
 static int replace_frame(const struct fault *f, const struct pgw_leaf *leaf, struct pt_edit *edit)
 {
 	const struct pt_edit_ops *ops = f->mm->pt.format->edit;
-	uint64_t span = low_bits(leaf_lg2(f, leaf->level));
+	const struct pgw_map_args args = leaf_args(f, leaf);
 
-	ops->unmap(edit, leaf->va, leaf->va | span, PGW_UNMAP_WHOLE);
+	ops->unmap(edit, args.first, args.last, PGW_UNMAP_WHOLE);
 	gather_flush(edit->gather); /* break, then make */
-	return map_answer(f, leaf, edit);
+	return map_answer(f, edit, &args, ops->map);
 }
 
 /* The right to the frame that is there; a file's may be gone by now, which nobody was told. */
 static int give_rights(const struct fault *f, const struct pgw_leaf *leaf, struct pt_edit *edit)
 {
-	uint64_t span = low_bits(fault_geometry(f)->span_lg2[leaf->level]);
+	uint64_t span = low_bits(leaf_lg2(f, leaf->level));
 	int err = f->mm->pt.format->edit->protect(edit, leaf->va, leaf->va | span, leaf->rights);
 
 	if (!err && f->vma->mapping && !mapping_may_map(f->vma->mapping, f->nr_unmaps))
@@ -296,6 +317,7 @@ static int fault_replace(struct fault *f)
 	is_same = answer.pa == (f->at.pa & ~span);
 	edit = fault_edit(f, f->vma->mapping ? PT_SHARED : PT_RANGE, &gather);
 	gather.release = release_replaced;
+	gather.arg = f;
 	err = answer_leaf(f, &answer, &leaf) ? 0 : -PGW_EFAULT;
 	if (!err)
 		err = ops->split_at(&edit, leaf.va);
@@ -303,7 +325,8 @@ static int fault_replace(struct fault *f)
 		err = ops->split_at(&edit, leaf.va + span + 1);
 	if (!err)
 		err = is_same ? give_rights(f, &leaf, &edit) : replace_frame(f, &leaf, &edit);
-	fault_flush(f, &gather, err);
+	fault_flush(f, err);
+	gather_flush(&gather);
 	if (err && !is_same)
 		give_back(f, &answer);
 	return err;

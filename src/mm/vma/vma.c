@@ -24,17 +24,20 @@ int mm_check_vmas(const struct pgw_mm *mm, uint64_t start, uint64_t end)
 	return 0;
 }
 
-bool mm_vma_rights(const struct pgw_mm *mm, uint32_t flags, uint8_t *ret)
+void mm_prepare_vma_rights(struct pgw_mm *mm)
 {
-	uint8_t wanted = 0;
+	for (uint32_t flags = 0; flags < PGW_ARRAY_SIZE(mm->vma_rights); flags++) {
+		uint8_t *rights = &mm->vma_rights[flags], wanted = 0;
 
-	if (flags & PGW_VMA_READ)
-		wanted |= PGW_USER_R;
-	if (flags & PGW_VMA_WRITE)
-		wanted |= PGW_USER_W;
-	if (flags & PGW_VMA_EXEC)
-		wanted |= PGW_USER_X;
-	return mm->pt.format->edit->user_rights(&mm->pt, wanted, 0, ret);
+		if (flags & PGW_VMA_READ)
+			wanted |= PGW_USER_R;
+		if (flags & PGW_VMA_WRITE)
+			wanted |= PGW_USER_W;
+		if (flags & PGW_VMA_EXEC)
+			wanted |= PGW_USER_X;
+		if (!mm->pt.format->edit->user_rights(&mm->pt, wanted, 0, rights))
+			*rights = UINT8_MAX;
+	}
 }
 
 static struct vma_node *tree_root(const struct pgw_mm *mm)
