@@ -16,6 +16,7 @@
 /* A page's slot. All of it stays in registers. */
 struct edit_page {
 	const struct pt_edit *edit;
+	enum pt_policy policy; /* the edit's */
 	uint64_t *table, *item;
 	struct pgw_ptdesc *desc; /* PT_SHARED: locked */
 };
@@ -23,11 +24,11 @@ struct edit_page {
 /* A level, a constant: from its item to that of the next lower one. */
 #define PAGE_STEP(level)                                                                           \
 	do {                                                                                       \
-		uint64_t entry_ = pt_owner_item(pt_host_table(pt, item_pa));                       \
+		uint64_t entry_ = pt_owner_item((uint64_t *)(uintptr_t)(item_pa + host_offset));                       \
                                                                                                    \
-		if (pgw_unlikely(!pt_is_table(&pt->env, entry_, level)))                           \
+		if (pgw_unlikely(!pt_is_table(&env, entry_, level)))                           \
 			return false;                                                              \
-		table_pa = pt_table_pa(&pt->env, entry_);                                          \
+		table_pa = pt_table_pa(&env, entry_);                                          \
 		item_pa = translate_item_pa(table_pa, va, (level)-1);                              \
 	} while (0)
 
@@ -37,6 +38,9 @@ static PGW_ALWAYS_INLINE bool page_find(const struct pt_edit *edit, uint64_t va,
 {
 	const struct pt *pt = edit->pt;
 	const unsigned top = pt->format->geometry.top_level;
+	/* Items are loaded with acquire: what is not in registers would be loaded anew after each. */
+	const struct pt_env env = pt->env;
+	const uint64_t host_offset = pt->host_offset;
 	uint64_t item_pa = pt->root_pa + ((va >> pt->top_shift) & pt->top_mask), table_pa;
 
 	if (PT_MAX_TOP_LEVEL >= 4 && top >= 4)
@@ -47,6 +51,7 @@ static PGW_ALWAYS_INLINE bool page_find(const struct pt_edit *edit, uint64_t va,
 		PAGE_STEP(2);
 	PAGE_STEP(1);
 	*ret = (struct edit_page){ .edit = edit,
+				   .policy = edit->policy,
 				   .table = pt_host_table(pt, table_pa),
 				   .item = pt_host_table(pt, item_pa) };
 	return true;
@@ -60,7 +65,7 @@ static PGW_ALWAYS_INLINE bool page_begin(const struct pt_edit *edit, uint64_t va
 {
 	if (pgw_unlikely(!page_find(edit, va, page)))
 		return false;
-	if (edit->policy != PT_SHARED)
+	if (page->policy != PT_SHARED)
 		return true;
 	page->desc = edit->pt->platform->table_desc(edit->pt->platform->ctx, page->table);
 	pt_table_lock(edit->pt, page->desc);
@@ -72,7 +77,7 @@ static PGW_ALWAYS_INLINE bool page_begin(const struct pt_edit *edit, uint64_t va
 
 static PGW_ALWAYS_INLINE void page_end(const struct edit_page *page)
 {
-	if (page->edit->policy == PT_SHARED)
+	if (page->policy == PT_SHARED)
 		pt_table_unlock(page->edit->pt, page->desc);
 }
 
@@ -82,13 +87,13 @@ static PGW_ALWAYS_INLINE void page_put(const struct edit_page *page, uint64_t en
 	const struct pgw_platform *platform = page->edit->pt->platform;
 	struct pgw_ptdesc *desc = page->desc;
 
-	if (page->edit->policy == PT_SINGLE)
+	if (page->policy == PT_SINGLE)
 		*page->item = entry;
 	else
 		step_store_n(page->item, entry, __ATOMIC_RELEASE);
-	if (page->edit->policy != PT_SHARED)
+	if (page->policy != PT_SHARED)
 		desc = platform->table_desc(platform->ctx, page->table);
-	if (page->edit->policy == PT_SINGLE)
+	if (page->policy == PT_SINGLE)
 		desc->nr_live += nr;
 	else
 		step_fetch_add(&desc->nr_live, nr, __ATOMIC_RELAXED);
@@ -177,7 +182,7 @@ static int pt_unmap_page(const struct pt_edit *edit, uint64_t va)
 static PGW_ALWAYS_INLINE bool page_replace(const struct edit_page *page, uint64_t *seen,
 					   uint64_t entry)
 {
-	if (page->edit->policy != PT_SINGLE)
+	if (page->policy != PT_SINGLE)
 		return step_compare_exchange_n(page->item, seen, entry, false, __ATOMIC_ACQ_REL,
 					       __ATOMIC_ACQUIRE);
 	*page->item = entry;
