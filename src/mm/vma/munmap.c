@@ -6,7 +6,8 @@
  *	split     the edges, of VMAs and of leaves; all that can fail       mmap lock: write
  *	detach    the VMAs leave the tree: the first visible change                 write
  *	downgrade                                                                   read
- *	zap       the leaves; the VMAs leave their files
+ *	zap       the leaves, after the lowest tables that lie in a VMA were unlinked and flushed;
+ *	          the VMAs leave their files
  *	free      unlink the tables that nobody needs any more
  *	flush     the TLBs; then release the frames and, once readers
  *	          have left, free the tables
