@@ -19,6 +19,7 @@
 #include <pagewalk/pagewalk.h>
 
 #include "harness.h"
+#include "sharing.h"
 
 enum {
 	MAX_THREADS = 8,
@@ -43,7 +44,6 @@ enum {
 #define VMALLOC_VA UINT64_C(0xffffc90000000000)
 #define MEMORY (UINT64_C(1) << 32) /* where the huge pages are */
 #define GOAL 1.8                   /* read to write, two threads on two CPUs */
-#define SHARING_GOAL 0.95          /* two readers of one mm, beside two with an mm each */
 #define MAX_LOST 0.03              /* of a run's time, to other programs */
 
 static double clock_ns(clockid_t clock)
@@ -802,159 +802,6 @@ static void measure_unmap(const struct bench *bench)
 	}
 }
 
-/* ---- readers: one mm, an mm each, one pthread_rwlock ---- */
-
-enum { MAX_SHARERS = 16, NR_SHARER_WIDTHS = 5, PAIRS_PER_LOOK = 64 };
-enum sharing { SHARE_MM, SHARE_NOTHING, SHARE_RWLOCK, NR_SHARINGS };
-
-/** What threads read: one page of a kernel mm. */
-struct shared_mm {
-	_Alignas(128) struct pgw_mm *mm;
-	pthread_rwlock_t rwlock;
-};
-
-struct sharer {
-	_Alignas(128) struct shared_mm *shared;
-	enum sharing how;
-	bool walks;
-	uint64_t nr;
-	bool *is_over; /* atomic */
-	pthread_barrier_t *start;
-};
-
-PGW_NO_THREAD_SAFETY_ANALYSIS static void share_once(const struct sharer *sharer)
-{
-	static const struct pgw_mm_walk_ops ops = { .pte_entry = count_leaf };
-	const uint64_t start = VMALLOC_VA, end = VMALLOC_VA + PAGE;
-	struct shared_mm *shared = sharer->shared;
-	uint64_t nr = 0;
-
-	if (sharer->how == SHARE_RWLOCK) {
-		pthread_rwlock_rdlock(&shared->rwlock);
-		if (sharer->walks)
-			pgw_walk_kernel_page_table_range_lockless(shared->mm, start, end, &ops,
-								  NULL, &nr);
-		pthread_rwlock_unlock(&shared->rwlock);
-		return;
-	}
-	pgw_mmap_read_lock(shared->mm);
-	if (sharer->walks)
-		pgw_walk_kernel_page_table_range(shared->mm, start, end, &ops, NULL, &nr);
-	pgw_mmap_read_unlock(shared->mm);
-}
-
-static void *sharer_main(void *arg)
-{
-	struct sharer *sharer = arg;
-
-	pthread_barrier_wait(sharer->start);
-	while (!__atomic_load_n(sharer->is_over, __ATOMIC_RELAXED)) {
-		for (unsigned i = 0; i < PAIRS_PER_LOOK; i++)
-			share_once(sharer);
-		sharer->nr += PAIRS_PER_LOOK;
-	}
-	return NULL;
-}
-
-/* @return times a second, of all threads */
-static double share(struct shared_mm *mms, enum sharing how, bool walks, unsigned nr_threads,
-		    unsigned ms)
-{
-	const struct timespec time = { .tv_nsec = (long)ms * 1000000 };
-	static struct sharer sharers[MAX_SHARERS];
-	pthread_t threads[MAX_SHARERS];
-	pthread_barrier_t start;
-	bool is_over = false;
-	uint64_t nr = 0;
-	double begin;
-
-	bench_require(!pthread_barrier_init(&start, NULL, nr_threads + 1), "a barrier");
-	for (unsigned i = 0; i < nr_threads; i++) {
-		sharers[i] = (struct sharer){ .shared = &mms[how == SHARE_NOTHING ? i : 0],
-					      .how = how,
-					      .walks = walks,
-					      .is_over = &is_over,
-					      .start = &start };
-		bench_require(!pthread_create(&threads[i], NULL, sharer_main, &sharers[i]),
-			      "a thread");
-		place(threads[i], i);
-	}
-	pthread_barrier_wait(&start);
-	begin = now_ns();
-	nanosleep(&time, NULL);
-	__atomic_store_n(&is_over, true, __ATOMIC_RELAXED);
-	for (unsigned i = 0; i < nr_threads; i++) {
-		pthread_join(threads[i], NULL);
-		nr += sharers[i].nr;
-	}
-	pthread_barrier_destroy(&start);
-	return (double)nr / (now_ns() - begin) * 1e9;
-}
-
-static void print_sharing(const struct bench *bench, bool walks, unsigned nr_threads,
-			  double *const rates[NR_SHARINGS])
-{
-	double ratio[BENCH_MAX_ROUNDS], median[NR_SHARINGS], of_own;
-
-	for (unsigned i = 0; i < bench->nr_rounds; i++)
-		ratio[i] = rates[SHARE_MM][i] / rates[SHARE_NOTHING][i];
-	of_own = bench_median(ratio, bench->nr_rounds);
-	for (unsigned how = 0; how < NR_SHARINGS; how++)
-		median[how] = bench_median(rates[how], bench->nr_rounds);
-	if (bench->is_json)
-		printf("{\"bench\":\"bench_contention_%s\",\"threads\":%u,\"clock\":\"wall\","
-		       "\"rate\":%.0f,\"own\":%.0f,\"rwlock\":%.0f,\"ratio\":%.4f}\n",
-		       walks ? "walk1" : "pair", nr_threads, median[SHARE_MM],
-		       median[SHARE_NOTHING], median[SHARE_RWLOCK], of_own);
-	else
-		printf("  %7u  %8.2f  %8.2f  %8.2f  x %.2f", nr_threads, median[SHARE_MM] / 1e6,
-		       median[SHARE_NOTHING] / 1e6, median[SHARE_RWLOCK] / 1e6, of_own);
-	bench_print_goal(bench, of_own, nr_threads == 2 ? SHARING_GOAL : 0, true);
-	if (!bench->is_json)
-		printf("\n");
-}
-
-static void measure_sharing(const struct bench *bench)
-{
-	static struct shared_mm mms[MAX_SHARERS];
-	struct pgw_mm_new_args args = { .platform = hosted,
-					.format = pgw_format_by_name("x86_64-la48"),
-					.region = PGW_REGION_KERNEL };
-	struct pgw_map_args map = { .first = VMALLOC_VA,
-				    .last = VMALLOC_VA + PAGE - 1,
-				    .pa = MEMORY,
-				    .rights = PGW_KERNEL_R,
-				    .sizes = PAGE };
-	double rates[NR_SHARINGS][BENCH_MAX_ROUNDS];
-	double *const rows[NR_SHARINGS] = { rates[0], rates[1], rates[2] };
-
-	for (unsigned i = 0; i < MAX_SHARERS; i++)
-		bench_require(!pgw_mm_new(&args, &mms[i].mm) && !pgw_vmap(mms[i].mm, &map) &&
-				      !pthread_rwlock_init(&mms[i].rwlock, NULL),
-			      "cannot make mms");
-	for (int walks = 0; walks < 2; walks++) {
-		if (!bench->is_json)
-			printf("%s (millions a second: one mm; an mm each; one pthread_rwlock; x: "
-			       "one "
-			       "mm / an mm each)\n",
-			       walks ? "walk of 1 page" : "lock pair");
-		for (unsigned width = 0; width < NR_SHARER_WIDTHS; width++) {
-			unsigned ms = bench->is_smoke ? 1u : (unsigned)RUN_MS << (width > 1);
-
-			for (unsigned round = 0; round < bench->nr_rounds; round++) {
-				for (unsigned how = 0; how < NR_SHARINGS; how++)
-					rates[how][round] = share(mms, (enum sharing)how, walks,
-								  1U << width, ms);
-			}
-			print_sharing(bench, walks, 1U << width, rows);
-		}
-	}
-	for (unsigned i = 0; i < MAX_SHARERS; i++) {
-		pthread_rwlock_destroy(&mms[i].rwlock);
-		pgw_mm_free(mms[i].mm);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	static struct world write_world, read_world;
@@ -982,6 +829,6 @@ int main(int argc, char **argv)
 	world_fini(&write_world);
 	world_fini(&read_world);
 	measure_unmap(&bench);
-	measure_sharing(&bench);
+	measure_sharing(&bench, place);
 	return bench_done(&bench);
 }
