@@ -34,7 +34,7 @@ enum pgw_lock_mode {
 #define PGW_MAX_HELD 8
 
 /** Threads that read are told apart by so many classes: who wants to write looks at some of them. */
-#define PGW_THREAD_CLASSES 32
+#define PGW_THREAD_CLASSES 31
 
 /**
  * What the library knows about a thread: the locks it holds, and whether it is
@@ -49,12 +49,14 @@ struct pgw_thread {
 	 * itself, so that it need not write to the lock. Others look at it, and may change the bits
 	 */
 	uintptr_t slot[PGW_MAX_HELD];
-	uint32_t held;              /**< bit n: slot n is in use */
-	uint8_t mode[PGW_MAX_HELD]; /**< by slot: enum pgw_lock_mode */
-	uint8_t rank[PGW_MAX_HELD]; /**< by slot: in the order of locks */
-	uint32_t class_bit;         /**< of the locks' state, while the thread is known; else 0 */
-	uint32_t nr_readers;        /**< pgw_reader_enter() calls that have not been left */
-	uint32_t reserved;
+	/** 8 bits for each slot, the lowest for the first: 0: free; else how the lock is held, and its rank */
+	uint64_t held;
+	uint32_t class_bit;    /**< of the locks' state, while the thread is known; else 0 */
+	uint32_t until_sample; /**< reads that nobody counts, until one is taken for many */
+	uint32_t nr_readers;   /**< pgw_reader_enter() calls that have not been left */
+	/** bit n: others have counted slot n, which does not say so; another: they are looking */
+	uint32_t counted;
+	uint64_t reserved;
 	/** 0: not a reader; else the epoch that it entered. Others look at it */
 	uint64_t reader_epoch;
 	struct pgw_epoch *epoch;                 /**< where the thread is known, or NULL */
@@ -233,6 +235,15 @@ struct pgw_platform {
 	 * must not be read. Whoever sleeps there by now just returns early.
 	 */
 	void (*wake)(void *ctx, const uint32_t *word);
+
+	/**
+	 * A full memory barrier in every thread of the program (Linux: membarrier()): what each had
+	 * stored before some moment of this call is visible to the caller when it returns, and what
+	 * each loads after that moment is what the caller stored before the call. With it readers of the
+	 * mmap lock need no barrier of their own, and who wants to write calls it, if the lock has been
+	 * read for long. It must not fail, and may be called with the library's locks held. Optional.
+	 */
+	void (*cpu_barrier)(void *ctx);
 
 	/** The calling thread's struct pgw_thread; never NULL. */
 	struct pgw_thread *(*current)(void *ctx);

@@ -18,6 +18,9 @@
  * (release, acquire) sees in all that it looks at what was unlinked before.
  */
 #define EPOCH_FIRST UINT64_C(1)
+/* One class for all is what threads may meet that share one, if there are more of them. */
+#define NR_CLASSES STEP_LIMIT(31)
+_Static_assert(NR_CLASSES <= PGW_THREAD_CLASSES, "each class has a bit, and a list");
 #define NR_BAGS PGW_ARRAY_SIZE(((struct pgw_epoch *)NULL)->bag)
 
 static unsigned bag_of(uint64_t epoch)
@@ -38,7 +41,7 @@ PGW_NOINLINE void epoch_join(const struct pgw_platform *platform, struct pgw_thr
 	unsigned class;
 
 	mutex_lock(&epoch->guard, platform);
-	class = epoch->nr_joined++ % PGW_THREAD_CLASSES;
+	class = epoch->nr_joined++ % NR_CLASSES;
 	thread->next = epoch->threads;
 	epoch->threads = thread;
 	thread->next_of_class = epoch->of_class[class];

@@ -26,6 +26,8 @@
 #define step_sub_fetch(at, value, order) __atomic_sub_fetch(at, value, order)
 #define step_or_fetch(at, value, order) __atomic_or_fetch(at, value, order)
 #define step_thread_fence(order) __atomic_thread_fence(order)
+/* For the compiler alone: the platform's cpu_barrier does the rest. */
+#define step_signal_fence(order) __atomic_signal_fence(order)
 /* How often to look before going to sleep: every look is alike to the other threads. */
 #define STEP_SPINS(nr) (nr)
 /* How often something may happen before something else has to. */

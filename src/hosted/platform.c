@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/bits.h"
+#include "hosted/barrier.h"
 #include "hosted/futex.h"
 #include "hosted/tables.h"
 
@@ -30,8 +31,18 @@ static void obj_free(void *ctx, void *obj, size_t size)
 
 static struct pgw_epoch epoch;
 
+/*
+ * Found without a call, also in a shared library: some 200 bytes of what glibc keeps for such
+ * variables of libraries that are loaded late.
+ */
+#if defined(__GLIBC__)
+#define OWN_TLS __attribute__((tls_model("initial-exec")))
+#else
+#define OWN_TLS
+#endif
+
 /** What a thread has of its own; all zero at first. */
-static _Thread_local struct {
+static _Thread_local OWN_TLS struct {
 	_Alignas(64) struct pgw_thread thread;
 	bool is_registered; /* thread_end() will be called */
 } self;
@@ -114,19 +125,25 @@ static bool has_features(void)
 #define HOSTED_MAY_USE_VECTORS true
 #endif
 
-#define HOSTED_PLATFORM(features, without_memo)                                                    \
+#define HOSTED_PLATFORM(features, without_memo, barrier)                                           \
 	{                                                                                          \
 		.table_alloc = tables_alloc, .table_free = tables_free, .table_desc = tables_desc, \
 		.obj_alloc = obj_alloc, .obj_free = obj_free, .table_offset = 0,                   \
 		.cpu_features = (features), .no_memo = (without_memo), .park = futex_park,         \
-		.wake = futex_wake, .current = current, .epoch = &epoch,                           \
+		.wake = futex_wake, .current = current, .cpu_barrier = (barrier), .epoch = &epoch, \
 		.violation = violation_abort,                                                      \
 	}
 
-/* By: vectors, no memo. All constant, so that no thread has to be the first. */
-static const struct pgw_platform hosted_platforms[2][2] = {
-	{ HOSTED_PLATFORM(0, false), HOSTED_PLATFORM(0, true) },
-	{ HOSTED_PLATFORM(HOSTED_FEATURES, false), HOSTED_PLATFORM(HOSTED_FEATURES, true) },
+#define HOSTED_PLATFORMS(features, barrier)                                                        \
+	{                                                                                          \
+		HOSTED_PLATFORM(features, false, barrier),                                         \
+			HOSTED_PLATFORM(features, true, barrier)                                   \
+	}
+
+/* By: vectors, barrier, no memo. All constant, so that no thread has to be the first. */
+static const struct pgw_platform hosted_platforms[2][2][2] = {
+	{ HOSTED_PLATFORMS(0, NULL), HOSTED_PLATFORMS(0, barrier_run) },
+	{ HOSTED_PLATFORMS(HOSTED_FEATURES, NULL), HOSTED_PLATFORMS(HOSTED_FEATURES, barrier_run) },
 };
 
 /* For tests, see docs/testing.md: a word of PAGEWALK_PATHS. */
@@ -146,7 +163,9 @@ static const struct pgw_platform *platform_choose(void)
 {
 	bool vectors = HOSTED_MAY_USE_VECTORS && has_features() && !paths_have("scalar");
 
-	return &hosted_platforms[vectors][paths_have("nomemo")];
+	bool barrier = !paths_have("nobarrier") && barrier_register();
+
+	return &hosted_platforms[vectors][barrier][paths_have("nomemo")];
 }
 
 const struct pgw_platform *pgw_hosted_platform(void)

@@ -22,7 +22,7 @@
  * closed the lock may look at the head without the guard.
  *
  * MMAP_LOCK_CLASSES: readers that are not counted: see lock_slots.h. None with MMAP_LOCK_WRITER or
- * MMAP_LOCK_QUEUED.
+ * MMAP_LOCK_QUEUED. MMAP_LOCK_PLAIN comes with some of them, and goes with all.
  *
  * MMAP_LOCK_OPEN: the head is awake, or has not been told yet that it is the head and will be
  * woken for that. It looks at the state now and then, and before it goes to sleep it sets
@@ -30,7 +30,7 @@
  * as the head, nobody opens: the lock is handed over, and who gets it is woken.
  */
 /* No lock has a higher rank: whoever asks with it may hold any lock. */
-#define RANK_HIGHEST (~0U)
+#define RANK_HIGHEST LOCK_RANK_MAPPING
 
 /*
  * A pause is some 12 ns on a Xeon, to sleep and be woken 10 to 20 us. The head looks at its own word
@@ -97,8 +97,8 @@ static PGW_ALWAYS_INLINE bool state_take(struct pgw_mmap_lock *lock, enum pgw_lo
 /**
  * Take the lock, or else say that the queue is not empty. These are one step,
  * so that the holder who is in the way sees the queue when it releases.
- * @param ret_classes those whose bits this has cleared: it has also counted the caller as a reader,
- *        until token_drop()
+ * @param ret_classes the bits of uncounted readers that this has cleared: it has also counted the
+ *        caller as a reader, until token_drop()
  */
 static bool state_take_or_queue(struct pgw_mmap_lock *lock, enum pgw_lock_mode mode,
 				uint64_t *ret_classes)
@@ -109,7 +109,7 @@ static bool state_take_or_queue(struct pgw_mmap_lock *lock, enum pgw_lock_mode m
 
 	do {
 		blocks = state_blocks(state, mode);
-		classes = blocks ? state & MMAP_LOCK_CLASSES : 0;
+		classes = blocks ? state & MMAP_LOCK_UNCOUNTED : 0;
 		if (blocks)
 			next = (state | MMAP_LOCK_QUEUED) - classes +
 			       (classes ? MMAP_LOCK_READER : 0);
@@ -266,7 +266,7 @@ static PGW_NOINLINE bool state_take_counting(struct pgw_mmap_lock *lock,
 	uint64_t state = step_load_n(&lock->state, __ATOMIC_RELAXED);
 	uint64_t alone = MMAP_LOCK_READER;
 
-	if (!state || (state & ~MMAP_LOCK_CLASSES) ||
+	if (!state || (state & ~MMAP_LOCK_UNCOUNTED) ||
 	    !step_compare_exchange_n(&lock->state, &state, alone, false, __ATOMIC_SEQ_CST,
 				     __ATOMIC_RELAXED))
 		return false;
@@ -391,57 +391,65 @@ static struct pgw_thread *current_thread(const struct pgw_platform *platform)
 static PGW_ALWAYS_INLINE unsigned held_find(const struct pgw_thread *thread,
 					    const struct pgw_mmap_lock *lock)
 {
-	for (uint32_t held = thread->held; held; held &= held - 1) {
-		unsigned i = (unsigned)__builtin_ctz(held);
+	uint64_t held = thread->held;
+
+	for (unsigned i = 0; held; i++, held >>= HELD_BITS) {
 		uintptr_t slot = step_load_n(&thread->slot[i], __ATOMIC_RELAXED);
 
-		if ((slot & ~SLOT_BITS) == (uintptr_t)lock)
+		if ((held & HELD_MASK) && (slot & ~SLOT_BITS) == (uintptr_t)lock)
 			return i;
 	}
 	return PGW_MAX_HELD;
 }
 
+/** A slot that is not in use, or PGW_MAX_HELD. Those that are stay where they are: others look at them. */
+static PGW_ALWAYS_INLINE unsigned held_free(const struct pgw_thread *thread)
+{
+	unsigned i = 0;
+
+	for (uint64_t held = thread->held; held & HELD_MASK; held >>= HELD_BITS)
+		i++;
+	return i;
+}
+
 static PGW_ALWAYS_INLINE enum pgw_lock_mode held_mode(const struct pgw_thread *thread, unsigned i)
 {
-	return i < PGW_MAX_HELD ? (enum pgw_lock_mode)thread->mode[i] : PGW_LOCK_NONE;
+	return i < PGW_MAX_HELD ? (enum pgw_lock_mode)(thread->held >> i * HELD_BITS & HELD_MODE)
+				: PGW_LOCK_NONE;
 }
 
 /** May the thread wait for the lock? Not if it holds it, or one that comes after it. */
-static PGW_ALWAYS_INLINE int held_check(const struct pgw_thread *thread,
-					const struct pgw_mmap_lock *lock, unsigned rank)
+static PGW_NOINLINE int held_refuses(const struct pgw_thread *thread,
+				     const struct pgw_mmap_lock *lock, unsigned rank)
 {
 	int err = 0;
 
-	if (pgw_likely(!thread->held))
-		return 0;
 	if (held_find(thread, lock) < PGW_MAX_HELD)
 		return -PGW_EDEADLK;
-	if (thread->held == BIT(PGW_MAX_HELD) - 1)
+	if (held_free(thread) == PGW_MAX_HELD)
 		err = -PGW_E2BIG;
-	for (uint32_t held = thread->held; held; held &= held - 1) {
-		if (thread->rank[__builtin_ctz(held)] > rank)
+	for (uint64_t held = thread->held; held; held >>= HELD_BITS) {
+		if ((held & HELD_MASK) >= HELD(rank + 1, 0))
 			err = -PGW_EINVAL;
 	}
 	return err;
 }
 
-/** A slot that is not in use. Those that are stay where they are: others look at them. */
-static PGW_ALWAYS_INLINE unsigned held_free(const struct pgw_thread *thread)
+static PGW_ALWAYS_INLINE int held_check(const struct pgw_thread *thread,
+					const struct pgw_mmap_lock *lock, unsigned rank)
 {
-	return (unsigned)__builtin_ctz(~thread->held);
+	return pgw_likely(!thread->held) ? 0 : held_refuses(thread, lock, rank);
 }
 
 static PGW_ALWAYS_INLINE void held_add(struct pgw_thread *thread, unsigned i, unsigned rank,
 				       enum pgw_lock_mode mode)
 {
-	thread->mode[i] = (uint8_t)mode;
-	thread->rank[i] = (uint8_t)rank;
-	thread->held |= UINT32_C(1) << i;
+	thread->held |= HELD(rank, mode) << i * HELD_BITS;
 }
 
 static PGW_ALWAYS_INLINE void held_remove(struct pgw_thread *thread, unsigned i)
 {
-	thread->held &= ~(UINT32_C(1) << i);
+	thread->held &= ~(HELD_MASK << i * HELD_BITS);
 }
 
 /* ---- the lock ---- */
@@ -459,23 +467,14 @@ static PGW_ALWAYS_INLINE void lock_taken(struct pgw_mmap_lock *lock,
 	step_store_n(&thread->slot[i], (uintptr_t)lock | SLOT_COUNTED, __ATOMIC_RELEASE);
 }
 
-static PGW_ALWAYS_INLINE int lock_take(struct pgw_mmap_lock *lock,
-				       const struct pgw_platform *platform, unsigned rank,
-				       enum pgw_lock_mode mode)
+/* Apart, so that who is not counted need not save the registers that this takes. */
+static PGW_NOINLINE void lock_read_counted(struct pgw_mmap_lock *lock,
+					   const struct pgw_platform *platform,
+					   struct pgw_thread *thread, unsigned i)
 {
-	struct pgw_thread *thread = current_thread(platform);
-	int err = held_check(thread, lock, rank);
-	unsigned i = held_free(thread);
-
-	if (pgw_unlikely(err))
-		return err;
-	if (mode != PGW_LOCK_READ || !slot_announce(lock, platform, thread, i)) {
-		if (pgw_unlikely(!state_take(lock, mode)))
-			queue_wait(lock, platform, mode);
-		lock_taken(lock, platform, thread, i, mode);
-	}
-	held_add(thread, i, rank, mode);
-	return 0;
+	if (pgw_unlikely(!state_take(lock, PGW_LOCK_READ)))
+		queue_wait(lock, platform, PGW_LOCK_READ);
+	lock_taken(lock, platform, thread, i, PGW_LOCK_READ);
 }
 
 /* Who does not wait is in nobody's way: every order will do. */
@@ -489,7 +488,7 @@ static PGW_ALWAYS_INLINE int lock_try(struct pgw_mmap_lock *lock,
 
 	if (pgw_unlikely(err))
 		return err;
-	if (mode != PGW_LOCK_READ || !slot_announce(lock, platform, thread, i)) {
+	if (mode != PGW_LOCK_READ || !slot_enter(lock, platform, thread, i)) {
 		if (!state_take(lock, mode) &&
 		    (mode == PGW_LOCK_READ || !state_take_counting(lock, platform)))
 			return -PGW_EBUSY;
@@ -499,14 +498,39 @@ static PGW_ALWAYS_INLINE int lock_try(struct pgw_mmap_lock *lock,
 	return 0;
 }
 
+int mmap_lock_read_by(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
+		      struct pgw_thread *thread, unsigned rank)
+{
+	int err = held_check(thread, lock, rank);
+	unsigned i = held_free(thread);
+
+	if (pgw_unlikely(err))
+		return err;
+	if (!slot_enter(lock, platform, thread, i))
+		lock_read_counted(lock, platform, thread, i);
+	held_add(thread, i, rank, PGW_LOCK_READ);
+	return 0;
+}
+
 int mmap_lock_read(struct pgw_mmap_lock *lock, const struct pgw_platform *platform, unsigned rank)
 {
-	return lock_take(lock, platform, rank, PGW_LOCK_READ);
+	return mmap_lock_read_by(lock, platform, current_thread(platform), rank);
 }
 
 int mmap_lock_write(struct pgw_mmap_lock *lock, const struct pgw_platform *platform, unsigned rank)
 {
-	return lock_take(lock, platform, rank, PGW_LOCK_WRITE);
+	struct pgw_thread *thread = current_thread(platform);
+	int err = held_check(thread, lock, rank);
+	unsigned i = held_free(thread);
+
+	if (pgw_unlikely(err))
+		return err;
+	/* Readers that nobody has counted are often gone: the queue would keep others back meanwhile. */
+	if (pgw_unlikely(!state_take(lock, PGW_LOCK_WRITE)) && !state_take_counting(lock, platform))
+		queue_wait(lock, platform, PGW_LOCK_WRITE);
+	lock_taken(lock, platform, thread, i, PGW_LOCK_WRITE);
+	held_add(thread, i, rank, PGW_LOCK_WRITE);
+	return 0;
 }
 
 int mmap_lock_may_wait(const struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
@@ -527,18 +551,32 @@ int mmap_lock_write_try(struct pgw_mmap_lock *lock, const struct pgw_platform *p
 	return lock_try(lock, platform, rank, PGW_LOCK_WRITE);
 }
 
-int mmap_lock_read_unlock(struct pgw_mmap_lock *lock, const struct pgw_platform *platform)
+void mmap_lock_read_left(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
+			 struct pgw_thread *thread, unsigned i, uintptr_t how)
 {
-	struct pgw_thread *thread = current_thread(platform);
+	if (how != SLOT_PLAIN || slot_was_counted(platform, thread, i))
+		state_release(lock, platform, PGW_LOCK_READ);
+}
+
+int mmap_lock_read_unlock_by(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
+			     struct pgw_thread *thread)
+{
 	unsigned i = held_find(thread, lock);
 	enum pgw_lock_mode mode = held_mode(thread, i);
+	uintptr_t how;
 
 	if (mode != PGW_LOCK_READ && mode != PGW_LOCK_DOWNGRADED)
 		return -PGW_EPERM;
 	held_remove(thread, i);
-	if (slot_leave(thread, i))
-		state_release(lock, platform, PGW_LOCK_READ);
+	how = step_load_n(&thread->slot[i], __ATOMIC_RELAXED) & SLOT_BITS;
+	if (!slot_leave(thread, i, how))
+		mmap_lock_read_left(lock, platform, thread, i, how);
 	return 0;
+}
+
+int mmap_lock_read_unlock(struct pgw_mmap_lock *lock, const struct pgw_platform *platform)
+{
+	return mmap_lock_read_unlock_by(lock, platform, current_thread(platform));
 }
 
 int mmap_lock_write_unlock(struct pgw_mmap_lock *lock, const struct pgw_platform *platform)
@@ -562,7 +600,7 @@ int mmap_lock_downgrade(struct pgw_mmap_lock *lock, const struct pgw_platform *p
 
 	if (held_mode(thread, i) != PGW_LOCK_WRITE)
 		return -PGW_EPERM;
-	thread->mode[i] = PGW_LOCK_DOWNGRADED;
+	thread->held ^= HELD(0, PGW_LOCK_WRITE ^ PGW_LOCK_DOWNGRADED) << i * HELD_BITS;
 	state = step_fetch_sub(&lock->state, MMAP_LOCK_WRITER - MMAP_LOCK_READER, __ATOMIC_RELEASE);
 	if (state & MMAP_LOCK_QUEUED)
 		queue_grant(lock, platform);

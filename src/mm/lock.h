@@ -20,7 +20,8 @@
 #define MMAP_LOCK_OPEN BIT(61)         /* free, though there is a queue */
 #define MMAP_LOCK_DEMAND BIT(60)       /* the head of the queue wants to be next */
 #define MMAP_LOCK_READERS BITS(59, 32) /* how many hold it for read or downgraded and are counted */
-#define MMAP_LOCK_CLASSES BITS(31, 0)  /* whose threads need not be counted: lock_slots.h */
+#define MMAP_LOCK_PLAIN BIT(31)       /* who need not be counted says so by a store: lock_slots.h */
+#define MMAP_LOCK_CLASSES BITS(30, 0) /* whose threads need not be counted: lock_slots.h */
 
 /** So often newcomers may take the lock past who is the first to wait: alone; before others. */
 #define MMAP_LOCK_PASSES STEP_LIMIT(64)
@@ -35,6 +36,7 @@ enum {
 };
 
 struct mmap_waiter;
+struct pgw_thread;
 
 /** What a thread in the queue is told; it sleeps on it. */
 enum { MMAP_WAITER_WAITS, MMAP_WAITER_HEADS, MMAP_WAITER_GRANTED };
@@ -46,7 +48,7 @@ struct pgw_mmap_lock {
 	struct mmap_waiter *tail; /* guarded by guard; valid while head is not NULL */
 	uint32_t guard;           /* of the queue; base/mutex.h */
 	uint32_t passes;          /* newcomers since there is this head; who holds the lock alone */
-	uint32_t nr_reads;        /* counted ones since the last write, atomic; may lose some */
+	uint32_t nr_reads;        /* since the last write, about; atomic; see lock_slots.c */
 };
 
 /**
@@ -57,6 +59,16 @@ struct pgw_mmap_lock {
  */
 int mmap_lock_read(struct pgw_mmap_lock *lock, const struct pgw_platform *platform, unsigned rank);
 int mmap_lock_write(struct pgw_mmap_lock *lock, const struct pgw_platform *platform, unsigned rank);
+
+/** The same of the calling thread, whose struct pgw_thread the caller has looked up. */
+int mmap_lock_read_by(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
+		      struct pgw_thread *thread, unsigned rank);
+int mmap_lock_read_unlock_by(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
+			     struct pgw_thread *thread);
+
+/** A reader has taken slot i back, see slot_leave(), and may be counted: then the lock is released. */
+void mmap_lock_read_left(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,
+			 struct pgw_thread *thread, unsigned i, uintptr_t how);
 
 /** The same without waiting, -PGW_EBUSY, and so in any order. */
 int mmap_lock_read_try(struct pgw_mmap_lock *lock, const struct pgw_platform *platform,

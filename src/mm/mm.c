@@ -19,6 +19,27 @@ static bool fits_kernel_mm(const struct pgw_format *format, const struct pgw_reg
 	return pt->format == format && region->last < pt->region.first;
 }
 
+static struct pgw_mm *mm_alloc(const struct pgw_platform *platform)
+{
+	void *memory = platform->obj_alloc(platform->ctx, sizeof(struct pgw_mm) + MM_CACHE_LINE);
+	size_t before = -(uintptr_t)memory % MM_CACHE_LINE;
+	struct pgw_mm *mm;
+
+	if (!memory)
+		return NULL;
+	mm = (struct pgw_mm *)(void *)((unsigned char *)memory + before);
+	mm->memory = memory;
+	mm->platform = platform;
+	return mm;
+}
+
+static void mm_dealloc(struct pgw_mm *mm)
+{
+	const struct pgw_platform *platform = mm->platform;
+
+	platform->obj_free(platform->ctx, mm->memory, sizeof(*mm) + MM_CACHE_LINE);
+}
+
 /* What both kinds of mm are made with; the tree is the caller's to fill in. */
 static int mm_create(const struct pgw_platform *platform, const struct pgw_format *format,
 		     const struct pgw_region *region, struct pgw_mm *kernel_mm, struct pgw_mm **ret)
@@ -27,10 +48,9 @@ static int mm_create(const struct pgw_platform *platform, const struct pgw_forma
 
 	if (!platform || (kernel_mm && !fits_kernel_mm(format, region, kernel_mm)))
 		return -PGW_EINVAL;
-	mm = platform->obj_alloc(platform->ctx, sizeof(*mm));
+	mm = mm_alloc(platform);
 	if (!mm)
 		return -PGW_ENOMEM;
-	mm->platform = platform;
 	mm->kernel_mm = kernel_mm;
 	mm->pt.format = format;
 	mm->pt.region = *region;
@@ -200,7 +220,7 @@ int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret)
 	table = args->platform->table_alloc(args->platform->ctx,
 					    pt_table_size(geo, geo->top_level));
 	if (!table) {
-		args->platform->obj_free(args->platform->ctx, mm, sizeof(*mm));
+		mm_dealloc(mm);
 		return -PGW_ENOMEM;
 	}
 	mm->kind = PGW_MM_OWNED;
@@ -222,7 +242,7 @@ int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret)
 	if (err) {
 		args->platform->table_free(args->platform->ctx, table,
 					   pt_table_size(geo, geo->top_level));
-		args->platform->obj_free(args->platform->ctx, mm, sizeof(*mm));
+		mm_dealloc(mm);
 		return err;
 	}
 	*ret = mm;
@@ -242,7 +262,7 @@ void pgw_mm_free(struct pgw_mm *mm)
 		mm_forget_vmas(mm);
 	}
 	pt_recall_fini(mm->platform, &mm->recall);
-	mm->platform->obj_free(mm->platform->ctx, mm, sizeof(*mm));
+	mm_dealloc(mm);
 }
 
 const struct pgw_format *pgw_mm_format(const struct pgw_mm *mm)

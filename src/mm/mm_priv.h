@@ -12,7 +12,21 @@
 #include "pt/pt.h"
 #include "pt/read/recall.h"
 
+/** A common size of cache lines. Where they are larger, two locks share one. */
+#define MM_CACHE_LINE 64
+
 struct pgw_mm {
+	/*
+	 * The locks come first, each in a cache line of its own (mm_alloc()), as whoever takes one
+	 * takes its line from the others.
+	 */
+	struct pgw_mmap_lock lock;
+	unsigned char rest_of_line[MM_CACHE_LINE - sizeof(struct pgw_mmap_lock)];
+	/* of a kernel mm: against those who free its tables; see kernel.h */
+	struct pgw_mmap_lock hotplug;
+	unsigned char rest_of_second[MM_CACHE_LINE - sizeof(struct pgw_mmap_lock)];
+
+	void *memory; /* what was allocated; the mm begins less than a cache line later */
 	const struct pgw_platform *platform;
 	enum pgw_mm_kind kind;
 	enum pgw_edit_policy policy;
@@ -23,9 +37,6 @@ struct pgw_mm {
 	struct pt_pages pages;
 	struct pt_recall recall;  /* a snapshot's: where its translations ended */
 	struct pgw_mm *kernel_mm; /* of a user mm, or NULL */
-	struct pgw_mmap_lock lock;
-	/* of a kernel mm: against those who free its tables; see kernel.h */
-	struct pgw_mmap_lock hotplug;
 
 	/* of an owned user mm, for mm_vma_rights(): by PGW_VMA_READ, WRITE and EXEC */
 	uint8_t vma_rights[8];

@@ -5,6 +5,7 @@
 #include "mm/mm_priv.h"
 
 #include "base/bits.h"
+#include "mm/lock_slots.h"
 #include "mm/vma/vma_lock.h"
 
 /* What the analysis of locks takes for granted. */
@@ -78,11 +79,50 @@ PRIMITIVE static int write_locked(struct pgw_mm *mm)
 	return err;
 }
 
+/*
+ * To lock for read and to unlock, in short, for a thread that holds no other lock and is not
+ * counted. What most calls do not need is apart, so that they need not save registers for it.
+ */
+static PGW_NOINLINE int read_lock(struct pgw_mm *mm, struct pgw_thread *thread)
+{
+	return outcome(mm, mmap_lock_read_by(&mm->lock, mm->platform, thread, mm_rank(mm)),
+		       "pgw_mmap_read_lock");
+}
+
+static PGW_NOINLINE int read_lock_late(struct pgw_mm *mm, struct pgw_thread *thread)
+{
+	if (!slot_withdraw(&mm->lock, mm->platform, thread, 0))
+		return read_lock(mm, thread);
+	thread->held = HELD(mm_rank(mm), PGW_LOCK_READ);
+	return 0;
+}
+
+static PGW_NOINLINE int read_lock_sample(struct pgw_mm *mm, struct pgw_thread *thread)
+{
+	thread->held = HELD(mm_rank(mm), PGW_LOCK_READ);
+	slot_sample(&mm->lock, mm->platform, thread);
+	return 0;
+}
+
 PRIMITIVE int pgw_mmap_read_lock(struct pgw_mm *mm)
 {
+	struct pgw_thread *thread;
+	enum slot_outcome outcome;
+
 	if (is_snapshot(mm))
 		return 0;
-	return outcome(mm, mmap_lock_read(&mm->lock, mm->platform, mm_rank(mm)), __func__);
+	thread = mm->platform->current(mm->platform->ctx);
+	if (thread->held)
+		return read_lock(mm, thread);
+	outcome = slot_announce(&mm->lock, mm->platform, thread, 0);
+	if (outcome == SLOT_REFUSED)
+		return read_lock(mm, thread);
+	if (outcome == SLOT_LATE)
+		return read_lock_late(mm, thread);
+	if (outcome == SLOT_SAMPLE)
+		return read_lock_sample(mm, thread);
+	thread->held = HELD(mm_rank(mm), PGW_LOCK_READ);
+	return 0;
 }
 
 PRIMITIVE int pgw_mmap_read_trylock(struct pgw_mm *mm)
@@ -92,11 +132,31 @@ PRIMITIVE int pgw_mmap_read_trylock(struct pgw_mm *mm)
 	return outcome(mm, mmap_lock_read_try(&mm->lock, mm->platform, mm_rank(mm)), __func__);
 }
 
+static PGW_NOINLINE int read_unlock(struct pgw_mm *mm, struct pgw_thread *thread)
+{
+	return outcome(mm, mmap_lock_read_unlock_by(&mm->lock, mm->platform, thread),
+		       "pgw_mmap_read_unlock");
+}
+
+static PGW_NOINLINE int read_left(struct pgw_mm *mm, struct pgw_thread *thread, uintptr_t how)
+{
+	mmap_lock_read_left(&mm->lock, mm->platform, thread, 0, how);
+	return 0;
+}
+
 PRIMITIVE int pgw_mmap_read_unlock(struct pgw_mm *mm)
 {
+	struct pgw_thread *thread;
+	uintptr_t how;
+
 	if (is_snapshot(mm))
 		return 0;
-	return outcome(mm, mmap_lock_read_unlock(&mm->lock, mm->platform), __func__);
+	thread = mm->platform->current(mm->platform->ctx);
+	how = step_load_n(&thread->slot[0], __ATOMIC_RELAXED) ^ (uintptr_t)&mm->lock;
+	if ((how != SLOT_PLAIN && how != SLOT_ANNOUNCED) || thread->held > HELD_MASK)
+		return read_unlock(mm, thread);
+	thread->held = 0;
+	return pgw_likely(slot_leave(thread, 0, how)) ? 0 : read_left(mm, thread, how);
 }
 
 PRIMITIVE int pgw_mmap_write_lock(struct pgw_mm *mm)

@@ -169,8 +169,8 @@ void arena_fini(struct arena *arena)
 {
 	pgw_reclaim_barrier(&arena->platform);
 	if (arena->nr_tables || arena->nr_objs || arena->thread.held) {
-		fprintf(stderr, "left behind: %ld tables, %ld objects, %u locks\n",
-			arena->nr_tables, arena->nr_objs, arena->thread.held);
+		fprintf(stderr, "left behind: %ld tables, %ld objects, locks: %llx\n",
+			arena->nr_tables, arena->nr_objs, (unsigned long long)arena->thread.held);
 		abort();
 	}
 	munmap(arena->mapping, mapping_size(arena));

@@ -33,7 +33,9 @@ struct fixture {
 	struct pgw_violation violation;
 	_Atomic unsigned nr_violations;
 	_Atomic unsigned nr_early; /* every other park() returns early, if not 0 */
-	uint64_t data;             /* guarded by mm's mmap lock */
+	_Atomic unsigned nr_barriers;
+	bool is_plain; /* workers pretend that nobody has written for long */
+	uint64_t data; /* guarded by mm's mmap lock */
 };
 
 /** A thread of a scripted test: takes the lock, says so, and keeps it until told. */
@@ -102,7 +104,7 @@ static int setup(void **state)
 /** Whoever holds it and waits, but for which readers need not be counted. */
 static uint64_t state_of(const struct fixture *f)
 {
-	return __atomic_load_n(&f->mm.lock.state, __ATOMIC_RELAXED) & ~MMAP_LOCK_CLASSES;
+	return __atomic_load_n(&f->mm.lock.state, __ATOMIC_RELAXED) & ~MMAP_LOCK_UNCOUNTED;
 }
 
 static int teardown(void **state)
@@ -856,6 +858,105 @@ static void test_mmap_lock__reader_in_a_slot_keeps_writers_out(void **state)
 	assert_false(mmap_lock_is_taken(&f->mm.lock, &f->platform));
 }
 
+/** Let readers be found by slots that they have stored to, which they are after many reads. */
+static void announce_plainly(struct pgw_mm *mm)
+{
+	unsigned nr = 0;
+
+	for (;
+	     nr < 20000 && !(__atomic_load_n(&mm->lock.state, __ATOMIC_RELAXED) & MMAP_LOCK_PLAIN);
+	     nr++) {
+		assert_int_equal(pgw_mmap_read_lock(mm), 0);
+		assert_int_equal(pgw_mmap_read_unlock(mm), 0);
+	}
+	assert_in_range(nr, 8000, 9000);
+}
+
+static void count_barrier(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	f->nr_barriers++;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (pgw_hosted_platform()->cpu_barrier)
+		pgw_hosted_platform()->cpu_barrier(NULL);
+}
+
+/* The same after many reads: the barrier is run by who wants to write, once for many reads. */
+static void test_mmap_lock__reader_in_a_plain_slot_keeps_writers_out(void **state)
+{
+	struct fixture *f = *state;
+	struct actor writer;
+
+	f->platform.cpu_barrier = count_barrier;
+	announce_plainly(&f->mm);
+	assert_int_equal(f->nr_barriers, 0);
+	assert_int_equal(pgw_mmap_read_lock(&f->mm), 0);
+	assert_int_equal(state_of(f), 0);
+	assert_int_equal(this_thread()->slot[0] & SLOT_BITS, SLOT_PLAIN);
+	assert_true(mmap_lock_is_taken(&f->mm.lock, &f->platform));
+	check_attempt_only(f, 0, -PGW_EBUSY);
+	assert_int_equal(f->nr_barriers, 1);
+	/* It was counted by who tried, and is not counted again. */
+	assert_int_equal(nr_readers(f), 1);
+	check_attempt(f, 0, -PGW_EBUSY);
+	actor_queue(&writer, f, true);
+	assert_int_equal(nr_readers(f), 1);
+	assert_false(writer.is_inside);
+	assert_int_equal(pgw_mmap_read_unlock(&f->mm), 0);
+	limit_wait(&writer.entered);
+	actor_leave(&writer);
+	assert_int_equal(f->nr_barriers, 1);
+	assert_int_equal(this_thread()->counted, 0);
+	assert_false(mmap_lock_is_taken(&f->mm.lock, &f->platform));
+}
+
+/* G6, G7, G10 of such slots: which of them are counted is by slot. */
+static void test_mmap_lock__plain_slots_are_given_back_in_any_order(void **state)
+{
+	struct fixture *f = *state;
+	struct pgw_mm mms[3];
+
+	f->platform.cpu_barrier = count_barrier;
+	memset(mms, 0, sizeof(mms));
+	for (unsigned i = 0; i < 3; i++) {
+		mms[i].platform = &f->platform;
+		announce_plainly(&mms[i]);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(pgw_mmap_read_lock(&mms[i]), 0);
+	for (unsigned k = 0; k < 3; k++) {
+		struct pgw_mm *mm = &mms[(k * 2 + 1) % 3];
+		struct attempt a = { .mm = mm };
+		pthread_t thread;
+
+		assert_int_equal(pgw_mmap_read_lock(mm), -PGW_EDEADLK);
+		assert_int_equal(pthread_create(&thread, NULL, attempt_main, &a), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_int_equal(a.write, -PGW_EBUSY);
+		assert_int_equal(pgw_mmap_read_unlock(mm), 0);
+		assert_int_equal(pgw_mmap_lock_mode(mm), PGW_LOCK_NONE);
+		assert_int_equal(pgw_mmap_write_trylock(mm), 0);
+		assert_int_equal(pgw_mmap_write_unlock(mm), 0);
+	}
+	assert_int_equal(this_thread()->counted, 0);
+	assert_int_equal(f->nr_barriers, 3);
+}
+
+/* Without a barrier no slot is stored plainly, however often the lock is read. */
+static void test_mmap_lock__without_a_barrier_slots_are_exchanged(void **state)
+{
+	struct fixture *f = *state;
+
+	f->platform.cpu_barrier = NULL;
+	for (unsigned i = 0; i < 20000; i++) {
+		assert_int_equal(pgw_mmap_read_lock(&f->mm), 0);
+		assert_int_equal(pgw_mmap_read_unlock(&f->mm), 0);
+	}
+	assert_false(f->mm.lock.state & MMAP_LOCK_PLAIN);
+	assert_true(f->mm.lock.state & MMAP_LOCK_CLASSES);
+}
+
 /* G6, G7, G10: locks held in slots, given back in any order. */
 static void test_mmap_lock__slots_are_given_back_in_any_order(void **state)
 {
@@ -1054,14 +1155,23 @@ static int write_then_downgrade(struct worker *w)
 	return err | pgw_mmap_read_unlock(&w->f->mm);
 }
 
+/** Have the lock and this thread think that nobody has written for long. */
+static void pretend_reads(struct fixture *f)
+{
+	__atomic_store_n(&f->mm.lock.nr_reads, 1000000, __ATOMIC_RELAXED);
+	this_thread()->until_sample = 0;
+}
+
 static int work_once(struct worker *w)
 {
 	struct pgw_mm *mm = &w->f->mm;
 	uint64_t dice = test_random(&w->random);
-	bool write = dice % 3 == 0;
+	bool write = dice % (w->f->is_plain ? 16 : 3) == 0;
 	bool try = dice / 3 % 4 == 0;
 	int err;
 
+	if (w->f->is_plain)
+		pretend_reads(w->f);
 	if (try)
 		err = write ? pgw_mmap_write_trylock(mm) : pgw_mmap_read_trylock(mm);
 	else
@@ -1138,6 +1248,21 @@ static void test_mmap_lock__stress_with_early_returns_keeps_the_pair_whole(void 
 	run_workers(f, &pair, test_seed());
 }
 
+/* The same with slots that are stored plainly, most of the time. */
+static void test_mmap_lock__stress_of_plain_slots_keeps_the_pair_whole(void **state)
+{
+	struct fixture *f = *state;
+	struct pair pair = { 0, 0 };
+
+	if (!f->platform.cpu_barrier)
+		skip();
+	f->platform.cpu_barrier = count_barrier;
+	f->is_plain = true;
+	run_workers(f, &pair, test_seed());
+	assert_true(f->nr_barriers > 50);
+	printf("# %u barriers\n", f->nr_barriers);
+}
+
 #define LOCK_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -1163,6 +1288,9 @@ int main(void)
 		LOCK_TEST(test_mmap_lock__downgrade_with_a_writer_in_front_lets_nobody_in),
 		LOCK_TEST(test_mmap_lock__trylock_succeeds_only_beside_holders_that_allow_it),
 		LOCK_TEST(test_mmap_lock__reader_in_a_slot_keeps_writers_out),
+		LOCK_TEST(test_mmap_lock__reader_in_a_plain_slot_keeps_writers_out),
+		LOCK_TEST(test_mmap_lock__plain_slots_are_given_back_in_any_order),
+		LOCK_TEST(test_mmap_lock__without_a_barrier_slots_are_exchanged),
 		LOCK_TEST(test_mmap_lock__slots_are_given_back_in_any_order),
 		LOCK_TEST(test_mmap_lock__without_an_epoch_readers_are_counted),
 		LOCK_TEST(test_mmap_lock__held_by_another_thread_does_not_count),
@@ -1170,6 +1298,7 @@ int main(void)
 		LOCK_TEST(test_mmap_lock__queue_busy_newcomers_sleep_and_wake_each_other),
 		LOCK_TEST(test_mmap_lock__freed_before_the_newcomer_queues_is_taken_at_once),
 		LOCK_TEST(test_mmap_lock__stress_keeps_the_pair_whole),
+		LOCK_TEST(test_mmap_lock__stress_of_plain_slots_keeps_the_pair_whole),
 		LOCK_TEST(test_mmap_lock__stress_with_early_returns_keeps_the_pair_whole),
 	};
 

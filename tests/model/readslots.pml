@@ -51,7 +51,7 @@ inline release() {
 	}
 }
 
-/* slot_announce(), slot_withdraw() */
+/* slot_announce_by_exchange(), slot_withdraw() */
 inline read_fast() {
 	got = class[me];
 	if
@@ -82,7 +82,7 @@ inline read_fast() {
 	fi
 }
 
-/* state_take(), then bias_set() */
+/* state_take(), then slot_allow() */
 inline read_slow() {
 	atomic { !writer && !queued -> readers++ }
 	slot[me] = COUNTED;

@@ -372,6 +372,18 @@ bool schedule_cas(volatile void *at, void *expected, unsigned size, uint64_t val
 	return false;
 }
 
+void schedule_cpu_barrier(void)
+{
+	if (!run.is_running)
+		return;
+	access_settle();
+	run_before_all();
+	for (unsigned i = 0; i < run.program->nr_threads; i++) {
+		while (run.thread[i].nr_delayed)
+			commit_oldest(i);
+	}
+}
+
 void schedule_fence(int order)
 {
 	if (!run.is_running || !is_release(order))

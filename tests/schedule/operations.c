@@ -164,6 +164,18 @@ static int try_both(struct world *w, unsigned thread)
 	return 0;
 }
 
+/* Readers that the first look has counted are there at the second. */
+static int try_then_write(struct world *w, unsigned thread)
+{
+	int err = pgw_mmap_write_trylock(w->mm);
+
+	(void)thread;
+	if (err)
+		err = pgw_mmap_write_lock(w->mm);
+	look_at_guarded(w, true);
+	return err | pgw_mmap_write_unlock(w->mm);
+}
+
 /* ---- faults ---- */
 
 static int fault_model(struct model_page *page)
@@ -474,37 +486,43 @@ static int dump(struct world *w, unsigned thread)
 #define TRUNCATED_PAGES(first, nr) BITS_OF((first) + TRUNCATED, (nr)-TRUNCATED)
 
 const struct operation operations[] = {
-	{ "walk", walk_vma, NULL, 0, false, false, false, false },
-	{ "novma", walk_novma, NULL, 0, false, false, false, false },
-	{ "folio", walk_folio, NULL, 0, false, false, false, false },
-	{ "mapping", walk_mapping, NULL, 0, false, false, false, false },
+	{ "walk", walk_vma, NULL, 0, false, false, false, false, false },
+	{ "novma", walk_novma, NULL, 0, false, false, false, false, false },
+	{ "folio", walk_folio, NULL, 0, false, false, false, false, false },
+	{ "mapping", walk_mapping, NULL, 0, false, false, false, false, false },
 	{ "fault", fault_file, fault_file_model, UINT64_C(1) << (WORLD_VMA_PAGES + 2), false, false,
-	  true, false },
-	{ "fault-anon", fault_anon, fault_anon_model, UINT64_C(1) << 2, false, false, true, false },
+	  true, false, false },
+	{ "fault-anon", fault_anon, fault_anon_model, UINT64_C(1) << 2, false, false, true, false,
+	  false },
 	{ "fault-moved", fault_moved, fault_moved_model,
-	  UINT64_C(1) << (2 * WORLD_VMA_PAGES + WORLD_RUN_PAGES + 1), false, false, true, false },
-	{ "fault-fresh", fault_fresh, fault_fresh_model, 0, false, false, true, false },
-	{ "munmap", munmap_both, munmap_model, ANON_PAGES | FILE_PAGES, false, true, false, false },
-	{ "mremap", mremap_file, mremap_model, FILE_PAGES, false, true, false, false },
+	  UINT64_C(1) << (2 * WORLD_VMA_PAGES + WORLD_RUN_PAGES + 1), false, false, true, false,
+	  false },
+	{ "fault-fresh", fault_fresh, fault_fresh_model, 0, false, false, true, false, false },
+	{ "munmap", munmap_both, munmap_model, ANON_PAGES | FILE_PAGES, false, true, false, false,
+	  false },
+	{ "mremap", mremap_file, mremap_model, FILE_PAGES, false, true, false, false, false },
 	{ "truncate", truncate_file, truncate_model,
 	  RUN_PAGES | TRUNCATED_PAGES(WORLD_VMA_PAGES, WORLD_VMA_PAGES) |
 		  TRUNCATED_PAGES(2 * WORLD_VMA_PAGES + WORLD_RUN_PAGES, WORLD_VMA_PAGES),
-	  false, false, false, false },
-	{ "guard", guard_anon, guard_model, ANON_PAGES & ~UINT64_C(1), false, false, false, false },
-	{ "dontneed", dontneed_anon, dontneed_model, ANON_PAGES, false, true, false, false },
-	{ "protect", protect_anon, protect_model, ANON_PAGES &UINT64_C(3), false, true, false,
+	  false, false, false, false, false },
+	{ "guard", guard_anon, guard_model, ANON_PAGES & ~UINT64_C(1), false, false, false, false,
 	  false },
-	{ "collapse", collapse_run, any, 0, false, true, false, false },
-	{ "vmap", vmap_promote, any, 0, true, true, false, false },
-	{ "kernel-collapse", collapse_kernel, any, 0, true, true, false, false },
-	{ "optimise", optimise, optimise_model, DESC_PAGES(0), true, false, false, false },
-	{ "restore", restore, restore_model, DESC_PAGES(1), true, false, false, false },
-	{ "hot-remove", hot_remove, hot_remove_model, LINEAR_PAGES | DESC_PAGES(2), true, true,
+	{ "dontneed", dontneed_anon, dontneed_model, ANON_PAGES, false, true, false, false, false },
+	{ "protect", protect_anon, protect_model, ANON_PAGES &UINT64_C(3), false, true, false,
 	  false, false },
-	{ "dump", dump, NULL, 0, true, false, false, false },
-	{ "read-often", read_often, NULL, 0, false, false, false, true },
-	{ "write-often", write_often, NULL, 0, false, false, false, true },
-	{ "write-then-read", write_then_read, NULL, 0, false, false, false, true },
-	{ "try", try_both, NULL, 0, false, false, false, true },
-	{ NULL, NULL, NULL, 0, false, false, false, false },
+	{ "collapse", collapse_run, any, 0, false, true, false, false, false },
+	{ "vmap", vmap_promote, any, 0, true, true, false, false, false },
+	{ "kernel-collapse", collapse_kernel, any, 0, true, true, false, false, false },
+	{ "optimise", optimise, optimise_model, DESC_PAGES(0), true, false, false, false, false },
+	{ "restore", restore, restore_model, DESC_PAGES(1), true, false, false, false, false },
+	{ "hot-remove", hot_remove, hot_remove_model, LINEAR_PAGES | DESC_PAGES(2), true, true,
+	  false, false, false },
+	{ "dump", dump, NULL, 0, true, false, false, false, false },
+	{ "read-often", read_often, NULL, 0, false, false, false, true, false },
+	{ "read-plain", read_often, NULL, 0, false, false, false, true, true },
+	{ "write-often", write_often, NULL, 0, false, false, false, true, false },
+	{ "write-then-read", write_then_read, NULL, 0, false, false, false, true, false },
+	{ "try", try_both, NULL, 0, false, false, false, true, false },
+	{ "try-then-write", try_then_write, NULL, 0, false, false, false, true, false },
+	{ NULL, NULL, NULL, 0, false, false, false, false, false },
 };

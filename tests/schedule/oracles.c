@@ -5,6 +5,7 @@
 #include "schedule/world.h"
 
 #include "kernel/kernel_priv.h"
+#include "mm/lock_slots.h"
 #include "mm/vma/mapping_priv.h"
 
 /* Each frame that is out is mapped, once. */
@@ -74,7 +75,7 @@ static void check_mm(struct pgw_mm *mm)
 
 static void check_lock(const struct pgw_mmap_lock *lock, const char *name)
 {
-	if ((lock->state & ~MMAP_LOCK_CLASSES) || lock->guard || lock->head)
+	if ((lock->state & ~MMAP_LOCK_UNCOUNTED) || lock->guard || lock->head)
 		schedule_fail("%s is not free at the end", name);
 }
 

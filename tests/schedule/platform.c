@@ -15,9 +15,16 @@
 
 static struct world *world;
 
-void world_use(struct world *w)
+static void cpu_barrier(void *ctx)
+{
+	(void)ctx;
+	schedule_cpu_barrier();
+}
+
+void world_use(struct world *w, bool has_barrier)
 {
 	world = w;
+	world_platform.cpu_barrier = has_barrier ? cpu_barrier : NULL;
 	world_platform.epoch = &w->epoch;
 	world_platform.table_offset = memory_block() - MEMORY_PA;
 }

@@ -130,24 +130,37 @@ static void decide(unsigned enabled, unsigned current)
 	go_to(next);
 }
 
-void run_before(const volatile void *at, size_t size, bool is_write)
+/* The current thread is about to do its op. */
+static void run_op(bool others_may_mind)
 {
 	struct thread *thread = &run.thread[run.current];
 	unsigned self = run.current;
-	bool is_shared;
 
 	if (++run.nr_ops > run.program->max_ops)
 		schedule_fail("more than %u operations: it does not end", run.program->max_ops);
-	thread->op = (struct schedule_op){ place_of(at), (uint32_t)((size + 7) / 8), is_write };
-	is_shared = place_visit(thread->op.place, thread->op.nr, self, is_write);
-	if (is_shared || run.driver->at_all_places)
+	if (others_may_mind || run.driver->at_all_places)
 		decide(enabled_threads(), self);
 	else
 		run.clock++;
 	if (run.driver->does)
 		run.driver->does(run.driver->ctx, self, &thread->op);
+}
+
+void run_before(const volatile void *at, size_t size, bool is_write)
+{
+	struct schedule_op *op = &run.thread[run.current].op;
+	unsigned self = run.current;
+
+	*op = (struct schedule_op){ place_of(at), (uint32_t)((size + 7) / 8), is_write };
+	run_op(place_visit(op->place, op->nr, self, is_write));
 	if (is_write)
 		run_wrote(self, at);
+}
+
+void run_before_all(void)
+{
+	run.thread[run.current].op = (struct schedule_op){ 0, UINT32_MAX, true };
+	run_op(true);
 }
 
 void run_block(void)

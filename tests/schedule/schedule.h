@@ -12,8 +12,8 @@
  * read-modify-write, that is relaxed or release may be kept back in a buffer of its thread
  * (SCHEDULE_BUFFER entries), where the thread itself sees it and others do not. It becomes
  * visible before the thread's next release, fence, wake or park, before it or another thread
- * changes what was read there, when the buffer is full, and when the thread ends; no sooner, as
- * others that go on meanwhile show the same. So later loads, acquiring ones and relaxed stores
+ * changes what was read there, when the buffer is full, when the thread ends, and when any thread
+ * runs the platform's cpu_barrier; no sooner, as others that go on meanwhile show the same. So later loads, acquiring ones and relaxed stores
  * overtake it, as C11 allows. Loads are not made early, and plain accesses are not delayed.
  *
  * A place is shared when one thread has written there and another has been there too, in any
@@ -104,5 +104,7 @@ void schedule_park(const uint32_t *word, uint32_t expected);
 void schedule_wake(const uint32_t *word);
 /** All that the current thread has kept back becomes visible. */
 void schedule_fence(int order);
+/** All that all threads have kept back becomes visible. */
+void schedule_cpu_barrier(void);
 
 #endif

@@ -55,6 +55,8 @@ extern struct run run;
 _Noreturn void run_end(enum schedule_result result);
 /* The current thread is about to do this: others may come first. */
 void run_before(const volatile void *at, size_t size, bool is_write);
+/* The same of what concerns all places. */
+void run_before_all(void);
 /* The current thread cannot go on as long as its status is not THREAD_READY. */
 void run_block(void);
 /* A thread has written: who waits for that can go on. */

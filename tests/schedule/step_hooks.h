@@ -47,6 +47,8 @@ void schedule_fence(int order);
 	schedule_cas(at, expected, sizeof(*(at)), step_word((step_typeof(at))(value)), order,      \
 		     order_failed)
 #define step_thread_fence(order) schedule_fence(order)
+/* A store before it may be kept back past the load after it. */
+#define step_signal_fence(order) ((void)(order))
 /* Looks that see the same are alike to the other threads. */
 #define STEP_SPINS(nr) 1
 #define STEP_LIMIT(nr) 1

@@ -200,6 +200,8 @@ static void try_every_queue(void)
 		"walk/munmap/novma",
 		"write-often/write-often/read-often",
 		"write-then-read/write-often/try",
+		"read-plain/read-plain/try-then-write",
+		"read-plain/write-often/try",
 	};
 
 	try_list(queues, sizeof(queues) / sizeof(queues[0]));
@@ -228,6 +230,8 @@ static void try_every_crowd(void)
 		"optimise/restore/vmap/dump",
 		"write-often/read-often/write-then-read/try",
 		"write-often/write-often/write-often/read-often",
+		"read-plain/read-plain/try-then-write/try",
+		"read-plain/write-then-read/write-often/try",
 	};
 
 	try_list(crowds, sizeof(crowds) / sizeof(crowds[0]));

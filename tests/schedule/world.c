@@ -187,7 +187,7 @@ static void watch_locks(struct world *w)
 
 struct world *world_make(const struct operation *const *operation, unsigned nr_threads)
 {
-	bool has_kernel = false;
+	bool has_kernel = false, has_barrier = false;
 	struct world *w;
 
 	memory_init();
@@ -196,7 +196,9 @@ struct world *world_make(const struct operation *const *operation, unsigned nr_t
 	w = memory_alloc_obj(MEMORY_SETUP, sizeof(*w));
 	must(w != NULL, "memory");
 	world = w;
-	world_use(w);
+	for (unsigned i = 0; i < nr_threads; i++)
+		has_barrier |= operation[i]->has_barrier;
+	world_use(w, has_barrier);
 	w->descs = memory_alloc_obj(MEMORY_SETUP, memory_max_tables() * sizeof(*w->descs));
 	must(w->descs != NULL, "memory");
 	make_mms(w);

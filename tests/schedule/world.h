@@ -100,6 +100,8 @@ struct operation {
 	bool fills;
 	/** It only locks and unlocks: tried with others that do. */
 	bool is_lock;
+	/** The platform can run a barrier on all CPUs. */
+	bool has_barrier;
 };
 
 struct world {
@@ -149,7 +151,7 @@ unsigned world_nr(unsigned area);
 extern struct pgw_platform world_platform;
 extern const struct pgw_vma_ops world_vma_ops;
 extern const struct pgw_kernel_ops world_kernel_ops;
-void world_use(struct world *w);
+void world_use(struct world *w, bool has_barrier);
 #define WORLD_FRAME_PA (UINT64_C(1) << 33)
 
 /* ---- mmu.c ---- */
