@@ -287,10 +287,13 @@ static PGW_ONE_COPY enum walk_outcome walk_table(struct pt_walk *w, const struct
 {
 	unsigned span_lg2 = w->pt->format->geometry.span_lg2[table->level];
 	bool is_lowest = walk_first_name(w, table->level) == WALK_PTE;
-	struct pt_window win = { .nr = 0, .readable = true };
+	struct pt_window win; /* of the reader; its items are not to be zeroed for each table */
 	struct walk_at at = *table;
 	enum walk_outcome outcome;
 
+	win.first = win.nr = 0;
+	win.readable = true;
+	win.torn = false;
 	if (w->pt->phys && w->walk->nr_tables == w->pt->budget)
 		return walk_stop_if(w, -PGW_E2BIG);
 	w->walk->nr_tables++;
@@ -313,6 +316,30 @@ static PGW_ONE_COPY enum walk_outcome walk_table(struct pt_walk *w, const struct
 	return outcome;
 }
 
+/*
+ * The table to begin with: those above it have the whole range in one slot, and nobody is called
+ * for slots there, so that to go down is all that is to be done.
+ * Pre: an owner's tree, without a VMA; pages are what is wanted.
+ */
+static struct walk_at walk_skip(struct pt_walk *w, struct walk_at table)
+{
+	const struct pgw_geometry *geo = &w->pt->format->geometry;
+
+	while (table.level && !((table.addr ^ (table.next - 1)) >> geo->span_lg2[table.level])) {
+		uint64_t entry = pt_owner_item(pt_host_table(w->pt, table.table_pa) +
+					       pt_index(geo, table.addr, table.level));
+
+		if (pt_entry_kind(&w->pt->env, entry, table.level) != PGW_ENTRY_TABLE)
+			break;
+		walk_step(w);
+		w->walk->nr_tables++;
+		table.level = pt_table_level(&w->pt->env, entry, table.level);
+		table.table_pa = pt_table_pa(&w->pt->env, entry);
+		table.parent.entry = entry;
+	}
+	return table;
+}
+
 static int pt_walk(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64_t end,
 		   struct pgw_mm_walk *walk)
 {
@@ -325,7 +352,7 @@ static int pt_walk(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64
 		.wants_below = { ops->install_pte != NULL },
 		.has_vma = walk->vma != NULL && !pt->phys,
 	};
-	const struct walk_at root = {
+	struct walk_at begin = {
 		.level = pt->format->geometry.top_level,
 		.table_pa = root_pa,
 		.addr = start,
@@ -334,7 +361,10 @@ static int pt_walk(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64
 
 	for (unsigned name = 1; name < PGW_MAX_LEVELS; name++)
 		w.wants_below[name] = w.wants_below[name - 1] || w.entry[name - 1];
-	walk_table(&w, &root);
+	if (!PT_HAS_PARTS && !pt->phys && !w.has_vma && w.entry[WALK_PTE] &&
+	    !(ops->pmd_entry || ops->pud_entry || ops->p4d_entry || ops->pgd_entry))
+		begin = walk_skip(&w, begin);
+	walk_table(&w, &begin);
 	return w.value;
 }
 
