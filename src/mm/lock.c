@@ -414,8 +414,7 @@ static PGW_ALWAYS_INLINE unsigned held_free(const struct pgw_thread *thread)
 
 static PGW_ALWAYS_INLINE enum pgw_lock_mode held_mode(const struct pgw_thread *thread, unsigned i)
 {
-	return i < PGW_MAX_HELD ? (enum pgw_lock_mode)(thread->held >> i * HELD_BITS & HELD_MODE)
-				: PGW_LOCK_NONE;
+	return i < PGW_MAX_HELD ? slot_mode(thread, i) : PGW_LOCK_NONE;
 }
 
 /** May the thread wait for the lock? Not if it holds it, or one that comes after it. */

@@ -86,6 +86,12 @@ static PGW_ALWAYS_INLINE bool slot_holds(const struct pgw_thread *thread, unsign
 	return (step_load_n(&thread->slot[i], __ATOMIC_RELAXED) & ~SLOT_BITS) == (uintptr_t)lock;
 }
 
+/** How it holds it. */
+static PGW_ALWAYS_INLINE enum pgw_lock_mode slot_mode(const struct pgw_thread *thread, unsigned i)
+{
+	return (enum pgw_lock_mode)(thread->held >> i * HELD_BITS & HELD_MODE);
+}
+
 static PGW_ALWAYS_INLINE enum slot_outcome
 slot_announce_by_exchange(const struct pgw_mmap_lock *lock, struct pgw_thread *thread,
 			  uintptr_t *slot)

@@ -172,7 +172,7 @@ static PGW_ALWAYS_INLINE bool cursor_is_locked(const struct pgw_translate_cursor
 
 	return slot_holds(thread, cursor->held_slot, &mm->lock) &&
 	       (mm->pt.region.kind == PGW_REGION_KERNEL ||
-		thread->mode[cursor->held_slot] == PGW_LOCK_WRITE);
+		slot_mode(thread, cursor->held_slot) == PGW_LOCK_WRITE);
 }
 
 /* Nothing has to be asked or found out before the next translation. */
@@ -210,6 +210,11 @@ static PGW_NOINLINE int cursor_translate_slowly(struct pgw_translate_cursor *cur
 		return err;
 	cursor->thread = mm->platform->current(mm->platform->ctx);
 	cursor->held_slot = mmap_lock_held_slot(&mm->lock, cursor->thread);
+	/* It does not hold it, which was told and let pass: it is asked each time. */
+	if (cursor->held_slot == PGW_MAX_HELD) {
+		cursor->thread = &nobody;
+		cursor->held_slot = 0;
+	}
 	cursor->nr_unlinked = step_load_n(&mm->nr_unlinked, __ATOMIC_RELAXED);
 	cursor_forget(cursor);
 	return cursor_translate(cursor, va, ret);
