@@ -14,8 +14,9 @@
 #include "write_image.h"
 
 #define MAX_TABLES 16
-/* Rows between looks at what signals came. */
+/* Rows between looks at what signals came, and between pushes to the disk. */
 #define ROWS_AT_ONCE 4096
+#define ROWS_A_PUSH (16 * ROWS_AT_ONCE)
 
 static const struct export_format *const formats[] = { &export_csv, &export_jsonl, &export_avro,
 						       &export_sqlite };
@@ -137,6 +138,8 @@ static bool rows_export(struct job *job, struct sql_cursor *cursor, uint64_t *re
 			return false;
 		if (++*ret_nr % ROWS_AT_ONCE == 0 && is_stopped())
 			return false;
+		if (*ret_nr % ROWS_A_PUSH == 0 && job->fd >= 0)
+			new_folder_push(job->fd);
 		*ret_status = sql_cursor_next(cursor);
 	}
 	return true;

@@ -220,6 +220,15 @@ static char *short_at(char *to, const char *text)
 	return NULL;
 }
 
+/* Sixteen bytes are one register. */
+static inline char *before_at(char *to, const struct export_before *before)
+{
+	if (before->len > 16)
+		return out_copy_at(to, before->text, before->len);
+	memcpy(to, before->text, 16);
+	return to + before->len;
+}
+
 static inline bool lines_row(struct export *export, const struct lines *lines)
 {
 	struct out *out = &export->out;
@@ -230,7 +239,7 @@ static inline bool lines_row(struct export *export, const struct lines *lines)
 		const struct sql_value *value = &export->values[i];
 		char *to = out_room(out, OUT_COPY + MAX_SHORT + OUT_DEC), *end = NULL;
 
-		to = out_copy_at(to, export->before[i].text, export->before[i].len);
+		to = before_at(to, &export->before[i]);
 		if (value->kind == SQL_HEX || value->kind == SQL_INT)
 			end = number_at(to, value, lines->quote);
 		else if (value->text)

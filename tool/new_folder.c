@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#define _GNU_SOURCE /* renameat2, nftw */
+#define _GNU_SOURCE /* renameat2, nftw, sync_file_range */
 #include "new_folder.h"
 
 #include <errno.h>
@@ -125,6 +125,12 @@ int new_folder_open(struct new_folder *folder, const char *name)
 		folder_failed(folder, errno);
 	free(path);
 	return fd;
+}
+
+void new_folder_push(int fd)
+{
+	/* Of a file system that cannot, new_folder_close() waits for all. */
+	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
 bool new_folder_close(const struct new_folder *folder, int fd)

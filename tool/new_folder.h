@@ -22,6 +22,8 @@ bool new_folder_init(struct new_folder *folder, const char *path);
 bool new_folder_add(struct new_folder *folder, const char *name);
 /** Make a file in it. @param name "roots/part-0.csv" @return open for writing, or -1 */
 int new_folder_open(struct new_folder *folder, const char *name);
+/** Let what was written so far go to the disk meanwhile, so that new_folder_close() waits for less. */
+void new_folder_push(int fd);
 /** Have a file on the disk, and close it. */
 bool new_folder_close(const struct new_folder *folder, int fd);
 /** Give it its name. @return false: it is abandoned */
