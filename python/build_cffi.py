@@ -125,8 +125,10 @@ bool pgw_symbols_at(const struct pgw_symbols *symbols, uint64_t va, struct pgw_s
 
 struct pgw_audit_rule_info { const char *id; const char *text; ...; };
 const struct pgw_audit_rule_info *pgw_audit_rule_info(int rule);
+struct pgw_foreign { bool is_guest; uint32_t id; ...; };
 struct pgw_audit_finding {
-    int rule; int level; const struct pgw_root_info *root; const struct pgw_region *region;
+    int rule; int level; const struct pgw_root_info *root; const struct pgw_foreign *foreign;
+    const struct pgw_region *region;
     uint64_t va_first; uint64_t va_last; uint64_t pa; uint64_t entry; uint64_t count; size_t nr_roots;
     const char *detail; bool is_suspect;
 };

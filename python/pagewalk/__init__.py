@@ -507,6 +507,9 @@ class Finding(NamedTuple):
     text: str
     detail: Optional[str]
     is_suspect: bool  # about tables that only look like a process's
+    # None: of the host's own tables. Else ('vm', its number), or ('device', its bus, device and function, or
+    # stream id), whose tables have it; addresses are those that it uses
+    foreign: Optional[Tuple[str, int]]
 
 
 class Audit(NamedTuple):
@@ -539,7 +542,9 @@ def pgwpy_finding(found: Any, handle: Any) -> int:
                 ffi.string(found.region.name).decode() if found.region != ffi.NULL else None,
                 found.va_first, found.va_last, found.pa, found.entry, found.count,
                 ffi.string(info.text).decode(),
-                ffi.string(found.detail).decode() if found.detail != ffi.NULL else None, found.is_suspect))
+                ffi.string(found.detail).decode() if found.detail != ffi.NULL else None, found.is_suspect,
+                ('vm' if found.foreign.is_guest else 'device', found.foreign.id)
+                if found.foreign != ffi.NULL else None))
     return 0
 
 
