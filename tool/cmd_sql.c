@@ -10,6 +10,7 @@
 #include "sql.h"
 #include "sql_prompt.h"
 
+#ifdef PGW_WITH_SQLITE
 #include <sqlite3ext.h>
 
 SQLITE_EXTENSION_INIT3
@@ -355,6 +356,17 @@ static int sql_run(const struct options *opts)
 
 	return target_run(opts, &job);
 }
+
+#else
+
+static int sql_run(const struct options *opts)
+{
+	(void)opts;
+	message("sql: the SQLite library (libsqlite3) is not in this build");
+	return TOOL_UNREADABLE;
+}
+
+#endif
 
 const struct command cmd_sql = {
 	.name = "sql",

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#ifdef PGW_WITH_SQLITE
 #include <sqlite3ext.h>
 
 SQLITE_EXTENSION_INIT3
@@ -144,6 +145,23 @@ static bool sqlite_close(struct export *export, bool is_wanted)
 	export->state = NULL;
 	return is_whole;
 }
+
+#else
+
+static bool sqlite_open(struct export *export, const char *path)
+{
+	(void)export;
+	(void)path;
+	message("export: the SQLite library (libsqlite3) is not in this build");
+	return false;
+}
+
+#define sqlite_begin NULL
+#define sqlite_row NULL
+#define sqlite_close NULL
+#define sqlite_end NULL
+
+#endif
 
 const struct export_format export_sqlite = {
 	.name = "sqlite",

@@ -8,6 +8,7 @@
 
 #include "parse.h"
 
+#ifdef PGW_WITH_SQLITE
 /* With it the functions of SQLite are those of a library that is loaded when it is needed. */
 #include <sqlite3ext.h>
 
@@ -26,7 +27,6 @@ static int take_functions(sqlite3 *db, char **err, const sqlite3_api_routines *a
 /* Its functions come by the way that extensions have: a database that is opened hands them over. */
 bool sql_library_open(const char *path, sqlite3 **ret)
 {
-#ifdef PGW_WITH_SQLITE
 	int (*open)(const char *name, sqlite3 **db, int flags, const char *vfs) = NULL;
 	int (*extend)(void (*entry)(void)) = NULL;
 	void *library = dlopen(PGW_WITH_SQLITE, RTLD_NOW | RTLD_LOCAL), *symbol;
@@ -39,12 +39,6 @@ bool sql_library_open(const char *path, sqlite3 **ret)
 	       open(path, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) ==
 		       SQLITE_OK &&
 	       sqlite3_api;
-#else
-	(void)path;
-	(void)ret;
-	(void)take_functions;
-	return false;
-#endif
 }
 
 /* ---- constraints ---- */
@@ -502,3 +496,4 @@ void sql_close(struct sql *sql)
 		sqlite3_close_v2(sql->db);
 	sql_tables_close(sql);
 }
+#endif

@@ -3,6 +3,7 @@
 
 #include "sql.h"
 
+#ifdef PGW_WITH_SQLITE
 /* With it the functions of SQLite are those of a library that is loaded when it is needed. */
 #include <sqlite3ext.h>
 
@@ -103,3 +104,4 @@ struct sql_truth sql_truth_of(struct sqlite3 *db, const char *statement, size_t 
 		return (struct sql_truth){ 0 };
 	return loop.truth;
 }
+#endif
