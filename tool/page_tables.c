@@ -390,7 +390,8 @@ static int audit_finding(const struct pgw_audit_finding *finding, void *arg)
 	html_cell_text(table, report_audit_level(finding->level));
 	html_cell_text(table, info->id);
 	html_cell_text(table, info->text);
-	html_cell(table, finding->root->root.pa);
+	cell_if(table, !finding->foreign || finding->foreign->domain == PGW_DOMAIN_TABLES,
+		finding->root->root.pa);
 	if (finding->foreign)
 		snprintf(whose, sizeof(whose), "%s %s", finding->foreign->is_guest ? "vm" : "device",
 			 foreign_whose(finding->foreign, id));

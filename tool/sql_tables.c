@@ -850,6 +850,7 @@ static void devices_value(struct sql_cursor *cursor, const void *item, unsigned 
 struct sql_finding {
 	struct pgw_audit_finding finding; /* without its root */
 	uint64_t root;
+	bool has_root; /* a device whose addresses are physical ones has none */
 };
 
 static const struct sql_column finding_columns[] = {
@@ -870,6 +871,7 @@ static int finding_met(const struct pgw_audit_finding *finding, void *arg)
 		return -PGW_ENOMEM;
 	item->finding = *finding;
 	item->root = finding->root->root.pa;
+	item->has_root = !finding->foreign || finding->foreign->domain == PGW_DOMAIN_TABLES;
 	return 0;
 }
 
@@ -906,7 +908,7 @@ static void findings_value(struct sql_cursor *cursor, const void *item, unsigned
 	const struct sql_value values[] = {
 		text(pgw_audit_rule_info(finding->rule)->id),
 		text(report_audit_level(finding->level)),
-		number(SQL_HEX, of->root),
+		of->has_root ? number(SQL_HEX, of->root) : text(NULL),
 		has_range ? number(SQL_HEX, finding->va_first) : text(NULL),
 		has_range ? number(SQL_HEX, finding->va_last) : text(NULL),
 		has_range ? number(SQL_INT, finding->count) : text(NULL),
