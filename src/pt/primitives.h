@@ -86,6 +86,13 @@ static PGW_ALWAYS_INLINE PGW_MAYBE_UNUSED void pt_table_slots(const struct pt_en
 }
 #endif
 
+/* What serves owners alone is left out of formats that nobody owns tables of. */
+#ifdef PT_READ_ONLY
+#define PT_CAN_BE_OWNED 0
+#else
+#define PT_CAN_BE_OWNED 1
+#endif
+
 static struct pt_env pt_env_init(const struct pgw_format *format,
 				 const struct pgw_control *control);
 static enum pgw_entry_kind pt_entry_kind(const struct pt_env *env, uint64_t entry, unsigned level);

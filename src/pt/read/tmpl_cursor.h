@@ -46,36 +46,20 @@ static PGW_ALWAYS_INLINE void cursor_keep(struct pgw_translate_cursor *cursor, u
 	cursor->acc[level] = acc;
 }
 
-/* A level, a constant: from its item to that of the next lower one. */
-#define CURSOR_STEP(lvl)                                                                           \
-	do {                                                                                       \
-		level = (lvl);                                                                     \
-		entry = pt_near_entry(item);                                                       \
-		if (pgw_unlikely(!pt_is_table(env, entry, lvl)))                                   \
-			goto end;                                                                  \
-		table_pa = pt_table_pa(env, entry);                                                \
-		if (pgw_unlikely(!cursor_is_near(pt, table_pa, (lvl)-1)))                          \
-			goto far;                                                                  \
-		acc = pt_acc_table(env, acc, entry);                                               \
-		cursor_keep(cursor, va, (lvl)-1, pt_near_items(pt, table_pa), acc);                \
-		item = cursor_item(pt_near_items(pt, table_pa), va, (lvl)-1);                      \
-	} while (0)
-
 /* From the cursor's table of level 1, or from the root. */
 static PGW_NOINLINE int cursor_descend(const struct pt *pt, struct pgw_translate_cursor *cursor,
 				       uint64_t va, struct pgw_translation *ret)
 {
 	const struct pt_env *env = &pt->env;
-	const unsigned top = pt->format->geometry.top_level;
 	const uint64_t *item;
 	uint64_t entry, table_pa;
-	struct pt_found leaf;
 	pt_acc_t acc;
 	unsigned level;
 
 	if (pgw_likely(cursor_has(cursor, va, 1))) {
 		item = cursor_item(cursor->table[1], va, 1);
 		acc = cursor->acc[1];
+		level = 1;
 		goto above;
 	}
 	table_pa = pt->root_pa + ((va >> pt->top_shift) & pt->top_mask);
@@ -83,22 +67,19 @@ static PGW_NOINLINE int cursor_descend(const struct pt *pt, struct pgw_translate
 		goto far;
 	item = pt_near_items(pt, table_pa);
 	acc = pt_acc_root(env, pt->region.kind);
-	if (PT_MAX_TOP_LEVEL >= 4 && top >= 4)
-		CURSOR_STEP(4);
-	if (PT_MAX_TOP_LEVEL >= 3 && top >= 3)
-		CURSOR_STEP(3);
-	if (top >= 2)
-		CURSOR_STEP(2);
-above:
-	CURSOR_STEP(1);
-	level = 0;
+	for (level = pt->format->geometry.top_level; level; level--) {
+	above:
+		entry = pt_near_entry(item);
+		if (pgw_unlikely(!pt_is_table(env, entry, level)))
+			break;
+		table_pa = pt_table_pa(env, entry);
+		if (pgw_unlikely(!cursor_is_near(pt, table_pa, level - 1)))
+			goto far;
+		acc = pt_acc_table(env, acc, entry);
+		cursor_keep(cursor, va, level - 1, pt_near_items(pt, table_pa), acc);
+		item = cursor_item(pt_near_items(pt, table_pa), va, level - 1);
+	}
 	entry = pt_near_entry(item);
-	if (pgw_unlikely(pt_entry_kind(env, entry, 0) != PGW_ENTRY_LEAF))
-		goto end;
-	leaf = (struct pt_found){ .entry = entry, .acc = acc };
-	translate_result(env, va, &leaf, 0, PGW_ENTRY_LEAF, ret);
-	return 0;
-end:
 	/* It may be a table of which there is a part. */
 	if (pgw_unlikely(pt_is_frozen(pt, entry)) || (PT_HAS_PARTS && level))
 		goto far;
@@ -107,19 +88,18 @@ far:
 	return translate_long(pt, va, ret, NULL);
 }
 
-/* An item of the cursor's lowest table that is a leaf, as most are; all else from higher up. */
+/* From the cursor's lowest table, or from higher up. */
 static int pt_translate_by(const struct pt *pt, struct pgw_translate_cursor *cursor, uint64_t va,
 			   struct pgw_translation *ret)
 {
-	struct pt_found leaf = { .acc = cursor->acc[0] };
+	uint64_t entry;
 
 	if (!cursor_has(cursor, va, 0))
 		return cursor_descend(pt, cursor, va, ret);
-	leaf.entry = pt_near_entry(cursor_item(cursor->table[0], va, 0));
-	if (pgw_unlikely(pt_entry_kind(&pt->env, leaf.entry, 0) != PGW_ENTRY_LEAF))
-		return cursor_descend(pt, cursor, va, ret);
-	translate_result(&pt->env, va, &leaf, 0, PGW_ENTRY_LEAF, ret);
-	return 0;
+	entry = pt_near_entry(cursor_item(cursor->table[0], va, 0));
+	if (pgw_unlikely(pt_is_frozen(pt, entry)))
+		return translate_long(pt, va, ret, NULL);
+	return translate_end(&pt->env, va, entry, cursor->acc[0], 0, ret);
 }
 
 #endif

@@ -38,11 +38,7 @@ static PGW_ONE_COPY int translate_end(const struct pt_env *env, uint64_t va, uin
 {
 	struct pt_found found = { .entry = entry, .acc = acc, .level = level };
 
-	/* Most are, of those whose tables were copied. */
-	if (pgw_likely(!level && pt_entry_kind(env, entry, 0) == PGW_ENTRY_LEAF))
-		translate_result(env, va, &found, 0, PGW_ENTRY_LEAF, ret);
-	else
-		translate_result(env, va, &found, level, pt_kind_at(env, entry, level), ret);
+	translate_result(env, va, &found, level, pt_kind_at(env, entry, level), ret);
 	return 0;
 }
 

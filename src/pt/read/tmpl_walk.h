@@ -29,11 +29,11 @@ static uint64_t walk_load(const struct pt_walk *w, const struct walk_at *at)
 	return w->pt->phys ? *at->item : pt_owner_item(at->item);
 }
 
-/* What a slot's entry is. Asked in many places, and not small. */
-static PGW_ONE_COPY enum pgw_entry_kind walk_kind(const struct pt_walk *w, const struct walk_at *at,
-						  uint64_t entry)
+/* What a slot's entry is. */
+static PGW_ALWAYS_INLINE enum pgw_entry_kind walk_kind(const struct pt_walk *w,
+						       const struct walk_at *at, uint64_t entry)
 {
-	return pt_entry_kind(&w->pt->env, entry, at->level);
+	return pt_kind_at(&w->pt->env, entry, at->level);
 }
 
 /* What Linux calls bad at pgd and p4d: neither empty, nor a table, nor a leaf. */
@@ -317,27 +317,27 @@ static PGW_ONE_COPY enum walk_outcome walk_table(struct pt_walk *w, const struct
 }
 
 /*
- * The table to begin with: those above it have the whole range in one slot, and nobody is called
- * for slots there, so that to go down is all that is to be done.
+ * Go down to the table to begin with: those above it have the whole range in one slot, and nobody is
+ * called for slots there, so that this is all that is to be done.
  * Pre: an owner's tree, without a VMA; pages are what is wanted.
  */
-static struct walk_at walk_skip(struct pt_walk *w, struct walk_at table)
+static PGW_NOINLINE void walk_skip(struct pt_walk *w, struct walk_at *table)
 {
 	const struct pgw_geometry *geo = &w->pt->format->geometry;
+	uint64_t differ = table->addr ^ (table->next - 1);
 
-	while (table.level && !((table.addr ^ (table.next - 1)) >> geo->span_lg2[table.level])) {
-		uint64_t entry = pt_owner_item(pt_host_table(w->pt, table.table_pa) +
-					       pt_index(geo, table.addr, table.level));
+	while (table->level && !(differ >> geo->span_lg2[table->level])) {
+		uint64_t entry = pt_owner_item(pt_host_table(w->pt, table->table_pa) +
+					       pt_index(geo, table->addr, table->level));
 
-		if (pt_entry_kind(&w->pt->env, entry, table.level) != PGW_ENTRY_TABLE)
-			break;
+		if (walk_kind(w, table, entry) != PGW_ENTRY_TABLE)
+			return;
 		walk_step(w);
 		w->walk->nr_tables++;
-		table.level = pt_table_level(&w->pt->env, entry, table.level);
-		table.table_pa = pt_table_pa(&w->pt->env, entry);
-		table.parent.entry = entry;
+		table->level = pt_table_level(&w->pt->env, entry, table->level);
+		table->table_pa = pt_table_pa(&w->pt->env, entry);
+		table->parent.entry = entry;
 	}
-	return table;
 }
 
 static int pt_walk(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64_t end,
@@ -361,9 +361,9 @@ static int pt_walk(const struct pt *pt, uint64_t root_pa, uint64_t start, uint64
 
 	for (unsigned name = 1; name < PGW_MAX_LEVELS; name++)
 		w.wants_below[name] = w.wants_below[name - 1] || w.entry[name - 1];
-	if (!PT_HAS_PARTS && !pt->phys && !w.has_vma && w.entry[WALK_PTE] &&
+	if (PT_CAN_BE_OWNED && !PT_HAS_PARTS && !pt->phys && !w.has_vma && w.entry[WALK_PTE] &&
 	    !(ops->pmd_entry || ops->pud_entry || ops->p4d_entry || ops->pgd_entry))
-		begin = walk_skip(&w, begin);
+		walk_skip(&w, &begin);
 	walk_table(&w, &begin);
 	return w.value;
 }
