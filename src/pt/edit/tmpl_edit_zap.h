@@ -86,8 +86,10 @@ static unsigned zap_unlink(struct edit_cursor *c, const struct edit_row *row,
 		edit_store(c, &items[nr], 0);
 		edit_step(c, PGW_STEP_TABLE_UNLINKED);
 	}
-	if (nr)
+	if (nr) {
+		gather_forget_ways(c->edit->gather);
 		cursor_count(c, 1, -(int)nr);
+	}
 	return nr;
 }
 
