@@ -217,7 +217,7 @@ def manners():
 def main(has_linux):
     roots = tables_of_roots()
     page_tables(roots)
-    limits(next(r['root'] for r in roots if r['state'] in ('kernel', 'running', 'trampoline')))
+    limits(next(r['root'] for r in roots if r['state'] in ('kernel', 'running', 'trampoline', 'firmware')))
     if has_linux:
         tables_of_linux()
     others()
