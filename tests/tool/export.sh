@@ -58,10 +58,13 @@ check 'a budget runs out: status 1, which is said' sh -c \
 check 'nothing else is left' sh -c "[ \"\$(ls -A $tmp | grep -v '^\(out\|err\|why\|check\|diff\)\$' | tr '\n' ' ')\" = 'before csv cut db image json slash some ' ]"
 
 mkdir "$tmp/full"
+# libavro does not free a writer whose last block could not be written; which is no fault of ours.
 for format in csv jsonl avro sqlite; do
-	check "$format: no room: status 3" sh -c "ulimit -f 16; status=0
+	[ "$format" != avro ] || without_leaks='export ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0";'
+	check "$format: no room: status 3" sh -c "${without_leaks-} ulimit -f 16; status=0
 		'$PGW_TOOL' export --format $format --table leaves -o '$tmp/full/out' '$small' 2>'$tmp/err' || status=\$?
 		test \$status -eq 3 && grep -q '^pagewalk: $tmp/full/out: ' '$tmp/err'"
+	without_leaks=
 	check "$format: ... and nothing is left" sh -c "[ -z \"\$(ls -A $tmp/full)\" ]"
 done
 

@@ -7,7 +7,7 @@ set -eu
 
 case $1 in
 *.small.elf) image=$root/tests/data/$1 ;;
-*.*) image=$(shared "$1") || exit $? ;;
+*.elf | *.lime | *.kdump | *.flat | *.1) image=$(shared "$1") || exit $? ;;
 *) image=$(shared "$1.elf") || exit $? ;;
 esac
 python3 "$root/tests/tool/sql_check.py" "$PGW_TOOL" "$image" ${2+"$2"}
