@@ -125,6 +125,7 @@ bool pgw_symbols_at(const struct pgw_symbols *symbols, uint64_t va, struct pgw_s
 
 struct pgw_audit_rule_info { const char *id; const char *text; ...; };
 const struct pgw_audit_rule_info *pgw_audit_rule_info(int rule);
+enum pgw_audit_rule { PGW_AUDIT_KERNEL_WX, ... };
 struct pgw_foreign { bool is_guest; uint32_t id; ...; };
 struct pgw_audit_finding {
     int rule; int level; const struct pgw_root_info *root; const struct pgw_foreign *foreign;
@@ -133,7 +134,7 @@ struct pgw_audit_finding {
     const char *detail; bool is_suspect;
 };
 typedef int pgw_audit_fn(const struct pgw_audit_finding *finding, void *arg);
-typedef int pgw_audit_unchecked_fn(int rule, const char *why, void *arg);
+typedef int pgw_audit_unchecked_fn(enum pgw_audit_rule rule, const char *why, void *arg);
 struct pgw_audit_args {
     const struct pgw_platform *platform; struct pgw_image *image; const struct pgw_root_info *roots;
     size_t nr_roots; uint64_t max_tables; uint64_t max_findings; pgw_audit_fn *finding;
@@ -156,7 +157,7 @@ void pgwpy_phys_init(struct pgwpy_phys *phys, void *handle);
 
 extern "Python" int pgwpy_area(const struct pgw_area *area, void *handle);
 extern "Python" int pgwpy_finding(const struct pgw_audit_finding *finding, void *handle);
-extern "Python" int pgwpy_unchecked(int rule, const char *why, void *handle);
+extern "Python" int pgwpy_unchecked(enum pgw_audit_rule rule, const char *why, void *handle);
 extern "Python" int pgwpy_phys_read(void *handle, uint64_t pa, void *buf, size_t len);
 extern "Python" bool pgwpy_phys_range(void *handle, uint64_t pa, uint64_t *first, uint64_t *last);
 """
