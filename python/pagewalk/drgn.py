@@ -129,7 +129,8 @@ def mm(task: drgn.Object) -> Mm:
 def add_kernel_memory(prog: drgn.Program) -> None:
     """Let a program read the kernel's virtual memory through its tables as they are walked here.
 
-    For where drgn does not find that way: drgn 0.0.22 does not in QEMU's cores, of any machine.
+    For where drgn does not find that way: drgn 0.0.22 does not in QEMU's cores, of any machine, and
+    0.0.31 not while it walks a process's tables there ("recursive address translation").
     """
     tables = kernel_mm(prog)
 
