@@ -103,8 +103,8 @@ static void items_begin(const struct audit *a, struct pt *pt, struct pt_iter *it
 {
 	const struct forest_table *t = &a->forest.tables[table];
 
-	pt_reader_init(pt, a->forest.phys, table_format(a, table));
-	pt->control = a->forest.readings[t->reading].control;
+	pt_reader_init(pt, a->forest.phys, table_format(a, table),
+		       &a->forest.readings[t->reading].control);
 	pt_iter_begin(it, pt, t->pa, t->level, slots.first, slots.last - slots.first + 1);
 }
 
@@ -242,7 +242,7 @@ static bool is_shadow(struct audit *a, uint32_t table)
 		nr++;
 	}
 	if (nr == t->slot_last - t->slot_first + 1u) {
-		pgw_entry_decode(pt.format, &pt.control, first, t->level, &entry);
+		pt_decode_entry(&pt, first, t->level, &entry);
 		of->is_even = entry.kind == PGW_ENTRY_TABLE ||
 			      !(entry.rights & (PGW_KERNEL_W | PGW_USER_W));
 	}

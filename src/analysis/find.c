@@ -292,8 +292,7 @@ static int find_region(struct find *find, size_t index, uint32_t table,
 
 	if (status)
 		return status;
-	pt_reader_init(&pt, find->forest.phys, reading->format);
-	pt.control = reading->control;
+	pt_reader_init(&pt, find->forest.phys, reading->format, &reading->control);
 	status = descend(&d, &pt, table);
 	pgw_mm_free(d.mm);
 	return status;

@@ -191,8 +191,7 @@ static int table_read(struct forest *f, uint32_t index)
 	struct pt pt;
 	int status = 0;
 
-	pt_reader_init(&pt, f->phys, reading->format);
-	pt.control = reading->control;
+	pt_reader_init(&pt, f->phys, reading->format, &reading->control);
 	f->tables[index].edge = f->nr_edges;
 	pt_iter_begin(&it, &pt, table.pa, table.level, table.slot_first,
 		      table.slot_last - table.slot_first + 1u);

@@ -38,6 +38,7 @@ int pgw_tables_open(const struct pgw_tables_args *args, struct pgw_tables **ret)
 	const struct pgw_format *format = args->root->format;
 	const struct pgw_geometry *geo = pgw_format_geometry(format);
 	const struct pgw_region *region = pgw_format_region(format, args->region);
+	struct pgw_control control;
 	struct pgw_tables *tables;
 
 	if (!region || !pt_root_is_aligned(geo, args->root->root.pa) ||
@@ -51,8 +52,8 @@ int pgw_tables_open(const struct pgw_tables_args *args, struct pgw_tables **ret)
 		tables->args.budget = PGW_BUDGET_DEFAULT;
 	tables->geo = geo;
 	tables->region = region;
-	pt_reader_init(&tables->pt, pgw_image_phys(args->image), format);
-	tables->pt.control = pgw_control_assume(format, &args->root->control);
+	control = pgw_control_assume(format, &args->root->control);
+	pt_reader_init(&tables->pt, pgw_image_phys(args->image), format, &control);
 	*ret = tables;
 	return 0;
 }

@@ -73,7 +73,7 @@ static uint64_t hvo_frame(const struct hvo *hvo, uint64_t entry, unsigned level)
 {
 	struct pgw_entry decoded;
 
-	pgw_entry_decode(hvo->mm->pt.format, &hvo->mm->pt.control, entry, level, &decoded);
+	pt_decode_entry(&hvo->mm->pt, entry, level, &decoded);
 	return decoded.pa;
 }
 
@@ -130,7 +130,7 @@ static uint8_t hvo_leaf_lg2(const struct hvo *hvo, uint64_t entry, unsigned leve
 {
 	struct pgw_entry decoded;
 
-	pgw_entry_decode(hvo->mm->pt.format, &hvo->mm->pt.control, entry, level, &decoded);
+	pt_decode_entry(&hvo->mm->pt, entry, level, &decoded);
 	return decoded.kind == PGW_ENTRY_LEAF ? decoded.size_lg2 : 0;
 }
 

@@ -170,8 +170,7 @@ bool mm_root_leaf_is_shared(const struct pgw_mm *mm, uint64_t first, uint64_t la
 	for (uint64_t i = (first >> shift) & mask; i <= ((last >> shift) & mask); i++) {
 		struct pgw_entry entry;
 
-		format->decode(format, &mm->pt.control, pgw_item_load(&host_root(mm)[i]),
-			       geo->top_level, &entry);
+		pt_decode_entry(&mm->pt, pgw_item_load(&host_root(mm)[i]), geo->top_level, &entry);
 		if (entry.kind == PGW_ENTRY_LEAF)
 			return true;
 	}

@@ -25,7 +25,7 @@ static void lookup_read(struct lookup *l, struct pgw_entry *ret)
 	struct pgw_page_walk *found = &l->found;
 
 	found->entry = pgw_item_load(found->item);
-	l->pt->format->decode(l->pt->format, &l->pt->control, found->entry, found->level, ret);
+	pt_decode_entry(l->pt, found->entry, found->level, ret);
 }
 
 /* What is in the slot, which is no table; the owner says, where there is more than one answer. */

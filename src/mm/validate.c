@@ -153,7 +153,7 @@ static const char *check_item(const struct pgw_mm *mm, uint64_t raw, unsigned le
 	const char *what;
 	struct pgw_entry entry;
 
-	format->decode(format, &mm->pt.control, raw, level, &entry);
+	pt_decode_entry(&mm->pt, raw, level, &entry);
 	if (entry.kind != PGW_ENTRY_TABLE)
 		return NULL;
 	what = check_table(mm, va, va | low_bits(format->geometry.span_lg2[level]));

@@ -246,8 +246,8 @@ struct pgw_format {
 	/* The bits of a pointer that are a tag; the bit below them is what they would be without. */
 	uint64_t (*tag_bits)(const struct pgw_geometry *geo, const struct pgw_control *control,
 			     uint64_t va);
-	void (*decode)(const struct pgw_format *format, const struct pgw_control *control,
-		       uint64_t entry, unsigned level, struct pgw_entry *ret);
+	void (*decode)(const struct pt_env *env, uint64_t entry, unsigned level,
+		       struct pgw_entry *ret);
 	uint64_t (*advance)(const struct pgw_format *format, uint64_t entry, unsigned level,
 			    uint64_t bytes);
 	void (*env_init)(const struct pgw_format *format, const struct pgw_control *control,
@@ -286,14 +286,25 @@ struct pt {
 	const struct pt_lanes_ops *lanes; /* translations side by side, or NULL */
 };
 
-/** A tree with no root yet, for looking at items of any table. */
-void pt_reader_init(struct pt *pt, const struct pgw_phys *phys, const struct pgw_format *format);
+/**
+ * A tree with no root yet, for looking at items of any table.
+ * @param control complete; NULL: nothing is known
+ */
+void pt_reader_init(struct pt *pt, const struct pgw_phys *phys, const struct pgw_format *format,
+		    const struct pgw_control *control);
 
 /**
  * Complete a tree. Asks a reader's source for the memory around the root that it
  * can point at, but reads nothing.
  */
 void pt_prepare(struct pt *pt);
+
+/** An entry on its own. Pre: pt_prepare() or pt_reader_init(); pgw_entry_decode() makes an env for each. */
+static inline void pt_decode_entry(const struct pt *pt, uint64_t entry, unsigned level,
+				   struct pgw_entry *ret)
+{
+	pt->format->decode(&pt->env, entry, level, ret);
+}
 
 static inline const struct pt_ops *pt_ops(const struct pt *pt)
 {

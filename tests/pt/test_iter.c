@@ -29,12 +29,9 @@ struct fixture {
 
 static void fixture_init(struct fixture *f, const char *format, uint64_t size)
 {
-	const struct pgw_control nothing = { 0 };
-
 	memset(f->bytes, 0, sizeof(f->bytes));
 	assert_int_equal(pgw_phys_memory_init(&f->memory, TABLE_PA, f->bytes, size), 0);
-	pt_reader_init(&f->pt, &f->memory.phys, pgw_format_by_name(format));
-	f->pt.control = pgw_control_assume(f->pt.format, &nothing);
+	pt_reader_init(&f->pt, &f->memory.phys, pgw_format_by_name(format), NULL);
 }
 
 /* Let the table be pointed at. */
@@ -161,7 +158,7 @@ static void test_iter__goes_on_behind_missing_slots(void **state)
 	struct pt pt;
 
 	(void)state;
-	pt_reader_init(&pt, &phys, pgw_format_by_name("x86_64-la48"));
+	pt_reader_init(&pt, &phys, pgw_format_by_name("x86_64-la48"), NULL);
 	pt_iter_begin(&it, &pt, TABLE_PA, 3, 0, 512);
 	assert_next(&it, 99, 0x2003);
 	assert_true(pt_iter_next(&it));

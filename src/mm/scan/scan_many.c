@@ -78,8 +78,7 @@ static bool many_is_table(const struct many *many, uint64_t entry)
 	const struct pt *pt = &many->mms[many->index]->pt;
 	struct pgw_entry decoded;
 
-	pt->format->decode(pt->format, &pt->control, entry, pt->format->geometry.top_level,
-			   &decoded);
+	pt_decode_entry(pt, entry, pt->format->geometry.top_level, &decoded);
 	return decoded.kind == PGW_ENTRY_TABLE;
 }
 

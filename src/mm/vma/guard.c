@@ -27,8 +27,7 @@ static int guard_upper(const struct pgw_mm_walk *walk, const uint64_t *item, uin
 	uint8_t top = format->geometry.top_level;
 	struct pgw_entry entry;
 
-	format->decode(format, &walk->mm->pt.control, pgw_item_load(item), name < top ? name : top,
-		       &entry);
+	pt_decode_entry(&walk->mm->pt, pgw_item_load(item), name < top ? name : top, &entry);
 	return entry.kind == PGW_ENTRY_LEAF ? GUARD_IN_THE_WAY : 0;
 }
 

@@ -258,7 +258,10 @@ struct pgw_control pgw_control_assume(const struct pgw_format *format,
 void pgw_entry_decode(const struct pgw_format *format, const struct pgw_control *control,
 		      uint64_t entry, unsigned level, struct pgw_entry *ret)
 {
-	format->decode(format, control, entry, level, ret);
+	struct pt_env env;
+
+	format->env_init(format, control, &env);
+	format->decode(&env, entry, level, ret);
 }
 
 uint64_t pgw_entry_advance(const struct pgw_format *format, uint64_t entry, unsigned level,

@@ -3,7 +3,7 @@
 
 static void decode(const struct pt_iter *it, uint64_t entry, struct pgw_entry *ret)
 {
-	it->pt->format->decode(it->pt->format, &it->pt->control, entry, it->level, ret);
+	pt_decode_entry(it->pt, entry, it->level, ret);
 }
 
 void pt_iter_begin(struct pt_iter *it, const struct pt *pt, uint64_t table_pa, unsigned level,

@@ -40,7 +40,7 @@ struct pt_iter {
 
 /**
  * Stand before slot first of a table, and end after nr slots.
- * @param pt constant meanwhile; prepared, or from pt_reader_init() with its control set
+ * @param pt constant meanwhile; prepared, or from pt_reader_init()
  */
 void pt_iter_begin(struct pt_iter *it, const struct pt *pt, uint64_t table_pa, unsigned level,
 		   unsigned first, unsigned nr);

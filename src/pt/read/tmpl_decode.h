@@ -21,25 +21,22 @@ static PGW_ONE_COPY void pt_env_fill(const struct pgw_format *format,
 	*ret = pt_env_init(format, control);
 }
 
-static void pt_decode(const struct pgw_format *format, const struct pgw_control *control,
-		      uint64_t entry, unsigned level, struct pgw_entry *ret)
+static void pt_decode(const struct pt_env *env, uint64_t entry, unsigned level,
+		      struct pgw_entry *ret)
 {
-	struct pt_env env;
-
-	pt_env_fill(format, control, &env);
-	*ret = (struct pgw_entry){ .kind = pt_kind_at(&env, entry, level) };
+	*ret = (struct pgw_entry){ .kind = pt_kind_at(env, entry, level) };
 	if (ret->kind == PGW_ENTRY_TABLE) {
 		unsigned first, last;
 
-		pt_table_slots(&env, entry, level, &first, &last);
+		pt_table_slots(env, entry, level, &first, &last);
 		ret->slot_first = (uint16_t)first;
 		ret->slot_last = (uint16_t)last;
-		ret->table_level = (uint8_t)pt_table_level(&env, entry, level);
-		ret->pa = pt_table_pa(&env, entry);
+		ret->table_level = (uint8_t)pt_table_level(env, entry, level);
+		ret->pa = pt_table_pa(env, entry);
 	} else if (ret->kind == PGW_ENTRY_LEAF) {
-		ret->size_lg2 = (uint8_t)pt_leaf_lg2(&env, entry, level);
-		ret->pa = pt_leaf_pa(&env, entry, level, 0) & ~low_bits(ret->size_lg2);
-		ret->rights = pt_rights_at(&env, pt_acc_root(&env, PGW_REGION_USER), entry, level);
+		ret->size_lg2 = (uint8_t)pt_leaf_lg2(env, entry, level);
+		ret->pa = pt_leaf_pa(env, entry, level, 0) & ~low_bits(ret->size_lg2);
+		ret->rights = pt_rights_at(env, pt_acc_root(env, PGW_REGION_USER), entry, level);
 	}
 }
 

@@ -29,10 +29,15 @@ static bool is_native(const struct pgw_geometry *geo)
 	return geo->item_lg2 == 3 && geo->is_big_endian == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
 }
 
-void pt_reader_init(struct pt *pt, const struct pgw_phys *phys, const struct pgw_format *format)
+void pt_reader_init(struct pt *pt, const struct pgw_phys *phys, const struct pgw_format *format,
+		    const struct pgw_control *control)
 {
+	const struct pgw_control unknown = { 0 };
+
 	*pt = (struct pt){ .format = format, .phys = phys };
+	pt->control = control ? *control : pgw_control_assume(format, &unknown);
 	pt->is_native = is_native(&format->geometry);
+	format->env_init(format, &pt->control, &pt->env);
 }
 
 void pt_prepare(struct pt *pt)

@@ -147,12 +147,14 @@ enum fit {
 static void search_init(struct search *search, struct pgw_image *image, const struct owner *owner,
 			const struct pgw_root_info *like)
 {
+	struct pgw_control control;
+
 	search->image = image;
 	search->owner = owner;
 	search->format = like->format;
 	search->geo = pgw_format_geometry(like->format);
-	pt_reader_init(&search->pt, &image->phys, like->format);
-	search->pt.control = pgw_control_assume(like->format, &like->control);
+	control = pgw_control_assume(like->format, &like->control);
+	pt_reader_init(&search->pt, &image->phys, like->format, &control);
 }
 
 /* Before the first slot of a whole table. */
@@ -170,7 +172,7 @@ static enum fit entry_fit(const struct search *search, uint64_t raw, unsigned le
 {
 	uint64_t leaf_bits = search->owner->leaf_bits;
 
-	pgw_entry_decode(search->format, &search->pt.control, raw, level, ret);
+	pt_decode_entry(&search->pt, raw, level, ret);
 	switch (ret->kind) {
 	case PGW_ENTRY_EMPTY:
 		return FIT_EMPTY;

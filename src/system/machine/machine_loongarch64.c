@@ -94,7 +94,7 @@ static bool has_shared_empties(const struct pgw_image *image, const struct pgw_r
 
 	if (!image_root_is_aligned(root))
 		return false;
-	pt_reader_init(&pt, &image->phys, root->format);
+	pt_reader_init(&pt, &image->phys, root->format, NULL);
 	for (unsigned level = geo->top_level;; level--) {
 		if (!read_majority(&pt, table_pa, level, &item, &nr) ||
 		    (level != geo->top_level && nr != 1u << geo->slots_lg2[level]))

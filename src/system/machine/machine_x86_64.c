@@ -112,7 +112,7 @@ static bool x86_64_find_level3(const struct pgw_image *image, const struct pgw_r
 	struct pt_iter it;
 	struct pt pt;
 
-	pt_reader_init(&pt, &image->phys, root->format);
+	pt_reader_init(&pt, &image->phys, root->format, NULL);
 	for (unsigned level = pgw_format_geometry(root->format)->top_level; level > 2; level--) {
 		pt_iter_begin(&it, &pt, table, level, LAST_ITEM, 1);
 		if (!pt_iter_next(&it) || it.nr_unreadable ||

@@ -112,10 +112,11 @@ int image_layout_look_at_tables(struct pgw_image *view, const struct image_layou
 		.left = MAX_TABLES,
 		.ret = ret,
 	};
+	struct pgw_control control;
 	int status = view->arch->ops->process_roots(&roots, kernel);
 
-	pt_reader_init(&look.pt, &view->phys, kernel->root.format);
-	look.pt.control = pgw_control_assume(kernel->root.format, &kernel->root.control);
+	control = pgw_control_assume(kernel->root.format, &kernel->root.control);
+	pt_reader_init(&look.pt, &view->phys, kernel->root.format, &control);
 	*ret = (struct image_table_count){ 0 };
 	look_at_root(&look, &kernel->root, true);
 	for (size_t i = 0; i < roots.nr && look.left; i++)

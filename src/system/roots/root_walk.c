@@ -63,7 +63,7 @@ bool image_root_count_slots(const struct pgw_image *image, const struct pgw_root
 	struct pt_iter it;
 	struct pt pt;
 
-	pt_reader_init(&pt, &image->phys, root->format);
+	pt_reader_init(&pt, &image->phys, root->format, NULL);
 	for (unsigned kind = 0; kind < _PGW_REGION_MAX; kind++) {
 		const struct pgw_region *region = pgw_format_region(root->format, kind);
 		unsigned nr, first;

@@ -163,8 +163,7 @@ int tables_visit(struct tables *t, struct pgw_root root)
 		return -PGW_EINVAL;
 	for (unsigned level = 0; level < PGW_MAX_LEVELS; level++)
 		way.pa[level] = SEEN_NONE;
-	pt_reader_init(&pt, t->phys, t->format);
-	pt.control = t->control;
+	pt_reader_init(&pt, t->phys, t->format, &t->control);
 	way.pa[geo->top_level] = root.pa;
 	way.first = 0;
 	way.last = pt_root_items(geo, root) - 1;
