@@ -22,7 +22,7 @@
 #include "pt/read/loader.h"
 #include "pt/read/walk_item.h"
 
-static enum walk_outcome walk_table(struct pt_walk *w, const struct walk_at *table);
+static enum walk_outcome walk_table(struct pt_walk *w, struct walk_at *at);
 
 static uint64_t walk_load(const struct pt_walk *w, const struct walk_at *at)
 {
@@ -92,7 +92,7 @@ static enum walk_outcome walk_part(struct pt_walk *w, const struct walk_at *tabl
 static PGW_ONE_COPY enum walk_outcome walk_below(struct pt_walk *w, const struct walk_at *at,
 						 uint64_t entry)
 {
-	const struct walk_at table = {
+	struct walk_at table = {
 		.level = pt_table_level(&w->pt->env, entry, at->level),
 		.table_pa = pt_table_pa(&w->pt->env, entry),
 		.parent = { at->item_pa, entry },
@@ -282,13 +282,14 @@ static unsigned walk_find(const struct pt_walk *w, struct walk_at *at, struct pt
  * Pre: the part lies within what the table spans.
  * Stops at its end, at a callback's non-zero value, or when the reader's
  * budget of table visits is used up.
+ * @param at goes from slot to slot, and next ends where it began; a copy would wait for its stores
  */
-static PGW_ONE_COPY enum walk_outcome walk_table(struct pt_walk *w, const struct walk_at *table)
+static PGW_ONE_COPY enum walk_outcome walk_table(struct pt_walk *w, struct walk_at *at)
 {
-	unsigned span_lg2 = w->pt->format->geometry.span_lg2[table->level];
-	bool is_lowest = walk_first_name(w, table->level) == WALK_PTE;
+	unsigned span_lg2 = w->pt->format->geometry.span_lg2[at->level];
+	bool is_lowest = walk_first_name(w, at->level) == WALK_PTE;
 	struct pt_window win; /* of the reader; its items are not to be zeroed for each table */
-	struct walk_at at = *table;
+	const uint64_t end = at->next;
 	enum walk_outcome outcome;
 
 	win.first = win.nr = 0;
@@ -298,21 +299,21 @@ static PGW_ONE_COPY enum walk_outcome walk_table(struct pt_walk *w, const struct
 		return walk_stop_if(w, -PGW_E2BIG);
 	w->walk->nr_tables++;
 	do {
-		unsigned nr = walk_find(w, &at, &win);
+		unsigned nr = walk_find(w, at, &win);
 
 		/* One by one, but for pages and what cannot be read. */
 		if (win.readable && !is_lowest)
 			nr = 1;
-		at.next = walk_boundary(at.addr + ((uint64_t)(nr - 1) << span_lg2), table->next,
+		at->next = walk_boundary(at->addr + ((uint64_t)(nr - 1) << span_lg2), end,
 					span_lg2);
 		if (!win.readable)
-			outcome = pt_walk_unreadable(w, &at, win.torn);
+			outcome = pt_walk_unreadable(w, at, win.torn);
 		else if (is_lowest)
-			outcome = walk_ptes(w, &at);
+			outcome = walk_ptes(w, at);
 		else
-			outcome = walk_slot(w, &at);
-		at.addr = at.next;
-	} while (outcome == WALK_ON && at.next != table->next);
+			outcome = walk_slot(w, at);
+		at->addr = at->next;
+	} while (outcome == WALK_ON && at->next != end);
 	return outcome;
 }
 
