@@ -34,14 +34,37 @@ struct job {
 	size_t size;
 };
 
+#define MAX_WORDS 16
+
+/*
+ * The words, and --no-sandbox if $BENCH_NO_SANDBOX is set: to compare with a command that had none.
+ * What does no more than start has no options.
+ */
+static char **words_of(char **argv, char *words[MAX_WORDS + 1])
+{
+	int nr = 0;
+
+	if (!getenv("BENCH_NO_SANDBOX") || argv[1][0] == '-')
+		return argv;
+	for (; argv[nr]; nr++) {
+		bench_require(nr < MAX_WORDS - 1, "too many words");
+		words[nr] = argv[nr];
+	}
+	words[nr++] = "--no-sandbox";
+	words[nr] = NULL;
+	return words;
+}
+
 /* @return its peak of resident memory in KiB, 0 = it failed */
 static uint64_t run(const struct job *job, char **argv)
 {
 	posix_spawn_file_actions_t actions;
+	char *words[MAX_WORDS + 1];
 	struct rusage usage;
 	int status;
 	pid_t pid;
 
+	argv = words_of(argv, words);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 1, job->to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
