@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 BUILD = build
 
-.PHONY: all demo check check-bare check-drgn check-fleet deb wheel release check-long check-linux check-schedules check-seeds mutants bench bench-compare bench-peers fuzz install format lint clean help
+.PHONY: all demo check check-bare check-drgn check-fleet check-gdb deb wheel release check-long check-linux check-schedules check-seeds mutants bench bench-compare bench-peers fuzz install format lint clean help
 
 all:
 	@scripts/setup demo
@@ -27,6 +27,10 @@ deb:
 # Not part of check: the Python module beside each drgn. make check-drgn RELEASE=sid
 check-drgn: all
 	@scripts/check-drgn
+
+# Not part of check: gdb's commands in the gdb of each Debian. make check-gdb RELEASE=sid
+check-gdb: all
+	@scripts/check-gdb
 
 # Not part of check: a thousand machines in ClickHouse, and what is asked of them.
 check-fleet: all
@@ -115,6 +119,7 @@ help:
 	@echo 'make check-bare both of these on a bare Debian made on the spot; RELEASE (bookworm), AS_USER=1'
 	@echo 'make deb        the Debian packages, built and tried in a bare Debian; RELEASE, OUT (build/deb/RELEASE)'
 	@echo 'make check-drgn the Python module beside the drgn of a Debian; RELEASE (bookworm, trixie, sid)'
+	@echo 'make check-gdb  the commands of gdb in the gdb of a Debian; RELEASE (bookworm, trixie, sid)'
 	@echo 'make check-fleet a thousand exports in two servers of ClickHouse; FLEET (10 100 1000)'
 	@echo 'make release VERSION=1.2.3  check, tag and pack a release; KEY, DIST (dist)'
 	@echo 'make wheel      the Python package: an sdist and a wheel, tried, in DIST (dist)'

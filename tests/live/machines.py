@@ -144,11 +144,12 @@ def ram_of(elf, path, size, base=0):
     """The memory of an ELF core from base on, so many bytes, in a file."""
     with open(elf, "rb") as file:
         data = file.read()
-    offset, nr_headers = struct.unpack_from("<Q", data, 32)[0], struct.unpack_from("<H", data, 56)[0]
+    order = "<>"[data[5] - 1]
+    offset, nr_headers = struct.unpack_from(order + "Q", data, 32)[0], struct.unpack_from(order + "H", data, 56)[0]
     with open(path, "wb") as file:
         file.truncate(size)
         for i in range(nr_headers):
-            kind, _, at, _, pa, there = struct.unpack_from("<IIQQQQ", data, offset + 56 * i)
+            kind, _, at, _, pa, there = struct.unpack_from(order + "IIQQQQ", data, offset + 56 * i)
             if kind == 1 and base <= pa and pa + there <= base + size:
                 file.seek(pa - base)
                 file.write(data[at : at + there])

@@ -20,7 +20,7 @@ import time
 from machines import PAGEWALK, TMP, Machine, Stub, check, file_backend, finish, ram_of, run, run_tests
 
 PGW = sys.argv[1]
-GDB = "gdb-multiarch"
+GDB = os.environ.get("PGW_GDB", "gdb-multiarch").split()
 MIB = 1 << 20
 SIZE = 64 * MIB
 TABLES = 8 * MIB  # where tables are, behind the start of memory
@@ -170,7 +170,10 @@ def wait_for(machine, text):
     machine.ask("stop")
 
 
-ARM = {"ttbcr": 0xEE020F50, "ttbr0": 0xEE020F10, "mair0": 0xEE0A0F12, "sctlr": 0xEE010F10}
+ARM = {
+    "ttbcr": 0xEE020F50, "ttbr0": 0xEE020F10, "ttbr1": 0xEE020F30, "dacr": 0xEE030F10, "mair0": 0xEE0A0F12,
+    "mair1": 0xEE0A0F32, "sctlr": 0xEE010F10,
+}  # fmt: skip
 
 
 def arm_firmware(name, registers):
@@ -211,7 +214,7 @@ def in_gdb(machine, code):
         what = {"pgw": PGW, "program": PAGEWALK, "stub": machine.gdb, "code": code, "out": out}
         file.write(SESSION % what)
     done = subprocess.run(
-        [GDB, "-nx", "-q", "-batch", "-x", script], stdin=subprocess.DEVNULL, capture_output=True, timeout=100
+        [*GDB, "-nx", "-q", "-batch", "-x", script], stdin=subprocess.DEVNULL, capture_output=True, timeout=100
     )
     if done.returncode:
         raise RuntimeError(done.stdout.decode() + done.stderr.decode())
@@ -221,6 +224,12 @@ def in_gdb(machine, code):
 
 def ask_gdb(machine, *lines):
     return in_gdb(machine, "for line in %r: ask(line)" % (lines,))
+
+
+def qemu_says(text):
+    """The address in an answer to gva2gpa."""
+    found = re.match("gpa: (0x)?([0-9a-f]+)", text)
+    return int(found[2], 16) if found else None
 
 
 def compare(name, machine, ram, dumped, mapped, unmapped):
@@ -234,7 +243,7 @@ def compare(name, machine, ram, dumped, mapped, unmapped):
         check("%s: dump %s" % (name, " ".join(more)), text == out and text.count("\n") > 1, (text, out, err))
     for (va, pa), text in zip(mapped, shown[2:]):
         said = machine.monitor("gva2gpa %#x" % va)
-        is_ok = text.startswith("%#018x  %#018x" % (va, pa)) and "gpa: %#x" % pa in said
+        is_ok = text.startswith("%#018x  %#018x" % (va, pa)) and qemu_says(said) == pa
         check("%s: %#x, and so says QEMU" % (name, va), is_ok, (text, hex(pa), said))
     check("%s: what is not mapped" % name, re.search("!(empty|absent)", shown[-1]), shown[-1])
     stub = Stub(machine)
@@ -312,18 +321,88 @@ def test_arm64(name, shifts, va_bits, tg1, has_lpa2, leaves):
     compare(name, machine, ram_of_tables(machine, tables), known, mapped, high | 0x76540000)
 
 
+def start_arm(name, ram, registers, board="virt"):
+    board = ["-machine", board + ",memory-backend=m0", "-cpu", "cortex-a15", "-bios", arm_firmware(name, registers)]
+    machine = start(name, "qemu-system-arm", board, ram)
+    wait_for(machine, "R15=0000000c")
+    return machine
+
+
 def test_arm_lpae():
     tables = Tables(arm([30, 21, 12], 4), 0x40000000, 32)
     mapped = fill(tables, ((0xC0000000, 0, 1), (0xC0400000, 0x300000, 2), (0x8048000, 0x304000, 2)))
     registers = {"mair0": 0xFF, "ttbcr": 1 << 31, "ttbr0": tables.root, "sctlr": 0x00C50079}
-    machine = start(
-        "lpae", "qemu-system-arm",
-        ["-machine", "virt,memory-backend=m0", "-cpu", "cortex-a15", "-bios", arm_firmware("lpae", registers)],
-        tables.ram,
-    )  # fmt: skip
-    wait_for(machine, "R15=0000000c")
+    machine = start_arm("lpae", tables.ram, registers)
     known = ["--root", "%#x" % tables.root, "--format", "arm-lpae", "--mair", "ff"]
     compare("arm-lpae", machine, ram_of_tables(machine, tables), known, mapped, 0x1234000)
+
+
+def test_arm_short():
+    """Sections, small pages; large pages and a supersection, which are sixteen items each."""
+    form = Format(
+        [20, 12], lambda pa, level: pa | 1, lambda pa, level: pa | (0x402 if level else 0x12), sizes=[1 << 14, 1 << 10],
+        item="<I",
+    )  # fmt: skip
+    tables = Tables(form, 0x40000000, 32)
+    mapped = fill(tables, ((0xC0000000, 0, 0), (0xC0100000, 0x300000, 1), (0x8048000, 0x304000, 1)))
+    fill(tables, [(0x9000000 + (i << 20), 0x1000000, 0, 1 << 18) for i in range(16)])
+    for i in range(16):
+        tables.put(tables.trees[tables.root + 0xC01 * 4] + (0x20 + i) * 4, tables.base + 0x320000 | 0x11)
+    mapped += [(0x9500123, tables.base + 0x1500123), (0xC0127123, tables.base + 0x327123)]
+    registers = {"ttbcr": 0, "ttbr0": tables.root, "dacr": 1, "mair0": 0, "mair1": 0, "sctlr": 0x00C50079}
+    machine = start_arm("short", tables.ram, registers)
+    known = ["--root", "cpu0", "--format", "arm-short", *given(registers, "")]
+    compare("arm-short", machine, ram_of_tables(machine, tables), known, mapped, 0x1234000)
+
+
+PTCR = 0xE0000
+TREE = 1 << 62 | 5 << 5 | 13  # of 52 bits, whose root has 2^13 items
+SF_HV_IR_DR = 9 << 60 | 0x30  # of the machine state register; big-endian
+
+
+def start_ppc64(name, write_ram, pid, ptcr=PTCR):
+    """A POWER9 without a hypervisor above it. Its memory is written when its firmware is in there."""
+    path = write(name + ".ram", b"")
+    os.truncate(path, 1 << 30)
+    board = ["-S", "-machine", "powernv9,memory-backend=m0", "-bios", write(name + ".bios", bytes(4096))]
+    machine = start(name, "qemu-system-ppc64", board, path)
+    write_ram(path)
+    registers = {"ptcr": ptcr, "pid": pid, "lpcr": 1 << 22 | 1 << 20, "msr": SF_HV_IR_DR}
+    set_registers(machine, [registers], "big")
+    return machine
+
+
+def put_dwords(path, pa, *dwords):
+    with open(path, "r+b") as file:
+        file.seek(pa)
+        file.write(struct.pack(">%dQ" % len(dwords), *dwords))
+
+
+def put_partition(path, pa, root, process_table):
+    """A partition table: the kernel's tree, by which the process table is found, and that, of 2^(12 + 12) bytes."""
+    put_dwords(path, pa, 1 << 63 | TREE | root, 1 << 63 | process_table | 12)
+
+
+def test_ppc64_radix_4k():
+    """Quadrant 3 is process 0's, quadrant 0 that of the process that runs."""
+    form = Format(
+        [39, 30, 21, 12], lambda pa, level: 1 << 63 | pa | 9, lambda pa, level: 3 << 62 | pa | 0x18E,
+        sizes=[1 << 16] + [1 << 12] * 3, item=">Q",
+    )  # fmt: skip
+    tables = Tables(form, 0, 52)
+    # The kernel maps memory, its tables too.
+    leaves = ((0, 0, 1), (0x10000345000, 0x300000, 3), (0xFFFFFFFFFF000, 0x305000, 3), (0x8000000000, 0x400000, 2))
+    mapped = fill(tables, leaves, 0xC << 60)
+
+    def write_ram(path):
+        with open(path, "r+b") as file:
+            file.write(tables.ram)
+        put_partition(path, PTCR, tables.root, 0x1000000)
+        put_dwords(path, 0x1000000, TREE | tables.root, 0)
+
+    machine = start_ppc64("radix4k", write_ram, 7)
+    known = ["--root", "%#x" % tables.root, "--format", "ppc64-radix-4k", "--half", "kernel"]
+    compare("ppc64-radix-4k", machine, ram_of_tables(machine, tables), known, mapped, 0xC000000123400000)
 
 
 def test_riscv64_svnapot():
@@ -387,24 +466,33 @@ def memory_of(name, image, base, size):
 
 
 def sample(text):
-    """(va, pa) of some of the leaves that JSON Lines list."""
+    """(va, pa) of some of the leaves that JSON Lines list and may be read, one of each size among them. And the sizes."""
     leaves = [json.loads(line) for line in text.splitlines()[:-1]]
-    leaves = [(int(leaf["va"], 16), int(leaf["pa"], 16)) for leaf in leaves if "pa" in leaf]
-    return leaves[:: max(len(leaves) // 12, 1)]
+    leaves = [leaf for leaf in leaves if "r" in leaf.get("kernel", "") + leaf.get("user", "")]
+    sizes = {leaf["size"]: leaf for leaf in leaves}
+    some = leaves[:: max(len(leaves) // 12, 1)] + list(sizes.values())
+    return [(int(leaf["va"], 16), int(leaf["pa"], 16)) for leaf in some], set(sizes)
 
 
-def test_image(name, base, size, begin, dumped, unmapped):
-    """Tables of a real guest in a machine that has its registers."""
+def test_image(name, base, size, begin, dumped, unmapped, sizes=()):
+    """Tables of a real guest in a machine that has its registers. sizes: leaves of these are there."""
     image = os.path.join(SHARED, "images", name + ".elf.zst")
     if not os.path.exists(image):
         print("ok - %s # SKIP shared/images is not there" % name)
         return
+    name = os.path.basename(name)
     tables = os.path.join(TMP, name + ".tables")
     assert run("trim", image, tables)[0] == 0
     machine = begin(memory_of(name, tables, base, size))
-    status, out, err = run("dump", *dumped, "--leaves", "--json", tables)
+    compare_guest(name, machine, [tables], dumped, unmapped, sizes)
+
+
+def compare_guest(name, machine, image, dumped, unmapped, sizes=()):
+    status, out, err = run("dump", *dumped, "--leaves", "--json", *image)
+    mapped, there = sample(out)
     check("%s: it has leaves" % name, status in (0, 1) and len(out) > 1000, (status, err))
-    compare(name, machine, [tables], dumped, sample(out), unmapped)
+    check("%s: of these sizes" % name, set(sizes) <= there, there)
+    compare(name, machine, image, dumped, mapped, unmapped)
 
 
 def x86_64_guest(ram, *registers):
@@ -434,8 +522,64 @@ def test_images():
     )  # fmt: skip
 
 
-def given(registers):
-    return [word for key, value in registers.items() for word in ("--register", "%s_EL1=%x" % (key, value))]
+def test_svnapot():
+    """A Linux 7.2 whose process has leaves of 64 KiB, which are sixteen items; other leaves have bits of Svpbmt."""
+    def begin(ram):
+        machine = start(
+            "guest", "qemu-system-riscv64",
+            ["-S", "-machine", "virt,memory-backend=m0", "-bios", "none", "-cpu", "rv64,svnapot=on,svpbmt=on"], ram,
+        )  # fmt: skip
+        # SUM and MXR: what users may do is the kernel's, too, and what can be executed can be read.
+        set_registers(machine, [{"mstatus": 3 << 18, "satp": 0xA000400000083AA4, "priv": 1, **PMP}])
+        return machine
+
+    test_image(
+        "arch/riscv-72max", 0x80000000, 256 * MIB, begin,
+        ["--root", "0x83aa4000", "--format", "riscv-sv57", "--half", "both"], 0x1234000, (1 << 16,),
+    )  # fmt: skip
+
+
+def cut_memory(name, base, size):
+    """The tables of a real guest that are in this tree: an image, its memory from base on in a file."""
+    image = os.path.join(DATA, "arch", name + ".elf.zst")
+    return image, memory_of(name, image, base, size)
+
+
+def test_short_guest():
+    """A Debian 12 for armhf, as it was stopped in a process; but vectors are low, as nothing is there to run."""
+    image, ram = cut_memory("armhf-short", 0x40000000, 128 * MIB)
+    registers = {
+        "ttbcr": 0, "ttbr0": 0x41D0806A, "ttbr1": 0x4020406A, "dacr": 0x55, "mair0": 0xFF0A81A8, "mair1": 0x40E040E0,
+        "sctlr": 0x10C5187D,
+    }  # fmt: skip
+    machine = start_arm("guest", ram, registers, "virt,highmem=off")
+    known = ["--root", "cpu0", *given(registers, "")]
+    compare_guest("armhf-short", machine, [image], known, 0x1234000, (1 << 12, 1 << 20))
+
+
+def test_radix_guest():
+    """A Debian 12 for ppc64el, pages of 64 KiB. It ran below a hypervisor, and here runs as one does."""
+    image, ram = cut_memory("ppc64-radix64k", 0, 256 * MIB)
+
+    def write_ram(path):
+        with open(ram, "rb") as tables, open(path, "r+b") as file:
+            shutil.copyfileobj(tables, file)
+        put_partition(path, 0x24D0000, 0x2740000, 0xE000000)
+
+    machine = start_ppc64("guest", write_ram, 5, 0x24D0000)
+    image = ["--ram", "0=" + machine.ram]
+    registers = {"ptcr": 0x24D0000, "pid": 5, "iamr": 0}
+    known = ["--root", "cpu0", "--format", "ppc64-radix", *given(registers, "")]
+    user = ask_gdb(machine, "pgw dump --half user --leaves --json")[0]
+    is_same = user == run("dump", *known, "--half", "user", "--leaves", "--json", *image)[1]
+    leaves = sample(user)[0]
+    is_true = all(qemu_says(machine.monitor("gva2gpa %#x" % va)) == pa for va, pa in leaves)
+    check("ppc64-radix64k: the root of the process that runs", is_same and is_true and len(leaves) > 9, user)
+    compare_guest("ppc64-radix64k", machine, image, known, 0xC0000000F0000000, (1 << 16, 1 << 21))
+
+
+def given(registers, suffix="_EL1"):
+    return [word for key, value in registers.items() for word in ("--register", "%s%s=%x" % (key, suffix, value))]
 
 
 def test_processes():
@@ -614,14 +758,15 @@ TESTS = {
         (test_arm64, "arm64-64k-48", [42, 29, 16], 48, 3, 0, ((0xC34567890000, 0x300000, 2),)),
     ),
     "formats": (
-        (test_x86_64_la57,), (test_i386_pae,), (test_arm_lpae,), (test_riscv64_svnapot,), (test_riscv32,),
-        (test_s390x,),
+        (test_x86_64_la57,), (test_i386_pae,), (test_arm_lpae,), (test_arm_short,), (test_riscv64_svnapot,),
+        (test_riscv32,), (test_s390x,), (test_ppc64_radix_4k,),
     ),
+    "guests": ((test_short_guest,), (test_radix_guest,), (test_svnapot,)),
     "processes": ((test_processes,),),
     "images": ((test_images,),),
     "manners": ((test_manners,),),
 }  # fmt: skip
-QEMUS = ("x86_64", "i386", "aarch64", "arm", "riscv64", "riscv32", "s390x")
+QEMUS = ("x86_64", "i386", "aarch64", "arm", "riscv64", "riscv32", "s390x", "ppc64")
 COMMANDS = (
     "info", "roots", "ps", "maps", "dump", "translate", "find", "stats", "audit", "devices", "report", "symbols",
     "sql", "export", "trim", "convert", "extract",
@@ -629,7 +774,7 @@ COMMANDS = (
 
 
 def main():
-    needs = [GDB, *("qemu-system-" + name for name in QEMUS)]
+    needs = [GDB[0], *("qemu-system-" + name for name in QEMUS)]
     if missing := [name for name in needs if not shutil.which(name)]:
         print("1..0 # SKIP %s is not installed" % ", ".join(missing))
         return 77

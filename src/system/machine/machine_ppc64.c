@@ -241,7 +241,7 @@ static int ppc64_process_roots(struct image_roots *roots, const struct image_swa
 static bool cpu_table(const struct pgw_image *image, const struct pgw_cpu *cpu, uint64_t *ret,
 		      uint64_t *ret_size)
 {
-	const struct image_pages *pages = image_pages(image, IMAGE_PAGE_ROOT);
+	const struct image_pages *pages;
 	struct pgw_root_info kernel;
 	uint64_t dword;
 
@@ -252,6 +252,8 @@ static bool cpu_table(const struct pgw_image *image, const struct pgw_cpu *cpu, 
 		*ret_size = BIT(PROCESS_TABLE_SIZE_LG2(dword));
 		return true;
 	}
+	/* This looks through all memory. */
+	pages = image_pages(image, IMAGE_PAGE_ROOT);
 	*ret_size = PROCESS_TABLE_MAX;
 	for (size_t i = 0, nr_tried = 0; i < pages->nr && nr_tried < MAX_TABLES_TRIED; i++) {
 		nr_tried += !(pages->pa[i] & (PROCESS_TABLE_ALIGN - 1));
