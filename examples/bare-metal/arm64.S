@@ -2,6 +2,9 @@
 
 /* Entered by QEMU at EL1, with the MMU off. */
 
+#define SPSR_EL0 0x3c0 /* interrupts are off */
+#define EC_SVC 0x15
+
 	.section .text.start, "ax"
 	.globl	_start
 _start:
@@ -42,6 +45,50 @@ machine_access:
 	ldp	x29, x30, [sp], #32
 	ret
 
+	/*
+	 * void machine_access_by_user(enum access, uint64_t va, uint64_t value, struct outcome *ret,
+	 *			       uint64_t code, uint64_t stack)
+	 */
+	.globl	machine_access_by_user
+machine_access_by_user:
+	stp	x29, x30, [sp, #-32]!
+	str	x3, [sp, #16]
+	str	xzr, [x3]
+	adrp	x6, access_stack
+	mov	x7, sp
+	str	x7, [x6, :lo12:access_stack]
+	add	x4, x4, w0, uxtw #4	/* 16 bytes an access */
+	msr	elr_el1, x4
+	mov	x6, #SPSR_EL0
+	msr	spsr_el1, x6
+	msr	sp_el0, x5
+	eret
+
+	.balign	4096
+	.globl	machine_user_code
+machine_user_code:
+	ldr	x2, [x1]
+	svc	#0
+	.balign	16
+	str	x2, [x1]
+	svc	#0
+	.balign	16
+	blr	x1
+	svc	#0
+	.balign	4096
+
+	/* From EL0: that all is done, or a fault. */
+user_trap:
+	mrs	x0, esr_el1
+	lsr	x0, x0, #26
+	cmp	x0, #EC_SVC
+	b.ne	fault
+	adrp	x4, access_stack
+	ldr	x5, [x4, :lo12:access_stack]
+	mov	sp, x5
+	ldr	x3, [sp, #16]
+	b	3b
+
 	/* Interrupts are off and nothing else goes on: back to who called machine_access(). */
 fault:
 	mrs	x0, esr_el1
@@ -64,6 +111,8 @@ fault:
 vectors:
 	.org	vectors + 0x200
 	b	fault
+	.org	vectors + 0x400
+	b	user_trap
 	.org	vectors + 0x800
 
 	.data

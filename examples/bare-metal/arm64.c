@@ -21,8 +21,9 @@
 #define ESR_EC (UINT64_C(0x3f) << 26)
 #define ESR_WNR (UINT64_C(1) << 6)
 #define ESR_FSC UINT64_C(0x3f)
-#define EC_FETCH (UINT64_C(0x21) << 26) /* an abort from EL1 itself */
-#define EC_DATA (UINT64_C(0x25) << 26)
+#define EC_FETCH (UINT64_C(0x20) << 26) /* an abort from EL0 */
+#define EC_DATA (UINT64_C(0x24) << 26)
+#define EC_SAME (UINT64_C(1) << 26) /* ... or, with this, from EL1 itself */
 #define FSC_TRANSLATION 0x04
 #define FSC_PERMISSION 0x0c
 
@@ -90,9 +91,9 @@ uint64_t machine_code(uint64_t code)
 }
 
 /* The status has the level, which Arm counts from the root: the leaves' is 3. */
-uint64_t machine_expected_code(enum access access, const struct pgw_translation *t)
+uint64_t machine_expected_code(enum access access, bool is_user, const struct pgw_translation *t)
 {
-	return (access == ACCESS_EXECUTE ? EC_FETCH : EC_DATA) |
+	return (access == ACCESS_EXECUTE ? EC_FETCH : EC_DATA) | (is_user ? 0 : EC_SAME) |
 	       (access == ACCESS_WRITE ? ESR_WNR : 0) | (3u - t->level) |
 	       (t->kind == PGW_ENTRY_LEAF ? FSC_PERMISSION : FSC_TRANSLATION);
 }

@@ -57,11 +57,19 @@ _Static_assert(sizeof(struct outcome) == 32, "the boot code's members");
 
 /** Read or write 8 bytes, or call the code there; a fault ends it. The boot code's. */
 void machine_access(enum access access, uint64_t va, uint64_t value, struct outcome *ret);
+/**
+ * The same by users: machine_user_code does it, which is mapped at code; the page before stack is its to
+ * write to. The boot code's.
+ */
+void machine_access_by_user(enum access access, uint64_t va, uint64_t value, struct outcome *ret,
+			    uint64_t code, uint64_t stack);
+/** A page of code. */
+extern unsigned char machine_user_code[];
 
 /** Of outcome.code the bits that the manual says what they are to be. */
 uint64_t machine_code(uint64_t code);
 /** What they are when an access faults where addresses are translated so. */
-uint64_t machine_expected_code(enum access access, const struct pgw_translation *t);
+uint64_t machine_expected_code(enum access access, bool is_user, const struct pgw_translation *t);
 
 /* ---- what the machine is given ---- */
 

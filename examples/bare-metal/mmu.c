@@ -10,7 +10,8 @@
 
 static struct {
 	struct pgw_mm *kernel, *user;
-	uint64_t kernel_va, user_va; /* where all happens */
+	uint64_t kernel_va, user_va;	/* where all happens */
+	uint64_t user_code, user_stack; /* machine_access_by_user()'s */
 	unsigned char *frames;       /* NR_FRAMES pages to map there */
 	unsigned nr_accesses, nr_different;
 } test;
@@ -36,39 +37,89 @@ static struct pgw_translation translate(uint64_t va)
 	return ret;
 }
 
-static bool is_as_said(enum access access, uint64_t va, const struct pgw_translation *t, bool may,
-		       const struct outcome *got)
+struct attempt {
+	enum access access;
+	bool is_user;
+	uint64_t va;
+};
+
+/* Users' rights are three bits above the kernel's. */
+static uint8_t rights_of(const struct attempt *attempt, const struct pgw_translation *t)
 {
-	if (got->faulted || !may)
-		return got->faulted && !may && got->va == va &&
-		       machine_code(got->code) == machine_expected_code(access, t);
-	/* Tables and memory are still where they were: what is mapped can be looked at. */
-	return access == ACCESS_EXECUTE || got->value == *(const uint64_t *)(uintptr_t)t->pa;
+	return t->kind != PGW_ENTRY_LEAF ? 0
+	       : attempt->is_user	 ? (uint8_t)(t->rights >> 3)
+					 : t->rights;
 }
 
-static void try(enum access access, uint64_t va, const char *what)
+_Static_assert(PGW_USER_R == PGW_KERNEL_R << 3 && PGW_USER_W == PGW_KERNEL_W << 3 &&
+		       PGW_USER_X == PGW_KERNEL_X << 3,
+	       "three bits");
+
+static bool is_as_said(const struct attempt *attempt, const struct pgw_translation *t,
+		       const struct outcome *got)
 {
-	static const char *const names[] = { "read ", "write", "fetch" };
 	static const uint8_t rights[] = { PGW_KERNEL_R, PGW_KERNEL_W, PGW_KERNEL_X };
-	struct pgw_translation t = translate(va);
-	bool is_leaf = t.kind == PGW_ENTRY_LEAF, may = is_leaf && (t.rights & rights[access]);
+	bool may = rights_of(attempt, t) & rights[attempt->access];
+
+	if (got->faulted || !may)
+		return got->faulted && !may && got->va == attempt->va &&
+		       machine_code(got->code) ==
+			       machine_expected_code(attempt->access, attempt->is_user, t);
+	/* Tables and memory are still where they were: what is mapped can be looked at. */
+	return attempt->access == ACCESS_EXECUTE ||
+	       got->value == *(const uint64_t *)(uintptr_t)t->pa;
+}
+
+/* A write leaves what can be executed. */
+static struct outcome do_it(const struct attempt *attempt)
+{
 	struct outcome got;
 
-	/* A write leaves what can be executed. */
-	machine_access(access, va, machine.ret, &got);
-	print("  %s %x %s: library %s, ", names[access], va, what,
-	      is_leaf ? rights_text(t.rights) : "nothing");
+	if (attempt->is_user)
+		machine_access_by_user(attempt->access, attempt->va, machine.ret, &got,
+				       test.user_code, test.user_stack);
+	else
+		machine_access(attempt->access, attempt->va, machine.ret, &got);
+	return got;
+}
+
+static void try_one(const struct attempt *attempt, const char *what)
+{
+	static const char *const names[] = { "read ", "write", "fetch" };
+	struct pgw_translation t = translate(attempt->va);
+	struct outcome got = do_it(attempt);
+
+	print("  %s%s %x %s: library %s, ", attempt->is_user ? "user " : "",
+	      names[attempt->access], attempt->va, what,
+	      t.kind == PGW_ENTRY_LEAF ? rights_text(rights_of(attempt, &t)) : "nothing");
 	if (got.faulted)
 		print("CPU faults at %x with %x", got.va, machine_code(got.code));
 	else
 		print("CPU does it");
 	test.nr_accesses++;
-	if (is_as_said(access, va, &t, may, &got)) {
+	if (is_as_said(attempt, &t, &got)) {
 		print("\n");
 		return;
 	}
 	test.nr_different++;
 	print(" DIFFERENT\n");
+}
+
+static void try(enum access access, uint64_t va, const char *what)
+{
+	try_one(&(struct attempt){ access, false, va }, what);
+}
+
+static void try_by_user(enum access access, uint64_t va, const char *what)
+{
+	try_one(&(struct attempt){ access, true, va }, what);
+}
+
+static void try_all_by_user(uint64_t va, const char *what)
+{
+	try_by_user(ACCESS_READ, va, what);
+	try_by_user(ACCESS_WRITE, va, what);
+	try_by_user(ACCESS_EXECUTE, va, what);
 }
 
 static void try_all(uint64_t va, const char *what)
@@ -195,6 +246,39 @@ static void user_pages(void)
 	try_all(va, "a hole");
 }
 
+/* What users run, and where they keep what they need for that. */
+static void map_user_code(void)
+{
+	void *stack = pages_alloc(PAGE_SIZE);
+
+	require(stack ? 0 : -PGW_ENOMEM, "memory");
+	test.user_code = test.user_va + 16 * PAGE_SIZE;
+	test.user_stack = test.user_code + 2 * PAGE_SIZE;
+	map(test.user_code, (uintptr_t)machine_user_code, PAGE_SIZE,
+	    PGW_KERNEL_R | PGW_USER_R | PGW_USER_X);
+	map(test.user_stack - PAGE_SIZE, (uintptr_t)stack, PAGE_SIZE,
+	    PGW_KERNEL_R | PGW_KERNEL_W | PGW_USER_R | PGW_USER_W);
+}
+
+static void by_users(void)
+{
+	const uint8_t kernel_rw = PGW_KERNEL_R | PGW_KERNEL_W;
+	const uint64_t va = test.user_va;
+
+	print("what users may do with them, and with the kernel's:\n");
+	map_user_code();
+	map(va, frame_pa(0), PAGE_SIZE, kernel_rw | PGW_USER_R | PGW_USER_W);
+	try_all_by_user(va, "data");
+	protect(va, PAGE_SIZE, PGW_KERNEL_R | PGW_USER_R);
+	try_all_by_user(va, "data, read-only now");
+	protect(va, PAGE_SIZE, PGW_KERNEL_R | PGW_USER_R | PGW_USER_X);
+	try_all_by_user(va, "code");
+	unmap(va, PAGE_SIZE);
+	try_all_by_user(va, "a hole");
+	try_all_by_user(test.kernel_va, "the kernel's data");
+	try_all_by_user((uintptr_t)image_text, "this program");
+}
+
 void metal_flush(uint64_t first, uint64_t last)
 {
 	machine_flush(first, last);
@@ -256,6 +340,7 @@ _Noreturn void metal_main(void)
 	small_pages();
 	large_pages();
 	user_pages();
+	by_users();
 	walks();
 	print("%u accesses, %u breaches of the rule told, %u differences\n",
 	      (uint64_t)test.nr_accesses, (uint64_t)metal_nr_violations(),

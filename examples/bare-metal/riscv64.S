@@ -8,6 +8,8 @@
 #define MSTATUS_MPP_S (1 << 11)
 #define MSTATUS_FS (1 << 13)
 #define PMP_ALL 0x1f /* NAPOT, RWX */
+#define SSTATUS_SPP (1 << 8)
+#define CAUSE_ECALL_FROM_U 8
 
 	.section .text.start, "ax"
 	.globl	_start
@@ -54,6 +56,41 @@ machine_access:
 	addi	sp, sp, 16
 	ret
 
+	/*
+	 * void machine_access_by_user(enum access, uint64_t va, uint64_t value, struct outcome *ret,
+	 *			       uint64_t code, uint64_t stack)
+	 */
+	.globl	machine_access_by_user
+machine_access_by_user:
+	addi	sp, sp, -16
+	sd	ra, 0(sp)
+	sd	a3, 8(sp)
+	sd	zero, 0(a3)
+	lla	t0, access_stack
+	sd	sp, 0(t0)
+	slli	a0, a0, 4		/* 16 bytes an access */
+	add	a4, a4, a0
+	csrw	sepc, a4
+	li	t0, SSTATUS_SPP
+	csrc	sstatus, t0
+	sret
+
+	.balign	4096
+	.globl	machine_user_code
+	.option	push
+	.option	norvc
+machine_user_code:
+	ld	a2, 0(a1)
+	ecall
+	.balign	16
+	sd	a2, 0(a1)
+	ecall
+	.balign	16
+	jalr	a1
+	ecall
+	.balign	4096
+	.option	pop
+
 	/* Interrupts are off and nothing else goes on: back to who called machine_access(). */
 	.balign	4
 trap:
@@ -65,6 +102,8 @@ trap:
 	j	metal_unexpected
 1:	mv	sp, t1
 	ld	a3, 8(sp)
+	li	t1, CAUSE_ECALL_FROM_U
+	beq	a0, t1, 3b		/* all is done */
 	li	t1, 1
 	sd	t1, 0(a3)
 	sd	a0, 8(a3)

@@ -69,10 +69,10 @@ uint64_t machine_code(uint64_t code)
 	return code;
 }
 
-/* Holes and what is not allowed are the same fault. */
-uint64_t machine_expected_code(enum access access, const struct pgw_translation *t)
+/* Holes and what is not allowed are the same fault, whoever it was. */
+uint64_t machine_expected_code(enum access access, bool is_user, const struct pgw_translation *t)
 {
-	(void)t;
+	(void)is_user, (void)t;
 	return access == ACCESS_READ    ? CAUSE_LOAD_PAGE_FAULT
 	       : access == ACCESS_WRITE ? CAUSE_STORE_PAGE_FAULT
 					: CAUSE_FETCH_PAGE_FAULT;

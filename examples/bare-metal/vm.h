@@ -31,6 +31,11 @@ unsigned vm_call(void);
 char vm_stored_byte(void);
 /** The guest goes back from where it cannot be. */
 void vm_return(void);
+/**
+ * What the CPU itself reads at an address of the guest's, by its second stage; there 8 bytes can be read.
+ * NULL: it has no instruction for that.
+ */
+extern uint64_t (*const vm_load)(uint64_t gpa);
 /** Forget what is known of the guest's second stage. */
 void vm_flush(void);
 

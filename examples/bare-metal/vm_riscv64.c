@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vm.h"
 
-/* Privileged Architecture, "H" Extension: hgatp, htval, "Hypervisor Memory-Management Fence". */
+/*
+ * Privileged Architecture, "H" Extension: hgatp, htval, hstatus, "Hypervisor Memory-Management Fence",
+ * "Hypervisor Virtual-Machine Load and Store Instructions".
+ */
 #define HGATP_SV39X4 (UINT64_C(8) << 60)
+#define HSTATUS_SPVP (UINT64_C(1) << 8) /* what is read for a guest is read as its VS-mode may */
 #define CAUSE_ECALL_FROM_VS 10
 #define CAUSE_GUEST_FETCH 20
 #define CAUSE_GUEST_LOAD 21
@@ -24,6 +28,18 @@ _Static_assert(offsetof(struct vcpu, pc) == RISCV64_VCPU_PC &&
 void guest_run(struct vcpu *vcpu);
 
 const char *const vm_format = "riscv-sv39x4";
+
+/* HLV.D; the guest's own translation is off. */
+static uint64_t load(uint64_t gpa)
+{
+	uint64_t ret;
+
+	__asm__ volatile("csrs 0x600, %0" : : "r"(HSTATUS_SPVP)); /* hstatus */
+	__asm__ volatile(".insn r 0x73, 4, 0x36, %0, %1, x0" : "=r"(ret) : "r"(gpa) : "memory");
+	return ret;
+}
+
+uint64_t (*const vm_load)(uint64_t gpa) = load;
 
 void vm_init(uint64_t root_pa)
 {

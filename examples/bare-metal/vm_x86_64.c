@@ -87,6 +87,7 @@ static struct vmcb vmcb __attribute__((aligned(4096)));
 static unsigned char host_save_area[4096] __attribute__((aligned(4096)));
 
 const char *const vm_format = "npt-48";
+uint64_t (*const vm_load)(uint64_t gpa) = NULL;
 
 static uint64_t read_msr(uint32_t msr)
 {

@@ -5,6 +5,7 @@
 #define CR4_SMEP (UINT64_C(1) << 20)
 #define ERROR_P 1
 #define ERROR_W 2
+#define ERROR_U 4
 #define ERROR_I 16
 #define COM1 0x3f8
 #define KEYBOARD 0x64
@@ -67,8 +68,8 @@ uint64_t machine_code(uint64_t code)
 	return code;
 }
 
-uint64_t machine_expected_code(enum access access, const struct pgw_translation *t)
+uint64_t machine_expected_code(enum access access, bool is_user, const struct pgw_translation *t)
 {
-	return (t->kind == PGW_ENTRY_LEAF ? ERROR_P : 0u) |
+	return (t->kind == PGW_ENTRY_LEAF ? ERROR_P : 0u) | (is_user ? ERROR_U : 0u) |
 	       (access == ACCESS_WRITE ? ERROR_W : 0u) | (access == ACCESS_EXECUTE ? ERROR_I : 0u);
 }
