@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """test_pagewalk.py: the Python module says what the command says. Prints TAP."""
 import array
+import contextlib
+import ctypes
 import doctest
 import importlib.util
 import json
@@ -9,8 +11,10 @@ import os
 import pathlib
 import subprocess
 import sys
+import struct
 import tempfile
 import threading
+import time
 import traceback
 
 ROOT = pathlib.Path(os.environ['PGW_SOURCE_ROOT'])
@@ -20,6 +24,7 @@ NAMES = str(ROOT / 'tests/data/linux-6.1-amd64.tasks.map')
 os.environ['PAGEWALK_EXAMPLE'] = SMALL
 
 import pagewalk  # noqa: E402
+from pagewalk._pagewalk import ffi, lib  # noqa: E402
 from pagewalk import Image, Mm, Phys, Region  # noqa: E402
 
 tests = []
@@ -120,6 +125,93 @@ def threads():
         for thread in running:
             thread.join()
         assert not wrong
+
+
+@contextlib.contextmanager
+def counted():
+    """A function that says how far another thread has counted.
+
+    Threads are switched for no other reason than that one waits for something, or a call lets them: what
+    the counter gains across a call, it gains while that runs.
+    """
+    count, interval, is_over = [0], sys.getswitchinterval(), []
+
+    def run():
+        while not is_over:
+            count[0] += 1
+            time.sleep(1e-5)
+    counter = threading.Thread(target=run)
+    sys.setswitchinterval(1000)
+    counter.start()
+    try:
+        yield lambda: count[0]
+    finally:
+        is_over.append(True)
+        counter.join()
+        sys.setswitchinterval(interval)
+
+
+def gain(now, function, arguments, tries):
+    """What the counter gains in calls, until it gains something."""
+    for _ in range(tries):
+        before = now()
+        function(*arguments)
+        gained = now() - before
+        if gained:
+            return gained
+        time.sleep(1e-4)  # the counter waits for its turn when the next call begins
+    return 0
+
+
+def many_leaves(folder):
+    """A file with a table of 512 tables that are the same, whose leaves go to every second page: 2^18 extents."""
+    tables = [[0] * 512 for _ in range(4)]
+    tables[0][256], tables[1][0] = 0x1003, 0x2003
+    tables[2] = [0x3003] * 512
+    tables[3] = [page << 13 | 0x100003 for page in range(512)]
+    path = os.path.join(folder, 'tables.lime')
+    header = struct.pack('<4sIQQQ', b'EMiL', 1, 0, 0x3fff, 0)
+    pathlib.Path(path).write_bytes(header + b''.join(struct.pack('<512Q', *table) for table in tables))
+    return path
+
+
+def with_the_lock(name, *types):
+    """A function of the library's, as one that keeps other threads of Python's waiting."""
+    address = int(ffi.cast('uintptr_t', ffi.addressof(lib, name)))
+    held = ctypes.PYFUNCTYPE(ctypes.c_size_t, *types)(address)
+    return lambda *arguments: held(*(int(ffi.cast('uintptr_t', a)) if isinstance(a, ffi.CData) else a for a in arguments))
+
+
+@test
+def long_calls_let_other_threads_run():
+    pointer, number64 = ctypes.c_void_p, ctypes.c_uint64
+    with tempfile.TemporaryDirectory() as folder, Image(many_leaves(folder)) as image, counted() as now:
+        mm = Mm(image, 'x86_64-la48', 0)
+        batch, room = ffi.new('struct pgwpy_batch *'), ffi.new('struct pgw_extent[]', 1 << 18)
+        batch.extents, batch.capacity = room, len(room)
+        scan = mm._mm, mm.first, mm.last, batch
+        addresses = ffi.new('uint64_t[]', [mm.first + (i << 12) for i in range(1 << 18)])
+        found = ffi.new('struct pgw_translation[]', len(addresses))
+        translate = mm._mm, addresses, found, len(addresses)
+        for name, arguments, types in (('pgwpy_scan', scan, (pointer, number64, number64, pointer)),
+                                       ('pgw_translate_batch', translate, (pointer, pointer, pointer, ctypes.c_size_t))):
+            assert gain(now, getattr(lib, name), arguments, 1000), name
+            # The same functions, if they were called so that others wait: the counter stands still.
+            assert not gain(now, with_the_lock(name, *types), arguments, 20), name
+        assert batch.nr == 1 << 18 and found[1].pa == 0x102000
+        assert gain(now, lambda: Image(TASKS).roots(), (), 1000)
+
+
+@test
+def a_thread_fills_the_pipe_that_another_opens():
+    with tempfile.TemporaryDirectory() as folder:
+        pipe = os.path.join(folder, 'pipe')
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=lambda: pathlib.Path(pipe).write_bytes(pathlib.Path(SMALL).read_bytes()))
+        writer.start()
+        with Image(pipe) as image:
+            assert len(image.roots()) == 13
+        writer.join()
 
 
 class Reader(Phys):
