@@ -31,9 +31,12 @@
 #define FS_MAKE_REG (1u << 8)
 #define FS_REFER (1u << 13)    /* version 2 */
 #define FS_TRUNCATE (1u << 14) /* version 3 */
+#define FS_IOCTL_DEV (1u << 15) /* version 5 */
+#define FS_RESOLVE_UNIX (1u << 16) /* sockets by their names, version 9 */
 #define FS_V1 ((1u << 13) - 1)
 
 #define NET_TCP 3u      /* bind and connect, version 4 */
+#define NET_UDP 12u     /* bind, connect and send, version 10 */
 #define SCOPE_ALL 3u    /* abstract sockets and signals, version 6 */
 #define FS_OF_FILE (FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE) /* what a rule for a file may have */
 
@@ -48,11 +51,13 @@ struct path_beneath {
 	int32_t fd;
 } __attribute__((packed));
 
+/* All that a version can forbid: a kernel refuses what it does not know. */
 static struct ruleset ruleset_of(int version)
 {
 	return (struct ruleset){
-		.fs = FS_V1 | (version >= 2 ? FS_REFER : 0) | (version >= 3 ? FS_TRUNCATE : 0),
-		.net = version >= 4 ? NET_TCP : 0,
+		.fs = FS_V1 | (version >= 2 ? FS_REFER : 0) | (version >= 3 ? FS_TRUNCATE : 0) |
+		      (version >= 5 ? FS_IOCTL_DEV : 0) | (version >= 9 ? FS_RESOLVE_UNIX : 0),
+		.net = (version >= 4 ? NET_TCP : 0) | (version >= 10 ? NET_UDP : 0),
 		.scoped = version >= 6 ? SCOPE_ALL : 0,
 	};
 }

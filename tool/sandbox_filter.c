@@ -19,7 +19,10 @@
  * end at 2^22. */
 #define OWN_PID 0x7ee1e55e
 
-/* No command makes these. What opens, reads and maps files is Landlock's to decide. */
+/*
+ * No command makes these. What opens, reads and maps files is Landlock's to decide, but before its version 3
+ * it lets files be cut, and before 6 signals be sent.
+ */
 static const char *const refused[] = {
 	"execve",
 	"execveat",
@@ -54,6 +57,10 @@ static const char *const refused[] = {
 	"reboot",
 	"fork",
 	"vfork",
+	"truncate",
+	"tkill",
+	"rt_sigqueueinfo",
+	"rt_tgsigqueueinfo",
 };
 
 static int refuse(scmp_filter_ctx filter, int error, const char *name)
@@ -79,6 +86,9 @@ static int fill(scmp_filter_ctx filter, uint32_t arch)
 	 * libc goes on without clone3. */
 	if (!status)
 		status = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(kill), 1,
+						&of_others);
+	if (!status)
+		status = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1,
 						&of_others);
 	if (!status)
 		status = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,

@@ -139,6 +139,24 @@ static int try_kill(void)
 	return error_of(kill(getppid(), 0));
 }
 
+static int try_cut_input(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/file", in);
+	return error_of(truncate(path, 0));
+}
+
+static int try_kill_thread(void)
+{
+	return error_of(syscall(SYS_tgkill, getppid(), getppid(), 0));
+}
+
+static int try_raise(void)
+{
+	return raise(SIGCONT);
+}
+
 static int try_kill_self(void)
 {
 	return error_of(kill(getpid(), 0));
@@ -186,6 +204,7 @@ static const struct attempt {
 	{ "write a new file to the folder of an output", try_create_output, true, false },
 	{ "make a thread", try_thread, true, false },
 	{ "send itself a signal", try_kill_self, true, false },
+	{ "send its own thread a signal", try_raise, true, false },
 	{ "read another file", try_read_other, false, false },
 	{ "read a file of the system", try_passwd, false, false },
 	{ "write to an input", try_write_input, false, false },
@@ -196,7 +215,9 @@ static const struct attempt {
 	{ "read another process", try_read_process, false, false },
 	{ "make a socket", try_socket, false, true },
 	{ "make a local socket", try_unix_socket, false, true },
+	{ "cut an input", try_cut_input, false, true },
 	{ "send another process a signal", try_kill, false, true },
+	{ "send another process's thread a signal", try_kill_thread, false, true },
 	{ "make a process", try_fork, false, true },
 	{ "make namespaces", try_unshare, false, true },
 	{ "load a BPF program", try_bpf, false, true },
@@ -265,7 +286,9 @@ static void test_sandbox__without_it_files_and_sockets_can_be_had(void **state)
 	assert_int_equal(try_read_other(), 0);
 	assert_int_equal(try_passwd(), 0);
 	assert_int_equal(try_socket(), 0);
+	assert_int_equal(try_cut_input(), 0);
 	assert_int_equal(try_kill(), 0);
+	assert_int_equal(try_kill_thread(), 0);
 	assert_int_equal(try_fork(), 0);
 }
 
