@@ -122,10 +122,30 @@ static int fail(struct query *query, int status)
 	return TOOL_USAGE;
 }
 
+/*
+ * What its program asks of rows is in its plan, too; so it is made once more if that is something. Nothing
+ * else of the program changes: the plan's costs are the same.
+ */
+static int prepare(struct query *query, const char *text, sqlite3_stmt **ret, const char **ret_rest)
+{
+	struct sql *sql = &query->sql;
+	int status;
+
+	sql->truth = (struct sql_truth){ 0 };
+	status = sqlite3_prepare_v2(sql->db, text, -1, ret, ret_rest);
+	if (status != SQLITE_OK || !*ret)
+		return status;
+	sql->truth = sql_truth_of(sql->db, text, (size_t)(*ret_rest - text));
+	if (!sql->truth.on && !sql->truth.off)
+		return SQLITE_OK;
+	sqlite3_finalize(*ret);
+	return sqlite3_prepare_v2(sql->db, text, -1, ret, ret_rest);
+}
+
 static int run_statement(struct query *query, const char *text, const char **ret_rest)
 {
 	sqlite3_stmt *statement = NULL;
-	int status = sqlite3_prepare_v2(query->sql.db, text, -1, &statement, ret_rest);
+	int status = prepare(query, text, &statement, ret_rest);
 
 	if (status != SQLITE_OK)
 		return fail(query, status);
@@ -133,8 +153,8 @@ static int run_statement(struct query *query, const char *text, const char **ret
 		return TOOL_DONE;
 	query->nr_rows = 0;
 	query->sql.status = 0;
-	query->sql.truth = sql_truth_of(query->sql.db, text, (size_t)(*ret_rest - text));
 	query->sql.has_no_tasks = false;
+	query->sql.said[0] = '\0';
 	put_header(query, statement);
 	while ((status = sqlite3_step(statement)) == SQLITE_ROW && !out_failed(query->out))
 		put_row(query, statement);

@@ -52,7 +52,8 @@ static void warn(const struct target *target, const struct pgw_layout_met *met)
 	if (met->no_vmalloc && !is_twice(met->no_vmalloc, met->no_symbols))
 		message("%s: vmalloc areas are not known: expected %s", target->file,
 			met->no_vmalloc);
-	if (met->no_modules && !is_twice(met->no_modules, met->no_vmalloc))
+	if (met->no_modules && !is_twice(met->no_modules, met->no_vmalloc) &&
+	    !is_twice(met->no_modules, met->no_symbols))
 		message("%s: modules are not known: expected %s", target->file, met->no_modules);
 	if (met->nr_torn || met->nr_unreadable || met->truncated)
 		message("%s: regions: %" PRIu64 " do not hold together, %" PRIu64

@@ -50,9 +50,10 @@ struct vtab {
 };
 
 /*
- * How a plan has them: "root=,first>=,(pa=)" between best_index and filter, and for who has it explained.
- * Those in brackets are compared here, and narrow nothing. No column is NULL that is not an address, so IS
- * is as =.
+ * How a plan has them: "root=,first>=,(pa=),kernel_w" between best_index and filter, and for who has it
+ * explained. Those in brackets are compared here, and narrow nothing. Behind those that compare come columns
+ * that stand alone, of which SQLite tells a table nothing (sql_truth.c). No column is NULL that is not an
+ * address, so IS is as =.
  */
 static const struct {
 	int op;
@@ -125,6 +126,20 @@ static bool is_compared(const struct sql_column *column, int op)
 		op == SQLITE_INDEX_CONSTRAINT_LT);
 }
 
+/* Columns that narrow by being true or false. */
+static void plan_truths(const struct vtab *vtab, sqlite3_str *plan)
+{
+	const struct sql_truth *truth = &vtab->sql->truth;
+	const struct sql_column *columns = vtab->table->columns;
+
+	for (unsigned i = 0; columns[i].name; i++) {
+		if (columns[i].limit != SQL_LIMIT_RIGHT || !((truth->on | truth->off) >> i & 1))
+			continue;
+		sqlite3_str_appendf(plan, "%s%s%s", sqlite3_str_length(plan) ? "," : "",
+				    truth->off >> i & 1 ? "not " : "", columns[i].name);
+	}
+}
+
 static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
 	const struct vtab *vtab = (struct vtab *)base;
@@ -149,6 +164,7 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 				    column->name, op_text(op), is_narrow ? "" : ")");
 		cost /= !is_narrow ? 2 : op == SQLITE_INDEX_CONSTRAINT_EQ ? 100 : 10;
 	}
+	plan_truths(vtab, plan);
 	info->idxNum = nr;
 	info->idxStr = sqlite3_str_finish(plan);
 	info->needToFreeIdxStr = 1;

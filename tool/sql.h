@@ -126,6 +126,7 @@ struct sql {
 	bool has_no_users;
 	struct sql_truth truth; /**< of the statement that runs */
 	bool has_no_tasks;  /**< a message said why, and is not repeated */
+	char said[512];     /**< what kept the last table from being there: of several, one is told */
 	uint64_t nr_tables; /**< visits of page tables by scans */
 	bool is_cut;        /**< something could not be looked at, or not all; a message said it */
 	int status;         /**< of a table that failed, as fill returned it; else 0 */

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "foreign.h"
-#include "names.h"
 #include "tasks.h"
 
 /* Extents, or names, that are handed over at once. */
@@ -87,10 +86,22 @@ static int item_add(struct sql_cursor *cursor, const void *to)
 	return 0;
 }
 
+/* Why a table is not there: what bars processes bars symbols, too. */
+static void say_once(struct sql *sql, const struct pgw_error *err)
+{
+	char said[sizeof(sql->said)];
+
+	pgw_error_format(err, said, sizeof(said));
+	if (strcmp(said, sql->said) == 0)
+		return;
+	strcpy(sql->said, said);
+	message("%s: %s", err->file ? err->file : sql->target->file, said);
+}
+
 /* ---- roots ---- */
 
 static const struct sql_column root_columns[] = {
-	{ "root", "", SQL_LIMIT_ROOT, 0 }, { "format", "TEXT", SQL_LIMIT_NONE, 0 },
+	{ "root", "", SQL_LIMIT_NONE, 0 }, { "format", "TEXT", SQL_LIMIT_NONE, 0 },
 	{ "state", "TEXT", SQL_LIMIT_NONE, 0 },	 { "proof", "TEXT", SQL_LIMIT_NONE, 0 },
 	{ "kpti", "TEXT", SQL_LIMIT_NONE, 0 },	 { "twin", "", SQL_LIMIT_NONE, 0 },
 	{ "cpus", "", SQL_LIMIT_NONE, 0 },	 { "missing", "INTEGER", SQL_LIMIT_NONE, 0 },
@@ -599,7 +610,7 @@ static const struct sql_column process_columns[] = {
 	{ "pid", "INTEGER", SQL_LIMIT_PID, 0 },	    { "ppid", "INTEGER", SQL_LIMIT_NONE, 0 },
 	{ "uid", "INTEGER", SQL_LIMIT_NONE, 0 },    { "name", "TEXT", SQL_LIMIT_NONE, 0 },
 	{ "state", "TEXT", SQL_LIMIT_NONE, 0 },	    { "kernel", "INTEGER", SQL_LIMIT_NONE, 0 },
-	{ "threads", "INTEGER", SQL_LIMIT_NONE, 0 }, { "root", "", SQL_LIMIT_ROOT, 0 },
+	{ "threads", "INTEGER", SQL_LIMIT_NONE, 0 }, { "root", "", SQL_LIMIT_NONE, 0 },
 	{ "task", "", SQL_LIMIT_NONE, 0 },	    { 0 },
 };
 
@@ -607,8 +618,14 @@ static int tasks_get(struct sql *sql)
 {
 	if (sql->has_tasks)
 		return 0;
-	if (!sql->has_no_tasks)
-		sql->has_no_tasks = tasks_open(sql->target, &sql->tasks) != TOOL_DONE;
+	if (!sql->has_no_tasks) {
+		struct pgw_error err = { 0 };
+
+		sql->has_no_tasks = pgw_tasks_open(sql->target->image, &sql->tasks, &err) != 0;
+		target_progress_end(sql->target);
+		if (sql->has_no_tasks)
+			say_once(sql, &err);
+	}
 	sql->has_tasks = !sql->has_no_tasks;
 	return sql->has_tasks ? 0 : -PGW_ENOENT;
 }
@@ -661,7 +678,7 @@ static void processes_value(struct sql_cursor *cursor, const void *item, unsigne
 }
 
 static const struct sql_column area_columns[] = {
-	{ "pid", "INTEGER", SQL_LIMIT_PID, 0 },	  { "first", "", SQL_LIMIT_FIRST, 0 },
+	{ "pid", "INTEGER", SQL_LIMIT_PID, 0 },	  { "first", "", SQL_LIMIT_NONE, 0 },
 	{ "last", "", SQL_LIMIT_NONE, 0 },	  { "perms", "TEXT", SQL_LIMIT_NONE, 0 },
 	{ "offset", "INTEGER", SQL_LIMIT_NONE, 0 }, { "inode", "INTEGER", SQL_LIMIT_NONE, 0 },
 	{ "name", "TEXT", SQL_LIMIT_NONE, 0 },	  { 0 },
@@ -756,7 +773,7 @@ static void area_release(void *item)
 /* ---- symbols ---- */
 
 static const struct sql_column symbol_columns[] = {
-	{ "va", "", SQL_LIMIT_FIRST, 0 },
+	{ "va", "", SQL_LIMIT_NONE, 0 },
 	{ "letter", "TEXT", SQL_LIMIT_NONE, 0 },
 	{ "name", "TEXT", SQL_LIMIT_NONE, 0 },
 	{ 0 },
@@ -765,9 +782,11 @@ static const struct sql_column symbol_columns[] = {
 static int symbols_fill(struct sql_cursor *cursor)
 {
 	const struct pgw_symbols *symbols;
+	struct pgw_error err = { 0 };
 	struct pgw_symbol symbol;
 
-	if (names_get(cursor->sql->target, &symbols) != TOOL_DONE) {
+	if (pgw_image_symbols(cursor->sql->target->image, &symbols, &err) != 0) {
+		say_once(cursor->sql, &err);
 		cursor->is_end = true;
 		return -PGW_ENOENT;
 	}
@@ -804,7 +823,7 @@ static void symbols_value(struct sql_cursor *cursor, const void *item, unsigned 
 static const struct sql_column device_columns[] = {
 	{ "kind", "TEXT", SQL_LIMIT_NONE, 0 },	{ "id", "TEXT", SQL_LIMIT_NONE, 0 },
 	{ "through", "TEXT", SQL_LIMIT_NONE, 0 }, { "domain", "INTEGER", SQL_LIMIT_NONE, 0 },
-	{ "root", "", SQL_LIMIT_ROOT, 0 },	{ "format", "TEXT", SQL_LIMIT_NONE, 0 },
+	{ "root", "", SQL_LIMIT_NONE, 0 },	{ "format", "TEXT", SQL_LIMIT_NONE, 0 },
 	{ "found", "TEXT", SQL_LIMIT_NONE, 0 }, { "evidence", "", SQL_LIMIT_NONE, 0 },
 	{ 0 },
 };
@@ -855,7 +874,7 @@ struct sql_finding {
 
 static const struct sql_column finding_columns[] = {
 	{ "rule", "TEXT", SQL_LIMIT_NONE, 0 },	  { "level", "TEXT", SQL_LIMIT_NONE, 0 },
-	{ "root", "", SQL_LIMIT_ROOT, 0 },	  { "first", "", SQL_LIMIT_FIRST, 0 },
+	{ "root", "", SQL_LIMIT_NONE, 0 },	  { "first", "", SQL_LIMIT_NONE, 0 },
 	{ "last", "", SQL_LIMIT_NONE, 0 },	  { "count", "INTEGER", SQL_LIMIT_NONE, 0 },
 	{ "pa", "", SQL_LIMIT_NONE, 0 },	  { "entry", "", SQL_LIMIT_NONE, 0 },
 	{ "roots", "INTEGER", SQL_LIMIT_NONE, 0 }, { "detail", "TEXT", SQL_LIMIT_NONE, 0 },

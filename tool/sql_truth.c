@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
+#include <strings.h>
 
 #include "sql.h"
 
@@ -83,11 +84,48 @@ static void loop_opcode(struct loop *loop, enum opcode op, const int *p)
 		loop->is_closed = p[1] == loop->cursor && p[0] == loop->next && p[2] == loop->first;
 }
 
+/* Behind blanks and comments. */
+static const char *skip_blank(const char *at)
+{
+	for (;;) {
+		const char *end;
+
+		at += strspn(at, " \t\n\f\r");
+		if (strncmp(at, "--", 2) == 0)
+			at += strcspn(at, "\n");
+		else if (strncmp(at, "/*", 2) == 0 && (end = strstr(at + 2, "*/")))
+			at = end + 2;
+		else
+			return at;
+	}
+}
+
+/* Behind a word that may be there. */
+static const char *skip_word(const char *at, const char *word)
+{
+	const size_t len = strlen(word);
+
+	return strncasecmp(at, word, len) == 0 ? skip_blank(at + len) : at;
+}
+
+/* A statement that is explained is the one whose program is meant. */
+static const char *without_explain(const char *statement)
+{
+	const char *begin = skip_blank(statement), *at = skip_word(begin, "explain");
+
+	return at == begin ? begin : skip_word(skip_word(at, "query"), "plan");
+}
+
 struct sql_truth sql_truth_of(struct sqlite3 *db, const char *statement, size_t len)
 {
+	const char *explained = without_explain(statement);
 	struct loop loop = { 0 };
 	sqlite3_stmt *program = NULL;
-	char *text = sqlite3_mprintf("explain %.*s", (int)len, statement);
+	char *text;
+
+	if (explained > statement + len)
+		return loop.truth;
+	text = sqlite3_mprintf("explain %.*s", (int)(statement + len - explained), explained);
 
 	if (!text || sqlite3_prepare_v2(db, text, -1, &program, NULL) != SQLITE_OK)
 		program = NULL;

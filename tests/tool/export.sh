@@ -52,6 +52,9 @@ complains 'nothing to write' 3 'table of names' export --format csv --table proc
 run export --format csv --table roots,processes,vmas -o "$tmp/some" "$small"
 check 'a table is missing: status 1, which is said' sh -c \
 	"test $status -eq 1 && grep -q 'roots=13  processes=-  vmas=-  files=1' $tmp/out && test -s $tmp/err"
+run export --format csv --table roots,processes,vmas,symbols -o "$tmp/three" "$small"
+check '... what bars three of them once' sh -c "test $status -eq 1 && test \"\$(wc -l <$tmp/err)\" -eq 1"
+rm -r "$tmp/three"
 run export --format csv --table ranges --budget 60 -o "$tmp/cut" "$small"
 check 'a budget runs out: status 1, which is said' sh -c \
 	"test $status -eq 1 && grep -q '  truncated\$' $tmp/out && grep -q 'a budget ran out' $tmp/err"

@@ -28,4 +28,9 @@ named = lambda rows: {row['pid']: row['name'] for row in rows if 'name' in row a
 assert named(ours) == named(theirs) and len(named(ours)) > 20"
 run sql --symbols="$symbols" "$tmp/image" "select count(*) from processes where name like '<b id=planted>_'"
 check 'a name is compared, and is no part of a statement' grep -qx 1 "$tmp/out"
+small=$root/tests/data/x86_64-la48-pti.small.elf
+run sql "$small" "select * from processes, symbols, vmas"
+check 'what bars several tables is said once' sh -c "test $status -eq 3 && test \"\$(wc -l <$tmp/err)\" -eq 1"
+run sql "$small" "select 1 from processes; select 1 from symbols"
+check '... a statement' sh -c "test $status -eq 3 && test \"\$(wc -l <$tmp/err)\" -eq 1"
 tap_done

@@ -175,6 +175,14 @@ def limits(root):
     check('... and what is compared', all(part in plan for part in ('level>', '(pa=)', ',last<')), plan)
     plan = run('sql', IMAGE, "explain query plan select * from ranges where kernel_w <> 0 and last > 5").stdout
     check('... of rights', 'kernel_w!=' in plan and '(last>)' in plan, plan)
+    plan = run('sql', IMAGE, "explain query plan select * from symbols where va = 1").stdout
+    check('... and that a table is gone through as a whole', '(va=)' in plan, plan)
+    for explain in ('explain query plan', ' -- a\n EXPLAIN/**/Query\tPLAN/* b */', 'explain'):
+        plan = run('sql', IMAGE, f"{explain} select count(*) from leaves where root = '{root}' and kernel_w and not kernel_x").stdout
+        check(f'... of rights that stand alone: {explain!r}', 'root=,kernel_w,not kernel_x' in plan, plan)
+    for condition in ('kernel_w or kernel_x', 'level', 'kernel_w is null'):
+        plan = run('sql', IMAGE, f'explain query plan select first from leaves where {condition}').stdout
+        check(f'... and not of {condition}', plan.rstrip().endswith(':'), plan)
 
 
 def tables_of_linux():
