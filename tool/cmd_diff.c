@@ -322,8 +322,8 @@ static void diff_summary(struct diff *diff)
 	struct record *record = &diff->record;
 
 	record_begin_summary(record);
-	record_dec(record, "roots", diff->roots_before.nr);
-	record_dec(record, "new_roots", diff->roots_after.nr);
+	record_dec(record, "roots_before", diff->roots_before.nr);
+	record_dec(record, "roots_after", diff->roots_after.nr);
 	record_dec(record, "single_roots", diff->nr_single);
 	record_dec(record, "changes", diff->sums.nr_changes);
 	record_size(record, "same", diff->sums.same_bytes);
