@@ -27,7 +27,8 @@ static bool controls_read_alike(const struct pgw_format *format, const struct pg
 				const struct pgw_control *b)
 {
 	return ((a->set ^ b->set) & reading_bits(format)) == 0 && a->pa_bits == b->pa_bits &&
-	       a->memory_types == b->memory_types && a->encryption_bit == b->encryption_bit;
+	       a->memory_types == b->memory_types && a->domains == b->domains &&
+	       a->encryption_bit == b->encryption_bit;
 }
 
 /* @return the index, or -1 */
@@ -234,17 +235,9 @@ int forest_add(struct forest *f, const struct pgw_root_info *root, uint32_t *ret
 	return status;
 }
 
-int64_t forest_find(const struct forest *f, const struct pgw_root_info *root,
-		    const struct forest_table *table)
+int64_t forest_find(const struct forest *f, const struct forest_table *table)
 {
-	struct pgw_control control = pgw_control_assume(root->format, &root->control);
-	struct forest_table sought = *table;
-	int reading = reading_find(f, root->format, &control);
-
-	if (reading < 0 || !f->seen)
-		return -1;
-	sought.reading = (uint8_t)reading;
-	return (int64_t)*seen_find(f, &sought) - 1;
+	return f->seen ? (int64_t)*seen_find(f, table) - 1 : -1;
 }
 
 void forest_fini(struct forest *f)

@@ -75,9 +75,8 @@ struct forest {
  *         ran out), -PGW_ENOMEM
  */
 int forest_add(struct forest *forest, const struct pgw_root_info *root, uint32_t *ret_table);
-/* A table that was met: its number, or negative. Reading and flags of what is given are not looked at. */
-int64_t forest_find(const struct forest *forest, const struct pgw_root_info *root,
-		    const struct forest_table *table);
+/* A table that was met, as it is read then: its number, or negative. Of what is given flags are not looked at. */
+int64_t forest_find(const struct forest *forest, const struct forest_table *table);
 void forest_fini(struct forest *forest);
 
 static inline uint64_t forest_edges_end(const struct forest *forest, uint32_t table)

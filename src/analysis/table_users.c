@@ -133,16 +133,28 @@ int pgw_table_users_new(const struct pgw_image *image, const struct pgw_root_inf
 	return status;
 }
 
+/*
+ * Roots that are not read alike (of a CPU whose registers say what others' are assumed to) have the same
+ * tables, each in a reading of its own. No root is read in two ways, so none counts twice.
+ */
 uint32_t pgw_table_users_of(const struct pgw_table_users *users, const struct pgw_root_info *root,
 			    const struct pgw_table *table)
 {
-	const struct forest_table sought = { .pa = table->pa,
-					     .level = table->level,
-					     .slot_first = table->slot_first,
-					     .slot_last = table->slot_last };
-	int64_t found = forest_find(&users->forest, root, &sought);
+	const struct forest *forest = &users->forest;
+	struct forest_table sought = { .pa = table->pa,
+				       .level = table->level,
+				       .slot_first = table->slot_first,
+				       .slot_last = table->slot_last };
+	uint32_t nr = 0;
 
-	return found < 0 ? 0 : users->nr[found];
+	for (unsigned i = 0; i < forest->nr_readings; i++) {
+		int64_t found;
+
+		sought.reading = (uint8_t)i;
+		found = forest->readings[i].format == root->format ? forest_find(forest, &sought) : -1;
+		nr += found < 0 ? 0 : users->nr[found];
+	}
+	return nr;
 }
 
 void pgw_table_users_free(struct pgw_table_users *users)

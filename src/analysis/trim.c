@@ -47,6 +47,7 @@ static bool roots_read_alike(const struct pgw_root_info *a, const struct pgw_roo
 	return a->format == b->format && a->control.known == b->control.known &&
 	       a->control.set == b->control.set && a->control.pa_bits == b->control.pa_bits &&
 	       a->control.memory_types == b->control.memory_types &&
+	       a->control.domains == b->control.domains &&
 	       a->control.encryption_bit == b->control.encryption_bit;
 }
 

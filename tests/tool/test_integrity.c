@@ -504,6 +504,13 @@ static void users(struct fixture *f)
 	listed.tables[0].pa += TABLE_MAX;
 	assert_int_equal(pgw_table_users_of(users, &roots[0], &listed.tables[0]), 0);
 	pgw_table_users_free(users);
+	/* Of one the width of addresses is known: it is read in another way, and counts all the same. */
+	roots[1].control.pa_bits = 44;
+	assert_int_equal(pgw_table_users_new(f->image, roots, 2, 10, &users), 0);
+	assert_int_equal(pgw_table_users_of(users, &roots[0], &listed.tables[1]), 1);
+	assert_int_equal(pgw_table_users_of(users, &roots[1], &listed.tables[2]), 2);
+	pgw_table_users_free(users);
+	roots[1].control.pa_bits = 0;
 	/* A pair is one. */
 	roots[0].has_twin = roots[1].has_twin = true;
 	roots[0].twin = roots[1].root;
@@ -521,6 +528,44 @@ static void test_tables__know_how_many_roots_lead_to_them(void **state)
 	for_each_format(users);
 }
 
+static void store_be(struct fixture *f, uint64_t pa, unsigned slot, uint64_t entry)
+{
+	store(f, pa, slot, __builtin_bswap64(entry));
+}
+
+/*
+ * s390x (Principles of Operation, "Region-Table Entries"): two entries lead to one segment table, of which
+ * one means the slots 0 to 511, the other (TF 1, TL 1) those from 512 to 1023, where a page table is.
+ */
+static void test_integrity__slots_that_another_entry_means_are_looked_at(void **state)
+{
+	const struct pgw_integrity expected = { .nr_tables = 4, .nr_outside = 1 };
+	const uint64_t segments = TABLES_PA + TABLE_MAX, pages = segments + TABLE_MAX;
+	struct pgw_integrity met;
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f, pgw_format_by_name("s390x-42"));
+	store_be(&f, TABLES_PA, 0, segments | 0x4);
+	store_be(&f, TABLES_PA, 1, segments | 0x4 | 1 << 6 | 1);
+	store_be(&f, segments, 600, pages);
+	for (unsigned slot = 0; slot < 256; slot++)
+		store_be(&f, pages, slot, slot == 3 ? OUTSIDE_PA : 0x400);
+	for (unsigned slot = 0; slot < 2048; slot++) {
+		if (slot > 1)
+			store_be(&f, TABLES_PA, slot, 0x24);
+		if (slot != 600)
+			store_be(&f, segments, slot, 0x20);
+	}
+	mkelf_init(&f.elf, MKELF_X86_64);
+	mkelf_segment(&f.elf, TABLES_PA, f.bytes, f.size, f.described);
+	assert_int_equal(pgw_image_open(mkelf_save(&f.elf), NULL, &f.image, NULL), 0);
+	assert_int_equal(pgw_integrity(f.image, &f.root, 1000, &met), 0);
+	assert_met(&met, &expected);
+	image_close(&f);
+	fixture_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -532,6 +577,7 @@ int main(void)
 		cmocka_unit_test(test_integrity__the_budget_ends_it_and_it_says_so),
 		cmocka_unit_test(test_integrity__a_root_where_none_can_be_is_refused),
 		cmocka_unit_test(test_integrity__every_table_of_many_counts_once),
+		cmocka_unit_test(test_integrity__slots_that_another_entry_means_are_looked_at),
 		cmocka_unit_test(test_tables__are_listed_where_they_are_asked_for),
 		cmocka_unit_test(test_tables__of_neighbouring_slots_are_one),
 		cmocka_unit_test(test_tables__a_tree_without_end_ends_with_the_budget),

@@ -21,13 +21,19 @@ struct way {
 	unsigned first, last; /* the slots of the lowest one, inclusive */
 };
 
-/* Where the key is, or the empty slot where it belongs. Never full. */
-static uint64_t *seen_find(const struct tables *t, uint64_t key)
+static bool is_same(const struct table_seen *seen, const struct table_seen *sought)
+{
+	return (seen->key & ~SEEN_AGAIN) == sought->key && seen->first == sought->first &&
+	       seen->last == sought->last;
+}
+
+/* Where it is, or the empty slot where it belongs. Never full. */
+static struct table_seen *seen_find(const struct tables *t, const struct table_seen *sought)
 {
 	uint64_t mask = low_bits(t->seen_lg2);
-	uint64_t i = (key * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - t->seen_lg2);
+	uint64_t i = (sought->key * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - t->seen_lg2);
 
-	while (t->seen[i] != SEEN_NONE && (t->seen[i] & ~SEEN_AGAIN) != key)
+	while (t->seen[i].key != SEEN_NONE && !is_same(&t->seen[i], sought))
 		i = (i + 1) & mask;
 	return &t->seen[i];
 }
@@ -35,7 +41,8 @@ static uint64_t *seen_find(const struct tables *t, uint64_t key)
 /* Make room for one more: at least half of the slots stay empty. */
 static int seen_grow(struct tables *t)
 {
-	uint64_t *old = t->seen, nr_old = old ? BIT(t->seen_lg2) : 0;
+	struct table_seen *old = t->seen;
+	uint64_t nr_old = old ? BIT(t->seen_lg2) : 0;
 	unsigned lg2 = old ? t->seen_lg2 + 1 : SEEN_FIRST_LG2;
 
 	if (t->met.nr_tables < nr_old / 2)
@@ -47,34 +54,39 @@ static int seen_grow(struct tables *t)
 	}
 	t->seen_lg2 = lg2;
 	for (uint64_t i = 0; i < BIT(lg2); i++)
-		t->seen[i] = SEEN_NONE;
+		t->seen[i].key = SEEN_NONE;
 	for (uint64_t i = 0; i < nr_old; i++) {
-		if (old[i] != SEEN_NONE)
-			*seen_find(t, old[i] & ~SEEN_AGAIN) = old[i];
+		struct table_seen seen = old[i];
+
+		if (seen.key == SEEN_NONE)
+			continue;
+		seen.key &= ~SEEN_AGAIN;
+		*seen_find(t, &seen) = old[i];
 	}
 	free(old);
 	return 0;
 }
 
 /* @return 1 if it is new, 0, or negative */
-static int seen_add(struct tables *t, uint64_t pa, unsigned level)
+static int seen_add(struct tables *t, unsigned level, const struct way *way)
 {
-	uint64_t *slot;
+	const struct table_seen seen = { way->pa[level] | level, way->first, way->last };
+	struct table_seen *slot;
 	int status = seen_grow(t);
 
 	if (status)
 		return status;
-	slot = seen_find(t, pa | level);
-	if (*slot != SEEN_NONE) {
-		t->met.nr_shared += !(*slot & SEEN_AGAIN);
-		*slot |= SEEN_AGAIN;
+	slot = seen_find(t, &seen);
+	if (slot->key != SEEN_NONE) {
+		t->met.nr_shared += !(slot->key & SEEN_AGAIN);
+		slot->key |= SEEN_AGAIN;
 		return 0;
 	}
 	if (t->met.nr_tables == t->budget) {
 		t->met.truncated = true;
 		return -PGW_E2BIG;
 	}
-	*slot = pa | level;
+	*slot = seen;
 	t->met.nr_tables++;
 	return 1;
 }
@@ -94,13 +106,11 @@ static int visit_below(struct tables *t, const struct pgw_entry *entry, unsigned
 	for (unsigned above = level + 1; above < PGW_MAX_LEVELS; above++)
 		is_loop |= way->pa[above] == pa;
 	t->met.nr_loops += is_loop;
-	status = seen_add(t, pa, level);
-	if (status <= 0)
-		return status;
 	way->pa[level] = pa;
 	way->first = entry->slot_first;
 	way->last = entry->slot_last;
-	return visit_table(t, level, way);
+	status = seen_add(t, level, way);
+	return status > 0 ? visit_table(t, level, way) : status;
 }
 
 static int visit_item(struct tables *t, const struct pt_iter *it, unsigned level, struct way *way)
@@ -167,7 +177,7 @@ int tables_visit(struct tables *t, struct pgw_root root)
 	way.pa[geo->top_level] = root.pa;
 	way.first = 0;
 	way.last = pt_root_items(geo, root) - 1;
-	status = seen_add(t, root.pa, geo->top_level);
+	status = seen_add(t, geo->top_level, &way);
 	return status > 0 ? visit_table(t, geo->top_level, &way) : status;
 }
 

@@ -5,8 +5,8 @@
 /*
  * Every table of some trees, each once. The walks of the layers below visit a
  * table as often as entries lead to it, which in a hostile tree is without end;
- * here a set remembers what was seen. A table that is reached at two levels
- * counts as two.
+ * here a set remembers what was seen. A table that is reached at two levels, or
+ * of which entries mean different slots (s390x), counts as two.
  */
 
 #include <pagewalk/format.h>
@@ -20,6 +20,12 @@ struct tables_met {
 	uint64_t nr_loops;      /* entries that lead back to a table above them */
 	uint64_t nr_unreadable; /* tables of which bytes are missing */
 	bool truncated;         /* the budget ran out */
+};
+
+/** A table that was seen. */
+struct table_seen {
+	uint64_t key;         /* address, level, and whether it was reached again */
+	uint32_t first, last; /* slots that are meant */
 };
 
 /** What trees have in common, what to do with their tables, and what was met. */
@@ -37,7 +43,7 @@ struct tables {
 	void *arg;
 
 	struct tables_met met;
-	uint64_t *seen; /* a hash set: address, level, and whether it was reached again */
+	struct table_seen *seen; /* a hash set */
 	unsigned seen_lg2;
 };
 
