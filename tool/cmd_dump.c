@@ -21,13 +21,15 @@
 #define RANGES_ONLY                                                                                \
 	(OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) |           \
 	 OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_ABSENT) | OPT_BIT(OPT_NO_FOLD) | OPT_BIT(OPT_SYMBOLS) | \
-	 OPT_BIT(OPT_REGIONS) | OPT_BIT(OPT_REGION) | OPT_BIT(OPT_JSON))
+	 OPT_BIT(OPT_REGIONS) | OPT_BIT(OPT_REGION) | OPT_BIT(OPT_PAGE_STRUCTS) |                  \
+	 OPT_BIT(OPT_JSON))
 
 static bool dump_check_options(const struct options *opts)
 {
 	if (opts->style == STYLE_PTDUMP && (opts->given & RANGES_ONLY)) {
 		message("dump: --style ptdump goes with none of --range, --perm, --level, --pa, "
-			"--leaves, --absent, --no-fold, --symbols, --regions, --region, --json");
+			"--leaves, --absent, --no-fold, --symbols, --regions, --region, --pages, "
+			"--json");
 		return false;
 	}
 	if (option_given(opts, OPT_PID) &&
@@ -217,40 +219,58 @@ static bool dump_warn_areas(const struct target *target, const struct by_areas *
 	return by->met.nr_outside || by->met.nr_beyond || by->areas->is_odd;
 }
 
-static int dump_ranges(struct target *target, const struct options *opts, struct out *out,
-		       const struct areas *areas)
+/* Each page is its own: what is beside a leaf is of no other. */
+static bool dump_has_leaves(const struct options *opts)
+{
+	return opts->given & (OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_PAGE_STRUCTS));
+}
+
+/* What stands beside the columns of a line. */
+static int dump_labels(struct target *target, const struct options *opts, struct report *report)
+{
+	struct pgw_error err = { 0 };
+	int status = option_given(opts, OPT_SYMBOLS) ? names_for_report(target, report) : TOOL_DONE;
+
+	if (status != TOOL_DONE || !option_given(opts, OPT_PAGE_STRUCTS))
+		return status;
+	if (pgw_pages_open(target->image, &report->leaf_pages, &err) < 0)
+		return message_error(target->file, &err);
+	report->pages = report->leaf_pages;
+	return TOOL_DONE;
+}
+
+/* Of a report that has its labels. */
+static int dump_with(struct target *target, const struct options *opts, struct report *report,
+		     const struct areas *areas)
 {
 	/* One, but for tests: the time goes into the lines, which are written one after the other. */
 	const struct pgw_scan_workers workers = pgw_hosted_workers(1);
 	struct pgw_dump_args args = {
 		.workers = &workers,
-		.merge = option_given(opts, OPT_LEAVES) ? PGW_DUMP_RUNS : PGW_DUMP_RANGES,
-		.fn = option_given(opts, OPT_LEAVES) ? dump_leaves : dump_extent,
+		.merge = dump_has_leaves(opts) ? PGW_DUMP_RUNS : PGW_DUMP_RANGES,
+		.fn = dump_has_leaves(opts) ? dump_leaves : dump_extent,
+		.arg = report,
 	};
-	struct report report = target_report(target, opts, out);
 	struct pgw_dump_summary summary = { 0 };
-	struct by_areas by = { .areas = areas, .report = &report };
+	struct by_areas by = { .areas = areas, .report = report };
 	bool is_odd;
 	struct regions regions = { 0 };
-	int err = option_given(opts, OPT_SYMBOLS) ? names_for_report(target, &report) : TOOL_DONE;
+	int err = TOOL_DONE;
 
-	if (err != TOOL_DONE)
-		return err;
-	if (!(opts->given & (OPT_BIT(OPT_LEAVES) | OPT_BIT(OPT_NO_FOLD))))
+	if (!dump_has_leaves(opts) && !option_given(opts, OPT_NO_FOLD))
 		args.repeated_fn = dump_repeated;
-	args.arg = &report;
-	report.has_absent = option_given(opts, OPT_ABSENT);
-	if (report.has_absent) {
-		int status = target_linux(target, &report.kernel);
+	report->has_absent = option_given(opts, OPT_ABSENT);
+	if (report->has_absent) {
+		int status = target_linux(target, &report->kernel);
 
 		if (status != TOOL_DONE)
 			return status;
-		args.absent = &report.kernel;
+		args.absent = &report->kernel;
 	}
 	if (!dump_filter(opts, target->root.format, &args.filter))
 		return TOOL_USAGE;
 	if (opts->given & (OPT_BIT(OPT_REGIONS) | OPT_BIT(OPT_REGION)))
-		err = regions_get(target, opts, &report, &regions);
+		err = regions_get(target, opts, report, &regions);
 	if (err != TOOL_DONE) {
 		regions_free(&regions);
 		return err;
@@ -264,18 +284,30 @@ static int dump_ranges(struct target *target, const struct options *opts, struct
 		return target_fail(target, err);
 	if (err == TARGET_STOPPED) {
 		summary.scan.truncated = true;
-		summary.scan.truncated_va = report.next_va;
+		summary.scan.truncated_va = report->next_va;
 	}
 	if (summary.scan.nr_unreadable)
-		report.missing = target_missing_tables(target);
-	report.renderer->dump_summary(&report, &summary);
-	out_flush(out);
+		report->missing = target_missing_tables(target);
+	report->renderer->dump_summary(report, &summary);
+	out_flush(report->out);
 	dump_warn(target, &summary.scan, summary.out_of_lines);
 	is_odd = dump_warn_areas(target, &by);
 	return is_odd || summary.scan.truncated || summary.scan.nr_malformed ||
 			       summary.scan.nr_unreadable || summary.scan.nr_torn
 		       ? TOOL_FINDING
 		       : TOOL_DONE;
+}
+
+static int dump_ranges(struct target *target, const struct options *opts, struct out *out,
+		       const struct areas *areas)
+{
+	struct report report = target_report(target, opts, out);
+	int status = dump_labels(target, opts, &report);
+
+	if (status == TOOL_DONE)
+		status = dump_with(target, opts, &report, areas);
+	pgw_pages_close(report.leaf_pages);
+	return status;
 }
 
 /** A dump in the kernel's way, and what it met that a kernel would not. */
@@ -442,6 +474,7 @@ const struct command cmd_dump = {
 		"  pagewalk dump --range @_stext-@_etext --symbols vmcore  the kernel's code\n"
 		"  pagewalk dump --regions --perm k:x vmcore  what executable memory is for\n"
 		"  pagewalk dump --region modules vmcore     where modules are\n"
+		"  pagewalk dump --pages --pid 812 vmcore    each page, and what it is\n"
 		"  pagewalk dump --style ptdump vmcore       as the kernel's own dump\n"
 		"  pagewalk dump --leaves --json vmcore      one leaf a record\n",
 	.options = OPTIONS_LIVE | OPTIONS_WATCH | OPT_BIT(OPT_ROOT) |
@@ -450,8 +483,8 @@ const struct command cmd_dump = {
 		   OPT_BIT(OPT_PERM) | OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_PA) | OPT_BIT(OPT_LEAVES) |
 		   OPT_BIT(OPT_ABSENT) | OPT_BIT(OPT_NO_FOLD) | OPT_BIT(OPT_STYLE) |
 		   OPT_BIT(OPT_MARKERS) | OPT_BIT(OPT_BUDGET) | OPT_BIT(OPT_SYMBOLS) |
-		   OPT_BIT(OPT_REGIONS) | OPT_BIT(OPT_REGION) | OPT_BIT(OPT_JSON) |
-		   OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
+		   OPT_BIT(OPT_REGIONS) | OPT_BIT(OPT_REGION) | OPT_BIT(OPT_PAGE_STRUCTS) |
+		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
 	.min_args = 1,
 	.max_args = 1,
 	.run = dump_run,

@@ -53,6 +53,22 @@ pagewalk translate --pages --json "$image" @init_top_pgt >"$tmp/page"
 check 'translate --pages --json' grep -q '"page":{"pa":"0x0000000006e10000",.*"flags":\[.*"reserved"' \
 	"$tmp/page"
 
+# Beside each leaf of a dump is what translate has of it, which is what /proc/kpageflags had (linux_pages).
+pagewalk dump --pages --json --pid 1 "$image" >"$tmp/dump" || :
+sed -n 's/^{"va":"\(0x[0-9a-f]*\)".*/\1/p' "$tmp/dump" >"$tmp/addresses"
+pagewalk translate --pages --json --root "$(sed -n 's/.*"root":"\(0x[0-9a-f]*\)".*/\1/p' "$tmp/dump" | head -n 1)" \
+	"$image" <"$tmp/addresses" >"$tmp/pages"
+check 'dump --pages: of each leaf what translate has' python3 -c "
+import json
+ours, theirs = ([r for r in map(json.loads, open(name)) if 'page' in r] for name in ('$tmp/dump', '$tmp/pages'))
+assert len(ours) > 100 and [(r['va'], r['page']) for r in ours] == [(r['va'], r['page']) for r in theirs]
+assert {'anon', 'file'} <= {r['page']['mapping'] for r in ours}"
+pagewalk dump --pages --pid 1 "$image" >"$tmp/dump" || :
+check 'dump --pages: one line each' grep -q \
+	'^0x[0-9a-f-]*x[0-9a-f]*  0x[0-9a-f]* .* r.*  page 0x[0-9a-f]* type=- mapping=anon refs=1 maps=1 flags=.*swapbacked' "$tmp/dump"
+pagewalk dump --pages --pa fed00000-fed00fff "$image" >"$tmp/dump"
+check 'dump --pages: a device has none' grep -q '  page -$' "$tmp/dump"
+
 # By files, which have the kernel where it was linked: all of it is moved.
 make_file() {
 	PYTHONDONTWRITEBYTECODE=1 python3 "$root/tests/tool/symbol_files.py" "$1" "$tmp/expected" \

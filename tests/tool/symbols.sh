@@ -52,4 +52,7 @@ complains 'dump: --region does not go with --pid' 2 'does not go with' \
 	dump --pid 1 --region modules "$image"
 complains 'translate --pages: nothing is known of pages' 3 'expected' \
 	translate --pages "$image" ffffffff81000000
+complains 'dump --pages: the same' 3 'expected' dump --pages "$image"
+complains 'dump: --pages does not go with --style ptdump' 2 'goes with none of' \
+	dump --style ptdump --pages "$image"
 tap_done

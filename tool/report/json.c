@@ -153,13 +153,57 @@ static void json_use(struct report *report, struct json *json, const struct pgw_
 	json_close(json, '}');
 }
 
-/* What the first address is called. */
+static void json_page(struct report *report, struct json *json, const struct pgw_page *page)
+{
+	json_open(json, "page", '{');
+	json_hex(json, "pa", page->pa);
+	json_hex(json, "struct", page->va);
+	if (page->type)
+		json_untrusted(json, "type", page->type, strlen(page->type));
+	else
+		json_null(json, "type");
+	json_str(json, "mapping", report_page_mapping(page->mapping));
+	if (page->mapping_va)
+		json_hex(json, "mapping_va", page->mapping_va);
+	json_int(json, "refs", page->refcount);
+	json_int(json, "maps", page->mapcount);
+	json_bool(json, "head", page->is_head);
+	if (page->is_tail)
+		json_hex(json, "head_pa", page->head_pa);
+	json_hex(json, "flags_word", page->flags);
+	json_open(json, "flags", '[');
+	for (unsigned bit = 0; bit < 64; bit++) {
+		const char *name = pgw_page_flag(report->pages, bit);
+
+		if (name && (page->flags >> bit & 1))
+			json_untrusted(json, NULL, name, strlen(name));
+	}
+	json_close(json, ']');
+	json_close(json, '}');
+}
+
+/* Of a leaf: of its first page, which is all that is needed of a large one. */
+static void json_leaf_page(struct report *report, struct json *json, const struct pgw_extent *leaf)
+{
+	struct pgw_page page;
+	int err = pgw_page_get(report->leaf_pages, leaf->pa, &page);
+
+	if (!err)
+		json_page(report, json, &page);
+	else
+		json_null(json, "page");
+	json_bool(json, "page_unreadable", err && err != -PGW_ENOENT);
+}
+
+/* What is said of an extent beside its columns: what it is for and of, and what the first address is called. */
 static void json_label(struct report *report, struct json *json, const struct pgw_extent *extent)
 {
 	struct report_name name;
 
 	if (report->layout)
 		json_use(report, json, extent);
+	if (report->leaf_pages && extent->kind == PGW_ENTRY_LEAF)
+		json_leaf_page(report, json, extent);
 	report_name_find(report, extent->va_first, &name);
 	json_name(json, &name);
 }
@@ -311,35 +355,6 @@ static void json_tag(struct json *json, const struct report_translation *transla
 		json_str(json, "possible_tags", translation->possible);
 		json_hex(json, "possible_va", translation->possible_va);
 	}
-}
-
-static void json_page(struct report *report, struct json *json, const struct pgw_page *page)
-{
-	json_open(json, "page", '{');
-	json_hex(json, "pa", page->pa);
-	json_hex(json, "struct", page->va);
-	if (page->type)
-		json_untrusted(json, "type", page->type, strlen(page->type));
-	else
-		json_null(json, "type");
-	json_str(json, "mapping", report_page_mapping(page->mapping));
-	if (page->mapping_va)
-		json_hex(json, "mapping_va", page->mapping_va);
-	json_int(json, "refs", page->refcount);
-	json_int(json, "maps", page->mapcount);
-	json_bool(json, "head", page->is_head);
-	if (page->is_tail)
-		json_hex(json, "head_pa", page->head_pa);
-	json_hex(json, "flags_word", page->flags);
-	json_open(json, "flags", '[');
-	for (unsigned bit = 0; bit < 64; bit++) {
-		const char *name = pgw_page_flag(report->pages, bit);
-
-		if (name && (page->flags >> bit & 1))
-			json_untrusted(json, NULL, name, strlen(name));
-	}
-	json_close(json, ']');
-	json_close(json, '}');
 }
 
 static void json_translation(struct report *report, const struct report_translation *translation)

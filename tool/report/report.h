@@ -190,6 +190,7 @@ struct report {
 	const struct pgw_symbols *symbols; /**< which addresses of a dump are named by; or NULL */
 	const struct pgw_modules *modules; /**< whose names are looked at, too; or NULL */
 	const struct pgw_pages *pages;     /**< whose flags have these names; or NULL */
+	struct pgw_pages *leaf_pages; /**< a dump says what each leaf's page is; or NULL */
 	const struct pgw_layout *layout;   /**< a dump says what addresses are for; or NULL */
 	const char *region_name;           /**< of --region: what was looked at; or NULL */
 	bool is_guess; /**< where some of memory is, is one: every summary says so */
@@ -212,7 +213,7 @@ static inline bool report_is_cut(const struct pgw_image_info *info)
 /** Do lines of a dump say more of addresses than their tables do? */
 static inline bool report_has_labels(const struct report *report)
 {
-	return report->symbols || report->layout;
+	return report->symbols || report->layout || report->leaf_pages;
 }
 /** Whose memory a page is: "anon"; NULL: that is not told. */
 const char *report_page_mapping(enum pgw_page_mapping mapping);

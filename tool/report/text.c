@@ -229,6 +229,59 @@ static void text_use(struct report *report, const struct pgw_extent *extent)
 	out_char(out, ']');
 }
 
+static void text_int(struct out *out, int32_t value)
+{
+	if (value < 0)
+		out_char(out, '-');
+	out_dec(out, value < 0 ? (uint64_t)(-(int64_t)value) : (uint64_t)value);
+}
+
+/* "  page 0x1000 type=table refs=1 flags=-" */
+static void text_page(struct report *report, const struct pgw_page *page)
+{
+	const char *mapping = report_page_mapping(page->mapping), *separator = "";
+	struct out *out = report->out;
+
+	out_str(out, "  page ");
+	out_hex_short(out, page->pa);
+	out_str(out, " type=");
+	/* A name from BTF, which is of any bytes. */
+	out_untrusted(out, page->type ? page->type : "-", page->type ? strlen(page->type) : 1);
+	out_str(out, " mapping=");
+	out_str(out, mapping ? mapping : "-");
+	out_str(out, " refs=");
+	text_int(out, page->refcount);
+	out_str(out, " maps=");
+	text_int(out, page->mapcount);
+	if (page->is_tail) {
+		out_str(out, " head=");
+		out_hex_short(out, page->head_pa);
+	}
+	out_str(out, " flags=");
+	for (unsigned bit = 0; bit < 64; bit++) {
+		const char *name = pgw_page_flag(report->pages, bit);
+
+		if (!name || !(page->flags >> bit & 1))
+			continue;
+		out_str(out, separator);
+		out_untrusted(out, name, strlen(name));
+		separator = ",";
+	}
+	out_str(out, *separator ? "" : "-");
+}
+
+/* Of a leaf: of its first page, which is all that is needed of a large one. */
+static void text_leaf_page(struct report *report, const struct pgw_extent *leaf)
+{
+	struct pgw_page page;
+	int err = pgw_page_get(report->leaf_pages, leaf->pa, &page);
+
+	if (!err)
+		text_page(report, &page);
+	else
+		out_str(report->out, err == -PGW_ENOENT ? "  page -" : "  page ! not in the image");
+}
+
 /* And what the first one is called: "  @init_task+0x10", as it can be given back. */
 static void text_label(struct report *report, const struct pgw_extent *extent)
 {
@@ -236,6 +289,8 @@ static void text_label(struct report *report, const struct pgw_extent *extent)
 
 	if (report->layout)
 		text_use(report, extent);
+	if (report->leaf_pages && extent->kind == PGW_ENTRY_LEAF)
+		text_leaf_page(report, extent);
 	report_name_find(report, extent->va_first, &name);
 	if (!name.is_there)
 		return;
@@ -453,47 +508,6 @@ static void text_symbol(struct out *out, const struct report_translation *transl
 	out_char(out, '\n');
 }
 
-static void text_int(struct out *out, int32_t value)
-{
-	if (value < 0)
-		out_char(out, '-');
-	out_dec(out, value < 0 ? (uint64_t)(-(int64_t)value) : (uint64_t)value);
-}
-
-/* "  page type=table refs=1 flags=-", after the page's own address */
-static void text_page(struct report *report, const struct pgw_page *page)
-{
-	const char *mapping = report_page_mapping(page->mapping), *separator = "";
-	struct out *out = report->out;
-
-	out_str(out, "  page ");
-	out_hex_short(out, page->pa);
-	out_str(out, " type=");
-	/* A name from BTF, which is of any bytes. */
-	out_untrusted(out, page->type ? page->type : "-", page->type ? strlen(page->type) : 1);
-	out_str(out, " mapping=");
-	out_str(out, mapping ? mapping : "-");
-	out_str(out, " refs=");
-	text_int(out, page->refcount);
-	out_str(out, " maps=");
-	text_int(out, page->mapcount);
-	if (page->is_tail) {
-		out_str(out, " head=");
-		out_hex_short(out, page->head_pa);
-	}
-	out_str(out, " flags=");
-	for (unsigned bit = 0; bit < 64; bit++) {
-		const char *name = pgw_page_flag(report->pages, bit);
-
-		if (!name || !(page->flags >> bit & 1))
-			continue;
-		out_str(out, separator);
-		out_untrusted(out, name, strlen(name));
-		separator = ",";
-	}
-	out_str(out, *separator ? "\n" : "-\n");
-}
-
 /* "window DMW1 (assumed)", and what it is for. */
 static void text_window(struct report *report, const struct pgw_window *window)
 {
@@ -545,8 +559,10 @@ static void text_translation(struct report *report, const struct report_translat
 	out_char(out, '\n');
 	text_tag(report, translation);
 	text_symbol(out, translation);
-	if (translation->has_page)
+	if (translation->has_page) {
 		text_page(report, &translation->page);
+		out_char(out, '\n');
+	}
 	for (unsigned i = 0; i < translation->path.nr_steps; i++)
 		text_step(report, &translation->path.step[i]);
 }
