@@ -36,6 +36,7 @@ enum pgw_audit_rule {
 	PGW_AUDIT_LOOP,         /**< a table leads back to itself */
 	PGW_AUDIT_RESERVED,     /**< an entry that the MMU refuses: bits that must be zero */
 	PGW_AUDIT_TABLE_MARK, /**< a process's table whose struct page does not say that it is one */
+	PGW_AUDIT_TABLE_LOST, /**< a page whose struct page says that it is a table, of no root */
 	PGW_AUDIT_NO_KPTI,    /**< the kernel is mapped while programs run */
 	PGW_AUDIT_NO_SMEP,    /**< x86: the kernel may execute programs' memory */
 	PGW_AUDIT_NO_NX,      /**< nothing is ever not executable */

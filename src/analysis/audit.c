@@ -143,6 +143,9 @@ int pgw_audit(const struct pgw_audit_args *args, struct pgw_audit_sums *ret)
 		status = audit_machine(&a);
 	if (!status)
 		status = audit_foreign(&a);
+	/* Last, as it reads tables more. */
+	if (!status)
+		status = audit_lost(&a);
 	/* Ended from outside: what was found until then is told. */
 	if (status > 0)
 		ret->truncated = true;

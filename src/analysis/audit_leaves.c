@@ -485,7 +485,7 @@ static int region_scan(struct audit *a, size_t index, const struct pgw_region *r
 /* Rules that hold on every architecture. */
 static bool is_about_tables(int rule)
 {
-	return rule >= PGW_AUDIT_TABLE_SHARED && rule <= PGW_AUDIT_TABLE_MARK;
+	return rule >= PGW_AUDIT_TABLE_SHARED && rule <= PGW_AUDIT_TABLE_LOST;
 }
 
 /* What the image lacks for which rule. */

@@ -38,8 +38,7 @@ static int control_check(struct audit *a, const struct control_rule *rule)
 	return 0;
 }
 
-/* The kernel's own root in the list, which a finding about the machine names. */
-static bool kernel_root(const struct audit *a, size_t *ret)
+bool audit_kernel_root(const struct audit *a, size_t *ret)
 {
 	for (size_t i = 0; i < a->nr_list; i++) {
 		if (!a->roots[i].is_out && a->facts.has_kernel &&
@@ -75,7 +74,7 @@ int audit_machine(struct audit *a)
 	}
 	if (status || a->facts.arch == AUDIT_OTHER)
 		return status;
-	if (!kernel_root(a, &kernel)) {
+	if (!audit_kernel_root(a, &kernel)) {
 		if (a->facts.arch != AUDIT_RISCV64)
 			audit_uncheck(a, PGW_AUDIT_NO_KPTI, no_kernel);
 		audit_uncheck(a, PGW_AUDIT_NO_NX, no_kernel);

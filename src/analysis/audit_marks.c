@@ -108,32 +108,42 @@ void audit_marks_find(struct audit_marks *marks, const struct pgw_vmcoreinfo *in
 	if (!marks->why_not && (!number_of(info, "OFFSET(page.private)", &marks->order) ||
 				marks->order >= marks->page_size))
 		marks->order = 0;
+	if (!marks->why_not && (!number_of(info, "OFFSET(page.lru)", &marks->lru) ||
+				marks->lru + 16 > marks->page_size))
+		marks->lru = 0;
 }
 
-/* Where a page's struct page is. */
-static uint64_t page_va(const struct audit_marks *marks, uint64_t pa)
+uint64_t audit_marks_page(const struct audit_marks *marks, uint64_t pa)
 {
 	return marks->page0 + (pa >> marks->granule_lg2) * marks->page_size;
+}
+
+bool audit_marks_frame(const struct audit_marks *marks, uint64_t va, uint64_t *ret_pa)
+{
+	uint64_t at = va - marks->page0, frame = at / marks->page_size;
+
+	*ret_pa = frame << marks->granule_lg2;
+	return at % marks->page_size == 0 && *ret_pa >> marks->granule_lg2 == frame;
 }
 
 enum audit_mark audit_mark_of(const struct audit_marks *marks, struct linux_memory *memory,
 			      uint64_t pa)
 {
-	uint64_t va = page_va(marks, pa) + marks->offset;
+	uint64_t va = audit_marks_page(marks, pa) + marks->offset;
 	uint64_t type;
 
 	if (!linux_memory_pa(memory, va, &type))
 		return AUDIT_MARK_NO_PAGE;
 	if (linux_memory_number(memory, va, 4, &type))
 		return AUDIT_MARK_UNREADABLE;
-	return ((uint32_t)type & marks->mask) == marks->table ? AUDIT_MARK_TABLE : AUDIT_MARK_OTHER;
+	return audit_marks_is_table(marks, (uint32_t)type) ? AUDIT_MARK_TABLE : AUDIT_MARK_OTHER;
 }
 
 /* Bytes of the free block that begins with a page; 0: none does. */
 static uint64_t block_size(const struct audit_marks *marks, struct linux_memory *memory,
 			   uint64_t pa)
 {
-	uint64_t va = page_va(marks, pa), type, order;
+	uint64_t va = audit_marks_page(marks, pa), type, order;
 
 	if (linux_memory_number(memory, va + marks->offset, 4, &type) ||
 	    ((uint32_t)type & marks->mask) != marks->buddy ||

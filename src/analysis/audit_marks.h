@@ -16,6 +16,7 @@ struct audit_marks {
 	uint32_t mask, table; /* the type of a table's page is this */
 	uint32_t buddy;       /* of the first page of a free block */
 	uint64_t order;       /* where that page has the block's size, 64 bits; 0: not known */
+	uint64_t lru;         /* of the link of the list that a page is in; 0: not known */
 	uint8_t granule_lg2;
 	uint8_t levels; /* tables below this level have the mark, from 0 on */
 };
@@ -37,6 +38,18 @@ enum audit_mark {
 /* Pre: they can be read. */
 enum audit_mark audit_mark_of(const struct audit_marks *marks, struct linux_memory *memory,
 			      uint64_t pa);
+
+/* Where a page's struct page is. Pre: they can be read. */
+uint64_t audit_marks_page(const struct audit_marks *marks, uint64_t pa);
+
+/* Whose struct page is at an address. @return false: there can be none */
+bool audit_marks_frame(const struct audit_marks *marks, uint64_t va, uint64_t *ret_pa);
+
+/* Is this type a table's? */
+static inline bool audit_marks_is_table(const struct audit_marks *marks, uint32_t type)
+{
+	return (type & marks->mask) == marks->table;
+}
 
 /* Is it known which pages are free? */
 static inline bool audit_marks_tell_free(const struct audit_marks *marks)

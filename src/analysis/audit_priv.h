@@ -4,9 +4,9 @@
 
 /*
  * An audit: what is known (audit_facts.h), then the tables (audit_tables.c), then the leaves
- * (audit_leaves.c), then what holds for the machine as a whole (audit_machine.c), and what virtual
- * machines and devices can reach of it (audit_foreign.c). Findings are
- * kept, made one where several roots have the same, and told at the end.
+ * (audit_leaves.c), then what holds for the machine as a whole (audit_machine.c), what virtual
+ * machines and devices can reach of it (audit_foreign.c), and what is marked as a table and is none of
+ * those (audit_lost.c). Findings are kept, made one where several roots have the same, and told at the end.
  */
 
 #include <pagewalk/audit.h>
@@ -108,6 +108,10 @@ int audit_tables(struct audit *audit);
 int audit_leaves(struct audit *audit);
 int audit_machine(struct audit *audit);
 int audit_foreign(struct audit *audit);
+int audit_lost(struct audit *audit);
+
+/* The kernel's own root in the list, which a finding about the machine names. */
+bool audit_kernel_root(const struct audit *audit, size_t *ret);
 
 /* Slots of a region in a root's table, inclusive. */
 struct audit_slots {

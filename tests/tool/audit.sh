@@ -25,10 +25,10 @@ quiet() {
 
 quiet small "$small"
 check 'small: what it lacks is said' sh -c \
-	"for rule in x-outside text-writable user-kernel table-alias no-ram table-mark; do
+	"for rule in x-outside text-writable user-kernel table-alias no-ram table-mark table-lost; do
 		grep -q \"^unchecked  rule=\$rule  why=\" $tmp/out || exit 1
 	done"
-check 'small: the sum says so, too' grep -q '^# .* errors=0  warnings=0 .* unchecked=6 ' "$tmp/out"
+check 'small: the sum says so, too' grep -q '^# .* errors=0  warnings=0 .* unchecked=7 ' "$tmp/out"
 pagewalk audit --json "$small" >"$tmp/json"
 check '--json: the same records' test "$(grep -c '^{"record":' "$tmp/json")" -eq \
 	"$(grep -vc '^#' "$tmp/out")"

@@ -404,7 +404,8 @@ class Planter:
         plants.fault('loop', va + slot * tree.span(level), tree.span(level))
 
     def unmarked(self, plants, unchecked):
-        """A process's table is moved to a page of which the kernel does not know that it is one."""
+        """A process's table is moved to a page of which the kernel does not know that it is one; where it was,
+        the kernel takes for a table what none is any more."""
         tree = self.choose.choice(self.users)
         table, page = self.upper(tree, True, 1), self.empty_page()
         if 'table-mark' in unchecked or not table or page is None:
@@ -424,6 +425,8 @@ class Planter:
                 plants.write(page + at, entry)
         plants.write(pa + slot * 8, self.arch.put(items[slot], page))
         plants.fault('table-mark', va + slot * tree.span(1), tree.span(1))
+        if 'table-lost' not in unchecked:
+            plants.fault('table-lost', below + self.distance & (1 << 64) - 1, self.page)
 
     def shared(self, plants):
         if len(self.users) < 2:
