@@ -14,8 +14,11 @@ static int areas_keep(const struct pgw_area *area, void *arg)
 	struct areas *areas = (struct areas *)arg;
 	size_t len = strlen(area->name);
 	bool fits = len < MAX_NAMES - areas->name_bytes;
-	char *name = strdup(fits ? area->name : "");
+	char *name;
 
+	if (tasks_area_is_kernels(area))
+		return 0;
+	name = strdup(fits ? area->name : "");
 	if (name && areas->nr == areas->size) {
 		size_t size = areas->size ? 2 * areas->size : 64;
 		struct pgw_area *list =

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "page.h"
+#include "tasks.h"
 
 /* Addresses of ranges are counted in these: no format has smaller leaves. */
 #define UNIT_LG2 12
@@ -301,6 +302,8 @@ static int area_put(const struct pgw_area *area, void *arg)
 {
 	struct area_puts *puts = arg;
 
+	if (tasks_area_is_kernels(area))
+		return 0;
 	use_put(puts->to, &puts->is_more, area->start, area->end - 1,
 		*area->name ? area->name : "[anonymous]", "");
 	return 0;

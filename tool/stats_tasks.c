@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tasks.h"
+
 /* A process and its root. */
 struct owner {
 	uint64_t root_pa;
@@ -143,6 +145,8 @@ static int area_keep(const struct pgw_area *area, void *arg)
 {
 	struct stats_tasks *tasks = (struct stats_tasks *)arg;
 
+	if (tasks_area_is_kernels(area))
+		return 0;
 	if (tasks->nr_areas == tasks->max_areas) {
 		size_t max = tasks->max_areas ? 2 * tasks->max_areas : 64;
 		void *grown = reallocarray(tasks->areas, max, sizeof(tasks->areas[0]));

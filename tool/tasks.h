@@ -34,6 +34,12 @@ int64_t tasks_counted_rss(const struct pgw_task_memory *memory);
 #define VM_EXEC 0x4
 #define VM_MAYSHARE 0x80
 
+/** Is it no memory of the process's, but in the kernel's half: [vsyscall] of x86_64? */
+static inline bool tasks_area_is_kernels(const struct pgw_area *area)
+{
+	return area->start >> 63;
+}
+
 /** A line of /proc/PID/maps, as fs/proc/task_mmu.c of Linux prints it; those of smaps behind it. */
 void tasks_area_text(struct out *out, const struct pgw_area *area, bool has_rss);
 /** The same as a JSON record. */

@@ -187,7 +187,8 @@ struct pgw_areas_met {
 };
 
 /**
- * The areas of a task's mm, ascending, as the kernel's own tree has them.
+ * The areas of a task's mm, ascending, as the kernel's own tree has them; and last, where the kernel
+ * has it, the page of old system calls of x86_64 ("[vsyscall]"), in its own half.
  *
  * @param with_rss look at the tables, too
  * @param met      filled in always; may be NULL

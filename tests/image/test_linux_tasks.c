@@ -18,6 +18,7 @@
 
 #include "base/bits.h"
 #include "common/arena.h"
+#include "image/console.h"
 #include "image/overlay.h"
 #include "system/linux/symbols.h"
 #include "system/linux/tasks.h"
@@ -386,6 +387,75 @@ static void test_tasks__paths_in_circles_end(void **state)
 	close_guest(opened);
 }
 
+/* ---- the page that is in no tree ---- */
+
+static int count_gates(const struct pgw_area *area, void *arg)
+{
+	uint64_t *flags = arg;
+
+	if (strcmp(area->name, "[vsyscall]") == 0) {
+		assert_int_equal(*flags, 0);
+		assert_int_equal(area->start, 0xffffffffff600000);
+		assert_int_equal(area->end, 0xffffffffff601000);
+		*flags = area->flags;
+	}
+	return 0;
+}
+
+/* The flags of the page, as some process has it; 0: none has. */
+static uint64_t gate_flags(struct pgw_image *image)
+{
+	const struct pgw_task *list;
+	struct pgw_areas_met met;
+	struct pgw_tasks *tasks;
+	uint64_t flags = 0;
+	size_t nr, i = 0;
+
+	assert_int_equal(pgw_tasks_open(image, &tasks, NULL), 0);
+	list = pgw_tasks_list(tasks, &nr);
+	while (!list[i].mm_va)
+		i++;
+	assert_int_equal(pgw_task_areas(tasks, &list[i], false, count_gates, &flags, &met), 0);
+	assert_int_equal(met.nr_torn + met.nr_unreadable, 0);
+	pgw_tasks_close(tasks);
+	return flags;
+}
+
+/*
+ * arch/x86/entry/vsyscall/vsyscall_64.c: 0 is EMULATE, 1 XONLY, 2 NONE, which the guest has. Guests with
+ * vsyscall= are those of scripts/check-linux-inside.
+ */
+static void test_tasks__have_the_page_of_old_system_calls(void **state)
+{
+	struct overlay *overlay = calloc(1, sizeof(*overlay));
+	struct pgw_image *image = console_image("linux-6.1-amd64");
+	static struct linux_memory memory;
+	const struct pgw_symbols *symbols;
+	struct pgw_symbol symbol;
+	struct pgw_root_info root;
+	uint64_t pa, word;
+
+	(void)state;
+	assert_int_equal(pgw_image_symbols(image, &symbols, NULL), 0);
+	assert_true(pgw_symbols_find(symbols, "vsyscall_mode", &symbol));
+	assert_int_equal(pgw_image_kernel_root(image, &root, NULL), 0);
+	linux_memory_init(&memory, image, &root);
+	assert_true(linux_memory_pa(&memory, symbol.va, &pa));
+	assert_int_equal(linux_memory_word(&memory, symbol.va, &word), 0);
+	assert_int_equal(word & UINT32_MAX, 2);
+	assert_int_equal(gate_flags(image), 0);
+	overlay_init(overlay, &image->phys);
+	for (uint64_t mode = 0; mode < 5; mode++) {
+		overlay->nr_patches = 0;
+		overlay_patch(overlay, pa, (word & ~(uint64_t)UINT32_MAX) | mode);
+		/* Nothing has changed the area's flags, which may be read and executed. */
+		assert_int_equal(gate_flags(image) & 7, mode < 2 ? 5 : 0);
+	}
+	image->phys = overlay->inner;
+	pgw_image_close(image);
+	free(overlay);
+}
+
 /* ---- anything changed ---- */
 
 static void try_all(struct opened *opened)
@@ -448,6 +518,7 @@ int main(void)
 		cmocka_unit_test(test_tasks__a_loop_ends),
 		cmocka_unit_test(test_tasks__a_tree_in_itself_ends),
 		cmocka_unit_test(test_tasks__paths_in_circles_end),
+		cmocka_unit_test(test_tasks__have_the_page_of_old_system_calls),
 		cmocka_unit_test(test_tasks__any_read_goes_wrong),
 		cmocka_unit_test(test_tasks__words_are_mixed_up),
 	};

@@ -167,6 +167,50 @@ static int areas_tell(struct pgw_tasks *tasks, const struct pgw_task *task, stru
 	return err;
 }
 
+/* arch/x86/entry/vsyscall/vsyscall_64.c; and a bit of mm_context_t's flags (asm/mmu.h). */
+enum vsyscall_mode { VSYSCALL_EMULATE, VSYSCALL_XONLY, VSYSCALL_NONE };
+#define MM_CONTEXT_HAS_VSYSCALL BIT(1)
+
+/* Processes of 64 bits have the page. */
+static bool has_gate(struct pgw_tasks *tasks, uint64_t mm_va)
+{
+	const struct task_places *at = &tasks->places;
+	uint64_t value;
+
+	if (at->mm.ia32_compat.is_there) /* to 5.17 */
+		return !task_number(tasks, mm_va, &at->mm.ia32_compat, &value) && !value;
+	return at->mm.context_flags.is_there &&
+	       !task_number(tasks, mm_va, &at->mm.context_flags, &value) &&
+	       (value & MM_CONTEXT_HAS_VSYSCALL);
+}
+
+/* The page of old system calls of x86_64, which is in no tree: gate_vma, as the kernel calls it. */
+static int gate_tell(struct pgw_tasks *tasks, uint64_t mm_va, struct vmas *vmas, pgw_area_fn *fn,
+		     void *arg)
+{
+	const struct task_places *at = &tasks->places;
+	uint64_t mode_va = linux_inside_symbol(&tasks->inside, "vsyscall_mode"), mode;
+	struct pgw_area area = { .va = linux_inside_symbol(&tasks->inside, "gate_vma"),
+				 .name = "[vsyscall]" };
+
+	if (!mode_va || !area.va ||
+	    linux_memory_number(&tasks->inside.memory, mode_va, 4, &mode) ||
+	    mode >= VSYSCALL_NONE || !has_gate(tasks, mm_va))
+		return 0;
+	if (task_number(tasks, area.va, &at->vma.start, &area.start) ||
+	    task_number(tasks, area.va, &at->vma.end, &area.end) ||
+	    task_number(tasks, area.va, &at->vma.flags, &area.flags)) {
+		vmas->met.nr_unreadable++;
+		return 0;
+	}
+	if (area.start >= area.end) {
+		vmas->met.nr_torn++;
+		return 0;
+	}
+	vmas->met.nr_areas++;
+	return fn(&area, arg);
+}
+
 int pgw_task_areas(struct pgw_tasks *tasks, const struct pgw_task *task, bool with_rss,
 		   pgw_area_fn *fn, void *arg, struct pgw_areas_met *met)
 {
@@ -183,6 +227,8 @@ int pgw_task_areas(struct pgw_tasks *tasks, const struct pgw_task *task, bool wi
 		}
 		if (!err)
 			err = areas_tell(tasks, task, &vmas, fn, arg);
+		if (!err)
+			err = gate_tell(tasks, task->mm_va, &vmas, fn, arg);
 		vmas.met.truncated |= !tasks->inside.memory.reads_left;
 	}
 	if (met)

@@ -67,6 +67,8 @@ static const struct linux_wanted wanted[] = {
 	NEED("mm_struct", "start_stack", mm.start_stack),
 	MAY("mm_struct", "mm_mt", mm.tree),
 	MAY("mm_struct", "mmap", mm.list),
+	MAY("mm_struct", "context.flags", mm.context_flags),
+	MAY("mm_struct", "context.ia32_compat", mm.ia32_compat),
 	SIZE("percpu_counter", percpu.size),
 	MAY("percpu_counter", "count", percpu.count),
 	MAY("percpu_counter", "counters", percpu.counters),

@@ -37,6 +37,7 @@ struct task_places {
 	struct {
 		struct linux_member pgd, rss, rss_count, pgtables, start_brk, brk, start_stack;
 		struct linux_member tree, list;
+		struct linux_member context_flags, ia32_compat; /* of x86 */
 	} mm;
 	struct {
 		struct linux_member size, count, counters;
