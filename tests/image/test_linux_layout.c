@@ -220,6 +220,48 @@ static void test_layout__words_mixed_up_end_bounded(void **state)
 	free(overlay);
 }
 
+/* Each read that fails, or gives other bytes: the first ones, and fewer the more there are. */
+static void one_read_goes_wrong(struct pgw_image *image, struct overlay *overlay,
+				enum pgw_phys_fault_kind kind)
+{
+	uint64_t total = 1;
+
+	for (uint64_t n = 0; n < total; n += 1 + n / 16) {
+		struct pgw_layout *layout;
+		struct pgw_error err;
+		int status;
+
+		pgw_phys_fault_init(&overlay->fault, &overlay->inner, kind, n);
+		status = pgw_layout_open(image, &layout, &err);
+		if (overlay->fault.nr_reads > total)
+			total = overlay->fault.nr_reads;
+		if (status) {
+			assert_int_equal(err.status, status);
+			continue;
+		}
+		check_order(layout);
+		pgw_layout_close(layout);
+	}
+	assert_true(total > 1000);
+}
+
+static void test_layout__any_read_goes_wrong(void **state)
+{
+	struct overlay *overlay = calloc(1, sizeof(*overlay));
+	struct pgw_image *image = console_image("linux-6.1-amd64");
+	struct pgw_layout *layout;
+
+	(void)state;
+	assert_int_equal(pgw_layout_open(image, &layout, NULL), 0);
+	pgw_layout_close(layout);
+	overlay_init(overlay, &image->phys);
+	one_read_goes_wrong(image, overlay, PGW_FAULT_FAIL);
+	one_read_goes_wrong(image, overlay, PGW_FAULT_CORRUPT);
+	image->phys = overlay->inner;
+	pgw_image_close(image);
+	free(overlay);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +269,7 @@ int main(void)
 		cmocka_unit_test(test_layout__has_the_large_regions),
 		cmocka_unit_test(test_layout__of_an_image_without_names),
 		cmocka_unit_test(test_layout__words_mixed_up_end_bounded),
+		cmocka_unit_test(test_layout__any_read_goes_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,12 +164,66 @@ static void test_pages__words_mixed_up_end_bounded(void **state)
 	free(overlay);
 }
 
+/* Some frames of all kinds: heads, tails, tables, and addresses without a struct page. */
+static void look_at_some(struct pgw_pages *pages)
+{
+	struct pgw_page page;
+
+	for (uint64_t pa = 0; pa < UINT64_C(1) << 28; pa += 1009 * pgw_pages_size(pages)) {
+		if (pgw_page_get(pages, pa, &page) == 0)
+			assert_true(page.head_pa <= page.pa && page.pa == pa);
+	}
+}
+
+/* Each read that fails, or gives other bytes: the first ones, and fewer the more there are. */
+static void one_read_goes_wrong(struct pgw_image *image, struct overlay *overlay,
+				enum pgw_phys_fault_kind kind)
+{
+	uint64_t total = 1;
+
+	for (uint64_t n = 0; n < total; n += 1 + n / 16) {
+		struct pgw_pages *pages;
+		struct pgw_error err;
+		int status;
+
+		pgw_phys_fault_init(&overlay->fault, &overlay->inner, kind, n);
+		status = pgw_pages_open(image, &pages, &err);
+		if (status) {
+			assert_int_equal(err.status, status);
+		} else {
+			look_at_some(pages);
+			pgw_pages_close(pages);
+		}
+		if (overlay->fault.nr_reads > total)
+			total = overlay->fault.nr_reads;
+	}
+	assert_true(total > 100);
+}
+
+static void test_pages__any_read_goes_wrong(void **state)
+{
+	struct overlay *overlay = calloc(1, sizeof(*overlay));
+	struct pgw_image *image = console_image("linux-7.2-amd64");
+	struct pgw_pages *pages;
+
+	(void)state;
+	assert_int_equal(pgw_pages_open(image, &pages, NULL), 0);
+	pgw_pages_close(pages);
+	overlay_init(overlay, &image->phys);
+	one_read_goes_wrong(image, overlay, PGW_FAULT_FAIL);
+	one_read_goes_wrong(image, overlay, PGW_FAULT_CORRUPT);
+	image->phys = overlay->inner;
+	pgw_image_close(image);
+	free(overlay);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pages__are_those_of_the_guests),
 		cmocka_unit_test(test_pages__flags_have_names),
 		cmocka_unit_test(test_pages__words_mixed_up_end_bounded),
+		cmocka_unit_test(test_pages__any_read_goes_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
