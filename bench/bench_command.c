@@ -3,7 +3,7 @@
  * The whole command, started anew each time: `pagewalk dump --leaves` into a file. The
  * naive walk knows the root; the command finds it, or is told it. Then what it saves to tell
  * once what repeats, and what a filter takes where 2^32 leaves are on a few tables: near what
- * any process takes to start; and what the same filter takes in SQL.
+ * any process takes to start.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -279,47 +279,6 @@ static void measure_dump(struct bench *bench, const char *tool, char *image)
 	subject_free(&subject);
 }
 
-/*
- * The same question in SQL: of the kernel's root, as dump has it; and of all roots, which have to be found
- * for that, as roots does.
- */
-static void measure_sql(struct bench *bench, const char *tool, char *image)
-{
-	static struct subject subject;
-	struct job job = { .tool = tool, .to = "/dev/null" };
-	char name[128], all[] = "select count(*) from leaves where kernel_w and kernel_x", one[128];
-	char *dump_argv[] = { "pagewalk", "dump", "--perm", "k:wx", image, NULL };
-	char *one_argv[] = { "pagewalk", "sql", image, one, NULL };
-	char *roots_argv[] = { "pagewalk", "roots", image, NULL };
-	char *all_argv[] = { "pagewalk", "sql", image, all, NULL };
-	struct call dump = { &job, dump_argv, 1 }, of_one = { &job, one_argv, 1 };
-	struct call roots = { &job, roots_argv, 1 }, of_all = { &job, all_argv, 1 };
-	struct bench_set of_kernel = {
-		.name = name,
-		.unit = "run",
-		.has_children = true,
-		.nr_cases = 2,
-		.cases = { { "dump --perm k:wx", run_call, &dump },
-			   { "sql of the same root", run_call, &of_one } },
-		.goal = { 0, 2 },
-	};
-	struct bench_set of_roots = of_kernel;
-
-	if (!subject_open(&subject, image))
-		return;
-	snprintf(one, sizeof(one), "%s and root = 0x%" PRIx64, all, subject.tree.root);
-	snprintf(name, sizeof(name), "bench_sql__%s", subject.name);
-	of_roots.cases[0] = (struct bench_case){ "roots", run_call, &roots };
-	of_roots.cases[1] = (struct bench_case){ "sql of all roots", run_call, &of_all };
-	if (run(&job, one_argv)) {
-		bench_run(bench, &of_kernel);
-		bench_run(bench, &of_roots);
-	} else {
-		fprintf(stderr, "bench: %s has no SQL: bench_sql left out\n", tool);
-	}
-	subject_free(&subject);
-}
-
 /* As KASAN's early shadow: 32 slots of the root and all below lead to one page; one leaf is W+X. */
 static void make_shadow(struct rawfile *file)
 {
@@ -385,8 +344,6 @@ int main(int argc, char **argv)
 		peaks[i] = measure_peak(tool, argv[i]);
 	for (int i = first; i < argc; i++)
 		measure(&bench, tool, argv[i], peaks[i]);
-	for (int i = first; i < argc; i++)
-		measure_sql(&bench, tool, argv[i]);
 	if (can_fold(tool)) {
 		for (int i = first; i < argc; i++)
 			measure_dump(&bench, tool, argv[i]);
