@@ -36,10 +36,14 @@ static int roots_get(struct sql *sql)
 	return err;
 }
 
-/* Is it the root of a kernel that is known without looking through memory? */
+/*
+ * Is it the root of a kernel that is known without looking through memory, or without looking through all of
+ * it: the one that dump would take?
+ */
 static bool kernel_root_find(struct sql *sql, uint64_t pa, struct pgw_root_info *ret)
 {
 	const struct pgw_kernel *kernels = NULL;
+	struct pgw_error err;
 	size_t nr = 0;
 	bool is_all;
 
@@ -52,7 +56,7 @@ static bool kernel_root_find(struct sql *sql, uint64_t pa, struct pgw_root_info 
 		*ret = kernels[i].root;
 		return true;
 	}
-	return false;
+	return !nr && target_kernel_root(sql->target, ret, &err) >= 0 && ret->root.pa == pa;
 }
 
 /* The roots that a cursor goes over. */
