@@ -99,8 +99,8 @@ struct pgw_root {
 	uint32_t nr_items;
 };
 
-/** The deepest tree of any format: levels 4 (top) to 0. */
-#define PGW_MAX_LEVELS 5
+/** The deepest tree of any format: levels 5 (top) to 0. */
+#define PGW_MAX_LEVELS 6
 
 /** Detail about a failure. Plain data; nothing to free. */
 struct pgw_error {

@@ -134,6 +134,17 @@ static const struct row rows[] = {
 	{ "amdvi-4", AMD_R | 0x121ff001 | AMD_NEXT(7), 1, LEAF, 0x12000000, 22, R, NULL, 0, 0 },
 	{ "amdvi-4", AMD_R | BITS(51, 12) | 1 | AMD_NEXT(7), 3, MALFORMED, 0, 0, 0, NULL, 0, 0 },
 	{ "amdvi-5", AMD_R | BITS(50, 12) | 1 | AMD_NEXT(7), 4, LEAF, 0, 52, R, NULL, 0, 0 },
+	{ "amdvi-5", AMD_R | BITS(51, 12) | 1 | AMD_NEXT(7), 4, MALFORMED, 0, 0, 0, NULL, 0, 0 },
+	{ "amdvi-1", AMD_R | AMD_W | 0x12345001, 0, LEAF, 0x12345000, 12, R | W, NULL, 0, 0 },
+	{ "amdvi-1", AMD_R | 0x12347001 | AMD_NEXT(7), 0, LEAF, 0x12340000, 16, R, NULL, 0, 0 },
+	{ "amdvi-1", AMD_R | 0x12345001 | AMD_NEXT(1), 0, MALFORMED, 0, 0, 0, NULL, 0, 0 },
+	/* mode 6: a directory alone; tables of any level below it */
+	{ "amdvi-6", AMD_R | 0x12345001 | AMD_NEXT(5), 5, TABLE, 0x12345000, 0, 0, NULL, 0, 0 },
+	{ "amdvi-6", AMD_R | 0x12345001 | AMD_NEXT(1), 5, TABLE, 0x12345000, 0, 0, NULL, 0, 0 },
+	{ "amdvi-6", AMD_R | 0x12345001 | AMD_NEXT(6), 5, MALFORMED, 0, 0, 0, NULL, 0, 0 },
+	{ "amdvi-6", AMD_R | 1, 5, MALFORMED, 0, 0, 0, NULL, 0, 0 },
+	{ "amdvi-6", AMD_R | BITS(51, 12) | 1 | AMD_NEXT(7), 5, MALFORMED, 0, 0, 0, NULL, 0, 0 },
+	{ "amdvi-6", AMD_R | 1, 4, LEAF, 0, 48, R, NULL, 0, 0 },
 
 	/* riscv G stage: without U nothing is allowed */
 	{ "riscv-sv57x4", 0x203cb4df, 0, LEAF, 0x80f2d000, 12, RWX, NULL, 0, 0 },
@@ -387,6 +398,41 @@ static void test_amdvi_loop__ends_at_the_lowest_level(void **state)
 	}
 }
 
+/* Mode 1 is a lowest table alone; mode 6 has six levels, and addresses of 64 bits, or fewer tables below it. */
+static void test_amdvi_modes__from_one_level_to_six(void **state)
+{
+	const struct pgw_control known = { 0 };
+	struct chain chain;
+	struct seen seen;
+
+	(void)state;
+	chain_init(&chain, "amdvi-1", PGW_REGION_FOREIGN);
+	assert_int_equal(chain.pt.region.last, BITS(20, 0));
+	chain.va = 0x1ff000;
+	chain_put(&chain, 0, AMD_R | AMD_W | 1, CHAIN_PAGE);
+	assert_int_equal(chain_translate(&chain, &known).pa, CHAIN_PAGE);
+	chain.va = 0;
+	assert_int_equal(chain_translate(&chain, &known).kind, EMPTY);
+	chain_init(&chain, "amdvi-6", PGW_REGION_FOREIGN);
+	assert_int_equal(chain.pt.region.last, UINT64_MAX);
+	chain.va = UINT64_MAX & ~UINT64_C(0xfff);
+	for (unsigned level = 5; level; level--)
+		chain_put(&chain, level, AMD_R | AMD_NEXT(level) | 1, CHAIN_TABLE(level - 1));
+	chain_put(&chain, 0, AMD_R | 1, CHAIN_PAGE);
+	assert_int_equal(chain_translate(&chain, &known).pa, CHAIN_PAGE);
+	chain.va = BIT(63);
+	chain_put(&chain, 5, AMD_R | AMD_NEXT(1) | 1, CHAIN_TABLE(0));
+	chain.va |= 0x3000;
+	chain_put(&chain, 0, AMD_R | 1, CHAIN_PAGE + 0x1000);
+	assert_int_equal(chain_translate(&chain, &known).pa, CHAIN_PAGE + 0x1000);
+	expect_hole(&chain, BIT(63) + BIT(48), BIT(48));
+	scan(&chain, &seen);
+	/* Two pages of the lowest table, which both lead to. */
+	assert_int_equal(seen.nr, 4);
+	assert_int_equal(seen.extent[0].va_first, BIT(63) + 0x3000);
+	assert_int_equal(seen.extent[3].va_last, UINT64_MAX);
+}
+
 /* Eight items of one entry are one leaf of 32 KiB; the same eight with a gap are not. */
 static void test_amdvi_sized__items_of_a_run_are_one_leaf(void **state)
 {
@@ -449,6 +495,7 @@ int main(void)
 		cmocka_unit_test(test_amdvi_rights__the_device_table_restricts),
 		cmocka_unit_test(test_amdvi_skip__a_table_has_the_first_addresses_of_its_slot),
 		cmocka_unit_test(test_amdvi_loop__ends_at_the_lowest_level),
+		cmocka_unit_test(test_amdvi_modes__from_one_level_to_six),
 		cmocka_unit_test(test_amdvi_sized__items_of_a_run_are_one_leaf),
 		cmocka_unit_test(test_arm64_s2_root__has_as_many_tables_as_it_says),
 	};

@@ -3,7 +3,7 @@
 #define PT_FMT_AMDVI_H
 
 /*
- * Host (v1) page tables of AMD's IOMMU: the number of levels, 2 to 5 here, is the mode of the device
+ * Host (v1) page tables of AMD's IOMMU: the number of levels, 1 to 6, is the mode of the device
  * table entry. Every entry says of which level the next table is.
  *
  * Source: AMD I/O Virtualization Technology (IOMMU) Specification (48882), 2.2.3 "I/O Page Tables for
@@ -32,7 +32,8 @@
  *
  * Next level 7: the lowest 0 of the address, at bit n from 12 up, says 2^(n+1) bytes; the bits below it,
  * which are 1, are no address. There are as many such entries in a row, all the same, as it takes. A
- * size that is not above the level's own, or not below the next level's, is malformed.
+ * size that is not above the level's own, or not below the next level's, or more than there can be of
+ * memory, is malformed. So is a leaf of the highest level's own size, which that does not have.
  *
  * A bit of the address below the size of a leaf of the level's own size is ignored, as by the
  * emulators seen.
@@ -47,6 +48,7 @@
 #define AMDVI_NEXT BITS(11, 9)
 #define AMDVI_NEXT_SHIFT 9
 #define AMDVI_NEXT_SIZED 7
+#define AMDVI_MAX_LEAF_LEVEL 4u
 #define AMDVI_U BIT(59)
 #define AMDVI_FC BIT(60)
 #define AMDVI_IR BIT(61)
@@ -96,7 +98,8 @@ static PGW_ALWAYS_INLINE enum pgw_entry_kind amdvi_pt_entry_kind(const struct pt
 	if (entry & AMDVI_RESERVED)
 		return PGW_ENTRY_MALFORMED;
 	if (next == AMDVI_NEXT_SIZED) {
-		if (size_lg2 <= X86_SPAN_LG2(level) || size_lg2 >= X86_SPAN_LG2(level + 1))
+		if (size_lg2 <= X86_SPAN_LG2(level) || size_lg2 >= X86_SPAN_LG2(level + 1) ||
+		    size_lg2 > X86_MAX_PA_BITS)
 			return PGW_ENTRY_MALFORMED;
 		return entry & env->reserved & ~low_bits(size_lg2) ? PGW_ENTRY_MALFORMED
 								   : PGW_ENTRY_LEAF;
@@ -104,7 +107,7 @@ static PGW_ALWAYS_INLINE enum pgw_entry_kind amdvi_pt_entry_kind(const struct pt
 	if (entry & env->reserved)
 		return PGW_ENTRY_MALFORMED;
 	if (!next)
-		return PGW_ENTRY_LEAF;
+		return level <= AMDVI_MAX_LEAF_LEVEL ? PGW_ENTRY_LEAF : PGW_ENTRY_MALFORMED;
 	return next > level || (entry & AMDVI_TABLE_RESERVED) ? PGW_ENTRY_MALFORMED
 							      : PGW_ENTRY_TABLE;
 }
@@ -219,11 +222,12 @@ static PGW_ALWAYS_INLINE uint8_t amdvi_pt_rights(const struct pt_env *env, pt_ac
 #define pt_rights amdvi_pt_rights
 
 /* The manual numbers its levels from 1. */
-static const char *const amdvi_table_names[PGW_MAX_LEVELS] = { "L1", "L2", "L3", "L4", "L5" };
+static const char *const amdvi_table_names[PGW_MAX_LEVELS] = { "L1", "L2", "L3",
+								   "L4", "L5", "L6" };
 
 #define AMDVI_ATTR(attr_name, bits)                                                                \
 	{                                                                                          \
-		.name = (attr_name), .mask = (bits), .value = (bits), .level_last = 4              \
+		.name = (attr_name), .mask = (bits), .value = (bits), .level_last = 5              \
 	}
 
 static const struct pgw_attr amdvi_attrs[] = {
@@ -234,7 +238,7 @@ static const struct pgw_attr amdvi_attrs[] = {
 	{ .name = "sized",
 	  .mask = AMDVI_NEXT,
 	  .value = (uint64_t)AMDVI_NEXT_SIZED << AMDVI_NEXT_SHIFT,
-	  .level_last = 4 },
+	  .level_last = 5 },
 	{ .name = NULL },
 };
 

@@ -87,9 +87,11 @@ extern const struct pgw_format pt_format_vtd_first_57;
 extern const struct pgw_format pt_format_vtd_second_3;
 extern const struct pgw_format pt_format_vtd_second_4;
 extern const struct pgw_format pt_format_vtd_second_5;
+extern const struct pgw_format pt_format_amdvi_1;
 extern const struct pgw_format pt_format_amdvi_2;
 extern const struct pgw_format pt_format_amdvi_3;
 extern const struct pgw_format pt_format_amdvi_4;
 extern const struct pgw_format pt_format_amdvi_5;
+extern const struct pgw_format pt_format_amdvi_6;
 
 #endif

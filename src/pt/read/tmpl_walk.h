@@ -198,7 +198,7 @@ static enum walk_outcome walk_name(struct pt_walk *w, const struct walk_at *at, 
 	int value = 0;
 
 	walk->action = PGW_ACTION_SUBTREE;
-	if (name == at->level) {
+	if (name == walk_last_name(at->level)) {
 		uint64_t entry = walk_load(w, at);
 		enum pgw_entry_kind kind = walk_kind(w, at, entry);
 

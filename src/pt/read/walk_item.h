@@ -52,10 +52,15 @@ static PGW_ALWAYS_INLINE enum walk_outcome walk_stop_if(struct pt_walk *w, int v
 	return value ? WALK_STOP : WALK_ON;
 }
 
-/* The first name of slots in a table of this level. */
+/* The first and the last name of slots in a table of this level. Linux has none above pgd. */
 static inline unsigned walk_first_name(const struct pt_walk *w, unsigned level)
 {
 	return level == w->pt->format->geometry.top_level ? WALK_PGD : level;
+}
+
+static inline unsigned walk_last_name(unsigned level)
+{
+	return level < WALK_PGD ? level : WALK_PGD;
 }
 
 /* Linux's depth: 0 for pgd; for the names of one slot it is the same. */
