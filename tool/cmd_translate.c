@@ -45,29 +45,49 @@ static struct pgw_mm *translate_mm(const struct target *target, uint64_t va)
 	return target->mm[PGW_REGION_USER];
 }
 
-/* Inside a virtual machine: where its tables lead from what it takes for physical memory. */
-static int translate_stage2(struct translate *translate, const struct report_translation *inner)
+/* By the tables: inside a virtual machine by its own, and behind these by its host's. */
+static int translate_tables(const struct translate *translate, struct pgw_mm *mm,
+			    struct report_translation *now, struct report_nested *nested)
 {
 	struct pgw_mm *stage2 = translate->target->stage2;
-	const struct pgw_path *path = &inner->path;
-	struct report report = translate->report;
-	struct report_translation outer = { .va = inner->result.pa };
 	int err;
 
-	/* What could not be read is the item that the walk came to. */
-	if (inner->result.kind == PGW_ENTRY_UNREADABLE && path->nr_steps)
-		outer.va = path->step[path->nr_steps - 1].item_pa;
-	else if (inner->result.kind != PGW_ENTRY_LEAF)
-		return 0;
-	outer.looked_up = outer.va;
+	if (!stage2)
+		return pgw_translate_path(mm, now->looked_up, &now->result, &now->path);
+	nested->format = pgw_mm_format(stage2);
+	err = pgw_translate_nested(mm, stage2, now->looked_up, &nested->both, &nested->path);
+	if (err)
+		return err;
+	nested->memory_type = pgw_nested_memory_type(mm, stage2, &nested->path);
+	now->nested = nested;
+	now->result = nested->path.stage1;
+	now->path = nested->path.path;
+	return 0;
+}
+
+/*
+ * Inside a virtual machine a record of stage 2 follows: of what the guest's tables led to, or of the item
+ * that could not be read.
+ */
+static void translate_stage2(struct translate *translate, const struct report_translation *inner)
+{
+	struct pgw_mm *stage2 = translate->target->stage2;
+	const struct pgw_nested_path *path = &inner->nested->path;
+	const struct pgw_nested_step *last = path->nr_steps ? &path->step[path->nr_steps - 1] : NULL;
+	struct report report = translate->report;
+	struct report_translation outer = { 0 };
+
+	if (!last ||
+	    (inner->result.kind != PGW_ENTRY_LEAF && inner->result.kind != PGW_ENTRY_UNREADABLE))
+		return;
+	outer.va = outer.looked_up = last->gpa;
+	outer.result = last->result;
+	outer.path = last->path;
 	report.format = pgw_mm_format(stage2);
 	report.control = pgw_mm_control(stage2);
 	report.root_pa = pgw_mm_root(stage2).pa;
 	report.attrs.is_valid = false;
-	err = pgw_translate_path(stage2, outer.va, &outer.result, &outer.path);
-	if (!err)
-		report.renderer->translation(&report, &outer);
-	return err;
+	report.renderer->translation(&report, &outer);
 }
 
 /* An address that no table of the root could have, but a window of the CPU's. */
@@ -101,6 +121,7 @@ static int translate_one(struct translate *translate, uint64_t va)
 	struct report_translations *sums = &translate->sums;
 	struct report *report = &translate->report;
 	const struct pgw_root_info *root = &translate->target->root;
+	struct report_nested nested;
 	struct pgw_mm *mm;
 	int err;
 
@@ -114,8 +135,7 @@ static int translate_one(struct translate *translate, uint64_t va)
 	}
 	err = translate_window(translate, &translation)
 		      ? 0
-		      : pgw_translate_path(mm, translation.looked_up, &translation.result,
-					   &translation.path);
+		      : translate_tables(translate, mm, &translation, &nested);
 	if (err) {
 		message("%s: %s", translate->target->file, pgw_status_text(err));
 		return TOOL_UNREADABLE;
@@ -135,10 +155,9 @@ static int translate_one(struct translate *translate, uint64_t va)
 	sums->nr_malformed += translation.result.kind == PGW_ENTRY_MALFORMED;
 	sums->nr_unreadable += translation.result.kind == PGW_ENTRY_UNREADABLE;
 	report->renderer->translation(report, &translation);
-	err = translate->target->stage2 ? translate_stage2(translate, &translation) : 0;
-	if (err)
-		message("%s: %s", translate->target->file, pgw_status_text(err));
-	return err ? TOOL_UNREADABLE : TOOL_DONE;
+	if (translation.nested)
+		translate_stage2(translate, &translation);
+	return TOOL_DONE;
 }
 
 static bool translate_read_stdin(const struct options *opts)

@@ -270,6 +270,76 @@ PGW_API int pgw_translate_path(struct pgw_mm *mm, uint64_t va, struct pgw_transl
 PGW_API size_t pgw_translate_batch(struct pgw_mm *mm, const uint64_t *va,
 				   struct pgw_translation *ret, size_t n) PGW_REQUIRES_SHARED(mm);
 
+/** What an address means by two stages: a guest's own tables, and behind them its host's for the guest. */
+struct pgw_nested_translation {
+	/**
+	 * PGW_ENTRY_LEAF: both stages map it. Else of the last entry that was looked at; of stage 2 that
+	 * may be PGW_ENTRY_UNREADABLE, too, where it maps a table of stage 1 and does not let it be read
+	 */
+	enum pgw_entry_kind kind;
+	uint8_t stage;    /**< whose tables the last entry is in: 1, or 2; of a leaf 2 */
+	uint8_t level;    /**< of the table that holds it, in that stage */
+	uint8_t leaf_lg2; /**< leaf: the smaller of the two, which both map in one piece */
+	/** leaf: what both stages allow, for the actors of stage 1, enum pgw_right */
+	uint8_t rights;
+	/**
+	 * What that stage was asked for: va of stage 1; of stage 2 the guest's physical address that stage
+	 * 1 led to, or that of an item of stage 1 that stage 2 has nowhere
+	 */
+	uint64_t address;
+	uint64_t pa; /**< leaf: where va maps to in the host's memory; else 0 */
+};
+
+/** One address by stage 2. */
+struct pgw_nested_step {
+	uint64_t gpa; /**< what was asked for: physical to the guest */
+	struct pgw_translation result;
+	struct pgw_path path;
+};
+
+/** Every step of both stages. */
+struct pgw_nested_path {
+	struct pgw_translation stage1;
+	struct pgw_path path; /**< of stage 1, whose items are at the guest's physical addresses */
+	/** nr_steps: where stage 2 has each item of the path, and then what stage 1 led to, if it did */
+	struct pgw_nested_step step[PGW_MAX_LEVELS + 1];
+	unsigned nr_steps;
+};
+
+/**
+ * Translate one address by both stages. Rights are those that both give: where stage 2 knows one actor,
+ * to each of stage 1's as to that one; of EPT with mode-based execution, to execute a page that is a
+ * user's as to the user, whoever does (SDM 29.3.3.2); else each as to the same.
+ *
+ * Walks of stage 1's tables are asked of stage 2 in what stage1 reads, which is best pgw_nested_phys().
+ * @param stage1   the guest's tables: their items are at its physical addresses
+ * @param stage2   its host's for it, another mm
+ * @param ret_path each step of both; may be NULL
+ * @return 0, or as pgw_translate() of stage1
+ */
+PGW_API int pgw_translate_nested(struct pgw_mm *stage1, struct pgw_mm *stage2, uint64_t va,
+				 struct pgw_nested_translation *ret,
+				 struct pgw_nested_path *ret_path)
+	PGW_REQUIRES_SHARED(stage1, stage2);
+
+/**
+ * Translate n addresses by both stages. Faster than one by one, as pgw_translate_batch().
+ * @param ret n results
+ * @return how many were done: n, or fewer if one was in another region of stage1 or a rule was broken
+ */
+PGW_API size_t pgw_translate_nested_batch(struct pgw_mm *stage1, struct pgw_mm *stage2,
+					  const uint64_t *va, struct pgw_nested_translation *ret,
+					  size_t n) PGW_REQUIRES_SHARED(stage1, stage2);
+
+/**
+ * The memory type that accesses have by both stages (arm64: Arm ARM D8.6 "Combining stage 1 and stage 2
+ * memory type attributes", by HCR_EL2.FWB of stage2's control bits); static, named as
+ * pgw_format_memory_type() does. Needs no lock.
+ * @return NULL: the formats do not say, or an address that both stages map is not there
+ */
+PGW_API const char *pgw_nested_memory_type(const struct pgw_mm *stage1, const struct pgw_mm *stage2,
+					   const struct pgw_nested_path *path);
+
 /** Levels whose tables a struct pgw_translate_cursor remembers. */
 #define PGW_CURSOR_LEVELS 2
 

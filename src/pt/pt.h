@@ -223,6 +223,13 @@ struct pt_edit_ops {
 	bool (*user_rights)(const struct pt *pt, uint8_t wanted, unsigned level, uint8_t *ret);
 };
 
+/** A leaf, for what type of memory it is. */
+struct pt_typed {
+	const struct pgw_format *format;
+	const struct pgw_control *control; /* complete */
+	uint64_t entry;
+};
+
 struct pgw_format {
 	const char *name;
 	const char *alias; /* a shorter name, or NULL */
@@ -243,6 +250,13 @@ struct pgw_format {
 	/* The name of a leaf's memory type, or NULL; static. NULL if the format cannot say. */
 	const char *(*memory_type)(const struct pgw_control *control, uint64_t entry,
 				   unsigned level);
+	/*
+	 * Of a stage 2: the type of memory that a leaf of stage 1 gives and a leaf here together, as
+	 * memory_type() names it; NULL: the two do not go together. NULL if the format cannot say.
+	 */
+	const char *(*combined_type)(const struct pt_typed *stage1, const struct pt_typed *stage2);
+	/* Of a stage 2: who executes is told by whose page it is in stage 1, not by who does. */
+	bool is_user_by_page;
 	/* The bits of a pointer that are a tag; the bit below them is what they would be without. */
 	uint64_t (*tag_bits)(const struct pgw_geometry *geo, const struct pgw_control *control,
 			     uint64_t va);

@@ -323,7 +323,25 @@ static void json_dump_summary(struct report *report, const struct pgw_dump_summa
 	json_end(&json);
 }
 
-static void json_path(struct report *report, struct json *json, const struct pgw_path *path)
+static void json_steps(struct json *json, const struct pgw_format *format,
+		       const struct pgw_path *path, const struct report_nested *nested);
+
+/* Where stage 2 has an address of the guest's. */
+static void json_nested_step(struct json *json, const struct pgw_format *format,
+			     const struct pgw_nested_step *step)
+{
+	json_open(json, "stage2", '{');
+	json_hex(json, "va", step->gpa);
+	json_str(json, "kind", report_kind(step->result.kind));
+	json_dec(json, "level", step->result.level);
+	if (step->result.kind == PGW_ENTRY_LEAF)
+		json_hex(json, "pa", step->result.pa);
+	json_steps(json, format, &step->path, NULL);
+	json_close(json, '}');
+}
+
+static void json_steps(struct json *json, const struct pgw_format *format,
+		       const struct pgw_path *path, const struct report_nested *nested)
 {
 	json_open(json, "path", '[');
 	for (unsigned i = 0; i < path->nr_steps; i++) {
@@ -331,16 +349,37 @@ static void json_path(struct report *report, struct json *json, const struct pgw
 
 		json_open(json, NULL, '{');
 		json_dec(json, "level", step->level);
-		json_str(json, "table", pgw_format_table_name(report->format, step->level));
+		json_str(json, "table", pgw_format_table_name(format, step->level));
 		json_hex(json, "item", step->item_pa);
 		if (step->kind == PGW_ENTRY_UNREADABLE)
 			json_null(json, "entry");
 		else
 			json_hex(json, "entry", step->entry);
 		json_str(json, "kind", report_kind(step->kind));
+		if (nested)
+			json_nested_step(json, nested->format, &nested->path.step[i]);
 		json_close(json, '}');
 	}
 	json_close(json, ']');
+}
+
+static void json_both_stages(struct report *report, struct json *json,
+			     const struct report_nested *nested)
+{
+	const struct pgw_nested_translation *both = &nested->both;
+
+	json_open(json, "both", '{');
+	json_dec(json, "stage", both->stage);
+	json_str(json, "kind", report_kind(both->kind));
+	json_dec(json, "level", both->level);
+	json_hex(json, "address", both->address);
+	if (both->kind == PGW_ENTRY_LEAF) {
+		json_hex(json, "pa", both->pa);
+		json_dec(json, "size", UINT64_C(1) << both->leaf_lg2);
+		json_rights(report, json, both->rights);
+		json_str(json, "memory_type", nested->memory_type);
+	}
+	json_close(json, '}');
 }
 
 static void json_tag(struct json *json, const struct report_translation *translation)
@@ -394,7 +433,9 @@ static void json_translation(struct report *report, const struct report_translat
 	if (translation->has_page)
 		json_page(report, &json, &translation->page);
 	json_hex(&json, "root", report->root_pa);
-	json_path(report, &json, &translation->path);
+	if (translation->nested)
+		json_both_stages(report, &json, translation->nested);
+	json_steps(&json, report->format, &translation->path, translation->nested);
 	json_end(&json);
 }
 

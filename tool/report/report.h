@@ -84,6 +84,14 @@ struct report_name {
 	const struct pgw_module *module; /**< whose symbol it is; NULL: the kernel's own */
 };
 
+/** What a guest's address means by its host's tables, too. */
+struct report_nested {
+	const struct pgw_format *format;    /**< of stage 2 */
+	struct pgw_nested_translation both; /**< by both stages */
+	struct pgw_nested_path path;
+	const char *memory_type; /**< by both stages; or NULL */
+};
+
 /** One answer of `pagewalk translate`. */
 struct report_translation {
 	uint64_t va;         /**< as it was asked for */
@@ -101,6 +109,7 @@ struct report_translation {
 	struct pgw_window window;
 	struct pgw_translation result;
 	struct pgw_path path;
+	const struct report_nested *nested; /**< inside a guest; then result and path are its stage 1 */
 };
 
 /** Which virtual addresses were looked at. */

@@ -456,12 +456,11 @@ static void text_dump_summary(struct report *report, const struct pgw_dump_summa
 	text_end(report);
 }
 
-static void text_step(struct report *report, const struct pgw_step *step)
+static void text_step(struct out *out, const struct pgw_format *format, const struct pgw_step *step,
+		      const char *indent)
 {
-	struct out *out = report->out;
-
-	out_str(out, "  ");
-	out_str_padded(out, pgw_format_table_name(report->format, step->level), WIDTH_TABLE);
+	out_str(out, indent);
+	out_str_padded(out, pgw_format_table_name(format, step->level), WIDTH_TABLE);
 	out_str(out, "  ");
 	out_hex(out, step->item_pa);
 	out_str(out, "  ");
@@ -470,6 +469,54 @@ static void text_step(struct report *report, const struct pgw_step *step)
 		out_str(out, "  ");
 	}
 	out_str(out, report_kind(step->kind));
+	out_char(out, '\n');
+}
+
+/* "    stage 2  0x0000000000008000  0x000000000ffc5000", and each of its levels below that. */
+static void text_nested_step(struct out *out, const struct pgw_format *format,
+			     const struct pgw_nested_step *step)
+{
+	out_str(out, "    stage 2  ");
+	out_hex(out, step->gpa);
+	out_str(out, "  ");
+	if (step->result.kind == PGW_ENTRY_LEAF)
+		out_hex(out, step->result.pa);
+	else
+		text_odd(out, step->result.kind);
+	out_char(out, '\n');
+	for (unsigned i = 0; i < step->path.nr_steps; i++)
+		text_step(out, format, &step->path.step[i], "      ");
+}
+
+/* "  both stages  0x000000000ffc6000  4K  rwx/---  normal", or where it ends. */
+static void text_both_stages(struct report *report, const struct report_nested *nested)
+{
+	const struct pgw_nested_translation *both = &nested->both;
+	const struct pgw_format *format = both->stage == 1 ? report->format : nested->format;
+	struct out *out = report->out;
+
+	if (both->kind != PGW_ENTRY_LEAF) {
+		out_str(out, "  ends in stage ");
+		out_dec(out, both->stage);
+		out_str(out, ", ");
+		out_str(out, pgw_format_table_name(format, both->level));
+		out_str(out, ", of ");
+		out_hex(out, both->address);
+		out_str(out, ": ");
+		out_str(out, report_kind(both->kind));
+		out_char(out, '\n');
+		return;
+	}
+	out_str(out, "  both stages  ");
+	out_hex(out, both->pa);
+	out_str(out, "  ");
+	out_size(out, UINT64_C(1) << both->leaf_lg2, 1);
+	out_str(out, "  ");
+	text_rights(report, both->rights);
+	if (nested->memory_type) {
+		out_str(out, "  ");
+		out_str(out, nested->memory_type);
+	}
 	out_char(out, '\n');
 }
 
@@ -563,8 +610,14 @@ static void text_translation(struct report *report, const struct report_translat
 		text_page(report, &translation->page);
 		out_char(out, '\n');
 	}
-	for (unsigned i = 0; i < translation->path.nr_steps; i++)
-		text_step(report, &translation->path.step[i]);
+	for (unsigned i = 0; i < translation->path.nr_steps; i++) {
+		text_step(out, report->format, &translation->path.step[i], "  ");
+		if (translation->nested)
+			text_nested_step(out, translation->nested->format,
+					 &translation->nested->path.step[i]);
+	}
+	if (translation->nested)
+		text_both_stages(report, translation->nested);
 }
 
 static void text_translate_summary(struct report *report, const struct report_translations *sums)

@@ -165,6 +165,8 @@ static const struct pgw_attr arm64_s2_attrs_lpa2[] = {
 
 /* arm64.c */
 const char *arm64_s2_memory_type(const struct pgw_control *control, uint64_t entry, unsigned level);
+struct pt_typed;
+const char *arm64_s2_combined_type(const struct pt_typed *stage1, const struct pt_typed *stage2);
 extern const struct pgw_control_bit arm64_s2_controls[];
 
 /* XNX and FWB are assumed: what they take is 0 or reserved without them. */
@@ -181,7 +183,8 @@ extern const struct pgw_control_bit arm64_s2_controls[];
 		.control_bits = PGW_CTL_ARM64_HD | PGW_CTL_ARM64_FWB | PGW_CTL_ARM64_XNX,          \
 		.control_assume = PGW_CTL_ARM64_FWB | PGW_CTL_ARM64_XNX,                           \
 		.tag_bits = foreign_tag_bits, .min_pa_bits = 32,                                   \
-		.memory_type = arm64_s2_memory_type, .decode = pt_decode, .advance = pt_advance,   \
+		.memory_type = arm64_s2_memory_type, .combined_type = arm64_s2_combined_type,      \
+		.decode = pt_decode, .advance = pt_advance,                                        \
 		.env_init = pt_env_fill, .ops = &pt_format_ops,                                    \
 	}
 
