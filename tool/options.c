@@ -56,6 +56,18 @@ static bool option_unpack_max(struct options *opts, const char *text)
 	return parse_size(text, &opts->unpack_max) && opts->unpack_max;
 }
 
+/* N or -N; no file is so large that it has more digits. */
+static bool option_shift(struct options *opts, const char *text)
+{
+	bool is_negative = *text == '-';
+	uint64_t bytes;
+
+	if (!parse_dec(text + is_negative, &bytes) || bytes > INT64_MAX)
+		return false;
+	opts->shift = is_negative ? -(int64_t)bytes : (int64_t)bytes;
+	return true;
+}
+
 /* N, shared:N or none */
 static bool option_encryption(struct options *opts, const char *text)
 {
@@ -452,6 +464,11 @@ static const struct option_spec option_specs[] = {
 			    "memory that segments of an ELF core claim and do not" HELP_NEXT
 			    "hold reads as zeroes: makedumpfile -E leaves it out so",
 			    NULL },
+	[OPT_SHIFT] = { "shift", "BYTES", "a number of bytes, or one after -",
+			"read an ELF core's memory so many bytes behind where its" HELP_NEXT
+			"headers say, or with - before (default: as its notes and" HELP_NEXT
+			"the file's size agree; 0: where the headers say)",
+			option_shift },
 	[OPT_ENCRYPTION] = { "encryption-bit", "BIT", "a bit from 32 to 51, shared:BIT or none",
 			     "x86_64: the bit of an entry that says that memory is" HELP_NEXT
 			     "encrypted (AMD's C-bit), or shared:BIT that it is not" HELP_NEXT
@@ -527,8 +544,8 @@ static const struct option_spec option_specs[] = {
 		       "and execute, u:r!w = users may read but not write," HELP_NEXT
 		       "ku:x = both may execute; a list must hold as a whole",
 		       option_perm },
-	[OPT_LEVEL] = { "level", "LIST", "a list of 0 to 4, pte to pgd, or sizes like 2M",
-			"only leaves of these levels: 0 to 4, pte, pmd, pud, p4d," HELP_NEXT
+	[OPT_LEVEL] = { "level", "LIST", "a list of 0 to 5, pte to pgd, or sizes like 2M",
+			"only leaves of these levels: 0 to 5, pte, pmd, pud, p4d," HELP_NEXT
 			"pgd, or sizes as 4K,2M,1G",
 			option_level },
 	[OPT_PA] = { "pa", "RANGE", "FIRST-LAST or FIRST+SIZE, in hexadecimal",

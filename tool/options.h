@@ -16,6 +16,7 @@ enum option_id {
 	OPT_PART,
 	OPT_UNPACK_MAX,
 	OPT_ZERO_FILL,
+	OPT_SHIFT,
 	OPT_ENCRYPTION,
 	OPT_KERNEL,
 	OPT_VMCOREINFO,
@@ -76,7 +77,7 @@ enum option_id {
 /** What every command takes that opens an image. */
 #define OPTIONS_IMAGE                                                                              \
 	(OPT_BIT(OPT_RAM) | OPT_BIT(OPT_PART) | OPT_BIT(OPT_UNPACK_MAX) | OPT_BIT(OPT_ZERO_FILL) | \
-	 OPT_BIT(OPT_ENCRYPTION) | OPT_BIT(OPT_KERNEL) | OPT_BIT(OPT_VMCOREINFO) |                 \
+	 OPT_BIT(OPT_SHIFT) | OPT_BIT(OPT_ENCRYPTION) | OPT_BIT(OPT_KERNEL) | OPT_BIT(OPT_VMCOREINFO) |                 \
 	 OPT_BIT(OPT_REGISTER) | OPT_BIT(OPT_VM) | OPT_BIT(OPT_NO_SANDBOX))
 
 /** And what looks at a machine that may run. */
@@ -127,6 +128,7 @@ struct options {
 	const char *parts[OPTIONS_MAX_PARTS]; /**< paths */
 	size_t nr_parts;
 	uint64_t unpack_max; /**< bytes; 0 = not given */
+	int64_t shift;       /**< bytes */
 	struct pgw_encryption encryption;
 	const char *kernel;     /**< number or release */
 	const char *vmcoreinfo; /**< path */

@@ -51,7 +51,7 @@ const struct pgw_format *parse_format(const char *text, unsigned *ret_bits);
 /** WHO:FLAGS[,WHO:FLAGS]... with WHO k, u or ku, and FLAGS of r, w, x, each perhaps after "!". */
 bool parse_rights(const char *text, struct parse_rights *ret);
 
-/** A list of 0 to 4, pte, pmd, pud, p4d, pgd, or leaf sizes as 4K, 2M, 1G. */
+/** A list of 0 to 5, pte, pmd, pud, p4d, pgd, or leaf sizes as 4K, 2M, 1G. */
 bool parse_levels(const char *text, struct parse_levels *ret);
 
 #endif

@@ -125,6 +125,81 @@ static void target_warn_shift(const struct target *target)
 			shift < 0 ? "before" : "behind", shift < 0 ? "shorter" : "longer");
 }
 
+/** An image's memory, so many bytes behind where it is read; within each of its ranges. */
+struct shifted {
+	const struct pgw_phys *phys;
+	int64_t shift;
+};
+
+static int shifted_read(const struct pgw_phys *phys, uint64_t pa, void *buf, size_t len)
+{
+	const struct shifted *shifted = phys->ctx;
+
+	return pgw_phys_read(shifted->phys, pa + (uint64_t)shifted->shift, buf, len);
+}
+
+static bool shifted_next_range(const struct pgw_phys *phys, uint64_t pa, uint64_t *ret_first,
+			       uint64_t *ret_last)
+{
+	const struct shifted *shifted = phys->ctx;
+	uint64_t lost = (uint64_t)(shifted->shift < 0 ? -shifted->shift : shifted->shift);
+	uint64_t first, last;
+
+	for (;; pa = last + 1) {
+		if (!shifted->phys->ops->next_range(shifted->phys, pa, &first, &last))
+			return false;
+		*ret_first = shifted->shift < 0 ? first + lost : first;
+		*ret_last = shifted->shift < 0 ? last : last - lost;
+		if (last - first >= lost && *ret_last >= pa)
+			return true;
+		if (last == UINT64_MAX)
+			return false;
+	}
+}
+
+/* The file is not opened again, which a sandbox may refuse. */
+static bool shift_proves_itself(const struct target *target, int64_t shift)
+{
+	static const struct pgw_phys_ops ops = { .read = shifted_read,
+						 .next_range = shifted_next_range };
+	const struct pgw_image_info *info = pgw_image_get_info(target->image);
+	const struct pgw_image_options opts = { .arch = info->arch, .workers = &target->workers };
+	struct shifted shifted = { pgw_image_phys(target->image), shift };
+	const struct pgw_phys phys = { &ops, &shifted };
+	struct pgw_root_info root;
+	struct pgw_image *image;
+	bool ret;
+
+	if (pgw_image_open_phys(&phys, false, &opts, &image, NULL))
+		return false;
+	ret = pgw_image_kernel_root(image, &root, NULL) == 0 && root.proof == PGW_PROOF_PASSED;
+	pgw_image_close(image);
+	return ret;
+}
+
+/*
+ * The notes of a core end elsewhere than its headers say, and the file does not agree: memory may lie
+ * elsewhere, too. If the kernel's root proves itself there, nothing is said of what is where the headers say.
+ */
+static int target_check_shift(const struct target *target)
+{
+	int64_t shift = pgw_image_get_info(target->image)->possible_shift;
+	bool is_proved = shift && shift_proves_itself(target, shift);
+
+	if (!shift)
+		return TOOL_DONE;
+	if (is_proved)
+		message("%s: the kernel's root proves itself where the notes end, and the headers "
+			"say that memory begins elsewhere: --shift=%" PRId64
+			" reads it there (--shift=0 as the headers say)",
+			target->file, shift);
+	else
+		message("%s: the notes do not end where the headers say that memory begins; "
+			"--shift=%" PRId64 " reads it where they end",
+			target->file, shift);
+	return is_proved ? TOOL_UNREADABLE : TOOL_DONE;
+}
+
 void target_explain_gaps(const struct target *target)
 {
 	const struct pgw_image_info *info = pgw_image_get_info(target->image);
@@ -367,7 +442,8 @@ static int open_image(struct target *target, const struct options *opts,
 	if (status < 0)
 		return fail_open(target, opts, &err);
 	target_warn_shift(target);
-	return check_encryption(target, opts);
+	status = target_check_shift(target);
+	return status == TOOL_DONE ? check_encryption(target, opts) : status;
 }
 
 /* Where memory is, the options say of the host; what system is in it, of the guest. */
@@ -392,6 +468,8 @@ int target_open(struct target *target, const struct options *opts)
 		.parts = opts->parts,
 		.nr_parts = opts->nr_parts,
 		.zero_fill = option_given(opts, OPT_ZERO_FILL),
+		.has_shift = option_given(opts, OPT_SHIFT),
+		.shift = opts->shift,
 		.encryption = opts->encryption,
 		.kernel = opts->kernel,
 		.symbols = opts->symbols,
@@ -420,6 +498,10 @@ int target_open(struct target *target, const struct options *opts)
 		return TOOL_USAGE;
 	if (opts->nr_ram && image_opts.zero_fill) {
 		message("--zero-fill is for an ELF core; memory given with --ram has no gaps");
+		return TOOL_USAGE;
+	}
+	if (opts->nr_ram && image_opts.has_shift) {
+		message("--shift is for an ELF core; memory given with --ram is where that says");
 		return TOOL_USAGE;
 	}
 	if (opts->nr_ram && opts->nr_parts) {
@@ -660,6 +742,11 @@ int target_root_at(struct target *target, const struct options *opts, uint64_t p
 		has_root = true;
 	}
 	if (!has_root && !opts->format) {
+		/* Without a root of the kernel's, processes' may be known by their looks. */
+		*ret = (struct pgw_root_info){ .root.pa = pa };
+		choose_from_list(target, ret);
+		if (ret->format)
+			return TOOL_DONE;
 		message("%s: nothing in the image tells the format of its tables; say it with "
 			"--format",
 			target->file);

@@ -105,6 +105,12 @@ struct pgw_image_options {
 	 * What a file has lost at its end never does.
 	 */
 	bool zero_fill;
+	/**
+	 * Of an ELF core: read its memory so many bytes behind where the headers say, or before if it is
+	 * negative; if has_shift. Else by pgw_image_info's shift, where notes and file agree on one.
+	 */
+	bool has_shift;
+	int64_t shift;
 	/** Memory encryption, if found is PGW_ENCRYPTION_FROM_OPTION; else it is looked for. */
 	struct pgw_encryption encryption;
 	/**
@@ -296,6 +302,11 @@ struct pgw_image_info {
 	 * in length. 0 is the rule.
 	 */
 	int64_t shift;
+	/**
+	 * The same by the notes alone, where the file's size does not agree and the options say none: it was cut
+	 * behind them, or has more behind it. Memory is read where the headers say. 0: the notes end where they should
+	 */
+	int64_t possible_shift;
 	/**
 	 * Segments that lost addresses to others: of two the earlier in the file
 	 * wins, but bytes that are there win over bytes that are missing.

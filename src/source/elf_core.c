@@ -246,17 +246,25 @@ static int elf_measure(const struct source_map *map, const struct elf_table *tab
  * say. Then the notes end elsewhere than they should, and the file does, too,
  * by the same number of bytes: only if both agree, it is believed.
  */
-static uint64_t elf_find_shift(const struct source *source, const struct elf_layout *layout)
+static void elf_find_shift(struct source *source, const struct elf_layout *layout,
+			   const struct pgw_image_options *options)
 {
 	uint64_t size = source->info.file_size;
 	uint64_t claimed = layout->notes + layout->notes_size, shift;
 
+	if (options->has_shift) {
+		source->info.shift = options->shift;
+		return;
+	}
 	/* In a big-endian file QEMU's section headers do not say where it ends. */
 	if (source->is_big_endian || layout->nr_notes != 1 || layout->first != claimed ||
-	    layout->end == size)
-		return 0;
+	    layout->end == size || claimed > size)
+		return;
 	shift = source_notes_end(source, layout->notes) - claimed;
-	return layout->end + shift == size ? shift : 0;
+	if (layout->end + shift == size)
+		source->info.shift = (int64_t)shift;
+	else
+		source->info.possible_shift = (int64_t)shift;
 }
 
 /* Segments at different virtual addresses that are all at physical address 0 do not say where they are. */
@@ -289,6 +297,10 @@ static int elf_load_segment(struct elf_load *load, const struct elf_program *ph,
 	ret->pa = ph->pa;
 	ret->size = ph->size;
 	ret->offset = ph->offset + (uint64_t)source->info.shift;
+	if ((source->info.shift < 0) != (ret->offset < ph->offset) && source->info.shift)
+		return source_fail_at(err, -PGW_EINVAL,
+				      ph->at + elf_at(&load->table.form, PH_OFFSET), ph->offset,
+				      "a shift by which segments begin in the file");
 	if (ret->pa == PA_UNPLACED) {
 		source->info.nr_unplaced++;
 		return 0;
@@ -333,6 +345,15 @@ static int elf_load_notes(struct source *source, uint64_t offset, uint64_t size,
 				  err);
 }
 
+/* They end where memory begins. */
+static uint64_t elf_notes_size(const struct source *source, const struct elf_program *ph)
+{
+	int64_t shift = source->info.shift;
+
+	return shift >= 0 || ph->file_size > (uint64_t)-shift ? ph->file_size + (uint64_t)shift
+							      : ph->file_size;
+}
+
 /* Pre: the program headers lie inside the file as it was opened. */
 static int elf_load_table(struct elf_load *load, struct pgw_error *err)
 {
@@ -349,8 +370,7 @@ static int elf_load_table(struct elf_load *load, struct pgw_error *err)
 		if (ph.type == PT_LOAD) {
 			status = elf_load_segment(load, &ph, err);
 		} else if (ph.type == PT_NOTE) {
-			size = elf_clip(source, ph.offset,
-					ph.file_size + (uint64_t)source->info.shift);
+			size = elf_clip(source, ph.offset, elf_notes_size(source, &ph));
 			if (size > SOURCE_MAX_NOTE_BYTES - note_bytes)
 				return source_fail_at(err, -PGW_EOVERFLOW,
 						      ph.at + elf_at(&load->table.form, PH_FILESZ),
@@ -410,7 +430,7 @@ static int elf_open(struct source *source, const struct pgw_image_options *optio
 		return status;
 	source->has_machine = source->has_places = true;
 	source->is_32 = load.table.form.is_32;
-	source->info.shift = (int64_t)elf_find_shift(source, &load.layout);
+	elf_find_shift(source, &load.layout, options);
 	/* Bounded by the size of the file, which holds the headers. */
 	load.segments = calloc(load.table.nr, sizeof(*load.segments));
 	if (!load.segments)
