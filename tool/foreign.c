@@ -33,6 +33,7 @@ const char *foreign_source(enum pgw_foreign_source source)
 		[PGW_FOREIGN_VTD_PASID] = "vtd-pasid",
 		[PGW_FOREIGN_AMDVI] = "amdvi-dte",
 		[PGW_FOREIGN_SMMUV3] = "smmuv3-ste",
+		[PGW_FOREIGN_VMCS] = "vmcs",
 	};
 
 	return names[source];

@@ -25,6 +25,7 @@ enum pgw_foreign_source {
 	PGW_FOREIGN_VTD_PASID,   /**< ... and PASID tables, scalable mode */
 	PGW_FOREIGN_AMDVI,       /**< AMD's device table */
 	PGW_FOREIGN_SMMUV3,      /**< Arm's stream table */
+	PGW_FOREIGN_VMCS,        /**< Intel's control structure, by a word that leads to such tables */
 	_PGW_FOREIGN_SOURCE_MAX,
 };
 
@@ -46,7 +47,8 @@ struct pgw_foreign {
 	 * device << 3 | function, or the stream id of an SMMU.
 	 */
 	uint32_t id;
-	uint32_t domain_id; /**< ASID, VMID, or the domain's number, as the hardware has it */
+	/** ASID, VMID, or the domain's number, as the hardware has it; 0 of a VMCS, whose place for it is not known */
+	uint32_t domain_id;
 	uint64_t
 		evidence; /**< physical address of what says so: VMCB, table entry, field of a struct */
 	uint64_t table; /**< of a device: of the table that has its entry; else 0 */
@@ -62,7 +64,9 @@ struct pgw_foreign {
  * ascending by id in each kind. Devices whose accesses are refused are counted, not listed: tables
  * hold an entry for each that could be there.
  *
- * Sources: AMD APM vol. 2 appendix B "VMCB Layout"; Intel VT-d chapter 9; AMD 48882 section 2.2.2 "Device
+ * Sources: AMD APM vol. 2 appendix B "VMCB Layout"; Intel SDM vol. 3C 25.2 "Format of the VMCS Region", which
+ * leaves to the processor where a VMCS has its EPTP: a word of the page is believed that leads to extended
+ * page tables which prove themselves, as far as it was written back; Intel VT-d chapter 9; AMD 48882 section 2.2.2 "Device
  * Table"; Arm IHI 0070 chapter 5; Linux 6.1 and 7.2 for kvm_s2_mmu.
  *
  * Searches memory at the first call. Not from several threads at once; not for a machine that runs.

@@ -258,12 +258,12 @@ static void elf_find_shift(struct source *source, const struct elf_layout *layou
 	}
 	/* In a big-endian file QEMU's section headers do not say where it ends. */
 	if (source->is_big_endian || layout->nr_notes != 1 || layout->first != claimed ||
-	    layout->end == size || claimed > size)
+	    layout->end == size)
 		return;
 	shift = source_notes_end(source, layout->notes) - claimed;
 	if (layout->end + shift == size)
 		source->info.shift = (int64_t)shift;
-	else
+	else if (claimed <= size)
 		source->info.possible_shift = (int64_t)shift;
 }
 

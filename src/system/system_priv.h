@@ -60,6 +60,10 @@ struct pgw_image {
 	size_t nr_foreign;
 	uint64_t nr_blocked;
 	bool foreign_searched;
+	/* not NULL: a survey looks for what they have, too */
+	image_foreign_look_fn *foreign_look;
+	bool has_foreign_pages; /* it did: */
+	struct image_pages foreign_pages[IMAGE_FOREIGN_KINDS];
 
 	struct pgw_marker *markers;
 	size_t nr_markers;

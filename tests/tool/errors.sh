@@ -40,7 +40,7 @@ refused format '' x86_64 x86_64-la99
 refused range '' 1000 1000- -1000 2000-1000 1000+ 1000+0 1000+0K ffffffffffffffff+2 \
 	1000-2000- 1000+1KB 1000+1P 0x1-0x
 refused perm '' k k: kx :x k:rwz k:w!w k:! 'k:r,' ',k:r' k:r,k:!r uk:r k:rw,x
-refused level '' 5 , 0, pmd,, ptes 3K 2048 K 18446744073709551616K
+refused level '' 6 , 0, pmd,, ptes 3K 2048 K 18446744073709551616K
 refused pa '' 1000 5-4
 refused style '' ptdumps text
 refused budget '' 0 -1 0x10 all

@@ -111,7 +111,7 @@ def commands_count(image, options):
     tasks = records('ps')
     tasks = tasks and [t for t in tasks if 'pid' in t]
     areas = [records('maps', '--pid', str(t['pid'])) or [] for t in tasks or () if t['pid'] == t['tid'] and 'mm' in t]
-    return {'roots': len(records('roots')),
+    return {'roots': len([r for r in records('roots') if 'root' in r]),
             'processes': nr(tasks, lambda t: t['pid'] == t['tid']),
             'vmas': tasks and sum(nr(a, lambda r: 'va_first' in r) for a in areas),
             'symbols': nr(records('symbols', *(() if options else ())), lambda r: r['record'] == 'symbol' and 'module' not in r),

@@ -12,6 +12,10 @@ case $1 in
 	image=$root/tests/data/$1
 	set -- roots 'dump --root kernel' 'dump --root cpu0' 'dump --root cpu1'
 	;;
+riscv64-* | arm64-*)
+	image=$(shared "$1.elf") || exit $?
+	set -- roots 'dump --root kernel' symbols
+	;;
 *)
 	image=$(shared "$1.elf") || exit $?
 	set -- roots 'dump --root kernel' ps symbols 'maps --pid 1' audit 'dump --pid 1'

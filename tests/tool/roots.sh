@@ -15,10 +15,16 @@ sed -n '2,$s/  # .*//p' "$list" >"$tmp/expected"
 check 'the list is whole' test "$(wc -l <"$tmp/expected")" -eq "$(($(wc -l <"$list") - 1))"
 
 ends 'roots: status 0' 0 roots "$image"
-sed '$d' "$tmp/out" >"$tmp/roots"
-same 'roots: as expected' "$tmp/expected" "$tmp/roots"
-printf '# %d roots\n' "$(wc -l <"$tmp/expected")" >"$tmp/count"
 tail -n 1 "$tmp/out" >"$tmp/summary"
+# By sections: the kernel's and CPUs', then processes'; in each ascending.
+sed '/^#/d' "$tmp/out" >"$tmp/roots"
+awk '$3 == "running" || $3 == "mapped" || $3 == "empty" { others[++nr] = $0; next }
+	{ if (!is_begun++) print "# CPUs"; print }
+	END { if (nr) print "# processes"; for (i = 1; i <= nr; i++) print others[i] }' "$tmp/expected" \
+	>"$tmp/sections"
+sed '$d' "$tmp/out" >"$tmp/actual"
+same 'roots: as expected, in sections' "$tmp/sections" "$tmp/actual"
+printf '# %d roots\n' "$(wc -l <"$tmp/expected")" >"$tmp/count"
 same 'roots: as many' "$tmp/count" "$tmp/summary"
 
 # The kernel's own is the default, and any root can be named by its address alone: an

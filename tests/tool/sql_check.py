@@ -52,10 +52,11 @@ def extents(table, root, half, *options):
 
 
 def tables_of_roots():
-    roots = [r for r in records('roots') if r['state'] != 'guest']
-    same('roots', rows('select root, format, state, proof, kpti, twin, missing from roots')[0],
+    listed = sorted((r for r in records('roots') if 'root' in r), key=lambda r: r['root'])
+    roots = [r for r in listed if r['state'] != 'guest']
+    same('roots', sorted(rows('select root, format, state, proof, kpti, twin, missing from roots')[0]),
          [(r['root'], r['format'], r['state'], r['proof'], r['kpti'], r['twin'], r['missing'])
-          for r in records('roots')])
+          for r in listed])
     for root in roots[:6]:
         for half in root['halves']:
             same(f"ranges of {root['root']}, {half}", *extents('ranges', root['root'], half))

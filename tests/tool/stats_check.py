@@ -68,7 +68,7 @@ class Walk:
 def main(image, roots_path, stats_path):
     core = Core(image)
     roots = [json.loads(line) for line in open(roots_path, encoding='ascii')]
-    roots = [root for root in roots if 'summary' not in root]
+    roots = [root for root in roots if 'root' in root]
     records = [json.loads(line) for line in open(stats_path, encoding='ascii')]
     walks, users = {}, defaultdict(set)
     for root in roots:

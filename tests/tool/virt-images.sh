@@ -16,4 +16,4 @@ else
 	image=$(shared "virt/$1.elf") || exit $?
 	expect=$(shared "virt/$1.expect.txt") || exit $?
 fi
-python3 "$root/tests/tool/virt_images.py" "$PGW_TOOL" "$1" "$image" "$expect"
+python3 "$root/tests/tool/virt_images.py" "$PGW_TOOL" "$1" "$image" "$expect" ${2+"$2"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""virt_images.py PAGEWALK NAME IMAGE EXPECT: compare every line of an image's expectations with
+"""virt_images.py PAGEWALK NAME IMAGE EXPECT [cut]: compare every line of an image's expectations with
 what dump and translate say of the trees that it has. Prints TAP.
 
 A line is of a virtual machine ("vm A", "spte", which is KVM's trace of both), of the device that a
@@ -268,11 +268,49 @@ def run_json(tool, *args):
     return [json.loads(line) for line in out.stdout.splitlines()]
 
 
-# What the guest's own tables map (the README of the images), by its root at 0x8000: the first GiB one
-# to one by 2M pages; and a table at 0xd000, which stage 2 does not map (NEVER_SET).
+# What the guest's own tables map (the README of the images), by its root at 0x8000: one to one, the first GiB
+# and the fifth by 2M pages, the three between by pages of 1G; and a table at 0xd000, which stage 2 does not map
+# (NEVER_SET).
 GUEST_ROOT = 0x8000
-GUEST_ONE_TO_ONE = (0x1000, 0x3FFF, 0x8000, 0x100000, 0x112345, 0x400000, 0x10000000, 0x20002000)
+GUEST_ONE_TO_ONE = (0x1000, 0x3FFF, 0x8000, 0x100000, 0x112345, 0x400000, 0x10000000, 0x20002000,
+                    0x40000000, 0xD0000000, 0x100000000, 0x100001234)
 GUEST_LOST = 0xFFFF800000000000
+
+
+def guest_items(va):
+    """The addresses of the items of the guest's tables, highest first."""
+    items = [0x8000, 0x9000 + 8 * (va >> 30)]
+    table = {0: 0xA000, 4: 0xC000}.get(va >> 30)
+    return [*items, table + 8 * (va >> 21 & 511)] if table else items
+
+
+def both_rights(a, b):
+    return "".join(x if x == y else "-" for x, y in zip(a, b))
+
+
+def nested_fault(va, inner, outer, tree):
+    """Each step's item is where the host has it, and both stages together are what each says."""
+    page = tree.pages.get(va & -PAGE)
+    expected = page and page[0] + va % PAGE
+    if inner["kind"] != "leaf" or int(inner["pa"], 16) != va or int(outer["va"], 16) != va:
+        return f"{va:x}: {inner}"
+    if expected != (int(outer["pa"], 16) if outer["kind"] == "leaf" else None):
+        return f"{va:x}: {outer}, expected {expected}"
+    for item, step in zip(guest_items(va), inner["path"], strict=True):
+        where = tree.pages[item & -PAGE][0] + item % PAGE
+        got = step["stage2"]
+        if (int(step["item"], 16), int(got["va"], 16), int(got["pa"], 16)) != (item, item, where):
+            return f"{va:x}: {step}"
+        if got["path"][-1]["kind"] != "leaf" or int(got["path"][0]["item"], 16) & -PAGE != tree.root:
+            return f"{va:x}: {got}"
+    both = inner["both"]
+    if both["stage"] != 2 or int(both["address"], 16) != va or both["kind"] != outer["kind"]:
+        return f"{va:x}: {both}"
+    if page and (int(both["pa"], 16), both["size"], both["kernel"], both["user"]) != (
+            expected, min(inner["last_size"], outer["last_size"]),
+            both_rights(inner["kernel"], page[1]), both_rights(inner["user"], page[1])):
+        return f"{va:x}: {both}"
+    return None
 
 
 def check_nested(tool, name, image, tree):
@@ -282,17 +320,17 @@ def check_nested(tool, name, image, tree):
     lines = [line for line in run_json(tool, "translate", "--json", "--vm", str(vm), "--root",
                                        hex(GUEST_ROOT), "--format", "x86_64-la48", image, *args)
              if "va" in line]
-    faults = []
-    for va, inner, outer in zip(GUEST_ONE_TO_ONE, lines[0::2], lines[1::2]):
-        page = tree.pages.get(va & -PAGE)
-        expected = page and hex(page[0] + va % PAGE)
-        if inner["kind"] != "leaf" or int(inner["pa"], 16) != va or int(outer["va"], 16) != va:
-            faults.append(f"{va:x}: {inner}")
-        elif expected != (hex(int(outer["pa"], 16)) if outer["kind"] == "leaf" else None):
-            faults.append(f"{va:x}: {outer}, expected {expected}")
+    for line in lines:
+        line["last_size"] = int(line["last"], 16) - int(line["first"], 16) + 1
+    faults = [fault for va, inner, outer in zip(GUEST_ONE_TO_ONE, lines[0::2], lines[1::2])
+              if (fault := nested_fault(va, inner, outer, tree))]
     inner, outer = lines[-2:]
     if inner["kind"] != "unreadable" or (int(outer["va"], 16), outer["kind"]) != (0xD000, "empty"):
         faults.append(f"{inner} {outer}")
+    both = inner["both"]
+    if (both["stage"], both["kind"], both["level"], int(both["address"], 16)) != (
+            2, "empty", outer["level"], 0xD000):
+        faults.append(str(both))
     report(f"{name}: the guest's own tables, and stage 2 behind them", faults)
 
 
@@ -321,8 +359,62 @@ def check_found(tool, name, image, trees):
     report(f"{name}: --vm and --device choose them", faults)
 
 
+# A CPU that was stopped inside a guest: the register that its note has, the CPU, the VMCBs whose guests have it, and
+# the root of the other CPU, which is in the host's kernel.
+INSIDE = {"npt72": (0x8000, 1, (0x68BF000, 0x60A5000), 0x5803000)}
+
+
+def check_inside(tool, name, image):
+    """A register that is the guest's is not taken for the host's."""
+    register, cpu, vmcbs, other = INSIDE[name]
+    roots = {int(line["root"], 16): line for line in run_json(tool, "roots", "--json", image)
+             if "root" in line}
+    guest, host = roots.get(register, {}), roots.get(other, {})
+    faults = []
+    if (guest.get("state"), guest.get("cpus")) != ("guest", [cpu]):
+        faults.append(str(guest))
+    if int(guest.get("vmcb", "0"), 16) not in vmcbs:
+        faults.append(str(guest))
+    if (host.get("proof"), host.get("cpus")) != ("passed", [1 - cpu]):
+        faults.append(str(host))
+    kernel = run_json(tool, "dump", "--json", image)[-1]["summary"]["root"]
+    if roots[int(kernel, 16)]["state"] not in ("kernel", "running"):
+        faults.append(kernel)
+    report(f"{name}: a CPU's register is the guest's that it ran", faults)
+
+
+def check_roots(tool, name, image):
+    """roots has each root once, with all who use it, and who goes through none."""
+    expected, nr_blocked = DEVICES[name]
+    wanted, got, blocked = {}, {}, 0
+    for who in expected:
+        through = T if who[0] == "vm" else who[1]
+        user = (who[1] if who[0] == "vm" else who[0], who[2])
+        wanted.setdefault((who[0] == "vm", through, who[3]), []).append(user)
+    for line in run_json(tool, "roots", "--json", image):
+        if line.get("record") == "blocked":
+            blocked = line["devices"]
+        elif line.get("record") in ("vm", "device"):
+            key = (line["record"] == "vm", line["through"],
+                   line["tables"] and int(line["tables"], 16))
+            if key in got:
+                got[key] = "twice"
+            else:
+                got[key] = [(user[line["record"]], user["domain"]) for user in line["users"]]
+    report(f"{name}: roots has each once, with its users, and those without",
+           [] if (got, blocked) == (wanted, nr_blocked) else [str(got), str(blocked)])
+    text = subprocess.run([tool, "roots", image], capture_output=True, timeout=60).stdout.decode()
+    headings = [line for line in text.splitlines() if line.startswith("# ")][:-1]
+    order = ["# CPUs", "# processes", "# virtual machines", "# devices"]
+    kinds = {"# virtual machines": any(who[0] == "vm" for who in expected),
+             "# devices": nr_blocked or any(who[0] != "vm" for who in expected)}
+    report(f"{name}: ... in sections",
+           [] if headings == [each for each in order if kinds.get(each, each in headings)]
+           else headings)
+
+
 def main():
-    tool, name, image, expect = sys.argv[1:]
+    tool, name, image, expect, *cut = sys.argv[1:]
     with open(expect, encoding="ascii") as file:
         lines = [Line(text) for text in file if text.strip()]
     trees = {who: Tree(tool, image, *at) for who, at in TREES[name].items()}
@@ -333,6 +425,9 @@ def main():
     else:
         check_devices(name, lines, trees)
     check_found(tool, name, image, trees)
+    check_roots(tool, name, image)
+    if name in INSIDE and not cut:  # the kernel is cut off
+        check_inside(tool, name, image)
     if name in NEVER_SET:
         check_nested(tool, name, image, trees["A"])
     print(f"1..{nr_tests}")

@@ -26,13 +26,15 @@ static unsigned wanted_archs(const struct pgw_image *image)
 /* What a survey finds: pages of each kind of each machine, and texts. */
 #define FINDING_OF(arch, kind) ((arch)*_IMAGE_PAGE_KIND_MAX + (kind))
 #define FINDING_TEXT FINDING_OF(_IMAGE_ARCH_MAX, 0)
-_Static_assert(FINDING_TEXT < IMAGE_FINDINGS, "too many machines");
+#define FINDING_FOREIGN (FINDING_TEXT + 1)
+_Static_assert(FINDING_FOREIGN + IMAGE_FOREIGN_KINDS <= IMAGE_FINDINGS, "too many machines");
 
 struct survey_until {
 	struct pgw_image *image;
 	image_survey_enough_fn *is_enough; /* or NULL */
 	void *arg;
 	unsigned archs; /* that pages are looked at for */
+	image_foreign_look_fn *foreign; /* or NULL */
 };
 
 static void add_finding(struct image_finding *finding, unsigned which, unsigned page)
@@ -46,6 +48,8 @@ static void look_at_page(const struct survey_until *until, const uint8_t *bytes,
 {
 	if (image_is_vmcoreinfo(bytes))
 		add_finding(finding, FINDING_TEXT, page);
+	for (unsigned kinds = until->foreign ? until->foreign(bytes) : 0; kinds; kinds &= kinds - 1)
+		add_finding(finding, FINDING_FOREIGN + (unsigned)__builtin_ctz(kinds), page);
 	for (unsigned id = 0; until->archs >> id; id++) {
 		unsigned kinds = 0;
 
@@ -72,7 +76,7 @@ static void survey_look(const struct image_block *block, struct image_finding *f
 }
 
 /* Keep pages under the kind that they may be of. */
-static int take_pages(struct image_pages *pages, uint64_t pa, uint32_t found)
+int image_pages_take(struct image_pages *pages, uint64_t pa, uint32_t found)
 {
 	int status = 0;
 
@@ -102,9 +106,12 @@ static int survey_take(uint64_t pa, const struct image_finding *finding, void *a
 
 	for (unsigned id = 0; id < _IMAGE_ARCH_MAX; id++) {
 		for (unsigned kind = 0; kind < _IMAGE_PAGE_KIND_MAX && !status; kind++)
-			status = take_pages(&image->surveys[id].pages[kind], pa,
-					    finding->pages[FINDING_OF(id, kind)]);
+			status = image_pages_take(&image->surveys[id].pages[kind], pa,
+						  finding->pages[FINDING_OF(id, kind)]);
 	}
+	for (unsigned kind = 0; kind < IMAGE_FOREIGN_KINDS && !status; kind++)
+		status = image_pages_take(&image->foreign_pages[kind], pa,
+					  finding->pages[FINDING_FOREIGN + kind]);
 	if (!status)
 		status = take_texts(image, pa, finding->pages[FINDING_TEXT]);
 	return !status && until->is_enough && image->nr_texts > nr_before
@@ -121,12 +128,14 @@ void image_survey_undo(struct pgw_image *image)
 
 int image_survey_until(struct pgw_image *image, image_survey_enough_fn *is_enough, void *arg)
 {
-	struct survey_until until = { image, is_enough, arg, wanted_archs(image) };
+	struct survey_until until = { image, is_enough, arg, wanted_archs(image), NULL };
 	const struct image_look look = { survey_look, survey_take, &until };
 	int status;
 
 	if (image->is_surveyed)
 		return 0;
+	if (!image->has_foreign_pages)
+		until.foreign = image->foreign_look;
 	status = image_ram_look(image, &look);
 	/* An early stop leaves a partial survey. */
 	if (status) {
@@ -134,6 +143,7 @@ int image_survey_until(struct pgw_image *image, image_survey_enough_fn *is_enoug
 		return status;
 	}
 	image->is_surveyed = true;
+	image->has_foreign_pages |= until.foreign != NULL;
 	image->kernels_known = false;
 	return 0;
 }
@@ -162,6 +172,11 @@ void image_survey_forget(struct pgw_image *image)
 			free(image->surveys[id].pages[kind].pa);
 		image->surveys[id] = (struct image_survey){ 0 };
 	}
+	for (unsigned kind = 0; kind < IMAGE_FOREIGN_KINDS; kind++) {
+		free(image->foreign_pages[kind].pa);
+		image->foreign_pages[kind] = (struct image_pages){ 0 };
+	}
+	image->has_foreign_pages = false;
 }
 
 const struct image_pages *image_pages(const struct pgw_image *image, enum image_page_kind kind)

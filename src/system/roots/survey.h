@@ -37,6 +37,11 @@ struct image_survey {
 	struct image_pages pages[_IMAGE_PAGE_KIND_MAX];
 };
 
+/** Kinds of pages that say of virtual machines and devices; which these are is virt/'s. */
+#define IMAGE_FOREIGN_KINDS 8
+/** What of them a page may be: a bit each. */
+typedef unsigned image_foreign_look_fn(const uint8_t *page);
+
 /* ram.c: looking through memory */
 
 /** A piece of memory; never crosses a multiple of IMAGE_WINDOW. */
@@ -60,7 +65,7 @@ static inline size_t image_window_first_page(const struct image_window *window)
 
 /* ram_look.c: looking at pages of memory, by several threads */
 
-#define IMAGE_FINDINGS 48 /* kinds of pages that a look can tell apart */
+#define IMAGE_FINDINGS 64 /* kinds of pages that a look can tell apart */
 
 /** Pages of memory, from a multiple of IMAGE_WINDOW on. */
 struct image_block {
@@ -96,7 +101,10 @@ bool image_page_is_zero(const uint8_t *page);
 
 /* survey.c: one look at all of memory, for all that is to be found in it */
 
-/** Once. @return 0, -PGW_EIO or -PGW_ENOMEM */
+/**
+ * Once. If the image has a foreign_look, also for what virtual machines and devices have.
+ * @return 0, -PGW_EIO or -PGW_ENOMEM
+ */
 int image_survey(struct pgw_image *image);
 /** Asked when a VMCOREINFO has been found. */
 typedef bool image_survey_enough_fn(struct pgw_image *image, void *arg);
@@ -110,6 +118,8 @@ void image_survey_forget(struct pgw_image *image);
 void image_survey_undo(struct pgw_image *image);
 /** Add a page; from IMAGE_MAX_PAGES on, only note that there are more. @return 0 or -PGW_ENOMEM */
 int image_pages_add(struct image_pages *pages, uint64_t pa);
+/** The same, for each bit of a piece that starts there. */
+int image_pages_take(struct image_pages *pages, uint64_t pa, uint32_t found);
 /** Pages of the image's architecture. */
 const struct image_pages *image_pages(const struct pgw_image *image, enum image_page_kind kind);
 /** May a search read nr more pages or slots? */

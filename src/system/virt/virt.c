@@ -6,10 +6,12 @@
 
 #include "base/bits.h"
 
+_Static_assert(_VIRT_PAGE_MAX <= IMAGE_FOREIGN_KINDS, "each kind has its list");
+
 /* The machines that have such structures. */
 static const struct virt_arch {
 	const char *arch;
-	unsigned (*look)(const uint8_t *page);
+	image_foreign_look_fn *look;
 	int (*collect)(struct virt *virt);
 } virt_archs[] = {
 	{ "x86_64", virt_x86_look, virt_x86_collect },
@@ -28,12 +30,12 @@ static const struct virt_arch *virt_arch_of(const struct pgw_image *image)
 
 static void look(const struct image_block *block, struct image_finding *finding, void *arg)
 {
-	const struct virt_arch *arch = virt_arch_of(((struct virt *)arg)->image);
+	image_foreign_look_fn *look_at = ((const struct virt *)arg)->image->foreign_look;
 
 	for (uint32_t left = block->whole; left; left &= left - 1) {
 		unsigned page = (unsigned)__builtin_ctz(left);
 		const uint8_t *bytes = block->bytes + (size_t)page * IMAGE_PAGE;
-		unsigned kinds = image_page_is_zero(bytes) ? 0 : arch->look(bytes);
+		unsigned kinds = image_page_is_zero(bytes) ? 0 : look_at(bytes);
 
 		for (; kinds; kinds &= kinds - 1) {
 			finding->pages[__builtin_ctz(kinds)] |= UINT32_C(1) << page;
@@ -47,12 +49,8 @@ static int take(uint64_t pa, const struct image_finding *finding, void *arg)
 	struct virt *virt = arg;
 	int status = 0;
 
-	for (unsigned kind = 0; kind < _VIRT_PAGE_MAX; kind++) {
-		for (uint32_t left = finding->pages[kind]; left && !status; left &= left - 1)
-			status = image_pages_add(&virt->pages[kind],
-						 pa + (uint64_t)(unsigned)__builtin_ctz(left) *
-								 IMAGE_PAGE);
-	}
+	for (unsigned kind = 0; kind < _VIRT_PAGE_MAX && !status; kind++)
+		status = image_pages_take(&virt->pages[kind], pa, finding->pages[kind]);
 	return status;
 }
 
@@ -90,15 +88,30 @@ static void found_settle(struct virt *virt)
 	virt->nr = nr;
 }
 
+/* Once for all that is looked for; anew where all else was before anybody wanted this. */
+static int find_pages(struct virt *virt)
+{
+	const struct image_look how = { look, take, virt };
+	struct pgw_image *image = virt->image;
+	int status;
+
+	image->foreign_look = virt_arch_of(image)->look;
+	status = image_survey(image);
+	if (status || image->has_foreign_pages)
+		return status;
+	status = image_ram_look(image, &how);
+	image->has_foreign_pages = !status;
+	return status;
+}
+
 static int search(struct virt *virt)
 {
 	const struct virt_arch *arch = virt_arch_of(virt->image);
-	const struct image_look how = { look, take, virt };
 	int status;
 
 	if (!arch)
 		return 0;
-	status = image_ram_look(virt->image, &how);
+	status = find_pages(virt);
 	if (!status)
 		status = arch->collect(virt);
 	/* What looks like such structures everywhere was made to. */
@@ -107,8 +120,6 @@ static int search(struct virt *virt)
 	if (!status && virt->nr_reads == VIRT_MAX_READS)
 		status = -PGW_E2BIG;
 	found_settle(virt);
-	for (unsigned kind = 0; kind < _VIRT_PAGE_MAX; kind++)
-		free(virt->pages[kind].pa);
 	return status;
 }
 
@@ -118,7 +129,7 @@ int pgw_image_foreign(struct pgw_image *image, const struct pgw_foreign **ret_li
 	if (image->info.is_live)
 		return -PGW_EOPNOTSUPP;
 	if (!image->foreign_searched) {
-		struct virt virt = { .image = image };
+		struct virt virt = { .image = image, .pages = image->foreign_pages };
 		int status = search(&virt);
 
 		if (status) {

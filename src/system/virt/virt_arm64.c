@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "system/machine/page_items.h"
 
 #define ADDRESS BITS(51, 12)
 
@@ -81,15 +82,40 @@ static bool is_vtcr(uint64_t word)
 	       t0sz >= 12 && t0sz <= 39 && (word >> VTCR_TG0_SHIFT & 3) != 3;
 }
 
+/* Bits that are always the same: of a VTCR, and of a first-level descriptor, whose table is aligned to its size. */
+#define VTCR_FIXED (BITS(63, 33) | VTCR_RES1 | VTCR_CACHED_MASK)
+#define VTCR_FIXED_VALUE (VTCR_RES1 | VTCR_CACHED)
+#define L1_FIXED (~L1_TABLE | (STREAM_TABLE_SIZE - 1))
+#define L1_FIXED_VALUE (STREAM_SPLIT + 1)
+
+/* A descriptor of no table at all is a small number, of which there are many. */
+static PGW_ALWAYS_INLINE bool has_descriptor(const uint8_t *page)
+{
+	const uint64_t fixed = L1_FIXED, value = L1_FIXED_VALUE;
+	uint64_t mask_le = load_le64(&fixed), value_le = load_le64(&value);
+	page_items any[PAGE_VECTORS] = { 0 };
+
+	for (size_t at = 0; at < IMAGE_PAGE; at += PAGE_STEP) {
+		const page_items_in_memory *from = (const page_items_in_memory *)(page + at);
+
+		for (unsigned i = 0; i < PAGE_VECTORS; i++)
+			any[i] |= (page_items)((from[i] & mask_le) == value_le) &
+				  (page_items)(from[i] != value_le);
+	}
+	return page_items_any(any);
+}
+
+static PGW_ALWAYS_INLINE unsigned words_any(const uint8_t *page)
+{
+	return (page_has_item(page, VTCR_FIXED, VTCR_FIXED_VALUE) ? 1u << VIRT_PAGE_VTCR : 0) |
+	       (has_descriptor(page) ? 1u << VIRT_PAGE_L1 : 0);
+}
+
+PAGE_LOOK_BY_CPU(unsigned, words)
+
 unsigned virt_arm64_look(const uint8_t *page)
 {
-	unsigned kinds = is_stream_page(page) ? 1u << VIRT_PAGE_STREAM : 0;
-
-	for (size_t at = 0; at < IMAGE_PAGE; at += 8) {
-		if (is_vtcr(load_le64(page + at)))
-			return kinds | 1u << VIRT_PAGE_VTCR;
-	}
-	return kinds;
+	return words(page) | (is_stream_page(page) ? 1u << VIRT_PAGE_STREAM : 0);
 }
 
 /** What says of stage 2 tables: granule by TG0's encoding, SL0, bits of addresses, DS. */
@@ -122,32 +148,6 @@ static bool stage2_format(const struct stage2 *s2, struct pgw_foreign *ret)
 	return true;
 }
 
-/* Is the root aligned, and are all its items empty or tables of the machine's memory, one at least? */
-static bool root_is_proved(struct virt *virt, const struct pgw_foreign *found)
-{
-	const struct pgw_geometry *geo = pgw_format_geometry(found->format);
-	const struct pgw_control control = pgw_control_assume(found->format, &found->control);
-	uint64_t size = (uint64_t)found->root.nr_items * 8, words[512];
-	unsigned nr = 0;
-
-	if (found->root.pa & (size - 1))
-		return false;
-	for (uint64_t at = 0; at < found->root.nr_items; at++) {
-		struct pgw_entry entry;
-
-		if (at % 512 == 0 && !virt_page_read(virt, found->root.pa + 8 * at, words))
-			return false;
-		pgw_entry_decode(found->format, &control, words[at % 512], geo->top_level, &entry);
-		if (entry.kind == PGW_ENTRY_EMPTY)
-			continue;
-		if ((entry.kind != PGW_ENTRY_TABLE && entry.kind != PGW_ENTRY_LEAF) ||
-		    !virt_is_memory(virt, entry.pa))
-			return false;
-		nr++;
-	}
-	return nr;
-}
-
 /* A VTCR in a page; the root stands before it. */
 static int add_kvm(struct virt *virt, uint64_t page, const uint64_t words[512], unsigned at)
 {
@@ -169,7 +169,8 @@ static int add_kvm(struct virt *virt, uint64_t page, const uint64_t words[512], 
 		found.domain_id = (uint32_t)(words[at - distance - 1] &
 					     (words[at] & VTCR_VS ? 0xffff : 0xff));
 		found.evidence = page + 8 * (uint64_t)(at - distance);
-		if (found.root.pa && !(found.root.pa & ~ADDRESS) && root_is_proved(virt, &found))
+		if (found.root.pa && !(found.root.pa & ~ADDRESS) &&
+		    virt_root_entries(virt, &found) > 0)
 			return virt_add(virt, &found);
 	}
 	return 0;
@@ -288,15 +289,17 @@ static void take_descriptor(const struct first_level *l1, uint64_t word, uint64_
 		l1->first[low] = (uint32_t)(index << STREAM_SPLIT) + 1;
 }
 
-static int look_for_descriptors(const struct image_window *window, void *arg)
+static void look_for_descriptors(struct virt *virt, const struct first_level *l1)
 {
-	size_t page = image_window_first_page(window);
+	const struct image_pages *pages = &virt->pages[VIRT_PAGE_L1];
+	uint64_t words[512];
 
-	for (; page + IMAGE_PAGE <= window->size; page += IMAGE_PAGE) {
-		for (size_t at = 0; at < IMAGE_PAGE; at += 8)
-			take_descriptor(arg, load_le64(window->bytes + page + at), at / 8);
+	for (size_t i = 0; i < pages->nr; i++) {
+		if (!virt_page_read(virt, pages->pa[i], words))
+			continue;
+		for (unsigned at = 0; at < 512; at++)
+			take_descriptor(l1, words[at], at);
 	}
-	return 0;
 }
 
 /* Pages that follow each other are tables of 2^split entries each. */
@@ -334,9 +337,8 @@ static int collect_smmu(struct virt *virt)
 	l1.first = calloc(l1.pages->nr, sizeof(*l1.first));
 	if (!l1.first)
 		return -PGW_ENOMEM;
-	status = image_ram_scan(virt->image, look_for_descriptors, &l1);
-	if (!status)
-		status = add_streams(virt, &l1);
+	look_for_descriptors(virt, &l1);
+	status = add_streams(virt, &l1);
 	free(l1.first);
 	return status;
 }

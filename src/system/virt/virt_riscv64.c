@@ -2,6 +2,7 @@
 #include "system/virt/virt_priv.h"
 
 #include "base/bits.h"
+#include "system/machine/page_items.h"
 
 /*
  * Linux's struct kvm_arch (6.12, 7.2) has, one after the other, a VMID, the virtual and the physical
@@ -26,8 +27,18 @@ static bool is_root_pair(uint64_t vmid, uint64_t va, uint64_t pa)
 	       !(pa & (ROOT_SIZE - 1)) && !(pa >> 56);
 }
 
+/* Does any word look like the root's virtual address? Few pages have one. */
+static PGW_ALWAYS_INLINE bool has_va_any(const uint8_t *page)
+{
+	return page_has_item(page, BIT(63) | (ROOT_SIZE - 1), BIT(63));
+}
+
+PAGE_LOOK_BY_CPU(bool, has_va)
+
 unsigned virt_riscv64_look(const uint8_t *page)
 {
+	if (!has_va(page))
+		return 0;
 	for (size_t at = 0; at + 24 <= IMAGE_PAGE; at += 8) {
 		if (is_root_pair(load_le64(page + at), load_le64(page + at + 8),
 				 load_le64(page + at + 16)))

@@ -88,7 +88,7 @@ static bool is_root_page(const uint8_t *page)
 unsigned virt_x86_look(const uint8_t *page)
 {
 	return (is_root_page(page) ? 1u << VIRT_PAGE_VTD : 0) |
-	       (count_devices(page) ? 1u << VIRT_PAGE_DEVICE : 0);
+	       (count_devices(page) ? 1u << VIRT_PAGE_DEVICE : 0) | virt_vmx_look(page);
 }
 
 static const struct pgw_format *vtd_second(unsigned aw)
@@ -307,8 +307,8 @@ static int add_device(struct virt *virt, uint64_t table, uint32_t id, const uint
 		.table = table,
 		.control = { .known = PGW_CTL_AMDVI_IR | PGW_CTL_AMDVI_IW },
 	};
-	static const char *const names[] = { NULL,      NULL,      "amdvi-2", "amdvi-3",
-					     "amdvi-4", "amdvi-5", NULL };
+	static const char *const names[] = { NULL,      "amdvi-1", "amdvi-2", "amdvi-3",
+					     "amdvi-4", "amdvi-5", "amdvi-6", NULL };
 
 	if (!(dte[0] & (DTE_IR | DTE_IW))) {
 		virt->nr_blocked++;
@@ -392,7 +392,9 @@ static int collect_vmcbs(struct virt *virt)
 			format = npt_format(virt->image);
 		found.format = format;
 		image_encryption_control(virt->image, &found.control);
-		status = virt_add(virt, &found);
+		/* What only looks like a VMCB leads to anything; a guest that has not run yet to nothing. */
+		if (virt_root_entries(virt, &found) >= 0)
+			status = virt_add(virt, &found);
 	}
 	return status;
 }
@@ -439,6 +441,8 @@ int virt_x86_collect(struct virt *virt)
 {
 	int status = collect_vmcbs(virt);
 
+	if (!status)
+		status = virt_vmx_collect(virt);
 	if (!status)
 		status = collect_vtd(virt);
 	return status ? status : collect_amdvi(virt);
