@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Addresses of a guest by both stages, as a multiple of the same tables by one. The guest maps 1 GiB by pages
- * of 4 KiB, as its host does for it; its tables lie in pieces of 64 KiB of the host's memory.
+ * of 4 KiB, as its host does for it; its tables lie in pieces of 64 KiB of the host's memory. "dump": of memory that
+ * is read and never pointed at, as that of files is; "memory": of memory that is there.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 struct job {
 	uint64_t (*words)[ITEMS];
 	struct pgw_phys_memory host, plain; /* plain: the guest's memory by itself */
+	struct pgw_phys_ops read_ops;       /* of memory that is not pointed at */
 	struct pgw_nested *nested;
 	struct pgw_mm *single, *stage1, *stage2;
 	uint64_t *va;
@@ -87,7 +89,7 @@ static struct pgw_mm *attach(const char *format, const struct pgw_phys *phys, ui
 	return mm;
 }
 
-static void make(struct job *job)
+static void make(struct job *job, bool is_dump)
 {
 	job->words = aligned_alloc(PAGE, NR_PAGES * PAGE);
 	job->va = calloc(NR_ADDRESSES, sizeof(*job->va));
@@ -100,6 +102,10 @@ static void make(struct job *job)
 	bench_require(!pgw_phys_memory_init(&job->host, 0, job->words, NR_PAGES * PAGE) &&
 			      !pgw_phys_memory_init(&job->plain, 0, job->words, NR_TABLES * PAGE),
 		      "no source");
+	job->read_ops = *job->host.phys.ops;
+	job->read_ops.map = NULL;
+	if (is_dump)
+		job->host.phys.ops = job->plain.phys.ops = &job->read_ops;
 	job->stage2 = attach("npt-48", &job->host.phys, STAGE2_PAGES * PAGE, PGW_REGION_FOREIGN);
 	bench_require(!pgw_nested_new(job->stage2, &job->host.phys, &job->nested), "no guest");
 	job->single = attach("x86_64-la48", &job->plain.phys, 0, PGW_REGION_USER);
@@ -144,7 +150,7 @@ static uint64_t one_by_one(void *arg)
 	return nr;
 }
 
-static void measure(struct bench *bench, struct job *job, const char *order)
+static void measure(struct bench *bench, struct job *job, const char *order, bool is_dump)
 {
 	char name[64];
 	struct bench_set set = {
@@ -159,33 +165,40 @@ static void measure(struct bench *bench, struct job *job, const char *order)
 		.goal = { 0, GOAL, 0 },
 	};
 
-	snprintf(name, sizeof(name), "bench_nested__%s", order);
+	snprintf(name, sizeof(name), "bench_nested_%s__%s", order, is_dump ? "dump" : "memory");
 	bench_run(bench, &set);
 }
 
-int main(int argc, char **argv)
+static void measure_all(struct bench *bench, bool is_dump)
 {
 	/* Stage 2 maps 1 GiB: of the guest's, all but the last 4 MiB lead there. */
 	const uint64_t nr = NR_LEAVES - GUEST_PAGES;
 	struct job job = { 0 };
 	uint64_t state = 1;
-	struct bench bench;
 
-	bench_init(&bench, argc, argv);
-	make(&job);
+	make(&job, is_dump);
 	for (unsigned i = 0; i < NR_ADDRESSES; i++)
 		job.va[i] = i * (nr / NR_ADDRESSES) * PAGE + 8;
-	measure(&bench, &job, "ascending");
+	measure(bench, &job, "ascending", is_dump);
 	for (unsigned i = 0; i < NR_ADDRESSES; i++) {
 		state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
 		job.va[i] = (state >> 33) % nr * PAGE + 8;
 	}
-	measure(&bench, &job, "random");
+	measure(bench, &job, "random", is_dump);
 	pgw_mm_free(job.stage1);
 	pgw_mm_free(job.single);
 	pgw_nested_free(job.nested);
 	pgw_mm_free(job.stage2);
 	free(job.va);
 	free(job.words);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench bench;
+
+	bench_init(&bench, argc, argv);
+	measure_all(&bench, true);
+	measure_all(&bench, false);
 	return bench_done(&bench);
 }
