@@ -14,7 +14,7 @@ case $1 in
 	;;
 riscv64-* | arm64-*)
 	image=$(shared "$1.elf") || exit $?
-	set -- roots 'dump --root kernel' symbols
+	set -- roots 'dump --root kernel'
 	;;
 *)
 	image=$(shared "$1.elf") || exit $?

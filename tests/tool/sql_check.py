@@ -211,7 +211,8 @@ def manners():
     for statement in ("attach 'x.db' as x", 'create table x(a)', 'pragma writable_schema=1', "select load_extension('x')",
                       'delete from roots', 'vacuum into \'x.db\'', 'insert into roots values (1)'):
         done = run('sql', IMAGE, statement)
-        check(f'refused: {statement}', done.returncode == 2 and done.stderr.count('\n') == 1, done.stderr)
+        lines = [line for line in done.stderr.splitlines() if 'memory is read' not in line]  # of an image that is shifted
+        check(f'refused: {statement}', done.returncode == 2 and len(lines) == 1, done.stderr)
     done = run('sql', IMAGE, 'select colour from roots')
     check('what is no column is said', done.returncode == 2 and 'no such column' in done.stderr, done.stderr)
     done = run('sql', IMAGE, stdin="select 1;\nselect 'a' ||\n 'b';\nselect 2")
@@ -226,7 +227,8 @@ def manners():
 def main(has_linux):
     roots = tables_of_roots()
     page_tables(roots)
-    limits(next(r['root'] for r in roots if r['state'] in ('kernel', 'running', 'trampoline', 'firmware')))
+    own = [r['root'] for r in roots if r['state'] in ('kernel', 'running', 'trampoline', 'firmware')]
+    limits(own[0] if own else roots[-1]['root'])
     if has_linux:
         tables_of_linux()
     others()
