@@ -108,7 +108,8 @@ static uint64_t pt_acc_keep(pt_acc_t acc);
 static pt_acc_t pt_acc_table(const struct pt_env *env, pt_acc_t acc, uint64_t entry);
 static uint8_t pt_rights(const struct pt_env *env, pt_acc_t acc, uint64_t entry, unsigned level);
 #ifndef PT_READ_ONLY
-static uint64_t pt_table_encode(const struct pt_env *env, uint64_t pa, enum pgw_region_kind kind);
+static uint64_t pt_table_encode(const struct pt_env *env, uint64_t pa, unsigned level,
+				enum pgw_region_kind kind);
 static bool pt_leaf_encode(const struct pt_env *env, const struct pgw_leaf *leaf, uint64_t *ret);
 
 /* For edits only, as the two above. */

@@ -60,7 +60,7 @@
  *
  * and where tables can be changed, which a format that defines PT_READ_ONLY leaves out:
  *
- *   pt_table_encode   a table entry that restricts nothing
+ *   pt_table_encode   an entry that leads to a table of this level, and restricts nothing
  *   pt_leaf_encode    a leaf with these rights, if the format can say that
  *
  *   pt_contig_lg2     log2 of the items of a contiguous run at a level; 0: there are none

@@ -244,7 +244,7 @@ static int edit_table_new(const struct edit_cursor *c, unsigned level, struct ed
 	ret->desc->level = (uint8_t)level;
 	ret->desc->size_lg2 = (uint8_t)__builtin_ctzll(size);
 	pa = (uint64_t)(uintptr_t)ret->items - c->pt->host_offset;
-	ret->entry = pt_table_encode(c->env, pa, c->pt->region.kind);
+	ret->entry = pt_table_encode(c->env, pa, level, c->pt->region.kind);
 	if (pt_table_pa(c->env, ret->entry) == pa &&
 	    pt_entry_kind(c->env, ret->entry, level + 1) == PGW_ENTRY_TABLE)
 		return 0;

@@ -267,8 +267,9 @@ static PGW_ALWAYS_INLINE uint8_t arm64_pt_rights(const struct pt_env *env, pt_ac
 }
 
 static PGW_ALWAYS_INLINE uint64_t arm64_pt_table_encode(const struct pt_env *env, uint64_t pa,
-							enum pgw_region_kind kind)
+							unsigned level, enum pgw_region_kind kind)
 {
+	(void)level;
 	uint64_t entry = arm64_addr_put(env, pa) | ARM64_VALID | ARM64_TABLE;
 
 	/* A kernel's tables keep users out. */

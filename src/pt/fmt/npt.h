@@ -48,10 +48,10 @@ static PGW_ALWAYS_INLINE uint8_t npt_pt_rights(const struct pt_env *env, pt_acc_
 
 /* All accesses are users'. */
 static PGW_ALWAYS_INLINE uint64_t npt_pt_table_encode(const struct pt_env *env, uint64_t pa,
-						      enum pgw_region_kind kind)
+						      unsigned level, enum pgw_region_kind kind)
 {
 	(void)kind;
-	return x86_64_pt_table_encode(env, pa, PGW_REGION_USER);
+	return x86_64_pt_table_encode(env, pa, level, PGW_REGION_USER);
 }
 
 static PGW_ALWAYS_INLINE uint64_t npt_attr_bits(unsigned level)

@@ -214,9 +214,9 @@ static PGW_ALWAYS_INLINE uint8_t riscv_pt_rights(const struct pt_env *env, pt_ac
 }
 
 static PGW_ALWAYS_INLINE uint64_t riscv_pt_table_encode(const struct pt_env *env, uint64_t pa,
-							enum pgw_region_kind kind)
+							unsigned level, enum pgw_region_kind kind)
 {
-	(void)env, (void)kind;
+	(void)env, (void)level, (void)kind;
 	return ((pa >> RISCV_PPN_SHIFT) & RISCV_PPN) | RISCV_V;
 }
 

@@ -205,9 +205,9 @@ static PGW_ALWAYS_INLINE uint8_t x86_64_pt_rights(const struct pt_env *env, pt_a
 }
 
 static PGW_ALWAYS_INLINE uint64_t x86_64_pt_table_encode(const struct pt_env *env, uint64_t pa,
-							 enum pgw_region_kind kind)
+							 unsigned level, enum pgw_region_kind kind)
 {
-	(void)env;
+	(void)env, (void)level;
 	return pa | X86_P | X86_RW | X86_A | (kind == PGW_REGION_USER ? X86_US : 0);
 }
 
