@@ -15,8 +15,8 @@
  * no table has used are never touched.
  */
 #define CHUNK_SIZE ((size_t)2 << 20)
-#define MIN_LG2 6 /* smaller tables are given as much */
-#define MAX_LG2 16
+#define MIN_LG2 6  /* smaller tables are given as much */
+#define MAX_LG2 20 /* arm64's stage 2 of 64K: a root of 16 tables */
 #define NR_CLASSES (MAX_LG2 - MIN_LG2 + 1)
 
 #if defined(__has_feature)

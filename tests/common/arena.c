@@ -223,6 +223,13 @@ const struct pgw_format *test_editable_format(size_t index)
 	return NULL;
 }
 
+uint8_t test_region_rights(const struct pgw_region *region, uint8_t rights)
+{
+	if (region->kind == PGW_REGION_USER || region->actor[1])
+		return rights;
+	return rights & (PGW_KERNEL_R | PGW_KERNEL_W | PGW_KERNEL_X);
+}
+
 const struct pgw_region *test_owned_region(size_t index, const struct pgw_format **ret_format)
 {
 	const struct pgw_format *format;

@@ -24,7 +24,7 @@ struct arena {
 	unsigned char *block;
 	struct pgw_ptdesc *descs; /* one for every ARENA_TABLE_MIN bytes of the block */
 	size_t size, used;
-	void *free_list[20];     /* by log2 of the size */
+	void *free_list[24];     /* by log2 of the size */
 	long nr_tables, nr_objs; /* live */
 	long fail_after;         /* the allocation that fails, counting from 0; -1 = none */
 	unsigned nr_violations;
@@ -46,6 +46,9 @@ const struct pgw_format *test_editable_format(size_t index);
 
 /** The region with this index, of all formats whose tables can be owned; NULL past the last. */
 const struct pgw_region *test_owned_region(size_t index, const struct pgw_format **ret_format);
+
+/** Of these rights, those of whom the region has: not every one has a second actor. */
+uint8_t test_region_rights(const struct pgw_region *region, uint8_t rights);
 
 /** A 64-bit pseudo-random number; the seed is printed once by test_seed(). */
 uint64_t test_random(uint64_t *state);

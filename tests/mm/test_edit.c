@@ -374,7 +374,7 @@ static void step_map(struct fixture *f)
 
 	random_range(f, &args.first, &args.last);
 	if ((r >> 8) % 8 == 0)
-		args.sizes = test_random(&f->random) & f->geo->leaf_sizes;
+		args.sizes = test_random(&f->random) & f->format->edit->sizes(&f->mm->pt);
 	/* Mostly as aligned as the address is. */
 	args.pa = (UINT64_C(0x40000000) << ((r >> 12) % 2)) + (args.first & bits_below(30));
 	if ((r >> 16) % 3 == 0)
@@ -542,10 +542,12 @@ static void step_split(struct fixture *f)
 /* A size of leaves that lie in the window. */
 static uint8_t random_size(struct fixture *f)
 {
+	uint64_t sizes = f->format->edit->sizes(&f->mm->pt);
+
 	for (;;) {
 		unsigned lg2 = test_random(&f->random) % 64;
 
-		if ((f->geo->leaf_sizes >> lg2) & 1 && bits_below(lg2) <= f->last - f->first)
+		if ((sizes >> lg2) & 1 && bits_below(lg2) <= f->last - f->first)
 			return (uint8_t)lg2;
 	}
 }

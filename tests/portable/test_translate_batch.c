@@ -44,9 +44,8 @@ static uint64_t page_size(const struct fixture *f)
 
 static void map(struct fixture *f, uint64_t first, uint64_t bytes, uint64_t sizes)
 {
-	const uint8_t rights = f->region->kind == PGW_REGION_USER
-				       ? PGW_KERNEL_R | PGW_KERNEL_W | PGW_USER_R | PGW_USER_W
-				       : PGW_KERNEL_R | PGW_KERNEL_W;
+	const uint8_t rights = test_region_rights(f->region, PGW_KERNEL_R | PGW_KERNEL_W |
+								     PGW_USER_R | PGW_USER_W);
 	struct pgw_map_args args = {
 		.first = first,
 		.last = first + (bytes - 1),
@@ -103,10 +102,13 @@ static void restrict_table(struct fixture *f, uint64_t va)
 	CHECK(path.nr_steps >= 2);
 	item = (uint64_t *)(void *)(f->arena.block +
 				    (path.step[path.nr_steps - 2].item_pa - ARENA_PA));
-	if (strcmp(arch, "x86_64") == 0)
-		*item &= ~BIT(1); /* R/W */
-	else if (strcmp(arch, "arm64") == 0)
+	if (strcmp(arch, "x86_64") == 0 || strcmp(arch, "npt") == 0 || strcmp(arch, "ept") == 0 ||
+	    strncmp(arch, "vtd", 3) == 0)
+		*item &= ~BIT(1); /* R/W, W */
+	else if (strcmp(arch, "arm64") == 0 || strcmp(arch, "arm64-el2") == 0)
 		*item |= BIT(62); /* APTable[1]: read-only */
+	else if (strcmp(arch, "amdvi") == 0)
+		*item &= ~BIT(62); /* IW */
 }
 
 static uint64_t plain_address(struct fixture *f)
@@ -230,9 +232,7 @@ static void check_format(const struct pgw_format *format, const struct pgw_regio
 		uint64_t page = plain_address(&f) & ~(page_size(&f) - 1);
 
 		CHECK_EQUAL(pgw_mm_protect(f.owned, page, page + page_size(&f) - 1,
-					   region->kind == PGW_REGION_USER
-						   ? PGW_KERNEL_R | PGW_USER_R
-						   : PGW_KERNEL_R),
+					   test_region_rights(region, PGW_KERNEL_R | PGW_USER_R)),
 			    0);
 	}
 	check_mm(&f);

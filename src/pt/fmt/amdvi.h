@@ -35,6 +35,11 @@
  * size that is not above the level's own, or not below the next level's, or more than there can be of
  * memory, is malformed. So is a leaf of the highest level's own size, which that does not have.
  *
+ * Owners skip no level, and make runs of 16 items alone, where tables are of our levels 0 to 2: 64 KiB,
+ * 32 MiB, 16 GiB. Their tables allow all. What they change needs an INVALIDATE_IOMMU_PAGES afterwards, as
+ * the platform's tlb_flush is asked for, and nothing in between; with NpCache (capability header) a map
+ * does, too, which asks for none: that is the caller's.
+ *
  * A bit of the address below the size of a leaf of the level's own size is ignored, as by the
  * emulators seen.
  */
@@ -197,6 +202,106 @@ static PGW_ALWAYS_INLINE uint8_t amdvi_pt_rights(const struct pt_env *env, pt_ac
 			 (all & AMDVI_IW ? PGW_KERNEL_W : 0u));
 }
 
+/* ---- for owners ---- */
+
+#define AMDVI_RUN_LG2 4
+#define AMDVI_RUN_LEVEL 2 /* the highest that has runs */
+
+static PGW_ALWAYS_INLINE unsigned amdvi_pt_contig_lg2(const struct pt_env *env, unsigned level)
+{
+	(void)env;
+	return level <= AMDVI_RUN_LEVEL ? AMDVI_RUN_LG2 : 0;
+}
+
+/* The address of a run's items, which says its size. */
+static PGW_ALWAYS_INLINE uint64_t amdvi_run_address(uint64_t pa, unsigned level)
+{
+	unsigned size_lg2 = X86_SPAN_LG2(level) + AMDVI_RUN_LG2;
+
+	return (pa & X86_ADDR & ~low_bits(size_lg2)) | BITS(size_lg2 - 2, X86_GRANULE_LG2);
+}
+
+static PGW_ALWAYS_INLINE uint64_t amdvi_pt_table_encode(const struct pt_env *env, uint64_t pa,
+							unsigned level, enum pgw_region_kind kind)
+{
+	(void)env, (void)kind;
+	return pa | AMDVI_PR | AMDVI_IR | AMDVI_IW | (uint64_t)(level + 1) << AMDVI_NEXT_SHIFT;
+}
+
+static PGW_ALWAYS_INLINE bool amdvi_pt_leaf_encode(const struct pt_env *env,
+						   const struct pgw_leaf *leaf, uint64_t *ret)
+{
+	const uint64_t attrs = AMDVI_A | AMDVI_D | AMDVI_U | AMDVI_FC | AMDVI_NEXT;
+	unsigned level = leaf->level;
+	uint64_t entry = leaf->pa | leaf->attrs | AMDVI_PR |
+			 (leaf->rights & PGW_KERNEL_R ? AMDVI_IR : 0) |
+			 (leaf->rights & PGW_KERNEL_W ? AMDVI_IW : 0);
+
+	if ((leaf->attrs & ~attrs) || (leaf->pa & ~X86_ADDR))
+		return false;
+	if (leaf->attrs & AMDVI_NEXT) {
+		if (level > AMDVI_RUN_LEVEL)
+			return false;
+		entry = (entry & ~X86_ADDR) | amdvi_run_address(leaf->pa, level);
+	}
+	/* What cannot be said comes out different from what was asked for. */
+	if (amdvi_pt_entry_kind(env, entry, level) != PGW_ENTRY_LEAF ||
+	    amdvi_pt_rights(env, amdvi_pt_acc_root(env, PGW_REGION_FOREIGN), entry, level) !=
+		    leaf->rights)
+		return false;
+	*ret = entry;
+	return true;
+}
+
+static PGW_ALWAYS_INLINE uint64_t amdvi_pt_leaf_resize(const struct pt_env *env, uint64_t entry,
+						       unsigned level, uint64_t va,
+						       unsigned to_level, bool run)
+{
+	uint64_t pa = amdvi_pt_leaf_pa(env, entry, level, va) & ~low_bits(X86_SPAN_LG2(to_level));
+	uint64_t resized = entry & ~(X86_ADDR | AMDVI_NEXT);
+
+	return run ? resized | AMDVI_NEXT | amdvi_run_address(pa, to_level) : resized | pa;
+}
+
+_Static_assert((uint64_t)AMDVI_NEXT_SIZED << AMDVI_NEXT_SHIFT == AMDVI_NEXT, "all bits of it");
+
+static PGW_ALWAYS_INLINE uint64_t amdvi_pt_rights_mask(void)
+{
+	return AMDVI_IR | AMDVI_IW;
+}
+
+static PGW_ALWAYS_INLINE uint64_t amdvi_pt_leaf_protect(const struct pt_env *env, uint64_t entry,
+							uint64_t bits)
+{
+	(void)env;
+	return (entry & ~amdvi_pt_rights_mask()) | bits;
+}
+
+/* By DTE.HAD; without it these bits are what software put there. */
+static PGW_ALWAYS_INLINE bool amdvi_pt_entry_young(uint64_t entry)
+{
+	return entry & AMDVI_A;
+}
+
+static PGW_ALWAYS_INLINE bool amdvi_pt_entry_dirty(uint64_t entry)
+{
+	return entry & AMDVI_D;
+}
+
+static PGW_ALWAYS_INLINE uint64_t amdvi_pt_entry_clear(const struct pt_env *env, uint64_t entry,
+						       bool young, bool dirty)
+{
+	(void)env;
+	return entry & ~((young ? AMDVI_A : 0) | (dirty ? AMDVI_D : 0));
+}
+
+static PGW_ALWAYS_INLINE uint64_t amdvi_pt_entry_combine(const struct pt_env *env, uint64_t entry,
+							 uint64_t other)
+{
+	(void)env;
+	return entry | (other & (AMDVI_A | AMDVI_D));
+}
+
 #undef pt_env_init
 #undef pt_entry_kind
 #undef pt_table_pa
@@ -207,6 +312,16 @@ static PGW_ALWAYS_INLINE uint8_t amdvi_pt_rights(const struct pt_env *env, pt_ac
 #undef pt_acc_root
 #undef pt_acc_table
 #undef pt_rights
+#undef pt_table_encode
+#undef pt_leaf_encode
+#undef pt_contig_lg2
+#undef pt_leaf_resize
+#undef pt_rights_mask
+#undef pt_leaf_protect
+#undef pt_entry_young
+#undef pt_entry_dirty
+#undef pt_entry_clear
+#undef pt_entry_combine
 #define pt_env_init amdvi_pt_env_init
 #define pt_entry_kind amdvi_pt_entry_kind
 #define pt_is_table amdvi_pt_is_table
@@ -220,10 +335,19 @@ static PGW_ALWAYS_INLINE uint8_t amdvi_pt_rights(const struct pt_env *env, pt_ac
 #define pt_acc_root amdvi_pt_acc_root
 #define pt_acc_table amdvi_pt_acc_table
 #define pt_rights amdvi_pt_rights
+#define pt_table_encode amdvi_pt_table_encode
+#define pt_leaf_encode amdvi_pt_leaf_encode
+#define pt_contig_lg2 amdvi_pt_contig_lg2
+#define pt_leaf_resize amdvi_pt_leaf_resize
+#define pt_rights_mask amdvi_pt_rights_mask
+#define pt_leaf_protect amdvi_pt_leaf_protect
+#define pt_entry_young amdvi_pt_entry_young
+#define pt_entry_dirty amdvi_pt_entry_dirty
+#define pt_entry_clear amdvi_pt_entry_clear
+#define pt_entry_combine amdvi_pt_entry_combine
 
 /* The manual numbers its levels from 1. */
-static const char *const amdvi_table_names[PGW_MAX_LEVELS] = { "L1", "L2", "L3",
-								   "L4", "L5", "L6" };
+static const char *const amdvi_table_names[PGW_MAX_LEVELS] = { "L1", "L2", "L3", "L4", "L5", "L6" };
 
 #define AMDVI_ATTR(attr_name, bits)                                                                \
 	{                                                                                          \

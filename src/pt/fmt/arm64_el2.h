@@ -29,8 +29,33 @@ static PGW_ALWAYS_INLINE uint8_t arm64_el2_pt_rights(const struct pt_env *env, p
 	return (uint8_t)rights;
 }
 
+/* AP[1] is 1, PXN and nG are 0. */
+static PGW_ALWAYS_INLINE bool arm64_el2_pt_leaf_encode(const struct pt_env *env,
+						       const struct pgw_leaf *leaf, uint64_t *ret)
+{
+	unsigned level = leaf->level;
+	uint64_t entry = arm64_addr_put(env, leaf->pa) | leaf->attrs | ARM64_VALID | ARM64_AP_EL0 |
+			 (level ? 0 : ARM64_TABLE) |
+			 (leaf->rights & PGW_KERNEL_W ? 0 : ARM64_AP_RO) |
+			 (leaf->rights & PGW_KERNEL_X ? 0 : ARM64_UXN);
+
+	if ((leaf->attrs & ~(arm64_attr_bits(env) & ~ARM64_NG)) ||
+	    arm64_addr_get(env, entry) != leaf->pa ||
+	    ((leaf->attrs & ARM64_CONT) && !arm64_cont_lg2(level)))
+		return false;
+	/* What cannot be said comes out different from what was asked for. */
+	if (arm64_pt_entry_kind(env, entry, level) != PGW_ENTRY_LEAF ||
+	    arm64_el2_pt_rights(env, arm64_pt_acc_root(env, PGW_REGION_FOREIGN), entry, level) !=
+		    leaf->rights)
+		return false;
+	*ret = entry;
+	return true;
+}
+
 #undef pt_rights
+#undef pt_leaf_encode
 #define pt_rights arm64_el2_pt_rights
+#define pt_leaf_encode arm64_el2_pt_leaf_encode
 
 #define ARM64_EL2_ATTR_MASK_LPA2                                                                   \
 	(ARM64_ATTRINDX | ARM64_NS | ARM64_AP_RO | ARM64_AF | ARM64_GP | ARM64_DBM | ARM64_CONT |  \
@@ -61,7 +86,7 @@ static PGW_MAYBE_UNUSED uint64_t arm64_el2_tag_bits(const struct pgw_geometry *g
 		.tag_bits = arm64_el2_tag_bits,                                                    \
 		.assume_memory_types = UINT64_C(0x000000040044ffff), .min_pa_bits = 32,            \
 		.memory_type = arm64_memory_type, .decode = pt_decode, .advance = pt_advance,      \
-		.env_init = pt_env_fill, .ops = &pt_format_ops,                                    \
+		.env_init = pt_env_fill, .ops = &pt_format_ops, .edit = &ARM64_EL2_EDIT_OPS,       \
 	}
 
 #endif

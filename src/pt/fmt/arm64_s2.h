@@ -27,6 +27,9 @@
  *   58:55  -                         software
  *   63:59  -                         - (64: NSE and others of realms)
  *
+ * Dirty: as of stage 1 (arm64.h), with S2AP[1] in the place of AP[2], and 1 for what may be written. So
+ * with VTCR_EL2.HD a clean leaf has DBM = 1 and S2AP[1] = 0.
+ *
  * Tables restrict nothing. The lookup begins at the level that VTCR_EL2 says, with 1 to 16 tables side
  * by side; a format has as many slots as 16 have, and the root says how many there are.
  */
@@ -99,16 +102,119 @@ static PGW_ALWAYS_INLINE uint8_t arm64_s2_pt_rights(const struct pt_env *env, pt
 	return (uint8_t)rights;
 }
 
+/* ---- for owners ---- */
+
+static PGW_ALWAYS_INLINE uint64_t arm64_s2_xn(uint8_t rights)
+{
+	static const uint8_t xn[] = { 2, 3, 1, 0 }; /* by who executes: 1 EL1, 2 EL0 */
+	unsigned who = (rights & PGW_KERNEL_X ? 1u : 0u) | (rights & PGW_USER_X ? 2u : 0u);
+
+	return (uint64_t)xn[who] << ARM64_S2_XN_SHIFT;
+}
+
+static PGW_ALWAYS_INLINE bool arm64_s2_pt_leaf_encode(const struct pt_env *env,
+						      const struct pgw_leaf *leaf, uint64_t *ret)
+{
+	uint64_t attrs = ARM64_S2_MEMATTR | ARM64_AF | ARM64_S2_FNXS | ARM64_DBM | ARM64_CONT |
+			 (env->wide && ARM64_GRANULE_LG2 != 16 ? 0 : ARM64_SH);
+	unsigned level = leaf->level;
+	uint64_t entry = arm64_addr_put(env, leaf->pa) | leaf->attrs | ARM64_VALID |
+			 (level ? 0 : ARM64_TABLE) | arm64_s2_xn(leaf->rights) |
+			 (leaf->rights & PGW_KERNEL_R ? ARM64_S2_R : 0) |
+			 (leaf->rights & PGW_KERNEL_W ? ARM64_S2_W : 0);
+
+	if ((leaf->attrs & ~attrs) || arm64_addr_get(env, entry) != leaf->pa ||
+	    ((leaf->attrs & ARM64_CONT) && !arm64_cont_lg2(level)))
+		return false;
+	/* What cannot be said comes out different from what was asked for. */
+	if (arm64_pt_entry_kind(env, entry, level) != PGW_ENTRY_LEAF ||
+	    arm64_s2_pt_rights(env, 0, entry, level) != leaf->rights)
+		return false;
+	*ret = entry;
+	return true;
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_s2_pt_rights_mask(void)
+{
+	return ARM64_S2_R | ARM64_S2_W | ARM64_S2_XN;
+}
+
+static PGW_ALWAYS_INLINE bool arm64_s2_pt_entry_dirty(uint64_t entry)
+{
+	return entry & (ARM64_S2_W | ARM64_SW_DIRTY);
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_s2_pt_leaf_protect(const struct pt_env *env, uint64_t entry,
+							   uint64_t bits)
+{
+	bool dirty = arm64_s2_pt_entry_dirty(entry), hd = env->ctl & PGW_CTL_ARM64_HD;
+	uint64_t new = (entry & ~(arm64_s2_pt_rights_mask() | ARM64_SW_DIRTY)) | bits;
+
+	if (hd)
+		new = bits &ARM64_S2_W ? new | ARM64_DBM : new & ~ARM64_DBM;
+	if (!(bits & ARM64_S2_W))
+		return dirty ? new | ARM64_SW_DIRTY : new;
+	return hd && !dirty ? new & ~ARM64_S2_W : new;
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_s2_pt_entry_clear(const struct pt_env *env, uint64_t entry,
+							  bool young, bool dirty)
+{
+	if (young)
+		entry &= ~ARM64_AF;
+	if (!dirty)
+		return entry;
+	entry &= ~ARM64_SW_DIRTY;
+	return (entry & ARM64_DBM) && (env->ctl & PGW_CTL_ARM64_HD) ? entry & ~ARM64_S2_W : entry;
+}
+
+static PGW_ALWAYS_INLINE uint64_t arm64_s2_pt_entry_combine(const struct pt_env *env,
+							    uint64_t entry, uint64_t other)
+{
+	entry |= other & ARM64_AF;
+	if (!arm64_s2_pt_entry_dirty(other) || arm64_s2_pt_entry_dirty(entry))
+		return entry;
+	if ((entry & ARM64_DBM) && (env->ctl & PGW_CTL_ARM64_HD))
+		return entry | ARM64_S2_W;
+	return entry | ARM64_SW_DIRTY;
+}
+
+/* D8.16.1, as arm64_pt_needs_break(): the memory type is MemAttr's, and there is no nG. */
+static PGW_ALWAYS_INLINE bool arm64_s2_pt_needs_break(const struct pt_env *env, uint64_t old,
+						      uint64_t new)
+{
+	if (!(old & new &ARM64_VALID))
+		return false;
+	if (old & ARM64_CONT)
+		return old != new;
+	return (old ^ new) &
+	       (arm64_addr_field(env) | ARM64_TABLE | ARM64_CONT | ARM64_S2_MEMATTR | ARM64_SH);
+}
+
 #undef pt_env_init
 #undef pt_acc_root
 #undef pt_acc_keep
 #undef pt_acc_table
 #undef pt_rights
+#undef pt_leaf_encode
+#undef pt_rights_mask
+#undef pt_leaf_protect
+#undef pt_entry_dirty
+#undef pt_entry_clear
+#undef pt_entry_combine
+#undef pt_needs_break
 #define pt_env_init arm64_s2_pt_env_init
 #define pt_acc_root arm64_s2_pt_acc_root
 #define pt_acc_keep arm64_s2_pt_acc_keep
 #define pt_acc_table arm64_s2_pt_acc_table
 #define pt_rights arm64_s2_pt_rights
+#define pt_leaf_encode arm64_s2_pt_leaf_encode
+#define pt_rights_mask arm64_s2_pt_rights_mask
+#define pt_leaf_protect arm64_s2_pt_leaf_protect
+#define pt_entry_dirty arm64_s2_pt_entry_dirty
+#define pt_entry_clear arm64_s2_pt_entry_clear
+#define pt_entry_combine arm64_s2_pt_entry_combine
+#define pt_needs_break arm64_s2_pt_needs_break
 
 /* The shapes: by the level that the lookup begins at, ours, and the slots of all its tables. */
 
@@ -184,8 +290,8 @@ extern const struct pgw_control_bit arm64_s2_controls[];
 		.control_assume = PGW_CTL_ARM64_FWB | PGW_CTL_ARM64_XNX,                           \
 		.tag_bits = foreign_tag_bits, .min_pa_bits = 32,                                   \
 		.memory_type = arm64_s2_memory_type, .combined_type = arm64_s2_combined_type,      \
-		.decode = pt_decode, .advance = pt_advance,                                        \
-		.env_init = pt_env_fill, .ops = &pt_format_ops,                                    \
+		.decode = pt_decode, .advance = pt_advance, .env_init = pt_env_fill,               \
+		.ops = &pt_format_ops, .edit = &ARM64_S2_EDIT_OPS,                                 \
 	}
 
 #endif

@@ -29,6 +29,10 @@
  *   61     -                    -                    sub-page write
  *   63     -                    suppress #VE         suppress #VE
  *
+ * Owners' tables allow all. What they change needs an INVEPT afterwards (29.4.3.4), as the platform's
+ * tlb_flush is asked for, and nothing in between: until then translations are the old or the new ones.
+ * Sub-page write permissions are in tables of their own, and are not written.
+ *
  * An entry without R, W and X (with MBEC, X of users) is not present. Of those, empty is all zero or
  * bit 63 alone. W without R is a misconfiguration, as reserved bits are. One of them, W and X without
  * R, is what who manages such tables writes where MMIO is to be emulated: it is absent, not malformed.
@@ -152,17 +156,124 @@ static PGW_ALWAYS_INLINE uint8_t ept_pt_rights(const struct pt_env *env, pt_acc_
 	return (uint8_t)rights;
 }
 
+/* ---- for owners ---- */
+
+/* What is plain in neither of bits 2:0 nor, with MBEC, of bit 10. */
+#define PT_GUARD (UINT64_C(0x6472617567) << 12) /* "guard" */
+
+_Static_assert(!(PT_GUARD & (EPT_RWX | EPT_XU)), "a guard is not present");
+
+/* Accessed, so that hardware need not write that. */
+static PGW_ALWAYS_INLINE uint64_t ept_pt_table_encode(const struct pt_env *env, uint64_t pa,
+						      unsigned level, enum pgw_region_kind kind)
+{
+	(void)level, (void)kind;
+	return pa | EPT_RWX | (env->ctl & PGW_CTL_EPT_MBEC ? EPT_XU : 0) |
+	       (env->ctl & PGW_CTL_EPT_AD ? EPT_A : 0);
+}
+
+#define EPT_LEAF_ATTRS                                                                             \
+	(EPT_MEMTYPE | EPT_IPAT | EPT_A | EPT_D | EPT_VGP | EPT_PW | EPT_SSS | EPT_SUPPRESS_VE)
+
+static PGW_ALWAYS_INLINE bool ept_pt_leaf_encode(const struct pt_env *env,
+						 const struct pgw_leaf *leaf, uint64_t *ret)
+{
+	unsigned level = leaf->level;
+	uint64_t entry = leaf->pa | leaf->attrs | (level ? EPT_LARGE : 0) |
+			 (leaf->rights & PGW_KERNEL_R ? EPT_R : 0) |
+			 (leaf->rights & PGW_KERNEL_W ? EPT_W : 0) |
+			 (leaf->rights & PGW_KERNEL_X ? EPT_X : 0);
+
+	if ((leaf->rights & PGW_USER_X) && (env->ctl & PGW_CTL_EPT_MBEC))
+		entry |= EPT_XU;
+	if (level > X86_MAX_LEAF_LEVEL || (leaf->attrs & ~EPT_LEAF_ATTRS) ||
+	    (leaf->pa & ~x86_64_pt_addr_mask(env, level)))
+		return false;
+	/* What cannot be said comes out different from what was asked for. */
+	if (ept_pt_entry_kind(env, entry, level) != PGW_ENTRY_LEAF ||
+	    ept_pt_rights(env, ept_pt_acc_root(env, PGW_REGION_FOREIGN), entry, level) !=
+		    leaf->rights)
+		return false;
+	*ret = entry;
+	return true;
+}
+
+static PGW_ALWAYS_INLINE uint64_t ept_pt_leaf_resize(const struct pt_env *env, uint64_t entry,
+						     unsigned level, uint64_t va, unsigned to_level,
+						     bool run)
+{
+	uint64_t pa = x86_64_pt_leaf_pa(env, entry, level, va) & x86_64_pt_addr_mask(env, to_level);
+
+	(void)run;
+	return (entry & ~(env->addr_mask | EPT_LARGE)) | pa | (to_level ? EPT_LARGE : 0);
+}
+
+static PGW_ALWAYS_INLINE uint64_t ept_pt_rights_mask(void)
+{
+	return EPT_RWX | EPT_XU;
+}
+
+static PGW_ALWAYS_INLINE uint64_t ept_pt_leaf_protect(const struct pt_env *env, uint64_t entry,
+						      uint64_t bits)
+{
+	(void)env;
+	return (entry & ~ept_pt_rights_mask()) | bits;
+}
+
+/* 29.3.5. Without EPTP.AD these bits are what software put there. */
+static PGW_ALWAYS_INLINE bool ept_pt_entry_young(uint64_t entry)
+{
+	return entry & EPT_A;
+}
+
+static PGW_ALWAYS_INLINE bool ept_pt_entry_dirty(uint64_t entry)
+{
+	return entry & EPT_D;
+}
+
+static PGW_ALWAYS_INLINE uint64_t ept_pt_entry_clear(const struct pt_env *env, uint64_t entry,
+						     bool young, bool dirty)
+{
+	(void)env;
+	return entry & ~((young ? EPT_A : 0) | (dirty ? EPT_D : 0));
+}
+
+static PGW_ALWAYS_INLINE uint64_t ept_pt_entry_combine(const struct pt_env *env, uint64_t entry,
+						       uint64_t other)
+{
+	(void)env;
+	return entry | (other & (EPT_A | EPT_D));
+}
+
 #undef pt_env_init
 #undef pt_entry_kind
 #undef pt_acc_root
 #undef pt_acc_table
 #undef pt_rights
+#undef pt_table_encode
+#undef pt_leaf_encode
+#undef pt_leaf_resize
+#undef pt_rights_mask
+#undef pt_leaf_protect
+#undef pt_entry_young
+#undef pt_entry_dirty
+#undef pt_entry_clear
+#undef pt_entry_combine
 #define pt_env_init ept_pt_env_init
 #define pt_entry_kind ept_pt_entry_kind
 #define pt_is_table ept_pt_is_table
 #define pt_acc_root ept_pt_acc_root
 #define pt_acc_table ept_pt_acc_table
 #define pt_rights ept_pt_rights
+#define pt_table_encode ept_pt_table_encode
+#define pt_leaf_encode ept_pt_leaf_encode
+#define pt_leaf_resize ept_pt_leaf_resize
+#define pt_rights_mask ept_pt_rights_mask
+#define pt_leaf_protect ept_pt_leaf_protect
+#define pt_entry_young ept_pt_entry_young
+#define pt_entry_dirty ept_pt_entry_dirty
+#define pt_entry_clear ept_pt_entry_clear
+#define pt_entry_combine ept_pt_entry_combine
 
 #define EPT_ATTR(attr_name, bits, last, control)                                                   \
 	{                                                                                          \

@@ -11,6 +11,16 @@ extern const struct pt_edit_ops pt_edit_arm64_4k;
 extern const struct pt_edit_ops pt_edit_arm64_16k;
 extern const struct pt_edit_ops pt_edit_arm64_64k;
 extern const struct pt_edit_ops pt_edit_npt;
+extern const struct pt_edit_ops pt_edit_ept;
+extern const struct pt_edit_ops pt_edit_arm64_s2_4k;
+extern const struct pt_edit_ops pt_edit_arm64_s2_16k;
+extern const struct pt_edit_ops pt_edit_arm64_s2_64k;
+extern const struct pt_edit_ops pt_edit_arm64_el2_4k;
+extern const struct pt_edit_ops pt_edit_arm64_el2_16k;
+extern const struct pt_edit_ops pt_edit_arm64_el2_64k;
+extern const struct pt_edit_ops pt_edit_vtd_first;
+extern const struct pt_edit_ops pt_edit_vtd_second;
+extern const struct pt_edit_ops pt_edit_amdvi;
 extern const struct pt_edit_ops pt_edit_riscv;
 extern const struct pt_edit_ops pt_edit_riscv_g;
 

@@ -3,8 +3,9 @@
 #define PT_COMPILE_SMALL_H
 
 /*
- * What reads tables is to stay small: gcc's -O3 copies its loops. Included first by each
- * inst_<format>.c: the pragma is for all functions after it, the format's too.
+ * What reads tables is to stay small, and what changes those that are no CPU's own: gcc's -O3 copies
+ * loops. Included first by each inst_<format>.c, and by some edit_<format>.c: the pragma is for all
+ * functions after it, the format's too.
  */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__)
 #pragma GCC optimize("O2")

@@ -2,6 +2,7 @@
 #include "pt/read/compile_small.h"
 
 #define ARM64_GRANULE_LG2 12
+#define ARM64_EL2_EDIT_OPS pt_edit_arm64_el2_4k
 #include "pt/fmt/formats.h"
 #include "pt/fmt/arm64_el2.h"
 #include "pt/read/template.h"

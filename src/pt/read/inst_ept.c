@@ -40,7 +40,7 @@ static const struct pgw_later_bits ept_later_bits[] = {
 		.control_assume = PGW_CTL_EPT_XO | PGW_CTL_EPT_AD, .tag_bits = foreign_tag_bits,   \
 		.min_pa_bits = X86_MIN_PA_BITS, .memory_type = ept_memory_type,                    \
 		.is_user_by_page = true, .decode = pt_decode, .advance = pt_advance,               \
-		.env_init = pt_env_fill, .ops = &pt_format_ops,                                    \
+		.env_init = pt_env_fill, .ops = &pt_format_ops, .edit = &pt_edit_ept,              \
 	}
 
 const struct pgw_format pt_format_ept_4 = EPT_FORMAT("ept-4", 3);

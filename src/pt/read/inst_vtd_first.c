@@ -17,7 +17,7 @@
 		.controls = foreign_no_controls, .control_bits = PGW_CTL_X86_NXE,                  \
 		.control_assume = PGW_CTL_X86_NXE, .tag_bits = foreign_tag_bits,                   \
 		.min_pa_bits = X86_MIN_PA_BITS, .decode = pt_decode, .advance = pt_advance,        \
-		.env_init = pt_env_fill, .ops = &pt_format_ops,                                    \
+		.env_init = pt_env_fill, .ops = &pt_format_ops, .edit = &pt_edit_vtd_first,        \
 	}
 
 const struct pgw_format pt_format_vtd_first_48 = VTD_FIRST_FORMAT("vtd-first-48", "vtd-first", 3);

@@ -20,6 +20,7 @@ static const struct pgw_control_bit vtd_second_controls[] = {
 		.controls = vtd_second_controls, .control_bits = PGW_CTL_VTD_SSADE,                \
 		.tag_bits = foreign_tag_bits, .min_pa_bits = X86_MIN_PA_BITS, .decode = pt_decode, \
 		.advance = pt_advance, .env_init = pt_env_fill, .ops = &pt_format_ops,             \
+		.edit = &pt_edit_vtd_second,                                                       \
 	}
 
 const struct pgw_format pt_format_vtd_second_3 = VTD_SECOND_FORMAT("vtd-second-3", 2);

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pt/read/compile_small.h"
+
+#define ARM64_GRANULE_LG2 12
+#include "pt/fmt/formats.h"
+#include "pt/fmt/arm64_s2.h"
+#include "pt/edit/template_edit.h"
+
+const struct pt_edit_ops pt_edit_arm64_s2_4k = PT_EDIT_OPS;
