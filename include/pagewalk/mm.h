@@ -75,6 +75,12 @@ struct pgw_mm_new_args {
 	struct pgw_mm *kernel_mm; /**< as in pgw_mm_attach_args; owned too */
 	enum pgw_edit_policy policy;
 	enum pgw_rules rules; /**< 0 = the newest */
+	/**
+	 * Of a format whose root is several tables side by side (struct pgw_geometry,
+	 * is_root_concatenated): the items of all of them, a power of two; they are what the mm covers.
+	 * 0 = as many as there can be
+	 */
+	uint32_t nr_root_items;
 };
 
 /**
@@ -85,7 +91,8 @@ struct pgw_mm_new_args {
  * are shared, for as long as both live. For that the kernel mm gets a table
  * in every empty slot of its root, once, which stay.
  * Locking: of a kernel_mm no lock may be held for write by another thread.
- * @return as pgw_mm_attach(), or -PGW_EOPNOTSUPP: the control bits name an
+ * @return as pgw_mm_attach(), -PGW_EINVAL also of nr_root_items that the format does not have, or
+ *         -PGW_EOPNOTSUPP: the control bits name an
  *         encryption bit, or tables of the format can only be read (pgw_format_is_editable())
  */
 PGW_API int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret);

@@ -177,6 +177,12 @@ bool mm_root_leaf_is_shared(const struct pgw_mm *mm, uint64_t first, uint64_t la
 	return false;
 }
 
+static bool root_can_have(const struct pgw_geometry *geo, uint32_t nr_items)
+{
+	return !nr_items || (geo->is_root_concatenated && !(nr_items & (nr_items - 1)) &&
+			     nr_items <= BIT(geo->slots_lg2[geo->top_level]));
+}
+
 static int check_new(const struct pgw_mm_new_args *args)
 {
 	const struct pgw_mm *kernel_mm = args->kernel_mm;
@@ -185,6 +191,8 @@ static int check_new(const struct pgw_mm_new_args *args)
 		return -PGW_EINVAL;
 	if (!args->format->edit)
 		return -PGW_EOPNOTSUPP;
+	if (!root_can_have(&args->format->geometry, args->nr_root_items))
+		return -PGW_EINVAL;
 	if ((args->policy != PGW_POLICY_RANGE && args->policy != PGW_POLICY_SINGLE) ||
 	    args->rules >= _PGW_RULES_MAX)
 		return -PGW_EINVAL;
@@ -201,7 +209,7 @@ static int check_new(const struct pgw_mm_new_args *args)
 
 int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret)
 {
-	const struct pgw_geometry *geo;
+	struct pgw_region region;
 	struct pgw_mm *mm;
 	void *table;
 	int err;
@@ -211,13 +219,13 @@ int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret)
 	err = check_new(args);
 	if (err)
 		return err;
-	err = mm_create(args->platform, args->format, pgw_format_region(args->format, args->region),
-			args->kernel_mm, &mm);
+	region = *pgw_format_region(args->format, args->region);
+	mm_region_of_root(&args->format->geometry,
+			  (struct pgw_root){ .nr_items = args->nr_root_items }, &region);
+	err = mm_create(args->platform, args->format, &region, args->kernel_mm, &mm);
 	if (err)
 		return err;
-	geo = &args->format->geometry;
-	table = args->platform->table_alloc(args->platform->ctx,
-					    pt_table_size(geo, geo->top_level));
+	table = args->platform->table_alloc(args->platform->ctx, pt_root_size(&mm->pt));
 	if (!table) {
 		mm_dealloc(mm);
 		return -PGW_ENOMEM;
@@ -239,8 +247,7 @@ int pgw_mm_new(const struct pgw_mm_new_args *args, struct pgw_mm **ret)
 	mm->page_edit = (struct pt_edit){ .pt = &mm->pt, .policy = mm_policy(mm) };
 	err = share_kernel_region(mm);
 	if (err) {
-		args->platform->table_free(args->platform->ctx, table,
-					   pt_table_size(geo, geo->top_level));
+		args->platform->table_free(args->platform->ctx, table, pt_root_size(&mm->pt));
 		mm_dealloc(mm);
 		return err;
 	}
@@ -281,7 +288,14 @@ enum pgw_mm_kind pgw_mm_get_kind(const struct pgw_mm *mm)
 
 struct pgw_root pgw_mm_root(const struct pgw_mm *mm)
 {
-	return (struct pgw_root){ .pa = mm->pt.root_pa };
+	const struct pgw_geometry *geo = &mm->pt.format->geometry;
+	struct pgw_root root = { .pa = mm->pt.root_pa };
+	unsigned nr;
+
+	pt_region_slots(geo, &mm->pt.region, &nr);
+	if (geo->is_root_concatenated && nr != 1u << geo->slots_lg2[geo->top_level])
+		root.nr_items = nr;
+	return root;
 }
 
 struct pgw_mm *pgw_mm_kernel_mm(const struct pgw_mm *mm)

@@ -284,7 +284,7 @@ struct pt {
 	struct pt_recall *recall;            /* reader: where translations ended, or NULL */
 	const struct pgw_mm *mm;             /* owner: whose tree it is, for the platform's hooks */
 	const struct pt_pages *pages;        /* owner: by pt_edit_ops' prepare_pages() */
-	uint64_t *nr_unlinked;               /* owner: tables that are not where they were; atomic */
+	uint64_t *nr_unlinked; /* owner: tables that are not where they were; atomic */
 
 	/* Made by pt_prepare(). */
 	uint64_t page_mask; /* the bits of an address inside a smallest page */
@@ -352,6 +352,20 @@ static inline unsigned pt_region_slots(const struct pgw_geometry *geo,
 static inline size_t pt_table_size(const struct pgw_geometry *geo, unsigned level)
 {
 	return (size_t)1 << (geo->slots_lg2[level] + geo->item_lg2);
+}
+
+/** Bytes of an owner's root. */
+static inline size_t pt_root_size(const struct pt *pt)
+{
+	const struct pgw_geometry *geo = &pt->format->geometry;
+	size_t size = pt_table_size(geo, geo->top_level);
+	unsigned nr;
+
+	if (!geo->is_root_concatenated)
+		return size;
+	pt_region_slots(geo, &pt->region, &nr);
+	size = (size_t)nr << geo->item_lg2;
+	return size < BIT(geo->root_align_lg2) ? BIT(geo->root_align_lg2) : size;
 }
 
 /** Items of a root. */

@@ -381,6 +381,75 @@ static void test_owned_guest__tables_allow_all(void **state)
 	}
 }
 
+/* One to sixteen tables side by side, and less than one: as VTCR_EL2.T0SZ says it. */
+static void test_owned_arm64_s2_root__has_the_items_that_were_asked_for(void **state)
+{
+	static const char *const names[] = { "arm64-s2-4k-l1", "arm64-s2-4k-l0", "arm64-s2-16k-l2",
+					     "arm64-s2-64k-l2" };
+
+	(void)state;
+	for (size_t i = 0; i < PGW_ARRAY_SIZE(names); i++) {
+		const struct pgw_format *format = pgw_format_by_name(names[i]);
+		const struct pgw_geometry *geo = pgw_format_geometry(format);
+		unsigned all = 1u << geo->slots_lg2[geo->top_level];
+
+		for (unsigned nr = 1; nr <= all; nr *= 2) {
+			const struct pgw_mm_new_args args = { .platform = pgw_hosted_platform(),
+							      .format = format,
+							      .region = PGW_REGION_FOREIGN,
+							      .nr_root_items = nr };
+			uint64_t size = (uint64_t)nr << geo->span_lg2[geo->top_level];
+			struct pgw_map_args map = { .first = size - BIT(geo->granule_lg2),
+						    .last = size - 1,
+						    .rights = BOTH(KR) };
+			struct pgw_mm *mm;
+
+			assert_int_equal(pgw_mm_new(&args, &mm), 0);
+			assert_int_equal(pgw_mm_region(mm)->last, size - 1);
+			assert_int_equal(pgw_mm_root(mm).nr_items, nr == all ? 0 : nr);
+			assert_int_equal(pgw_mmap_write_lock(mm), 0);
+			assert_int_equal(pgw_mm_map(mm, &map), 0);
+			map.last = size - 1 + BIT(geo->granule_lg2);
+			map.first = size;
+			assert_int_equal(pgw_mm_map(mm, &map), -PGW_EINVAL);
+			assert_int_equal(pgw_mmap_write_unlock(mm), 0);
+			pgw_mm_free(mm);
+		}
+	}
+}
+
+/* A run of sixteen blocks is more than a root of eight has. */
+static void test_owned_arm64_s2_root__refuses_what_is_larger(void **state)
+{
+	struct pgw_mm_new_args args = { .platform = pgw_hosted_platform(),
+					.format = pgw_format_by_name("arm64-s2-4k-l2"),
+					.region = PGW_REGION_FOREIGN,
+					.nr_root_items = 8 };
+	const struct pgw_leaf leaf = { .level = 1, .rights = BOTH(KR), .attrs = BIT(52) };
+	const struct pgw_map_args map = { .last = BIT(24) - 1, .rights = BOTH(KR) };
+	struct pgw_translation t;
+	struct pgw_mm *mm;
+
+	(void)state;
+	assert_int_equal(pgw_mm_new(&args, &mm), 0);
+	assert_int_equal(pgw_mmap_write_lock(mm), 0);
+	assert_int_equal(pgw_mm_map_leaf(mm, &leaf), -PGW_EINVAL);
+	assert_int_equal(pgw_mm_map(mm, &map), 0);
+	assert_int_equal(pgw_translate(mm, 0, &t), 0);
+	assert_int_equal(t.leaf_lg2, 21);
+	assert_int_equal(pgw_mm_collapse(mm, 0, 25), -PGW_EINVAL);
+	assert_int_equal(pgw_mmap_write_unlock(mm), 0);
+	pgw_mm_free(mm);
+
+	args.nr_root_items = 12;
+	assert_int_equal(pgw_mm_new(&args, &mm), -PGW_EINVAL);
+	args.nr_root_items = 1 << 14;
+	assert_int_equal(pgw_mm_new(&args, &mm), -PGW_EINVAL);
+	args.nr_root_items = 512;
+	args.format = pgw_format_by_name("npt-48");
+	assert_int_equal(pgw_mm_new(&args, &mm), -PGW_EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +461,8 @@ int main(void)
 		cmocka_unit_test(test_owned_guest__bits_that_mean_nothing_there_are_refused),
 		cmocka_unit_test(test_owned_guest__control_bits_decide_what_can_be_said),
 		cmocka_unit_test(test_owned_guest__tables_allow_all),
+		cmocka_unit_test(test_owned_arm64_s2_root__has_the_items_that_were_asked_for),
+		cmocka_unit_test(test_owned_arm64_s2_root__refuses_what_is_larger),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -231,7 +231,8 @@ static int pt_collapse(const struct pt_edit *edit, uint64_t va, uint8_t size_lg2
 	int err = 0;
 
 	cursor_init(&l.c, edit, va);
-	if (size_lg2 > 63 || !(edit_sizes(&l.c, l.c.geo->top_level) & BIT(size_lg2)))
+	if (size_lg2 > 63 || !(edit_sizes(&l.c, l.c.geo->top_level) & BIT(size_lg2)) ||
+	    (va | low_bits(size_lg2)) > edit->pt->region.last)
 		return -PGW_EINVAL;
 	level = edit_size_level(&l.c, size_lg2, &run);
 	l.first = va & ~low_bits(size_lg2);

@@ -143,10 +143,13 @@ static void pt_free_tables(const struct pt *pt)
 	struct edit_visit v;
 
 	for (visit_begin(&v, pt);; v.level++) {
+		bool is_root;
+
 		visit_next(&v);
+		is_root = v.level == geo->top_level;
 		pt->platform->table_free(pt->platform->ctx, v.path[v.level].table,
-					 pt_table_size(geo, v.level));
-		if (v.level == geo->top_level)
+					 is_root ? pt_root_size(pt) : pt_table_size(geo, v.level));
+		if (is_root)
 			return;
 	}
 }

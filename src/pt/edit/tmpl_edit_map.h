@@ -52,11 +52,14 @@ static bool edit_can_have_rights(const struct pt *pt, uint8_t rights)
 
 static int pt_encode(const struct pt *pt, const struct pgw_leaf *leaf, uint64_t *ret)
 {
+	uint64_t inside;
+
 	if (!pt_leaf_encode(&pt->env, leaf, ret) || !edit_can_have_rights(pt, leaf->rights))
 		return -PGW_EOPNOTSUPP;
-	return (leaf->va | leaf->pa) & low_bits(pt_leaf_lg2(&pt->env, *ret, leaf->level))
-		       ? -PGW_EINVAL
-		       : 0;
+	inside = low_bits(pt_leaf_lg2(&pt->env, *ret, leaf->level));
+	/* A run may be more than a root of few items has. */
+	return (leaf->va | leaf->pa) & inside || (leaf->va | inside) > pt->region.last ? -PGW_EINVAL
+										       : 0;
 }
 
 static int pt_map_leaf(const struct pt_edit *edit, const struct pgw_leaf *leaf)
