@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* Entered by QEMU at EL1, with the MMU off. */
+/* Entered by QEMU at EL1, or EL2 where there is one, with the MMU off; and stays there. */
+
+#define CURRENT_EL2 8
+#define CPTR_EL2_RES1 0x33ff
 
 #define SPSR_EL0 0x3c0 /* interrupts are off */
 #define EC_SVC 0x15
@@ -15,8 +18,15 @@ _start:
 	msr	cpacr_el1, x0
 	adrp	x0, vectors
 	add	x0, x0, :lo12:vectors
+	mrs	x1, CurrentEL
+	cmp	x1, #CURRENT_EL2
+	b.eq	1f
 	msr	vbar_el1, x0
-	isb
+	b	2f
+1:	msr	vbar_el2, x0
+	mov	x0, #CPTR_EL2_RES1	/* TFP is 0: here, too */
+	msr	cptr_el2, x0
+2:	isb
 	bl	metal_main
 
 	.text
@@ -91,8 +101,15 @@ user_trap:
 
 	/* Interrupts are off and nothing else goes on: back to who called machine_access(). */
 fault:
+	mrs	x0, CurrentEL
+	cmp	x0, #CURRENT_EL2
+	b.eq	4f
 	mrs	x0, esr_el1
 	mrs	x1, far_el1
+	b	5f
+4:	mrs	x0, esr_el2
+	mrs	x1, far_el2
+5:
 	adrp	x4, access_stack
 	add	x4, x4, :lo12:access_stack
 	ldr	x5, [x4]

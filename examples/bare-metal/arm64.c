@@ -29,6 +29,7 @@
 
 #define UART 0x09000000
 #define PSCI_SYSTEM_OFF 0x84000008
+#define CURRENT_EL2 8 /* who is at EL2 asks EL3, others ask EL2 */
 
 static const struct device devices[] = { { UART, UART + 0xfff }, { .last = 0 } };
 
@@ -51,9 +52,15 @@ void machine_put(char c)
 _Noreturn void machine_off(void)
 {
 	register uint64_t function __asm__("x0") = PSCI_SYSTEM_OFF;
+	uint64_t level;
 
-	for (;;)
-		__asm__ volatile("hvc #0" : : "r"(function));
+	__asm__ volatile("mrs %0, CurrentEL" : "=r"(level));
+	for (;;) {
+		if (level == CURRENT_EL2)
+			__asm__ volatile("smc #0" : : "r"(function));
+		else
+			__asm__ volatile("hvc #0" : : "r"(function));
+	}
 }
 
 void machine_mmu_on(uint64_t user_root, uint64_t kernel_root)

@@ -15,7 +15,9 @@
 #define CALL_LOG 1    /* what is written to from now on? */
 #define CALL_LOGGED 2 /* ... until now */
 
-/* struct vcpu of vm_riscv64.c and of vm_x86_64.c */
+/* struct vcpu of vm_arm64.c, of vm_riscv64.c and of vm_x86_64.c */
+#define ARM64_VCPU_PC 248
+#define ARM64_VCPU_HOST_SP 256
 #define RISCV64_VCPU_PC 256
 #define RISCV64_VCPU_HOST_SP 264
 #define X86_64_VCPU_RBX 0

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * A hypervisor of one guest, by AMD's SVM or the hypervisor extension of riscv64: the library makes the
- * tables of the second stage, and changes them while the guest lives: its memory comes when it is
+ * A hypervisor of one guest, by AMD's SVM, arm64's EL2 or the hypervisor extension of riscv64: the
+ * library makes the tables of the second stage, and changes them while the guest lives: its memory comes when it is
  * written to, what it writes to is logged, and a device is emulated. Each fault of the guest is held
  * beside what the library says of its address.
  */
@@ -24,14 +24,20 @@ static struct {
 
 /* ---- the second stage ---- */
 
+/* Where a guest's kernel and its user are told apart, the same for both. */
+static uint8_t guest_rights(uint8_t rights)
+{
+	return pgw_mm_region(vm.mm)->actor[1] ? (uint8_t)(rights | rights << 3) : rights;
+}
+
 /* An mm of a guest has no VMAs, and nobody frees its tables: to change what one owns, read will do. */
 static void map(uint64_t gpa, uint64_t pa, uint64_t size, uint8_t rights)
 {
 	const struct pgw_map_args args = { .first = gpa,
 					   .last = gpa + (size - 1),
 					   .pa = pa,
-					   .rights = rights,
-					   .attrs = machine.memory_attrs };
+					   .rights = guest_rights(rights),
+					   .attrs = vm_memory_attrs() };
 
 	require(pgw_mmap_read_lock(vm.mm), "lock");
 	require(pgw_mm_map(vm.mm, &args), "map");
@@ -41,7 +47,7 @@ static void map(uint64_t gpa, uint64_t pa, uint64_t size, uint8_t rights)
 static void protect(uint64_t gpa, uint64_t size, uint8_t rights)
 {
 	require(pgw_mmap_read_lock(vm.mm), "lock");
-	require(pgw_mm_protect(vm.mm, gpa, gpa + (size - 1), rights), "protect");
+	require(pgw_mm_protect(vm.mm, gpa, gpa + (size - 1), guest_rights(rights)), "protect");
 	require(pgw_mmap_read_unlock(vm.mm), "lock");
 }
 
@@ -233,7 +239,8 @@ _Noreturn void metal_main(void)
 	const struct pgw_mm_new_args args = { .platform = metal_platform(),
 					      .format = pgw_format_by_name(vm_format),
 					      .region = PGW_REGION_FOREIGN,
-					      .control = machine.control };
+					      .control = vm_control(),
+					      .nr_root_items = vm_nr_root_items };
 
 	require(pgw_mm_new(&args, &vm.mm), "the guest's mm");
 	map(GUEST_CODE, (uintptr_t)guest_code, PAGE_SIZE, PGW_KERNEL_R | PGW_KERNEL_X);

@@ -18,6 +18,11 @@ enum vm_exit {
 
 /** Its second stage is in tables of this format. */
 extern const char *const vm_format;
+/** Of its root, if that is not the format's: struct pgw_mm_new_args. */
+extern const uint32_t vm_nr_root_items;
+/** What the CPU was told of the second stage, and of leaves of memory the bits beside their rights. */
+struct pgw_control vm_control(void);
+uint64_t vm_memory_attrs(void);
 /** The guest's first page, which is to be at GUEST_CODE. */
 extern unsigned char guest_code[];
 

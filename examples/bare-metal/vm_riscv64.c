@@ -28,6 +28,17 @@ _Static_assert(offsetof(struct vcpu, pc) == RISCV64_VCPU_PC &&
 void guest_run(struct vcpu *vcpu);
 
 const char *const vm_format = "riscv-sv39x4";
+const uint32_t vm_nr_root_items = 0;
+
+struct pgw_control vm_control(void)
+{
+	return machine.control;
+}
+
+uint64_t vm_memory_attrs(void)
+{
+	return machine.memory_attrs;
+}
 
 /* HLV.D; the guest's own translation is off. */
 static uint64_t load(uint64_t gpa)

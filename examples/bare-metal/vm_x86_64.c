@@ -88,6 +88,17 @@ static unsigned char host_save_area[4096] __attribute__((aligned(4096)));
 
 const char *const vm_format = "npt-48";
 uint64_t (*const vm_load)(uint64_t gpa) = NULL;
+const uint32_t vm_nr_root_items = 0;
+
+struct pgw_control vm_control(void)
+{
+	return machine.control;
+}
+
+uint64_t vm_memory_attrs(void)
+{
+	return machine.memory_attrs;
+}
 
 static uint64_t read_msr(uint32_t msr)
 {

@@ -9,10 +9,12 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 make_tmp
 name=$1-$2
 image=${3-}
+virt=virt
+[ "$name" != hypervisor-arm64 ] || virt=virt,virtualization=on
 
 case $2 in
 x86_64) set -- qemu-system-x86_64 -machine pc -cpu max -no-reboot ;;
-arm64) set -- qemu-system-aarch64 -machine virt -cpu cortex-a57 ;;
+arm64) set -- qemu-system-aarch64 -machine $virt -cpu cortex-a57 ;;
 riscv64) set -- qemu-system-riscv64 -machine virt -cpu rv64 -bios none ;;
 esac
 if [ -z "$image" ]; then
