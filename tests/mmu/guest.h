@@ -62,6 +62,9 @@
 #define ARM64_REG_TCR 2
 #define ARM64_REG_MAIR 3
 #define ARM64_REG_SCTLR 4
+#define ARM64_S2_REG_VTTBR 0
+#define ARM64_S2_REG_VTCR 1
+#define ARM64_S2_REG_HCR 2
 #define ARM_REG_TTBR0 0
 #define ARM_REG_TTBR1 1
 #define ARM_REG_TTBCR 2

@@ -82,11 +82,16 @@ struct cpu {
 	uint32_t toggles; /* those that the stub can choose */
 };
 
+struct iommu;
+
 struct machine {
+	const char *name; /* to choose it by; NULL: as arch */
 	const char *arch; /* pgw_format_arch() */
 	const char *emulator;
 	const char *board;
 	const char *stub_option, *stub_prefix; /* how to load the stub */
+	/* In the place of board and stub, of what they need, and of registers: a device's DMA. NULL: none. */
+	const struct iommu *iommu;
 	const struct cpu *cpus;
 	const struct encoder *encoder; /* NULL: pagewalk's own, of mms that it owns */
 	uint64_t ram_pa;
@@ -101,6 +106,12 @@ struct machine {
 	bool has_whole_roots;
 	/** gva2gpa looks as the CPU does at what is malformed; if not, only at what is there. */
 	bool gva2gpa_is_the_mmu;
+	/** gva2gpa looks elsewhere: is_visible may be NULL. */
+	bool has_no_gva2gpa;
+	/** The emulator takes what is malformed for something: only tables as owners make them are tried. */
+	bool takes_malformed;
+	/** Does the emulator have this one of the formats? NULL: all of them. */
+	bool (*has_format)(const struct pgw_format *format);
 
 	uint8_t (*pa_bits)(const struct pgw_format *format, uint64_t dice);
 	/** Members of the control that are no bits: each run has others. May be NULL. */
@@ -137,8 +148,9 @@ struct machine {
 			     unsigned op);
 };
 
-extern const struct machine machine_x86_64, machine_arm64, machine_riscv64, machine_i386,
-	machine_s390x, machine_arm, machine_riscv32;
+extern const struct machine machine_x86_64, machine_arm64, machine_arm64_s2, machine_riscv64,
+	machine_i386, machine_s390x, machine_arm, machine_riscv32, machine_vtd, machine_amdvi,
+	machine_smmuv3;
 
 static inline bool setting_has(const struct setting *setting, uint32_t bit)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mmu/machine.h"
+#include "mmu/machine_arm64.h"
 
 #include <string.h>
 
@@ -23,24 +23,15 @@
 #define TCR_HPD1 BIT(42)
 #define TCR_DS BIT(59)
 
-#define ESR_EC_SHIFT 26
-#define ESR_EC BITS(31, 26)
-#define ESR_WNR BIT(6)
-#define ESR_FSC BITS(5, 0)
 #define EC_SVC 0x15
 #define EC_FETCH_EL0 0x20
 #define EC_FETCH_EL1 0x21
 #define EC_DATA_EL1 0x25
 
-#define FSC_ADDRESS_SIZE 0x00
-#define FSC_TRANSLATION 0x04
 #define FSC_ACCESS_FLAG 0x08
 #define FSC_PERMISSION 0x0c
 
 #define DESCRIPTOR_TABLE BIT(1)
-#define AF BIT(10)
-#define DBM BIT(51)
-#define CONT BIT(52)
 
 static const uint8_t ips_bits[] = { 32, 36, 40, 42, 44, 48, 52 };
 
@@ -54,12 +45,12 @@ static bool is_64k(const struct pgw_format *format)
 	return pgw_format_geometry(format)->granule_lg2 == 16;
 }
 
-static bool has_lpa2(const struct pgw_format *format)
+bool arm64_has_lpa2(const struct pgw_format *format)
 {
 	return is_wide(format) && !is_64k(format);
 }
 
-static uint8_t pa_bits(const struct pgw_format *format, uint64_t dice)
+uint8_t arm64_pa_bits(const struct pgw_format *format, uint64_t dice)
 {
 	return ips_bits[dice % (is_wide(format) ? 7 : 6)];
 }
@@ -71,7 +62,7 @@ static uint64_t far_bits(const struct pgw_format *format)
 }
 
 /* D8.3.1: the tables of block sizes. */
-static unsigned max_leaf_level(const struct setting *setting)
+unsigned arm64_max_leaf_level(const struct setting *setting)
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(setting->format);
 	unsigned level = (geo->granule_lg2 == 12 ? 2u : 1u) + is_wide(setting->format);
@@ -81,17 +72,17 @@ static unsigned max_leaf_level(const struct setting *setting)
 
 static uint64_t attrs(const struct setting *setting, unsigned level, uint64_t dice)
 {
-	/* AttrIndx, NS, nG, GP, DBM; SH where it is not address; AF mostly. */
-	uint64_t bits = BITS(5, 2) | BIT(11) | BIT(50) | DBM;
+	/* AttrIndx, NS, nG, GP, ARM64_DBM; SH where it is not address; ARM64_AF mostly. */
+	uint64_t bits = BITS(5, 2) | BIT(11) | BIT(50) | ARM64_DBM;
 
 	(void)level;
-	if (!has_lpa2(setting->format))
+	if (!arm64_has_lpa2(setting->format))
 		bits |= BITS(9, 8);
-	return (dice & bits) | (dice >> 56 ? AF : 0);
+	return (dice & bits) | (dice >> 56 ? ARM64_AF : 0);
 }
 
 /* D8.6.1: the table of contiguous sizes. */
-static unsigned run_lg2(const struct setting *setting, unsigned level)
+unsigned arm64_run_lg2(const struct setting *setting, unsigned level)
 {
 	static const uint8_t sizes[3][PGW_MAX_LEVELS] = {
 		{ 16, 25, 34 }, /* 4K: 64 KiB, 32 MiB, 16 GiB */
@@ -114,9 +105,18 @@ static unsigned support(const struct setting *setting, struct support *ret)
 	return 2;
 }
 
-static bool hardware_sets_af(const struct setting *setting)
+bool arm64_hardware_sets_af(const struct setting *setting)
 {
 	return setting_has(setting, PGW_CTL_ARM64_HD) || (setting->dice & 1);
+}
+
+uint64_t arm64_ips(const struct setting *setting)
+{
+	uint64_t ips = 0;
+
+	while (ips_bits[ips] != setting->control.pa_bits)
+		ips++;
+	return ips;
 }
 
 static uint64_t tcr(const struct setting *setting)
@@ -124,14 +124,12 @@ static uint64_t tcr(const struct setting *setting)
 	static const uint8_t tg0[] = { 0, 2, 1 }, tg1[] = { 2, 1, 3 };
 	const struct pgw_geometry *geo = pgw_format_geometry(setting->format);
 	unsigned granule = (geo->granule_lg2 - 12u) / 2;
-	uint64_t size = 64u - geo->va_bits, ips = 0;
+	uint64_t size = 64u - geo->va_bits;
 	uint64_t value = size | size << TCR_T1SZ_SHIFT | (uint64_t)tg0[granule] << TCR_TG0_SHIFT |
 			 (uint64_t)tg1[granule] << TCR_TG1_SHIFT | TCR_AS;
 
-	while (ips_bits[ips] != setting->control.pa_bits)
-		ips++;
-	value |= ips << TCR_IPS_SHIFT;
-	if (hardware_sets_af(setting))
+	value |= arm64_ips(setting) << TCR_IPS_SHIFT;
+	if (arm64_hardware_sets_af(setting))
 		value |= TCR_HA;
 	if (setting_has(setting, PGW_CTL_ARM64_HD))
 		value |= TCR_HD;
@@ -139,7 +137,7 @@ static uint64_t tcr(const struct setting *setting)
 		value |= TCR_HPD0;
 	if (setting_has(setting, PGW_CTL_ARM64_HPD1))
 		value |= TCR_HPD1;
-	if (has_lpa2(setting->format))
+	if (arm64_has_lpa2(setting->format))
 		value |= TCR_DS;
 	return value;
 }
@@ -157,12 +155,11 @@ static void registers(const struct setting *setting, const uint64_t root[_PGW_RE
 		reg[ARM64_REG_SCTLR] |= SCTLR_WXN;
 }
 
-/* The status code of a fault at one of our levels. */
-static uint64_t fsc(uint64_t what, unsigned level)
+uint64_t arm64_fsc(uint64_t what, unsigned level)
 {
 	if (level <= 3)
 		return what | (3 - level);
-	return what == FSC_TRANSLATION ? 0x2b : 0x29;
+	return what == ARM64_FSC_TRANSLATION ? 0x2b : 0x29;
 }
 
 /* Has a malformed entry an address that the CPU does not? At level 0, bit 1 comes first. */
@@ -172,7 +169,7 @@ static bool is_too_far(const struct setting *setting, const struct pgw_translati
 
 	if (is_64k(setting->format))
 		pa = (t->entry & BITS(47, 16)) | (t->entry & BITS(15, 12)) << 36;
-	if (has_lpa2(setting->format))
+	if (arm64_has_lpa2(setting->format))
 		pa |= (t->entry & BITS(49, 48)) | (t->entry & BITS(9, 8)) << 42;
 	return (t->level || (t->entry & DESCRIPTOR_TABLE)) && pa >> setting->control.pa_bits;
 }
@@ -181,7 +178,7 @@ static bool is_too_far(const struct setting *setting, const struct pgw_translati
  * A block where none can be is a translation fault by QEMU 10, whatever its address is; QEMU 7.2
  * looks at the address first. What a CPU says of one that is wrong in both ways is its choice.
  */
-static bool is_wrong_twice(const struct setting *setting, const struct pgw_translation *t)
+bool arm64_is_wrong_twice(const struct setting *setting, const struct pgw_translation *t)
 {
 	const struct pgw_geometry *geo = pgw_format_geometry(setting->format);
 
@@ -189,42 +186,45 @@ static bool is_wrong_twice(const struct setting *setting, const struct pgw_trans
 	       !(t->entry & DESCRIPTOR_TABLE) && !(geo->leaf_sizes & BIT(geo->span_lg2[t->level]));
 }
 
-static uint64_t fault_status(const struct setting *setting, const struct pgw_translation *t)
+uint64_t arm64_fault_status(const struct setting *setting, const struct pgw_translation *t)
 {
 	if (t->kind == PGW_ENTRY_MALFORMED && is_too_far(setting, t))
-		return fsc(FSC_ADDRESS_SIZE, t->level);
+		return arm64_fsc(ARM64_FSC_ADDRESS_SIZE, t->level);
 	if (t->kind != PGW_ENTRY_LEAF)
-		return fsc(FSC_TRANSLATION, t->level);
-	if (!(t->entry & AF) && !hardware_sets_af(setting))
-		return fsc(FSC_ACCESS_FLAG, t->level);
-	return fsc(FSC_PERMISSION, t->level);
+		return arm64_fsc(ARM64_FSC_TRANSLATION, t->level);
+	if (!(t->entry & ARM64_AF) && !arm64_hardware_sets_af(setting))
+		return arm64_fsc(FSC_ACCESS_FLAG, t->level);
+	return arm64_fsc(FSC_PERMISSION, t->level);
 }
 
 static struct outcome outcome(const struct setting *setting, const struct pgw_translation *t,
 			      unsigned op, bool canonical)
 {
-	struct outcome ret = { .mask = ESR_EC | ESR_FSC, .faults = true, .names_va = true };
+	struct outcome ret = { .mask = ARM64_ESR_EC | ARM64_ESR_FSC,
+			       .faults = true,
+			       .names_va = true };
 	uint64_t ec = (op & 3) != OP_EXEC ? EC_DATA_EL1
 		      : op & OP_USER      ? EC_FETCH_EL0
 					  : EC_FETCH_EL1;
 
 	if (t->kind == PGW_ENTRY_LEAF && (t->rights & op_right(op)) &&
-	    ((t->entry & AF) || hardware_sets_af(setting))) {
+	    ((t->entry & ARM64_AF) || arm64_hardware_sets_af(setting))) {
 		if ((op & 3) == OP_EXEC)
-			return (struct outcome){ (uint64_t)EC_SVC << ESR_EC_SHIFT, ESR_EC, false,
-						 false };
+			return (struct outcome){ (uint64_t)EC_SVC << ARM64_ESR_EC_SHIFT,
+						 ARM64_ESR_EC, false, false };
 		return (struct outcome){ 0, UINT64_MAX, false, false };
 	}
-	ret.code = ec << ESR_EC_SHIFT | fault_status(setting, t);
+	ret.code = ec << ARM64_ESR_EC_SHIFT | arm64_fault_status(setting, t);
 	if (ec == EC_DATA_EL1) {
-		ret.mask |= ESR_WNR;
-		ret.code |= (op & 3) == OP_STORE ? ESR_WNR : 0;
+		ret.mask |= ARM64_ESR_WNR;
+		ret.code |= (op & 3) == OP_STORE ? ARM64_ESR_WNR : 0;
 	}
 	/* An address that no table covers counts as level 0, whatever the top level is. */
 	if (!canonical)
-		ret.code = (ret.code & ~ESR_FSC) | FSC_TRANSLATION;
-	else if (is_wrong_twice(setting, t))
-		ret.mask &= ~(fsc(FSC_ADDRESS_SIZE, t->level) ^ fsc(FSC_TRANSLATION, t->level));
+		ret.code = (ret.code & ~ARM64_ESR_FSC) | ARM64_FSC_TRANSLATION;
+	else if (arm64_is_wrong_twice(setting, t))
+		ret.mask &= ~(arm64_fsc(ARM64_FSC_ADDRESS_SIZE, t->level) ^
+			      arm64_fsc(ARM64_FSC_TRANSLATION, t->level));
 	ret.code &= ret.mask;
 	return ret;
 }
@@ -238,19 +238,27 @@ static bool is_visible(const struct setting *setting, const struct pgw_translati
 
 /*
  * A block is taken at any level, also where the granule has none (D8.3.1). The
- * highest bits of addresses go unseen unless IPS says 52 bits. A leaf that
- * hardware may make dirty does not count as writable yet when it is executed
+ * highest bits of addresses go unseen unless IPS says 52 bits.
+ */
+bool arm64_qemu_takes(const struct setting *setting, const struct pgw_translation *t)
+{
+	if (t->kind != PGW_ENTRY_MALFORMED)
+		return false;
+	if (t->level && !(t->entry & DESCRIPTOR_TABLE) && !is_too_far(setting, t))
+		return true;
+	return setting->control.pa_bits < 52 && (t->entry & far_bits(setting->format));
+}
+
+/*
+ * A leaf that hardware may make dirty does not count as writable yet when it is executed
  * (D8.4.6: its effective AP[2] is 0).
  */
 static bool qemu_differs(const struct setting *setting, const struct pgw_translation *t,
 			 unsigned op)
 {
-	if (t->kind == PGW_ENTRY_MALFORMED && t->level && !(t->entry & DESCRIPTOR_TABLE) &&
-	    !is_too_far(setting, t))
-		return true;
 	if (t->kind == PGW_ENTRY_MALFORMED)
-		return setting->control.pa_bits < 52 && (t->entry & far_bits(setting->format));
-	return t->kind == PGW_ENTRY_LEAF && (op & 3) == OP_EXEC && (t->entry & DBM) &&
+		return arm64_qemu_takes(setting, t);
+	return t->kind == PGW_ENTRY_LEAF && (op & 3) == OP_EXEC && (t->entry & ARM64_DBM) &&
 	       setting_has(setting, PGW_CTL_ARM64_HD);
 }
 
@@ -270,14 +278,14 @@ const struct machine machine_arm64 = {
 	.ram_pa = GUEST_RAM_ARM64,
 	.trap = UINT64_C(0xd4000001d4000001), /* svc 0 */
 	.table_rights = BITS(62, 59),
-	.leaf_rights = BITS(7, 6) | DBM | BITS(54, 53),
-	.leaf_needs = AF,
-	.run_bit = CONT,
+	.leaf_rights = BITS(7, 6) | ARM64_DBM | BITS(54, 53),
+	.leaf_needs = ARM64_AF,
+	.run_bit = ARM64_CONT,
 	.gva2gpa_is_the_mmu = true,
-	.pa_bits = pa_bits,
-	.max_leaf_level = max_leaf_level,
+	.pa_bits = arm64_pa_bits,
+	.max_leaf_level = arm64_max_leaf_level,
 	.attrs = attrs,
-	.run_lg2 = run_lg2,
+	.run_lg2 = arm64_run_lg2,
 	.support = support,
 	.registers = registers,
 	.outcome = outcome,

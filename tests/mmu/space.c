@@ -48,8 +48,6 @@ static void table_free(void *ctx, void *table, size_t size)
 	(void)ctx, (void)table, (void)size;
 }
 
-static const enum pgw_region_kind regions[] = { PGW_REGION_USER, PGW_REGION_KERNEL };
-
 /* The mm to read, while tables are being made. */
 static struct pgw_mm *mm_now(const struct space *space, enum pgw_region_kind region)
 {
@@ -149,13 +147,13 @@ static void attach(struct space *space)
 		.control = space->setting.control,
 	};
 
-	for (size_t i = 0; i < PGW_ARRAY_SIZE(regions); i++) {
-		args.region = regions[i];
+	for (size_t i = 0; i < space->nr_regions; i++) {
+		args.region = space->region[i];
 		args.root = (struct pgw_root){
-			.pa = space->root[regions[i]],
+			.pa = space->root[args.region],
 			.nr_items = space_root_items(space),
 		};
-		assert_int_equal(pgw_mm_attach(&args, &space->seen[regions[i]]), 0);
+		assert_int_equal(pgw_mm_attach(&args, &space->seen[args.region]), 0);
 	}
 }
 
@@ -164,11 +162,11 @@ static void init_encoded(struct space *space)
 {
 	bool is_split = pgw_format_is_split(space->setting.format);
 
-	for (size_t i = 0; i < PGW_ARRAY_SIZE(regions); i++) {
+	for (size_t i = 0; i < space->nr_regions; i++) {
 		if (i && !is_split)
-			space->root[regions[i]] = space->root[regions[0]];
+			space->root[space->region[i]] = space->root[space->region[0]];
 		else
-			space->root[regions[i]] = encode_table(space, space->geo->top_level);
+			space->root[space->region[i]] = encode_table(space, space->geo->top_level);
 	}
 	attach(space);
 	map_support_in(space, PGW_REGION_USER);
@@ -183,17 +181,18 @@ static void init_owned(struct space *space)
 		.platform = &space->platform,
 		.format = space->setting.format,
 		.control = space->setting.control,
+		.nr_root_items = space_root_items(space),
 	};
 
-	for (size_t i = 0; i < PGW_ARRAY_SIZE(regions); i++) {
-		struct pgw_mm **mm = &space->owned[regions[i]];
+	for (size_t i = 0; i < space->nr_regions; i++) {
+		struct pgw_mm **mm = &space->owned[space->region[i]];
 
-		args.region = regions[i];
+		args.region = space->region[i];
 		assert_int_equal(pgw_mm_new(&args, mm), 0);
 		assert_int_equal(pgw_mmap_write_lock(*mm), 0);
-		space->root[regions[i]] = pgw_mm_root(*mm).pa;
+		space->root[args.region] = pgw_mm_root(*mm).pa;
 	}
-	map_support_in(space, PGW_REGION_USER);
+	map_support_in(space, space->region[0]);
 }
 
 void space_init(struct space *space, const struct machine *machine, const struct setting *setting,
@@ -213,6 +212,9 @@ void space_init(struct space *space, const struct machine *machine, const struct
 	space->descs = aligned_alloc(sizeof(struct pgw_ptdesc),
 				     GUEST_RAM_SIZE / TABLE_MIN * sizeof(struct pgw_ptdesc));
 	assert_non_null(space->descs);
+	for (const struct pgw_region *region = pgw_format_regions(setting->format); region->name;
+	     region++)
+		space->region[space->nr_regions++] = region->kind;
 	space->platform.ctx = space;
 	space->platform.table_alloc = table_alloc;
 	space->platform.table_free = table_free;
@@ -228,8 +230,8 @@ void space_init(struct space *space, const struct machine *machine, const struct
 
 static void free_owned(struct space *space)
 {
-	for (size_t i = 0; i < PGW_ARRAY_SIZE(regions); i++) {
-		struct pgw_mm **mm = &space->owned[regions[i]];
+	for (size_t i = 0; i < space->nr_regions; i++) {
+		struct pgw_mm **mm = &space->owned[space->region[i]];
 
 		if (*mm)
 			pgw_mmap_write_unlock(*mm);
@@ -241,8 +243,8 @@ static void free_owned(struct space *space)
 void space_fini(struct space *space)
 {
 	free_owned(space);
-	for (size_t i = 0; i < PGW_ARRAY_SIZE(regions); i++)
-		pgw_mm_free(space->seen[regions[i]]);
+	for (size_t i = 0; i < space->nr_regions; i++)
+		pgw_mm_free(space->seen[space->region[i]]);
 	free(space->descs);
 	*space = (struct space){ 0 };
 }
@@ -299,7 +301,11 @@ static unsigned shape_lg2(const struct space *space, unsigned level, bool is_run
 
 	if (!is_run)
 		return space->geo->span_lg2[level];
-	/* The CPU must have all its addresses. */
+	/* The CPU must have all its addresses, and a small root room for it beside the stub. */
+	if (!space->encoder && space_root_items(space) &&
+	    BIT(run_lg2) >= (uint64_t)space_root_items(space)
+				    << space->geo->span_lg2[space->geo->top_level])
+		return 0;
 	return run_lg2 <= space->setting.control.pa_bits ? run_lg2 : 0;
 }
 
@@ -403,7 +409,8 @@ static void map_every_shape(struct space *space, unsigned max_level)
 		if (!shape_lg2(space, level, is_run))
 			continue;
 		/* A leaf of the top level may have all of the kernel's part. */
-		while (!map_one(space, regions[1 - tries % 2], level, is_run)) {
+		while (!map_one(space, space->region[(tries + 1) % space->nr_regions], level,
+				is_run)) {
 			if (++tries == 1000)
 				fail_msg("level %u, %s: cannot be mapped", level,
 					 is_run ? "run" : "single");
@@ -423,7 +430,7 @@ void space_map_random(struct space *space, size_t nr)
 		if (random_below(space, 4))
 			level %= max_level ? 2 : 1;
 		if (shape_lg2(space, level, is_run))
-			map_one(space, regions[random_below(space, PGW_ARRAY_SIZE(regions))], level,
+			map_one(space, space->region[random_below(space, space->nr_regions)], level,
 				is_run);
 	}
 }
@@ -438,7 +445,7 @@ void space_seal(struct space *space)
 	if (space->encoder)
 		return;
 	/* One root for both halves: as kernels do, its upper half is a copy. */
-	if (!pgw_format_is_split(space->setting.format)) {
+	if (space->nr_regions == 2 && !pgw_format_is_split(space->setting.format)) {
 		memcpy(user + size / 2, kernel + size / 2, size / 2);
 		space->root[PGW_REGION_KERNEL] = space->root[PGW_REGION_USER];
 	}
@@ -449,9 +456,9 @@ void space_seal(struct space *space)
 static struct pgw_mm *mm_of(const struct space *space, uint64_t va, bool is_user,
 			    bool *ret_canonical)
 {
-	for (size_t i = 0; i < PGW_ARRAY_SIZE(regions); i++) {
+	for (size_t i = 0; i < space->nr_regions; i++) {
 		enum pgw_region_kind region =
-			regions[is_user ? i : PGW_ARRAY_SIZE(regions) - 1 - i];
+			space->region[is_user ? i : space->nr_regions - 1 - i];
 		uint64_t first, last;
 
 		pgw_format_region_range(space->setting.format, region, &first, &last);
@@ -459,7 +466,7 @@ static struct pgw_mm *mm_of(const struct space *space, uint64_t va, bool is_user
 		if (*ret_canonical)
 			return space->seen[region];
 	}
-	return space->seen[PGW_REGION_USER];
+	return space->seen[space->region[0]];
 }
 
 void space_translate(const struct space *space, uint64_t va, bool is_user,
@@ -542,10 +549,18 @@ static uint64_t rights_mask(const struct space *space, unsigned level, unsigned 
 	return rights_bits(space, level, level == leaf_level);
 }
 
+/* The slots of a table that an owner's root may have fewer of. */
+static unsigned nr_slots_of(const struct space *space, unsigned level)
+{
+	uint32_t nr = space->encoder ? 0 : space_root_items(space);
+
+	return level == space->geo->top_level && nr ? nr : 1u << space->geo->slots_lg2[level];
+}
+
 unsigned space_nr_combinations(const struct space *space, unsigned level, unsigned leaf_level)
 {
 	unsigned nr = 1u << __builtin_popcountll(rights_mask(space, level, leaf_level));
-	unsigned nr_slots = 1u << space->geo->slots_lg2[level];
+	unsigned nr_slots = nr_slots_of(space, level);
 
 	return nr < nr_slots ? nr : nr_slots;
 }
@@ -588,7 +603,7 @@ void space_spread_rights(struct space *space, enum pgw_region_kind half, unsigne
 	map_template(space, half, leaf_level, &path);
 	for (unsigned i = 0; i < path.nr_steps; i++) {
 		const struct pgw_step *step = &path.step[i];
-		uint64_t nr = BIT(space->geo->slots_lg2[step->level]), shift = 0;
+		uint64_t nr = nr_slots_of(space, step->level), shift = 0;
 		uint64_t table_pa =
 			step->item_pa - item_pa_of(space, 0, space->template_va, step->level);
 		uint64_t mask = rights_mask(space, step->level, leaf_level);
@@ -624,7 +639,7 @@ void space_spread_flips(struct space *space, enum pgw_region_kind half, unsigned
 
 unsigned space_nr_flips(const struct space *space, unsigned level)
 {
-	unsigned nr_slots = 1u << space->geo->slots_lg2[level];
+	unsigned nr_slots = nr_slots_of(space, level);
 
 	return nr_slots <= NR_ODD ? nr_slots - 1 : NR_ODD;
 }
@@ -642,7 +657,7 @@ uint64_t space_spread_va(const struct space *space, enum pgw_region_kind half, u
 
 	for (unsigned level = leaf_level; level <= space->geo->top_level; level++) {
 		uint64_t nr = space_nr_combinations(space, level, leaf_level);
-		uint64_t repeats = BIT(space->geo->slots_lg2[level]) / nr;
+		uint64_t repeats = nr_slots_of(space, level) / nr;
 		uint64_t index = combination[level] + nr * (test_random(space->random) % repeats);
 
 		va |= index << space->geo->span_lg2[level];
@@ -650,7 +665,7 @@ uint64_t space_spread_va(const struct space *space, enum pgw_region_kind half, u
 	pgw_format_region_range(space->setting.format, half, &first, &last);
 	if (pgw_format_is_split(space->setting.format))
 		return half == PGW_REGION_KERNEL ? first | va : va;
-	if (space->machine->va_mask)
+	if (space->machine->va_mask || space->nr_regions == 1)
 		return va;
 	/* One root for both halves: its top bit is repeated. */
 	return (uint64_t)((int64_t)(va << (64 - space->geo->va_bits)) >>

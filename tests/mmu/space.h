@@ -28,6 +28,8 @@ struct space {
 	struct pgw_ptdesc *descs; /* of tables, by their place in RAM */
 	struct pgw_platform platform;
 	struct pgw_phys_memory memory;
+	enum pgw_region_kind region[2]; /* the format's */
+	size_t nr_regions;
 	struct pgw_mm *owned[_PGW_REGION_MAX]; /* NULL where the machine has an encoder */
 	struct pgw_mm *seen[_PGW_REGION_MAX];  /* the same tables as foreign ones */
 	uint64_t root[_PGW_REGION_MAX];
