@@ -46,6 +46,12 @@ static void attach(struct qemu *qemu, const struct setting *setting,
 	qtest_send(qemu, "writeq 0x%x 0x%x", AMDVI_BASE + AMDVI_CONTROL, AMDVI_CONTROL_ENABLE);
 }
 
+/* Of one level or six nobody makes tables. */
+static bool has_format(const struct pgw_format *format)
+{
+	return pgw_format_is_editable(format);
+}
+
 static uint8_t pa_bits(const struct pgw_format *format, uint64_t dice)
 {
 	(void)format, (void)dice;
@@ -115,6 +121,7 @@ const struct machine machine_amdvi = {
 	.run_bit = RUN_BITS,
 	.has_no_gva2gpa = true,
 	.takes_malformed = true,
+	.has_format = has_format,
 	.pa_bits = pa_bits,
 	.max_leaf_level = max_leaf_level,
 	.attrs = attrs,
