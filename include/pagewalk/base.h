@@ -36,6 +36,7 @@ enum pgw_status {
 	PGW_OK = 0,
 	PGW_EPERM = 1,   /**< a locking rule was broken and the handler returned */
 	PGW_ENOENT = 2,  /**< no such file, format, note or root */
+	PGW_EINTR = 4,   /**< whoever asked for it wants no more */
 	PGW_EIO = 5,     /**< bytes that should be there cannot be read */
 	PGW_E2BIG = 7,   /**< the budget of table visits ran out: the result is cut short */
 	PGW_ENOEXEC = 8, /**< not a file of a known kind */

@@ -149,7 +149,9 @@ struct pgw_image_options {
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	/**
 	 * Called with progress_arg now and then while pgw_find(), pgw_find_index_write() or pgw_stats()
-	 * look at tables. Not 0 ends that, which returns the value; may be NULL.
+	 * look at tables. Not 0 ends that, which returns the value. Also called while memory is looked
+	 * through, for roots above all, and then all of now is 0; not 0 ends that with -PGW_EINTR, and
+	 * what was found until then is forgotten. May be NULL.
 	 */
 	int (*look)(void *arg, const struct pgw_look *now);
 	void *progress_arg;

@@ -147,9 +147,9 @@ int pgw_audit(const struct pgw_audit_args *args, struct pgw_audit_sums *ret)
 	if (!status)
 		status = audit_lost(&a);
 	/* Ended from outside: what was found until then is told. */
-	if (status > 0)
+	if (status > 0 || status == -PGW_EINTR)
 		ret->truncated = true;
-	if (status >= 0) {
+	if (status >= 0 || status == -PGW_EINTR) {
 		int told = audit_tell(&a);
 
 		status = told ? told : status;

@@ -517,7 +517,7 @@ int audit_foreign(struct audit *a)
 	size_t nr;
 	int status = pgw_image_foreign(a->args->image, &list, &nr, &nr_blocked);
 
-	if (status == -PGW_ENOMEM)
+	if (status == -PGW_ENOMEM || status == -PGW_EINTR)
 		return status;
 	if (status) {
 		audit_uncheck(a, PGW_AUDIT_FOREIGN_CODE,

@@ -12,6 +12,8 @@ const char *pgw_status_text(int status)
 		return "a locking rule was broken";
 	case -PGW_ENOENT:
 		return "no such file or entry";
+	case -PGW_EINTR:
+		return "ended before it was done";
 	case -PGW_EIO:
 		return "cannot be read";
 	case -PGW_E2BIG:

@@ -145,6 +145,15 @@ int image_tell_look(const struct pgw_image *image, const struct pgw_look *now)
 	return options->look ? options->look(options->progress_arg, now) : 0;
 }
 
+int image_tell_memory(const struct pgw_image *image, uint64_t done)
+{
+	const struct pgw_image_options *options = &image->options;
+
+	if (options->progress)
+		options->progress(options->progress_arg, done, image->info.readable_bytes);
+	return image_tell_look(image, &(struct pgw_look){ 0 }) ? -PGW_EINTR : 0;
+}
+
 int pgw_image_open(const char *source, const struct pgw_image_options *opts, struct pgw_image **ret,
 		   struct pgw_error *err)
 {

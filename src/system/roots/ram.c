@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "system/tell.h"
+
 struct ram_scan {
 	struct pgw_image *image;
 	image_window_fn *fn;
@@ -42,7 +44,6 @@ static int scan_window(struct ram_scan *scan, uint64_t pa, size_t size)
 /* No run reaches UINT64_MAX, so pa does not wrap. */
 static int scan_run(struct ram_scan *scan, const struct pgw_pa_range *run)
 {
-	const struct pgw_image_options *options = &scan->image->options;
 	uint64_t pa = run->first;
 	int status = 0;
 
@@ -53,9 +54,8 @@ static int scan_run(struct ram_scan *scan, const struct pgw_pa_range *run)
 			size = (size_t)(run->last - pa) + 1;
 		status = scan_window(scan, pa, size);
 		scan->done += size;
-		if (options->progress)
-			options->progress(options->progress_arg, scan->done,
-					  scan->image->info.readable_bytes);
+		if (!status)
+			status = image_tell_memory(scan->image, scan->done);
 		pa += size;
 	}
 	return status;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/bits.h"
+#include "system/tell.h"
 
 /*
  * A look at all pages by several threads. Each takes the next window, reads and looks at it alone;
@@ -163,15 +164,13 @@ static void window_look(const struct ram_look *look, struct slot *slot, uint8_t 
 		look->how->look(&block, &slot->finding, look->how->arg);
 }
 
-/* Only in the thread that asked for the look. */
-static void tell_progress(struct ram_look *look, uint64_t nr_bytes)
+/* Only in the thread that asked for the look. @return 0 or -PGW_EINTR */
+static int tell_progress(struct ram_look *look, uint64_t nr_bytes)
 {
-	const struct pgw_image_options *options = &look->image->options;
-
-	if (!options->progress || nr_bytes == look->nr_told)
-		return;
+	if (nr_bytes == look->nr_told)
+		return 0;
 	look->nr_told = nr_bytes;
-	options->progress(options->progress_arg, nr_bytes, look->image->info.readable_bytes);
+	return image_tell_memory(look->image, nr_bytes);
 }
 
 static void work(void *arg, unsigned index)
@@ -186,6 +185,7 @@ static void work(void *arg, unsigned index)
 	pthread_mutex_lock(&look->lock);
 	while ((slot = slot_give(look))) {
 		uint64_t nr_bytes;
+		int status;
 
 		pthread_mutex_unlock(&look->lock);
 		window_look(look, slot, buf);
@@ -195,9 +195,12 @@ static void work(void *arg, unsigned index)
 			slots_take(look);
 		nr_bytes = look->nr_bytes;
 		pthread_mutex_unlock(&look->lock);
-		if (!index)
-			tell_progress(look, nr_bytes);
+		status = index ? 0 : tell_progress(look, nr_bytes);
 		pthread_mutex_lock(&look->lock);
+		if (status && !look->status) {
+			look->status = status;
+			pthread_cond_broadcast(&look->changed);
+		}
 	}
 	pthread_mutex_unlock(&look->lock);
 	free(buf);
@@ -233,7 +236,7 @@ int image_ram_look(struct pgw_image *image, const struct image_look *how)
 	if (!status && (!look->is_all_given || look->nr_taken < look->nr_given))
 		status = -PGW_ENOMEM;
 	if (!status)
-		tell_progress(look, look->nr_bytes);
+		status = tell_progress(look, look->nr_bytes);
 	pthread_cond_destroy(&look->changed);
 	pthread_mutex_destroy(&look->lock);
 	free(look);
