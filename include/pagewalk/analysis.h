@@ -10,7 +10,9 @@
 
 #include <pagewalk/image.h>
 #include <pagewalk/linux_absent.h>
+#include <pagewalk/linux_tasks.h>
 #include <pagewalk/scan.h>
+#include <pagewalk/virt.h>
 #include <pagewalk/walk.h>
 
 #ifdef __cplusplus
@@ -425,21 +427,37 @@ struct pgw_diff_roots {
 	const struct pgw_root_info
 		*list; /**< ascending by address, each once: see pgw_image_roots() */
 	size_t nr;
+	struct pgw_tasks *tasks; /**< of the image: whose roots are; NULL: not known */
 };
 
 /** Of a root that has no other. */
 #define PGW_DIFF_NO_MATCH SIZE_MAX
 
 /**
- * Find which roots of two images of one machine are the same one: the kernels' own; those at one
- * address; of what is left, those whose user regions begin with the same entries (not if there are more than
- * 512 roots).
+ * Find which roots of two images of one machine are the same one: the kernels' own; if both say
+ * which processes there are, those of one process, by its number and when it was started; those at
+ * one address; of what is left, those whose user regions begin with the same entries (not if there are
+ * more than 512 roots). Where processes are known, the roots of two of them are not the same one,
+ * nor is one that a process has and one that none has.
  *
  * @param ret_match before->nr indices in after's list, or PGW_DIFF_NO_MATCH
  * @return 0, -PGW_ENOMEM
  */
 PGW_API int pgw_diff_match(const struct pgw_diff_roots *before, const struct pgw_diff_roots *after,
 			   size_t *ret_match);
+
+/**
+ * Find which virtual machines and devices of two images of one machine are the same one: devices by
+ * their number; virtual machines by their root, and the last one that is left on either side.
+ * Those without tables that are read have none.
+ *
+ * @param before of pgw_image_foreign(), as after
+ * @param ret_match nr_before indices in after, or PGW_DIFF_NO_MATCH
+ * @return 0, -PGW_ENOMEM
+ */
+PGW_API int pgw_diff_match_foreign(const struct pgw_foreign *before, size_t nr_before,
+				   const struct pgw_foreign *after, size_t nr_after,
+				   size_t *ret_match);
 
 /** Where memory is mapped. */
 struct pgw_found {
@@ -607,6 +625,12 @@ PGW_API int pgw_table_users_new(const struct pgw_image *image, const struct pgw_
 PGW_API uint32_t pgw_table_users_of(const struct pgw_table_users *users,
 				    const struct pgw_root_info *root,
 				    const struct pgw_table *table);
+/** Not 0 ends the list, which returns the value. */
+typedef int pgw_distinct_table_fn(uint64_t pa, unsigned level, const struct pgw_format *format,
+				  void *arg);
+/** All of the tables, each once (of one level, and read in one way). @return 0 or fn's value */
+PGW_API int pgw_table_users_each(const struct pgw_table_users *users, pgw_distinct_table_fn *fn,
+				 void *arg);
 /** NULL is fine. */
 PGW_API void pgw_table_users_free(struct pgw_table_users *users);
 

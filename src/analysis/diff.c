@@ -2,7 +2,6 @@
 #include <pagewalk/analysis.h>
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "analysis/look.h"
 #include "base/bits.h"
@@ -14,9 +13,6 @@
 
 /* Pieces of the comparison. */
 #define LOOK_EVERY (1 << 14)
-
-/* Roots whose content is compared, each of one side with each of the other. */
-#define MAX_BY_CONTENT 512
 
 /* One of the two, of which extents are taken one by one. */
 struct side {
@@ -277,140 +273,4 @@ int pgw_diff(const struct pgw_diff_args *args, struct pgw_diff_summary *ret)
 	ret->nr_unreadable += d->before.nr_unreadable + d->after.nr_unreadable;
 	free(d);
 	return status;
-}
-
-/* The entries of a root that are of a region, as they lie in memory; NULL: they cannot be read. */
-static void *region_items(const struct pgw_image *image, const struct pgw_root_info *root,
-			  const struct pgw_region *region, size_t *ret_size)
-{
-	const struct pgw_geometry *geo = pgw_format_geometry(root->format);
-	unsigned span_lg2 = geo->span_lg2[geo->top_level];
-	uint64_t in_root = low_bits(geo->slots_lg2[geo->top_level]);
-	uint64_t first = region->first >> span_lg2 & in_root;
-	uint64_t last = region->last >> span_lg2 & in_root;
-	size_t size = (size_t)(last - first + 1) << geo->item_lg2;
-	void *items = malloc(size);
-
-	*ret_size = size;
-	if (items && pgw_phys_read(pgw_image_phys(image), root->root.pa + (first << geo->item_lg2),
-				   items, size) == 0)
-		return items;
-	free(items);
-	return NULL;
-}
-
-static bool is_all_zero(const unsigned char *bytes, size_t size)
-{
-	for (size_t i = 0; i < size; i++) {
-		if (bytes[i])
-			return false;
-	}
-	return true;
-}
-
-/* Do two roots begin the user's region with the same tables, and is there any? */
-static bool have_same_content(const struct pgw_image *image_a, const struct pgw_root_info *a,
-			      const struct pgw_image *image_b, const struct pgw_root_info *b)
-{
-	const struct pgw_region *region = pgw_format_region(a->format, PGW_REGION_USER);
-	size_t size_a = 0, size_b = 0;
-	void *items_a, *items_b;
-	bool is_same;
-
-	if (!region || a->format != b->format || !a->has_user || !b->has_user)
-		return false;
-	items_a = region_items(image_a, a, region, &size_a);
-	items_b = region_items(image_b, b, region, &size_b);
-	is_same = items_a && items_b && memcmp(items_a, items_b, size_a) == 0 &&
-		  !is_all_zero(items_a, size_a);
-	free(items_a);
-	free(items_b);
-	return is_same;
-}
-
-static bool are_kernels(const struct pgw_root_info *a, const struct pgw_root_info *b)
-{
-	return a->state == PGW_ROOT_KERNEL && b->state == PGW_ROOT_KERNEL && a->kernel == b->kernel;
-}
-
-static bool have_same_place(const struct pgw_root_info *a, const struct pgw_root_info *b)
-{
-	return a->root.pa == b->root.pa && a->state != PGW_ROOT_KERNEL &&
-	       b->state != PGW_ROOT_KERNEL && a->is_kpti_user == b->is_kpti_user;
-}
-
-/* What was matched until now. */
-struct matching {
-	const struct pgw_diff_roots *before, *after;
-	size_t *match; /* of before's roots */
-	bool *taken;   /* of after's */
-};
-
-static bool matching_try(struct matching *m, size_t i, size_t j, bool is_same)
-{
-	if (!is_same || m->taken[j] || m->before->list[i].format != m->after->list[j].format)
-		return false;
-	m->match[i] = j;
-	m->taken[j] = true;
-	return true;
-}
-
-static void match_kernels(struct matching *m)
-{
-	for (size_t i = 0; i < m->before->nr; i++) {
-		const struct pgw_root_info *a = &m->before->list[i];
-
-		if (a->state != PGW_ROOT_KERNEL)
-			continue;
-		for (size_t j = 0; j < m->after->nr; j++) {
-			if (matching_try(m, i, j, are_kernels(a, &m->after->list[j])))
-				break;
-		}
-	}
-}
-
-/* Both lists ascend, so each is gone through once, however many roots a dump makes up. */
-static void match_places(struct matching *m)
-{
-	size_t j = 0;
-
-	for (size_t i = 0; i < m->before->nr; i++) {
-		const struct pgw_root_info *a = &m->before->list[i];
-
-		while (j < m->after->nr && m->after->list[j].root.pa < a->root.pa)
-			j++;
-		if (j < m->after->nr && m->match[i] == PGW_DIFF_NO_MATCH)
-			matching_try(m, i, j, have_same_place(a, &m->after->list[j]));
-	}
-}
-
-static void match_contents(struct matching *m)
-{
-	for (size_t i = 0; i < m->before->nr; i++) {
-		const struct pgw_root_info *a = &m->before->list[i];
-
-		for (size_t j = 0; m->match[i] == PGW_DIFF_NO_MATCH && j < m->after->nr; j++) {
-			if (!m->taken[j])
-				matching_try(m, i, j,
-					     have_same_content(m->before->image, a, m->after->image,
-							       &m->after->list[j]));
-		}
-	}
-}
-
-int pgw_diff_match(const struct pgw_diff_roots *before, const struct pgw_diff_roots *after,
-		   size_t *ret_match)
-{
-	struct matching m = { before, after, ret_match, calloc(after->nr + 1, sizeof(*m.taken)) };
-
-	if (!m.taken)
-		return -PGW_ENOMEM;
-	for (size_t i = 0; i < before->nr; i++)
-		ret_match[i] = PGW_DIFF_NO_MATCH;
-	match_kernels(&m);
-	match_places(&m);
-	if (before->nr <= MAX_BY_CONTENT && after->nr <= MAX_BY_CONTENT)
-		match_contents(&m);
-	free(m.taken);
-	return 0;
 }

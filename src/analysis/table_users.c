@@ -157,6 +157,17 @@ uint32_t pgw_table_users_of(const struct pgw_table_users *users, const struct pg
 	return nr;
 }
 
+int pgw_table_users_each(const struct pgw_table_users *users, pgw_distinct_table_fn *fn, void *arg)
+{
+	const struct forest *f = &users->forest;
+	int status = 0;
+
+	for (uint64_t i = 0; i < f->nr_tables && !status; i++)
+		status = fn(f->tables[i].pa, f->tables[i].level,
+			    f->readings[f->tables[i].reading].format, arg);
+	return status;
+}
+
 void pgw_table_users_free(struct pgw_table_users *users)
 {
 	if (!users)
