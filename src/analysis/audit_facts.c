@@ -371,16 +371,19 @@ static int resource_read(struct audit_facts *facts, uint64_t va, uint64_t *stack
 
 static int resources_find(struct audit_facts *facts)
 {
-	uint64_t *stack = malloc(MAX_RESOURCES * sizeof(*stack)), va;
+	uint64_t *stack = malloc(MAX_RESOURCES * sizeof(*stack)), va, last, child;
 	unsigned depth = 0, nr = 0;
 	int status = 0;
 
 	if (!stack)
 		return -PGW_ENOMEM;
-	/* The root is all there is: its children tell. */
+	/* The root is all there is, on x86 by the CPU's width: its children tell. */
 	if (symbol_find(facts, "iomem_resource", &va) &&
-	    !linux_memory_word(&facts->memory, va + RESOURCE_CHILD, &va) && va)
-		stack[depth++] = va;
+	    !linux_memory_word(&facts->memory, va + RESOURCE_END, &last) &&
+	    !linux_memory_word(&facts->memory, va + RESOURCE_CHILD, &child) && child) {
+		stack[depth++] = child;
+		facts->pa_last = last;
+	}
 	while (depth && !status && nr++ < MAX_RESOURCES)
 		status = resource_read(facts, stack[--depth], stack, &depth);
 	free(stack);
@@ -514,7 +517,7 @@ int audit_facts_find(struct audit_facts *facts, const struct pgw_audit_args *arg
 	struct pgw_image *image = args->image;
 	int status;
 
-	*facts = (struct audit_facts){ 0 };
+	*facts = (struct audit_facts){ .pa_last = UINT64_MAX };
 	if (args->nr_roots)
 		facts->arch = arch_of(roots[0].format);
 	status = pgw_image_kernel_root(image, &facts->kernel, NULL);

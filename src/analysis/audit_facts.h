@@ -57,6 +57,7 @@ struct audit_facts {
 	struct ranges ram;        /* by the kernel's resource tree */
 	struct ranges resources;  /* all that the tree names */
 	struct ranges firmware;   /* of these, what firmware keeps for itself */
+	uint64_t pa_last; /* the last address that the CPU has, by that tree; UINT64_MAX: not known */
 	bool has_ram, has_data_symbols, has_image_end;
 	bool is_cut; /* a budget ran out in the kernel's own root: it may execute more */
 	struct audit_marks marks;

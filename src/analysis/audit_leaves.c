@@ -297,14 +297,14 @@ static void rule_table_alias(struct leaf_scan *s, const struct pgw_extent *e)
 
 /* ---- no memory ---- */
 
-/* The first part of an extent that is not in a set. @return false: all of it is */
-static bool gap_find(const struct pgw_extent *e, const struct ranges *set, uint64_t *ret_first,
-		     uint64_t *ret_last)
+/* The first part of an extent, from pa on, that is not in a set. @return false: all of it is */
+static bool gap_find(const struct pgw_extent *e, uint64_t pa, const struct ranges *set,
+		     uint64_t *ret_first, uint64_t *ret_last)
 {
-	const struct pgw_pa_range *range = ranges_next(set, e->pa);
+	const struct pgw_pa_range *range = ranges_next(set, pa);
 
-	*ret_first = e->pa;
-	if (range && range->first <= e->pa) {
+	*ret_first = pa;
+	if (range && range->first <= pa) {
 		if (range->last >= pa_last(e))
 			return false;
 		*ret_first = range->last + 1;
@@ -328,10 +328,11 @@ static bool has_only_ram(const struct leaf_scan *s, const struct pgw_extent *e, 
 			 uint64_t last)
 {
 	const struct audit_facts *facts = &s->audit->facts;
+	uint64_t va = e->va_first + (first - e->pa);
 
-	if (!place_has(&facts->direct, e->va_first) &&
-	    !(facts->has_image_end && place_has(&facts->image, e->va_first)) &&
-	    !place_has(&facts->modules, e->va_first))
+	if (!place_has(&facts->direct, va) &&
+	    !(facts->has_image_end && place_has(&facts->image, va)) &&
+	    !place_has(&facts->modules, va))
 		return false;
 	if (e->va_first - e->pa != facts->direct_distance)
 		return true;
@@ -342,17 +343,17 @@ static bool has_only_ram(const struct leaf_scan *s, const struct pgw_extent *e, 
 		!ranges_meet(&facts->firmware, first, last));
 }
 
-static void rule_no_ram(struct leaf_scan *s, const struct pgw_extent *e)
+/* first to last is no memory. */
+static void rule_no_ram_part(struct leaf_scan *s, const struct pgw_extent *e, uint64_t first,
+			     uint64_t last)
 {
 	const struct audit_facts *facts = &s->audit->facts;
 	struct pgw_audit_finding finding;
 	const char *detail = NULL;
-	uint64_t first, last;
 
-	if (!facts->has_ram || s->root->state == PGW_ROOT_FIRMWARE ||
-	    s->audit->roots[s->index].is_efi || !gap_find(e, &facts->ram, &first, &last))
-		return;
-	if (e->rights >> 3) {
+	if (first > facts->pa_last) {
+		detail = "beyond the addresses that the CPU has";
+	} else if (e->rights >> 3) {
 		if (!is_special(facts, e))
 			detail = "a program's, not marked as a device's";
 		else if (!ranges_cover(&facts->resources, first, last))
@@ -368,6 +369,25 @@ static void rule_no_ram(struct leaf_scan *s, const struct pgw_extent *e)
 	finding = leaf_finding(s, PGW_AUDIT_NO_RAM, e, first, last);
 	finding.detail = detail;
 	leaf_add(s, &finding);
+}
+
+static void rule_no_ram(struct leaf_scan *s, const struct pgw_extent *e)
+{
+	const struct audit_facts *facts = &s->audit->facts;
+	uint64_t pa = e->pa, first, last;
+
+	if (!facts->has_ram || s->root->state == PGW_ROOT_FIRMWARE ||
+	    s->audit->roots[s->index].is_efi)
+		return;
+	while (gap_find(e, pa, &facts->ram, &first, &last)) {
+		/* What the CPU has no address for is a part of its own. */
+		if (first <= facts->pa_last && last > facts->pa_last)
+			last = facts->pa_last;
+		rule_no_ram_part(s, e, first, last);
+		if (last == pa_last(e))
+			return;
+		pa = last + 1;
+	}
 }
 
 /* ---- all of them ---- */
