@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """symbol_files.py KIND KALLSYMS FILE: what a build leaves of the kernel whose /proc/kallsyms this
 is, before it was moved (KASLR): a System.map (map), an ELF file with those symbols (elf, nm's
-letters t, d, b, r and their upper case alone), one of another kernel (other), or an ELF file with
-bytes changed (hostile-N).
+letters t, d, b, r and their upper case alone), one that has them in two tables (two), or in the one that a
+loader needs (dynamic), one of another kernel (other), or an ELF file with bytes changed (hostile-N).
 """
 import random
 import struct
@@ -33,23 +33,30 @@ def as_map(path, to, moved=None):
 SECTIONS = {'t': (1, 0x6, 1), 'd': (1, 0x3, 2), 'r': (1, 0x2, 3), 'b': (8, 0x3, 4)}
 
 
-def as_elf(path):
-    names, table = bytearray(b'\0'), bytearray(24)
-    for va, letter, name in symbols(path):
+SYMTAB, DYNSYM = 2, 11
+
+
+def as_elf(path, tables=(SYMTAB,)):
+    """Tables of these types, each with every so many-th symbol."""
+    names, parts = bytearray(b'\0'), [bytearray(24) for _ in tables]
+    for i, (va, letter, name) in enumerate(symbols(path)):
         bind = 0 if letter.islower() else 1
         section = 0xfff1 if letter in 'aA' else SECTIONS.get(letter.lower(), SECTIONS['d'])[2]
         if letter in 'vVwW':
             bind = 2
-        table += struct.pack('<IBBHQQ', len(names), bind << 4 | 1, 0, section, va, 0)
+        parts[i % len(parts)] += struct.pack('<IBBHQQ', len(names), bind << 4 | 1, 0, section, va, 0)
         names += name.encode() + b'\0'
-    at = 64 + 7 * 64
+    nr = 6 + len(parts)
+    at = 64 + nr * 64
     headers = struct.pack('<IIQQQQIIQQ', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
     for kind, flags, _ in SECTIONS.values():
         headers += struct.pack('<IIQQQQIIQQ', 0, kind, flags, LINKED, at, 0, 0, 0, 1, 0)
-    headers += struct.pack('<IIQQQQIIQQ', 0, 2, 0, 0, at, len(table), 6, 1, 8, 24)
-    headers += struct.pack('<IIQQQQIIQQ', 0, 3, 0, 0, at + len(table), len(names), 0, 0, 1, 0)
+    for kind, part in zip(tables, parts):
+        headers += struct.pack('<IIQQQQIIQQ', 0, kind, 0, 0, at, len(part), nr - 1, 1, 8, 24)
+        at += len(part)
+    headers += struct.pack('<IIQQQQIIQQ', 0, 3, 0, 0, at, len(names), 0, 0, 1, 0)
     return struct.pack('<16sHHIQQQIHHHHHH', b'\x7fELF\2\1\1', 2, 62, 1, 0, 0, 64, 0, 64, 0, 0, 64,
-                       7, 6) + headers + table + names
+                       nr, nr - 1) + headers + b''.join(parts) + names
 
 
 def hostile(elf, seed):
@@ -68,6 +75,6 @@ if __name__ == '__main__':
     elif kind == 'other':
         as_map(kallsyms, to, 'init_uts_ns')
     else:
-        content = as_elf(kallsyms)
+        content = as_elf(kallsyms, {'two': (SYMTAB, SYMTAB), 'dynamic': (DYNSYM,)}.get(kind, (SYMTAB,)))
         with open(to, 'wb') as output:
-            output.write(content if kind == 'elf' else hostile(content, int(kind.split('-')[1])))
+            output.write(hostile(content, int(kind.split('-')[1])) if '-' in kind else content)

@@ -94,6 +94,13 @@ if pagewalk symbols --symbols="$tmp/elf" "$image" >"$tmp/all" 2>"$tmp/err"; then
 	cut -d' ' -f1,3 "$tmp/with-modules" >"$tmp/expected.short"
 	grep -v '^#' "$tmp/all" | cut -d' ' -f1,3 >"$tmp/lines.short"
 	same 'symbols --symbols=FILE: an ELF file' "$tmp/expected.short" "$tmp/lines.short"
+	sort "$tmp/expected.short" >"$tmp/expected.sorted"
+	for kind in two dynamic; do
+		make_file $kind
+		pagewalk symbols --symbols="$tmp/$kind" "$image" | grep -v '^#' | cut -d' ' -f1,3 |
+			sort >"$tmp/lines.sorted"
+		same "symbols --symbols=FILE: an ELF file, $kind" "$tmp/expected.sorted" "$tmp/lines.sorted"
+	done
 	for kind in hostile-1 hostile-2 hostile-3 hostile-4 hostile-5 hostile-6; do
 		run symbols --symbols="$tmp/$kind" "$image"
 		check "symbols --symbols=FILE: $kind ends" [ "$status" -eq 0 -o "$status" -eq 3 ]

@@ -92,11 +92,23 @@ static int section_take(Elf *elf, Elf_Scn *section, const GElf_Shdr *header,
 	return err;
 }
 
-int linux_symbols_of_elf(int fd, struct pgw_symbols *symbols, struct pgw_error *err)
+/* All sections of a type. */
+static int sections_take(Elf *elf, unsigned type, struct pgw_symbols *symbols)
 {
 	Elf_Scn *section = NULL;
 	GElf_Shdr header;
 	int status = 0;
+
+	while (!status && (section = lib.next_section(elf, section))) {
+		if (lib.section_header(section, &header) && header.sh_type == type)
+			status = section_take(elf, section, &header, symbols);
+	}
+	return status;
+}
+
+int linux_symbols_of_elf(int fd, struct pgw_symbols *symbols, struct pgw_error *err)
+{
+	int status;
 	Elf *elf;
 
 	if (!library_load(&library))
@@ -106,10 +118,10 @@ int linux_symbols_of_elf(int fd, struct pgw_symbols *symbols, struct pgw_error *
 	elf = lib.begin(fd, ELF_C_READ, NULL);
 	if (!elf)
 		return source_fail(err, -PGW_ENOEXEC, "an ELF file that libelf reads (--symbols)");
-	while (!status && (section = lib.next_section(elf, section))) {
-		if (lib.section_header(section, &header) && header.sh_type == SHT_SYMTAB)
-			status = section_take(elf, section, &header, symbols);
-	}
+	status = sections_take(elf, SHT_SYMTAB, symbols);
+	/* What was stripped may still have those that a loader needs. */
+	if (!status && !symbols->nr)
+		status = sections_take(elf, SHT_DYNSYM, symbols);
 	lib.end(elf);
 	if (status == -PGW_ENOMEM)
 		return source_fail(err, status, NULL);
