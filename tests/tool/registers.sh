@@ -56,6 +56,16 @@ complains 'what says nothing alone' 2 '--register: TTBR1_EL1 says nothing withou
 		python3 "$root/tests/tool/other_machines.py" arm64-identity "$tmp/arm64"
 		printf '%s' "$tmp/arm64"
 	)"
+# TCR_EL1: 48 bits of 4 KiB tables on both sides; with bit 59, DS, entries are others than this format's.
+arm64_user() {
+	run dump --root cpu0 --half user --register "TCR_EL1=$1" --register TTBR0_EL1=40ff0000 --register TTBR1_EL1=40ff0000 \
+		--register SCTLR_EL1=1 --register MAIR_EL1=ff "$tmp/arm64"
+}
+arm64_user 80100010
+check 'arm64: a root of 48 bits' grep -q '^# root 0x40ff0000, arm64-4k-48, user half' "$tmp/out"
+arm64_user 800000080100010
+check 'arm64: with TCR_EL1.DS it is not read as one' sh -c \
+	"test $status -eq 3 && grep -q 'does not hold the root' $tmp/err"
 # What the file has of a CPU is there: one register of it can be told apart.
 cr3=$(pagewalk info --json "$linux" | sed -n 's/.*"cpus":\[{[^}]*"cr3":"0x0*\([0-9a-f]*\)".*/\1/p')
 pagewalk roots "$linux" >"$tmp/expected"

@@ -37,6 +37,7 @@
 #define TCR_HD BIT(40)
 #define TCR_HPD0 BIT(41)
 #define TCR_HPD1 BIT(42)
+#define TCR_DS BIT(59)
 
 /* The architecture's least alignment of a root of few slots (D8.2, TTBRn). */
 #define MIN_ROOT_SIZE 64
@@ -655,14 +656,23 @@ static void arm64_firmware_control(uint64_t leaf, struct pgw_control *control)
 	control->memory_types = EDK2_MEMORY_TYPES;
 }
 
-/* Arm ARM D24.2, TCR_EL1: T0SZ, TG0, T1SZ, TG1. */
+/* Arm ARM D24.2, TCR_EL1: T0SZ, TG0, T1SZ, TG1, DS. */
 static const struct pgw_format *cpu_format(const struct pgw_image *image, uint64_t tcr,
 					   bool is_upper)
 {
 	static const uint8_t granules_lg2[2][4] = { { 12, 16, 14, 0 }, { 0, 14, 12, 16 } };
 	unsigned half = (unsigned)(tcr >> (is_upper ? 16 : 0));
+	unsigned granule_lg2 = granules_lg2[is_upper][half >> 14 & 3];
+	const struct pgw_format *format = image_format_of(image, granule_lg2, 64 - (half & 63));
 
-	return image_format_of(image, granules_lg2[is_upper][half >> 14 & 3], 64 - (half & 63));
+	/*
+	 * With DS entries of 4 and 16 KiB tables have address bits 51:50 where they have the
+	 * shareability else, however many bits addresses have: they are not of a format that has not.
+	 */
+	if (format && (tcr & TCR_DS) && granule_lg2 < 16 &&
+	    pgw_format_geometry(format)->max_pa_bits < 52)
+		return NULL;
+	return format;
 }
 
 /* Registers of EL1 that are known, if any is. */
