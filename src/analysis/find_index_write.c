@@ -122,6 +122,9 @@ static int write_item(uint32_t table, unsigned slot, uint64_t raw, const struct 
 	(void)raw;
 	if (entry->kind != PGW_ENTRY_LEAF)
 		return 0;
+	/* Only a root of several tables side by side has so many. */
+	if (slot >= INDEX_IN_RUN)
+		return -PGW_E2BIG;
 	if (!follows) {
 		status = leaves_grow(w);
 		if (status)
