@@ -211,6 +211,9 @@ static void print_case(const struct bench *bench, const struct bench_set *set, u
 		printf("  %-28s %11.2f ns/%s +- %.2f (%.2f to %.2f)  x %.2f", c->name, ns,
 		       set->unit, away, least, most, ratio);
 	bench_print_goal(bench, ratio, goal, false);
+	if (!bench->is_json && set->goal_ns[index] > 0)
+		printf(", goal <= %.0f us: %s", set->goal_ns[index] / 1e3,
+		       ns <= set->goal_ns[index] ? "met" : "MISSED");
 	if (!bench->is_json)
 		printf("\n");
 }

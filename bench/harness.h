@@ -37,6 +37,7 @@ struct bench_set {
 	unsigned nr_cases;
 	struct bench_case cases[BENCH_MAX_CASES];
 	double goal[BENCH_MAX_CASES]; /**< of a case: the ratio that is wanted at most; 0 = none */
+	double goal_ns[BENCH_MAX_CASES]; /**< ... the time of a unit; 0 = none */
 };
 
 struct bench {
