@@ -176,8 +176,8 @@ static void put_suppressions(struct json *json, const struct sarif_standing *sta
 		json_open(json, NULL, '{');
 		json_str(json, "kind", "external");
 		if (standing->reason)
-			json_untrusted(json, "justification", standing->reason,
-				       strlen(standing->reason));
+			json_text(json, "justification", standing->reason,
+				  strlen(standing->reason));
 		json_close(json, '}');
 	}
 	json_close(json, ']');

@@ -201,7 +201,7 @@ static bool audit_explain(const struct target *target, const struct audit *audit
 			target->file, AUDIT_FINDINGS);
 	if (sums->nr_unreadable)
 		target_explain_unreadable(target);
-	else if (!sums->nr_roots)
+	else if (!sums->nr_roots && !interrupt_signal())
 		target_explain_no_root(target);
 	return !sums->truncated && !has_full_rule(audit, sums, true) && !sums->nr_unreadable &&
 	       sums->nr_roots;
@@ -221,26 +221,29 @@ static int audit_report(struct target *target, const struct options *opts, struc
 		.arg = audit,
 	};
 	struct pgw_audit_sums sums = { 0 };
-	int err = target_roots(target, &args.roots, &args.nr_roots);
+	int err;
 	bool is_whole;
 
 	if (audit->baseline.writes && !new_file_spares_image(&audit->baseline.new, target->image))
 		return TOOL_UNREADABLE;
-	if (err)
+	interrupt_catch();
+	err = target_roots(target, &args.roots, &args.nr_roots);
+	if (err && err != -PGW_EINTR)
 		return target_fail(target, err);
-	if (pgw_image_symbols(target->image, &audit->symbols, NULL))
+	if (err || pgw_image_symbols(target->image, &audit->symbols, NULL))
 		audit->symbols = NULL;
 	record_init(&audit->record, out, option_given(opts, OPT_JSON));
 	audit->is_sarif = option_given(opts, OPT_SARIF);
 	if (audit->is_sarif)
 		sarif_begin(&audit->sarif, out, target->file);
-	interrupt_catch();
-	err = pgw_audit(&args, &sums);
+	if (!err)
+		err = pgw_audit(&args, &sums);
 	target_progress_end(target);
 	if (audit->has_failed)
 		return TOOL_UNREADABLE;
-	if (err < 0)
+	if (err < 0 && err != -PGW_EINTR)
 		return target_fail(target, err);
+	sums.truncated |= err == -PGW_EINTR;
 	audit_summary(target, audit, &sums);
 	out_flush(out);
 	is_whole = audit_explain(target, audit, &args, &sums);

@@ -5,9 +5,12 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "diff_watch.h"
 #include "names.h"
+#include "owners.h"
 #include "report/record.h"
 #include "report/report.h"
+#include "spaces.h"
 #include "target.h"
 
 #define STOP_OUTPUT 1
@@ -18,12 +21,18 @@ static const char *const what_names[_PGW_CHANGE_NR] = {
 	"appeared", "vanished", "moved", "rights", "size", "attributes", "kind",
 };
 
+/* An image and its roots. */
+struct diff_side {
+	struct target target;
+	struct spaces spaces; /* of virtual machines and devices, too */
+	struct owners *owners;
+	bool *has_match; /* of the second one: by root */
+};
+
 /* Two images, their roots, and which is which. */
 struct diff {
-	struct target before, after;
-	struct pgw_diff_roots roots_before, roots_after;
-	size_t *match;
-	bool *has_match; /* of roots_after */
+	struct diff_side before, after;
+	size_t *match; /* of before's roots: after's */
 	struct options *opts;
 	struct record record;
 	struct pgw_diff_summary sums;
@@ -36,6 +45,7 @@ struct diff {
 /* A pair of roots, and which region of it. */
 struct pair {
 	struct diff *diff;
+	size_t index[2]; /* in the two lists */
 	const struct pgw_root_info *before, *after;
 	const struct pgw_region *region;
 	struct pgw_mm *mm[2];
@@ -43,7 +53,7 @@ struct pair {
 	uint64_t nr_told;  /* pieces of this comparison */
 };
 
-static void diff_side(struct record *record, const struct pgw_extent *extent, bool is_after)
+static void change_side(struct record *record, const struct pgw_extent *extent, bool is_after)
 {
 	static const char *const keys[][2] = {
 		{ "pa", "new_pa" },     { "leaf", "new_leaf" },   { "kernel", "new_kernel" },
@@ -90,8 +100,8 @@ static int diff_change(const struct pgw_change *change, void *arg)
 	record_hex(record, "first", change->va_first);
 	record_hex(record, "last", change->va_last);
 	record_size(record, "bytes", change->va_last - change->va_first + 1);
-	diff_side(record, &change->before, false);
-	diff_side(record, &change->after, true);
+	change_side(record, &change->before, false);
+	change_side(record, &change->after, true);
 	record_bool(record, "scattered", change->is_scattered);
 	record_hex(record, "root", pair->before->root.pa);
 	record_end(record);
@@ -107,19 +117,19 @@ static int pair_look(void *arg, uint64_t nr_pieces)
 		.what = "comparing",
 		.unit = "pieces",
 		.done = diff->nr_done,
-		.total = 2 * (uint64_t)diff->roots_before.nr,
+		.total = 2 * (uint64_t)diff->before.spaces.nr,
 	};
 
 	diff->nr_pieces += nr_pieces - pair->nr_told;
 	pair->nr_told = nr_pieces;
 	step.nr = diff->nr_pieces;
-	progress_show(&diff->before.progress, &step);
+	progress_show(&diff->before.target.progress, &step);
 	return interrupt_signal() ? TARGET_STOPPED : 0;
 }
 
 static int pair_attach(struct pair *pair)
 {
-	struct target *target[2] = { &pair->diff->before, &pair->diff->after };
+	struct target *target[2] = { &pair->diff->before.target, &pair->diff->after.target };
 	const struct pgw_root_info *root[2] = { pair->before, pair->after };
 
 	for (int i = 0; i < 2; i++) {
@@ -140,6 +150,20 @@ static int pair_attach(struct pair *pair)
 	return 0;
 }
 
+/* Whose a root is: a virtual machine's or a device's; or its state, and the process that has it. */
+static void root_whose(struct record *record, const struct diff_side *side, size_t index)
+{
+	const struct pgw_root_info *root = &side->spaces.roots[index];
+
+	record_str(record, "format", pgw_format_name(root->format));
+	if (spaces_whose(&side->spaces, index)) {
+		spaces_record(&side->spaces, index, record);
+		return;
+	}
+	record_str(record, "state", report_root_state(root->state));
+	owners_name(side->owners, root, record);
+}
+
 static void pair_record(const struct pair *pair, const struct pgw_diff_summary *sums)
 {
 	struct record *record = &pair->diff->record;
@@ -147,9 +171,9 @@ static void pair_record(const struct pair *pair, const struct pgw_diff_summary *
 	record_begin(record, "root");
 	record_hex(record, "root", pair->before->root.pa);
 	record_hex(record, "new_root", pair->after->root.pa);
-	record_str(record, "format", pgw_format_name(pair->before->format));
-	record_str(record, "state", report_root_state(pair->before->state));
-	record_str(record, "new_state", report_root_state(pair->after->state));
+	root_whose(record, &pair->diff->before, pair->index[0]);
+	if (!spaces_whose(&pair->diff->before.spaces, pair->index[0]))
+		record_str(record, "new_state", report_root_state(pair->after->state));
 	record_str(record, "region", pair->region->name);
 	record_dec(record, "changes", sums->nr_changes);
 	record_size(record, "same", sums->same_bytes);
@@ -184,6 +208,13 @@ static int pair_diff(struct pair *pair, bool has_changes)
 	err = pair_attach(pair);
 	args.before = pair->mm[0];
 	args.after = pair->mm[1];
+	/* A root of several tables side by side may have fewer than its format. */
+	for (int i = 0; i < 2 && !err; i++) {
+		const struct pgw_region *region = pgw_mm_region(pair->mm[i]);
+
+		if (args.last > region->last)
+			args.last = region->last;
+	}
 	args.fn = has_changes ? diff_change : NULL;
 	args.look = pair_look;
 	pair->nr_told = 0;
@@ -212,11 +243,14 @@ static int pair_diff(struct pair *pair, bool has_changes)
  * Is this region told of this root? Of Linux's kernel half the kernel's own root tells all; the
  * user half of a KPTI pair is the same tables in both.
  */
-static bool is_compared(const struct pgw_root_info *root, const struct pgw_region *region)
+static bool is_compared(const struct diff_side *side, size_t index, const struct pgw_region *region)
 {
+	const struct pgw_root_info *root = &side->spaces.roots[index];
 	bool is_process = root->state == PGW_ROOT_RUNNING || root->state == PGW_ROOT_MAPPED ||
 			  root->state == PGW_ROOT_EMPTY;
 
+	if (spaces_whose(&side->spaces, index))
+		return !pgw_format_is_split(root->format) || region->kind == PGW_REGION_USER;
 	if (region->kind == PGW_REGION_USER)
 		return root->has_user && !root->is_kpti_user;
 	return root->has_kernel && !is_process;
@@ -225,24 +259,28 @@ static bool is_compared(const struct pgw_root_info *root, const struct pgw_regio
 static bool is_chosen(const struct diff *diff, const struct pgw_root_info *root)
 {
 	return root->state != PGW_ROOT_GUEST &&
-	       (!option_given(diff->opts, OPT_ROOT) || root->root.pa == diff->before.root.root.pa);
+	       (!option_given(diff->opts, OPT_ROOT) ||
+		root->root.pa == diff->before.target.root.root.pa);
 }
 
 static int diff_pairs(struct diff *diff, bool has_changes)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < diff->roots_before.nr && !err; i++) {
-		struct pair pair = { .diff = diff, .before = &diff->roots_before.list[i] };
+	for (size_t i = 0; i < diff->before.spaces.nr && !err; i++) {
+		size_t j = diff->match[i];
+		struct pair pair = { .diff = diff,
+				     .index = { i, j },
+				     .before = &diff->before.spaces.roots[i] };
 
 		diff->nr_done++;
-		if (diff->match[i] == PGW_DIFF_NO_MATCH || !is_chosen(diff, pair.before))
+		if (j == PGW_DIFF_NO_MATCH || !is_chosen(diff, pair.before))
 			continue;
-		pair.after = &diff->roots_after.list[diff->match[i]];
+		pair.after = &diff->after.spaces.roots[j];
 		pair.region = pgw_format_regions(pair.before->format);
 		for (; pair.region->name && !err; pair.region++) {
-			if (is_compared(pair.before, pair.region) &&
-			    is_compared(pair.after, pair.region))
+			if (is_compared(&diff->before, i, pair.region) &&
+			    is_compared(&diff->after, j, pair.region))
 				err = pair_diff(&pair, has_changes);
 		}
 	}
@@ -250,70 +288,119 @@ static int diff_pairs(struct diff *diff, bool has_changes)
 }
 
 /* A root that one of the images has alone; freed ones come and go. */
-static void diff_single(struct diff *diff, const struct pgw_root_info *root, const char *where)
+static void diff_single(struct diff *diff, const struct diff_side *side, size_t index,
+			const char *where)
 {
+	const struct pgw_root_info *root = &side->spaces.roots[index];
+
 	if (root->state == PGW_ROOT_EMPTY || root->state == PGW_ROOT_GUEST ||
 	    !is_chosen(diff, root))
 		return;
 	diff->nr_single++;
 	record_begin(&diff->record, "root");
 	record_hex(&diff->record, "root", root->root.pa);
-	record_str(&diff->record, "format", pgw_format_name(root->format));
-	record_str(&diff->record, "state", report_root_state(root->state));
+	root_whose(&diff->record, side, index);
 	record_str(&diff->record, "only", where);
 	record_end(&diff->record);
 }
 
 static void diff_singles(struct diff *diff)
 {
-	for (size_t i = 0; i < diff->roots_before.nr; i++) {
+	for (size_t i = 0; i < diff->before.spaces.nr; i++) {
 		if (diff->match[i] == PGW_DIFF_NO_MATCH)
-			diff_single(diff, &diff->roots_before.list[i], "before");
+			diff_single(diff, &diff->before, i, "before");
 		else
-			diff->has_match[diff->match[i]] = true;
+			diff->after.has_match[diff->match[i]] = true;
 	}
-	for (size_t i = 0; i < diff->roots_after.nr; i++) {
-		if (!diff->has_match[i])
-			diff_single(diff, &diff->roots_after.list[i], "after");
+	for (size_t i = 0; i < diff->after.spaces.nr; i++) {
+		if (!diff->after.has_match[i])
+			diff_single(diff, &diff->after, i, "after");
 	}
+}
+
+/* The roots of a side. @return as command.run */
+static int side_look(struct diff_side *side, const struct options *opts)
+{
+	int err = spaces_open(&side->target, !option_given(opts, OPT_ROOT), &side->spaces);
+
+	if (err)
+		return target_fail(&side->target, err);
+	if (!side->spaces.nr) {
+		message("%s: no page-table root was found in it", side->target.file);
+		return TOOL_UNREADABLE;
+	}
+	side->owners = owners_open(&side->target);
+	side->has_match = calloc(side->spaces.nr + 1, sizeof(*side->has_match));
+	return side->has_match ? TOOL_DONE : target_fail(&side->target, -PGW_ENOMEM);
+}
+
+/* Which of its virtual machines and devices have roots, in a list of their own. To be freed. */
+static struct pgw_foreign *side_foreign(const struct diff_side *side, size_t *ret_nr)
+{
+	struct pgw_foreign *list;
+
+	*ret_nr = side->spaces.nr - side->spaces.nr_own;
+	list = calloc(*ret_nr + 1, sizeof(*list));
+	for (size_t i = 0; list && i < *ret_nr; i++)
+		list[i] = *side->spaces.whose[i];
+	return list;
+}
+
+/* @return 0 or -PGW_ENOMEM */
+static int diff_match_foreign(struct diff *diff)
+{
+	size_t nr[2], first = diff->before.spaces.nr_own;
+	struct pgw_foreign *before = side_foreign(&diff->before, &nr[0]);
+	struct pgw_foreign *after = side_foreign(&diff->after, &nr[1]);
+	int err = -PGW_ENOMEM;
+
+	if (before && after)
+		err = pgw_diff_match_foreign(before, nr[0], after, nr[1], diff->match + first);
+	for (size_t i = first; !err && i < diff->before.spaces.nr; i++) {
+		if (diff->match[i] != PGW_DIFF_NO_MATCH)
+			diff->match[i] += diff->after.spaces.nr_own;
+	}
+	free(before);
+	free(after);
+	return err;
 }
 
 static int diff_match(struct diff *diff)
 {
-	struct target *targets[2] = { &diff->before, &diff->after };
-	struct pgw_diff_roots *roots[2] = { &diff->roots_before, &diff->roots_after };
+	struct diff_side *sides[2] = { &diff->before, &diff->after };
+	struct pgw_diff_roots roots[2];
+	int err = -PGW_ENOMEM;
 
 	for (int i = 0; i < 2; i++) {
-		int err = target_roots(targets[i], &roots[i]->list, &roots[i]->nr);
+		int status = side_look(sides[i], diff->opts);
 
-		if (err) {
-			message("%s: %s", targets[i]->file, pgw_status_text(err));
-			return TOOL_UNREADABLE;
-		}
-		roots[i]->image = targets[i]->image;
-		if (!roots[i]->nr) {
-			message("%s: no page-table root was found in it", targets[i]->file);
-			return TOOL_UNREADABLE;
-		}
+		if (status != TOOL_DONE)
+			return status;
+		roots[i] = (struct pgw_diff_roots){
+			.image = sides[i]->target.image,
+			.list = sides[i]->spaces.roots,
+			.nr = sides[i]->spaces.nr_own,
+			.tasks = owners_tasks(sides[i]->owners),
+		};
 	}
-	diff->match = calloc(roots[0]->nr + 1, sizeof(*diff->match));
-	diff->has_match = calloc(roots[1]->nr + 1, sizeof(*diff->has_match));
-	if (!diff->match || !diff->has_match ||
-	    pgw_diff_match(roots[0], roots[1], diff->match) < 0) {
-		message("%s", pgw_status_text(-PGW_ENOMEM));
-		return TOOL_UNREADABLE;
-	}
-	return TOOL_DONE;
+	diff->match = calloc(diff->before.spaces.nr + 1, sizeof(*diff->match));
+	if (diff->match)
+		err = pgw_diff_match(&roots[0], &roots[1], diff->match);
+	if (!err)
+		err = diff_match_foreign(diff);
+	return err ? target_fail(&diff->before.target, err) : TOOL_DONE;
 }
 
 static bool is_root_listed(const struct diff *diff)
 {
-	for (size_t i = 0; i < diff->roots_before.nr; i++) {
-		if (diff->roots_before.list[i].root.pa == diff->before.root.root.pa)
+	const struct spaces *spaces = &diff->before.spaces;
+
+	for (size_t i = 0; i < spaces->nr; i++) {
+		if (spaces->roots[i].root.pa == diff->before.target.root.root.pa)
 			return true;
 	}
-	message("%s: 0x%" PRIx64 " is none of its roots", diff->before.file,
-		diff->before.root.root.pa);
+	message("%s: 0x%" PRIx64 " is none of its roots", diff->before.target.file,
+		diff->before.target.root.root.pa);
 	return false;
 }
 
@@ -322,46 +409,53 @@ static void diff_summary(struct diff *diff)
 	struct record *record = &diff->record;
 
 	record_begin_summary(record);
-	record_dec(record, "roots_before", diff->roots_before.nr);
-	record_dec(record, "roots_after", diff->roots_after.nr);
+	record_dec(record, "roots_before", diff->before.spaces.nr);
+	record_dec(record, "roots_after", diff->after.spaces.nr);
 	record_dec(record, "single_roots", diff->nr_single);
 	record_dec(record, "changes", diff->sums.nr_changes);
 	record_size(record, "same", diff->sums.same_bytes);
 	record_bool(record, "placement_guessed",
-		    report_is_guess(diff->before.image) || report_is_guess(diff->after.image));
+		    report_is_guess(diff->before.target.image) ||
+			    report_is_guess(diff->after.target.image));
 	record_bool(record, "truncated", diff->truncated);
 	record_dec(record, "malformed", diff->sums.nr_malformed);
 	record_dec(record, "unreadable", diff->sums.nr_unreadable);
 	record_end(record);
 }
 
-static int diff_report(struct diff *diff)
+/* What keeps it from saying all. */
+static void diff_explain(const struct diff *diff)
 {
-	int status = diff_match(diff), err;
-
-	if (status == TOOL_DONE && option_given(diff->opts, OPT_ROOT) && !is_root_listed(diff))
-		status = TOOL_USAGE;
-	if (status != TOOL_DONE)
-		return status;
-	interrupt_catch();
-	err = diff_pairs(diff, false);
-	if (!err) {
-		diff_singles(diff);
-		err = diff_pairs(diff, true);
-	}
-	progress_end(&diff->before.progress);
-	diff->truncated |= err == TARGET_STOPPED;
-	if (err < 0) {
-		message("%s: %s", diff->before.file, pgw_status_text(err));
-		return TOOL_UNREADABLE;
-	}
-	diff_summary(diff);
-	out_flush(diff->record.out);
-	if (diff->truncated && err != TARGET_STOPPED)
+	if (diff->truncated && !interrupt_signal())
 		message("cut short: the budget of table visits or lines ran out (--budget)");
 	if (diff->sums.nr_unreadable)
 		message("%" PRIu64 " tables are not in the images: what they map is not compared",
 			diff->sums.nr_unreadable);
+}
+
+static int diff_report(struct diff *diff)
+{
+	int status, err = 0;
+
+	interrupt_catch();
+	status = diff_match(diff);
+	if (status == TOOL_DONE && option_given(diff->opts, OPT_ROOT) && !is_root_listed(diff))
+		status = TOOL_USAGE;
+	if (status != TOOL_DONE && !interrupt_signal())
+		return status;
+	if (status == TOOL_DONE)
+		err = diff_pairs(diff, false);
+	if (status == TOOL_DONE && !err) {
+		diff_singles(diff);
+		err = diff_pairs(diff, true);
+	}
+	progress_end(&diff->before.target.progress);
+	diff->truncated |= err == TARGET_STOPPED || interrupt_signal();
+	if (err < 0)
+		return target_fail(&diff->before.target, err);
+	diff_summary(diff);
+	out_flush(diff->record.out);
+	diff_explain(diff);
 	return diff->sums.nr_changes || diff->nr_single || diff->truncated ||
 			       diff->sums.nr_unreadable
 		       ? TOOL_FINDING
@@ -382,6 +476,21 @@ static struct options *options_of_second(const struct options *opts)
 	return second;
 }
 
+static int side_open(struct diff_side *side, const struct options *opts)
+{
+	int status = target_open(&side->target, opts);
+
+	return status == TOOL_DONE ? target_hold_if_live(&side->target, opts) : status;
+}
+
+static void side_close(struct diff_side *side)
+{
+	owners_close(side->owners);
+	spaces_close(&side->spaces);
+	free(side->has_match);
+	target_close(&side->target);
+}
+
 static int diff_open(struct diff *diff)
 {
 	struct options *second = options_of_second(diff->opts);
@@ -391,17 +500,13 @@ static int diff_open(struct diff *diff)
 		message("%s", pgw_status_text(-PGW_ENOMEM));
 		return TOOL_UNREADABLE;
 	}
-	status = target_open(&diff->before, diff->opts);
+	status = side_open(&diff->before, diff->opts);
 	if (status == TOOL_DONE)
-		status = names_range(&diff->before, diff->opts);
-	if (status == TOOL_DONE)
-		status = target_hold_if_live(&diff->before, diff->opts);
+		status = names_range(&diff->before.target, diff->opts);
 	if (status == TOOL_DONE && option_given(diff->opts, OPT_ROOT))
-		status = target_choose_root(&diff->before, diff->opts);
+		status = target_choose_root(&diff->before.target, diff->opts);
 	if (status == TOOL_DONE)
-		status = target_open(&diff->after, second);
-	if (status == TOOL_DONE)
-		status = target_hold_if_live(&diff->after, second);
+		status = side_open(&diff->after, second);
 	free(second);
 	return status;
 }
@@ -415,33 +520,43 @@ static int diff_run(const struct options *given)
 
 	if (status != TOOL_DONE)
 		return status;
+	if (given->nr_args != (option_given(given, OPT_WATCH) ? 1 : 2)) {
+		message(option_given(given, OPT_WATCH)
+				? "diff: --watch compares one machine that runs with itself"
+				: "diff: an argument is missing: the other image");
+		return TOOL_USAGE;
+	}
+	if (option_given(given, OPT_WATCH))
+		return diff_watch(given);
 	out_init(&out, STDOUT_FILENO, options_color(&opts, STDOUT_FILENO));
 	record_init(&diff.record, &out, option_given(&opts, OPT_JSON));
 	status = diff_open(&diff);
 	if (status == TOOL_DONE)
 		status = target_finish(&out, diff_report(&diff));
 	free(diff.match);
-	free(diff.has_match);
-	target_close(&diff.after);
-	target_close(&diff.before);
+	side_close(&diff.after);
+	side_close(&diff.before);
 	return status;
 }
 
 const struct command cmd_diff = {
 	.name = "diff",
-	.args = "IMAGE NEW",
+	.args = "IMAGE [NEW]",
 	.summary = "what one image maps and another of the same machine does not",
 	.description =
-		"Compares the roots of two images of one machine. First a record for each root\n"
+		"Compares the roots of two images of one machine, and what its virtual machines\n"
+		"and devices go by: those of one process, where processes are known; else those\n"
+		"at one address, or of one content. First a record for each root\n"
 		"and region says how much is the same, appeared, vanished, moved to other\n"
 		"memory, or changed rights, size of leaves or attributes; then a record for\n"
-		"each range that did. Status 0: all is the same; 1: something differs.\n",
+		"each range that did. Status 0: all is the same; 1: something differs.\n"
+		"With --watch a machine that runs is compared with itself, that much later.\n",
 	.examples = "  pagewalk diff vmcore vmcore                 all is the same\n"
 		    "  pagewalk diff --range 0+1G vmcore vmcore    ... of these addresses\n",
-	.options = OPTIONS_IMAGE | OPT_BIT(OPT_SYMBOLS) | OPT_BIT(OPT_MAX_PAUSE) |
+	.options = OPTIONS_IMAGE | OPTIONS_WATCH | OPT_BIT(OPT_SYMBOLS) | OPT_BIT(OPT_MAX_PAUSE) |
 		   OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_RANGE) | OPT_BIT(OPT_BUDGET) |
 		   OPT_BIT(OPT_JSON) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP),
-	.min_args = 2,
+	.min_args = 1,
 	.max_args = 2,
 	.nr_more_images = 1,
 	.run = diff_run,

@@ -80,6 +80,19 @@ static bool dump_levels(const struct parse_levels *wanted, const struct pgw_form
 	return true;
 }
 
+/* A root without halves has the rights of one. */
+static bool dump_rights(const struct pgw_dump_filter *filter, const struct pgw_format *format)
+{
+	const uint8_t users = PGW_USER_R | PGW_USER_W | PGW_USER_X;
+
+	if (!pgw_format_region(format, PGW_REGION_FOREIGN) ||
+	    !((filter->rights_all | filter->rights_none) & users))
+		return true;
+	message("--perm u: a root of format %s is no program's; its rights are those of k:",
+		pgw_format_name(format));
+	return false;
+}
+
 static bool dump_filter(const struct options *opts, const struct pgw_format *format,
 			struct pgw_dump_filter *ret)
 {
@@ -90,7 +103,7 @@ static bool dump_filter(const struct options *opts, const struct pgw_format *for
 		.pa_first = opts->pa_first,
 		.pa_last = opts->pa_last,
 	};
-	return dump_levels(&opts->levels, format, ret);
+	return dump_rights(ret, format) && dump_levels(&opts->levels, format, ret);
 }
 
 /* What ends at va_last was told: is there to be more? */

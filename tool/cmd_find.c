@@ -10,6 +10,7 @@
 #include "report/record.h"
 #include "report/report.h"
 #include "sought.h"
+#include "spaces.h"
 #include "target.h"
 
 /* Distinct tables: at 4 KiB, 16 GiB of them. */
@@ -18,6 +19,7 @@
 #define STOP_OUTPUT 1
 
 struct find {
+	struct spaces spaces; /* without --root */
 	const struct pgw_root_info *roots;
 	struct record record;
 };
@@ -38,20 +40,26 @@ static int find_found(const struct pgw_found *found, void *arg)
 	record_str(record, "user", report_rights(found->rights >> 3));
 	record_hex(record, "entry", found->entry);
 	record_hex(record, "root", root->root.pa);
-	record_str(record, "state", report_root_state(root->state));
+	if (find->spaces.nr && spaces_whose(&find->spaces, found->root))
+		spaces_record(&find->spaces, found->root, record);
+	else
+		record_str(record, "state", report_root_state(root->state));
 	record_str(record, "region", found->region->name);
 	record_end(record);
 	return out_failed(record->out) ? STOP_OUTPUT : 0;
 }
 
-static void find_summary(const struct target *target, struct record *record,
+static void find_summary(const struct target *target, struct find *find,
 			 const struct pgw_find_sums *sums, bool truncated)
 {
+	struct record *record = &find->record;
+
 	record_begin_summary(record);
 	record_dec(record, "roots", sums->nr_roots);
 	record_dec(record, "tables", sums->nr_tables);
 	record_dec(record, "mappings", sums->nr_found);
 	record_size(record, "bytes", sums->bytes);
+	record_dec(record, "pass_through", find->spaces.nr_pass_through);
 	record_bool(record, "placement_guessed", report_is_guess(target->image));
 	record_bool(record, "truncated", truncated);
 	record_dec(record, "unreadable", sums->nr_unreadable);
@@ -186,10 +194,20 @@ static int find_mappings(struct target *target, const struct sought *sought,
 	target_progress_end(target);
 	if (err < 0 && err != -PGW_E2BIG)
 		return target_fail(target, err);
-	find_summary(target, &find->record, &sums, err == -PGW_E2BIG || err == TARGET_STOPPED);
+	find_summary(target, find, &sums, err == -PGW_E2BIG || err == TARGET_STOPPED);
 	out_flush(find->record.out);
 	find_explain(target, &sums, args->max_found, err == -PGW_E2BIG);
 	return err || sums.nr_unreadable || !sums.nr_found ? TOOL_FINDING : TOOL_DONE;
+}
+
+/* All roots, and all that virtual machines and devices go by. @return 0 or negative */
+static int find_spaces(struct target *target, struct find *find, struct pgw_find_args *args)
+{
+	int err = spaces_open(target, true, &find->spaces);
+
+	args->roots = find->spaces.roots;
+	args->nr_roots = find->spaces.nr;
+	return err;
 }
 
 static int find_report(struct target *target, const struct options *opts, struct out *out,
@@ -208,23 +226,28 @@ static int find_report(struct target *target, const struct options *opts, struct
 		.fn = find_found,
 		.arg = &find,
 	};
-	int err = 0, status = sought_resolve(sought, target, opts);
+	int err, status;
 
+	interrupt_catch();
+	record_init(&find.record, out, option_given(opts, OPT_JSON));
+	status = sought_resolve(sought, target, opts);
 	if (status != TOOL_DONE)
 		return status;
-	if (!option_given(opts, OPT_ROOT))
-		err = target_roots(target, &args.roots, &args.nr_roots);
-	if (err)
+	err = option_given(opts, OPT_ROOT) ? 0 : find_spaces(target, &find, &args);
+	if (err) {
+		if (err == -PGW_EINTR)
+			find_summary(target, &find, &(struct pgw_find_sums){ 0 }, true);
+		spaces_close(&find.spaces);
 		return target_fail(target, err);
+	}
 	find.roots = args.roots;
-	record_init(&find.record, out, option_given(opts, OPT_JSON));
-	interrupt_catch();
 	if (opts->index)
 		status = find_index_open(target, opts, &args, &index);
 	args.index = index;
 	if (status == TOOL_DONE)
 		status = find_mappings(target, sought, &args);
 	pgw_find_index_close(index);
+	spaces_close(&find.spaces);
 	return status;
 }
 
@@ -250,8 +273,9 @@ const struct command cmd_find = {
 	.args = "IMAGE WHAT",
 	.summary = "which addresses of which roots map some memory",
 	.description =
-		"Prints every virtual address of every root that maps a physical one, or some of\n"
-		"a range: with its rights, the size of the leaf and the entry.\n"
+		"Prints every virtual address of every root, virtual machine and device that maps\n"
+		"a physical one, or some of a range: with its rights, the size of the leaf and the\n"
+		"entry.\n"
 		"WHAT is hexadecimal:\n"
 		"an address, FIRST-LAST (inclusive) or FIRST+SIZE (SIZE also as 64K, 2M, 1G);\n"
 		"or it is PID:ADDRESS, what a process has there, or @NAME[+OFFSET][:cpuN], what a\n"

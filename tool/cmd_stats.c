@@ -6,6 +6,8 @@
 #include "names.h"
 #include "report/record.h"
 #include "report/report.h"
+#include "spaces.h"
+#include "stats_counted.h"
 #include "stats_split.h"
 #include "stats_tasks.h"
 #include "target.h"
@@ -17,6 +19,7 @@
 
 struct stats_report {
 	struct record record;
+	struct spaces spaces;
 	struct stats_tasks *tasks;
 	bool has_root; /* report on this root alone */
 	uint64_t root;
@@ -104,7 +107,10 @@ static void stats_region(struct stats_report *report, const struct pgw_stats_roo
 	record_begin(record, "root");
 	record_hex(record, "root", root->info->root.pa);
 	record_str(record, "format", pgw_format_name(format));
-	record_str(record, "state", report_root_state(root->info->state));
+	if (spaces_whose(&report->spaces, (size_t)(root->info - report->spaces.roots)))
+		spaces_record(&report->spaces, (size_t)(root->info - report->spaces.roots), record);
+	else
+		record_str(record, "state", report_root_state(root->info->state));
 	record_str(record, "region", of->name);
 	if (of->kind == PGW_REGION_USER)
 		stats_tasks_name(report->tasks, root->info, record);
@@ -228,30 +234,21 @@ static void stats_summary(const struct target *target, struct record *record,
 	record_end(record);
 }
 
-/* All roots, and the one that is asked for, if it is not among them. @return 0 or negative */
-static int stats_roots(struct target *target, const struct options *opts,
-		       struct pgw_root_info **ret_list, size_t *ret_nr)
+/* All roots; or those of the image, and the one that is asked for, if it is not among them. @return 0 or
+ * negative */
+static int stats_roots(struct target *target, const struct options *opts, struct spaces *spaces)
 {
-	const struct pgw_root_info *list;
-	struct pgw_root_info *roots;
-	size_t nr = 0, i = 0;
-	int err = target_roots(target, &list, &nr);
+	bool has_root = option_given(opts, OPT_ROOT);
+	int err = spaces_open(target, !has_root, spaces);
+	size_t i = 0;
 
-	if (err)
+	if (err || !has_root)
 		return err;
-	roots = calloc(nr + 1, sizeof(*roots));
-	if (!roots)
-		return -PGW_ENOMEM;
-	for (; i < nr; i++)
-		roots[i] = list[i];
-	for (i = 0; option_given(opts, OPT_ROOT) && i < nr; i++) {
-		if (roots[i].root.pa == target->root.root.pa)
-			break;
-	}
-	if (option_given(opts, OPT_ROOT) && i == nr)
-		roots[nr++] = target->root;
-	*ret_list = roots;
-	*ret_nr = nr;
+	while (i < spaces->nr && spaces->roots[i].root.pa != target->root.root.pa)
+		i++;
+	if (i == spaces->nr)
+		spaces->roots[spaces->nr++] = target->root;
+	spaces->nr_own = spaces->nr;
 	return 0;
 }
 
@@ -262,27 +259,35 @@ static int stats_report(struct target *target, const struct options *opts, struc
 				       .root = target->root.root.pa };
 	const uint64_t budget =
 		opts->budget && opts->budget < STATS_BUDGET ? opts->budget : STATS_BUDGET;
-	struct pgw_stats_sums sums;
-	struct pgw_root_info *roots;
+	struct pgw_stats_sums sums = { 0 };
 	int err, direct_err = 0;
 	bool is_cut;
-	size_t nr = 0;
 
 	(void)arg;
-	err = stats_roots(target, opts, &roots, &nr);
-	if (err)
-		return target_fail(target, err);
-	record_init(&report.record, out, option_given(opts, OPT_JSON));
-	report.tasks = stats_tasks_open(target, budget);
 	interrupt_catch();
-	err = pgw_stats(target->image, roots, nr, budget, stats_root, &report, &sums);
+	record_init(&report.record, out, option_given(opts, OPT_JSON));
+	err = stats_roots(target, opts, &report.spaces);
+	if (err) {
+		if (err == -PGW_EINTR)
+			stats_summary(target, &report.record, &sums, true);
+		spaces_close(&report.spaces);
+		return target_fail(target, err);
+	}
+	report.tasks = stats_tasks_open(target, budget);
+	err = pgw_stats(target->image, report.spaces.roots, report.spaces.nr, budget, stats_root,
+			&report, &sums);
 	target_progress_end(target);
 	is_cut = stats_tasks_cut(report.tasks);
+	if (!err && !report.has_root)
+		err = stats_counted(target, &report.spaces, stats_tasks_owners(report.tasks),
+				    budget, &report.record);
 	stats_tasks_close(report.tasks);
-	free(roots);
+	if (err == -PGW_EINTR)
+		err = TARGET_STOPPED;
+	spaces_close(&report.spaces);
 	if (!err && !report.has_root) {
 		direct_err = stats_direct(target, opts, &report.record);
-		err = direct_err == -PGW_E2BIG ? 0 : direct_err;
+		err = direct_err == -PGW_E2BIG || direct_err == STATS_SPLIT_CUT ? 0 : direct_err;
 	}
 	if (err < 0 && err != -PGW_E2BIG)
 		return target_fail(target, err);
@@ -292,7 +297,7 @@ static int stats_report(struct target *target, const struct options *opts, struc
 		message("%s: more than %" PRIu64
 			" tables: nothing is said of single roots (--budget)",
 			target->file, budget);
-	else if (direct_err)
+	else if (direct_err == -PGW_E2BIG)
 		message("%s: the budget of table visits ran out in the kernel's half: nothing is "
 			"said of its direct map (--budget)",
 			target->file);

@@ -173,7 +173,7 @@ static const char *why_not(const struct command *command, const struct options *
 	/* Each answer is a process's of its own. */
 	if (option_given(opts, OPT_WATCH) || command == &cmd_top)
 		return "none (it asks again and again)";
-	for (unsigned i = 0; i <= command->nr_more_images; i++) {
+	for (unsigned i = 0; i <= command->nr_more_images && (int)i < opts->nr_args; i++) {
 		if (is_machine(opts->args[i]))
 			return "none (a machine or a process that runs)";
 	}
@@ -193,6 +193,8 @@ void confine_begin(const struct command *command, const struct options *opts)
 	confined.is_on = true;
 	confined.command = command;
 	confined.nr_images = 1 + command->nr_more_images;
+	if (opts->nr_args < (int)confined.nr_images)
+		confined.nr_images = (unsigned)opts->nr_args;
 	enter(opts, true);
 }
 

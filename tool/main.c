@@ -88,7 +88,7 @@ static int command_run(const struct command *command, int argc, char **argv)
 		return print_command_help(command);
 	confine_begin(command, &opts);
 	/* Lines of stats belong to the line that is above them. */
-	if (option_given(&opts, OPT_WATCH) && command != &cmd_top)
+	if (option_given(&opts, OPT_WATCH) && command != &cmd_top && command != &cmd_diff)
 		return watch_run(command, &opts, command != &cmd_stats);
 	return command->run(&opts);
 }

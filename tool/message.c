@@ -24,6 +24,9 @@ int message_error(const char *file, const struct pgw_error *err)
 {
 	char text[512];
 
+	/* target_finish() says that a signal came. */
+	if (err->status == -PGW_EINTR)
+		return TOOL_FINDING;
 	pgw_error_format(err, text, sizeof(text));
 	message("%s: %s", err->file ? err->file : file, text);
 	return TOOL_UNREADABLE;

@@ -111,5 +111,11 @@ int stats_split(struct target *target, struct pgw_mm *mm, const struct pgw_root_
 		record_item_end(record);
 	}
 	record_list_end(record);
+	if (err == -PGW_E2BIG) {
+		message("%s: the direct map has more parts of other rights than are looked at: who "
+			"split it is not told whole",
+			target->file);
+		return STATS_SPLIT_CUT;
+	}
 	return err;
 }

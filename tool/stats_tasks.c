@@ -6,17 +6,9 @@
 
 #include "tasks.h"
 
-/* A process and its root. */
-struct owner {
-	uint64_t root_pa;
-	const struct pgw_task *task;
-};
-
 struct stats_tasks {
 	const struct target *target;
-	struct pgw_tasks *tasks;
-	struct owner *owners; /* by root, of one root by pid */
-	size_t nr_owners;
+	struct owners *owners;
 	uint64_t visits_left; /* of tables, for all processes together */
 	bool is_cut;
 	/* Of the process that is looked at. */
@@ -44,45 +36,13 @@ void stats_bars(struct record *record, uint64_t size, const struct pgw_stats_bar
 	}
 }
 
-static int compare_owners(const void *a, const void *b)
-{
-	const struct owner *x = (const struct owner *)a, *y = (const struct owner *)b;
-
-	if (x->root_pa != y->root_pa)
-		return x->root_pa < y->root_pa ? -1 : 1;
-	return (x->task->pid > y->task->pid) - (x->task->pid < y->task->pid);
-}
-
-/* Processes by their roots, so that looking for one takes no longer the more there are. */
-static bool owners_sort(struct stats_tasks *tasks)
-{
-	size_t nr;
-	const struct pgw_task *list = pgw_tasks_list(tasks->tasks, &nr);
-
-	tasks->owners = calloc(nr + 1, sizeof(tasks->owners[0]));
-	if (!tasks->owners)
-		return false;
-	for (size_t i = 0; i < nr; i++) {
-		struct owner owner = { .task = &list[i] };
-
-		if (!list[i].is_leader || list[i].is_kernel)
-			continue;
-		owner.root_pa = pgw_tasks_with_mm(tasks->tasks, &list[i])->root_pa;
-		if (owner.root_pa)
-			tasks->owners[tasks->nr_owners++] = owner;
-	}
-	qsort(tasks->owners, tasks->nr_owners, sizeof(tasks->owners[0]), compare_owners);
-	return true;
-}
-
 struct stats_tasks *stats_tasks_open(struct target *target, uint64_t budget)
 {
 	struct stats_tasks *tasks = calloc(1, sizeof(*tasks));
-	bool is_there = tasks && pgw_tasks_open(target->image, &tasks->tasks, NULL) == 0 &&
-			owners_sort(tasks);
 
-	target_progress_end(target);
-	if (!is_there) {
+	if (tasks)
+		tasks->owners = owners_open(target);
+	if (!tasks || !tasks->owners) {
 		stats_tasks_close(tasks);
 		return NULL;
 	}
@@ -96,49 +56,25 @@ bool stats_tasks_cut(const struct stats_tasks *tasks)
 	return tasks && tasks->is_cut;
 }
 
+const struct owners *stats_tasks_owners(const struct stats_tasks *tasks)
+{
+	return tasks ? tasks->owners : NULL;
+}
+
 void stats_tasks_close(struct stats_tasks *tasks)
 {
 	if (!tasks)
 		return;
-	pgw_tasks_close(tasks->tasks);
-	free(tasks->owners);
+	owners_close(tasks->owners);
 	free(tasks->areas);
 	free(tasks);
-}
-
-/* The first process that has the root, and how many do. */
-static const struct pgw_task *task_of(const struct stats_tasks *tasks,
-				      const struct pgw_root_info *root, uint64_t *ret_nr)
-{
-	size_t low = 0, high, end;
-
-	*ret_nr = 0;
-	if (!tasks || !root->has_user || root->is_kpti_user)
-		return NULL;
-	for (high = tasks->nr_owners; low < high;) {
-		size_t middle = low + (high - low) / 2;
-
-		if (tasks->owners[middle].root_pa < root->root.pa)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (end = low; end < tasks->nr_owners && tasks->owners[end].root_pa == root->root.pa;)
-		end++;
-	*ret_nr = end - low;
-	return end > low ? tasks->owners[low].task : NULL;
 }
 
 void stats_tasks_name(const struct stats_tasks *tasks, const struct pgw_root_info *root,
 		      struct record *record)
 {
-	uint64_t nr;
-	const struct pgw_task *task = task_of(tasks, root, &nr);
-
-	if (!task)
-		return;
-	record_dec(record, "pid", task->pid);
-	record_untrusted(record, "name", task->name, strlen(task->name));
+	if (tasks && !root->is_kpti_user)
+		owners_name(tasks->owners, root, record);
 }
 
 static int area_keep(const struct pgw_area *area, void *arg)
@@ -179,7 +115,8 @@ static int areas_count(struct stats_tasks *tasks, const struct pgw_root_info *ro
 	int err;
 
 	tasks->nr_areas = 0;
-	err = pgw_task_areas(tasks->tasks, pgw_tasks_with_mm(tasks->tasks, task), false, area_keep,
+	err = pgw_task_areas(owners_tasks(tasks->owners),
+			     pgw_tasks_with_mm(owners_tasks(tasks->owners), task), false, area_keep,
 			     tasks, &met);
 	if (!err && (met.nr_torn || met.nr_unreadable || met.truncated))
 		err = -PGW_EIO;
@@ -211,8 +148,9 @@ static uint64_t table_bytes(const struct pgw_stats_root *root)
 void stats_tasks_record(struct stats_tasks *tasks, const struct pgw_stats_root *root,
 			struct record *record)
 {
-	uint64_t nr;
-	const struct pgw_task *task = task_of(tasks, root->info, &nr);
+	uint64_t nr = 0;
+	const struct pgw_task *task =
+		tasks && !root->info->is_kpti_user ? owners_find(tasks->owners, root->info, &nr) : NULL;
 	struct pgw_stats_areas areas = { 0 };
 	int err;
 

@@ -4,6 +4,7 @@
 
 /* What stats says of processes, where the image tells which there are. */
 
+#include "owners.h"
 #include "report/record.h"
 #include "target.h"
 
@@ -17,6 +18,8 @@ struct stats_tasks;
 struct stats_tasks *stats_tasks_open(struct target *target, uint64_t budget);
 /** Has the budget run out? Records of processes say so, too. */
 bool stats_tasks_cut(const struct stats_tasks *tasks);
+/** @return NULL if tasks is */
+const struct owners *stats_tasks_owners(const struct stats_tasks *tasks);
 /** NULL is fine. */
 void stats_tasks_close(struct stats_tasks *tasks);
 

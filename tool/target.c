@@ -41,7 +41,9 @@ static int look_show(void *arg, const struct pgw_look *now)
 		.total = now->nr_all,
 	};
 
-	progress_show((struct progress *)arg, &step);
+	/* Memory is looked through: memory_show() tells how far that is. */
+	if (now->nr_all)
+		progress_show((struct progress *)arg, &step);
 	return interrupt_signal() ? TARGET_STOPPED : 0;
 }
 
@@ -1158,6 +1160,9 @@ int target_finish(struct out *out, int status)
 
 int target_fail(const struct target *target, int err)
 {
+	/* target_finish() says that a signal came. */
+	if (err == -PGW_EINTR)
+		return TOOL_FINDING;
 	message("%s: %s", target->file, pgw_status_text(err));
 	return err == -PGW_EINVAL ? TOOL_USAGE : TOOL_UNREADABLE;
 }

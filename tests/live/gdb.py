@@ -20,8 +20,8 @@ import threading
 import time
 
 from machines import (
-    PAGEWALK, QEMU, QUESTIONS, TMP, Machine, Stub, ask_both, check, file_backend, finish, packet, ram_of,
-    run, run_tests, stopped,
+    PAGEWALK, QEMU, QUESTIONS, TMP, Machine, Stub, answer_both, ask_both, check, file_backend, finish, packet,
+    ram_of, run, run_tests, stopped,
 )  # fmt: skip
 
 MAKE_DUMPS, GUEST, STUB_ARM64, STUB_RISCV64 = sys.argv[1:5]
@@ -52,6 +52,7 @@ def test_x86_64():
     machine = stopped("x86_64", "pc,memory-backend=m0", "-object", file_backend(ram), has_gdb=True)
     name = "gdb:" + machine.gdb
     ask_both("x86_64", name, dump, QUESTIONS)
+    answer_both("x86_64", name, dump)
     check("x86_64: it stands, and addresses are virtual", (machine.runs(), mode(machine)) == (False, b"0"))
     status, out, err = run("info", name)
     check("info says how memory is read", "through its gdb stub; QEMU says where" in out, (out, err))

@@ -22,7 +22,7 @@ import threading
 import time
 
 from machines import (
-    PAGEWALK, QEMU, QUESTIONS, TMP, Machine, ask_both, check, file_backend, finish, ram_of, run,
+    PAGEWALK, QEMU, QUESTIONS, TMP, Machine, answer_both, ask_both, check, file_backend, finish, ram_of, run,
     run_tests, stopped,
 )  # fmt: skip
 
@@ -132,6 +132,7 @@ def test_standing():
     ram_of(dump, ram, 64 << 20)
     machine = stopped("mapped", "pc,memory-backend=m0", "-object", file_backend(ram))
     ask_both("memory in a file", machine.name(), dump, QUESTIONS)
+    answer_both("memory in a file", machine.name(), dump)
     status, out, err = run("info", machine.name())
     check("info says how memory is read", "mapped in place" in out, (status, out, err))
     tables = os.path.join(TMP, "tables")
@@ -152,7 +153,7 @@ def test_standing():
     hva = int(machine.ask("human-monitor-command", **{"command-line": "gpa2hva 0"}).split()[-1], 16)
     decoy = memory_at(hva, 64 << 20)
     proxy = Proxy(machine, os.path.join(TMP, "proxy"))
-    ask_both("memory that QEMU writes", "qemu:" + proxy.path, dump, QUESTIONS[2:])
+    ask_both("memory that QEMU writes", "qemu:" + proxy.path, dump, QUESTIONS[4:])
     status, out, err = run("info", "qemu:" + proxy.path)
     check("info says that it is slow", "slow" in out, (out, err))
     check("... by a process with memory there", decoy)
@@ -311,6 +312,21 @@ def test_running():
     check("stats are of a copy", status in (0, 1) and out and "stood still for" in err, (out, err))
     status, out, err = run("diff", machine.name(), tables)
     check("diff is of a copy", status == 1 and out and "stood still for" in err, (out, err))
+    status, out, err = run("diff", "--watch", "1", "--watch-count", "2", "--json", machine.name())
+    records = [json.loads(line) for line in out.splitlines()]
+    sums = [r["summary"] for r in records if "summary" in r]
+    moved = {int(r["first"], 16) for r in records if "moved" in r.get("what", "")}
+    check("diff --watch: the machine and itself: what its program moves, twice", status == 1 and
+          len(sums) == 2 and all(s["changes"] for s in sums) and moved and
+          all(va in (FIRST, SECOND, GOING, USER) for va in moved), (status, out[-1500:], err))
+    status, out, err = run("diff", "--watch", "1", machine.name(), tables)
+    check("diff --watch and another image: refused", status == 2 and err.count("\n") == 1, err)
+    status, out, err = run("find", machine.name(), "200000")
+    check("find is of a copy", status == 0 and "first=0x%016x" % FIXED in out and
+          "stood still for" in err, (status, out, err))
+    status, out, err = run("audit", machine.name())
+    check("audit is of a copy", status in (0, 1) and "stood still for" in err and "# " in out and
+          "rule=kernel-wx" in out, (status, out, err))
     status, out, err = run("dump", "--max-pause", "1", "--consistent", "--root", "cpu0", machine.name())
     is_given_up = status == 3 and "--max-pause" in err and err.count("\n") == 1
     check("--max-pause: in time, or nothing", status == 0 or is_given_up, (status, err))

@@ -3,7 +3,8 @@
 """audit_foreign.py TOOL IMAGE COPY SEED: what `pagewalk audit` says of virtual machines' and devices'
 tables. In COPY, which becomes a copy of IMAGE, leaves of such tables are made to lead to the host's
 code, to a page table, to free memory, and to another machine's memory: each has to be found where it
-is, and nothing else be told. Decoys, which may only be read, stay silent. Prints TAP.
+is, and nothing else be told. Decoys, which may only be read, stay silent. A device of one machine is
+made up that reaches another's memory, and tables that translate become an identity. Prints TAP.
 
 Frames are known by other means than the audit's: code by `symbols` and the host's own tables, tables
 by `dump`'s and `translate`'s paths, free memory by the zeroes that init_on_free=1 leaves in whole
@@ -63,7 +64,7 @@ class Foreign:
         self.is_vm = record['record'] == 'vm'
         self.id = str(record['vm']) if self.is_vm else record['device']
         self.option = ['--vm', self.id] if self.is_vm else ['--device', self.id]
-        self.image = image
+        self.image, self.root = image, record['root']
         self.name = record['format'].split('-')[0]
         self.address, self.write, self.shift = FORMATS[self.name]
         # Stage 2 of arm64 has a bit that allows, stage 1 one that forbids.
@@ -170,6 +171,66 @@ def plant(tap, foreign, copy, path, frames, choose, clean, unchecked):
         tap.check(what, fine, leaf, hex(pa), *new)
 
 
+def put_device(copy, at, frames):
+    """VT-d's tables of a device 00:05.0 in six free pages, by chapter 9 of its specification: a root
+    table, a context table, and three levels whose lowest one has these frames, all writable."""
+    root, context, *levels = (at + PAGE * i for i in range(5))
+    copy.put(root, context | 1)
+    copy.put(context + 16 * (5 << 3), levels[0] | 1)
+    copy.put(context + 16 * (5 << 3) + 8, 1 | 7 << 8)  # three levels, domain 7
+    copy.put(levels[0], levels[1] | 3)
+    copy.put(levels[1], levels[2] | 3)
+    for i, frame in enumerate(frames):
+        copy.put(levels[2] + 8 * i, frame | 3)
+
+
+def plant_device_of_machine(tap, machines, copy, path, choose, clean, free):
+    """A device that is one machine's, and has a page of another's; and one that is all of one's."""
+    core = copy.core
+    frames = [[number(leaf['pa']) for leaf in machine.pages()
+               if core.read(number(leaf['pa']), PAGE) is not None] for machine in machines[:2]]
+    if free is None or len(frames) < 2 or not frames[0] or not frames[1]:
+        return
+    choose.shuffle(frames)
+    own = choose.sample(frames[0], min(8, len(frames[0])))
+    other = choose.choice(frames[1])
+    for name, of_other in (('none', []), ('a page', [other])):
+        put_device(copy, free & -PAGE, own + of_other)
+        found = [r for r in tool('devices', path) if r.get('device') == '00:05.0']
+        new = [f for f in told(path)[0] if f not in clean]
+        copy.restore()
+        fine = len(found) == 1 and [(f['rule'], number(f['pa'])) for f in new] == \
+            [('foreign-shared', frame) for frame in of_other]
+        tap.check(f'a device of one machine that reaches {name} of another one', fine, found, *new)
+
+
+def one_to_one(foreign, image):
+    """The slot of 1 GiB that has the machine's first memory, of a table of the device's, and a leaf there
+    that maps it to itself. None: its format has no such leaf that this knows."""
+    leaf = {'vtd': 0x83, 'amdvi': 1 | 3 << 61, 'arm64': 0x70d}.get(foreign.name)
+    memory = 1 << 30 if foreign.name == 'arm64' else 0
+    path = tool('translate', *foreign.option, image, foreign.leaves[0]['va'])[0]['path']
+    # Three levels from the lowest are below 1 GiB, for pages of 4 KiB.
+    if leaf is None or len(path) < 3 or number(foreign.leaves[0]['va']) >> 39:
+        return None
+    return (number(path[-3]['item']) & -PAGE) + 8 * (memory >> 30), memory | leaf
+
+
+def plant_identity(tap, devices, copy, path, image, choose, clean):
+    """A device whose tables translate gets ones that do not."""
+    known = [(device, found) for device in devices
+             if device.leaves and (found := one_to_one(device, image))]
+    if not known:
+        return
+    device, (item, entry) = choose.choice(known)
+    copy.put(item, entry)
+    new = [f for f in told(path)[0] if f not in clean]
+    copy.restore()
+    fine = [f['rule'] for f in new] == ['device-identity'] and \
+        (new[0].get('root') == device.root or new[0].get('device') == device.id)
+    tap.check(f'device {device.id}: all memory, one to one, by its tables', fine, hex(item), *new)
+
+
 def main(image, path, seed):
     choose = random.Random(int(seed))
     shutil.copyfile(image, path)
@@ -183,7 +244,12 @@ def main(image, path, seed):
     foreign = choose.choice([f for f in found if len(f.pages()) > 1])
     others = [f for f in found if f.is_vm and f is not foreign]
     frames = places(foreign, image, choose, others)
-    plant(tap, foreign, Copy(image, path), path, frames, choose, clean, unchecked)
+    copy = Copy(image, path)
+    plant(tap, foreign, copy, path, frames, choose, clean, unchecked)
+    if found[0].name == 'npt':
+        plant_device_of_machine(tap, [f for f in found if f.is_vm], copy, path, choose, clean,
+                                frames['foreign-freed'])
+    plant_identity(tap, [f for f in found if not f.is_vm], copy, path, image, choose, clean)
     tap.check('something was planted', tap.nr > 1)
     print(f'1..{tap.nr}')
     sys.exit(1 if tap.failed else 0)

@@ -39,6 +39,8 @@ complains '--root: none of its roots' 2 'is none of its roots' diff --root 7000 
 check '--range: nothing else' test \
 	"$(pagewalk diff --range 0+1 "$small" "$small" | grep -c 'region=kernel')" -eq 0
 
+complains '--watch: a file is no machine that runs' 2 'is no machine that runs' \
+	diff --watch 1 --watch-count 1 "$small"
 complains 'one image' 2 'an argument is missing' diff "$small"
 complains 'the second cannot be read' 3 'none: No such file' diff "$small" "$tmp/none"
 head -c 100000 "$small" >"$tmp/cut"

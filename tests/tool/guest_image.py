@@ -162,6 +162,12 @@ class HostRiscv64(Host):
 HOSTS = {host.machine: host for host in (Host, HostArm64, HostRiscv64)}
 
 
+def words(command, image):
+    """A command's words: @ stands for the image, which else comes last."""
+    listed = command.split()
+    return [image if word == '@' else word for word in listed] if '@' in listed else listed + [image]
+
+
 def run(*args):
     """The status, what is said of the machine (and not of the file), and the errors."""
     done = subprocess.run([TOOL, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300,
@@ -171,9 +177,10 @@ def run(*args):
     return done.returncode, lines, done.stderr
 
 
-def equal(name, host, image, *args):
+def equal(name, host, image, command):
     """Does a command say of the guest in host what it says of image?"""
-    ours, theirs = run(*args, '--vm', '0', host), run(*args, image)
+    inside = words(command, host)
+    ours, theirs = run(inside[0], '--vm', '0', *inside[1:]), run(*words(command, image))
     same = ours[:2] == theirs[:2] and theirs[1]
     if not same:
         for path, out in (('guest', ours), ('image', theirs)):
@@ -222,7 +229,7 @@ def main(image, host, seed, *commands):
     core = Core(image)
     HOSTS[core.machine](core, random.Random(int(seed))).write(host)
     for command in commands:
-        equal(command, host, image, *command.split())
+        equal(command, host, image, command)
     new = host + '.guest'
     status, _, err = run('extract', '--vm', '0', '--force', host, new)
     check(f'extract: status 0 {err}', status == 0)
@@ -231,7 +238,7 @@ def main(image, host, seed, *commands):
           guest.pages.keys() == core.pages.keys() and all(guest.page(pa) == core.page(pa) for pa in core.pages))
     others_open(new, core)
     for command in commands:
-        ours, theirs = run(*command.split(), new), run(*command.split(), image)
+        ours, theirs = run(*words(command, new)), run(*words(command, image))
         check(f'{command}: of what was extracted', ours[:2] == theirs[:2])
     os.remove(new)
     print(f'1..{NR}')

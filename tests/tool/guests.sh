@@ -10,7 +10,8 @@ make_tmp
 case $1 in
 *.elf)
 	image=$root/tests/data/$1
-	set -- roots 'dump --root kernel' 'dump --root cpu0' 'dump --root cpu1'
+	set -- roots 'dump --root kernel' 'dump --root cpu0' 'dump --root cpu1' stats audit 'find @ 0+4M' \
+		'diff @ @'
 	;;
 riscv64-* | arm64-*)
 	image=$(shared "$1.elf") || exit $?
@@ -18,7 +19,8 @@ riscv64-* | arm64-*)
 	;;
 *)
 	image=$(shared "$1.elf") || exit $?
-	set -- roots 'dump --root kernel' ps symbols 'maps --pid 1' audit 'dump --pid 1'
+	set -- roots 'dump --root kernel' ps symbols 'maps --pid 1' audit 'dump --pid 1' stats \
+		'find @ 1:400000' 'diff @ @'
 	;;
 esac
 seed=${PGW_TEST_SEED:-$(date +%s)}

@@ -32,8 +32,8 @@ def tap(name, why):
         print('#', ascii(why)[:500])
 
 
-def make(path):
-    """A core of a machine whose CPU runs on a table in which each slot leads to the table itself, but
+def make(path, size=0):
+    """A core, with memory of so many bytes at least, of a machine whose CPU runs on a table in which each slot leads to the table itself, but
     the last one, which leads to the next page."""
     memory = struct.pack('<512Q', *[BASE | 7] * 511, BASE + STEP | 7) + bytes(STEP)
     qemu = bytearray(440)
@@ -45,9 +45,11 @@ def make(path):
                                64, 56, 2, 0, 0, 0))
         at = 64 + 2 * 56
         for kind, pa, data in (4, 0, notes), (1, BASE, memory):
-            file.write(struct.pack('<IIQQQQQQ', kind, 4, at, pa, pa, len(data), len(data), 0))
-            at += len(data)
+            held = max(len(data), size if kind == 1 else 0)
+            file.write(struct.pack('<IIQQQQQQ', kind, 4, at, pa, pa, held, held, 0))
+            at += held
         file.write(notes + memory)
+        file.truncate(at)
 
 
 def read_until(fd, pattern, seconds):
@@ -133,6 +135,22 @@ def streaming(image):
         err)
 
 
+def searching(image, out):
+    """While memory is looked through for roots nothing was found yet: it is said that this is not all."""
+    for args in (['find', '--json', image, '1000'], ['stats', '--json', image], ['audit', '--json', image],
+                 ['diff', '--json', image, image]):
+        with open(out, 'wb') as file:
+            child = subprocess.Popen([TOOL, *args], stdin=subprocess.DEVNULL, stdout=file,
+                                     stderr=subprocess.PIPE)
+        wait_for_handler(child.pid, signal.SIGINT)
+        child.send_signal(signal.SIGINT)
+        err = child.communicate(timeout=60)[1].decode()
+        tap(f'{args[0]}: SIGINT while roots are looked for: status 130, one line', not (
+            child.returncode == 130 and
+            re.fullmatch(r'pagewalk: cut short by SIGINT: [^\n]*\n', err)) and (child.returncode, err))
+        tell_so_far(args[0], out, False)
+
+
 def main():
     # A shell that runs this in the background ignores it, and what it runs would, too.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -145,6 +163,8 @@ def main():
         return 77
     with tempfile.TemporaryDirectory() as folder:
         image, out = f'{folder}/self.elf', f'{folder}/out'
+        make(image, 1 << 30)
+        searching(image, out)
         make(image)
         on_terminal(['find', '--json', '--budget', 'none', image, f'{BASE + STEP:x}'], out)
         tell_so_far('find', out, True)

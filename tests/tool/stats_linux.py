@@ -28,6 +28,13 @@ def kib(text, key):
     return found and int(found[1])
 
 
+def marked_pages(console):
+    """Pages that the kernel calls tables: KPF_PGTABLE, bit 26 of /proc/kpageflags, told in runs."""
+    text = open(console, encoding='latin-1').read().rsplit('BEGIN /proc/kpageflags', 1)[1]
+    runs = re.findall(r'^([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+)$', text.split('END ', 1)[0], re.M)
+    return sum(int(nr, 16) for _, nr, flags in runs if int(flags, 16) >> 26 & 1)
+
+
 def who_split(direct, leaves, console):
     """Is what the record says of `who` what the leaves and the guest's list of modules say?"""
     all_leaves = [(int(r['va'], 16), int(r['pa'], 16), r['size'], r['level'], r['kernel'])
@@ -103,12 +110,14 @@ def main(stats, leaves, console):
                                 for r in records) for p in processes.values()), processes)
 
     meminfo = dict(files(console, '/proc/meminfo'))['/proc/meminfo']
-    # Until 6.1 it counts pmds and ptes of users, later also other tables, and most of the kernel's.
-    least = sum(table['bytes'] >> 10 for r in records if 'pid' in r and r['record'] == 'root'
-                for table in r['tables'] if table['name'] in ('pmd', 'pte'))
-    most = records[-1]['summary']['table_bytes'] >> 10
-    check(f'PageTables: {least} <= {kib(meminfo, "PageTables")} <= {most}',
-          0 < least <= kib(meminfo, 'PageTables') <= most, '')
+    # All CPUs had been idle for longer than they keep what they have not passed on.
+    huge_pages = [(kib(text, 'AnonHugePages') or 0) // 2048 for text in rollup.values()]
+    counted = next(r for r in records if r.get('record') == 'page_tables')
+    pages = marked_pages(console)
+    check(f'PageTables: {kib(meminfo, "PageTables")} KiB, and as many pages in /proc/kpageflags',
+          counted['counted'] >> 10 == kib(meminfo, 'PageTables') == 4 * pages, (counted, pages))
+    check('... of which are aside as many as there are anonymous huge pages',
+          counted['aside'] == 4096 * sum(huge_pages) > 0, counted)
     direct = next(r for r in records if r.get('record') == 'direct_map')
     check('who split the direct map', *who_split(direct, leaves, console))
     if kib(meminfo, 'DirectMap4k'):

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "report/json_put.h"
 
+#include "report/utf8.h"
+
 static void json_begin(struct json *json, const char *key)
 {
 	if (json->needs_comma)
@@ -82,26 +84,46 @@ void json_str(struct json *json, const char *key, const char *value)
 	out_char(json->out, '"');
 }
 
-void json_untrusted(struct json *json, const char *key, const char *text, size_t len)
+/* Inside a string: as it is if it is printable ASCII, else as of Latin-1. */
+static void json_byte(struct json *json, unsigned char c)
 {
 	static const char digits[] = "0123456789abcdef";
 
+	if (c < 0x20 || c >= 0x7f) {
+		const char escape[] = { '\\', 'u', '0', '0', digits[c >> 4], digits[c & 15] };
+
+		out_bytes(json->out, escape, sizeof(escape));
+		return;
+	}
+	if (c == '"' || c == '\\')
+		out_char(json->out, '\\');
+	out_char(json->out, (char)c);
+}
+
+void json_untrusted(struct json *json, const char *key, const char *text, size_t len)
+{
 	json_begin(json, key);
 	out_char(json->out, '"');
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
+	for (size_t i = 0; i < len; i++)
+		json_byte(json, (unsigned char)text[i]);
+	out_char(json->out, '"');
+}
 
-		if (c < 0x20 || c >= 0x7f) {
-			const char escape[] = {
-				'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]
-			};
+void json_text(struct json *json, const char *key, const char *text, size_t len)
+{
+	json_begin(json, key);
+	out_char(json->out, '"');
+	while (len) {
+		uint32_t character;
+		size_t size;
 
-			out_bytes(json->out, escape, sizeof(escape));
-			continue;
-		}
-		if (c == '"' || c == '\\')
-			out_char(json->out, '\\');
-		out_char(json->out, (char)c);
+		if (utf8_is_shown(text, len, &character, &size) && size > 1)
+			out_bytes(json->out, text, size);
+		else
+			for (size_t i = 0; i < size; i++)
+				json_byte(json, (unsigned char)text[i]);
+		text += size;
+		len -= size;
 	}
 	out_char(json->out, '"');
 }

@@ -31,6 +31,11 @@ void json_str(struct json *json, const char *key, const char *value);
 /** Text from anywhere. Bytes past ASCII are taken for Latin-1, so that any bytes give valid JSON.
  */
 void json_untrusted(struct json *json, const char *key, const char *text, size_t len);
+/**
+ * Text that a person wrote, in UTF-8. Bytes that are no such text, or would not be seen for what they
+ * are, are escaped as json_untrusted() does.
+ */
+void json_text(struct json *json, const char *key, const char *text, size_t len);
 /** Text that is JSON already. */
 void json_raw(struct json *json, const char *key, const char *text);
 
