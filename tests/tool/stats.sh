@@ -72,6 +72,13 @@ run stats --budget 10 "$small"
 check '--budget: too few tables' sh -c \
 	"test $status -eq 1 && grep -q 'more than 10 tables: nothing is said of single roots' $tmp/err"
 
+# More parts of the direct map than who split it is looked for: said, and everything else is told.
+python3 "$root/tests/tool/stats_pieces.py" "$small" "$tmp/pieces"
+run stats "$tmp/pieces"
+check 'too many parts of the direct map: said' sh -c \
+	"test $status -eq 1 && grep -q 'who split it is not told whole' $tmp/err && grep -q '^# .* truncated ' $tmp/out"
+check '... and how it is split is told' grep -q '^direct_map .* bytes=8650620K ' "$tmp/out"
+
 complains '--root: no table can be there' 2 '' stats --root 123 "$small"
 
 # Nothing that is left leads to a root.
