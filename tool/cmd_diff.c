@@ -436,6 +436,7 @@ static void diff_explain(const struct diff *diff)
 static int diff_report(struct diff *diff)
 {
 	int status, err = 0;
+	bool is_incomplete;
 
 	interrupt_catch();
 	status = diff_match(diff);
@@ -451,12 +452,13 @@ static int diff_report(struct diff *diff)
 	}
 	progress_end(&diff->before.target.progress);
 	diff->truncated |= err == TARGET_STOPPED || interrupt_signal();
+	is_incomplete = diff->before.spaces.is_incomplete || diff->after.spaces.is_incomplete;
 	if (err < 0)
 		return target_fail(&diff->before.target, err);
 	diff_summary(diff);
 	out_flush(diff->record.out);
 	diff_explain(diff);
-	return diff->sums.nr_changes || diff->nr_single || diff->truncated ||
+	return is_incomplete || diff->sums.nr_changes || diff->nr_single || diff->truncated ||
 			       diff->sums.nr_unreadable
 		       ? TOOL_FINDING
 		       : TOOL_DONE;

@@ -88,7 +88,7 @@ static void find_explain(const struct target *target, const struct pgw_find_sums
 		message("%s: %" PRIu64 " tables are not in the image: there may be more mappings",
 			target->file, sums->nr_unreadable);
 		target_explain_unreadable(target);
-	} else if (!sums->nr_roots) {
+	} else if (!sums->nr_roots && !interrupt_signal()) {
 		target_explain_no_root(target);
 	}
 }
@@ -194,10 +194,13 @@ static int find_mappings(struct target *target, const struct sought *sought,
 	target_progress_end(target);
 	if (err < 0 && err != -PGW_E2BIG)
 		return target_fail(target, err);
-	find_summary(target, find, &sums, err == -PGW_E2BIG || err == TARGET_STOPPED);
+	find_summary(target, find, &sums,
+		     err == -PGW_E2BIG || err == TARGET_STOPPED || find->spaces.is_incomplete);
 	out_flush(find->record.out);
 	find_explain(target, &sums, args->max_found, err == -PGW_E2BIG);
-	return err || sums.nr_unreadable || !sums.nr_found ? TOOL_FINDING : TOOL_DONE;
+	return err || sums.nr_unreadable || !sums.nr_found || find->spaces.is_incomplete
+		       ? TOOL_FINDING
+		       : TOOL_DONE;
 }
 
 /* All roots, and all that virtual machines and devices go by. @return 0 or negative */

@@ -261,7 +261,7 @@ static int stats_report(struct target *target, const struct options *opts, struc
 		opts->budget && opts->budget < STATS_BUDGET ? opts->budget : STATS_BUDGET;
 	struct pgw_stats_sums sums = { 0 };
 	int err, direct_err = 0;
-	bool is_cut;
+	bool is_cut, is_incomplete;
 
 	(void)arg;
 	interrupt_catch();
@@ -284,6 +284,7 @@ static int stats_report(struct target *target, const struct options *opts, struc
 	stats_tasks_close(report.tasks);
 	if (err == -PGW_EINTR)
 		err = TARGET_STOPPED;
+	is_incomplete = report.spaces.is_incomplete;
 	spaces_close(&report.spaces);
 	if (!err && !report.has_root) {
 		direct_err = stats_direct(target, opts, &report.record);
@@ -307,9 +308,9 @@ static int stats_report(struct target *target, const struct options *opts, struc
 	out_flush(out);
 	if (sums.nr_unreadable)
 		target_explain_unreadable(target);
-	else if (!sums.nr_roots)
+	else if (!sums.nr_roots && !interrupt_signal())
 		target_explain_no_root(target);
-	return err || direct_err || is_cut || !sums.nr_roots || sums.nr_malformed || sums.nr_unreadable
+	return err || direct_err || is_cut || is_incomplete || !sums.nr_roots || sums.nr_malformed || sums.nr_unreadable
 		       ? TOOL_FINDING
 		       : TOOL_DONE;
 }

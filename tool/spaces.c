@@ -72,7 +72,7 @@ static int foreign_get(struct spaces *spaces, struct target *target,
 	if (!err || err == -PGW_ENOMEM || err == -PGW_EINTR)
 		return err;
 	*ret_nr = 0;
-	spaces->is_incomplete = true;
+	spaces->is_incomplete = err != -PGW_EOPNOTSUPP;
 	if (err == -PGW_EOPNOTSUPP)
 		message("%s: virtual machines and devices are not looked for while the machine "
 			"runs",

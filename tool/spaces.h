@@ -14,7 +14,7 @@ struct spaces {
 	uint64_t *nr_users;               /**< ... and how many have it */
 	uint64_t nr_pass_through; /**< devices that reach all memory, without tables */
 	uint64_t nr_unknown;      /**< those whose tables are not read */
-	bool is_incomplete;       /**< virtual machines and devices were not looked for, or in vain */
+	bool is_incomplete;       /**< virtual machines and devices were looked for in vain, which was said */
 };
 
 /**
