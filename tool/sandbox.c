@@ -29,16 +29,17 @@
 #define FS_REMOVE_FILE (1u << 5)
 #define FS_MAKE_DIR (1u << 7)
 #define FS_MAKE_REG (1u << 8)
-#define FS_REFER (1u << 13)    /* version 2 */
-#define FS_TRUNCATE (1u << 14) /* version 3 */
-#define FS_IOCTL_DEV (1u << 15) /* version 5 */
+#define FS_REFER (1u << 13)        /* version 2 */
+#define FS_TRUNCATE (1u << 14)     /* version 3 */
+#define FS_IOCTL_DEV (1u << 15)    /* version 5 */
 #define FS_RESOLVE_UNIX (1u << 16) /* sockets by their names, version 9 */
 #define FS_V1 ((1u << 13) - 1)
 
-#define NET_TCP 3u      /* bind and connect, version 4 */
-#define NET_UDP 12u     /* bind, connect and send, version 10 */
-#define SCOPE_ALL 3u    /* abstract sockets and signals, version 6 */
-#define FS_OF_FILE (FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE) /* what a rule for a file may have */
+#define NET_TCP 3u   /* bind and connect, version 4 */
+#define NET_UDP 12u  /* bind, connect and send, version 10 */
+#define SCOPE_ALL 3u /* abstract sockets and signals, version 6 */
+#define FS_OF_FILE                                                                                 \
+	(FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE) /* what a rule for a file may have */
 
 struct ruleset {
 	uint64_t fs;

@@ -68,7 +68,8 @@ static int refuse(scmp_filter_ctx filter, int error, const char *name)
 	int call = seccomp_syscall_resolve_name(name);
 
 	/* One that the library is too old to know is left out. */
-	return call == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(filter, SCMP_ACT_ERRNO(error), call, 0);
+	return call == __NR_SCMP_ERROR ? 0
+				       : seccomp_rule_add(filter, SCMP_ACT_ERRNO(error), call, 0);
 }
 
 /* @return 0, or what the library says of it */

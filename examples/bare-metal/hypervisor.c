@@ -208,7 +208,7 @@ static void move_page(void)
 	print("a page that moves: the CPU reads %u", vm_load(gpa));
 	vm.is_flush_held = true;
 	unmap(gpa, PAGE_SIZE);
-	map(gpa, (uintptr_t)new, PAGE_SIZE, PGW_KERNEL_R);
+	map(gpa, (uintptr_t) new, PAGE_SIZE, PGW_KERNEL_R);
 	print(", before the fence still %u", vm_load(gpa));
 	vm.is_flush_held = false;
 	if (vm.nr_flushes_due)

@@ -10,9 +10,9 @@
 
 static struct {
 	struct pgw_mm *kernel, *user;
-	uint64_t kernel_va, user_va;	/* where all happens */
+	uint64_t kernel_va, user_va;    /* where all happens */
 	uint64_t user_code, user_stack; /* machine_access_by_user()'s */
-	unsigned char *frames;       /* NR_FRAMES pages to map there */
+	unsigned char *frames;          /* NR_FRAMES pages to map there */
 	unsigned nr_accesses, nr_different;
 } test;
 
@@ -47,7 +47,7 @@ struct attempt {
 static uint8_t rights_of(const struct attempt *attempt, const struct pgw_translation *t)
 {
 	return t->kind != PGW_ENTRY_LEAF ? 0
-	       : attempt->is_user	 ? (uint8_t)(t->rights >> 3)
+	       : attempt->is_user        ? (uint8_t)(t->rights >> 3)
 					 : t->rights;
 }
 
@@ -89,8 +89,8 @@ static void try_one(const struct attempt *attempt, const char *what)
 	struct pgw_translation t = translate(attempt->va);
 	struct outcome got = do_it(attempt);
 
-	print("  %s%s %x %s: library %s, ", attempt->is_user ? "user " : "",
-	      names[attempt->access], attempt->va, what,
+	print("  %s%s %x %s: library %s, ", attempt->is_user ? "user " : "", names[attempt->access],
+	      attempt->va, what,
 	      t.kind == PGW_ENTRY_LEAF ? rights_text(rights_of(attempt, &t)) : "nothing");
 	if (got.faulted)
 		print("CPU faults at %x with %x", got.va, machine_code(got.code));

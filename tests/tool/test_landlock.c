@@ -45,11 +45,10 @@
 
 static const struct abi {
 	uint64_t fs, net, scoped; /* what may be handled */
-	size_t size;		  /* of struct landlock_ruleset_attr */
+	size_t size;              /* of struct landlock_ruleset_attr */
 } abis[NEWEST + 1] = {
-	[1] = { 0x1fff, 0, 0, 8 },
-	[2] = { 0x3fff, 0, 0, 8 },     /* FS_REFER */
-	[3] = { 0x7fff, 0, 0, 8 },     /* FS_TRUNCATE */
+	[1] = { 0x1fff, 0, 0, 8 },     [2] = { 0x3fff, 0, 0, 8 }, /* FS_REFER */
+	[3] = { 0x7fff, 0, 0, 8 },                                /* FS_TRUNCATE */
 	[4] = { 0x7fff, 3, 0, 16 },    /* NET_BIND_TCP, NET_CONNECT_TCP */
 	[5] = { 0xffff, 3, 0, 16 },    /* FS_IOCTL_DEV */
 	[6] = { 0xffff, 3, 3, 24 },    /* SCOPE_ABSTRACT_UNIX_SOCKET, SCOPE_SIGNAL */
@@ -65,9 +64,9 @@ static const struct abi {
 /* ---- a kernel ---- */
 
 static struct {
-	int version;   /* that is told; 0: none */
-	int error;     /* ... and why there is none */
-	bool is_real;  /* what is asked for is the real kernel's to do */
+	int version;  /* that is told; 0: none */
+	int error;    /* ... and why there is none */
+	bool is_real; /* what is asked for is the real kernel's to do */
 	unsigned nr_rulesets, nr_rules, nr_in_force;
 	uint64_t handled[3];
 	uint64_t allowed; /* by any rule */
@@ -151,7 +150,8 @@ static char in[64], out[64], other[64], name_of_socket[64];
 
 static void test_landlock__all_that_a_version_knows_is_given_up(void **state)
 {
-	const struct sandbox_rule rules[] = { { in, SANDBOX_READ }, { out, SANDBOX_MAKE },
+	const struct sandbox_rule rules[] = { { in, SANDBOX_READ },
+					      { out, SANDBOX_MAKE },
 					      { "/dev/null", SANDBOX_WRITE },
 					      { "/not/there", SANDBOX_READ } };
 
@@ -322,7 +322,7 @@ static int try_named(void)
 static const struct attempt {
 	const char *name;
 	int (*run)(void);
-	int since; /* the version from which on it is refused */
+	int since;      /* the version from which on it is refused */
 	int else_error; /* what comes of it before: 0, or an errno that is no refusal, or -1: any such */
 } attempts[] = {
 	{ "read a file", try_read, 1, 0 },
@@ -349,7 +349,8 @@ static bool is_refusal(int error)
 /* @return 0 or an errno; 255: it could not be bound. Version 0: it is not bound at all. */
 static int in_sandbox(const struct attempt *attempt, int version)
 {
-	const struct sandbox_rule rules[] = { { in, SANDBOX_READ }, { out, SANDBOX_WRITE },
+	const struct sandbox_rule rules[] = { { in, SANDBOX_READ },
+					      { out, SANDBOX_WRITE },
 					      { "/dev/null", SANDBOX_READ } };
 	pid_t pid = fork();
 	int status;

@@ -226,10 +226,13 @@ static const struct attempt {
 /* @return its status: 0 or an errno */
 static int in_sandbox(const struct attempt *attempt, bool is_twice)
 {
-	const struct sandbox_rule first[] = { { in, SANDBOX_READ }, { out, SANDBOX_WRITE },
-					      { other, SANDBOX_READ }, { "/usr/lib", SANDBOX_READ },
+	const struct sandbox_rule first[] = { { in, SANDBOX_READ },
+					      { out, SANDBOX_WRITE },
+					      { other, SANDBOX_READ },
+					      { "/usr/lib", SANDBOX_READ },
 					      { "/lib", SANDBOX_READ } };
-	const struct sandbox_rule second[] = { { in, SANDBOX_READ }, { out, SANDBOX_WRITE },
+	const struct sandbox_rule second[] = { { in, SANDBOX_READ },
+					       { out, SANDBOX_WRITE },
 					       { "/not/there", SANDBOX_READ } };
 	pid_t pid;
 	int status;
