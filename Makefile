@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 BUILD = build
 
-.PHONY: all demo check check-bare check-drgn check-fleet check-gdb deb wheel release check-long check-linux check-schedules check-seeds mutants bench bench-compare bench-peers fuzz install format lint clean help
+.PHONY: all demo check check-bare check-drgn check-fleet check-gdb check-sandbox deb wheel release check-long check-linux check-schedules check-seeds mutants bench bench-compare bench-peers fuzz install format lint clean help
 
 all:
 	@scripts/setup demo
@@ -31,6 +31,10 @@ check-drgn: all
 # Not part of check: gdb's commands in the gdb of each Debian. make check-gdb RELEASE=sid
 check-gdb: all
 	@scripts/check-gdb
+
+# Not part of check: the sandbox on the kernels of each Debian.
+check-sandbox: all
+	@scripts/check-sandbox
 
 # Not part of check: a thousand machines in ClickHouse, and what is asked of them.
 check-fleet: all
@@ -120,6 +124,7 @@ help:
 	@echo 'make deb        the Debian packages, built and tried in a bare Debian; RELEASE, OUT (build/deb/RELEASE)'
 	@echo 'make check-drgn the Python module beside the drgn of a Debian; RELEASE (bookworm, trixie, sid)'
 	@echo 'make check-gdb  the commands of gdb in the gdb of a Debian; RELEASE (bookworm, trixie, sid)'
+	@echo 'make check-sandbox the sandbox on the kernels of each Debian, in guests'
 	@echo 'make check-fleet a thousand exports in two servers of ClickHouse; FLEET (10 100 1000)'
 	@echo 'make release VERSION=1.2.3  check, tag and pack a release; KEY, DIST (dist)'
 	@echo 'make wheel      the Python package: an sdist and a wheel, tried, in DIST (dist)'

@@ -152,12 +152,16 @@ def depends(package, release=None):
 class Kernel:
     """Debian's cloud kernel, unpacked: image, modules and, for its name, release."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, debian=None):
+        """debian: of this release of Debian."""
         self.folder = folder
-        package = depends("linux-image-cloud-amd64")[0]
-        unpack(folder, package)
+        package = [p for p in depends("linux-image-cloud-amd64", debian) if p.startswith("linux-image-")][0]
+        # Newer ones have the image in a package of its own.
+        binary = [p for p in depends(package, debian) if p.startswith("linux-binary-")]
+        unpack(folder, *(binary or [package]), release=debian)
         self.release = package.replace("linux-image-", "")
-        self.image = os.path.join(folder, "boot", "vmlinuz-" + self.release)
+        places = ["boot/vmlinuz-" + self.release, "usr/lib/modules/%s/vmlinuz" % self.release]
+        self.image = [path for path in (os.path.join(folder, p) for p in places) if os.path.exists(path)][0]
 
     def module(self, name):
         modules = os.path.join(self.folder, "lib/modules", self.release)
