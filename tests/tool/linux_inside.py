@@ -145,7 +145,9 @@ def check_dump(tasks, maps):
         pid = next(r['pid'] for r in tasks.values() if r['name'] == name)
         lines = run('dump', '--pid', str(pid)).splitlines()
         areas = ''.join(line[2:] + '\n' for line in lines[:-1] if line.startswith('# '))
-        tap(f'dump --pid: the areas of {name}', [] if areas == maps[pid] else ['differ'])
+        # The page of old system calls is of the kernel's half.
+        expected = ''.join(line for line in maps[pid].splitlines(True) if not line.endswith(' [vsyscall]\n'))
+        tap(f'dump --pid: the areas of {name}', [] if areas == expected else ['differ'])
         start, end, outside = 0, 0, []
         for line in lines[:-1]:
             first, last = (int(x, 16) for x in re.match(r'(?:# )?(\w+)-(\w+)', line).groups())

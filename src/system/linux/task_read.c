@@ -88,7 +88,16 @@ static void worker_name(struct pgw_tasks *tasks, uint64_t kthread, struct pgw_ta
 		snprintf(ret->name + len, sizeof(ret->name) - len, "%c%s", work ? '+' : '-', desc);
 }
 
-/* Names of kernel threads may be longer than a task has room for. */
+/*
+ * Names of kernel threads may be longer than a task has room for, which fs/proc/array.c shows; but
+ * not those of queues' rescuers, until these were called kworker/R-QUEUE (6.9).
+ */
+static bool has_full_name(const struct pgw_task *task, const char *full_name)
+{
+	return full_name[0] &&
+	       (!(task->flags & PF_WQ_WORKER) || strncmp(full_name, "kworker/", 8) == 0);
+}
+
 static void kthread_name(struct pgw_tasks *tasks, uint64_t va, struct pgw_task *ret)
 {
 	const struct task_places *at = &tasks->places;
@@ -99,7 +108,7 @@ static void kthread_name(struct pgw_tasks *tasks, uint64_t va, struct pgw_task *
 		return;
 	if (!task_number(tasks, kthread, &at->kthread.full_name, &full_name) && full_name) {
 		string_copy(tasks, full_name, name, sizeof(name));
-		if (name[0])
+		if (has_full_name(ret, name))
 			memcpy(ret->name, name, sizeof(name));
 	}
 	if (ret->flags & PF_WQ_WORKER)
