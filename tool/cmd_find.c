@@ -277,8 +277,7 @@ const struct command cmd_find = {
 	.summary = "which addresses of which roots map some memory",
 	.description =
 		"Prints every virtual address of every root, virtual machine and device that maps\n"
-		"a physical one, or some of a range: with its rights, the size of the leaf and the\n"
-		"entry.\n"
+		"a physical one, or some of a range: with rights, the leaf's size and the entry.\n"
 		"WHAT is hexadecimal:\n"
 		"an address, FIRST-LAST (inclusive) or FIRST+SIZE (SIZE also as 64K, 2M, 1G);\n"
 		"or it is PID:ADDRESS, what a process has there, or @NAME[+OFFSET][:cpuN], what a\n"

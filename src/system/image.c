@@ -2,7 +2,6 @@
 #include "system/linux/symbols.h"
 #include "system/linux/types.h"
 #include "system/place/place.h"
-#include "system/tell.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -136,22 +135,6 @@ int pgw_image_open_phys(const struct pgw_phys *phys, bool is_live,
 	}
 	*ret = image;
 	return 0;
-}
-
-int image_tell_look(const struct pgw_image *image, const struct pgw_look *now)
-{
-	const struct pgw_image_options *options = &image->options;
-
-	return options->look ? options->look(options->progress_arg, now) : 0;
-}
-
-int image_tell_memory(const struct pgw_image *image, uint64_t done)
-{
-	const struct pgw_image_options *options = &image->options;
-
-	if (options->progress)
-		options->progress(options->progress_arg, done, image->info.readable_bytes);
-	return image_tell_look(image, &(struct pgw_look){ 0 }) ? -PGW_EINTR : 0;
 }
 
 int pgw_image_open(const char *source, const struct pgw_image_options *opts, struct pgw_image **ret,
