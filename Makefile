@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 BUILD = build
 
-.PHONY: all demo check check-bare check-drgn check-fleet check-gdb check-sandbox deb wheel release check-long check-linux check-schedules check-seeds mutants bench bench-compare bench-peers fuzz install format lint clean help
+.PHONY: all demo check check-bare check-drgn check-fleet check-gdb check-sandbox check-sarif deb wheel release check-long check-linux check-schedules check-seeds mutants bench bench-compare bench-peers fuzz install format lint clean help
 
 all:
 	@scripts/setup demo
@@ -39,6 +39,10 @@ check-sandbox: all
 # Not part of check: a thousand machines in ClickHouse, and what is asked of them.
 check-fleet: all
 	@scripts/check-fleet $(FLEET)
+
+# Not part of check: what audit --sarif prints, by the standard's schema.
+check-sarif: all
+	@scripts/check-sarif
 
 # make release VERSION=1.2.3 KEY=ID
 release:
@@ -126,6 +130,7 @@ help:
 	@echo 'make check-gdb  the commands of gdb in the gdb of a Debian; RELEASE (bookworm, trixie, sid)'
 	@echo 'make check-sandbox the sandbox on the kernels of each Debian, in guests'
 	@echo 'make check-fleet a thousand exports in two servers of ClickHouse; FLEET (10 100 1000)'
+	@echo 'make check-sarif what audit --sarif prints, by the schema of the standard'
 	@echo 'make release VERSION=1.2.3  check, tag and pack a release; KEY, DIST (dist)'
 	@echo 'make wheel      the Python package: an sdist and a wheel, tried, in DIST (dist)'
 	@echo 'make check-long compare with QEMU on many more tables; PGW_MMU_ROUNDS (default 20);'
