@@ -431,6 +431,21 @@ static void test_amdvi_modes__from_one_level_to_six(void **state)
 	assert_int_equal(seen.nr, 4);
 	assert_int_equal(seen.extent[0].va_first, BIT(63) + 0x3000);
 	assert_int_equal(seen.extent[3].va_last, UINT64_MAX);
+	/* An entry of level 6 that skips level 5 is not one of level 5: it has the addresses without bit 48. */
+	chain.va = 0;
+	chain_put(&chain, 5, AMD_R | AMD_NEXT(4) | 1, CHAIN_TABLE(3));
+	for (unsigned level = 3; level; level--)
+		chain_put(&chain, level, AMD_R | AMD_NEXT(level) | 1, CHAIN_TABLE(level - 1));
+	chain_put(&chain, 0, AMD_R | 1, CHAIN_PAGE);
+	pt_prepare(&chain.pt);
+	assert_int_equal(translate(&chain, 0).pa, CHAIN_PAGE);
+	assert_int_equal(translate(&chain, BIT(48)).kind, EMPTY);
+	/* And one of the lowest level leads nowhere. */
+	chain_init(&chain, "amdvi-1", PGW_REGION_FOREIGN);
+	chain.va = 0;
+	chain_put(&chain, 0, AMD_R | AMD_NEXT(1) | 1, CHAIN_TABLE(0));
+	assert_int_equal(chain_translate(&chain, &known).kind, MALFORMED);
+	assert_int_equal(translate(&chain, 0).kind, MALFORMED);
 }
 
 /* Eight items of one entry are one leaf of 32 KiB; the same eight with a gap are not. */

@@ -154,7 +154,8 @@ static int pt_translate(const struct pt *pt, uint64_t va, struct pgw_translation
 	uint64_t entry;
 	unsigned level;
 
-	if (pgw_unlikely(path != NULL))
+	/* Where levels are skipped, there are also more or fewer of them than the short way has. */
+	if (pgw_unlikely(path != NULL) || (PT_HAS_PARTS && (!top || top > PT_MAX_TOP_LEVEL)))
 		goto far;
 	if (PT_MAX_TOP_LEVEL >= 4 && top >= 4)
 		TRANSLATE_STEP(4);
