@@ -172,8 +172,9 @@ static int edit_split_at(struct edit_cursor *c, uint64_t va)
 {
 	uint64_t first, last;
 
-	if (!va)
-		return 0; /* the end of all addresses, or their beginning */
+	/* Nothing crosses the end of all addresses, or of the tree's: a root may have no slot behind it. */
+	if (!va || va > c->pt->region.last)
+		return 0;
 	while (cursor_leaf(c, va, &first, &last) && first < va) {
 		unsigned lg2 = (unsigned)__builtin_ctzll(last - first + 1);
 
