@@ -70,6 +70,7 @@ struct foreign_roots {
 	const struct pgw_foreign **users; /* those of one root are neighbours */
 	size_t nr;
 	uint64_t nr_blocked;
+	bool is_incomplete; /* too much of memory looks like them */
 };
 
 static int compare_numbers(uint64_t a, uint64_t b)
@@ -185,13 +186,17 @@ static int foreign_sections(struct foreign_roots *roots, const struct report *re
 static int foreign_roots_find(struct foreign_roots *roots)
 {
 	const struct pgw_foreign *list = NULL;
-	int status;
+	int err;
 
 	if (pgw_image_get_info(roots->target->image)->is_live)
 		return TOOL_DONE;
-	status = foreign_list(roots->target, &list, &roots->nr, &roots->nr_blocked);
-	if (status != TOOL_DONE)
-		return status;
+	err = foreign_ask(roots->target, &list, &roots->nr, &roots->nr_blocked);
+	/* The others are there all the same. */
+	roots->is_incomplete = err == -PGW_E2BIG;
+	if (roots->is_incomplete)
+		roots->nr = 0;
+	else if (err)
+		return TOOL_UNREADABLE;
 	roots->users = calloc(roots->nr + 1, sizeof(*roots->users));
 	if (!roots->users)
 		return target_fail(roots->target, -PGW_ENOMEM);
@@ -251,7 +256,9 @@ static int roots_report(struct target *target, const struct options *opts, struc
 	free(foreign.users);
 	if (status != TOOL_DONE)
 		return status;
-	return sums.nr_roots && !image->truncated && !sums.nr_unowned ? TOOL_DONE : TOOL_FINDING;
+	return sums.nr_roots && !image->truncated && !sums.nr_unowned && !foreign.is_incomplete
+		       ? TOOL_DONE
+		       : TOOL_FINDING;
 }
 
 static int roots_run(const struct options *opts)

@@ -50,21 +50,39 @@ const char *foreign_domain(enum pgw_domain domain)
 	return names[domain];
 }
 
-int foreign_list(struct target *target, const struct pgw_foreign **ret_list, size_t *ret_nr,
-		 uint64_t *ret_nr_blocked)
+void foreign_tell_cut(const struct target *target)
+{
+	if (pgw_image_foreign_is_cut(target->image))
+		message("%s: too much of memory looks like Intel's VMCSs: not all of it was tried for virtual "
+			"machines",
+			target->file);
+}
+
+int foreign_ask(struct target *target, const struct pgw_foreign **ret_list, size_t *ret_nr,
+		uint64_t *ret_nr_blocked)
 {
 	int err = pgw_image_foreign(target->image, ret_list, ret_nr, ret_nr_blocked);
 
 	target_progress_end(target);
+	foreign_tell_cut(target);
 	if (!err)
-		return TOOL_DONE;
+		return 0;
 	if (err == -PGW_EOPNOTSUPP)
 		message("%s: virtual machines and devices are not looked for while the machine "
 			"runs",
 			target->file);
+	else if (err == -PGW_E2BIG)
+		message("%s: too much of memory looks like structures of virtual machines and devices",
+			target->file);
 	else
 		message("%s: %s", target->file, pgw_status_text(err));
-	return TOOL_UNREADABLE;
+	return err;
+}
+
+int foreign_list(struct target *target, const struct pgw_foreign **ret_list, size_t *ret_nr,
+		 uint64_t *ret_nr_blocked)
+{
+	return foreign_ask(target, ret_list, ret_nr, ret_nr_blocked) ? TOOL_UNREADABLE : TOOL_DONE;
 }
 
 static int reach_extent(const struct pgw_extent *extent, void *arg)

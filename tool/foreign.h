@@ -16,7 +16,12 @@ const char *foreign_whose(const struct pgw_foreign *found, char buf[FOREIGN_ID])
 const char *foreign_source(enum pgw_foreign_source source);
 /** "tables", "pass-through". */
 const char *foreign_domain(enum pgw_domain domain);
-/** All of an image; says so if that fails. */
+/** Says that a search for virtual machines was cut short, if it was. */
+void foreign_tell_cut(const struct target *target);
+/** All of an image; says so if that fails. @return as pgw_image_foreign() */
+int foreign_ask(struct target *target, const struct pgw_foreign **ret_list, size_t *ret_nr,
+		uint64_t *ret_nr_blocked);
+/** The same. @return enum tool_status */
 int foreign_list(struct target *target, const struct pgw_foreign **ret_list, size_t *ret_nr,
 		 uint64_t *ret_nr_blocked);
 /** What a guest or a device can reach. All zero without tables. */

@@ -69,6 +69,7 @@ static int foreign_get(struct spaces *spaces, struct target *target,
 	int err = pgw_image_foreign(target->image, ret_list, ret_nr, &nr_blocked);
 
 	target_progress_end(target);
+	foreign_tell_cut(target);
 	if (!err || err == -PGW_ENOMEM || err == -PGW_EINTR)
 		return err;
 	*ret_nr = 0;

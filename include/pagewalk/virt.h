@@ -78,6 +78,12 @@ struct pgw_foreign {
 PGW_API int pgw_image_foreign(struct pgw_image *image, const struct pgw_foreign **ret_list,
 			      size_t *ret_nr, uint64_t *ret_nr_blocked);
 
+/**
+ * Was not each page tried that looks like a VMCS, because too many do? Then a virtual machine of Intel may
+ * be missing in what pgw_image_foreign() gave, and nothing else.
+ */
+PGW_API bool pgw_image_foreign_is_cut(const struct pgw_image *image);
+
 /** The most runs of memory that a guest can have here: what maps more is refused. */
 #define PGW_NESTED_MAX_RUNS (UINT32_C(1) << 22)
 

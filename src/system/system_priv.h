@@ -60,6 +60,7 @@ struct pgw_image {
 	size_t nr_foreign;
 	uint64_t nr_blocked;
 	bool foreign_searched;
+	bool foreign_is_cut; /* as pgw_image_foreign_is_cut() */
 	/* not NULL: a survey looks for what they have, too */
 	image_foreign_look_fn *foreign_look;
 	bool has_foreign_pages; /* it did: */

@@ -90,7 +90,9 @@ static void slots_take(struct ram_look *look)
 			status = look->how->take(slot->pa, &slot->finding, look->how->arg);
 			pthread_mutex_lock(&look->lock);
 		}
-		look->status = status;
+		/* Meanwhile another thread may have been told to end. */
+		if (!look->status)
+			look->status = status;
 		look->nr_bytes += slot->nr_bytes;
 		look->nr_taken++;
 		pthread_cond_broadcast(&look->changed);

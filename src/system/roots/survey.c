@@ -165,6 +165,15 @@ int pgw_image_vmcoreinfo(struct pgw_image *image, const struct pgw_vmcoreinfo **
 	return 0;
 }
 
+void image_foreign_pages_forget(struct pgw_image *image)
+{
+	for (unsigned kind = 0; kind < IMAGE_FOREIGN_KINDS; kind++) {
+		free(image->foreign_pages[kind].pa);
+		image->foreign_pages[kind] = (struct image_pages){ 0 };
+	}
+	image->has_foreign_pages = false;
+}
+
 void image_survey_forget(struct pgw_image *image)
 {
 	for (unsigned id = 0; id < _IMAGE_ARCH_MAX; id++) {
@@ -172,11 +181,7 @@ void image_survey_forget(struct pgw_image *image)
 			free(image->surveys[id].pages[kind].pa);
 		image->surveys[id] = (struct image_survey){ 0 };
 	}
-	for (unsigned kind = 0; kind < IMAGE_FOREIGN_KINDS; kind++) {
-		free(image->foreign_pages[kind].pa);
-		image->foreign_pages[kind] = (struct image_pages){ 0 };
-	}
-	image->has_foreign_pages = false;
+	image_foreign_pages_forget(image);
 }
 
 const struct image_pages *image_pages(const struct pgw_image *image, enum image_page_kind kind)

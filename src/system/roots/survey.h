@@ -114,6 +114,8 @@ typedef bool image_survey_enough_fn(struct pgw_image *image, void *arg);
  */
 int image_survey_until(struct pgw_image *image, image_survey_enough_fn *is_enough, void *arg);
 void image_survey_forget(struct pgw_image *image);
+/** Of that, pages of virtual machines and devices alone. */
+void image_foreign_pages_forget(struct pgw_image *image);
 /** Forget it and what it found: it is to be made again. */
 void image_survey_undo(struct pgw_image *image);
 /** Add a page; from IMAGE_MAX_PAGES on, only note that there are more. @return 0 or -PGW_ENOMEM */

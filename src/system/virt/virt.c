@@ -101,6 +101,9 @@ static int find_pages(struct virt *virt)
 		return status;
 	status = image_ram_look(image, &how);
 	image->has_foreign_pages = !status;
+	/* What was found until then is not found again beside itself. */
+	if (status)
+		image_foreign_pages_forget(image);
 	return status;
 }
 
@@ -116,7 +119,7 @@ static int search(struct virt *virt)
 		status = arch->collect(virt);
 	/* What looks like such structures everywhere was made to. */
 	for (unsigned kind = 0; kind < _VIRT_PAGE_MAX && !status; kind++)
-		status = virt->pages[kind].is_cut ? -PGW_E2BIG : 0;
+		status = virt->pages[kind].is_cut && kind != VIRT_PAGE_VMCS ? -PGW_E2BIG : 0;
 	if (!status && virt->nr_reads == VIRT_MAX_READS)
 		status = -PGW_E2BIG;
 	found_settle(virt);
@@ -139,10 +142,16 @@ int pgw_image_foreign(struct pgw_image *image, const struct pgw_foreign **ret_li
 		image->foreign = virt.found;
 		image->nr_foreign = virt.nr;
 		image->nr_blocked = virt.nr_blocked;
+		image->foreign_is_cut = virt.is_vmx_cut || virt.pages[VIRT_PAGE_VMCS].is_cut;
 		image->foreign_searched = true;
 	}
 	*ret_list = image->foreign;
 	*ret_nr = image->nr_foreign;
 	*ret_nr_blocked = image->nr_blocked;
 	return 0;
+}
+
+bool pgw_image_foreign_is_cut(const struct pgw_image *image)
+{
+	return image->foreign_is_cut;
 }

@@ -26,6 +26,14 @@ bool virt_is_memory(const struct virt *virt, uint64_t pa)
 	return pgw_phys_read(&virt->image->phys, pa, &byte, 1) == 0;
 }
 
+bool virt_is_described(const struct virt *virt, uint64_t pa)
+{
+	struct pgw_pa_range range;
+
+	return source_next_range(&virt->image->source, SOURCE_DESCRIBED, pa, &range) &&
+	       range.first <= pa;
+}
+
 int virt_add(struct virt *virt, const struct pgw_foreign *found)
 {
 	if (virt->nr == VIRT_MAX_FOUND)
@@ -47,7 +55,7 @@ bool virt_entry_is_fine(const struct virt *virt, const struct pgw_entry *entry)
 {
 	return entry->kind == PGW_ENTRY_EMPTY || entry->kind == PGW_ENTRY_ABSENT ||
 	       ((entry->kind == PGW_ENTRY_TABLE || entry->kind == PGW_ENTRY_LEAF) &&
-		virt_is_memory(virt, entry->pa));
+		virt_is_described(virt, entry->pa));
 }
 
 int virt_root_entries(struct virt *virt, const struct pgw_foreign *found)

@@ -30,12 +30,15 @@ struct virt {
 	size_t nr, capacity;
 	uint64_t nr_blocked;
 	uint64_t nr_reads; /* VIRT_MAX_READS: the search is cut short, and fails */
+	bool is_vmx_cut;   /* not all that looks like a VMCS was tried: memory of any kind may */
 };
 
 /** A page as words of the machine, little-endian, as all these structures are. @return false: it cannot be read */
 bool virt_page_read(struct virt *virt, uint64_t pa, uint64_t words[512]);
-/** Is there memory at pa? */
+/** Can memory at pa be read? */
 bool virt_is_memory(const struct virt *virt, uint64_t pa);
+/** Does the machine have memory at pa, in the image or not? */
+bool virt_is_described(const struct virt *virt, uint64_t pa);
 /** Is it nothing, or does it lead to the machine's memory? */
 bool virt_entry_is_fine(const struct virt *virt, const struct pgw_entry *entry);
 /**

@@ -7,8 +7,8 @@
  * Intel's VMX. Of a VMCS the manual gives the first eight bytes, and leaves where all else is to the processor
  * (SDM vol. 3C, 25.2 "Format of the VMCS Region"): it may even keep it to itself until VMCLEAR. So a page is
  * believed to be one, and a word in it to be its EPT pointer (25.6.11), if that leads to extended page tables
- * that prove themselves: nothing of the root, nor of what is looked at below it, is malformed or outside
- * memory, and there is a leaf.
+ * that prove themselves: nothing of the root, nor of what is looked at below it, is malformed, no table is
+ * outside memory, and there is a leaf of memory. (A device that is passed through has leaves elsewhere.)
  */
 #define VMCS_SHADOW BIT(31) /* of the revision identifier; this one has no guest */
 #define EPTP_TYPE BITS(2, 0)
@@ -19,6 +19,7 @@
 #define EPTP_RESERVED (BITS(11, 8) | BITS(63, 52))
 #define EPTP_ADDRESS BITS(51, 12)
 #define MAX_TABLES 256 /* of a tree, that are looked at */
+#define MAX_READS (UINT64_C(1) << 18) /* for all of them: memory of any kind may look like a VMCS */
 
 static bool is_eptp(uint64_t word)
 {
@@ -66,12 +67,15 @@ static enum proof prove_table(struct ept *ept, uint64_t pa, unsigned level)
 		return PROOF_ODD;
 	for (unsigned i = 0; i < 512; i++) {
 		enum proof below = PROOF_NOTHING;
+		bool is_memory;
 
 		pgw_entry_decode(ept->format, &ept->control, words[i], level, &entry);
-		if (!virt_entry_is_fine(ept->virt, &entry) ||
-		    (entry.kind == PGW_ENTRY_ABSENT && level))
+		is_memory = (entry.kind == PGW_ENTRY_LEAF || entry.kind == PGW_ENTRY_TABLE) &&
+			    virt_is_described(ept->virt, entry.pa);
+		if (entry.kind == PGW_ENTRY_MALFORMED || (entry.kind == PGW_ENTRY_ABSENT && level) ||
+		    (entry.kind == PGW_ENTRY_TABLE && !is_memory))
 			return PROOF_ODD;
-		if (entry.kind == PGW_ENTRY_LEAF)
+		if (entry.kind == PGW_ENTRY_LEAF && is_memory)
 			below = PROOF_LEAF;
 		else if (entry.kind == PGW_ENTRY_TABLE && ret != PROOF_LEAF)
 			below = prove_table(ept, entry.pa, level - 1);
@@ -104,19 +108,35 @@ static int add_eptp(struct virt *virt, uint64_t evidence, uint64_t eptp)
 	return virt_add(virt, &found);
 }
 
+/* Words of a page that could be EPT pointers; one that was tried already is not tried again. */
+static int collect_page(struct virt *virt, uint64_t pa, const uint64_t words[512])
+{
+	uint64_t tried = 0;
+	int status = 0;
+
+	for (unsigned at = 1; at < 512 && !status && virt->nr_reads < MAX_READS; at++) {
+		if (words[at] == tried || !is_eptp(words[at]) ||
+		    !virt_is_described(virt, words[at] & EPTP_ADDRESS))
+			continue;
+		tried = words[at];
+		status = add_eptp(virt, pa, tried);
+	}
+	return status;
+}
+
+/* Reads are counted apart: what looks like a VMCS is not to keep others from being found. */
 int virt_vmx_collect(struct virt *virt)
 {
 	const struct image_pages *pages = &virt->pages[VIRT_PAGE_VMCS];
-	uint64_t words[512];
+	uint64_t words[512], nr_reads = virt->nr_reads;
 	int status = 0;
 
-	for (size_t i = 0; i < pages->nr && !status; i++) {
-		if (!virt_page_read(virt, pages->pa[i], words))
-			continue;
-		for (unsigned at = 1; at < 512 && !status; at++) {
-			if (is_eptp(words[at]))
-				status = add_eptp(virt, pages->pa[i], words[at]);
-		}
+	virt->nr_reads = 0;
+	for (size_t i = 0; i < pages->nr && !status && virt->nr_reads < MAX_READS; i++) {
+		if (virt_page_read(virt, pages->pa[i], words))
+			status = collect_page(virt, pages->pa[i], words);
 	}
+	virt->is_vmx_cut = virt->nr_reads >= MAX_READS;
+	virt->nr_reads = nr_reads;
 	return status;
 }
