@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 /* Stands for the process's own number, which sandbox.c puts into its place. No process has it: they
  * end at 2^22. */
@@ -61,6 +62,16 @@ static const char *const refused[] = {
 	"tkill",
 	"rt_sigqueueinfo",
 	"rt_tgsigqueueinfo",
+	"chown",
+	"lchown",
+	"fchownat",
+	"setxattr",
+	"lsetxattr",
+	"removexattr",
+	"lremovexattr",
+	"shmget",
+	"msgget",
+	"semget",
 };
 
 static int refuse(scmp_filter_ctx filter, int error, const char *name)
@@ -78,6 +89,9 @@ static int fill(scmp_filter_ctx filter, uint32_t arch)
 	/* clone(2): on s390 the flags come second. */
 	unsigned flags = arch == SCMP_ARCH_S390 || arch == SCMP_ARCH_S390X;
 	const struct scmp_arg_cmp of_others = { 0, SCMP_CMP_NE, OWN_PID, 0 };
+	/* Descriptors that were open before are no matter of Landlock's; what is typed so, a shell reads. */
+	const struct scmp_arg_cmp typing[] = { { 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCSTI },
+					       { 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCLINUX } };
 	const struct scmp_arg_cmp of_process = { flags, SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0 };
 	int status = 0;
 
@@ -94,6 +108,9 @@ static int fill(scmp_filter_ctx filter, uint32_t arch)
 	if (!status)
 		status = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
 						&of_process);
+	for (size_t i = 0; !status && i < sizeof(typing) / sizeof(typing[0]); i++)
+		status = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+						&typing[i]);
 	return status ? status : refuse(filter, ENOSYS, "clone3");
 }
 

@@ -14,7 +14,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/ptrace.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -68,6 +70,10 @@ static void try_others(void)
 	if (child == 0)
 		_exit(0);
 	tell("make a process", child);
+	/* Of what is no terminal, another error. */
+	tell("type into a terminal", ioctl(1, TIOCSTI, ""));
+	tell("give a file away", chown(in("PGW_TRY_OTHER", "/file"), (uid_t)-1, (gid_t)-1));
+	tell("make memory for others", shmget(IPC_PRIVATE, 0, 0));
 }
 
 __attribute__((destructor)) static void try_all(void)
