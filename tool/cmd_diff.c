@@ -218,7 +218,8 @@ static int pair_diff(struct pair *pair, bool has_changes)
 	args.fn = has_changes ? diff_change : NULL;
 	args.look = pair_look;
 	pair->nr_told = 0;
-	if (!err) {
+	/* Behind its end is nothing to compare. */
+	if (!err && args.first <= args.last) {
 		pair->nr_lines = pgw_mm_budget(pair->mm[0]);
 		err = pgw_diff(&args, &sums);
 	}

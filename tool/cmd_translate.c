@@ -151,7 +151,8 @@ static int translate_one(struct translate *translate, uint64_t va)
 		translate->pages && translation.result.kind == PGW_ENTRY_LEAF &&
 		pgw_page_get(translate->pages, translation.result.pa, &translation.page) == 0;
 	sums->nr_asked++;
-	sums->nr_mapped += translation.result.kind == PGW_ENTRY_LEAF;
+	sums->nr_mapped += translation.result.kind == PGW_ENTRY_LEAF &&
+			   (!translation.nested || translation.nested->both.kind == PGW_ENTRY_LEAF);
 	sums->nr_malformed += translation.result.kind == PGW_ENTRY_MALFORMED;
 	sums->nr_unreadable += translation.result.kind == PGW_ENTRY_UNREADABLE;
 	report->renderer->translation(report, &translation);

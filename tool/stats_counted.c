@@ -18,6 +18,7 @@ struct counted {
 	/* Of the root that is looked at: areas of hugetlbfs. */
 	struct pgw_pa_range *hugetlb; /* of virtual addresses */
 	size_t nr_hugetlb, max_hugetlb;
+	uint64_t nr_left; /* of the budget: huge pages of all roots together; tables of each */
 };
 
 /* Linux, mm/huge_memory.c: pgtable_trans_huge_deposit() for what is of a process alone. */
@@ -82,8 +83,13 @@ static int huge_count(const struct pgw_extent *extent, void *arg)
 	uint64_t size = UINT64_C(1) << extent->leaf_lg2, end = extent->va_last - extent->va_first;
 	struct pgw_page page;
 
+	if (interrupt_signal())
+		return TARGET_STOPPED;
 	if (extent->kind != PGW_ENTRY_LEAF)
 		return 0;
+	if (counted->nr_left <= end / size)
+		return -PGW_E2BIG;
+	counted->nr_left -= end / size + 1;
 	for (uint64_t at = 0; at < end; at += size)
 		counted->nr_aside += !pgw_page_get(counted->pages, extent->pa + at, &page) &&
 				     has_table_aside(counted, extent->va_first + at, &page);
@@ -135,6 +141,7 @@ static int root_count(struct counted *counted, const struct pgw_root_info *root)
 		.root = root->root,
 		.region = PGW_REGION_USER,
 		.control = root->control,
+		.budget = counted->nr_left ? counted->nr_left : 1,
 	};
 	struct pgw_dump_args dump = { .first = 0,
 				      .merge = PGW_DUMP_RUNS,
@@ -152,7 +159,7 @@ static int root_count(struct counted *counted, const struct pgw_root_info *root)
 	dump.last = pgw_mm_region(dump.mm)->last;
 	err = pgw_dump(&dump, &sums);
 	pgw_mm_free(dump.mm);
-	return err;
+	return !err && sums.scan.truncated ? -PGW_E2BIG : err;
 }
 
 /* @return 0, or negative: as pgw_dump() */
@@ -225,7 +232,7 @@ static size_t roots_list(struct target *target, const struct spaces *spaces,
 int stats_counted(struct target *target, const struct spaces *spaces, const struct owners *owners,
 		  uint64_t budget, struct record *record)
 {
-	struct counted counted = { .target = target, .owners = owners };
+	struct counted counted = { .target = target, .owners = owners, .nr_left = budget };
 	struct pgw_root_info *roots = NULL;
 	size_t nr;
 	struct pgw_table_users *users = NULL;
