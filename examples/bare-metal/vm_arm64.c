@@ -68,13 +68,13 @@ void vm_init(uint64_t root_pa)
 
 enum vm_exit vm_run(uint64_t *ret_gpa)
 {
-	uint64_t esr, far, hpfar;
+	uint64_t esr, far;
 
 	guest_run(&vcpu);
 	__asm__ volatile("mrs %0, esr_el2" : "=r"(esr));
 	__asm__ volatile("mrs %0, far_el2" : "=r"(far));
-	__asm__ volatile("mrs %0, hpfar_el2" : "=r"(hpfar)); /* the address, eight bits down */
-	*ret_gpa = hpfar << 8 | (far & 0xfff);
+	/* The guest's stage 1 is off. (HPFAR_EL2 says nothing of what stage 2 does not permit.) */
+	*ret_gpa = far;
 	switch (esr >> ESR_EC_SHIFT) {
 	case EC_HVC:
 		return VM_CALL;
