@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# audit-plant.sh IMAGE: pagewalk audit finds one fault of each rule at random places, and is silent
-# about entries that look wrong and are not in effect. Five seeds, PGW_TEST_SEED and the next ones.
+# audit-plant.sh IMAGE [SEEDS]: pagewalk audit finds one fault of each rule at random places, and is silent
+# about entries that look wrong and are not in effect. So many seeds (5), PGW_TEST_SEED and the next ones.
 # Prints TAP.
 set -eu
 # shellcheck source=tests/tool/lib.sh
@@ -16,4 +16,4 @@ seed=${PGW_TEST_SEED:-$(date +%s)}
 printf '# PGW_TEST_SEED=%s\n' "$seed"
 # shellcheck disable=SC2046
 python3 "$root/tests/tool/audit_plant.py" "$PGW_TOOL" "$image" "$tmp/copy" \
-	$(seq "$seed" $((seed + 4)))
+	$(seq "$seed" $((seed + ${2:-5} - 1)))

@@ -33,14 +33,15 @@ def tap(name, why):
 
 
 def make(path, size=0):
-    """A core, with memory of so many bytes at least, of a machine whose CPU runs on a table in which each slot leads to the table itself, but
-    the last one, which leads to the next page."""
+    """A core, with memory of so many bytes at least, of a machine whose CPU runs on a table in which
+    each slot leads to the table itself, but the last one, which leads to the next page."""
     memory = struct.pack('<512Q', *[BASE | 7] * 511, BASE + STEP | 7) + bytes(STEP)
     qemu = bytearray(440)
     struct.pack_into('<II', qemu, 0, 1, len(qemu))
     struct.pack_into('<QxxxxxxxxxxxxxxxxQQ', qemu, 392, 1 << 31, BASE, 1 << 5)
     notes = struct.pack('<III5s3x', 5, len(qemu), 0, b'QEMU') + bytes(qemu)
     with open(path, 'wb') as file:
+        noise = os.urandom(1 << 20)
         file.write(struct.pack('<16sHHIQQQIHHHHHH', b'\x7fELF\2\1\1', 4, 62, 1, 0, 64, 0, 0,
                                64, 56, 2, 0, 0, 0))
         at = 64 + 2 * 56
@@ -49,7 +50,9 @@ def make(path, size=0):
             file.write(struct.pack('<IIQQQQQQ', kind, 4, at, pa, pa, held, held, 0))
             at += held
         file.write(notes + memory)
-        file.truncate(at)
+        # No hole, which nobody would look through.
+        while file.tell() < at:
+            file.write(noise[:at - file.tell()])
 
 
 def read_until(fd, pattern, seconds):
@@ -92,7 +95,7 @@ def wait_for_handler(pid, number):
             caught = re.search(r'SigCgt:\s*([0-9a-f]+)', file.read())
         if caught and int(caught[1], 16) >> (number - 1) & 1:
             return
-        time.sleep(0.01)
+        time.sleep(0.001)
 
 
 def in_pipe(args):
@@ -141,7 +144,8 @@ def searching(image, out):
                  ['diff', '--json', image, image]):
         with open(out, 'wb') as file:
             child = subprocess.Popen([TOOL, *args], stdin=subprocess.DEVNULL, stdout=file,
-                                     stderr=subprocess.PIPE)
+                                     stderr=subprocess.PIPE,
+                                     env={**os.environ, 'PAGEWALK_PATHS': 'threads=1'})
         wait_for_handler(child.pid, signal.SIGINT)
         child.send_signal(signal.SIGINT)
         err = child.communicate(timeout=60)[1].decode()

@@ -25,9 +25,10 @@ readelf -lW "$image" | awk '$1 == "LOAD" { print $2, $4, $5, $6 }' | while read 
 	fi
 done
 
-# What is known without registers: running and mapped are the same then.
+# What is known without registers: running and mapped are the same then, whatever section they are in.
 without_registers() {
-	sed -E '$d; s/ (running|mapped) +/ mapped /; s/  cpus=[^ ]*//; s/found=cpu,/found=/; s/,cpu,/,/'
+	sed -E '/^# /d; s/ (running|mapped) +/ mapped /; s/  cpus=[^ ]*//; s/found=cpu,/found=/; s/,cpu,/,/' |
+		sort
 }
 # What is known without VMCOREINFO: not how the kernel's root was found.
 without_text() {

@@ -79,7 +79,9 @@ def span(first, last, slots, times):
 def page_tables(roots):
     """Each table of each root, as stats counts them and translate goes through them."""
     columns = 'level, pa, first, last, slots, times, leaves, absent, malformed, roots, parent'
-    stats = {(r['root'], r['region']): r for r in records('stats') if r['record'] == 'root'}
+    # Of virtual machines and devices, which stats has, too, the table has nothing.
+    stats = {(r['root'], r['region']): r for r in records('stats')
+             if r['record'] == 'root' and 'users' not in r}
     for (root, half), expected in list(stats.items())[:12]:
         # Several entries can lead to one: stats counts it once.
         met = {(level, pa): rest for level, pa, *rest in reversed(rows(

@@ -180,7 +180,7 @@ static void test_parse_rights__lists_add_up(void **state)
 static void test_parse_levels__numbers_names_and_sizes(void **state)
 {
 	static const char *const wrong[] = {
-		"",     ",",  "5",         "0,",
+		"",     ",",  "6",         "0,",
 		",0",   "-1", "ptes",      "PTE",
 		"3K",   "0K", "K",         "4k",
 		"4096", "1P", "20000000T", "000000000000000000000000000000001"
