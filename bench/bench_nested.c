@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <pagewalk/hosted.h>
 #include <pagewalk/virt.h>
@@ -94,8 +95,7 @@ static void make(struct job *job, bool is_dump)
 	job->words = aligned_alloc(PAGE, NR_PAGES * PAGE);
 	job->va = calloc(NR_ADDRESSES, sizeof(*job->va));
 	bench_require(job->words && job->va, "no memory");
-	for (size_t i = 0; i < (size_t)NR_PAGES * ITEMS; i++)
-		job->words[0][i] = 0;
+	memset(job->words, 0, NR_PAGES * PAGE);
 	make_tables(job, same_page, 0, LEAF, leaf_of);
 	make_tables(job, host_page, 0, LEAF, leaf_of);
 	make_tables(job, stage2_page, STAGE2_PAGES * PAGE, LEAF, stage2_leaf);
