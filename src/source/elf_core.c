@@ -348,10 +348,11 @@ static int elf_load_notes(struct source *source, uint64_t offset, uint64_t size,
 /* They end where memory begins. */
 static uint64_t elf_notes_size(const struct source *source, const struct elf_program *ph)
 {
-	uint64_t shift = (uint64_t)source->info.shift; /* or, negated, less: the most negative one, too */
+	uint64_t shift =
+		(uint64_t)source->info.shift; /* or, negated, less: the most negative one, too */
 
 	return source->info.shift >= 0 || ph->file_size > 0 - shift ? ph->file_size + shift
-								     : ph->file_size;
+								    : ph->file_size;
 }
 
 /* Pre: the program headers lie inside the file as it was opened. */
