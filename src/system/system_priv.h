@@ -63,6 +63,10 @@ struct pgw_image {
 	bool foreign_is_cut; /* as pgw_image_foreign_is_cut() */
 	/* not NULL: a survey looks for what they have, too */
 	image_foreign_look_fn *foreign_look;
+	/* The identity map that was found, or that there is none: who asks for a kernel asks again. */
+	bool identity_is_known;
+	int identity_status;
+	struct pgw_root_info identity;
 	bool has_foreign_pages; /* it did: */
 	struct image_pages foreign_pages[IMAGE_FOREIGN_KINDS];
 

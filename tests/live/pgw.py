@@ -304,8 +304,8 @@ def start_arm64(name, ram, registers, *arguments):
 
 
 def arm64_registers(ttbr1, va_bits, tg1, has_lpa2, mair=0xFF):
-    """TTBR0 leads to what is empty. tg1: 1 = 16K, 2 = 4K, 3 = 64K"""
-    tcr = 16 | (64 - va_bits) << 16 | tg1 << 30 | 5 << 32 | has_lpa2 << 59
+    """TTBR0 leads to what is empty; with LPA2 its entries are of 52 bits, too. tg1: 1 = 16K, 2 = 4K, 3 = 64K"""
+    tcr = (12 if has_lpa2 else 16) | (64 - va_bits) << 16 | tg1 << 30 | 5 << 32 | has_lpa2 << 59
     return {"mair": mair, "tcr": tcr, "ttbr0": 0x40400000, "ttbr1": 5 << 48 | ttbr1, "sctlr": 0x30D00801}
 
 

@@ -270,14 +270,18 @@ static int identity_window(const struct image_window *window, void *arg)
 int image_identity_search(struct pgw_image *image, struct pgw_root_info *ret)
 {
 	struct identity_search search = { .image = image, .budget = IDENTITY_BUDGET };
-	int status;
 
-	search.nr_formats = image_formats(image, search.formats);
-	status = image_ram_scan(image, identity_window, &search);
-	if (status < 0)
-		return status;
-	if (!search.best_bytes)
-		return -PGW_ENOENT;
-	*ret = search.best;
-	return 0;
+	if (!image->identity_is_known) {
+		int status;
+
+		search.nr_formats = image_formats(image, search.formats);
+		status = image_ram_scan(image, identity_window, &search);
+		if (status < 0)
+			return status;
+		image->identity = search.best;
+		image->identity_status = search.best_bytes ? 0 : -PGW_ENOENT;
+		image->identity_is_known = true;
+	}
+	*ret = image->identity;
+	return image->identity_status;
 }

@@ -182,6 +182,7 @@ void image_survey_forget(struct pgw_image *image)
 		image->surveys[id] = (struct image_survey){ 0 };
 	}
 	image_foreign_pages_forget(image);
+	image->identity_is_known = false;
 }
 
 const struct image_pages *image_pages(const struct pgw_image *image, enum image_page_kind kind)
